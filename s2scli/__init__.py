@@ -1,0 +1,34 @@
+"""s2s turns a file of pairs into a working sequence-to-sequence model and a filter that uses it.
+
+from s2scli import load
+model = load("workspace/model")
+model.translate(["..."])
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from s2scli.pipeline.translator import Translator
+
+__version__ = "0.1.0"
+__all__ = ["load"]
+
+
+def load(folder: "str | Path", device: str = "auto") -> "Translator":
+    """Load a model folder and return something that translates.
+
+    Args:
+        folder: a model folder written by `s2s train`, wherever it was copied to.
+        device: `cpu`, `cuda` or `auto` (a GPU where there is one).
+
+    Raises:
+        MissingInputError: there is no model in `folder`.
+        CheckpointError: the folder is damaged or was written by a newer version.
+    """
+    from pathlib import Path
+
+    from s2scli.pipeline.translator import Translator
+
+    return Translator.load(Path(folder), device)

@@ -1,0 +1,107 @@
+"""The `s2s` program: its commands, and the one place where failures become a line and a status."""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+from typer.core import TyperGroup
+
+from s2scli import __version__
+from s2scli.errors import S2SError
+from s2scli.report.console import make_console, visible
+
+INTERRUPTED = 128 + signal.SIGINT
+BROKEN_PIPE = 141
+STORAGE_FAILED = 74
+
+
+class Commands(TyperGroup):
+    """A group of commands whose failures end as one red line and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; report what it raises."""
+        try:
+            return super().invoke(ctx)
+        except S2SError as error:
+            status, message = error.exit_status, f"error: {error}"
+            failure: BaseException = error
+        except KeyboardInterrupt as error:
+            status, message, failure = INTERRUPTED, "interrupted", error
+        except BrokenPipeError as error:
+            _silence_stdout()
+            status, message, failure = BROKEN_PIPE, "", error
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            status, message = STORAGE_FAILED, f"error: {place}{error.strerror or error}"
+            failure = error
+        except Exception as error:  # noqa: BLE001 - the last line of defence; typer's own pass
+            if _is_typers(error):
+                raise
+            status, failure = 1, error
+            message = (
+                f"error: {type(error).__name__}: {error} (this is a bug in s2s; "
+                "run the same command with --debug and report what it prints)"
+            )
+        if ctx.meta.get("s2s.debug"):
+            raise failure
+        if message:
+            line = Text(visible(message.replace("\n", " ")), style="red")
+            make_console(stderr=True).print(line, soft_wrap=True)
+        raise typer.Exit(status)
+
+
+def _is_typers(error: Exception) -> bool:
+    """Whether `error` is Typer's own way to exit or to complain about the command line."""
+    return hasattr(error, "exit_code") or isinstance(error, typer.Abort)
+
+
+def _silence_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush stays quiet."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="s2s",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Turn a file of pairs into a sequence-to-sequence model, and use it as a filter.\n\n"
+    "s2s prepare corpus.tsv; s2s train; s2s translate < input.txt",
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"s2s {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def s2s(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "-V", "--version", callback=_show_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Turn a file of pairs into a sequence-to-sequence model, and use it as a filter."""
+
+
+def main() -> None:
+    """Run the program as a process: UTF-8 streams, and SIGTERM and SIGHUP that clean up."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", None)):
+        if number is not None:
+            signal.signal(number, _exit_on_signal)
+    app()
+
+
+def _exit_on_signal(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

@@ -1,0 +1,130 @@
+"""Durable files: what is written appears whole or not at all, and survives a power cut.
+
+Everything goes to a temporary name in the same folder, is flushed, fsynced and renamed, and
+the folder is fsynced after. `Files` holds the few operations this takes, so that a test can put
+one that fails at any moment in its place.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from s2scli.errors import StorageError
+
+TEMPORARY = ".tmp-"
+DELETED = ".del-"
+
+
+class Files:
+    """The durable operations of the real file system."""
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Create `path` with `data` and fsync it."""
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def sync(self, path: Path) -> None:
+        """Fsync a file that a library has written."""
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+    def sync_folder(self, path: Path) -> None:
+        """Fsync the entries of a folder, where the system can (Windows cannot)."""
+        if os.name == "nt":
+            return
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Give `old` the name `new`; a file already there is replaced."""
+        old.replace(new)
+
+    def make_folder(self, path: Path) -> None:
+        """Make a folder and its parents; one that is there is left as it is."""
+        path.mkdir(parents=True, exist_ok=True)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or a whole folder."""
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+FILES = Files()
+
+
+def write_file(path: Path, data: bytes, files: Files = FILES) -> None:
+    """Write `data` to `path`, whole or not at all.
+
+    Raises:
+        StorageError: the disk is full or the write failed; what was there before is untouched.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    with storage_errors(path), removed_on_failure(temporary, files):
+        files.make_folder(path.parent)
+        files.write(temporary, data)
+        files.rename(temporary, path)
+        files.sync_folder(path.parent)
+
+
+def publish_folder(temporary: Path, path: Path, files: Files = FILES) -> None:
+    """Fsync the finished folder `temporary` and put it in the place of `path`.
+
+    The folder that was there is renamed away first and removed last, so that at every moment
+    one whole folder, old or new, is on the disk.
+    """
+    for file in sorted(temporary.iterdir()):
+        files.sync(file)
+    files.sync_folder(temporary)
+    old = path.with_name(f"{DELETED}{path.name}")
+    if path.exists():
+        files.remove(old)
+        files.rename(path, old)
+    files.rename(temporary, path)
+    files.sync_folder(path.parent)
+    files.remove(old)
+
+
+def temporary_name(path: Path) -> Path:
+    """Return the name under which `path` is written before it is published."""
+    return path.with_name(f"{TEMPORARY}{path.name}")
+
+
+def recover_folder(path: Path, files: Files = FILES) -> None:
+    """Undo what a crash inside `publish_folder` left: an old folder comes back, scraps go."""
+    old, temporary = path.with_name(f"{DELETED}{path.name}"), temporary_name(path)
+    with storage_errors(path):
+        if old.exists() and not path.exists():
+            files.rename(old, path)
+        for scrap in (old, temporary):
+            if scrap.exists():
+                files.remove(scrap)
+
+
+@contextlib.contextmanager
+def removed_on_failure(path: Path, files: Files = FILES) -> Iterator[None]:
+    """Remove the half-written `path` if the block fails or is interrupted."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            files.remove(path)
+        raise
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an `OSError` into a `StorageError` that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(f"cannot write {path}: {reason}") from error

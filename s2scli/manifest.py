@@ -1,0 +1,182 @@
+"""The `manifest.json` of every folder s2s writes: what it is, its files and their hashes."""
+
+import contextlib
+import hashlib
+import json
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.files import (
+    FILES,
+    Files,
+    publish_folder,
+    removed_on_failure,
+    storage_errors,
+    temporary_name,
+)
+
+MANIFEST = "manifest.json"
+FORMATS = {"corpus": 1, "tokenizer": 1, "encoded": 1, "model": 1, "checkpoint": 1}
+MAX_JSON_BYTES = 10_000_000
+SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """The size in bytes and the SHA-256 (hexadecimal) of one file."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a folder holds and what it was made from.
+
+    Attributes:
+        kind: what the folder is: corpus, tokenizer, encoded, model or checkpoint.
+        format: the number of its on-disk format; a newer one is refused.
+        files: every file but the manifest itself, by name.
+        settings: the settings it was made with.
+        made_from: the digests of the artifacts it was made from, by kind.
+    """
+
+    kind: str
+    format: int
+    files: dict[str, FileRecord]
+    settings: dict[str, Any] = field(default_factory=dict)
+    made_from: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 that stands for the folder's whole content."""
+        return hashlib.sha256(encode_json(asdict(self))).hexdigest()
+
+
+def encode_json(value: object) -> bytes:
+    """Return `value` as readable JSON whose bytes depend on nothing but the value."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False)
+    return (text + "\n").encode()
+
+
+@contextlib.contextmanager
+def new_folder(
+    path: Path,
+    kind: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    made_from: Mapping[str, str] | None = None,
+    files: Files = FILES,
+) -> Iterator[Path]:
+    """Yield a temporary folder to fill; publish it as `path`, with its manifest, at the end.
+
+    If the block fails, nothing is left and the folder that was there stays.
+
+    Raises:
+        StorageError: the disk is full or a write failed.
+    """
+    temporary = temporary_name(path)
+    with storage_errors(path), removed_on_failure(temporary, files):
+        files.remove(temporary)
+        files.make_folder(temporary)
+        yield temporary
+        manifest = Manifest(
+            kind, FORMATS[kind], _records(temporary), dict(settings or {}), dict(made_from or {})
+        )
+        files.write(temporary / MANIFEST, encode_json(asdict(manifest)))
+        publish_folder(temporary, path, files)
+
+
+def read_manifest(folder: Path, kind: str) -> Manifest:
+    """Read and check the manifest of `folder`, without reading the files it names.
+
+    Raises:
+        MissingInputError: there is no such folder or it has no manifest.
+        CheckpointError: the manifest is damaged, of another kind, or of a newer format.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        raise MissingInputError(f"{folder}: no {kind} here (it has no {MANIFEST})")
+    tree = read_json(path)
+    try:
+        files = {name: FileRecord(**record) for name, record in tree.pop("files").items()}
+        manifest = Manifest(files=files, **tree)
+        number = int(manifest.format)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{path}: not a manifest of s2s ({error})") from error
+    if manifest.kind != kind:
+        raise CheckpointError(f"{folder}: expected a {kind}, found a {manifest.kind!r}")
+    if number > FORMATS[kind]:
+        raise CheckpointError(
+            f"{folder}: {kind} format {number} is newer than this version of s2s reads "
+            f"({FORMATS[kind]}); upgrade s2scli"
+        )
+    for name in files:
+        if not SAFE_NAME.fullmatch(name):
+            raise CheckpointError(f"{path}: refuses the file name {name[:80]!r}")
+    return manifest
+
+
+def verify_folder(folder: Path, kind: str) -> Manifest:
+    """Read the manifest and check the size and the hash of every file it names.
+
+    Raises:
+        MissingInputError: there is no such folder.
+        CheckpointError: a file is missing, changed or not a plain file.
+    """
+    manifest = read_manifest(folder, kind)
+    for name, record in manifest.files.items():
+        path = folder / name
+        size = plain_file_size(path)
+        if size != record.bytes:
+            raise CheckpointError(f"{path}: damaged, it has {size} bytes instead of {record.bytes}")
+        if sha256_of(path) != record.sha256:
+            raise CheckpointError(f"{path}: damaged, its content does not match its SHA-256")
+    return manifest
+
+
+def plain_file_size(path: Path) -> int:
+    """Return the size of a regular file; a link, pipe, device or nothing is refused."""
+    try:
+        status = path.lstat()
+    except OSError as error:
+        raise CheckpointError(f"{path}: missing or unreadable ({error.strerror})") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise CheckpointError(f"{path}: not a regular file")
+    return status.st_size
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object of bounded size from a regular file.
+
+    Raises:
+        CheckpointError: it is too large, damaged, or not an object.
+    """
+    size = plain_file_size(path)
+    if size > MAX_JSON_BYTES:
+        raise CheckpointError(f"{path}: {size} bytes is too large (limit {MAX_JSON_BYTES})")
+    try:
+        tree = json.loads(path.read_bytes())
+    except (ValueError, RecursionError, OSError) as error:
+        raise CheckpointError(f"{path}: damaged JSON ({error})") from error
+    if not isinstance(tree, dict):
+        raise CheckpointError(f"{path}: damaged, expected a JSON object")
+    return tree
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _records(folder: Path) -> dict[str, FileRecord]:
+    return {
+        path.name: FileRecord(path.stat().st_size, sha256_of(path))
+        for path in sorted(folder.iterdir())
+    }

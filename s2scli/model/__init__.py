@@ -1,0 +1,1 @@
+"""The network: front end, encoder, connection, attention, decoder."""

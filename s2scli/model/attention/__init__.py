@@ -1,0 +1,1 @@
+"""How the decoder looks at the memory."""

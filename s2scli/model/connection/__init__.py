@@ -1,0 +1,1 @@
+"""What the decoder's state starts from."""

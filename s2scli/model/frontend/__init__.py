@@ -1,0 +1,1 @@
+"""What turns token ids (later: sound, pixels) into vectors."""

@@ -1,0 +1,1 @@
+"""One file per command: the story of that command in one screen."""

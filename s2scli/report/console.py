@@ -1,0 +1,81 @@
+"""What a command says and shows: talk on stderr, results on stdout, by the same rules everywhere."""
+
+import re
+import sys
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    r"""Return `text` with control and bidi-override characters spelled out (`\x1b` as `␛`).
+
+    Text of a corpus goes through this before it reaches a terminal.
+    """
+    return CONTROL.sub(_spelled, text)
+
+
+def _spelled(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "␡" if code == 0x7F else f"\\u{code:04x}"
+
+
+def make_console(*, stderr: bool = False, width: int | None = None, **options: Any) -> Console:
+    """Return a Rich console that reads no markup in data and honours NO_COLOR and pipes."""
+    return Console(
+        stderr=stderr,
+        width=width,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        soft_wrap=options.pop("soft_wrap", False),
+        **options,
+    )
+
+
+class Talk:
+    """A command's voice: `say`, `detail` and `warn` go to stderr, `show` to stdout.
+
+    Args:
+        quiet: only warnings are said.
+        verbose: details are said too.
+    """
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self.quiet, self.verbose = quiet, verbose
+        self.stderr = make_console(stderr=True)
+        self.stdout = make_console()
+
+    @property
+    def animated(self) -> bool:
+        """Whether progress may move: stderr is a terminal and nobody asked for quiet."""
+        return self.stderr.is_terminal and not self.stderr.is_dumb_terminal and not self.quiet
+
+    def say(self, text: str) -> None:
+        """Say one line, unless quiet."""
+        if not self.quiet:
+            self.stderr.print(Text(visible(text)), soft_wrap=True)
+
+    def detail(self, text: str) -> None:
+        """Say one line only where details were asked for."""
+        if self.verbose:
+            self.say(text)
+
+    def warn(self, text: str) -> None:
+        """Say one line that nobody should miss."""
+        self.stderr.print(Text(f"warning: {visible(text)}", style="yellow"), soft_wrap=True)
+
+    def show(self, result: RenderableType) -> None:
+        """Print a result (a table, a heatmap) on stdout."""
+        self.stdout.print(result)
+
+    def show_json(self, document: object) -> None:
+        """Print one JSON document on stdout."""
+        import json
+
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")

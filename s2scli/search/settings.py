@@ -1,0 +1,20 @@
+"""The settings of the search (no torch here: flags are made from them)."""
+
+from s2scli.settings import Settings, setting
+
+
+class SearchSettings(Settings):
+    """How a translation is looked for."""
+
+    beam_size: int = setting(5, "Hypotheses kept at each step; 1 is greedy search.", ge=1, le=1000)
+    n_best: int = setting(1, "Hypotheses returned for each source, best first.", ge=1, le=1000)
+    length_penalty: float = setting(
+        1.0,
+        "Exponent a of the ranking score: sum of log-probabilities / length^a, the end "
+        "token counted; 0 favours short outputs.",
+        ge=0.0,
+        le=10.0,
+    )
+    max_length_ratio: float = setting(
+        2.0, "Longest output, as a multiple of the source's tokens (10 are always allowed).", gt=0.0
+    )

@@ -1,0 +1,228 @@
+"""Settings: declared once, read from TOML, changed by `--set`, and never a bag of strings.
+
+A group of settings is a frozen pydantic model whose fields are made with `setting`, which asks
+for the default, one sentence of help and the unit. Everything a user sees of a setting (the TOML
+key, `--set section.key=value`, `s2s inspect recipe`, a command's flag) comes from there.
+"""
+
+import difflib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from s2scli.errors import ConfigError, MissingInputError
+
+Tree = dict[str, Any]
+S = TypeVar("S", bound="Settings")
+
+
+class Settings(BaseModel):
+    """A frozen group of settings; an unknown key or a wrong value is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def setting(default: Any, help: str, unit: str = "", **limits: Any) -> Any:
+    """Declare one setting: its default (`...` if it must be given), help, unit and limits.
+
+    `limits` are pydantic's: ge, gt, le, lt, pattern.
+    """
+    return Field(default, description=help, json_schema_extra={"unit": unit}, **limits)
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """One setting as `s2s inspect recipe` lists it."""
+
+    path: str
+    type: str
+    default: str
+    unit: str
+    help: str
+
+
+def load_settings(group: type[S], tree: Mapping[str, Any], where: str) -> S:
+    """Check `tree` against `group` and return the frozen settings.
+
+    Raises:
+        ConfigError: a key is unknown (the nearest known one is offered) or a value is wrong;
+            `where` and the dotted path of the setting are named.
+    """
+    try:
+        return group.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_first_fault(group, error)}") from error
+
+
+def read_toml(path: Path) -> Tree:
+    """Read a TOML file.
+
+    Raises:
+        MissingInputError: there is no such file.
+        ConfigError: it is not UTF-8 or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except FileNotFoundError as error:
+        raise MissingInputError(f"{path}: no such file") from error
+    except OSError as error:
+        raise MissingInputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from error
+
+
+def override(tree: Tree, assignments: Sequence[str]) -> Tree:
+    """Return a copy of `tree` with `section.key=value` assignments applied.
+
+    A value is read as TOML where it can be, as a plain string otherwise.
+
+    Raises:
+        ConfigError: an assignment has no `=` or goes through something that is no section.
+    """
+    changed: Tree = json.loads(json.dumps(tree))
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals or not path.strip():
+            raise ConfigError(f"--set {assignment}: expected section.key=value")
+        *sections, key = path.strip().split(".")
+        place = changed
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"--set {assignment}: {section} is a setting, not a section")
+        place[key] = _toml_value(text)
+    return changed
+
+
+def write_toml(tree: Mapping[str, Any]) -> str:
+    """Return `tree` as TOML: plain values first, then a table for each section."""
+    return "\n".join(_toml_lines(tree, ())) + "\n"
+
+
+def default_of(group: type[Settings], name: str) -> Any:
+    """Return the default of one setting of `group`."""
+    return group.model_fields[name].get_default(call_default_factory=True)
+
+
+def list_settings(group: type[BaseModel], prefix: str = "") -> Iterator[SettingRow]:
+    """Yield every setting below `group`, sections and kinds included, in declaration order."""
+    for name, field in group.model_fields.items():
+        path = f"{prefix}{name}"
+        groups = _groups_of(field.annotation)
+        if not groups:
+            yield _row(path, field)
+        for inner in groups:
+            kind = inner.model_fields.get("kind")
+            tag = "|".join(_choices(kind.annotation)) if kind and len(groups) > 1 else ""
+            yield from list_settings(inner, f"{path}[{tag}]." if tag else f"{path}.")
+
+
+def _row(path: str, field: FieldInfo) -> SettingRow:
+    default = (
+        "" if field.is_required() else _toml_text(field.get_default(call_default_factory=True))
+    )
+    extra = field.json_schema_extra
+    unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+    return SettingRow(path, _type_name(field.annotation), default, unit, field.description or "")
+
+
+def _groups_of(annotation: Any) -> list[type[BaseModel]]:
+    """Return the setting groups an annotation admits (one, or the members of a union)."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _groups_of(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [group for part in typing.get_args(annotation) for group in _groups_of(part)]
+    return []
+
+
+def _choices(annotation: Any) -> list[str]:
+    return [str(choice) for choice in typing.get_args(annotation)]
+
+
+def _type_name(annotation: Any) -> str:
+    if typing.get_origin(annotation) is Literal:
+        return " | ".join(_choices(annotation))
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return " | ".join(_type_name(part) for part in typing.get_args(annotation))
+    if annotation is type(None):
+        return "none"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _first_fault(group: type[Settings], error: ValidationError) -> str:
+    fault = error.errors(include_url=False)[0]
+    # a discriminated union puts the chosen kind into the path: it is no key of the user's
+    path = [str(part) for part in fault["loc"]]
+    named = ".".join(_keys_only(group, path)) or group.__name__
+    if fault["type"] == "extra_forbidden":
+        known = _known_keys(group, path[:-1])
+        near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+        return f"unknown setting {named}; {hint}"
+    if fault["type"] == "union_tag_invalid":
+        context = fault["ctx"]
+        expected = str(context["expected_tags"]).replace("'", "")
+        return f"{named}.kind: expected one of {expected}, found {context['tag']!r}"
+    message = fault["msg"][:1].lower() + fault["msg"][1:]
+    return f"{named}: {message}, found {fault['input']!r:.80}"
+
+
+def _keys_only(group: type[BaseModel], path: Sequence[str]) -> list[str]:
+    return [part for part, _ in _walk(group, path) if part is not None]
+
+
+def _known_keys(group: type[BaseModel], path: Sequence[str]) -> list[str]:
+    *_, (_, last) = [(None, group), *_walk(group, path)]
+    return list(last.model_fields) if last else []
+
+
+def _walk(
+    group: type[BaseModel], path: Sequence[str]
+) -> Iterator[tuple[str | None, type[BaseModel] | None]]:
+    """Follow an error's path; yield each user-visible key and the group it leads to."""
+    candidates: list[type[BaseModel]] = [group]
+    for part in path:
+        if len(candidates) > 1:  # the part is the tag of a union, not a key
+            candidates = [
+                c for c in candidates if part in _choices(c.model_fields["kind"].annotation)
+            ]
+            yield None, candidates[0] if candidates else None
+            continue
+        field = candidates[0].model_fields.get(part) if candidates else None
+        candidates = _groups_of(field.annotation) if field else []
+        yield part, candidates[0] if len(candidates) == 1 else None
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _toml_lines(tree: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
+    for key, value in tree.items():
+        if value is not None and not isinstance(value, Mapping):
+            yield f"{key} = {_toml_text(value)}"
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield f"\n[{'.'.join((*path, key))}]"
+            yield from _toml_lines(value, (*path, key))
+
+
+def _toml_text(value: Any) -> str:
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml_text(item) for item in value) + "]"
+    return str(value).lower() if isinstance(value, bool) or value is None else repr(value)

@@ -1,0 +1,86 @@
+"""Where each artifact of a workspace lives, and the lock that keeps two runs apart."""
+
+import contextlib
+import datetime
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+
+from s2scli.errors import LockedError
+from s2scli.files import recover_folder, storage_errors, write_file
+from s2scli.manifest import encode_json, read_json
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder that holds one corpus, its tokenizer, one training run and its model."""
+
+    root: Path
+
+    @property
+    def corpus(self) -> Path:
+        """Cleaned and split text (`s2s prepare`)."""
+        return self.root / "corpus"
+
+    @property
+    def tokenizer(self) -> Path:
+        """The tokenizer (`s2s train-tokenizer`)."""
+        return self.root / "tokenizer"
+
+    @property
+    def encoded(self) -> Path:
+        """The corpus as token ids (`s2s train-tokenizer`)."""
+        return self.root / "encoded"
+
+    @property
+    def training(self) -> Path:
+        """Checkpoints and `metrics.jsonl` (`s2s train`)."""
+        return self.root / "training"
+
+    @property
+    def model(self) -> Path:
+        """The best model so far; copy the folder and it works (`s2s train`)."""
+        return self.root / "model"
+
+    @contextlib.contextmanager
+    def locked(self, command: str) -> Iterator[None]:
+        """Hold the workspace for one writing command, and mend what a crash left.
+
+        The lock is the operating system's (flock), so one that outlives its process cannot be.
+
+        Raises:
+            LockedError: another run holds it; the message names it.
+            StorageError: the workspace cannot be written to.
+        """
+        with storage_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.root / ".lock")
+            try:
+                lock.acquire(blocking=False)
+            except filelock.Timeout as error:
+                raise LockedError(f"{self.root} is in use by {self._owner()}") from error
+        try:
+            write_file(self.root / ".owner.json", encode_json(_this_process(command)))
+            for folder in (self.corpus, self.tokenizer, self.encoded, self.model):
+                recover_folder(folder)
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                (self.root / ".owner.json").unlink(missing_ok=True)
+            lock.release()
+
+    def _owner(self) -> str:
+        try:
+            owner = read_json(self.root / ".owner.json")
+        except Exception:  # noqa: BLE001 - the other run may be writing it right now
+            return "another run of s2s"
+        return "`s2s {command}` (process {pid} on {host}, started {started})".format(**owner)
+
+
+def _this_process(command: str) -> dict[str, str | int]:
+    started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    return {"command": command, "pid": os.getpid(), "host": platform.node(), "started": started}
