@@ -38,7 +38,7 @@ class Commands(TyperGroup):
             place = f"{error.filename}: " if error.filename else ""
             status, message = STORAGE_FAILED, f"error: {place}{error.strerror or error}"
             failure = error
-        except Exception as error:  # noqa: BLE001 - the last line of defence; typer's own pass
+        except Exception as error:  # the last line of defence
             if _is_typers(error):
                 raise
             status, failure = 1, error

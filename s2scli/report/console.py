@@ -1,4 +1,4 @@
-"""What a command says and shows: talk on stderr, results on stdout, by the same rules everywhere."""
+"""What a command says and shows: talk on stderr, results on stdout, one rule for all."""
 
 import re
 import sys

@@ -1,0 +1,41 @@
+"""What comes out of a translator, as text."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class TargetText:
+    """One hypothesis as text.
+
+    Attributes:
+        text: the detokenised output; line separators in it are spaces.
+        score: the ranking score (sum of log-probabilities / length^length_penalty).
+        pieces: the target tokens with the end token, T of them.
+        token_scores: the log-probability of each piece, [T].
+        attention: attention weights [T, S] over the source's pieces, or None where the model
+            has no attention.
+    """
+
+    text: str
+    score: float
+    pieces: tuple[str, ...]
+    token_scores: tuple[float, ...]
+    attention: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A source line with its hypotheses, best first.
+
+    Attributes:
+        source: the line as it was given.
+        source_pieces: its tokens with the end token, S of them.
+        hypotheses: `n_best` of them, or fewer where the search found fewer.
+    """
+
+    source: str
+    source_pieces: tuple[str, ...]
+    hypotheses: tuple[TargetText, ...]
