@@ -1,5 +1,9 @@
 """The settings of the search (no torch here: flags are made from them)."""
 
+from typing import Self
+
+from pydantic import model_validator
+
 from s2scli.settings import Settings, setting
 
 
@@ -18,3 +22,11 @@ class SearchSettings(Settings):
     max_length_ratio: float = setting(
         2.0, "Longest output, as a multiple of the source's tokens (10 are always allowed).", gt=0.0
     )
+
+    @model_validator(mode="after")
+    def _beam_holds_n_best(self) -> Self:
+        if self.n_best > self.beam_size:
+            raise ValueError(
+                f"n_best {self.n_best} needs a beam_size of at least as many, not {self.beam_size}"
+            )
+        return self

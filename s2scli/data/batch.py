@@ -1,0 +1,71 @@
+"""A batch of examples as padded token ids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B examples padded to the longest.
+
+    Attributes:
+        source: source ids, each ending in `eos_id`, [B, S].
+        source_lengths: real tokens of each source, the end token counted, [B], on the CPU.
+        target: `bos_id`, target ids, `eos_id`, padded with `pad_id`, [B, T+1].
+    """
+
+    source: Tensor
+    source_lengths: Tensor
+    target: Tensor
+
+    @property
+    def target_input(self) -> Tensor:
+        """What the decoder reads: the target without its last column, [B, T]."""
+        return self.target[:, :-1]
+
+    @property
+    def target_output(self) -> Tensor:
+        """What the decoder should say: the target without its first column, [B, T]."""
+        return self.target[:, 1:]
+
+    @property
+    def target_mask(self) -> Tensor:
+        """True at real output tokens, [B, T]."""
+        return self.target_output != PAD_ID
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch with its ids on `device` (lengths stay on the CPU)."""
+        return Batch(
+            self.source.to(device, non_blocking=True),
+            self.source_lengths,
+            self.target.to(device, non_blocking=True),
+        )
+
+
+def make_batch(sources: Sequence[NDArray[np.int32]], targets: Sequence[NDArray[np.int32]]) -> Batch:
+    """Pad token ids (no special tokens in them) into a batch."""
+    source, lengths = make_source(sources)
+    width = max(len(ids) for ids in targets) + 2
+    target = np.full((len(targets), width), PAD_ID, dtype=np.int64)
+    target[:, 0] = BOS_ID
+    for row, ids in zip(target, targets, strict=True):
+        row[1 : len(ids) + 1] = ids
+        row[len(ids) + 1] = EOS_ID
+    return Batch(source, lengths, torch.from_numpy(target))
+
+
+def make_source(sources: Sequence[NDArray[np.int32]]) -> tuple[Tensor, Tensor]:
+    """Pad source ids: [B, S] with the end token, and the lengths [B]."""
+    lengths = np.array([len(ids) + 1 for ids in sources], dtype=np.int64)
+    source = np.full((len(sources), int(lengths.max())), PAD_ID, dtype=np.int64)
+    for row, ids in zip(source, sources, strict=True):
+        row[: len(ids)] = ids
+        row[len(ids)] = EOS_ID
+    return torch.from_numpy(source), torch.from_numpy(lengths)

@@ -1,0 +1,40 @@
+"""Additive attention: a small network scores each pair."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from s2scli.settings import Settings, setting
+
+
+class AdditiveAttentionSettings(Settings):
+    """score(q, k) = v . tanh(W q + U k) (Bahdanau et al. 2015, A.1.2)."""
+
+    kind: Literal["additive"] = setting("additive", "Additive attention (Bahdanau et al. 2015).")
+    attention_dim: int = setting(256, "Width of the scoring network.", "units", ge=1, le=16384)
+
+    def build(self, query_dim: int, memory_dim: int) -> "AdditiveAttention":
+        """Return the attention of queries over a memory."""
+        return AdditiveAttention(query_dim, memory_dim, self.attention_dim)
+
+
+class AdditiveAttention(nn.Module):
+    """Scores by a network with one hidden layer."""
+
+    def __init__(self, query_dim: int, memory_dim: int, attention_dim: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(query_dim, attention_dim, bias=False)
+        self.key = nn.Linear(memory_dim, attention_dim)
+        self.weight = nn.Linear(attention_dim, 1, bias=False)
+
+    def make_keys(self, memory: Tensor) -> Tensor:
+        """[B, S, D] to [B, S, K]."""
+        keys: Tensor = self.key(memory)
+        return keys
+
+    def score(self, query: Tensor, keys: Tensor) -> Tensor:
+        """[B, Q, Dq] and [B, S, K] to [B, Q, S]."""
+        hidden = torch.tanh(self.query(query)[:, :, None] + keys[:, None])  # [B, Q, S, K]
+        scores: Tensor = self.weight(hidden)
+        return scores.squeeze(-1)

@@ -1,0 +1,38 @@
+"""Scaled dot-product attention over projected queries and keys."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from s2scli.settings import Settings, setting
+
+
+class ScaledDotAttentionSettings(Settings):
+    """score(q, k) = W q . U k / sqrt(d_k) (Vaswani et al. 2017, eq. 1)."""
+
+    kind: Literal["scaled_dot"] = setting("scaled_dot", "Scaled dot product (Vaswani et al. 2017).")
+    attention_dim: int = setting(256, "Width of queries and keys, d_k.", "units", ge=1, le=16384)
+
+    def build(self, query_dim: int, memory_dim: int) -> "ScaledDotAttention":
+        """Return the attention of queries over a memory."""
+        return ScaledDotAttention(query_dim, memory_dim, self.attention_dim)
+
+
+class ScaledDotAttention(nn.Module):
+    """Scores by the dot product of projections, divided by the root of their width."""
+
+    def __init__(self, query_dim: int, memory_dim: int, attention_dim: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(query_dim, attention_dim, bias=False)
+        self.key = nn.Linear(memory_dim, attention_dim, bias=False)
+        self.scale = attention_dim**-0.5
+
+    def make_keys(self, memory: Tensor) -> Tensor:
+        """[B, S, D] to [B, S, d_k]."""
+        keys: Tensor = self.key(memory)
+        return keys
+
+    def score(self, query: Tensor, keys: Tensor) -> Tensor:
+        """[B, Q, Dq] and [B, S, d_k] to [B, Q, S]."""
+        queries: Tensor = self.query(query) * self.scale
+        return queries @ keys.transpose(1, 2)

@@ -1,0 +1,233 @@
+"""Recurrent decoders: Elman, GRU and LSTM; attention before the recurrence, after it, or none."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from s2scli.model.attention.memory import AttendedMemory, Attention, attend, prepare
+from s2scli.model.recurrence import (
+    Cell,
+    make_recurrence,
+    pack_state,
+    unpack_state,
+)
+from s2scli.model.states import Connected, DecoderOutput, EncoderOutput
+from s2scli.settings import Settings, setting
+
+
+class RecurrentDecoderSettings(Settings):
+    """A stack of recurrent layers that writes the target."""
+
+    kind: Cell = setting("gru", "Recurrent cell: elman (simple tanh), gru or lstm.")
+    model_dim: int = setting(256, "Width of the state.", "units", ge=1, le=16384)
+    num_layers: int = setting(1, "Layers.", "layers", ge=1, le=64)
+    dropout: float = setting(
+        0.0, "Dropout between the layers and on the readout.", "probability", ge=0.0, lt=1.0
+    )
+    attend: Literal["before", "after"] = setting(
+        "after",
+        "before: attend with the last state, then recur on token and context (Bahdanau et al. "
+        "2015). after: recur, then attend with the new state (Luong et al. 2015).",
+    )
+    input_feeding: bool = setting(
+        False, "The last readout is part of the next input (Luong et al. 2015, 3.3)."
+    )
+    readout: Literal["tanh", "maxout", "state"] = setting(
+        "tanh",
+        "What the output layer reads: a tanh layer (Luong et al. 2015, eq. 5) or a maxout layer "
+        "(Bahdanau et al. 2015, A.2.2) over state, context and summary, or the state itself.",
+    )
+    deep_output: bool = setting(
+        False, "The readout sees the last token too (Pascanu et al. 2014; Bahdanau et al. 2015)."
+    )
+    readout_dim: int | None = setting(
+        None, "Width of the readout; the embedding's width if not given.", "units", ge=1, le=16384
+    )
+
+    def build(
+        self, input_dim: int, memory_dim: int, vector_dim: int, attention: Attention | None
+    ) -> "RecurrentDecoder":
+        """Return the decoder over token vectors of `input_dim`."""
+        return RecurrentDecoder(self, input_dim, memory_dim, vector_dim, attention)
+
+
+@dataclass(frozen=True)
+class RecurrentState:
+    """What a recurrent decoder remembers.
+
+    Attributes:
+        hidden: the recurrent state, each part [L, N, D].
+        readout: the last readout for input feeding, [N, R], or None.
+        attended: the memory, one row for each sentence, or None without attention.
+        vector: the summary shown at every step, [B, C], or None.
+        sentences: B.
+    """
+
+    hidden: tuple[Tensor, ...]
+    readout: Tensor | None
+    attended: AttendedMemory | None
+    vector: Tensor | None
+    sentences: int
+
+    def reorder(self, indices: Tensor) -> "RecurrentState":
+        """Return the state of these rows; the memory stays as it is."""
+        return replace(
+            self,
+            hidden=tuple(part[:, indices] for part in self.hidden),
+            readout=None if self.readout is None else self.readout[indices],
+        )
+
+    def keep(self, sentences: Tensor) -> "RecurrentState":
+        """Return the state of these sentences only."""
+        beam = self.hidden[0].shape[1] // self.sentences
+        rows = (sentences[:, None] * beam + torch.arange(beam, device=sentences.device)).flatten()
+        return replace(
+            self.reorder(rows),
+            attended=None if self.attended is None else self.attended.keep(sentences),
+            vector=None if self.vector is None else self.vector[sentences],
+            sentences=len(sentences),
+        )
+
+
+class RecurrentDecoder(nn.Module):
+    """Runs T steps at once; one fused call where attention does not feed the recurrence."""
+
+    def __init__(
+        self,
+        settings: RecurrentDecoderSettings,
+        input_dim: int,
+        memory_dim: int,
+        vector_dim: int,
+        attention: Attention | None,
+    ) -> None:
+        super().__init__()
+        self.attention = attention
+        self.attends_before = attention is not None and settings.attend == "before"
+        self.feeds_readout = settings.input_feeding
+        self.deep_output = settings.deep_output
+        context_dim = 0 if attention is None else memory_dim
+        self.readout: nn.Module
+        if settings.readout == "state":
+            self.readout, self.output_dim = nn.Identity(), settings.model_dim
+        else:
+            self.output_dim = settings.readout_dim or input_dim
+            seen = settings.model_dim + context_dim + vector_dim
+            seen += input_dim if settings.deep_output else 0
+            self.readout = READOUTS[settings.readout](seen, self.output_dim)
+        self.sees_state_only = settings.readout == "state"
+        self.recurrence = make_recurrence(
+            settings.kind,
+            input_dim
+            + vector_dim
+            + (context_dim if self.attends_before else 0)
+            + (self.output_dim if self.feeds_readout else 0),
+            settings.model_dim,
+            settings.num_layers,
+            bidirectional=False,
+            dropout=settings.dropout,
+        )
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def start(self, output: EncoderOutput, connected: Connected) -> RecurrentState:
+        """Return the state before the first token, one row for each sentence."""
+        hidden = connected.initial
+        sentences = output.memory.shape[0]
+        return RecurrentState(
+            hidden,
+            hidden[0].new_zeros(sentences, self.output_dim) if self.feeds_readout else None,
+            prepare(self.attention, output.memory, output.memory_mask) if self.attention else None,
+            connected.vector,
+            sentences,
+        )
+
+    def forward(self, embedded: Tensor, state: RecurrentState) -> DecoderOutput[RecurrentState]:
+        """Run T steps.
+
+        Args:
+            embedded: vectors of the tokens read, [N, T, E].
+            state: the state before them, for N rows.
+        """
+        if not (self.attends_before or self.feeds_readout):
+            return self._unroll(embedded, state)
+        outputs: list[DecoderOutput[RecurrentState]] = []
+        for token in torch.split(embedded, 1, dim=1):  # [N, 1, E]
+            step = self._unroll(token, state)
+            state = step.state
+            outputs.append(step)
+        weights = [step.attention_weights for step in outputs if step.attention_weights is not None]
+        return DecoderOutput(
+            torch.cat([step.hidden for step in outputs], dim=1),
+            torch.cat(weights, dim=1) if weights else None,
+            state,
+        )
+
+    def _unroll(self, embedded: Tensor, state: RecurrentState) -> DecoderOutput[RecurrentState]:
+        """Run steps whose inputs are all known: T of them, or one where the last output feeds."""
+        rows, steps, _ = embedded.shape
+        inputs = [embedded]
+        context = weights = None
+        vector = self._vector(state, rows, steps)
+        if vector is not None:
+            inputs.append(vector)
+        if self.attends_before:
+            context, weights = self._attend(state.hidden[0][-1][:, None], state)
+            inputs.append(context)
+        if state.readout is not None:
+            inputs.append(state.readout[:, None])
+        recurrent, final = self.recurrence(torch.cat(inputs, dim=-1), pack_state(state.hidden))
+        if self.attention is not None and not self.attends_before:
+            context, weights = self._attend(recurrent, state)
+        seen = [recurrent] if self.sees_state_only else [recurrent, context, vector]
+        if self.deep_output and not self.sees_state_only:
+            seen.append(embedded)
+        hidden = self.dropout(self.readout(torch.cat([x for x in seen if x is not None], dim=-1)))
+        after = replace(
+            state,
+            hidden=unpack_state(final),
+            readout=hidden[:, -1] if self.feeds_readout else None,
+        )
+        return DecoderOutput(hidden, weights, after)
+
+    def _attend(self, query: Tensor, state: RecurrentState) -> tuple[Tensor, Tensor]:
+        assert self.attention is not None and state.attended is not None
+        return attend(self.attention, query, state.attended)
+
+    def _vector(self, state: RecurrentState, rows: int, steps: int) -> Tensor | None:
+        """Return the summary for every row and step, [N, T, C]."""
+        if state.vector is None:
+            return None
+        beam = rows // state.sentences
+        return state.vector.repeat_interleave(beam, dim=0)[:, None].expand(-1, steps, -1)
+
+
+class TanhReadout(nn.Module):
+    """tanh(W x) (Luong et al. 2015, eq. 5)."""
+
+    def __init__(self, input_dim: int, output_dim: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(input_dim, output_dim)
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """[N, T, input_dim] to [N, T, output_dim]."""
+        return torch.tanh(self.layer(seen))
+
+
+class MaxoutReadout(nn.Module):
+    """The larger of two linear units (Goodfellow et al. 2013; Bahdanau et al. 2015, A.2.2)."""
+
+    def __init__(self, input_dim: int, output_dim: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(input_dim, 2 * output_dim)
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """[N, T, input_dim] to [N, T, output_dim]."""
+        pairs: Tensor = self.layer(seen).unflatten(-1, (-1, 2))
+        return pairs.amax(-1)
+
+
+READOUTS: dict[str, type[TanhReadout] | type[MaxoutReadout]] = {
+    "tanh": TanhReadout,
+    "maxout": MaxoutReadout,
+}

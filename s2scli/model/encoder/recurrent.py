@@ -1,0 +1,86 @@
+"""Recurrent encoders: Elman, GRU and LSTM, in one direction or both."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from s2scli.model.recurrence import STATE_PARTS, Cell, make_recurrence, unpack_state
+from s2scli.model.states import EncoderOutput, StateShape, length_mask
+from s2scli.settings import Settings, setting
+
+
+class RecurrentEncoderSettings(Settings):
+    """A stack of recurrent layers that reads the source."""
+
+    kind: Cell = setting("gru", "Recurrent cell: elman (simple tanh), gru or lstm.")
+    model_dim: int = setting(256, "Width of the state of one direction.", "units", ge=1, le=16384)
+    num_layers: int = setting(1, "Layers.", "layers", ge=1, le=64)
+    bidirectional: bool = setting(True, "Read the source in both directions.")
+    reverse: bool = setting(False, "Read the source from its end (Sutskever et al. 2014, 3.3).")
+    dropout: float = setting(
+        0.0, "Dropout between the layers and on the memory.", "probability", ge=0.0, lt=1.0
+    )
+
+    def build(self, input_dim: int) -> "RecurrentEncoder":
+        """Return the encoder over vectors of `input_dim`."""
+        return RecurrentEncoder(self, input_dim)
+
+
+class RecurrentEncoder(nn.Module):
+    """Reads packed sequences, so that padding never enters a state."""
+
+    def __init__(self, settings: RecurrentEncoderSettings, input_dim: int) -> None:
+        super().__init__()
+        directions = 2 if settings.bidirectional else 1
+        self.reverse = settings.reverse
+        self.directions = directions
+        self.memory_dim = settings.model_dim * directions
+        self.final_shape = StateShape(
+            STATE_PARTS[settings.kind], settings.num_layers, self.memory_dim
+        )
+        self.recurrence = make_recurrence(
+            settings.kind,
+            input_dim,
+            settings.model_dim,
+            settings.num_layers,
+            bidirectional=settings.bidirectional,
+            dropout=settings.dropout,
+        )
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def forward(self, embedded: Tensor, lengths: Tensor) -> EncoderOutput:
+        """Encode a batch.
+
+        Args:
+            embedded: source vectors, [B, S, E].
+            lengths: real tokens of each, [B].
+        """
+        width = embedded.shape[1]
+        if self.reverse:
+            embedded = reverse_rows(embedded, lengths)
+        packed = pack_padded_sequence(
+            embedded, lengths.cpu(), batch_first=True, enforce_sorted=False
+        )
+        states, final = self.recurrence(packed)
+        memory, _ = pad_packed_sequence(states, batch_first=True, total_length=width)  # [B, S, D]
+        if self.reverse:
+            memory = reverse_rows(memory, lengths)
+        return EncoderOutput(
+            self.dropout(memory),
+            length_mask(lengths, width, memory.device),
+            tuple(self._join_directions(part) for part in unpack_state(final)),
+        )
+
+    def _join_directions(self, part: Tensor) -> Tensor:
+        """[L x directions, B, D] to [L, B, directions x D]."""
+        layers, batch, dim = part.shape[0] // self.directions, part.shape[1], part.shape[2]
+        by_layer = part.view(layers, self.directions, batch, dim).transpose(1, 2)
+        return by_layer.reshape(layers, batch, self.directions * dim)
+
+
+def reverse_rows(values: Tensor, lengths: Tensor) -> Tensor:
+    """Return `values` [B, S, D] with the real part of each row reversed, padding left in place."""
+    places = torch.arange(values.shape[1], device=values.device)
+    ends = lengths.to(values.device)[:, None]
+    index = torch.where(places < ends, ends - 1 - places, places)  # [B, S]
+    return values.gather(1, index[:, :, None].expand_as(values))

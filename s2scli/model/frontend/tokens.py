@@ -1,0 +1,36 @@
+"""Token ids to vectors."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from s2scli.settings import Settings, setting
+
+
+class TokenFrontendSettings(Settings):
+    """An embedding table."""
+
+    kind: Literal["tokens"] = setting("tokens", "What the input is: token ids.")
+    embedding_dim: int = setting(256, "Width of a token's vector.", "units", ge=1, le=16384)
+    dropout: float = setting(0.0, "Dropout on the vectors.", "probability", ge=0.0, lt=1.0)
+
+    def build(self, vocab_size: int, pad_id: int) -> "TokenFrontend":
+        """Return the table for `vocab_size` tokens."""
+        return TokenFrontend(self, vocab_size, pad_id)
+
+
+class TokenFrontend(nn.Module):
+    """Looks tokens up; the padding vector is zero and stays so."""
+
+    def __init__(self, settings: TokenFrontendSettings, vocab_size: int, pad_id: int) -> None:
+        super().__init__()
+        self.output_dim = settings.embedding_dim
+        self.table = nn.Embedding(vocab_size, settings.embedding_dim, padding_idx=pad_id)
+        self.dropout = nn.Dropout(settings.dropout)
+        nn.init.normal_(self.table.weight, std=settings.embedding_dim**-0.5)
+        nn.init.zeros_(self.table.weight.data[pad_id])
+
+    def forward(self, token_ids: Tensor) -> Tensor:
+        """[B, T] to [B, T, E]."""
+        embedded: Tensor = self.dropout(self.table(token_ids))
+        return embedded

@@ -1,0 +1,40 @@
+"""The three recurrent cells, as PyTorch's layers that run a whole sequence in one call."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+Cell = Literal["elman", "gru", "lstm"]
+Recurrence = nn.RNN | nn.GRU | nn.LSTM
+
+LAYERS: dict[str, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {
+    "elman": nn.RNN,  # Elman 1990: h_t = tanh(W x_t + U h_{t-1} + b)
+    "gru": nn.GRU,  # Cho et al. 2014
+    "lstm": nn.LSTM,  # Hochreiter & Schmidhuber 1997, with forget gates
+}
+STATE_PARTS = {"elman": 1, "gru": 1, "lstm": 2}
+
+
+def make_recurrence(
+    cell: Cell, input_dim: int, dim: int, num_layers: int, *, bidirectional: bool, dropout: float
+) -> Recurrence:
+    """Return a stack of recurrent layers over [B, T, input_dim], with dropout between layers."""
+    return LAYERS[cell](
+        input_dim,
+        dim,
+        num_layers,
+        batch_first=True,
+        bidirectional=bidirectional,
+        dropout=dropout if num_layers > 1 else 0.0,
+    )
+
+
+def pack_state(parts: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+    """Return a state as PyTorch's layers take it: a tensor, or a pair for an LSTM."""
+    parts = tuple(part.contiguous() for part in parts)
+    return parts[0] if len(parts) == 1 else parts
+
+
+def unpack_state(state: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return a state of PyTorch's layers as a tuple of [L, B, D]."""
+    return (state,) if isinstance(state, Tensor) else tuple(state)

@@ -1,0 +1,139 @@
+"""The whole model and its four verbs: encode, start, step, forward."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from s2scli.errors import ConfigError
+from s2scli.model.recurrence import STATE_PARTS
+from s2scli.model.settings import ModelSettings
+from s2scli.model.states import (
+    DecoderState,
+    DecoderStep,
+    EncoderOutput,
+    ModelOutput,
+    Pairs,
+    StateShape,
+)
+from s2scli.special_ids import PAD_ID
+
+
+class Seq2Seq(nn.Module):
+    """An encoder-decoder over token ids.
+
+    Args:
+        settings: its parts.
+        source_vocab_size: tokens of the source.
+        target_vocab_size: tokens of the target.
+        joint: whether source and target share one vocabulary.
+
+    Raises:
+        ConfigError: parts that do not fit together.
+    """
+
+    def __init__(
+        self,
+        settings: ModelSettings,
+        source_vocab_size: int,
+        target_vocab_size: int,
+        *,
+        joint: bool,
+    ) -> None:
+        super().__init__()
+        self.source = settings.source.build(source_vocab_size, PAD_ID)
+        self.target = settings.target.build(target_vocab_size, PAD_ID)
+        self.encoder = settings.encoder.build(self.source.output_dim)
+        decoder = settings.decoder
+        memory_dim = self.encoder.memory_dim
+        self.connection = settings.connection.build(
+            self.encoder.final_shape,
+            memory_dim,
+            StateShape(STATE_PARTS[decoder.kind], decoder.num_layers, decoder.model_dim),
+        )
+        self.decoder = decoder.build(
+            self.target.output_dim,
+            memory_dim,
+            self.connection.vector_dim,
+            settings.attention.build(decoder.model_dim, memory_dim),
+        )
+        self.output = nn.Linear(self.decoder.output_dim, target_vocab_size)
+        self._tie(settings, joint)
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether there are attention weights to look at."""
+        return self.decoder.attention is not None
+
+    def encode(self, source: Tensor, lengths: Tensor) -> EncoderOutput:
+        """Encode source ids [B, S] of these lengths [B]."""
+        return cast(EncoderOutput, self.encoder(self.source(source), lengths))
+
+    def start(self, encoder_output: EncoderOutput) -> DecoderState:
+        """Return the decoder's state before the first token, one row for each sentence."""
+        return self.decoder.start(encoder_output, self.connection(encoder_output))
+
+    def step(self, token_ids: Tensor, state: DecoderState) -> DecoderStep:
+        """Read one token [N] in each row and say what may come next."""
+        embedded = self.target(token_ids[:, None])
+        output = self.decoder(embedded, state)
+        weights = output.attention_weights
+        return DecoderStep(
+            self.logits(output.hidden[:, 0]),
+            output.state,
+            None if weights is None else weights[:, 0],
+        )
+
+    def forward(self, batch: Pairs) -> ModelOutput:
+        """Read every target of a batch at once (teacher forcing)."""
+        state = self.start(self.encode(batch.source, batch.source_lengths))
+        output = self.decoder(self.target(batch.target_input), state)
+        return ModelOutput(output.hidden, output.attention_weights)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """The output layer: [..., D] to [..., V]."""
+        logits: Tensor = self.output(hidden)
+        return logits
+
+    def _tie(self, settings: ModelSettings, joint: bool) -> None:
+        """Share embedding tables as the settings say."""
+        tie = settings.tie_embeddings
+        same_width = settings.source.embedding_dim == settings.target.embedding_dim
+        fits_output = self.decoder.output_dim == self.target.output_dim
+        if tie == "auto":
+            tie = "none" if not fits_output else "all" if joint and same_width else "target"
+        if tie == "none":
+            return
+        if not fits_output:
+            raise ConfigError(
+                f"model.tie_embeddings: the output layer reads {self.decoder.output_dim} units and "
+                f"model.target.embedding_dim is {self.target.output_dim}; make them equal "
+                "(model.decoder.readout_dim), or choose none"
+            )
+        self.output.weight = self.target.table.weight
+        if tie == "all":
+            if not (joint and same_width):
+                raise ConfigError(
+                    "model.tie_embeddings: all needs a joint vocabulary and equal widths of source "
+                    "and target embeddings; choose target"
+                )
+            self.source.table.weight = self.target.table.weight
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Return the number of weights, tied ones counted once."""
+    return sum(weight.numel() for weight in model.parameters())
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device called `name`; `auto` is a GPU where there is one.
+
+    Raises:
+        ConfigError: no such device, or it is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu" or (name.startswith("cuda") and torch.cuda.is_available()):
+        return torch.device(name)
+    found = "no GPU that PyTorch can use was found" if name.startswith("cuda") else "unknown"
+    raise ConfigError(f"--device {name}: {found}; choose auto, cpu or cuda")

@@ -1,0 +1,47 @@
+"""The settings of a whole model: one section for each part. The unions are the registries."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from s2scli.model.attention.additive import AdditiveAttentionSettings
+from s2scli.model.attention.dot import DotAttentionSettings
+from s2scli.model.attention.general import GeneralAttentionSettings
+from s2scli.model.attention.none import NoAttentionSettings
+from s2scli.model.attention.scaled_dot import ScaledDotAttentionSettings
+from s2scli.model.connection.last import LastConnectionSettings
+from s2scli.model.connection.none import NoConnectionSettings
+from s2scli.model.connection.projected import ProjectedConnectionSettings
+from s2scli.model.decoder.recurrent import RecurrentDecoderSettings
+from s2scli.model.encoder.recurrent import RecurrentEncoderSettings
+from s2scli.model.frontend.tokens import TokenFrontendSettings
+from s2scli.settings import Settings, setting
+
+AttentionSettings = Annotated[
+    AdditiveAttentionSettings
+    | DotAttentionSettings
+    | GeneralAttentionSettings
+    | ScaledDotAttentionSettings
+    | NoAttentionSettings,
+    Field(discriminator="kind"),
+]
+ConnectionSettings = Annotated[
+    LastConnectionSettings | ProjectedConnectionSettings | NoConnectionSettings,
+    Field(discriminator="kind"),
+]
+
+
+class ModelSettings(Settings):
+    """An encoder, a connection, an attention and a decoder, between two embeddings."""
+
+    source: TokenFrontendSettings = TokenFrontendSettings()
+    target: TokenFrontendSettings = TokenFrontendSettings()
+    encoder: RecurrentEncoderSettings = RecurrentEncoderSettings()
+    connection: ConnectionSettings = ProjectedConnectionSettings()
+    attention: AttentionSettings = AdditiveAttentionSettings()
+    decoder: RecurrentDecoderSettings = RecurrentDecoderSettings()
+    tie_embeddings: Literal["auto", "none", "target", "all"] = setting(
+        "auto",
+        "Share embeddings: the target's with the output layer (Press & Wolf 2017), or the "
+        "source's too (all, which needs a joint vocabulary); auto is all where it can be.",
+    )

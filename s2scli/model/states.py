@@ -1,0 +1,134 @@
+"""The values that pass between the parts of a model, and between a model and search or training.
+
+Axes: B batch, S source length, T target length, D model, V vocabulary, L layers, N = B x beam:
+the beam's rows of one sentence stand together.
+"""
+
+from dataclasses import dataclass
+from typing import Generic, Protocol, Self, TypeVar
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class StateShape:
+    """The shape of a recurrent state: `parts` tensors of [num_layers, B, dim] (LSTM has two)."""
+
+    parts: int
+    num_layers: int
+    dim: int
+
+
+@dataclass(frozen=True)
+class EncoderOutput:
+    """What an encoder makes of a batch of sources.
+
+    Attributes:
+        memory: encoder states, [B, S, D].
+        memory_mask: True at real tokens, [B, S].
+        final_state: the state after the last token, each part [L, B, D]; empty for an encoder
+            that has none.
+    """
+
+    memory: Tensor
+    memory_mask: Tensor
+    final_state: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Connected:
+    """What a connection hands the decoder.
+
+    Attributes:
+        initial: the decoder's first state, each part [L, B, D].
+        vector: a summary of the source that the decoder sees at every step, [B, D], or None.
+    """
+
+    initial: tuple[Tensor, ...]
+    vector: Tensor | None
+
+
+class DecoderState(Protocol):
+    """Everything a decoder remembers between steps, for B sentences of N / B rows each."""
+
+    def reorder(self, indices: Tensor) -> Self:
+        """Return the state whose row i is row `indices[i]` of this one, [N'].
+
+        Rows stay with their sentence, and every sentence has the same number of rows.
+        """
+        ...
+
+    def keep(self, sentences: Tensor) -> Self:
+        """Return the state of the sentences of these numbers only, [B']."""
+        ...
+
+
+State = TypeVar("State", bound=DecoderState)
+
+
+@dataclass(frozen=True)
+class DecoderOutput(Generic[State]):
+    """What a decoder says about T steps.
+
+    Attributes:
+        hidden: what the output layer reads, [N, T, D].
+        attention_weights: [N, T, S], or None without attention.
+        state: the state after the last step.
+    """
+
+    hidden: Tensor
+    attention_weights: Tensor | None
+    state: State
+
+
+@dataclass(frozen=True)
+class DecoderStep:
+    """What a model says about the next token.
+
+    Attributes:
+        logits: [N, V].
+        state: the state to hand to the next step.
+        attention_weights: [N, S], or None without attention.
+    """
+
+    logits: Tensor
+    state: DecoderState
+    attention_weights: Tensor | None
+
+
+@dataclass(frozen=True)
+class ModelOutput:
+    """What a model says about a batch of pairs.
+
+    Attributes:
+        hidden: what the output layer reads, [B, T, D].
+        attention_weights: [B, T, S], or None without attention.
+    """
+
+    hidden: Tensor
+    attention_weights: Tensor | None
+
+
+class Pairs(Protocol):
+    """The part of a training batch that a model reads (`data.Batch` is one)."""
+
+    @property
+    def source(self) -> Tensor:
+        """Source ids, [B, S]."""
+        ...
+
+    @property
+    def source_lengths(self) -> Tensor:
+        """Real tokens of each source, [B]."""
+        ...
+
+    @property
+    def target_input(self) -> Tensor:
+        """The ids the decoder reads, [B, T]."""
+        ...
+
+
+def length_mask(lengths: Tensor, width: int, device: torch.device) -> Tensor:
+    """Return the mask that is True at the first `lengths` of `width` places, [B, width]."""
+    return torch.arange(width, device=device) < lengths.to(device)[:, None]
