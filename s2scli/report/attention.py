@@ -1,0 +1,181 @@
+"""Attention weights as numbers: the map, what it sums up to, and the words it links."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+WORD_BEGIN = "▁"
+END = "</s>"
+UNSPACED_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+NOTE = (
+    "Attention shows where the decoder looked; it is not an explanation of why it chose a word "
+    "(Jain and Wallace 2019)."
+)
+
+
+@dataclass(frozen=True)
+class AttentionMap:
+    """How much each target piece looked at each source piece.
+
+    Attributes:
+        source_pieces: the source's tokens with the end token, S of them.
+        target_pieces: the target's tokens with the end token, T of them.
+        weights: [T, S], each row a distribution over the source.
+        token_scores: the log-probability of each target piece, [T], or None.
+    """
+
+    source_pieces: tuple[str, ...]
+    target_pieces: tuple[str, ...]
+    weights: NDArray[np.float32]
+    token_scores: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        shape = (len(self.target_pieces), len(self.source_pieces))
+        if self.weights.shape != shape or 0 in shape:
+            raise ValueError(f"attention weights are {self.weights.shape}, the pieces {shape}")
+
+    @property
+    def entropies(self) -> NDArray[np.float64]:
+        """The entropy of each row in bits, [T]: 0 is one source piece, log2 S all of them."""
+        weights = self.weights.astype(np.float64)
+        logs = np.log2(weights, out=np.zeros_like(weights), where=weights > 0)
+        bits: NDArray[np.float64] = np.abs((weights * logs).sum(axis=1))
+        return bits
+
+    @property
+    def best(self) -> NDArray[np.intp]:
+        """The source piece each target piece looked at most, [T]."""
+        columns: NDArray[np.intp] = self.weights.argmax(axis=1)
+        return columns
+
+
+@dataclass(frozen=True)
+class AttentionSummary:
+    """An attention map in four numbers.
+
+    Attributes:
+        mean_entropy_bits: the mean of the rows' entropies.
+        max_entropy_bits: what it would be if every row were uniform, log2 S.
+        coverage: the mean over the source of min(1, attention received), the quantity inside
+            the coverage penalty of Wu et al. 2016 (equation 14); 1 where all of it was read.
+        end_mass: the share of all attention that rests on the source's end token.
+    """
+
+    mean_entropy_bits: float
+    max_entropy_bits: float
+    coverage: float
+    end_mass: float
+
+
+@dataclass(frozen=True)
+class Word:
+    """Pieces `start` to `stop` (exclusive) of a sequence, joined."""
+
+    text: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Link:
+    """One target word and the source words it looked at, as (source word, weight)."""
+
+    target: Word
+    sources: tuple[tuple[Word, float], ...]
+
+
+def summarize(attention: AttentionMap) -> AttentionSummary:
+    """Return the summary of a map."""
+    received = attention.weights.sum(axis=0, dtype=np.float64)  # [S]
+    at_end = received[-1] if attention.source_pieces[-1] == END else 0.0
+    return AttentionSummary(
+        mean_entropy_bits=float(attention.entropies.mean()),
+        max_entropy_bits=float(np.log2(len(attention.source_pieces))),
+        coverage=float(np.minimum(received, 1.0).mean()),
+        end_mass=float(at_end / max(received.sum(), np.finfo(np.float64).tiny)),
+    )
+
+
+def join_pieces(pieces: Sequence[str]) -> str:
+    """Return the text of a sequence of pieces, without the end token."""
+    kept = pieces[:-1] if pieces and pieces[-1] == END else pieces
+    return "".join(kept).replace(WORD_BEGIN, " ").strip()
+
+
+def join_words(pieces: Sequence[str]) -> list[Word]:
+    """Join pieces to words: ▁ or punctuation begins one, and the end token is one.
+
+    Pieces in a script that puts no spaces between words stay as they are, and so do the pieces
+    of a text that is a single word.
+    """
+    starts = [index for index in range(len(pieces)) if _begins_word(pieces, index)]
+    if len(starts) <= 1 + (bool(pieces) and pieces[-1] == END):
+        starts = list(range(len(pieces)))
+    words = []
+    for start, stop in zip(starts, [*starts[1:], len(pieces)], strict=True):
+        text = "".join(pieces[start:stop])
+        words.append(Word(text.replace(WORD_BEGIN, "") or WORD_BEGIN, start, stop))
+    return words
+
+
+def link_words(attention: AttentionMap, threshold: float) -> list[Link]:
+    """Return each target word with the source words it gives a weight >= `threshold`.
+
+    The weight between two words is summed over the source word's pieces and averaged over the
+    target word's, so that a target word's weights sum to 1. The strongest comes first.
+    """
+    sources = join_words(attention.source_pieces)
+    summed = np.add.reduceat(attention.weights, [word.start for word in sources], axis=1)
+    links = []
+    for target in join_words(attention.target_pieces):
+        weights = summed[target.start : target.stop].mean(axis=0)  # [source words]
+        order = np.argsort(-weights, kind="stable")
+        found = ((sources[i], float(weights[i])) for i in order if weights[i] >= threshold)
+        links.append(Link(target, tuple(found)))
+    return links
+
+
+def attention_document(attention: AttentionMap, threshold: float) -> dict[str, Any]:
+    """Return a map as a JSON document: the raw matrix with its tokens, the summary, the links."""
+    return {
+        "source": join_pieces(attention.source_pieces),
+        "target": join_pieces(attention.target_pieces),
+        "source_pieces": list(attention.source_pieces),
+        "target_pieces": list(attention.target_pieces),
+        "weights": attention.weights.tolist(),
+        "token_scores": None if attention.token_scores is None else list(attention.token_scores),
+        "summary": asdict(summarize(attention)),
+        "threshold": threshold,
+        "alignment": [
+            {
+                "target": link.target.text,
+                "sources": [{"source": word.text, "weight": w} for word, w in link.sources],
+            }
+            for link in link_words(attention, threshold)
+        ],
+        "note": NOTE,
+    }
+
+
+def _begins_word(pieces: Sequence[str], index: int) -> bool:
+    piece = pieces[index]
+    if index == 0 or piece.startswith(WORD_BEGIN):
+        return True
+    if piece == END and index == len(pieces) - 1:
+        return True
+    before = pieces[index - 1]
+    if before == WORD_BEGIN:
+        return False
+    return _is_punctuation(piece) or _is_unspaced(piece) or _is_unspaced(before)
+
+
+def _is_punctuation(piece: str) -> bool:
+    return all(unicodedata.category(character)[0] == "P" for character in piece)
+
+
+def _is_unspaced(piece: str) -> bool:
+    return any(unicodedata.name(character, "").startswith(UNSPACED_SCRIPTS) for character in piece)

@@ -1,0 +1,72 @@
+"""Text measured in terminal cells: fitted, padded, and stacked downwards."""
+
+import re
+import unicodedata
+
+from rich.cells import cell_len
+
+from s2scli.report.console import visible
+
+ELLIPSIS = "…"
+FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
+# Terminals disagree about the width of what a variation selector or a joiner makes of an emoji.
+UNMEASURABLE = re.compile(r"[\ufe0e\ufe0f]|(?<=[\u2190-\u2bff\U0001f000-\U0001faff])\u200d")
+RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
+
+
+def label(text: str) -> str:
+    """Return `text` as it can stand in one line of a table: visible, and of a sure width.
+
+    A combining mark at the beginning gets a dotted circle to stand on.
+    """
+    shown = UNMEASURABLE.sub("", visible(text))
+    return f"◌{shown}" if shown and cell_len(shown[0]) == 0 else shown
+
+
+def clusters(text: str) -> list[str]:
+    """Return the characters of `text`, each with the marks of no width that follow it."""
+    found: list[str] = []
+    for character in text:
+        if found and cell_len(character) == 0:
+            found[-1] += character
+        else:
+            found.append(character)
+    return found
+
+
+def cut(text: str, width: int) -> str:
+    """Return `text`, shortened with an ellipsis where it is wider than `width` cells."""
+    if cell_len(text) <= width:
+        return text
+    kept, room = "", width - 1
+    for cluster in clusters(text):
+        room -= cell_len(cluster)
+        if room < 0:
+            break
+        kept += cluster
+    return kept + ELLIPSIS
+
+
+def pad(text: str, width: int) -> str:
+    """Return `text` cut or filled with spaces to exactly `width` cells, isolated if it is RTL."""
+    kept = cut(text, width)
+    return isolated(kept) + " " * (width - cell_len(kept))
+
+
+def isolated(text: str) -> str:
+    """Return right-to-left text in a bidi isolate, so that it cannot reorder its neighbours."""
+    if any(unicodedata.bidirectional(character) in RIGHT_TO_LEFT for character in text):
+        return f"{FIRST_STRONG_ISOLATE}{text}{POP_ISOLATE}"
+    return text
+
+
+def stacked(labels: list[str], cell_width: int, max_height: int) -> list[str]:
+    """Write labels downwards, side by side, each `cell_width` wide, standing on the last line."""
+    columns = [_shortened(clusters(text), max_height) for text in labels]
+    height = max(1, *(len(column) for column in columns))
+    rows = zip(*([""] * (height - len(column)) + column for column in columns), strict=True)
+    return ["".join(pad(cluster, cell_width) for cluster in row) for row in rows]
+
+
+def _shortened(column: list[str], max_height: int) -> list[str]:
+    return column if len(column) <= max_height else [*column[: max_height - 1], "⋮"]

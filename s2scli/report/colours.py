@@ -1,0 +1,72 @@
+"""Weights as colours: a perceptual map, and what stands for it where colours are few."""
+
+from typing import Literal
+
+from rich.color import Color
+from rich.console import Console
+from rich.style import Style
+
+ColourSystem = Literal["truecolor", "256", "standard"] | None
+
+# Nine points of magma (Smith and van der Walt 2015), equally spaced; sRGB.
+MAGMA = (
+    (0, 0, 4),
+    (28, 16, 68),
+    (79, 18, 123),
+    (129, 37, 129),
+    (181, 54, 122),
+    (229, 80, 100),
+    (251, 135, 97),
+    (254, 194, 135),
+    (252, 253, 191),
+)
+SHADES = " ░▒▓█"
+ANSI_SHADES = ("black", "blue", "magenta", "bright_red", "bright_yellow")
+
+
+def magma(weight: float) -> tuple[int, int, int]:
+    """Return the sRGB colour of a weight from 0 (near black) to 1 (pale yellow)."""
+    position = min(max(weight, 0.0), 1.0) * (len(MAGMA) - 1)
+    index = min(int(position), len(MAGMA) - 2)
+    share = position - index
+    red, green, blue = (
+        round(low + share * (high - low))
+        for low, high in zip(MAGMA[index], MAGMA[index + 1], strict=True)
+    )
+    return red, green, blue
+
+
+def hex_colour(weight: float) -> str:
+    """Return the colour of a weight as `#rrggbb`."""
+    return "#{:02x}{:02x}{:02x}".format(*magma(weight))
+
+
+def shade(weight: float) -> int:
+    """Return the nearest of five levels, 0 to 4."""
+    return round(min(max(weight, 0.0), 1.0) * (len(SHADES) - 1))
+
+
+def weight_colour(weight: float, system: ColourSystem) -> Color:
+    """Return the Rich colour of a weight; 16 colours have five levels."""
+    if system == "standard":
+        return Color.parse(ANSI_SHADES[shade(weight)])
+    return Color.from_rgb(*magma(weight))
+
+
+def ink(weight: float, system: ColourSystem) -> Style:
+    """Return a text style that grows stronger with the weight and can be read on any ground."""
+    if system is None or weight < 0.25:
+        return Style(dim=True)
+    if system == "standard":
+        return Style(color="bright_red" if weight >= 0.5 else "magenta")
+    return Style(color=Color.from_rgb(*magma(0.45 + 0.3 * min(weight, 1.0))), bold=weight >= 0.5)
+
+
+def colour_system(console: Console) -> ColourSystem:
+    """Return what a console can show: None for a pipe, a dumb terminal and NO_COLOR."""
+    system = console.color_system
+    if console.no_color or system is None:
+        return None
+    if system in ("truecolor", "256"):
+        return "truecolor" if system == "truecolor" else "256"
+    return "standard"

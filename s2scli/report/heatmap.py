@@ -1,0 +1,271 @@
+"""An attention map for the terminal: a heatmap, the words it links, and four numbers.
+
+Every line is at most as wide as asked, measured in terminal cells. A map that is too wide goes
+on below, in pages that repeat the row labels.
+"""
+
+import io
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp
+
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+
+from s2scli.report.attention import (
+    NOTE,
+    AttentionMap,
+    AttentionSummary,
+    Link,
+    join_pieces,
+    link_words,
+    summarize,
+)
+from s2scli.report.cells import cut, isolated, label, pad, stacked
+from s2scli.report.colours import SHADES, ColourSystem, ink, shade, weight_colour
+from s2scli.report.console import make_console
+
+MIN_WIDTH = 32
+MAX_HEADER_HEIGHT = 14
+MAX_BEST_WIDTH = 14
+TALL = 40
+DIM = Style(dim=True)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A map and how it is drawn.
+
+    Attributes:
+        attention: the map.
+        system: the colours there are.
+        half: whether one line shows two rows, as half blocks.
+        width: the widest line allowed.
+        label_width: cells for the label of a line.
+        cell_width: cells for one source piece.
+    """
+
+    attention: AttentionMap
+    system: ColourSystem
+    half: bool
+    width: int
+    label_width: int
+    cell_width: int
+
+    @property
+    def capacity(self) -> int:
+        """How many source pieces fit on a line."""
+        return (self.width - self.label_width - 1) // self.cell_width
+
+
+def render_attention(
+    attention: AttentionMap,
+    width: int,
+    system: ColourSystem,
+    *,
+    half: bool | None = None,
+    threshold: float,
+) -> str:
+    """Return the whole view as text: the sentence pair, heatmap, alignment and summary.
+
+    Args:
+        attention: the map to show.
+        width: the widest line in cells, at least `MIN_WIDTH`.
+        system: the colours there are; None for plain text, with shades made of characters.
+        half: whether a line shows two target pieces; None chooses (large maps, with colours).
+        threshold: the smallest weight that links two words.
+    """
+    lines = [
+        *sentence_lines(attention, width),
+        Text(),
+        *heatmap_lines(attention, width, system, half=half),
+        Text(),
+        key_line(system),
+        Text(),
+        *alignment_lines(link_words(attention, threshold), width, system),
+        Text(),
+        *_wrapped(summary_text(summarize(attention)), width, Style()),
+        *_wrapped(NOTE, width, DIM),
+    ]
+    return render_lines(lines, system)
+
+
+def render_lines(lines: Sequence[Text], system: ColourSystem) -> str:
+    """Return lines as text, with escape codes for the colours of `system` and none for None."""
+    console = make_console(
+        file=(written := io.StringIO()),
+        width=max(1, *(line.cell_len for line in lines)),
+        color_system=system,
+        force_terminal=system is not None,
+        no_color=system is None,
+    )
+    console.print(Text("\n").join(lines), no_wrap=True, overflow="ignore", crop=False)
+    return "".join(line.rstrip(" ") + "\n" for line in written.getvalue().split("\n")[:-1])
+
+
+def sentence_lines(attention: AttentionMap, width: int) -> list[Text]:
+    """Return the source and the target, a line each."""
+    source, target = (
+        cut(label(join_pieces(pieces)), width)
+        for pieces in (attention.source_pieces, attention.target_pieces)
+    )
+    return [Text(isolated(source), DIM), Text(isolated(target), Style(bold=True))]
+
+
+def heatmap_lines(
+    attention: AttentionMap, width: int, system: ColourSystem, *, half: bool | None = None
+) -> list[Text]:
+    """Return the map in pages of columns, with the facts of each row beside the last page."""
+    grid = _choose_grid(attention, width, system, half)
+    pages = [_page(grid, columns) for columns in _pages(len(attention.source_pieces), grid)]
+    if not grid.half:
+        facts = _facts(grid)
+        if pages[-1][-1].cell_len + 2 + facts[-1].cell_len <= width:
+            pages[-1] = _side_by_side(pages[-1], facts)
+        else:
+            pages.append(_side_by_side(_labels(grid), facts))
+    lines = [line for page in pages for line in (Text(), *page)]
+    return lines[1:]
+
+
+def key_line(system: ColourSystem) -> Text:
+    """Return the key of the map: its colours, or its shades, from 0 to 1."""
+    steps = 5 if system in (None, "standard") else 16
+    key = Text("0 ", DIM)
+    for step in range(steps):
+        text, style = _cell(step / (steps - 1), system, 2)
+        key.append(text, style)
+    return key.append(" 1", DIM)
+
+
+def alignment_lines(links: Sequence[Link], width: int, system: ColourSystem) -> list[Text]:
+    """Return a line for each target word with arrows from the source words it is linked to.
+
+    The arrow's stroke and the colour show the weight. What does not fit goes on below.
+    """
+    words = [label(link.target.text) for link in links]
+    word_width = min(max(map(cell_len, words)), max(8, width // 3))
+    lines: list[Text] = []
+    for word, link in zip(words, links, strict=True):
+        line = Text(pad(word, word_width))
+        if not link.sources:
+            line.append(" ·", DIM)
+        for source, weight in link.sources:
+            room = width - word_width - 9  # for the arrow and the weight
+            text = f" {_arrow(weight)} {isolated(cut(label(source.text), room))} {weight:.2f}"
+            if line.cell_len + cell_len(text) > width:
+                lines.append(line)
+                line = Text(" " * word_width)
+            line.append(text, ink(weight, system))
+        lines.append(line)
+    return lines
+
+
+def summary_text(summary: AttentionSummary) -> str:
+    """Return the four numbers of a map as a sentence."""
+    return (
+        f"mean entropy {summary.mean_entropy_bits:.2f} bits "
+        f"(uniform would be {summary.max_entropy_bits:.2f}) · "
+        f"coverage of the source {summary.coverage:.0%} · "
+        f"attention on the end token {summary.end_mass:.0%}"
+    )
+
+
+def _choose_grid(
+    attention: AttentionMap, width: int, system: ColourSystem, half: bool | None
+) -> Grid:
+    labels = [cell_len(label(piece)) for piece in attention.target_pieces]
+    full = Grid(attention, system, False, width, min(max(labels), max(8, width // 4)), 2)
+    large = len(attention.target_pieces) > TALL or len(attention.source_pieces) > full.capacity
+    if system is None or not (large if half is None else half):
+        return full
+    one_label = min(max(labels), max(4, width // 8))
+    wide = any(cell_len(c) > 1 for piece in attention.source_pieces for c in label(piece))
+    return Grid(attention, system, True, width, 2 * one_label + 1, 2 if wide else 1)
+
+
+def _pages(count: int, grid: Grid) -> list[range]:
+    """Split `count` columns over the fewest pages, as evenly as it goes."""
+    size = -(-count // -(-count // grid.capacity))
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def _page(grid: Grid, columns: range) -> list[Text]:
+    """Return the header and the rows of one page."""
+    pieces = [label(grid.attention.source_pieces[column]) for column in columns]
+    margin = " " * (grid.label_width + 1)
+    header = [Text(margin + row) for row in stacked(pieces, grid.cell_width, MAX_HEADER_HEIGHT)]
+    return [*header, *(_row(grid, row, columns) for row in _line_starts(grid))]
+
+
+def _line_starts(grid: Grid) -> range:
+    return range(0, len(grid.attention.target_pieces), 2 if grid.half else 1)
+
+
+def _labels(grid: Grid) -> list[Text]:
+    """Return the row labels alone, under an empty heading."""
+    rows = [pad(label(piece), grid.label_width) for piece in grid.attention.target_pieces]
+    return [Text(row) for row in (" " * grid.label_width, *rows)]
+
+
+def _row(grid: Grid, row: int, columns: range) -> Text:
+    weights, pieces = grid.attention.weights, grid.attention.target_pieces
+    if not grid.half:
+        line = Text(pad(label(pieces[row]), grid.label_width) + " ")
+        for column in columns:
+            line.append(*_cell(float(weights[row, column]), grid.system, grid.cell_width))
+        return line
+    below = row + 1 if row + 1 < len(pieces) else None
+    one = grid.label_width // 2
+    lower_label = "" if below is None else label(pieces[below])
+    line = Text(f"{pad(label(pieces[row]), one)} {pad(lower_label, one)} ")
+    for column in columns:
+        upper = weight_colour(float(weights[row, column]), grid.system)
+        lower = None if below is None else weight_colour(float(weights[below, column]), grid.system)
+        line.append("▀" * grid.cell_width, Style(color=upper, bgcolor=lower))
+    return line
+
+
+def _cell(weight: float, system: ColourSystem, width: int) -> tuple[str, Style]:
+    if system is None:
+        return SHADES[shade(weight)] * width, Style()
+    return " " * width, Style(bgcolor=weight_colour(weight, system))
+
+
+def _facts(grid: Grid) -> list[Text]:
+    """Return a heading and, for each row, its best source piece, weight, entropy, probability."""
+    attention = grid.attention
+    labels = [label(attention.source_pieces[column]) for column in attention.best]
+    scores = attention.token_scores
+    fixed = len(" weight bits") + (0 if scores is None else len(" prob"))
+    room = min(MAX_BEST_WIDTH, grid.width - grid.label_width - 2 - fixed)
+    best_width = min(max(4, *map(cell_len, labels)), room)
+    heading = f"{'best':{best_width}} weight bits" + ("" if scores is None else " prob")
+    lines = [Text(heading, DIM)]
+    for row, text in enumerate(labels):
+        weight = float(attention.weights[row].max())
+        line = Text(pad(text, best_width), ink(weight, grid.system))
+        line.append(f" {weight:6.2f} {attention.entropies[row]:4.1f}")
+        line.append("" if scores is None else f" {exp(scores[row]):4.2f}")
+        lines.append(line)
+    return lines
+
+
+def _side_by_side(left: Sequence[Text], right: Sequence[Text]) -> list[Text]:
+    """Put `right` two cells beside the last lines of `left`."""
+    above = len(left) - len(right)
+    joined = [
+        Text.assemble(*pair) for pair in zip(left[above:], ["  "] * len(right), right, strict=True)
+    ]
+    return [*left[:above], *joined]
+
+
+def _arrow(weight: float) -> str:
+    return "◄━" if weight >= 0.5 else "◄─"
+
+
+def _wrapped(text: str, width: int, style: Style) -> list[Text]:
+    """Break a line of ours (one cell a character) at spaces."""
+    return [Text(line, style) for line in textwrap.wrap(text, width)]
