@@ -1,0 +1,20 @@
+#!/bin/sh
+# Learn to read dates in 53 languages, score it on dates never seen, and look inside.
+#
+#     sh examples/dates/run.sh [WORKSPACE]
+set -eu
+here=$(dirname "$0")
+S2S_WORKSPACE=${1:-workspace/dates}
+export S2S_WORKSPACE
+
+s2s prepare "$here/train.tsv.gz" --valid "$here/valid.tsv.gz" --test "$here/test.tsv.gz"
+s2s train --recipe "$here/dates.toml"
+s2s evaluate
+s2s translate <<'DATES'
+samedi 21 novembre 2026
+November 21st, 2026
+21 листопада 2026 р.
+২১ নভেম্বর, ২০২৬
+2026年11月21日(土)
+DATES
+s2s inspect attention "samedi 21 novembre 2026"

@@ -1,0 +1,173 @@
+"""What DESIGN.md's rooms promise of their code: which way imports go, and what must not exist."""
+
+import ast
+import functools
+import graphlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import s2scli
+
+PACKAGE = Path(s2scli.__file__).parent
+MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py"))
+ROOMS = ("data", "tokenizer", "model", "search", "training", "metrics", "report")
+FOUNDATIONS = ("settings", "workspace", "manifest", "files", "special_ids")
+# A part imports from its own layer's part and from the layers after it.
+LAYERS = (("__main__",), ("cli",), ("pipeline",), ("config",), ROOMS, FOUNDATIONS, ("errors",))
+LAYER_OF = {part: number for number, layer in enumerate(LAYERS) for part in layer}
+SIDEWAYS = {("search", "model"), ("training", "model"), ("training", "data")}
+HEAVY = ("torch", "sentencepiece", "sacrebleu", "pyarrow")
+UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml"}
+UNSAFE_CALLS = {"eval", "exec", "__import__", "torch.load", "os.system", "os.popen"}
+UNSAFE_FLAGS = {"shell", "allow_pickle"}
+NAMELESS = ("util", "helper", "common", "misc", "constants")
+MAX_LINES = 60
+
+
+@functools.cache
+def parse(module: Path) -> ast.Module:
+    return ast.parse((PACKAGE.parent / module).read_text(encoding="utf-8"))
+
+
+def imports_of(module: Path) -> Iterator[str]:
+    """Yield the dotted name of everything a module imports, inside functions too."""
+    for node in ast.walk(parse(module)):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno}: relative import"
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def calls_of(module: Path) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(parse(module)) if isinstance(node, ast.Call))
+
+
+def name_of(module: Path) -> str:
+    parts = module.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def part_of(name: str) -> str | None:
+    """Return the part of the package a dotted name is in; None is outside or the package itself."""
+    package, _, rest = name.partition(".")
+    part = rest.partition(".")[0]
+    return part if package == "s2scli" and part in LAYER_OF else None
+
+
+def may_import(importer: str, imported: str) -> bool:
+    if importer == imported or (importer, imported) in SIDEWAYS:
+        return True
+    if importer in FOUNDATIONS and imported in FOUNDATIONS:
+        return True
+    return LAYER_OF[importer] < LAYER_OF[imported]
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "allowed"),
+    [
+        ("cli", "pipeline", True),
+        ("cli", "report", True),
+        ("search", "model", True),
+        ("workspace", "files", True),
+        ("model", "search", False),
+        ("report", "metrics", False),
+        ("training", "search", False),
+        ("training", "metrics", False),
+        ("pipeline", "cli", False),
+        ("data", "config", False),
+        ("errors", "settings", False),
+    ],
+)
+def test_arrows(importer: str, imported: str, allowed: bool) -> None:
+    assert may_import(importer, imported) is allowed
+
+
+def test_every_part_has_its_layer() -> None:
+    found = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert found - {"__init__", "__pycache__", "recipes"} - set(LAYER_OF) == set()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_imports_go_one_way(module: Path) -> None:
+    importer = part_of(name_of(module))
+    if importer is None:  # s2scli/__init__.py, which offers `load`
+        return
+    wrong = [
+        name
+        for name in imports_of(module)
+        if (imported := part_of(name)) is not None and not may_import(importer, imported)
+    ]
+    assert wrong == []
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    names = {name_of(module) for module in MODULES}
+    graph = {
+        name_of(module): {
+            name if name in names else name.rpartition(".")[0]
+            for name in imports_of(module)
+            if name.startswith("s2scli.")
+        }
+        for module in MODULES
+        if name_of(module) != "s2scli"
+    }
+    tuple(graphlib.TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_rooms_neither_print_nor_log(module: Path) -> None:
+    assert [call.lineno for call in calls_of(module) if ast.unparse(call.func) == "print"] == []
+    assert [name for name in imports_of(module) if name.partition(".")[0] == "logging"] == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_nothing_runs_code_from_data(module: Path) -> None:
+    imported = set(imports_of(module))
+    assert {name for name in imported if name.partition(".")[0] in UNSAFE_MODULES} == set()
+    assert {name for name in imported if name.startswith("torch.distributed.checkpoint")} == set()
+    assert imported & UNSAFE_CALLS == set()
+    for call in calls_of(module):
+        assert ast.unparse(call.func) not in UNSAFE_CALLS, f"{module}:{call.lineno}"
+        flags = {keyword.arg for keyword in call.keywords if not _is_false(keyword.value)}
+        assert not flags & UNSAFE_FLAGS, f"{module}:{call.lineno}"
+
+
+def _is_false(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is False
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_modules_are_named_for_what_they_hold(module: Path) -> None:
+    assert [name for part in module.parts for name in NAMELESS if part.startswith(name)] == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_functions_fit_on_a_screen(module: Path) -> None:
+    for node in ast.walk(parse(module)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or 0) - node.body[0].lineno + 1  # without the signature
+            assert lines <= MAX_LINES, f"{node.name} has {lines} lines"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = f"""
+import json, sys
+import typer
+from s2scli.cli.app import app
+commands = typer.main.get_command(app).commands
+for arguments in ([], *([name] for name in commands)):
+    try:
+        app([*arguments, "--help"])
+    except SystemExit as end:
+        assert not end.code, arguments
+print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
+"""
+    command = [sys.executable, "-X", "utf8", "-c", program]
+    result = subprocess.run(command, check=True, capture_output=True, encoding="utf-8")
+    assert json.loads(result.stdout.splitlines()[-1]) == []
