@@ -1,1 +1,14 @@
-"""Scores of hypotheses against references."""
+"""Metrics: one file each; a new one is one file and one line here."""
+
+from s2scli.metrics.bleu import bleu
+from s2scli.metrics.chrf import chrf
+from s2scli.metrics.exact_match import exact_match
+from s2scli.metrics.score import Metric
+from s2scli.metrics.ter import ter
+
+METRICS: dict[str, Metric] = {
+    "bleu": bleu,
+    "chrf": chrf,
+    "ter": ter,
+    "exact_match": exact_match,
+}

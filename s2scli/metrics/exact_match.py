@@ -1,0 +1,23 @@
+"""Exact match: how many outputs are the reference, character for character."""
+
+from collections.abc import Sequence
+
+from s2scli.metrics.bootstrap import bootstrap_signature, ratio_interval
+from s2scli.metrics.score import DEFAULTS, Score
+from s2scli.metrics.settings import MetricSettings
+
+
+def exact_match(
+    hypotheses: Sequence[str], references: Sequence[str], settings: MetricSettings = DEFAULTS
+) -> Score:
+    """Return the percentage of outputs equal to their reference, but for spaces at the ends."""
+    hits = [
+        100.0 * (hypothesis.strip() == reference.strip())
+        for hypothesis, reference in zip(hypotheses, references, strict=True)
+    ]
+    return Score(
+        "exact match",
+        sum(hits) / len(hits),
+        f"case:mixed|space:strip{bootstrap_signature(settings.resamples)}",
+        ratio_interval(hits, [1.0] * len(hits), settings.resamples),
+    )

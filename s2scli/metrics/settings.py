@@ -1,0 +1,23 @@
+"""The settings of the metrics (no sacreBLEU here: flags are made from them)."""
+
+from typing import Literal
+
+from s2scli.settings import Settings, setting
+
+Tokenization = Literal["13a", "intl", "zh", "char", "none"]
+
+
+class MetricSettings(Settings):
+    """How outputs are scored."""
+
+    tokenize: Literal["auto", "13a", "intl", "zh", "char", "none"] = setting(
+        "auto",
+        "How sacreBLEU cuts text into words: 13a, intl, zh, char or none; auto takes 13a, or zh or "
+        "char where the references are written without spaces.",
+    )
+    resamples: int = setting(
+        1000,
+        "Bootstrap resamples behind the 95 % intervals; 0 gives none.",
+        ge=0,
+        le=100_000,
+    )
