@@ -1,0 +1,89 @@
+"""`s2s inspect corpus`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from s2scli.cli.options import (
+    DEFAULT_WORKSPACE,
+    DebugOption,
+    JsonOption,
+    QuietOption,
+    VerboseOption,
+    WorkspaceOption,
+)
+from s2scli.cli.prepare import rows_table, splits_table
+from s2scli.errors import UsageError
+from s2scli.report.console import Talk, visible
+from s2scli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from s2scli.pipeline.inspect_corpus import CorpusView
+
+BAR_WIDTH = 24
+
+
+def command(
+    split: Annotated[
+        str, typer.Option("--split", help="Split to look at: train, valid or test.")
+    ] = "train",
+    count: Annotated[int, typer.Option("-n", "--samples", min=0, help="Rows to show.")] = 5,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what was read and kept, the splits, lengths, and sample rows.
+
+    s2s inspect corpus --split test -n 20
+    """
+    from dataclasses import asdict
+
+    from s2scli.data.store import SPLITS
+    from s2scli.pipeline.inspect_corpus import inspect_corpus
+
+    if split not in SPLITS:
+        raise UsageError(f"--split {split}: expected one of {', '.join(SPLITS)}")
+    view = inspect_corpus(Workspace(workspace), split, count)
+    talk = Talk(quiet=quiet, verbose=verbose)
+    if as_json:
+        talk.show_json(asdict(view))
+        return
+    for table in (rows_table(view.report), splits_table(view.report), _lengths(view)):
+        talk.show(table)
+    if view.samples:
+        talk.show(_samples(view))
+
+
+def _lengths(view: "CorpusView") -> Table:
+    table = Table("characters", "sources", "", "targets", "", title=f"lengths in {view.split}")
+    most = max((max(part.sources, part.targets) for part in view.lengths), default=1)
+    for part in view.lengths:
+        span = (
+            f"{part.shortest}"
+            if part.shortest == part.longest
+            else (f"{part.shortest}-{part.longest}")
+        )
+        table.add_row(
+            span,
+            f"{part.sources:,}",
+            _bar(part.sources, most),
+            f"{part.targets:,}",
+            _bar(part.targets, most),
+        )
+    return table
+
+
+def _bar(count: int, most: int) -> str:
+    """Return a bar for `count`; only nothing has no bar."""
+    return "█" * -(-count * BAR_WIDTH // most)
+
+
+def _samples(view: "CorpusView") -> Table:
+    table = Table("line", "source", "target", title=f"rows of {view.split}", show_lines=True)
+    for row in view.samples:
+        table.add_row(str(row.line), Text(visible(row.source)), Text(visible(row.target)))
+    return table

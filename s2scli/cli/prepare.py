@@ -1,0 +1,128 @@
+"""`s2s prepare`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from s2scli.cli.options import (
+    DEFAULT_WORKSPACE,
+    DebugOption,
+    JsonOption,
+    QuietOption,
+    VerboseOption,
+    WorkspaceOption,
+    flag,
+    given,
+)
+from s2scli.data.settings import PrepareSettings
+from s2scli.report.console import Talk, visible
+from s2scli.settings import load_settings
+from s2scli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from s2scli.data.accounting import Report
+
+HELD_OUT_HELP = (
+    "Your own {split} split: a TSV file, or given twice, a source and a target file. It is "
+    "checked as strictly as the corpus, but keeps every row that has no empty side."
+)
+
+
+def command(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            help="TSV file (source TAB target), or the file of sources where TARGET is given; "
+            "plain or gzip; - is stdin.",
+        ),
+    ],
+    target: Annotated[
+        Path | None, typer.Argument(metavar="[TARGET]", help="File of targets, line by line.")
+    ] = None,
+    valid: Annotated[
+        list[Path] | None, typer.Option("--valid", help=HELD_OUT_HELP.format(split="valid"))
+    ] = None,
+    test: Annotated[
+        list[Path] | None, typer.Option("--test", help=HELD_OUT_HELP.format(split="test"))
+    ] = None,
+    valid_size: Annotated[int | None, flag(PrepareSettings, "valid_size")] = None,
+    test_size: Annotated[int | None, flag(PrepareSettings, "test_size")] = None,
+    max_length: Annotated[int | None, flag(PrepareSettings, "max_length")] = None,
+    max_length_ratio: Annotated[float | None, flag(PrepareSettings, "max_length_ratio")] = None,
+    normalization: Annotated[str | None, flag(PrepareSettings, "normalization")] = None,
+    skip_bad_lines: Annotated[
+        bool | None, flag(PrepareSettings, "skip_bad_lines", "--skip-bad-lines")
+    ] = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Read, clean, deduplicate and split a corpus, and account for every row.
+
+    s2s prepare corpus.tsv
+
+    s2s prepare train.en.gz train.de.gz --valid val.en --valid val.de
+    """
+    from dataclasses import asdict
+
+    from s2scli.pipeline.prepare import Inputs, prepare
+
+    flags = given(
+        valid_size=valid_size,
+        test_size=test_size,
+        max_length=max_length,
+        max_length_ratio=max_length_ratio,
+        normalization=normalization,
+        skip_bad_lines=skip_bad_lines,
+    )
+    settings = load_settings(PrepareSettings, flags, "command line")
+    corpus = (source,) if target is None else (source, target)
+    inputs = Inputs(corpus, tuple(valid or ()), tuple(test or ()))
+    talk = Talk(quiet=quiet, verbose=verbose)
+    report = prepare(Workspace(workspace), inputs, settings, talk)
+    if as_json:
+        talk.show_json(asdict(report))
+    else:
+        talk.show(rows_table(report))
+        talk.show(splits_table(report))
+
+
+def rows_table(report: "Report") -> Table:
+    """Return what happened to every row: read = kept + dropped, by reason."""
+    table = Table("rows", *(account.role for account in report.files))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    table.add_row("read", *(f"{account.read:,}" for account in report.files))
+    for reason in sorted({reason for account in report.files for reason in account.dropped}):
+        counts = (account.dropped.get(reason, 0) for account in report.files)
+        table.add_row(f"- {reason.replace('_', ' ')}", *(f"{count:,}" for count in counts))
+    table.add_row("= kept", *(f"{account.kept:,}" for account in report.files), style="bold")
+    names = (Text(visible(" + ".join(account.names))) for account in report.files)
+    table.add_row("file", *names)
+    return table
+
+
+def splits_table(report: "Report") -> Table:
+    """Return what each split is like."""
+    table = Table("split", *report.splits)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    splits = report.splits.values()
+    table.add_row("rows", *(f"{split.rows:,}" for split in splits), style="bold")
+    table.add_row("characters a source", *(f"{split.source_characters:.1f}" for split in splits))
+    table.add_row("characters a target", *(f"{split.target_characters:.1f}" for split in splits))
+    table.add_row("target / source length", *(f"{split.length_ratio:.2f}" for split in splits))
+    table.add_row("length correlation", *(f"{split.length_correlation:.2f}" for split in splits))
+    table.add_row("source = target", *(f"{split.source_equals_target:,}" for split in splits))
+    table.add_row("source also in train", *(_overlap(name, report) for name in report.splits))
+    return table
+
+
+def _overlap(name: str, report: "Report") -> str:
+    return "" if name == "train" else f"{report.splits[name].source_in_train:,}"

@@ -1,0 +1,188 @@
+"""What happened to every row of a corpus, and what its splits are like."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from s2scli.data.cleaning import DUPLICATE, Dropped, Row
+from s2scli.data.example import Example
+from s2scli.errors import CheckpointError
+from s2scli.manifest import encode_json, read_json
+
+REPORT = "report.json"
+TINY = 1e-9
+
+
+@dataclass(frozen=True)
+class FileAccount:
+    """The rows of one input: `read` = `kept` + the sum of `dropped`.
+
+    Attributes:
+        role: corpus, valid or test.
+        names: the file's name, or the names of its two files, without folders.
+        sha256: the SHA-256 of each of them.
+        read: lines in it.
+        kept: rows that went into a split.
+        dropped: rows that did not, by reason.
+    """
+
+    role: str
+    names: tuple[str, ...]
+    sha256: tuple[str, ...]
+    read: int
+    kept: int
+    dropped: dict[str, int]
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """What a split is like.
+
+    Attributes:
+        rows: its rows.
+        source_characters: the mean length of a source.
+        target_characters: the mean length of a target.
+        source_equals_target: rows with the same text on both sides.
+        length_correlation: how well the two sides' lengths go together (Pearson's r of the
+            logarithms, -1 to 1): near 0 where the sides are not aligned, or in dialogue.
+        not_nfc: rows that Unicode normalisation (NFC) would change.
+        source_in_train: rows whose source is also in the train split (all of them for train).
+    """
+
+    rows: int
+    source_characters: float
+    target_characters: float
+    length_correlation: float
+    source_equals_target: int
+    not_nfc: int
+    source_in_train: int
+
+    @property
+    def length_ratio(self) -> float:
+        """Mean target length over mean source length, in characters."""
+        return self.target_characters / self.source_characters if self.source_characters else 0.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole account of a preparation; `report.json` holds just this."""
+
+    files: tuple[FileAccount, ...]
+    splits: dict[str, SplitSummary]
+    notices: tuple[str, ...]
+
+
+def write_report(folder: Path, report: Report) -> None:
+    """Write `report.json` into the corpus folder."""
+    (folder / REPORT).write_bytes(encode_json(asdict(report)))
+
+
+def read_report(folder: Path) -> Report:
+    """Read the report of the corpus in `folder`.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    tree = read_json(folder / REPORT)
+    try:
+        files = tuple(
+            FileAccount(
+                **{**account, "names": tuple(account["names"]), "sha256": tuple(account["sha256"])}
+            )
+            for account in tree["files"]
+        )
+        splits = {name: SplitSummary(**summary) for name, summary in tree["splits"].items()}
+        return Report(files, splits, tuple(tree["notices"]))
+    except (TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(
+            f"{folder / REPORT}: damaged; make it again with `s2s prepare`"
+        ) from error
+
+
+@dataclass
+class RowTally:
+    """Counts rows while they stream by."""
+
+    read: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def keep(self, rows: Iterable[Row]) -> Iterator[Example]:
+        """Yield the examples among `rows`; count all of them."""
+        for row in rows:
+            self.read += 1
+            if isinstance(row, Dropped):
+                self.dropped[row.reason] += 1
+            else:
+                yield row
+
+    def drop_duplicates(self, count: int) -> None:
+        """Count rows found to be copies after they were read."""
+        if count:
+            self.dropped[DUPLICATE] += count
+
+    @property
+    def kept(self) -> int:
+        """The rows read that were not dropped."""
+        return self.read - self.dropped.total()
+
+
+@dataclass
+class SplitTally:
+    """Adds up what a `SplitSummary` says, batch by batch."""
+
+    rows: int = 0
+    source_characters: int = 0
+    target_characters: int = 0
+    source_equals_target: int = 0
+    not_nfc: int = 0
+    moments: NDArray[np.float64] = field(default_factory=lambda: np.zeros((3, 3)))
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count the rows of `batch` (columns source and target)."""
+        source, target = batch.column("source"), batch.column("target")
+        self.rows += batch.num_rows
+        lengths = np.stack([pc.utf8_length(source).to_numpy(), pc.utf8_length(target).to_numpy()])
+        self.source_characters += int(lengths[0].sum())
+        self.target_characters += int(lengths[1].sum())
+        powers = np.concatenate([np.ones((1, batch.num_rows)), np.log(lengths)])  # [3, rows]
+        self.moments += powers @ powers.T
+        self.source_equals_target += _sum(pc.equal(source, target))
+        self.not_nfc += _sum(pc.or_(_changed_by_nfc(source), _changed_by_nfc(target)))
+
+    def summary(self, source_in_train: int) -> SplitSummary:
+        """Return what was counted."""
+        rows = max(1, self.rows)
+        return SplitSummary(
+            self.rows,
+            round(self.source_characters / rows, 2),
+            round(self.target_characters / rows, 2),
+            round(correlation(self.moments), 3),
+            self.source_equals_target,
+            self.not_nfc,
+            source_in_train,
+        )
+
+
+def correlation(moments: NDArray[np.float64]) -> float:
+    """Return Pearson's r of x and y from the sums of (1, x, y) (1, x, y)', [3, 3]; 0 if unknown."""
+    rows = moments[0, 0]
+    if rows < 2:
+        return 0.0
+    means = moments[0, 1:] / rows
+    covariance = moments[1:, 1:] / rows - np.outer(means, means)
+    scale = float(np.sqrt(max(0.0, covariance[0, 0]) * max(0.0, covariance[1, 1])))
+    return float(covariance[0, 1]) / scale if scale > TINY else 0.0
+
+
+def _changed_by_nfc(texts: pa.Array) -> pa.Array:
+    return pc.not_equal(texts, pc.utf8_normalize(texts, form="NFC"))
+
+
+def _sum(values: pa.Array) -> int:
+    return int(pc.sum(values).as_py() or 0)

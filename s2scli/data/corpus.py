@@ -1,0 +1,139 @@
+"""From rows to splits: everything that has to see the whole corpus, in bounded memory.
+
+Rows stream into a scratch file once (`stage`); duplicates and the split are found from hashes;
+then the rows stream into their splits (`write_splits`).
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from s2scli.data.accounting import SplitTally
+from s2scli.data.duplicates import DuplicateFinder, pair_digests, source_hashes
+from s2scli.data.example import Example
+from s2scli.data.splitting import Split
+from s2scli.data.store import SCHEMA, BatchWriter, batch_rows, split_path
+
+HashArray: TypeAlias = NDArray[np.int64]
+
+HASHED_SCHEMA = SCHEMA.append(pa.field("hash", pa.int64(), nullable=False))
+
+
+class StagedCorpus:
+    """All rows of a corpus on disk, with a mask that leaves the duplicates out.
+
+    Attributes:
+        rows: the rows staged.
+        kept: those that are no copy of an earlier row.
+    """
+
+    def __init__(self, path: Path, first: NDArray[np.bool_]) -> None:
+        self.rows, self.kept = len(first), int(np.count_nonzero(first))
+        self._file = pa.ipc.open_file(pa.memory_map(str(path)))
+        self._first = first
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows kept, in order (columns source, target, line, hash)."""
+        for start, batch in self._stored():
+            yield batch.filter(pa.array(self._first[start : start + batch.num_rows]))
+
+    def hashes(self) -> Iterator[HashArray]:
+        """Yield the source hashes of the rows kept, in batches."""
+        for start, batch in self._stored():
+            yield batch.column("hash").to_numpy()[self._first[start : start + batch.num_rows]]
+
+    def _stored(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        start = 0
+        for number in range(self._file.num_record_batches):
+            batch = self._file.get_batch(number)
+            yield start, batch
+            start += batch.num_rows
+
+
+def stage(examples: Iterable[Example], scratch: Path) -> StagedCorpus:
+    """Write the examples to the folder `scratch` and find the duplicates among them."""
+    path = scratch / "rows.arrow"
+    with DuplicateFinder(scratch) as finder, BatchWriter(path, HASHED_SCHEMA) as writer:
+        for batch in batch_rows(examples):
+            sources, targets = (
+                batch.column("source").to_pylist(),
+                batch.column("target").to_pylist(),
+            )
+            finder.add(pair_digests(sources, targets))
+            hashes = pa.array(source_hashes(sources))
+            writer.write(pa.RecordBatch.from_arrays([*batch.columns, hashes], schema=HASHED_SCHEMA))
+        first = finder.first_occurrences()
+    return StagedCorpus(path, first)
+
+
+def write_held_out(examples: Iterable[Example], path: Path) -> tuple[SplitTally, HashArray]:
+    """Write the rows of the user's own valid or test file.
+
+    Returns:
+        What was written, and the hash of each row's source, [rows].
+    """
+    tally, hashes = SplitTally(), [np.empty(0, np.int64)]
+    with BatchWriter(path) as writer:
+        for batch in batch_rows(examples):
+            tally.add(batch)
+            hashes.append(source_hashes(batch.column("source").to_pylist()))
+            writer.write(batch)
+    return tally, np.concatenate(hashes)
+
+
+class SourceWatch:
+    """Finds out which of some sources are in the train split.
+
+    Args:
+        hashes: the hashes of the sources to look for; only these are held in memory.
+    """
+
+    def __init__(self, hashes: HashArray) -> None:
+        self._watched = np.unique(hashes)
+        self._seen = np.zeros(len(self._watched), np.bool_)
+
+    def see(self, hashes: HashArray) -> None:
+        """Note the sources of some train rows."""
+        places = np.searchsorted(self._watched, hashes)
+        inside = places < len(self._watched)
+        places, hashes = places[inside], hashes[inside]
+        self._seen[places[self._watched[places] == hashes]] = True
+
+    def count(self, hashes: HashArray) -> int:
+        """Return how many of these rows have a source that was seen."""
+        return int(np.isin(hashes, self._watched[self._seen]).sum())
+
+
+def write_splits(
+    corpus: StagedCorpus, split: Split, folder: Path, watch: SourceWatch
+) -> dict[str, SplitTally]:
+    """Write each row of the corpus to its split's file in `folder`.
+
+    Args:
+        corpus: the rows.
+        split: which row belongs where; a split that no row belongs to gets no file.
+        folder: where the files go.
+        watch: is shown the sources of the train split.
+
+    Returns:
+        What was written, by split.
+    """
+    tallies = {name: SplitTally() for name in split.names}
+    with ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(BatchWriter(split_path(folder, name))) for name in tallies
+        }
+        for batch in corpus.batches():
+            hashes = batch.column("hash").to_numpy()
+            masks = split.masks(hashes)
+            watch.see(hashes[masks["train"]])
+            for name, mask in masks.items():
+                part = batch.select(SCHEMA.names).filter(pa.array(mask))
+                tallies[name].add(part)
+                writers[name].write(part)
+    return tallies

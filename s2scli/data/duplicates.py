@@ -1,0 +1,90 @@
+"""Exact duplicates among any number of rows, in bounded memory.
+
+The digest of each row goes to one of a few files by its first bits, so that equal rows meet in
+the same file; each file is then sorted on its own.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+BUCKETS = 64
+RECORD = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])
+
+
+def pair_digests(sources: Sequence[str], targets: Sequence[str]) -> NDArray[np.uint64]:
+    """Return the 128-bit digest of each pair, [rows, 2]."""
+    pairs = zip(sources, targets, strict=True)  # no side holds a TAB
+    return _digests((f"{source}\t{target}" for source, target in pairs), 16).reshape(-1, 2)
+
+
+def source_hashes(sources: Sequence[str]) -> NDArray[np.int64]:
+    """Return the hash of each source, 63 bits that are never negative, [rows]."""
+    return (_digests(iter(sources), 8) >> np.uint64(1)).astype(np.int64)
+
+
+class DuplicateFinder:
+    """Takes digests batch by batch, then says which rows are copies of an earlier one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.rows = 0
+        self._folder = folder
+        self._paths = [folder / f"bucket-{number:02d}" for number in range(BUCKETS)]
+        self._files = contextlib.ExitStack()
+        self._buckets = [
+            self._files.enter_context(path.open("wb", buffering=1 << 16)) for path in self._paths
+        ]
+
+    def add(self, digests: NDArray[np.uint64]) -> None:
+        """Add the digests of the next rows, [rows, 2]."""
+        records = np.empty(len(digests), RECORD)
+        records["high"], records["low"] = digests[:, 0], digests[:, 1]
+        records["row"] = np.arange(self.rows, self.rows + len(digests))
+        self.rows += len(digests)
+        numbers = digests[:, 0] % BUCKETS
+        order = np.argsort(numbers, kind="stable")
+        ends = np.searchsorted(numbers[order], np.arange(BUCKETS), side="right")
+        for bucket, part in zip(self._buckets, np.split(records[order], ends[:-1]), strict=True):
+            bucket.write(part.tobytes())
+
+    def first_occurrences(self) -> NDArray[np.bool_]:
+        """Return a mask, True where a row is no copy of an earlier one, [rows].
+
+        It lives in a file of one byte for each row, which the system keeps out of memory where
+        memory is short.
+        """
+        self._files.close()
+        if not self.rows:
+            return np.ones(0, np.bool_)
+        first = np.memmap(self._folder / "first", np.bool_, mode="w+", shape=(self.rows,))
+        for path in self._paths:
+            records = np.sort(np.fromfile(path, RECORD), order=["high", "low", "row"])
+            copies = (records["high"][1:] == records["high"][:-1]) & (
+                records["low"][1:] == records["low"][:-1]
+            )
+            first[records["row"][:1]] = True
+            first[records["row"][1:]] = ~copies
+        return first
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._files.close()
+
+
+def _digests(texts: Iterator[str], size: int) -> NDArray[np.uint64]:
+    blake2b = hashlib.blake2b
+    joined = b"".join(blake2b(text.encode(), digest_size=size).digest() for text in texts)
+    return np.frombuffer(joined, "<u8").astype(np.uint64, copy=False)

@@ -1,0 +1,49 @@
+"""The settings of `s2s prepare` (neither torch nor pyarrow here: flags are made from them)."""
+
+from typing import Literal
+
+from s2scli.settings import Settings, setting
+
+Normalization = Literal["none", "nfc", "nfkc"]
+
+
+class PrepareSettings(Settings):
+    """How a corpus is cleaned and split.
+
+    Text is kept character for character unless `normalization` says otherwise: even NFC changes
+    text for good (CJK compatibility ideographs, the order of Hebrew and Arabic marks), so it is
+    the user's choice, and `s2s prepare` says when a corpus holds text that it would change.
+    """
+
+    normalization: Normalization = setting(
+        "none",
+        "Unicode normalisation of both sides, done again on whatever is translated: none keeps "
+        "the text as it is, nfc makes look-alike spellings of one character the same, nfkc also "
+        "folds full width, ligatures and the like.",
+    )
+    max_length: int = setting(
+        5000, "Longest source or target that is kept.", "characters", ge=1, le=100_000_000
+    )
+    max_length_ratio: float = setting(
+        50.0,
+        "Drop a pair of which one side has more than this many times the other's length.",
+        ge=1,
+    )
+    valid_size: int | None = setting(
+        None,
+        "Rows to keep apart for validation: 10 % of them, 2000 at most, where not given; "
+        "0 for none.",
+        "rows",
+        ge=0,
+    )
+    test_size: int | None = setting(
+        None,
+        "Rows to keep apart for the test: 10 % of them, 2000 at most, where not given; 0 for none.",
+        "rows",
+        ge=0,
+    )
+    skip_bad_lines: bool = setting(
+        False,
+        "Drop and count lines that are not UTF-8, hold NUL or have a wrong number of columns, "
+        "instead of stopping at the first.",
+    )

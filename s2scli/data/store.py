@@ -1,0 +1,167 @@
+"""The corpus on disk: one memory-mapped Arrow file for each split.
+
+A split that does not exist has no file. Columns: `source` and `target` (text), `line` (the line
+of the input file it came from).
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from s2scli.data.example import Example
+from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.manifest import read_manifest
+
+SCHEMA = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("target", pa.string(), nullable=False),
+        pa.field("line", pa.int64(), nullable=False),
+    ]
+)
+SPLITS = ("train", "valid", "test")
+BATCH_ROWS = 10_000
+BATCH_CHARACTERS = 4_000_000
+
+
+def split_path(folder: Path, split: str) -> Path:
+    """Return where a split of the corpus in `folder` is."""
+    return folder / f"{split}.arrow"
+
+
+def batch_rows(examples: Iterable[Example]) -> Iterator[pa.RecordBatch]:
+    """Yield the examples as record batches of bounded size, in order."""
+    pending: list[Example] = []
+    characters = 0
+    for example in examples:
+        pending.append(example)
+        characters += len(example.source) + len(example.target)
+        if len(pending) == BATCH_ROWS or characters >= BATCH_CHARACTERS:
+            yield _batch(pending)
+            pending, characters = [], 0
+    if pending:
+        yield _batch(pending)
+
+
+def _batch(examples: list[Example]) -> pa.RecordBatch:
+    columns = [
+        [example.source for example in examples],
+        [example.target for example in examples],
+        [example.line for example in examples],
+    ]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+class BatchWriter:
+    """Writes record batches to an Arrow file; the file is whole when the block ends.
+
+    Small batches are joined until they have `BATCH_ROWS` rows or `BATCH_CHARACTERS` bytes.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema = SCHEMA) -> None:
+        self.rows = 0
+        self._schema = schema
+        self._writer = pa.ipc.new_file(str(path), schema)
+        self._pending: list[pa.RecordBatch] = []
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add the rows of `batch`."""
+        self.rows += batch.num_rows
+        self._pending.append(batch)
+        if (
+            sum(pending.num_rows for pending in self._pending) >= BATCH_ROWS
+            or sum(pending.nbytes for pending in self._pending) >= BATCH_CHARACTERS
+        ):
+            self._flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        pending = [batch for batch in self._pending if batch.num_rows]
+        if pending:
+            table = pa.Table.from_batches(pending, self._schema).combine_chunks()
+            self._writer.write_table(table)
+        self._pending = []
+
+
+class TextSplit:
+    """One split of a corpus, memory-mapped: `len`, `split[i]`, and columns as streams."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = pa.ipc.open_file(pa.memory_map(str(path)))
+            counts = [batch.num_rows for batch in self.batches()]
+        except (pa.ArrowInvalid, OSError) as error:
+            raise CheckpointError(
+                f"{path}: damaged ({error}); make it again with `s2s prepare`"
+            ) from error
+        self._starts = np.cumsum([0, *counts])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, index: int) -> Example:
+        if not 0 <= index < len(self):
+            raise IndexError(f"row {index} of a split of {len(self)} rows")
+        number = int(np.searchsorted(self._starts, index, side="right")) - 1
+        batch = self._file.get_batch(number)
+        row = index - int(self._starts[number])
+        return Example(*(batch.column(name)[row].as_py() for name in SCHEMA.names))
+
+    def __iter__(self) -> Iterator[Example]:
+        for batch in self.batches():
+            columns = (batch.column(name).to_pylist() for name in SCHEMA.names)
+            yield from itertools.starmap(Example, zip(*columns, strict=True))
+
+    def sources(self) -> Iterator[str]:
+        """Yield every source, in order."""
+        return self._texts("source")
+
+    def targets(self) -> Iterator[str]:
+        """Yield every target, in order."""
+        return self._texts("target")
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the record batches (columns source, target, line), in order."""
+        return (self._file.get_batch(number) for number in range(self._file.num_record_batches))
+
+    def _texts(self, name: str) -> Iterator[str]:
+        for batch in self.batches():
+            yield from batch.column(name).to_pylist()
+
+
+def open_split(folder: Path, split: str) -> TextSplit:
+    """Open one split (train, valid or test) of the corpus in `folder`.
+
+    Raises:
+        MissingInputError: there is no corpus, or it has no such split; the message says how to
+            make one.
+        CheckpointError: the corpus is damaged or of a newer format.
+    """
+    if not folder.is_dir():
+        raise MissingInputError(f"{folder}: no corpus here; make one: s2s prepare CORPUS.tsv")
+    manifest = read_manifest(folder, "corpus")
+    path = split_path(folder, split)
+    if path.name not in manifest.files:
+        raise MissingInputError(
+            f"{folder}: the corpus has no {split} split; prepare it again with "
+            f"--{split}-size N or --{split} FILE"
+        )
+    return TextSplit(path)

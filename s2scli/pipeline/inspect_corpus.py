@@ -1,0 +1,88 @@
+"""`s2s inspect corpus`: what a prepared corpus holds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from s2scli.data.accounting import Report, read_report
+from s2scli.data.example import Example
+from s2scli.data.store import TextSplit, open_split
+from s2scli.manifest import read_manifest
+from s2scli.workspace import Workspace
+
+MAX_EXPONENT = 30  # lengths up to 2^30 characters have a bin of their own
+
+
+@dataclass(frozen=True)
+class LengthBin:
+    """How many sources and targets of a split have `shortest` to `longest` characters."""
+
+    shortest: int
+    longest: int
+    sources: int
+    targets: int
+
+
+@dataclass(frozen=True)
+class CorpusView:
+    """A corpus: the report of its preparation, and one split at close range.
+
+    Attributes:
+        report: what `s2s prepare` found.
+        settings: what it was prepared with.
+        split: the name of the split looked at.
+        lengths: the distribution of lengths in it, in bins that double in width.
+        samples: rows of it, evenly spaced.
+    """
+
+    report: Report
+    settings: dict[str, Any]
+    split: str
+    lengths: tuple[LengthBin, ...]
+    samples: tuple[Example, ...]
+
+
+def inspect_corpus(workspace: Workspace, split: str, count: int) -> CorpusView:
+    """Look at the corpus of a workspace, and at `count` rows of one of its splits.
+
+    Raises:
+        MissingInputError: there is no corpus, or no such split.
+        CheckpointError: the corpus is damaged.
+    """
+    rows = open_split(workspace.corpus, split)
+    return CorpusView(
+        report=read_report(workspace.corpus),
+        settings=read_manifest(workspace.corpus, "corpus").settings,
+        split=split,
+        lengths=_length_bins(rows),
+        samples=tuple(_samples(rows, count)),
+    )
+
+
+def _length_bins(rows: TextSplit) -> tuple[LengthBin, ...]:
+    sources, targets = _counts(rows, "source"), _counts(rows, "target")
+    used = np.flatnonzero(sources + targets)
+    return tuple(
+        LengthBin(2**power, 2 ** (power + 1) - 1, int(sources[power]), int(targets[power]))
+        for power in (range(int(used[0]), int(used[-1]) + 1) if len(used) else ())
+    )
+
+
+def _counts(rows: TextSplit, column: str) -> NDArray[np.int64]:
+    """Return how many texts have a length in [2^i, 2^(i+1)), for each i."""
+    counts = np.zeros(MAX_EXPONENT + 1, np.int64)
+    for batch in rows.batches():
+        lengths = pc.utf8_length(batch.column(column)).to_numpy()
+        powers = np.log2(np.maximum(lengths, 1)).astype(np.int64)
+        counts += np.bincount(powers, minlength=MAX_EXPONENT + 1)
+    return counts
+
+
+def _samples(rows: TextSplit, count: int) -> Iterator[Example]:
+    count = min(count, len(rows))
+    for number in range(count):
+        yield rows[number * len(rows) // count]

@@ -1,0 +1,274 @@
+"""`s2s prepare`: read, clean, deduplicate and split a corpus."""
+
+import contextlib
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from s2scli.data.accounting import (
+    FileAccount,
+    Report,
+    RowTally,
+    SplitSummary,
+    SplitTally,
+    write_report,
+)
+from s2scli.data.cleaning import LENGTH_RATIO, OVER_LONG, Row, limit_lengths, tidy_rows
+from s2scli.data.corpus import (
+    HashArray,
+    SourceWatch,
+    StagedCorpus,
+    stage,
+    write_held_out,
+    write_splits,
+)
+from s2scli.data.example import Example
+from s2scli.data.formats import read_rows
+from s2scli.data.lines import STDIN, TextFile, line_limit, open_text
+from s2scli.data.settings import PrepareSettings
+from s2scli.data.splitting import SplitSizes, choose_split, default_size
+from s2scli.data.store import SPLITS, split_path
+from s2scli.errors import CorpusError, UsageError
+from s2scli.manifest import new_folder
+from s2scli.report.console import Talk
+from s2scli.settings import Tree
+from s2scli.workspace import Workspace
+
+HELD_OUT = ("valid", "test")
+ROWS_PER_UPDATE, ROWS_PER_LINE = 10_000, 1_000_000
+NOTABLE_SHARE, NOTABLE_OVERLAP = 0.05, 0.01
+MIN_ROWS_TO_CORRELATE, MIN_CORRELATION = 500, 0.05
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files of a corpus: each is one TSV file, or a source and a target file; `-` is stdin."""
+
+    corpus: tuple[Path, ...]
+    valid: tuple[Path, ...] = ()
+    test: tuple[Path, ...] = ()
+
+    def roles(self) -> dict[str, tuple[Path, ...]]:
+        """Return the files given, by role: corpus, valid, test."""
+        roles = {"corpus": self.corpus, "valid": self.valid, "test": self.test}
+        return {role: paths for role, paths in roles.items() if paths}
+
+
+def prepare(workspace: Workspace, inputs: Inputs, settings: PrepareSettings, talk: Talk) -> Report:
+    """Make the corpus of a workspace, and account for every row that was read.
+
+    Raises:
+        UsageError: the inputs do not go together.
+        MissingInputError: a file is missing or unreadable.
+        CorpusError: a file is not what it should be; the corpus that was there stays.
+        LockedError: another run is using the workspace.
+        StorageError: the disk is full or a write failed.
+    """
+    _check(inputs, settings)
+    notices: list[str] = []
+    record: Tree = settings.model_dump()
+    # the manifest is written at the very end: by then `record` holds the inputs' hashes too
+    with (
+        _opened(inputs, talk) as files,
+        workspace.locked("prepare"),
+        new_folder(workspace.corpus, "corpus", settings=record) as folder,
+    ):
+        held_out = {
+            role: _hold_out(role, files[role], settings, folder, notices)
+            for role in HELD_OUT
+            if role in files
+        }
+        with _scratch(folder) as scratch:
+            corpus, account = _stage(files["corpus"], settings, scratch, notices, talk)
+            split = choose_split(corpus.hashes, _sizes(corpus.kept, inputs, settings))
+            watch = SourceWatch(_hashes(held_out))
+            tallies = write_splits(corpus, split, folder, watch)
+        report = _report(account, held_out, tallies, watch, notices)
+        record["inputs"] = {account.role: list(account.sha256) for account in report.files}
+        write_report(folder, report)
+    for notice in report.notices:
+        talk.warn(notice)
+    talk.say("next: s2s train")
+    return report
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """A split made of the user's own file."""
+
+    account: FileAccount
+    tally: SplitTally
+    hashes: HashArray
+
+
+def _check(inputs: Inputs, settings: PrepareSettings) -> None:
+    roles = inputs.roles()
+    for role, paths in roles.items():
+        if len(paths) > 2:
+            raise UsageError(
+                f"{len(paths)} files for {role}: expected one TSV file, or a source file and "
+                "a target file"
+            )
+    if sum(path == STDIN for paths in roles.values() for path in paths) > 1:
+        raise UsageError("- is given twice, but stdin can be read only once")
+    for role, size in (("valid", settings.valid_size), ("test", settings.test_size)):
+        if role in roles and size is not None:
+            raise UsageError(f"--{role} and --{role}-size exclude each other: give one of them")
+
+
+@contextlib.contextmanager
+def _opened(inputs: Inputs, talk: Talk) -> Iterator[dict[str, list[TextFile]]]:
+    """Open every input before anything is written."""
+    with contextlib.ExitStack() as stack:
+        roles = inputs.roles()
+        if any(STDIN in paths for paths in roles.values()) and sys.stdin.isatty():
+            talk.say("reading from the terminal; Ctrl-D ends")
+        yield {
+            role: [stack.enter_context(open_text(path)) for path in paths]
+            for role, paths in roles.items()
+        }
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """Make a folder for files that are gone when the block ends."""
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    yield scratch
+    shutil.rmtree(scratch)
+
+
+def _rows(
+    files: Sequence[TextFile], settings: PrepareSettings, notices: list[str]
+) -> Iterator[Row]:
+    rows = read_rows(
+        files,
+        line_limit(settings.max_length),
+        skip_bad_lines=settings.skip_bad_lines,
+        notice=notices.append,
+    )
+    return tidy_rows(rows, settings.normalization)
+
+
+def _stage(
+    files: Sequence[TextFile],
+    settings: PrepareSettings,
+    scratch: Path,
+    notices: list[str],
+    talk: Talk,
+) -> tuple[StagedCorpus, FileAccount]:
+    """Read and clean the corpus; write its rows to the scratch folder."""
+    tally = RowTally()
+    rows = limit_lengths(_rows(files, settings, notices), settings)
+    corpus = stage(_with_progress(tally.keep(rows), talk), scratch)
+    tally.drop_duplicates(corpus.rows - corpus.kept)
+    account = _account("corpus", files, tally)
+    notices.extend(_notices(account, settings))
+    return corpus, account
+
+
+def _hold_out(
+    role: str,
+    files: Sequence[TextFile],
+    settings: PrepareSettings,
+    folder: Path,
+    notices: list[str],
+) -> _HeldOut:
+    """Write the user's own file as the split `role`, whole but for rows with an empty side."""
+    tally = RowTally()
+    rows = _rows(files, settings, notices)
+    written, hashes = write_held_out(tally.keep(rows), split_path(folder, role))
+    return _HeldOut(_account(role, files, tally), written, hashes)
+
+
+def _account(role: str, files: Sequence[TextFile], tally: RowTally) -> FileAccount:
+    account = FileAccount(
+        role=role,
+        names=tuple(file.short_name for file in files),
+        sha256=tuple(file.sha256 for file in files),
+        read=tally.read,
+        kept=tally.kept,
+        dropped=dict(sorted(tally.dropped.items())),
+    )
+    if not account.kept:
+        names = " and ".join(file.name for file in files)
+        reasons = ", ".join(f"{count} {reason}" for reason, count in account.dropped.items())
+        raise CorpusError(f"{names}: no usable row: {account.read} read, all dropped ({reasons})")
+    return account
+
+
+def _sizes(rows: int, inputs: Inputs, settings: PrepareSettings) -> SplitSizes:
+    """Return how many rows to cut from the corpus for each held-out split."""
+    default = default_size(rows)
+    valid = default if settings.valid_size is None else settings.valid_size
+    test = default if settings.test_size is None else settings.test_size
+    return SplitSizes(valid=0 if inputs.valid else valid, test=0 if inputs.test else test)
+
+
+def _hashes(held_out: Mapping[str, _HeldOut]) -> HashArray:
+    return np.concatenate([np.empty(0, np.int64), *(part.hashes for part in held_out.values())])
+
+
+def _report(
+    account: FileAccount,
+    held_out: Mapping[str, _HeldOut],
+    tallies: Mapping[str, SplitTally],
+    watch: SourceWatch,
+    notices: list[str],
+) -> Report:
+    splits = {name: tally.summary(source_in_train=0) for name, tally in tallies.items()}
+    for role, part in held_out.items():
+        splits[role] = part.tally.summary(source_in_train=watch.count(part.hashes))
+    notices.extend(_split_notices(splits))
+    files = (account, *(part.account for part in held_out.values()))
+    ordered = {name: splits[name] for name in SPLITS if name in splits}
+    return Report(files, ordered, tuple(notices))
+
+
+def _notices(account: FileAccount, settings: PrepareSettings) -> Iterator[str]:
+    limits = {
+        OVER_LONG: ("--max-length", settings.max_length),
+        LENGTH_RATIO: ("--max-length-ratio", settings.max_length_ratio),
+    }
+    for reason, (flag, limit) in limits.items():
+        share = account.dropped.get(reason, 0) / account.read
+        if share > NOTABLE_SHARE:
+            yield f"{share:.0%} of the rows are dropped as {reason}; {flag} is {limit:g}"
+
+
+def _split_notices(splits: Mapping[str, SplitSummary]) -> Iterator[str]:
+    train = splits["train"]
+    for name in HELD_OUT:
+        if name not in splits:
+            yield f"there is no {name} split"
+        elif splits[name].source_in_train > NOTABLE_OVERLAP * splits[name].rows:
+            yield (
+                f"{splits[name].source_in_train} of {splits[name].rows} {name} rows have a source "
+                "that is also in the train split: scores on them flatter the model"
+            )
+    if train.not_nfc:
+        yield (
+            f"{train.not_nfc} train rows are not in Unicode normal form C: look-alike text may be "
+            "spelled in two ways; --normalization nfc makes it one"
+        )
+    if train.rows >= MIN_ROWS_TO_CORRELATE and train.length_correlation < MIN_CORRELATION:
+        yield (
+            "the lengths of sources and targets do not go together (correlation "
+            f"{train.length_correlation:.2f}): are the sides aligned?"
+        )
+
+
+def _with_progress(examples: Iterable[Example], talk: Talk) -> Iterator[Example]:
+    """Pass the examples on; say how many there were, moving where that is possible."""
+    with contextlib.ExitStack() as stack:
+        status = stack.enter_context(talk.stderr.status("reading")) if talk.animated else None
+        for number, example in enumerate(examples, start=1):
+            yield example
+            if status and number % ROWS_PER_UPDATE == 0:
+                status.update(f"{number:,} rows read")
+            elif number % ROWS_PER_LINE == 0:
+                talk.say(f"{number:,} rows read")
