@@ -99,11 +99,11 @@ def beam_search(
     history: list[Choice] = []
     while numbers:
         step = model.step(tokens.flatten(), state)
-        log_probs = step.logits.float().log_softmax(-1).unflatten(0, tokens.shape)  # [B, K, V]
+        log_probs = step.logits.float().log_softmax(-1).view(*tokens.shape, -1)  # [B, K, V]
         log_probs = end_where(forbid(log_probs), longest <= len(history) + 1)
         weights = step.attention_weights if with_attention else None
         if weights is not None:
-            weights = weights.unflatten(0, tokens.shape)  # [B, K, S]
+            weights = weights.view(*tokens.shape, -1)  # [B, K, S]
         candidates = expand(scores, log_probs, settings.beam_size)
         _collect(endings, numbers, candidates, log_probs, weights, len(history), settings)
         live = alive(candidates, settings.beam_size)

@@ -1,0 +1,79 @@
+"""`s2s train`."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from s2scli.cli.options import (
+    DEFAULT_WORKSPACE,
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    QuietOption,
+    VerboseOption,
+    WorkspaceOption,
+    flag,
+    given,
+)
+from s2scli.report.console import Talk
+from s2scli.training.settings import LimitSettings
+from s2scli.workspace import Workspace
+
+
+def command(
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "-r",
+            "--recipe",
+            metavar="NAME|FILE",
+            help="Built-in recipe or TOML file [default: default; the run's own when resuming].",
+        ),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="SECTION.KEY=VALUE", help="Change one setting of the recipe."
+        ),
+    ] = None,
+    max_minutes: Annotated[float | None, flag(LimitSettings, "max_minutes")] = None,
+    max_steps: Annotated[int | None, flag(LimitSettings, "max_steps")] = None,
+    max_epochs: Annotated[int | None, flag(LimitSettings, "max_epochs")] = None,
+    patience: Annotated[int | None, flag(LimitSettings, "patience")] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Remove the run that is there and begin a new one.")
+    ] = False,
+    device: DeviceOption = "auto",
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Train a model: validate, keep the best, resume where it stopped.
+
+    The same command goes on with a run that was stopped, or killed, exactly where it was.
+
+    Examples: s2s train · s2s train --max-minutes 30 · s2s train -r bahdanau2015 ·
+    s2s train --set training.seed=2
+    """
+    from s2scli.pipeline.train import TrainRequest, train
+
+    talk = Talk(quiet=quiet, verbose=verbose)
+    limits = given(
+        max_minutes=max_minutes, max_steps=max_steps, max_epochs=max_epochs, patience=patience
+    )
+    request = TrainRequest(recipe, assignments or (), limits, device, restart)
+    report = train(Workspace(workspace), request, talk)
+    if json:
+        talk.show_json(asdict(report))
+    talk.say(
+        f"{report.reason}: step {report.step}, {report.epochs:.1f} epochs, "
+        f"{report.minutes:.1f} minutes"
+    )
+    if report.signal:
+        talk.say("saved; the same command goes on from here")
+        raise typer.Exit(128 + report.signal)
+    talk.say(f"the best model is of step {report.best_step}, in {Workspace(workspace).model}")
+    talk.say("next: s2s evaluate, s2s translate < input.txt")

@@ -1,0 +1,69 @@
+"""A recipe: the settings of every room, composed, named and saved with the model."""
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from s2scli.errors import ConfigError
+from s2scli.model.settings import ModelSettings
+from s2scli.search.settings import SearchSettings
+from s2scli.settings import Settings, Tree, load_settings, override, read_toml, setting, write_toml
+from s2scli.training.settings import TrainingSettings
+
+
+class Recipe(Settings):
+    """Everything that decides what is trained and how."""
+
+    name: str = setting("", "The recipe's name.")
+    paper: str = setting("", "The paper it follows.")
+    description: str = setting("", "What it is, in a sentence.")
+    model: ModelSettings = ModelSettings()
+    training: TrainingSettings = TrainingSettings()
+    search: SearchSettings = SearchSettings()
+
+
+DEFAULT_RECIPE = "default"
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the built-in recipes, in alphabetical order."""
+    files = resources.files("s2scli.recipes").iterdir()
+    return sorted(file.name[: -len(".toml")] for file in files if file.name.endswith(".toml"))
+
+
+def load_recipe(name_or_path: str, assignments: Sequence[str] = ()) -> Recipe:
+    """Read a built-in recipe, or a TOML file, and apply `section.key=value` assignments.
+
+    Raises:
+        MissingInputError: no such file.
+        ConfigError: no such recipe (the nearest name is offered), or a setting is wrong.
+    """
+    path = recipe_path(name_or_path)
+    tree: Tree = {"name": path.stem, **read_toml(path)}
+    return load_settings(Recipe, override(tree, assignments), f"recipe {path.stem}")
+
+
+def recipe_path(name_or_path: str) -> Path:
+    """Return the TOML file of a built-in recipe, or the path itself if it ends in .toml.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if name_or_path.endswith(".toml"):
+        return Path(name_or_path)
+    names = recipe_names()
+    if name_or_path not in names:
+        import difflib
+
+        near = difflib.get_close_matches(name_or_path, names, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise ConfigError(
+            f"no recipe is called {name_or_path!r}; {hint}"
+            f"there are {', '.join(names)}, or give a .toml file"
+        )
+    return Path(str(resources.files("s2scli.recipes") / f"{name_or_path}.toml"))
+
+
+def recipe_toml(recipe: Recipe) -> str:
+    """Return the resolved recipe as TOML, itself a valid recipe."""
+    return write_toml(recipe.model_dump(mode="json"))

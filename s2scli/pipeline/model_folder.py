@@ -1,0 +1,153 @@
+"""A model folder: recipe, weights, tokenizer and card; copy it and it works."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from torch import Tensor
+
+from s2scli.config import Recipe, recipe_toml
+from s2scli.errors import CheckpointError
+from s2scli.manifest import Manifest, new_folder, plain_file_size, verify_folder
+from s2scli.model.seq2seq import Seq2Seq, count_parameters
+from s2scli.settings import load_settings, read_toml
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.checkpoint import encode_tensors, load_weights, read_tensors
+
+RECIPE, WEIGHTS, CARD = "recipe.toml", "model.safetensors", "README.md"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """What a model folder holds, ready to run."""
+
+    recipe: Recipe
+    model: Seq2Seq
+    tokenizers: Tokenizers
+    manifest: Manifest
+
+
+def build_model(recipe: Recipe, tokenizers: Tokenizers) -> Seq2Seq:
+    """Return the model of a recipe, with first weights from torch's random generator.
+
+    Raises:
+        ConfigError: parts that do not fit together.
+    """
+    return Seq2Seq(
+        recipe.model,
+        tokenizers.source.vocab_size,
+        tokenizers.target.vocab_size,
+        joint=tokenizers.joint,
+    )
+
+
+def write_model_folder(
+    folder: Path,
+    recipe: Recipe,
+    weights: Mapping[str, Tensor],
+    tokenizers: Tokenizers,
+    facts: Mapping[str, Any],
+) -> None:
+    """Publish a model as `folder`, whole or not at all.
+
+    Args:
+        folder: where; a model that is there is replaced.
+        recipe: the resolved recipe.
+        weights: by name.
+        tokenizers: copied into the folder.
+        facts: what training knows of the model (step, scores): JSON values.
+
+    Raises:
+        StorageError: the disk is full or writing failed.
+    """
+    with new_folder(
+        folder, "model", settings=facts, made_from={"tokenizer": tokenizers.digest}
+    ) as temporary:
+        (temporary / RECIPE).write_text(recipe_toml(recipe), encoding="utf-8", newline="\n")
+        (temporary / WEIGHTS).write_bytes(encode_tensors(weights))
+        (temporary / CARD).write_text(
+            model_card(recipe, tokenizers, facts), encoding="utf-8", newline="\n"
+        )
+        tokenizers.write(temporary)
+
+
+def load_model_folder(folder: Path, device: torch.device) -> LoadedModel:
+    """Read and verify a model folder.
+
+    Raises:
+        MissingInputError: there is no model.
+        CheckpointError: a file is missing or damaged, or the parts do not belong together.
+    """
+    manifest = verify_folder(folder, "model")
+    for name in (RECIPE, WEIGHTS):
+        if name not in manifest.files:
+            raise CheckpointError(f"{folder}: not a whole model, its manifest has no {name}")
+    recipe = load_settings(Recipe, read_toml(folder / RECIPE), str(folder / RECIPE))
+    tokenizers = Tokenizers.load(folder)
+    if manifest.made_from.get("tokenizer") != tokenizers.digest:
+        raise CheckpointError(f"{folder}: its tokenizer is not the one the model was trained with")
+    _check_size(folder / WEIGHTS, recipe, tokenizers)
+    model = build_model(recipe, tokenizers)
+    load_weights(model, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
+    return LoadedModel(recipe, model.to(device).eval(), tokenizers, manifest)
+
+
+def weight_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return the name and shape of every weight without reading the weights.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    try:
+        with safetensors.safe_open(str(folder / WEIGHTS), "pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError) as error:
+        raise CheckpointError(f"{folder / WEIGHTS}: not a safetensors file ({error})") from error
+
+
+def _check_size(path: Path, recipe: Recipe, tokenizers: Tokenizers) -> None:
+    """Refuse weights that cannot be this recipe's, before memory is given to them."""
+    with torch.device("meta"):
+        expected = 4 * count_parameters(build_model(recipe, tokenizers))
+    if plain_file_size(path) < expected:
+        raise CheckpointError(
+            f"{path}: {plain_file_size(path)} bytes, the recipe's weights take {expected}"
+        )
+
+
+def model_card(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any]) -> str:
+    """Return the model card: what this is, how it was trained, how to use it."""
+    scores = facts.get("scores", {})
+    lines = [
+        f"# {recipe.name}",
+        "",
+        recipe.description,
+        "",
+        f"- paper: {recipe.paper or 'none'}",
+        f"- vocabulary: {tokenizers.source.vocab_size} source, "
+        f"{tokenizers.target.vocab_size} target{' (joint)' if tokenizers.joint else ''}",
+        f"- parameters: {facts.get('parameters')}",
+        f"- trained for {facts.get('step')} updates ({facts.get('minutes')} minutes)",
+        *(f"- validation {name}: {value:.4g}" for name, value in scores.items()),
+        "",
+        "Use it: `s2s translate -m FOLDER < input.txt`. The tokenizer's pieces and the weights can",
+        "hold strings that were frequent in the training text.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def model_facts(
+    model: Seq2Seq, step: int, seconds: float, scores: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return what the manifest says of a model."""
+    return {
+        "step": step,
+        "minutes": round(seconds / 60, 1),
+        "parameters": count_parameters(model),
+        "scores": json.loads(json.dumps(dict(scores))),
+    }

@@ -1,0 +1,356 @@
+"""`s2s train`: train, validate, keep the best, resume."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from s2scli.config import DEFAULT_RECIPE, Recipe, load_recipe
+from s2scli.data.encoded import open_encoded
+from s2scli.errors import CheckpointError, ConfigError, MissingInputError
+from s2scli.files import FILES, storage_errors
+from s2scli.manifest import read_manifest
+from s2scli.model.seq2seq import count_parameters, pick_device
+from s2scli.pipeline.model_folder import build_model, model_facts, write_model_folder
+from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
+from s2scli.pipeline.validation import Validator
+from s2scli.report.console import Talk
+from s2scli.report.progress import Goal, TrainingDisplay, clock, training_display
+from s2scli.settings import Tree, load_settings
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.checkpoint import (
+    Checkpoint,
+    checkpoint_folder,
+    load_checkpoint,
+    load_optimizer,
+    load_weights,
+    model_weights,
+    newest_checkpoint,
+    optimizer_tensors,
+    random_state,
+    restore_random_state,
+    save_checkpoint,
+    settings_difference,
+    sweep,
+)
+from s2scli.training.epochs import TrainingBatches
+from s2scli.training.events import Event, Finished, Saved, Update, Validation
+from s2scli.training.interruption import stop_requests
+from s2scli.training.loop import Run
+from s2scli.training.loop import train as training_events
+from s2scli.training.metrics_log import MetricsLog
+from s2scli.training.progress import Progress
+from s2scli.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What the user asks for.
+
+    Attributes:
+        recipe: a built-in recipe's name or a TOML file; None is the run's own, or the default.
+        assignments: `section.key=value` changes to it.
+        limits: the limits given, by name.
+        device: auto, cpu or cuda.
+        restart: forget the run that is there.
+    """
+
+    recipe: str | None = None
+    assignments: Sequence[str] = ()
+    limits: Tree = field(default_factory=dict)
+    device: str = "auto"
+    restart: bool = False
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """How a run ended.
+
+    Attributes:
+        recipe: its name.
+        reason: why it ended.
+        signal: the signal that ended it, or 0.
+        step: updates made.
+        epochs: times the corpus was gone through.
+        minutes: time the run has taken, over all its sessions.
+        parameters: weights of the model.
+        best_step: the update of the best checkpoint, which is the model.
+        best: its validation scores.
+        skipped_updates: updates left out because a gradient was not finite.
+    """
+
+    recipe: str
+    reason: str
+    signal: int
+    step: int
+    epochs: float
+    minutes: float
+    parameters: int
+    best_step: int
+    best: Mapping[str, float]
+    skipped_updates: int
+
+
+def train(workspace: Workspace, request: TrainRequest, talk: Talk) -> TrainReport:
+    """Train a model on the workspace's corpus, or go on with the run that is there.
+
+    Raises:
+        MissingInputError: there is no corpus.
+        ConfigError: a wrong recipe, or one that differs from the run's.
+        LockedError: another run holds the workspace.
+        CheckpointError: every checkpoint of the run is damaged.
+        DivergedError: the numbers are no longer finite.
+        StorageError: the disk is full or writing failed.
+    """
+    with workspace.locked("train"):
+        tokenizers = ensure_tokenizer(workspace, None, talk)
+        ensure_encoded(workspace, tokenizers, talk)
+        checkpoint = _checkpoint_to_resume(workspace, request, talk)
+        recipe = choose_recipe(request, checkpoint)
+        session = _begin(workspace, recipe, tokenizers, request, checkpoint, talk)
+        return _run(session, talk)
+
+
+@dataclass(frozen=True)
+class Session:
+    """Everything one call of `train` works with."""
+
+    workspace: Workspace
+    recipe: Recipe
+    tokenizers: Tokenizers
+    made_from: Mapping[str, str]
+    run: Run
+    batches: TrainingBatches
+    validator: Validator
+    log: MetricsLog
+
+
+def choose_recipe(request: TrainRequest, checkpoint: Checkpoint | None) -> Recipe:
+    """Return the recipe asked for; to resume, nothing needs to be asked for again.
+
+    Raises:
+        ConfigError: it differs from the recipe of the run that is there, limits apart.
+    """
+    if checkpoint and request.recipe is None and not request.assignments:
+        recipe = load_settings(Recipe, checkpoint.settings, "the checkpoint's recipe")
+    else:
+        recipe = load_recipe(request.recipe or DEFAULT_RECIPE, request.assignments)
+    if checkpoint:
+        differences = settings_difference(
+            _without_limits(checkpoint.settings), _without_limits(recipe.model_dump(mode="json"))
+        )
+        if differences:
+            raise ConfigError(
+                "the run in this workspace has other settings: "
+                + "; ".join(differences)
+                + ". Go on without them, use another workspace (-w), or start anew (--restart)"
+            )
+    tree = recipe.model_dump(mode="json")
+    tree["training"]["limits"] |= request.limits
+    return load_settings(Recipe, tree, "train")
+
+
+def _without_limits(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a recipe without what may change when a run is resumed."""
+    training = {key: value for key, value in settings["training"].items() if key != "limits"}
+    return {"model": settings["model"], "training": training}
+
+
+def _checkpoint_to_resume(
+    workspace: Workspace, request: TrainRequest, talk: Talk
+) -> Checkpoint | None:
+    """Return the newest whole checkpoint, or None for a new run."""
+    if request.restart and workspace.training.exists():
+        with storage_errors(workspace.training):
+            FILES.remove(workspace.training)
+    sweep(workspace.training)
+    checkpoint, faults = newest_checkpoint(workspace.training)
+    for fault in faults:
+        talk.warn(f"{fault}; falling back to an older checkpoint")
+    return checkpoint
+
+
+def _begin(
+    workspace: Workspace,
+    recipe: Recipe,
+    tokenizers: Tokenizers,
+    request: TrainRequest,
+    checkpoint: Checkpoint | None,
+    talk: Talk,
+) -> Session:
+    """Build the model and put it where the run stands."""
+    made_from = {
+        "corpus": read_manifest(workspace.corpus, "corpus").digest,
+        "tokenizer": tokenizers.digest,
+    }
+    device = pick_device(request.device)
+    if checkpoint:
+        _check_origin(checkpoint, made_from)
+        _match_machine(checkpoint, device, talk)
+    torch.manual_seed(recipe.training.seed)
+    model = build_model(recipe, tokenizers).to(device)
+    run = Run(
+        model,
+        recipe.training.optimizer.build(model.parameters()),
+        recipe.training,
+        device,
+        Progress(),
+    )
+    if checkpoint:
+        load_weights(model, checkpoint.weights, "checkpoint")
+        load_optimizer(run.optimizer, checkpoint.optimizer)
+        restore_random_state(checkpoint.random_state)
+        run.progress = checkpoint.progress
+    batches = TrainingBatches(open_encoded(workspace.encoded, "train"), recipe.training)
+    validator = Validator.prepare(workspace, run, recipe, tokenizers)
+    log = MetricsLog(workspace.training / "metrics.jsonl")
+    log.forget_after(run.progress.step if checkpoint else -1)
+    session = Session(workspace, recipe, tokenizers, made_from, run, batches, validator, log)
+    _mend_model(session)
+    _announce(session, resumed=checkpoint is not None, talk=talk)
+    return session
+
+
+def _check_origin(checkpoint: Checkpoint, made_from: Mapping[str, str]) -> None:
+    for kind, digest in made_from.items():
+        if checkpoint.made_from.get(kind) != digest:
+            raise ConfigError(
+                f"the run in this workspace was trained with another {kind}; start anew with "
+                "--restart, or use another workspace (-w)"
+            )
+
+
+def _match_machine(checkpoint: Checkpoint, device: torch.device, talk: Talk) -> None:
+    """Take the run's thread count; say where bits may differ from an uninterrupted run."""
+    threads = int(checkpoint.machine["threads"])
+    if threads != torch.get_num_threads():
+        talk.say(f"using {threads} threads, as the run so far did")
+        torch.set_num_threads(threads)
+    for name, value in machine(device).items():
+        if name != "threads" and checkpoint.machine.get(name) != value:
+            talk.warn(
+                f"the run so far used {name} {checkpoint.machine.get(name)}, now it is {value}: "
+                "it goes on, but not bit for bit as it would have"
+            )
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """Return what the bits of a run depend on, beside its settings."""
+    return {
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "device": device.type,
+        "processor": platform.machine(),
+    }
+
+
+def _announce(session: Session, *, resumed: bool, talk: Talk) -> None:
+    run, batches = session.run, session.batches
+    talk.say(
+        f"recipe {session.recipe.name}: {count_parameters(run.model):,} parameters on "
+        f"{run.device}, {batches.kept:,} pairs in {batches.updates_per_epoch} updates an epoch "
+        f"(batches of {batches.batch_tokens} tokens)"
+    )
+    source, target = batches.padding
+    talk.detail(f"padding: {source:.1%} of source places, {target:.1%} of target places")
+    if batches.too_long:
+        talk.warn(
+            f"{batches.too_long:,} pairs are longer than training.max_length "
+            f"{session.recipe.training.max_length} tokens and are left out"
+        )
+    if resumed:
+        talk.say(f"going on from step {run.progress.step} ({clock(run.progress.seconds)})")
+
+
+def _run(session: Session, talk: Talk) -> TrainReport:
+    """Go through the events of the run: log them, show them, publish the best model."""
+    run, limits = session.run, session.recipe.training.limits
+    ending = Finished(run.progress.step, "")
+
+    def announce(signal: int) -> None:
+        talk.say("stopping after this update; once more to stop at once")
+
+    def save(progress: Progress) -> None:
+        save_checkpoint(session.workspace.training, _checkpoint(session, progress))
+
+    goal = Goal(limits.max_steps, limits.max_epochs, limits.max_minutes)
+    with stop_requests(announce) as request, training_display(talk, goal) as display:
+        for event in training_events(
+            run, session.batches, session.validator, save, lambda: request.signal
+        ):
+            session.log.add(event)
+            _show(event, display, talk)
+            if isinstance(event, Validation) and event.best:
+                _publish(session, event.scores)
+            if isinstance(event, Finished):
+                ending = event
+    return _report(session, ending)
+
+
+def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
+    match event:
+        case Update():
+            display.update(
+                event.step, event.epoch, event.loss, event.tokens_per_second, event.seconds
+            )
+        case Validation():
+            display.validation(event.step, event.scores, best=event.best)
+        case Saved(fault=fault) if fault:
+            talk.warn(f"{fault}; training goes on and tries again at the next checkpoint")
+
+
+def _publish(session: Session, scores: Mapping[str, float]) -> None:
+    """Make the weights as they are the workspace's model."""
+    run = session.run
+    facts = model_facts(run.model, run.progress.step, run.progress.seconds, scores)
+    write_model_folder(
+        session.workspace.model, session.recipe, model_weights(run.model), session.tokenizers, facts
+    )
+
+
+def _mend_model(session: Session) -> None:
+    """Publish the best checkpoint again where a crash or the user took the model away."""
+    step = session.run.progress.best_step
+    if session.run.progress.best_score is None:
+        return
+    try:
+        if read_manifest(session.workspace.model, "model").settings.get("step") == step:
+            return
+    except (MissingInputError, CheckpointError):
+        pass
+    best = load_checkpoint(checkpoint_folder(session.workspace.training, step))
+    facts = model_facts(session.run.model, step, best.progress.seconds, session.log.scores_at(step))
+    write_model_folder(
+        session.workspace.model, session.recipe, best.weights, session.tokenizers, facts
+    )
+
+
+def _checkpoint(session: Session, progress: Progress) -> Checkpoint:
+    run = session.run
+    return Checkpoint(
+        session.recipe.model_dump(mode="json"),
+        session.made_from,
+        progress,
+        machine(run.device),
+        model_weights(run.model),
+        optimizer_tensors(run.optimizer),
+        random_state(),
+    )
+
+
+def _report(session: Session, ending: Finished) -> TrainReport:
+    progress = session.run.progress
+    return TrainReport(
+        session.recipe.name,
+        ending.reason,
+        ending.signal,
+        progress.step,
+        session.batches.epochs_done(progress),
+        progress.seconds / 60,
+        count_parameters(session.run.model),
+        progress.best_step,
+        session.log.scores_at(progress.best_step),
+        progress.skipped,
+    )

@@ -1,0 +1,167 @@
+"""A model that translates text: tokenizer, search and detokenizer around the network."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from s2scli.config import Recipe
+from s2scli.data.batch import make_batch, make_source
+from s2scli.model.seq2seq import Seq2Seq, pick_device
+from s2scli.pipeline.model_folder import load_model_folder
+from s2scli.pipeline.translation import TargetText, Translation
+from s2scli.search.beam import beam_search
+from s2scli.search.forced import force
+from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.settings import SearchSettings
+from s2scli.settings import load_settings
+from s2scli.special_ids import EOS_ID
+from s2scli.tokenizer.tokenizers import Tokenizers
+
+LINE_SEPARATORS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+BATCH_TOKENS = 4096
+
+Ids = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Translator:
+    """A trained model with its tokenizers; `load` makes one from a model folder."""
+
+    recipe: Recipe
+    model: Seq2Seq
+    tokenizers: Tokenizers
+    device: torch.device
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "auto") -> Self:
+        """Read a model folder.
+
+        Raises:
+            MissingInputError: there is no model in `folder`.
+            CheckpointError: the folder is damaged or was written by a newer version.
+            ConfigError: there is no such device.
+        """
+        place = pick_device(device)
+        loaded = load_model_folder(folder, place)
+        return cls(loaded.recipe, loaded.model, loaded.tokenizers, place)
+
+    @property
+    def search_settings(self) -> SearchSettings:
+        """How the recipe searches unless told otherwise."""
+        return self.recipe.search
+
+    @property
+    def max_source_tokens(self) -> int:
+        """Tokens of the longest source the model was trained on."""
+        return self.recipe.training.max_length
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether the model attends, so that there are weights to show."""
+        return self.model.has_attention
+
+    def count_tokens(self, text: str) -> int:
+        """Return the source tokens of `text`, without the end token."""
+        return len(self.tokenizers.source.encode(text))
+
+    def translate(self, texts: Sequence[str], **settings: Any) -> list[str]:
+        """Return the best translation of each text; an empty text gives an empty one.
+
+        Args:
+            texts: lines of plain text.
+            settings: of the search, such as `beam_size=1`.
+
+        Raises:
+            ConfigError: no such setting, or a wrong value.
+        """
+        tree = {**self.search_settings.model_dump(), **settings}
+        search = load_settings(SearchSettings, tree, "translate")
+        places = [place for place, text in enumerate(texts) if text.strip()]
+        results = [""] * len(texts)
+        found = self.search([texts[place] for place in places], search)
+        for place, translation in zip(places, found, strict=True):
+            results[place] = translation.hypotheses[0].text if translation.hypotheses else ""
+        return results
+
+    def search(
+        self, texts: Sequence[str], settings: SearchSettings, *, with_attention: bool = True
+    ) -> list[Translation]:
+        """Search translations of texts, in batches of similar length; results in input order."""
+        sources = [self._encode(text) for text in texts]
+        found: dict[int, tuple[Hypothesis, ...]] = {}
+        for places in _batches(sources, settings.beam_size):
+            source, lengths = make_source([sources[place] for place in places])
+            hypotheses = beam_search(
+                self.model,
+                source.to(self.device),
+                lengths,
+                settings,
+                with_attention=with_attention,
+            )
+            found.update(zip(places, hypotheses, strict=True))
+        return [
+            self._translation(text, ids, found[place])
+            for place, (text, ids) in enumerate(zip(texts, sources, strict=True))
+        ]
+
+    def force(self, sources: Sequence[str], targets: Sequence[str]) -> list[Translation]:
+        """Score given targets: one hypothesis each, with token scores and attention weights."""
+        source_ids = [self._encode(text) for text in sources]
+        target_ids = [
+            np.array(self.tokenizers.target.encode(text), dtype=np.int32) for text in targets
+        ]
+        found: dict[int, Hypothesis] = {}
+        longest = [max(a, b, key=len) for a, b in zip(source_ids, target_ids, strict=True)]
+        for places in _batches(longest, 1):
+            batch = make_batch(
+                [source_ids[place] for place in places], [target_ids[place] for place in places]
+            )
+            hypotheses = force(
+                self.model, batch.to(self.device), self.search_settings.length_penalty
+            )
+            found.update(zip(places, hypotheses, strict=True))
+        return [
+            self._translation(text, ids, (found[place],))
+            for place, (text, ids) in enumerate(zip(sources, source_ids, strict=True))
+        ]
+
+    def _encode(self, text: str) -> Ids:
+        return np.array(self.tokenizers.source.encode(text), dtype=np.int32)
+
+    def _translation(self, text: str, ids: Ids, hypotheses: Sequence[Hypothesis]) -> Translation:
+        tokenizer = self.tokenizers.source
+        pieces = (*(tokenizer.piece(int(i)) for i in ids), tokenizer.piece(EOS_ID))
+        return Translation(
+            text, pieces, tuple(self._target_text(found, len(pieces)) for found in hypotheses)
+        )
+
+    def _target_text(self, found: Hypothesis, source_length: int) -> TargetText:
+        tokenizer = self.tokenizers.target
+        text = tokenizer.decode([i for i in found.token_ids if i != EOS_ID])
+        weights = found.attention_weights
+        return TargetText(
+            LINE_SEPARATORS.sub(" ", text),
+            found.score,
+            tuple(tokenizer.piece(i) for i in found.token_ids),
+            found.token_scores,
+            None if weights is None else weights[:, :source_length],
+        )
+
+
+def _batches(sources: Sequence[Ids], beam_size: int) -> Iterator[list[int]]:
+    """Yield places of sources of similar length, within a budget of padded tokens."""
+    budget = max(1, BATCH_TOKENS // min(beam_size, 4))
+    batch: list[int] = []
+    for place in sorted(range(len(sources)), key=lambda place: len(sources[place])):
+        if batch and (len(batch) + 1) * (len(sources[place]) + 1) > budget:
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch

@@ -1,0 +1,114 @@
+"""Validation: the loss on the validation split, and the scores of what the model really says."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+
+from s2scli.config import Recipe
+from s2scli.data.batch import Batch, make_batch
+from s2scli.data.batching import plan_epoch
+from s2scli.data.encoded import open_encoded
+from s2scli.data.store import open_split
+from s2scli.errors import CorpusError
+from s2scli.metrics import METRICS
+from s2scli.metrics.settings import MetricSettings
+from s2scli.pipeline.translator import Translator
+from s2scli.search.settings import SearchSettings
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.loop import Run, autocast
+from s2scli.training.loss import score_batch
+from s2scli.workspace import Workspace
+
+GREEDY = SearchSettings(beam_size=1)
+TEXT_METRICS = ("bleu", "chrf", "exact_match")
+
+
+@dataclass(frozen=True)
+class Validator:
+    """Scores a run's model on a fixed sample of the validation split.
+
+    Attributes:
+        run: holds the model.
+        translator: decodes with it.
+        batches: the sample as token ids.
+        sources: the sample's sources as text.
+        references: its targets as text.
+    """
+
+    run: Run
+    translator: Translator
+    batches: Sequence[Batch]
+    sources: Sequence[str]
+    references: Sequence[str]
+
+    @classmethod
+    def prepare(
+        cls, workspace: Workspace, run: Run, recipe: Recipe, tokenizers: Tokenizers
+    ) -> Self:
+        """Choose the sample, evenly spread over the split.
+
+        Raises:
+            CorpusError: the validation split is empty.
+        """
+        text = open_split(workspace.corpus, "valid")
+        encoded = open_encoded(workspace.encoded, "valid")
+        if not len(text):
+            raise CorpusError(
+                f"{workspace.corpus}: the validation split is empty; prepare more pairs, or give "
+                "--valid FILE"
+            )
+        count = min(len(text), recipe.training.validation_examples)
+        rows = np.linspace(0, len(text) - 1, count).astype(np.int64)
+        plan = plan_epoch(
+            encoded.source_lengths[rows],
+            encoded.target_lengths[rows],
+            max_tokens=recipe.training.batch_tokens,
+            max_length=np.iinfo(np.int32).max,
+            seed=0,
+            epoch=0,
+        )
+        return cls(
+            run,
+            Translator(recipe, run.model, tokenizers, run.device),
+            [make_batch(*encoded.gather(rows[places])) for places in plan],
+            [text[int(row)].source for row in rows],
+            [text[int(row)].target for row in rows],
+        )
+
+    def __call__(self) -> Mapping[str, float]:
+        """Return loss, perplexity and token accuracy, then the text scores of greedy output."""
+        return {**self._token_scores(), **self._text_scores()}
+
+    @torch.inference_mode()
+    def _token_scores(self) -> dict[str, float]:
+        objective = cross_entropy = correct = 0.0
+        tokens = 0
+        settings = self.run.settings
+        for batch in (batch.to(self.run.device) for batch in self.batches):
+            with autocast(settings, self.run.device):
+                hidden = self.run.model(batch).hidden[batch.target_mask]
+                logits = self.run.model.logits(hidden)
+            target = batch.target_output[batch.target_mask]
+            sums = score_batch(logits.float(), target, settings.label_smoothing)
+            objective += float(sums.objective)
+            cross_entropy += float(sums.cross_entropy)
+            correct += float(sums.correct)
+            tokens += sums.tokens
+        return {
+            "loss": objective / tokens,
+            "perplexity": math.exp(min(100.0, cross_entropy / tokens)),
+            "token_accuracy": 100 * correct / tokens,
+        }
+
+    def _text_scores(self) -> dict[str, float]:
+        found = self.translator.search(self.sources, GREEDY, with_attention=False)
+        hypotheses = [each.hypotheses[0].text if each.hypotheses else "" for each in found]
+        settings = MetricSettings(resamples=0)
+        return {
+            name: METRICS[name](hypotheses, self.references, settings).value
+            for name in TEXT_METRICS
+        }

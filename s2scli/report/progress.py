@@ -1,0 +1,105 @@
+"""Training progress: a moving display on a terminal, plain lines elsewhere."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from s2scli.report.console import Talk
+
+
+@dataclass(frozen=True)
+class Goal:
+    """How far there is to go: a share of the nearest limit, or unknown."""
+
+    max_steps: int | None
+    max_epochs: int | None
+    max_minutes: float | None
+
+    def share(self, step: int, epoch: float, seconds: float) -> float | None:
+        """Return how much of the nearest limit is used, 0 to 1, or None without limits."""
+        used = [
+            done / limit
+            for done, limit in (
+                (step, self.max_steps),
+                (epoch, self.max_epochs),
+                (seconds / 60, self.max_minutes),
+            )
+            if limit
+        ]
+        return min(1.0, max(used)) if used else None
+
+
+@dataclass
+class TrainingDisplay:
+    """Shows updates and validations of a run as they come."""
+
+    talk: Talk
+    goal: Goal
+    _bar: Progress | None = None
+    _task: TaskID | None = None
+    _scores: str = field(default="")
+
+    def update(
+        self, step: int, epoch: float, loss: float, tokens_per_second: float, seconds: float
+    ) -> None:
+        """Show the state of training."""
+        words = (
+            f"step {step}  epoch {epoch:.2f}  loss {loss:.3f}  {tokens_per_second:,.0f} tokens/s"
+        )
+        share = self.goal.share(step, epoch, seconds)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(
+                self._task,
+                description=f"{words}  {self._scores}",
+                completed=int(1000 * share) if share is not None else None,
+            )
+        elif not self.talk.quiet:
+            left = "" if not share else f"  {clock(seconds / share - seconds)} left"
+            self.talk.say(f"{words}  {clock(seconds)}{left}")
+
+    def validation(self, step: int, scores: Mapping[str, float], *, best: bool) -> None:
+        """Show the scores of a validation, as a line that stays."""
+        words = "  ".join(f"{name} {format_score(name, scores[name])}" for name in scores)
+        self._scores = "  ".join(
+            f"{name} {format_score(name, scores[name])}" for name in ("bleu",) if name in scores
+        )
+        self.talk.say(f"validation at step {step}:  {words}{'  (best)' if best else ''}")
+
+
+@contextlib.contextmanager
+def training_display(talk: Talk, goal: Goal) -> Iterator[TrainingDisplay]:
+    """Yield a display for the block; on a terminal it moves."""
+    if not talk.animated:
+        yield TrainingDisplay(talk, goal)
+        return
+    limited = goal.share(1, 1, 1) is not None
+    columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
+    columns += [BarColumn(bar_width=20)] if limited else []
+    columns += [TimeElapsedColumn()] + ([TimeRemainingColumn()] if limited else [])
+    with Progress(*columns, console=talk.stderr, transient=True) as bar:
+        task = bar.add_task("starting", total=1000 if limited else None)
+        yield TrainingDisplay(talk, goal, bar, task)
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as minutes and seconds, or hours, minutes and seconds."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def format_score(name: str, value: float) -> str:
+    """Return a score with the digits that mean something."""
+    if name in ("bleu", "chrf", "ter", "exact_match"):
+        return f"{value:.1f}"
+    return f"{value:.3f}"

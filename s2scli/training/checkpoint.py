@@ -1,0 +1,243 @@
+"""Checkpoints: one immutable folder each, whole or not there at all, and checked when read."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from s2scli.errors import CheckpointError
+from s2scli.files import DELETED, FILES, TEMPORARY, Files, storage_errors
+from s2scli.manifest import encode_json, new_folder, read_json, verify_folder
+from s2scli.training.progress import Progress
+
+NAME = re.compile(r"checkpoint-(\d{8})")
+KEPT = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run at one update.
+
+    Attributes:
+        settings: the settings of the run that resuming must agree with.
+        made_from: digests of the corpus and the tokenizer.
+        progress: the counters.
+        machine: what bits depend on: threads, torch version, device.
+        weights: the model's, by name.
+        optimizer: the optimizer's state, `weight number.name` to tensor.
+        random_state: of torch's generators, by device, as bytes.
+    """
+
+    settings: Mapping[str, Any]
+    made_from: Mapping[str, str]
+    progress: Progress
+    machine: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor]
+    random_state: Mapping[str, Tensor]
+
+
+def checkpoint_folder(training: Path, step: int) -> Path:
+    """Return where the checkpoint of an update lives."""
+    return training / f"checkpoint-{step:08d}"
+
+
+def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES) -> Path:
+    """Write a checkpoint whole or not at all, then remove those no longer needed.
+
+    The two newest and the best stay.
+
+    Raises:
+        StorageError: the disk is full or writing failed; older checkpoints are untouched.
+    """
+    progress = checkpoint.progress
+    folder = checkpoint_folder(training, progress.step)
+    state = {"progress": progress.to_json(), "machine": dict(checkpoint.machine)}
+    with new_folder(
+        folder,
+        "checkpoint",
+        settings=checkpoint.settings,
+        made_from=checkpoint.made_from,
+        files=files,
+    ) as temporary:
+        files.write(temporary / "model.safetensors", encode_tensors(checkpoint.weights))
+        files.write(temporary / "optimizer.safetensors", encode_tensors(checkpoint.optimizer))
+        files.write(temporary / "random.safetensors", encode_tensors(checkpoint.random_state))
+        files.write(temporary / "state.json", encode_json(state))
+    _remove_old(training, progress.best_step, files)
+    return folder
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read and verify a checkpoint.
+
+    Raises:
+        MissingInputError: there is none.
+        CheckpointError: a file of it is missing or damaged.
+    """
+    manifest = verify_folder(folder, "checkpoint")
+    state = read_json(folder / "state.json")
+    try:
+        progress, machine = Progress.from_json(state["progress"]), state["machine"]
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder / 'state.json'}: damaged ({error})") from error
+    return Checkpoint(
+        manifest.settings,
+        manifest.made_from,
+        progress,
+        machine,
+        read_tensors(folder / "model.safetensors"),
+        read_tensors(folder / "optimizer.safetensors"),
+        read_tensors(folder / "random.safetensors"),
+    )
+
+
+def list_checkpoints(training: Path) -> list[Path]:
+    """Return the checkpoint folders, newest first by their step number."""
+    if not training.is_dir():
+        return []
+    found = [path for path in training.iterdir() if NAME.fullmatch(path.name)]
+    return sorted(found, key=lambda path: path.name, reverse=True)
+
+
+def newest_checkpoint(training: Path) -> tuple[Checkpoint | None, list[str]]:
+    """Return the newest whole checkpoint, and what is wrong with newer ones.
+
+    Raises:
+        CheckpointError: there are checkpoints and every one is damaged.
+    """
+    faults: list[str] = []
+    for folder in list_checkpoints(training):
+        try:
+            return load_checkpoint(folder), faults
+        except CheckpointError as error:
+            faults.append(str(error))
+    if faults:
+        raise CheckpointError(f"no checkpoint is whole: {faults[0]}; start anew with --restart")
+    return None, []
+
+
+def sweep(training: Path, files: Files = FILES) -> None:
+    """Remove what a crash left half-written or half-removed."""
+    with storage_errors(training):
+        files.make_folder(training)
+        for path in training.iterdir():
+            if path.name.startswith((TEMPORARY, DELETED)):
+                files.remove(path)
+
+
+def encode_tensors(tensors: Mapping[str, Tensor]) -> bytes:
+    """Return tensors as safetensors bytes (shared storage is written once for each name)."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return safetensors.torch.save({name: tensor.clone() for name, tensor in plain.items()})
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    try:
+        return safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: not a safetensors file ({error})") from error
+
+
+def model_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Return a model's weights by name, tied ones once."""
+    return dict(model.named_parameters())
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    """Put weights into a model.
+
+    Raises:
+        CheckpointError: a weight is missing, unknown or of another shape.
+    """
+    own = model_weights(model)
+    if own.keys() != weights.keys():
+        odd = sorted(own.keys() ^ weights.keys())[0]
+        raise CheckpointError(
+            f"{where}: the weights are not this recipe's ({odd} on one side only)"
+        )
+    for name, weight in own.items():
+        if weight.shape != weights[name].shape:
+            raise CheckpointError(
+                f"{where}: {name} has shape {tuple(weights[name].shape)}, "
+                f"the recipe wants {tuple(weight.shape)}"
+            )
+        weight.data.copy_(weights[name])
+
+
+def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """Return an optimizer's state as tensors named `weight number.name`."""
+    return {
+        f"{number}.{name}": value if isinstance(value, Tensor) else torch.tensor(value)
+        for number, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+        if value is not None
+    }
+
+
+def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put the state that `optimizer_tensors` returned back."""
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        number, name = key.split(".", 1)
+        states.setdefault(int(number), {})[name] = tensor
+    tree = optimizer.state_dict()
+    optimizer.load_state_dict({"state": states, "param_groups": tree["param_groups"]})
+
+
+def random_state() -> dict[str, Tensor]:
+    """Return the state of torch's random generators."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def restore_random_state(states: Mapping[str, Tensor]) -> None:
+    """Put torch's random generators back into a saved state."""
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
+
+
+def settings_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return `path: old -> new` for every setting that differs, in order."""
+    flat_old, flat_new = _flat(old), _flat(new)
+    return [
+        f"{key}: {flat_old.get(key, '(not set)')} -> {flat_new.get(key, '(not set)')}"
+        for key in sorted(flat_old.keys() | flat_new.keys())
+        if flat_old.get(key) != flat_new.get(key)
+    ]
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = json.dumps(value)
+    return flat
+
+
+def _remove_old(training: Path, best_step: int, files: Files) -> None:
+    kept = {checkpoint_folder(training, best_step)} | set(list_checkpoints(training)[:KEPT])
+    for folder in list_checkpoints(training):
+        if folder not in kept:
+            with storage_errors(folder):
+                doomed = folder.with_name(f"{DELETED}{folder.name}")
+                files.rename(folder, doomed)
+                files.remove(doomed)

@@ -1,0 +1,68 @@
+"""What a training run reports while it runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Update:
+    """The updates since the last report.
+
+    Attributes:
+        step: updates made so far.
+        epoch: epochs finished, with the share of the current one.
+        loss: mean objective for each target token, in nats.
+        tokens: target tokens read since the last report.
+        learning_rate: of the last update.
+        gradient_norm: of the last update, before clipping.
+        seconds: time the run has taken.
+        tokens_per_second: target tokens over time, since the last report.
+    """
+
+    step: int
+    epoch: float
+    loss: float
+    tokens: int
+    learning_rate: float
+    gradient_norm: float
+    seconds: float
+    tokens_per_second: float
+
+
+@dataclass(frozen=True)
+class Validation:
+    """A look at the validation split.
+
+    Attributes:
+        step: updates made so far.
+        epoch: epochs finished, with the share of the current one.
+        seconds: time the run has taken.
+        scores: loss, perplexity, token accuracy and text metrics, by name.
+        best: whether the chosen metric was never better.
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+    scores: Mapping[str, float]
+    best: bool
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint was written, or could not be (`fault` says why)."""
+
+    step: int
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run ended; `reason` says why in words, `signal` is the one that asked for it or 0."""
+
+    step: int
+    reason: str
+    signal: int = 0
+
+
+Event = Update | Validation | Saved | Finished

@@ -1,0 +1,45 @@
+"""Signals that end a run politely: finish the update, save, go."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
+
+@dataclass
+class StopRequest:
+    """The signal that asked the run to stop, or 0."""
+
+    signal: int = 0
+
+
+@contextlib.contextmanager
+def stop_requests(announce: Callable[[int], None]) -> Iterator[StopRequest]:
+    """Catch SIGINT, SIGTERM and SIGHUP while the block runs; a second one interrupts at once.
+
+    Args:
+        announce: called with the signal's number when the first one arrives.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request  # only the main thread may handle signals
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if request.signal:
+            raise KeyboardInterrupt
+        request.signal = number
+        announce(number)
+
+    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

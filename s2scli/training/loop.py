@@ -1,0 +1,242 @@
+"""The training loop: a generator of events that makes updates, validates, saves and stops."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from s2scli.data.batch import Batch
+from s2scli.errors import DivergedError, StorageError
+from s2scli.model.seq2seq import Seq2Seq
+from s2scli.training.epochs import TrainingBatches
+from s2scli.training.events import Event, Finished, Saved, Update, Validation
+from s2scli.training.loss import label_smoothed_cross_entropy
+from s2scli.training.progress import Progress, is_better
+from s2scli.training.settings import LimitSettings, TrainingSettings
+
+MAX_SKIPPED_IN_A_ROW = 10
+
+
+@dataclass
+class Run:
+    """What changes while training: the weights, the optimizer's state, the counters."""
+
+    model: Seq2Seq
+    optimizer: Optimizer
+    settings: TrainingSettings
+    device: torch.device
+    progress: Progress
+
+
+Validate = Callable[[], Mapping[str, float]]
+Save = Callable[[Progress], None]
+Stop = Callable[[], int]
+
+
+def train(
+    run: Run, batches: TrainingBatches, validate: Validate, save: Save, stop: Stop
+) -> Iterator[Event]:
+    """Train until a limit, the patience or a signal ends it; yield what happens.
+
+    The validation split is looked at before the first update, so that what would fail late
+    fails early.
+
+    Args:
+        run: the model, its optimizer and where they stand; changed as training goes.
+        batches: where the batches come from.
+        validate: scores the model as it is.
+        save: writes a checkpoint.
+        stop: returns the signal that asks for an end, or 0.
+
+    Raises:
+        DivergedError: too many updates in a row had no finite gradient.
+        StorageError: the last checkpoint could not be written.
+    """
+    settings, clock = run.settings, Clock(run)
+    interval = settings.validate_every or min(1000, max(200, batches.updates_per_epoch))
+    saved = run.progress.step or -1
+    gradient_norm = 0.0
+    while True:
+        step = run.progress.step
+        ending = _ending(run.progress, settings.limits, stop())
+        due = step % interval == 0
+        wanted = due if ending is None else not ending.signal
+        if wanted and run.progress.validated != step:
+            yield _validate(run, batches, validate, clock, scheduled=due)
+            saved = -1
+            ending = ending or _ending(run.progress, settings.limits, stop())
+        save_due = ending or run.progress.validated == step or step % settings.save_every == 0
+        if step != saved and save_due:
+            yield _save(run, save, final=ending is not None)
+            saved = step
+        if ending:
+            yield ending
+            return
+        gradient_norm = _update(run, batches)
+        clock.tick()
+        if run.progress.step % settings.log_every == 0:
+            yield _report(run, batches, gradient_norm)
+
+
+class Clock:
+    """Adds the time that passes to the run's counters."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.before = run, time.monotonic()
+
+    def tick(self, *, training: bool = True) -> None:
+        """Count the time since the last tick, as training time or not."""
+        now = time.monotonic()
+        passed, self.before = now - self.before, now
+        progress = self.run.progress
+        self.run.progress = replace(
+            progress,
+            seconds=progress.seconds + passed,
+            logged_seconds=progress.logged_seconds + (passed if training else 0.0),
+        )
+
+
+def _ending(progress: Progress, limits: LimitSettings, signal: int) -> Finished | None:
+    """Return why the run ends here, or None if it goes on."""
+    step = progress.step
+    if signal:
+        return Finished(step, "stopped by a signal", signal)
+    if limits.max_steps is not None and step >= limits.max_steps:
+        return Finished(step, f"max_steps {limits.max_steps} reached")
+    if limits.max_epochs is not None and progress.epoch >= limits.max_epochs:
+        return Finished(step, f"max_epochs {limits.max_epochs} reached")
+    if limits.max_minutes is not None and progress.seconds >= limits.max_minutes * 60:
+        return Finished(step, f"max_minutes {limits.max_minutes:g} reached")
+    if limits.patience is not None and progress.bad_validations >= limits.patience:
+        return Finished(step, f"no better score in {limits.patience} validations")
+    return None
+
+
+def _update(run: Run, batches: TrainingBatches) -> float:
+    """Make one update of the weights; return the norm of the gradient."""
+    group, after = batches.next(run.progress)
+    run.model.train()
+    loss, tokens = _accumulate_gradients(run, group)
+    limit = run.settings.max_gradient_norm or math.inf
+    norm = float(nn.utils.clip_grad_norm_(run.model.parameters(), limit))
+    finite = math.isfinite(norm) and math.isfinite(loss)
+    step = run.progress.step + 1
+    if finite:
+        for group_of_weights in run.optimizer.param_groups:
+            group_of_weights["lr"] = learning_rate(run.settings, run.progress, step)
+        run.optimizer.step()
+    run.optimizer.zero_grad(set_to_none=True)
+    in_a_row = 0 if finite else run.progress.skipped_in_a_row + 1
+    run.progress = replace(
+        after,
+        step=step,
+        skipped=run.progress.skipped + (not finite),
+        skipped_in_a_row=in_a_row,
+        logged_loss=run.progress.logged_loss + (loss if finite else 0.0),
+        logged_tokens=run.progress.logged_tokens + (tokens if finite else 0),
+    )
+    if in_a_row >= MAX_SKIPPED_IN_A_ROW:
+        raise DivergedError(
+            f"training diverged: {in_a_row} updates in a row up to {step} had a loss or gradient "
+            "that is not finite; the last checkpoint is untouched; start anew with --restart and a "
+            "lower training.optimizer.learning_rate"
+        )
+    return norm
+
+
+def _accumulate_gradients(run: Run, group: Sequence[Batch]) -> tuple[float, int]:
+    """Add up the gradients of the mean objective over the group's target tokens.
+
+    Returns the summed objective in nats and the number of tokens.
+    """
+    tokens = sum(int(batch.target_mask.sum()) for batch in group)
+    objective = 0.0
+    for batch in group:
+        sums = batch_objective(run, batch.to(run.device))
+        (sums / tokens).backward()  # type: ignore[no-untyped-call]
+        objective += float(sums.detach())
+    return objective, tokens
+
+
+def batch_objective(run: Run, batch: Batch) -> torch.Tensor:
+    """Return the summed objective of a batch; the output layer sees real tokens only."""
+    with autocast(run.settings, run.device):
+        output = run.model(batch)
+        mask = batch.target_mask
+        logits = run.model.logits(output.hidden[mask])  # [tokens, V]
+    return label_smoothed_cross_entropy(
+        logits.float(), batch.target_output[mask], run.settings.label_smoothing
+    )
+
+
+def autocast(settings: TrainingSettings, device: torch.device) -> torch.autocast:
+    """Return the arithmetic the settings ask for."""
+    chosen = settings.precision
+    enabled = chosen == "bfloat16" or (chosen == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+def learning_rate(settings: TrainingSettings, progress: Progress, step: int) -> float:
+    """Return the learning rate of update `step`."""
+    base = settings.optimizer.learning_rate
+    return base * settings.schedule.factor(step) * progress.plateau.scale
+
+
+def _validate(
+    run: Run, batches: TrainingBatches, validate: Validate, clock: Clock, *, scheduled: bool
+) -> Validation:
+    """Score the model and count the result; one off schedule can only make a new best."""
+    clock.tick()
+    run.model.eval()
+    scores = validate()
+    clock.tick(training=False)
+    settings = run.settings
+    progress = replace(run.progress, validated=run.progress.step)
+    best = is_better(settings.metric, scores[settings.metric], progress.best_score)
+    if best:
+        progress = replace(
+            progress,
+            best_score=scores[settings.metric],
+            best_step=progress.step,
+            bad_validations=0,
+        )
+    elif scheduled:
+        progress = replace(progress, bad_validations=progress.bad_validations + 1)
+    if scheduled and progress.step:
+        after = settings.schedule.after_validation(progress.plateau, improved=best)
+        progress = replace(progress, plateau=after)
+    run.progress = progress
+    return Validation(progress.step, batches.epochs_done(progress), progress.seconds, scores, best)
+
+
+def _save(run: Run, save: Save, *, final: bool) -> Saved:
+    """Write a checkpoint; a full disk ends the run only at its end."""
+    try:
+        save(run.progress)
+    except StorageError as error:
+        if final:
+            raise
+        return Saved(run.progress.step, str(error))
+    return Saved(run.progress.step)
+
+
+def _report(run: Run, batches: TrainingBatches, gradient_norm: float) -> Update:
+    """Return the log line since the last one, and begin the next."""
+    progress = run.progress
+    tokens = progress.logged_tokens
+    update = Update(
+        progress.step,
+        batches.epochs_done(progress),
+        progress.logged_loss / max(1, tokens),
+        tokens,
+        learning_rate(run.settings, progress, progress.step),
+        gradient_norm,
+        progress.seconds,
+        tokens / max(1e-9, progress.logged_seconds),
+    )
+    run.progress = replace(progress, logged_loss=0.0, logged_tokens=0, logged_seconds=0.0)
+    return update

@@ -1,0 +1,118 @@
+"""The optimizers of torch.optim, as settings that build them (torch is imported to build)."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from s2scli.settings import Settings, setting
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
+
+def _rate(default: float) -> float:
+    value: float = setting(default, "Learning rate, before the schedule.", gt=0)
+    return value
+
+
+def _decay(default: float) -> float:
+    value: float = setting(default, "Weight decay.", ge=0)
+    return value
+
+
+class AdamSettings(Settings):
+    """Adam (Kingma & Ba 2015)."""
+
+    kind: Literal["adam"] = setting("adam", "Adam (Kingma & Ba 2015).")
+    learning_rate: float = _rate(0.001)
+    beta1: float = setting(0.9, "Decay of the mean gradient.", ge=0, lt=1)
+    beta2: float = setting(0.999, "Decay of the mean squared gradient.", ge=0, lt=1)
+    epsilon: float = setting(1e-8, "Added to the denominator.", gt=0)
+
+    def build(self, weights: Iterable["nn.Parameter"]) -> "Optimizer":
+        """Return the optimizer over these weights."""
+        from torch.optim import Adam
+
+        betas = (self.beta1, self.beta2)
+        return Adam(weights, lr=self.learning_rate, betas=betas, eps=self.epsilon, fused=True)
+
+
+class AdamWSettings(Settings):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+
+    kind: Literal["adamw"] = setting("adamw", "AdamW (Loshchilov & Hutter 2019).")
+    learning_rate: float = _rate(0.001)
+    beta1: float = setting(0.9, "Decay of the mean gradient.", ge=0, lt=1)
+    beta2: float = setting(0.999, "Decay of the mean squared gradient.", ge=0, lt=1)
+    epsilon: float = setting(1e-8, "Added to the denominator.", gt=0)
+    weight_decay: float = _decay(0.01)
+
+    def build(self, weights: Iterable["nn.Parameter"]) -> "Optimizer":
+        """Return the optimizer over these weights."""
+        from torch.optim import AdamW
+
+        return AdamW(
+            weights,
+            lr=self.learning_rate,
+            betas=(self.beta1, self.beta2),
+            eps=self.epsilon,
+            weight_decay=self.weight_decay,
+            fused=True,
+        )
+
+
+class SGDSettings(Settings):
+    """Stochastic gradient descent."""
+
+    kind: Literal["sgd"] = setting("sgd", "Stochastic gradient descent.")
+    learning_rate: float = _rate(1.0)
+    momentum: float = setting(0.0, "Momentum.", ge=0, lt=1)
+    weight_decay: float = _decay(0.0)
+
+    def build(self, weights: Iterable["nn.Parameter"]) -> "Optimizer":
+        """Return the optimizer over these weights."""
+        from torch.optim import SGD
+
+        return SGD(
+            weights,
+            lr=self.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            fused=True,
+        )
+
+
+class RMSpropSettings(Settings):
+    """RMSprop (Tieleman & Hinton 2012)."""
+
+    kind: Literal["rmsprop"] = setting("rmsprop", "RMSprop (Tieleman & Hinton 2012).")
+    learning_rate: float = _rate(0.001)
+    alpha: float = setting(0.9, "Decay of the mean squared gradient.", ge=0, lt=1)
+    epsilon: float = setting(1e-7, "Added to the denominator.", gt=0)
+    momentum: float = setting(0.0, "Momentum.", ge=0, lt=1)
+
+    def build(self, weights: Iterable["nn.Parameter"]) -> "Optimizer":
+        """Return the optimizer over these weights."""
+        from torch.optim import RMSprop
+
+        return RMSprop(
+            weights,
+            lr=self.learning_rate,
+            alpha=self.alpha,
+            eps=self.epsilon,
+            momentum=self.momentum,
+        )
+
+
+class AdafactorSettings(Settings):
+    """Adafactor (Shazeer & Stern 2018)."""
+
+    kind: Literal["adafactor"] = setting("adafactor", "Adafactor (Shazeer & Stern 2018).")
+    learning_rate: float = _rate(0.01)
+    weight_decay: float = _decay(0.0)
+
+    def build(self, weights: Iterable["nn.Parameter"]) -> "Optimizer":
+        """Return the optimizer over these weights."""
+        from torch.optim import Adafactor
+
+        return Adafactor(weights, lr=self.learning_rate, weight_decay=self.weight_decay)

@@ -1,0 +1,60 @@
+"""Where a run is: everything but weights, optimizer and random state, as one JSON value."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from s2scli.training.schedule import PlateauState
+from s2scli.training.settings import LOWER_IS_BETTER
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Counters of a run.
+
+    Attributes:
+        step: updates made.
+        epoch: epochs finished.
+        batch: batches of the current epoch already used.
+        validated: the update of the last validation, or -1.
+        seconds: time spent training, over all sessions of the run.
+        best_score: the best validation score, or None.
+        best_step: the update it was reached at.
+        bad_validations: validations since then.
+        plateau: what the schedule remembers.
+        skipped: updates skipped because a gradient was not finite.
+        skipped_in_a_row: those since the last good one.
+        logged_loss: sum of the objective since the last line of the log.
+        logged_tokens: target tokens since then.
+        logged_seconds: time since then.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    validated: int = -1
+    seconds: float = 0.0
+    best_score: float | None = None
+    best_step: int = 0
+    bad_validations: int = 0
+    plateau: PlateauState = field(default_factory=PlateauState)
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    logged_loss: float = 0.0
+    logged_tokens: int = 0
+    logged_seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counters as a JSON tree."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, tree: dict[str, Any]) -> "Progress":
+        """Return the counters that `to_json` made a tree of."""
+        return cls(**{**tree, "plateau": PlateauState(**tree["plateau"])})
+
+
+def is_better(metric: str, score: float, best: float | None) -> bool:
+    """Whether `score` is strictly better than `best`."""
+    if best is None:
+        return score == score  # not a NaN
+    return score < best if metric in LOWER_IS_BETTER else score > best

@@ -1,0 +1,79 @@
+"""The settings of a training run (no torch here: flags are made from them)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from s2scli.settings import Settings, setting
+from s2scli.training.optimizer import (
+    AdafactorSettings,
+    AdamSettings,
+    AdamWSettings,
+    RMSpropSettings,
+    SGDSettings,
+)
+from s2scli.training.schedule import (
+    ConstantSettings,
+    CosineSettings,
+    InverseSqrtSettings,
+    PlateauSettings,
+)
+
+OptimizerSettings = Annotated[
+    AdamSettings | AdamWSettings | SGDSettings | RMSpropSettings | AdafactorSettings,
+    Field(discriminator="kind"),
+]
+ScheduleSettings = Annotated[
+    ConstantSettings | InverseSqrtSettings | CosineSettings | PlateauSettings,
+    Field(discriminator="kind"),
+]
+Metric = Literal["loss", "perplexity", "token_accuracy", "bleu", "chrf", "exact_match"]
+LOWER_IS_BETTER = ("loss", "perplexity")
+
+
+class LimitSettings(Settings):
+    """When training ends; these may change when a run is resumed."""
+
+    max_minutes: float | None = setting(None, "Train no longer than this.", "minutes", gt=0)
+    max_steps: int | None = setting(None, "Train no more updates than this.", "updates", ge=1)
+    max_epochs: int | None = setting(None, "Go through the corpus no more often.", "epochs", ge=1)
+    patience: int | None = setting(
+        10, "Stop after this many validations without a better score.", "validations", ge=1
+    )
+
+
+class TrainingSettings(Settings):
+    """How the weights are learned."""
+
+    seed: int = setting(1, "Seed of the first weights, of dropout and of the batches.", ge=0)
+    batch_tokens: int = setting(
+        4096, "Budget of a batch: sentences x longest side, padding counted.", "tokens", ge=1
+    )
+    min_batches: int = setting(
+        50, "Batches are made smaller on a small corpus, to have this many in an epoch.", ge=1
+    )
+    accumulate: int = setting(1, "Batches that make one update.", "batches", ge=1)
+    max_length: int = setting(
+        250, "Training pairs with a longer side are left out, and counted.", "tokens", ge=1
+    )
+    label_smoothing: float = setting(
+        0.1, "Share of the target's probability that is spread (Szegedy et al. 2016).", ge=0, lt=1
+    )
+    max_gradient_norm: float = setting(
+        1.0, "Gradients are scaled down to this norm (Pascanu et al. 2013); 0 is never.", ge=0
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = setting(
+        "auto", "Arithmetic of forward and backward; auto is bfloat16 on a GPU."
+    )
+    metric: Metric = setting("chrf", "The validation score that picks the best checkpoint.")
+    validate_every: int | None = setting(
+        None, "Updates between validations; one epoch, 200 at least, 1000 at most.", "updates", ge=1
+    )
+    validation_examples: int = setting(
+        1000, "Validation examples used, evenly spread over the split.", "examples", ge=1
+    )
+    save_every: int = setting(500, "Updates between checkpoints, at most.", "updates", ge=1)
+    log_every: int = setting(50, "Updates between lines of the log.", "updates", ge=1)
+    limits: LimitSettings = LimitSettings()
+    optimizer: OptimizerSettings = AdamSettings()
+    schedule: ScheduleSettings = ConstantSettings()
