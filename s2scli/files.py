@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from s2scli.errors import StorageError
 
@@ -71,6 +72,30 @@ def write_file(path: Path, data: bytes, files: Files = FILES) -> None:
     with storage_errors(path), removed_on_failure(temporary, files):
         files.make_folder(path.parent)
         files.write(temporary, data)
+        files.rename(temporary, path)
+        files.sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def new_file(path: Path, files: Files = FILES) -> Iterator[BinaryIO]:
+    """Yield a temporary file to fill; publish it as `path` at the end.
+
+    If the block fails, nothing is left and the file that was there stays. A device or a pipe
+    is written to as it is.
+
+    Raises:
+        StorageError: the disk is full or a write failed.
+    """
+    if path.exists() and not path.is_file():
+        with storage_errors(path), path.open("wb") as file:
+            yield file
+        return
+    temporary = temporary_name(path)
+    with storage_errors(path), removed_on_failure(temporary, files):
+        files.make_folder(path.parent)
+        with temporary.open("wb") as file:
+            yield file
+        files.sync(temporary)
         files.rename(temporary, path)
         files.sync_folder(path.parent)
 

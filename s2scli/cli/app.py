@@ -11,6 +11,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from s2scli import __version__
+from s2scli.cli import evaluate, prepare, translate
 from s2scli.errors import S2SError
 from s2scli.report.console import make_console, visible
 
@@ -25,14 +26,15 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; report what it raises."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
         except S2SError as error:
             status, message = error.exit_status, f"error: {error}"
             failure: BaseException = error
         except KeyboardInterrupt as error:
             status, message, failure = INTERRUPTED, "interrupted", error
         except BrokenPipeError as error:
-            _silence_stdout()
             status, message, failure = BROKEN_PIPE, "", error
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
@@ -46,6 +48,7 @@ class Commands(TyperGroup):
                 f"error: {type(error).__name__}: {error} (this is a bug in s2s; "
                 "run the same command with --debug and report what it prints)"
             )
+        _settle_stdout()
         if ctx.meta.get("s2s.debug"):
             raise failure
         if message:
@@ -59,9 +62,12 @@ def _is_typers(error: Exception) -> bool:
     return hasattr(error, "exit_code") or isinstance(error, typer.Abort)
 
 
-def _silence_stdout() -> None:
-    """Point stdout at nothing, so that the interpreter's last flush stays quiet."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _settle_stdout() -> None:
+    """Write what stdout still holds; if it cannot, forget it, lest the interpreter try again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 app = typer.Typer(
@@ -91,6 +97,11 @@ def s2s(
     ] = False,
 ) -> None:
     """Turn a file of pairs into a sequence-to-sequence model, and use it as a filter."""
+
+
+app.command("prepare")(prepare.command)
+app.command("evaluate")(evaluate.command)
+app.command("translate")(translate.command)
 
 
 def main() -> None:

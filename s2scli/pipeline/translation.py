@@ -17,6 +17,7 @@ class TargetText:
         token_scores: the log-probability of each piece, [T].
         attention: attention weights [T, S] over the source's pieces, or None where the model
             has no attention.
+        first_choices: in forced decoding whether each piece was the model's first choice, [T].
     """
 
     text: str
@@ -24,6 +25,7 @@ class TargetText:
     pieces: tuple[str, ...]
     token_scores: tuple[float, ...]
     attention: NDArray[np.float32] | None
+    first_choices: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ def force(model: Seq2Seq, batch: ScoredPairs, length_penalty: float) -> list[Hyp
     output = model(batch)
     log_probs = model.logits(output.hidden).float().log_softmax(-1)  # [B, T, V]
     chosen = log_probs.gather(-1, batch.target_output[..., None]).squeeze(-1)  # [B, T]
+    expected = log_probs.argmax(-1) == batch.target_output  # [B, T]
     lengths = batch.target_mask.sum(1).tolist()
     hypotheses = []
     for row, (length, source_length) in enumerate(
@@ -52,6 +53,7 @@ def force(model: Seq2Seq, batch: ScoredPairs, length_penalty: float) -> list[Hyp
                 None
                 if weights is None
                 else weights[row, :length, :source_length].float().cpu().numpy(),
+                tuple(expected[row, :length].tolist()),
             )
         )
     return hypotheses

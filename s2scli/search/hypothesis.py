@@ -15,9 +15,11 @@ class Hypothesis:
         score: the ranking score.
         token_scores: the log-probability of each token, [T].
         attention_weights: [T, S], or None where the model has none.
+        first_choices: in forced decoding whether each token was the most probable one, [T].
     """
 
     token_ids: tuple[int, ...]
     score: float
     token_scores: tuple[float, ...]
     attention_weights: NDArray[np.float32] | None
+    first_choices: tuple[bool, ...] = ()

@@ -1,0 +1,161 @@
+"""`s2s evaluate`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from s2scli.cli.options import (
+    DEFAULT_WORKSPACE,
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    QuietOption,
+    VerboseOption,
+    WorkspaceOption,
+    flag,
+    given,
+)
+from s2scli.metrics.settings import MetricSettings
+from s2scli.report.console import Talk
+from s2scli.report.tables import make_table
+from s2scli.search.settings import SearchSettings
+from s2scli.settings import load_settings
+from s2scli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from s2scli.metrics.score import Score
+    from s2scli.pipeline.evaluate import Evaluation
+
+DEFAULT_METRICS = ("bleu", "chrf", "exact_match")
+
+
+def command(
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="Split of the corpus to score: test, valid or train. [test]"),
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--source", metavar="FILE", help="Translate this file instead.")
+    ] = None,
+    hypothesis: Annotated[
+        Path | None,
+        typer.Option("--hypothesis", metavar="FILE", help="Score these outputs; no model is used."),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option("--reference", metavar="FILE", help="The right targets, plain or gzip."),
+    ] = None,
+    bleu: Annotated[bool, typer.Option("--bleu", help="sacreBLEU's BLEU.")] = False,
+    chrf: Annotated[bool, typer.Option("--chrf", help="Character n-gram F-score.")] = False,
+    ter: Annotated[bool, typer.Option("--ter", help="Translation edit rate.")] = False,
+    exact_match: Annotated[
+        bool, typer.Option("--exact-match", help="Outputs that are the reference, in percent.")
+    ] = False,
+    perplexity: Annotated[
+        bool, typer.Option("--perplexity", help="Of the references, a token.")
+    ] = False,
+    token_accuracy: Annotated[
+        bool,
+        typer.Option("--token-accuracy", help="Reference tokens the model expects, in percent."),
+    ] = False,
+    tokenize: Annotated[str | None, flag(MetricSettings, "tokenize")] = None,
+    resamples: Annotated[int | None, flag(MetricSettings, "resamples")] = None,
+    beam_size: Annotated[int | None, flag(SearchSettings, "beam_size")] = None,
+    length_penalty: Annotated[
+        float | None, flag(SearchSettings, "length_penalty", "--length-penalty", "--lenpen")
+    ] = None,
+    max_length_ratio: Annotated[float | None, flag(SearchSettings, "max_length_ratio")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write the outputs here, one a line."),
+    ] = None,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Score a model on the test split, or on files, or score outputs that are there.
+
+    Without a metric's flag: BLEU, chrF and exact match.
+
+    s2s evaluate --bleu
+
+    s2s evaluate --hypothesis output.txt --reference target.txt
+    """
+    from s2scli.pipeline.evaluate import Request, evaluate
+
+    flags = {
+        "bleu": bleu,
+        "chrf": chrf,
+        "ter": ter,
+        "exact_match": exact_match,
+        "perplexity": perplexity,
+        "token_accuracy": token_accuracy,
+    }
+    request = Request(
+        tuple(name for name, asked in flags.items() if asked) or DEFAULT_METRICS,
+        split,
+        source,
+        hypothesis,
+        reference,
+        output,
+        model,
+        device,
+    )
+    search = given(
+        beam_size=beam_size, length_penalty=length_penalty, max_length_ratio=max_length_ratio
+    )
+    settings = load_settings(
+        MetricSettings, given(tokenize=tokenize, resamples=resamples), "command line"
+    )
+    talk = Talk(quiet=quiet, verbose=verbose)
+    found = evaluate(Workspace(workspace), request, search, settings, talk)
+    if as_json:
+        talk.show_json(found.as_json())
+    else:
+        talk.show(scores_table(found))
+        talk.show(facts_table(found))
+
+
+def scores_table(evaluation: "Evaluation") -> Table:
+    """Return one row for each metric."""
+    rows = [
+        (score.name, f"{score.value:.2f}", _interval(score), score.signature)
+        for score in evaluation.scores
+    ]
+    return make_table(
+        ("metric", "value", "95 % interval", "signature"),
+        rows,
+        numbers=("value", "95 % interval"),
+    )
+
+
+def facts_table(evaluation: "Evaluation") -> Table:
+    """Return what was scored, and how fast it was made."""
+    rows = [("scored", evaluation.scored), ("sentences", f"{evaluation.sentences:,}")]
+    if evaluation.failed:
+        rows.append(("failed (scored as empty)", f"{evaluation.failed:,}"))
+    if evaluation.overlong:
+        rows.append(("too long (split and joined)", f"{evaluation.overlong:,}"))
+    if evaluation.search:
+        listed = "  ".join(f"{name} {value}" for name, value in evaluation.search.items())
+        rows.append(("search", listed))
+    if speed := evaluation.speed:
+        rows.append(
+            (
+                "speed",
+                f"{speed.sentences_per_second:,.1f} sentences/s  "
+                f"{speed.tokens_per_second:,.0f} tokens/s  ({speed.seconds:.1f} s)",
+            )
+        )
+    return make_table(("evaluation", ""), rows)
+
+
+def _interval(score: "Score") -> str:
+    return f"{score.interval[0]:.2f} to {score.interval[1]:.2f}" if score.interval else ""

@@ -1,0 +1,116 @@
+"""`s2s translate`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from s2scli.cli.options import (
+    DEFAULT_WORKSPACE,
+    DebugOption,
+    DeviceOption,
+    ModelOption,
+    QuietOption,
+    VerboseOption,
+    WorkspaceOption,
+    flag,
+    given,
+)
+from s2scli.data.stream import StreamSettings
+from s2scli.report.console import Talk
+from s2scli.search.settings import SearchSettings
+from s2scli.settings import load_settings
+from s2scli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from s2scli.pipeline.records import RecordFormat
+
+SOME_FAILED = 3
+
+
+def command(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Texts to translate, plain or gzip; - is stdin."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write here, once all is translated."),
+    ] = None,
+    model: ModelOption = None,
+    beam_size: Annotated[int | None, flag(SearchSettings, "beam_size")] = None,
+    n_best: Annotated[
+        int | None,
+        typer.Option(
+            "--nbest",
+            "--n-best",
+            metavar="N",
+            help="The N best hypotheses of each line, as `line ||| hypothesis ||| score`; "
+            "lines count from 0, as in Moses.",
+        ),
+    ] = None,
+    length_penalty: Annotated[
+        float | None, flag(SearchSettings, "length_penalty", "--length-penalty", "--lenpen")
+    ] = None,
+    max_length_ratio: Annotated[float | None, flag(SearchSettings, "max_length_ratio")] = None,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Put the score and a tab before each output.")
+    ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="One JSON object a line: status (ok, empty, failed), hypotheses with tokens, "
+            "scores, and alignment as source-target pairs.",
+        ),
+    ] = False,
+    overlong: Annotated[str | None, flag(StreamSettings, "overlong")] = None,
+    strict: Annotated[bool | None, flag(StreamSettings, "strict", "--strict")] = None,
+    window: Annotated[int | None, flag(StreamSettings, "window")] = None,
+    max_wait: Annotated[int | None, flag(StreamSettings, "max_wait")] = None,
+    device: DeviceOption = "auto",
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Translate: one output line for each input line, in order, always.
+
+    s2s translate < input.txt > output.txt
+
+    s2s translate --nbest 3 input.txt -o output.txt
+    """
+    from s2scli.data.lines import STDIN
+    from s2scli.pipeline.translate import load_model, search_settings, translate
+
+    stream = load_settings(
+        StreamSettings,
+        given(window=window, max_wait=max_wait, overlong=overlong, strict=strict),
+        "command line",
+    )
+    translator = load_model(Workspace(workspace), model, device)
+    search = search_settings(
+        translator,
+        given(
+            beam_size=beam_size,
+            n_best=n_best,
+            length_penalty=length_penalty,
+            max_length_ratio=max_length_ratio,
+        ),
+    )
+    shape = _record_format(as_json, n_best is not None, scores)
+    to = None if output == STDIN else output
+    talk = Talk(quiet=quiet, verbose=verbose)
+    tally = translate(files or [STDIN], to, translator, search, stream, shape, talk)
+    if tally.failed.count:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _record_format(as_json: bool, n_best: bool, scores: bool) -> "RecordFormat":
+    from s2scli.pipeline import records
+
+    if as_json:
+        return records.json_record
+    if n_best:
+        return records.moses_record
+    return records.scored_record if scores else records.plain_record

@@ -1,0 +1,217 @@
+"""Translate lines, whatever is in them: one record for each, in order, always."""
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from s2scli.data.overlong import split_text, truncate_text
+from s2scli.data.stream import LINE_BYTES, Line
+from s2scli.errors import CorpusError, S2SError
+from s2scli.pipeline.translation import TargetText, Translation
+from s2scli.search.settings import SearchSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Status = Literal["ok", "empty", "failed"]
+Overlong = Literal["split", "truncate", "empty", "error"]
+# Han, kana, Thai, Lao, Burmese, Khmer and their punctuation: no space goes between sentences
+UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uff00-\uff9f]"
+)
+
+
+class Searcher(Protocol):
+    """What is needed of a translator here."""
+
+    @property
+    def max_source_tokens(self) -> int:
+        """The longest source it takes."""
+
+    @property
+    def search_settings(self) -> SearchSettings:
+        """How it searches unless told otherwise."""
+
+    def search(
+        self, texts: Sequence[str], settings: SearchSettings, *, with_attention: bool = True
+    ) -> list[Translation]:
+        """Translate texts that are not blank and not too long."""
+
+    def force(self, sources: Sequence[str], targets: Sequence[str]) -> list[Translation]:
+        """Score given targets."""
+
+    def count_tokens(self, text: str) -> int:
+        """Count the tokens of a source."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of one line.
+
+    Attributes:
+        line: the line.
+        status: ok; empty (nothing was translated); failed.
+        translation: its translation where the status is ok.
+        overlong: whether it was too long for the model.
+        fault: why it failed, or nothing.
+    """
+
+    line: Line
+    status: Status
+    translation: Translation | None = None
+    overlong: bool = False
+    fault: str = ""
+
+    @property
+    def best(self) -> str:
+        """The best hypothesis; empty where there is none."""
+        found = self.translation and self.translation.hypotheses
+        return found[0].text if found else ""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The parts of a line that will be translated; none for a blank one."""
+
+    line: Line
+    parts: tuple[str, ...] = ()
+    overlong: bool = False
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """Why a text could not be translated."""
+
+    reason: str
+
+
+def translate_lines(
+    lines: Sequence[Line],
+    translator: Searcher,
+    search: SearchSettings,
+    overlong: Overlong = "split",
+    *,
+    with_attention: bool = False,
+) -> list[Record]:
+    """Return one record for each line.
+
+    A blank line gives an empty record without calling the model. A line that makes the model
+    fail gives a failed one and does no harm to the others.
+
+    Raises:
+        CorpusError: a line is too long and `overlong` is `error`.
+    """
+    plans = [_plan(line, translator, overlong) for line in lines]
+    parts = [part for plan in plans for part in plan.parts]
+    searched = functools.partial(translator.search, settings=search, with_attention=with_attention)
+    found = iter(_search_each(parts, searched))
+    return [_record(plan, [next(found) for _ in plan.parts], search) for plan in plans]
+
+
+def _plan(line: Line, translator: Searcher, overlong: Overlong) -> _Plan:
+    def fits(text: str) -> bool:
+        return translator.count_tokens(text) <= translator.max_source_tokens
+
+    if not line.text.strip():
+        return _Plan(line)
+    if not line.cut and fits(line.text):
+        return _Plan(line, (line.text,))
+    match overlong:
+        case "error":
+            raise CorpusError(
+                f"{line.place}: too long, the model takes {translator.max_source_tokens} tokens; "
+                "shorten it or choose --overlong split, truncate or empty"
+            )
+        case "empty":
+            return _Plan(line, overlong=True)
+        case "truncate":
+            return _Plan(line, (truncate_text(line.text, fits),), overlong=True)
+        case "split" if line.cut:
+            fault = f"longer than {LINE_BYTES:,} bytes"
+            return _Plan(line, overlong=True, fault=fault)
+        case "split":
+            return _Plan(line, split_text(line.text, fits), overlong=True)
+
+
+def _search_each(
+    texts: Sequence[str], search: Callable[[Sequence[str]], list[Translation]]
+) -> list[Translation | _Failure]:
+    """Translate all texts at once; if that fails, halve them until the culprits stand alone."""
+    if not texts:
+        return []
+    try:
+        return list(search(texts))
+    except S2SError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other lines go on
+        failure = _Failure(f"{type(error).__name__}: {error}")
+    if len(texts) == 1:
+        return [failure]
+    middle = len(texts) // 2
+    return [
+        *_search_each(texts[:middle], search),
+        *_search_each(texts[middle:], search),
+    ]
+
+
+def _record(plan: _Plan, parts: Sequence[Translation | _Failure], search: SearchSettings) -> Record:
+    faults = [part.reason for part in parts if isinstance(part, _Failure)]
+    if plan.fault or faults:
+        return Record(plan.line, "failed", None, plan.overlong, plan.fault or faults[0])
+    found = [part for part in parts if isinstance(part, Translation)]
+    if not found:
+        return Record(plan.line, "empty", None, plan.overlong)
+    whole = found[0] if len(found) == 1 else join_translations(found, search.length_penalty)
+    return Record(plan.line, "ok", whole, plan.overlong)
+
+
+def join_translations(parts: Sequence[Translation], length_penalty: float) -> Translation:
+    """Return the translations of the parts of one line as one, with one hypothesis.
+
+    Its score is that of all its tokens; its attention sees, in each part, that part's source.
+    """
+    pieces = tuple(piece for part in parts for piece in part.source_pieces)
+    source = join_text([part.source for part in parts])
+    if not all(part.hypotheses for part in parts):
+        return Translation(source, pieces, ())
+    bests = [part.hypotheses[0] for part in parts]
+    scores = tuple(score for best in bests for score in best.token_scores)
+    whole = TargetText(
+        text=join_text([best.text for best in bests]),
+        score=sum(scores) / len(scores) ** length_penalty,
+        pieces=tuple(piece for best in bests for piece in best.pieces),
+        token_scores=scores,
+        attention=_block_diagonal([best.attention for best in bests]),
+    )
+    return Translation(source, pieces, (whole,))
+
+
+def join_text(parts: Sequence[str]) -> str:
+    """Join texts with spaces, but none between two characters of scripts that have none."""
+    joined = ""
+    for part in parts:
+        unspaced = UNSPACED.match(joined[-1:]) and UNSPACED.match(part[:1])
+        joined += part if unspaced or not joined or not part else f" {part}"
+    return joined
+
+
+def _block_diagonal(
+    blocks: Sequence["NDArray[np.float32] | None"],
+) -> "NDArray[np.float32] | None":
+    """Return one matrix with the blocks [T, S] along its diagonal; None if one is missing."""
+    import numpy as np
+
+    known = [block for block in blocks if block is not None]
+    if len(known) < len(blocks):
+        return None
+    whole = np.zeros(np.sum([block.shape for block in known], axis=0), np.float32)
+    row = column = 0
+    for block in known:
+        rows, columns = block.shape
+        whole[row : row + rows, column : column + columns] = block
+        row, column = row + rows, column + columns
+    return whole

@@ -1,0 +1,213 @@
+"""`s2s translate`: a filter that gives one record for each line, in order, always."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from s2scli.data.lines import STDIN
+from s2scli.data.stream import StreamSettings, read_windows
+from s2scli.errors import MissingInputError, StorageError
+from s2scli.files import new_file
+from s2scli.pipeline.lines import Record, Searcher, translate_lines
+from s2scli.pipeline.records import RecordFormat, json_record, one_line
+from s2scli.report.console import Talk, visible
+from s2scli.search.settings import SearchSettings
+from s2scli.settings import Tree, load_settings
+from s2scli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from s2scli.pipeline.translator import Translator
+
+PLACES_NAMED = 10
+
+Write = Callable[[bytes], object]
+
+
+@dataclass
+class Oddities:
+    """How many lines were odd in one way, and where the first ones are."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, place: str) -> None:
+        """Count one more."""
+        self.count += 1
+        if len(self.first) < PLACES_NAMED:
+            self.first.append(place)
+
+    def __str__(self) -> str:
+        more = self.count - len(self.first)
+        named = "; ".join(self.first) + (f"; and {more:,} more" if more else "")
+        return f"{self.count:,} line{'s' if self.count > 1 else ''} ({named})"
+
+
+@dataclass
+class Tally:
+    """What was translated so far, and what was odd about it.
+
+    Attributes:
+        lines: how many lines were read.
+        tokens: how many target tokens were found, end tokens included.
+        overlong: lines that were too long for the model.
+        failed: lines that could not be translated.
+        not_utf8: lines with bytes that are not UTF-8.
+    """
+
+    lines: int = 0
+    tokens: int = 0
+    overlong: Oddities = field(default_factory=Oddities)
+    failed: Oddities = field(default_factory=Oddities)
+    not_utf8: Oddities = field(default_factory=Oddities)
+
+    def add(self, record: Record) -> None:
+        """Count one record."""
+        self.lines += 1
+        if record.translation and record.translation.hypotheses:
+            self.tokens += len(record.translation.hypotheses[0].pieces)
+        if record.overlong:
+            self.overlong.add(record.line.place)
+        if record.status == "failed":
+            self.failed.add(record.line.place)
+        if record.line.bad_byte:
+            self.not_utf8.add(record.line.place)
+
+
+def translate(
+    inputs: Sequence[Path],
+    output: Path | None,
+    translator: Searcher,
+    search: SearchSettings,
+    stream: StreamSettings,
+    record_format: RecordFormat,
+    talk: Talk,
+) -> Tally:
+    """Translate files (or stdin for `-`) line by line, into a file or to stdout.
+
+    Raises:
+        MissingInputError: an input is not there.
+        CorpusError: an input is damaged, or a line is refused (`stream.strict`,
+            `stream.overlong`).
+        StorageError: the output cannot be written; a file that was there stays as it was.
+    """
+    tally, prompt = Tally(), Prompt(STDIN in inputs, talk)
+    started = time.perf_counter()
+    clean = visible if output is None and sys.stdout.isatty() else one_line
+    with open_output(output) as write:
+        for path in inputs:
+            prompt.show()
+            for window in read_windows(path, stream):
+                records = translate_lines(
+                    window,
+                    translator,
+                    search,
+                    stream.overlong,
+                    with_attention=record_format is json_record,
+                )
+                shown = (
+                    record_format(index, record, clean) + "\n"
+                    for index, record in enumerate(records, tally.lines)
+                )
+                write("".join(shown).encode(errors="replace"))
+                _count(records, tally, talk)
+                prompt.show()
+    prompt.end()
+    _report(tally, stream, time.perf_counter() - started, talk)
+    return tally
+
+
+def load_model(workspace: Workspace, model: Path | None, device: str) -> "Translator":
+    """Load the model folder `model`, or the workspace's.
+
+    Raises:
+        MissingInputError: there is none; the message says how to get one.
+        CheckpointError: it is damaged or was written by a newer version.
+    """
+    folder = model or workspace.model
+    if not folder.is_dir():
+        way = "-m takes a folder that `s2s train` wrote" if model else "make one"
+        raise MissingInputError(f"{folder}: no model here; {way}: s2s train -w {workspace.root}")
+    from s2scli.pipeline.translator import Translator
+
+    return Translator.load(folder, device)
+
+
+def search_settings(translator: Searcher, given: Tree) -> SearchSettings:
+    """Return the model's own search settings, but for what was given.
+
+    Raises:
+        ConfigError: a setting is unknown or has a wrong value.
+    """
+    own = translator.search_settings.model_dump()
+    return load_settings(SearchSettings, {**own, **given}, "command line")
+
+
+@contextlib.contextmanager
+def open_output(path: Path | None) -> Iterator[Write]:
+    """Yield what writes bytes to stdout at once, or to a file that appears when it is whole.
+
+    Raises:
+        StorageError: the disk is full or a write failed.
+    """
+    if path is None:
+        yield _write_stdout
+        return
+    with new_file(path) as file:
+        yield file.write
+
+
+def _write_stdout(data: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot write stdout: {error.strerror}") from error
+
+
+class Prompt:
+    """Asks for lines on a terminal; elsewhere it keeps still."""
+
+    def __init__(self, asked: bool, talk: Talk) -> None:
+        terminal = asked and sys.stdin.isatty() and talk.stderr.is_terminal
+        self._console = talk.stderr if terminal and not talk.quiet else None
+        if self._console:
+            talk.say("reading from the terminal, Ctrl-D ends")
+
+    def show(self) -> None:
+        """Ask for a line."""
+        if self._console:
+            self._console.print("> ", end="")
+
+    def end(self) -> None:
+        """Leave the line of the last question."""
+        if self._console:
+            self._console.print()
+
+
+def _count(records: Sequence[Record], tally: Tally, talk: Talk) -> None:
+    for record in records:
+        tally.add(record)
+        if record.status == "failed":
+            talk.warn(f"{record.line.place}: not translated ({record.fault})")
+    talk.detail(f"{tally.lines:,} lines translated")
+
+
+def _report(tally: Tally, stream: StreamSettings, seconds: float, talk: Talk) -> None:
+    treated = {"split": "split and joined again", "truncate": "truncated", "empty": "left out"}
+    if tally.not_utf8.count:
+        talk.warn(
+            f"not UTF-8, bad bytes were read as U+FFFD: {tally.not_utf8}; "
+            "if the text is Latin-1, convert it: iconv -f latin1 -t utf-8"
+        )
+    if tally.overlong.count:
+        talk.warn(f"too long for the model and {treated[stream.overlong]}: {tally.overlong}")
+    if tally.failed.count:
+        talk.warn(f"not translated, their lines are empty: {tally.failed}")
+    rate = tally.lines / max(seconds, 1e-9)
+    talk.detail(f"{tally.lines:,} lines in {seconds:.1f} s ({rate:.1f} lines/s)")
