@@ -127,7 +127,7 @@ def list_settings(group: type[BaseModel], prefix: str = "") -> Iterator[SettingR
 
 def _row(path: str, field: FieldInfo) -> SettingRow:
     default = (
-        "" if field.is_required() else _toml_text(field.get_default(call_default_factory=True))
+        "" if field.is_required() else toml_text(field.get_default(call_default_factory=True))
     )
     extra = field.json_schema_extra
     unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
@@ -213,16 +213,17 @@ def _toml_value(text: str) -> Any:
 def _toml_lines(tree: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     for key, value in tree.items():
         if value is not None and not isinstance(value, Mapping):
-            yield f"{key} = {_toml_text(value)}"
+            yield f"{key} = {toml_text(value)}"
     for key, value in tree.items():
         if isinstance(value, Mapping):
             yield f"\n[{'.'.join((*path, key))}]"
             yield from _toml_lines(value, (*path, key))
 
 
-def _toml_text(value: Any) -> str:
+def toml_text(value: Any) -> str:
+    """Return one value as it stands in TOML."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml_text(item) for item in value) + "]"
+        return "[" + ", ".join(toml_text(item) for item in value) + "]"
     return str(value).lower() if isinstance(value, bool) or value is None else repr(value)

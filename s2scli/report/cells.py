@@ -60,12 +60,15 @@ def isolated(text: str) -> str:
     return text
 
 
-def stacked(labels: list[str], cell_width: int, max_height: int) -> list[str]:
-    """Write labels downwards, side by side, each `cell_width` wide, standing on the last line."""
+def stacked(labels: list[str], cell_width: int, max_height: int) -> list[list[str]]:
+    """Write labels downwards, side by side, standing on the last line.
+
+    Returns lines, each a list of one text of `cell_width` cells for every label.
+    """
     columns = [_shortened(clusters(text), max_height) for text in labels]
     height = max(1, *(len(column) for column in columns))
     rows = zip(*([""] * (height - len(column)) + column for column in columns), strict=True)
-    return ["".join(pad(cluster, cell_width) for cluster in row) for row in rows]
+    return [[pad(cluster, cell_width) for cluster in row] for row in rows]
 
 
 def _shortened(column: list[str], max_height: int) -> list[str]:

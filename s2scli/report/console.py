@@ -76,6 +76,11 @@ class Talk:
 
     def show_json(self, document: object) -> None:
         """Print one JSON document on stdout."""
-        import json
+        sys.stdout.write(json_text(document))
 
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+def json_text(document: object) -> str:
+    """Return a document as readable JSON, with its last newline."""
+    import json
+
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"

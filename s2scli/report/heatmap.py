@@ -196,7 +196,11 @@ def _page(grid: Grid, columns: range) -> list[Text]:
     """Return the header and the rows of one page."""
     pieces = [label(grid.attention.source_pieces[column]) for column in columns]
     margin = " " * (grid.label_width + 1)
-    header = [Text(margin + row) for row in stacked(pieces, grid.cell_width, MAX_HEADER_HEIGHT)]
+    stripes = ("", DIM) if grid.cell_width == 1 else ("", "")  # tells narrow columns apart
+    header = []
+    for cells in stacked(pieces, grid.cell_width, MAX_HEADER_HEIGHT):
+        styled = ((cell, stripes[index % 2]) for index, cell in enumerate(cells))
+        header.append(Text.assemble(margin, *styled))
     return [*header, *(_row(grid, row, columns) for row in _line_starts(grid))]
 
 

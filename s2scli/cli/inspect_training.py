@@ -1,0 +1,105 @@
+"""`s2s inspect training`: the curves of a run, and its best step."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from s2scli.cli.options import (
+    DEFAULT_WORKSPACE,
+    DebugOption,
+    JsonOption,
+    QuietOption,
+    VerboseOption,
+    WorkspaceOption,
+)
+from s2scli.report.console import Talk
+from s2scli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from s2scli.pipeline.inspect import History, Record
+    from s2scli.report.curve import Curve
+
+TEXT_SCORES = ("bleu", "chrf", "ter", "exact_match")
+LOSS_HEIGHT, SCORE_HEIGHT = 12, 7
+
+
+def command(
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Draw the loss and the scores of a training run, and name its best step."""
+    from s2scli.pipeline.inspect import inspect_training
+
+    talk = Talk(quiet=quiet, verbose=verbose)
+    history = inspect_training(Workspace(workspace).training)
+    if json:
+        talk.show_json(_document(history))
+    else:
+        _show(history, talk)
+
+
+def _document(history: "History") -> dict[str, Any]:
+    return {
+        "best": history.best.document if history.best else None,
+        "validations": [record.document for record in history.validations],
+        "updates": [record.document for record in history.updates],
+    }
+
+
+def _show(history: "History", talk: Talk) -> None:
+    from s2scli.report.curve import draw_curves
+    from s2scli.report.tables import make_table
+
+    ascii_only = talk.stdout.options.ascii_only
+    for curves, height in _plots(history):
+        lines = draw_curves(curves, talk.stdout.width, height, ascii_only=ascii_only)
+        for line in (*lines, Text()):
+            talk.show(line)
+    headings = ("step", "epoch", "minutes", *history.scores)
+    rows = [_row(name, record, history.scores) for name, record in _marked(history)]
+    talk.show(make_table(("", *headings), rows, numbers=headings))
+
+
+def _plots(history: "History") -> "Iterator[tuple[list[Curve], int]]":
+    """Yield the curves of each plot, with its height: the losses, then each text score."""
+    from s2scli.report.curve import Curve
+
+    def curve(
+        name: str, key: str, records: "Sequence[Record]", style: str, mark: str | None = None
+    ) -> Curve:
+        kept = [record for record in records if key in record.values]
+        xs, ys = (float(r.step) for r in kept), (r.values[key] for r in kept)
+        return Curve(name, tuple(xs), tuple(ys), style, mark)
+
+    yield (
+        [
+            curve("training loss", "loss", history.updates, "cyan"),
+            curve("validation loss", "loss", history.validations, "yellow", "●"),
+        ],
+        LOSS_HEIGHT,
+    )
+    for name in history.scores:
+        if name in TEXT_SCORES:
+            best = [history.best] if history.best else []
+            yield (
+                [
+                    curve(f"validation {name}", name, history.validations, "green"),
+                    curve("best", name, best, "bold yellow", "◆"),
+                ],
+                SCORE_HEIGHT,
+            )
+
+
+def _marked(history: "History") -> "list[tuple[str, Record]]":
+    """Return the lines of the table: the best validation and the last, or the last update."""
+    best = [("best", history.best)] if history.best else []
+    return [*best, ("last", (history.validations or history.updates)[-1])]
+
+
+def _row(name: str, record: "Record", scores: list[str]) -> tuple[str, ...]:
+    values = (f"{record.values[s]:.4g}" if s in record.values else "" for s in scores)
+    return (name, f"{record.step:,}", f"{record.epoch:.1f}", f"{record.seconds / 60:.1f}", *values)
