@@ -35,7 +35,7 @@ DEFAULT_METRICS = ("bleu", "chrf", "exact_match")
 def command(
     split: Annotated[
         str | None,
-        typer.Option("--split", help="Split of the corpus to score: test, valid or train. [test]"),
+        typer.Option("--split", help="Split of the corpus to score: train, valid or test. \\[default: test]"),
     ] = None,
     source: Annotated[
         Path | None, typer.Option("--source", metavar="FILE", help="Translate this file instead.")

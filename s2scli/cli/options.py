@@ -64,7 +64,8 @@ def flag(group: type[Settings], name: str, *names: str, default: str | None = No
     help = group.model_fields[name].description or ""
     return typer.Option(
         *(names or (f"--{name.replace('_', '-')}",)),
-        help=help + (f" [default: {shown}]" if shown is not None else ""),
+        # the backslash keeps Rich from reading the brackets as markup
+        help=help + (f" \\[default: {shown}]" if shown is not None else ""),
         show_default=False,
     )
 

@@ -151,6 +151,7 @@ class Translator:
             tuple(tokenizer.piece(i) for i in found.token_ids),
             found.token_scores,
             None if weights is None else weights[:, :source_length],
+            found.first_choices,
         )
 
 
