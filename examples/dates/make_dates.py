@@ -23,6 +23,7 @@ import gzip
 import hashlib
 import random
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -179,6 +180,7 @@ def make_rows(
         source = _pick(chance, variations_of(locale))(form.write(day))
         if chance.random() < OWN_DIGITS:
             source = source.translate(digits_of(locale))
+        source = unicodedata.normalize("NFC", source)
         if rows.setdefault(source, day.isoformat()) != day.isoformat():
             raise ValueError(f"{source!r} means both {rows[source]} and {day.isoformat()}")
     return rows

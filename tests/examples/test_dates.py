@@ -59,10 +59,11 @@ def test_every_target_is_an_iso_date(corpus: dict[str, list[tuple[str, str]]]) -
         assert 1900 <= int(target[:4]) <= 2099
 
 
-def test_no_source_stands_twice(corpus: dict[str, list[tuple[str, str]]]) -> None:
+def test_sources_are_clean_and_stand_once(corpus: dict[str, list[tuple[str, str]]]) -> None:
     sources = [source for rows in corpus.values() for source, _ in rows]
     assert len(sources) == len(set(sources))
     assert all(source == source.strip() and source for source in sources)
+    assert all(unicodedata.is_normalized("NFC", source) for source in sources)
 
 
 def test_capitals_and_punctuation_never_decide(corpus: dict[str, list[tuple[str, str]]]) -> None:
