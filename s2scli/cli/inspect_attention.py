@@ -50,7 +50,7 @@ def command(
         typer.Option(
             "-f",
             "--format",
-            help="[default: by the suffix of -o; colours on a terminal, plain in a pipe]",
+            help="\\[default: by the suffix of -o; colours on a terminal, plain in a pipe]",
             show_default=False,
         ),
     ] = None,
@@ -59,7 +59,7 @@ def command(
     ] = None,
     width: Annotated[
         int | None,
-        typer.Option(min=32, max=10_000, help="Widest line in cells. [default: the terminal's]"),
+        typer.Option(min=32, max=10_000, help="Widest line in cells. \\[default: the terminal's]"),
     ] = None,
     threshold: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Smallest weight that links two words.")
@@ -68,7 +68,7 @@ def command(
         bool | None,
         typer.Option(
             "--half-blocks/--full-rows",
-            help="Show two target pieces on a line. [default: where the map is large]",
+            help="Show two target pieces on a line. \\[default: where the map is large]",
             show_default=False,
         ),
     ] = None,

@@ -12,6 +12,7 @@ from s2scli.cli.options import (
     WorkspaceOption,
 )
 from s2scli.report.console import Talk
+from s2scli.report.tables import make_table
 from s2scli.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -52,8 +53,6 @@ def _document(facts: "ModelFacts") -> dict[str, Any]:
 
 
 def _show(facts: "ModelFacts", talk: Talk) -> None:
-    from s2scli.report.tables import make_table
-
     talk.show(make_table(("fact", "value"), _facts(facts)))
     talk.show("")
     total = sum(facts.parts.values())

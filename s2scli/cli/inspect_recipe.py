@@ -1,27 +1,33 @@
 """`s2s inspect recipe`: the recipes there are, what one resolves to, every setting explained."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from s2scli.cli.options import DebugOption, JsonOption, QuietOption, VerboseOption
 from s2scli.errors import UsageError
 from s2scli.report.console import Talk, visible
-from s2scli.settings import list_settings
+from s2scli.report.tables import make_table
+from s2scli.settings import SettingRow, list_settings
 
 if TYPE_CHECKING:
     from s2scli.config import Recipe
     from s2scli.pipeline.inspect import ResolvedSetting
+
+NAMES = ("name", "paper", "description")
 
 
 def command(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="A built-in recipe, or a .toml file. [default: list them]", show_default=False
+            help="A built-in recipe, or a .toml file. \\[default: list them]", show_default=False
         ),
     ] = None,
     assignments: Annotated[
@@ -45,70 +51,79 @@ def command(
 
     s2s inspect recipe bahdanau2015 --toml > mine.toml
     """
-    from s2scli.config import load_recipe, recipe_toml
+    from s2scli.config import load_recipe
     from s2scli.pipeline.inspect import list_recipes, resolve_settings
 
     talk = Talk(quiet=quiet, verbose=verbose)
-    if name is None:
-        if toml or assignments:
-            raise UsageError("--toml and --set change one recipe: s2s inspect recipe NAME --toml")
-        _show_recipes(list_recipes(), settings, json, talk)
-        return
-    recipe = load_recipe(name, assignments or [])
+    if name is not None:
+        recipe = load_recipe(name, assignments or [])
+        _show_one(recipe, resolve_settings(recipe), settings, toml, json, talk)
+    elif toml or assignments:
+        raise UsageError("--toml and --set need a recipe: s2s inspect recipe NAME --toml")
+    elif settings:
+        _show_every_setting(json, talk)
+    else:
+        _show_recipes(list_recipes(), json, talk)
+
+
+def _show_one(
+    recipe: "Recipe",
+    resolved: "list[ResolvedSetting]",
+    settings: bool,
+    toml: bool,
+    json: bool,
+    talk: Talk,
+) -> None:
+    from s2scli.config import recipe_toml
+
     if toml:
         sys.stdout.write(recipe_toml(recipe))
-    elif json:
-        talk.show_json(recipe.model_dump(mode="json"))
-    else:
-        _show_recipe(recipe, resolve_settings(recipe), talk)
-        if settings:
-            _show_settings(talk)
-
-
-def _show_recipes(recipes: "list[Recipe]", settings: bool, json: bool, talk: Talk) -> None:
-    """Show the list of recipes or, if asked for, every setting that there is."""
-    from s2scli.report.tables import make_table
-
+        return
     if json:
-        talk.show_json(_settings_document() if settings else _recipes_document(recipes))
-    elif settings:
-        _show_settings(talk)
+        talk.show_json(recipe.model_dump(mode="json"))
+        return
+    for line in (recipe.name, recipe.description, recipe.paper, ""):
+        talk.show(Text(visible(line), "bold" if line == recipe.name else ""))
+    kept = [one for one in resolved if one.path not in NAMES]
+    if settings:
+        _explain([(one.path, one.text, one.row) for one in kept], talk)
     else:
-        rows = [(recipe.name, recipe.paper, recipe.description) for recipe in recipes]
-        talk.show(make_table(("recipe", "paper", "what it is"), rows))
-        talk.say("next: s2s inspect recipe NAME, or s2s train --recipe NAME")
+        talk.show(_values_table(kept))
+        talk.say("every setting explained: --settings; as a file to change: --toml")
 
 
-def _show_recipe(recipe: "Recipe", resolved: "list[ResolvedSetting]", talk: Talk) -> None:
-    from s2scli.report.tables import make_table
+def _values_table(resolved: "list[ResolvedSetting]") -> Table:
+    rows = []
+    for one in resolved:
+        default = "" if one.text == one.row.default else one.row.default
+        rows.append((one.path, one.text, default, one.row.unit))
+    return make_table(("setting", "value", "default", "unit"), rows)
 
+
+def _show_recipes(recipes: "list[Recipe]", json: bool, talk: Talk) -> None:
+    if json:
+        talk.show_json([recipe.model_dump(include=set(NAMES)) for recipe in recipes])
+        return
     rows = [
-        (one.path, one.text, "" if one.text == one.row.default else one.row.default, one.row.unit)
-        for one in resolved
-        if one.path not in ("name", "paper", "description")
-    ]
-    for line in (recipe.name, recipe.paper, recipe.description, ""):
-        talk.show(Text(visible(line)))
-    talk.show(make_table(("setting", "value", "default", "unit"), rows))
-    talk.say("every setting explained: --settings; as a file to change: --toml")
-
-
-def _show_settings(talk: Talk) -> None:
-    from s2scli.config import Recipe
-    from s2scli.report.tables import make_table
-
-    rows = [(row.path, row.type, row.default, row.unit, row.help) for row in list_settings(Recipe)]
-    talk.show(make_table(("setting", "type", "default", "unit", "help"), rows))
-
-
-def _recipes_document(recipes: "list[Recipe]") -> list[dict[str, str]]:
-    return [
-        {"name": recipe.name, "paper": recipe.paper, "description": recipe.description}
+        (recipe.name, Text.assemble(recipe.description, "\n", (recipe.paper, "dim")))
         for recipe in recipes
     ]
+    talk.show(make_table(("recipe", "what it is, and the paper it follows"), rows))
+    talk.say("next: s2s inspect recipe NAME, or s2s train --recipe NAME")
 
 
-def _settings_document() -> list[dict[str, str]]:
+def _show_every_setting(json: bool, talk: Talk) -> None:
     from s2scli.config import Recipe
 
-    return [asdict(row) for row in list_settings(Recipe)]
+    rows = list(list_settings(Recipe))
+    if json:
+        talk.show_json([asdict(row) for row in rows])
+    else:
+        _explain([(row.path, row.default, row) for row in rows], talk)
+
+
+def _explain(settings: Sequence[tuple[str, str, SettingRow]], talk: Talk) -> None:
+    """Show settings as (path, value, declaration): the value, its type, and the help below."""
+    for path, value, row in settings:
+        talk.show(Text(f"{path} = {value} {row.unit}".rstrip(), "bold"))
+        talk.show(Padding(Text.assemble((f"{row.type}: ", "dim"), row.help), (0, 0, 0, 4)))

@@ -14,6 +14,7 @@ from s2scli.cli.options import (
     WorkspaceOption,
 )
 from s2scli.report.console import Talk
+from s2scli.report.tables import make_table
 from s2scli.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ def _document(history: "History") -> dict[str, Any]:
 
 def _show(history: "History", talk: Talk) -> None:
     from s2scli.report.curve import draw_curves
-    from s2scli.report.tables import make_table
 
     ascii_only = talk.stdout.options.ascii_only
     for curves, height in _plots(history):

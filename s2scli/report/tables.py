@@ -11,23 +11,19 @@ from s2scli.report.console import visible
 
 def make_table(
     headings: Sequence[str],
-    rows: Iterable[Sequence[str]],
+    rows: Iterable[Sequence[str | Text]],
     *,
     numbers: Collection[str] = (),
-    title: str | None = None,
 ) -> Table:
     """Return a table with a line under its headings.
 
     Args:
         headings: one for each column.
-        rows: a text for each heading.
+        rows: a text for each heading; a Rich text keeps its style.
         numbers: the headings of columns that are set to the right and never broken.
-        title: a line above the table.
     """
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=title and Text(visible(title), style="bold"),
-        title_justify="left",
         show_edge=False,
         pad_edge=False,
     )
@@ -35,5 +31,5 @@ def make_table(
         right = heading in numbers
         table.add_column(heading, justify="right" if right else "left", no_wrap=right)
     for row in rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
+        table.add_row(*(Text(visible(cell)) if isinstance(cell, str) else cell for cell in row))
     return table
