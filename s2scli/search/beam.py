@@ -64,7 +64,8 @@ class Ending:
 
 def longest_allowed(lengths: Tensor, settings: SearchSettings) -> Tensor:
     """Return the tokens each output may have, end token counted: ratio x source + 10, [B]."""
-    return (lengths * settings.max_length_ratio).long() + 10
+    longest = (lengths * settings.max_length_ratio).long() + 10
+    return longest if settings.max_length is None else longest.clamp(max=settings.max_length)
 
 
 @torch.inference_mode()

@@ -157,7 +157,7 @@ def _accumulate_gradients(run: Run, group: Sequence[Batch]) -> tuple[float, int]
     objective = 0.0
     for batch in group:
         sums = batch_objective(run, batch.to(run.device))
-        (sums / tokens).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(sums / tokens)
         objective += float(sums.detach())
     return objective, tokens
 

@@ -1,0 +1,90 @@
+"""Small models of every kind, for tests."""
+
+from collections.abc import Iterator
+from typing import get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from s2scli.data.batch import Batch, make_batch
+from s2scli.model.recurrence import Cell
+from s2scli.model.seq2seq import Seq2Seq
+from s2scli.model.settings import ModelSettings
+from s2scli.settings import Tree, load_settings
+
+CELLS: tuple[str, ...] = get_args(Cell)
+ATTENTIONS = ("additive", "dot", "general", "scaled_dot", "none")
+VOCAB_SIZE = 11
+
+
+def model_tree(
+    encoder: str = "gru",
+    decoder: str = "gru",
+    attention: str = "additive",
+    **decoder_settings: object,
+) -> Tree:
+    """Settings of a model of 8 units, bidirectional, whose parts always fit together."""
+    attention_tree: Tree = {"kind": attention}
+    if attention in ("additive", "scaled_dot"):
+        attention_tree["attention_dim"] = 6
+    return {
+        "source": {"embedding_dim": 5},
+        "target": {"embedding_dim": 5},
+        "encoder": {"kind": encoder, "model_dim": 4},
+        "attention": attention_tree,
+        "decoder": {"kind": decoder, "model_dim": 8, **decoder_settings},
+        "tie_embeddings": "none",
+    }
+
+
+def make_model(tree: Tree, vocab_size: int = VOCAB_SIZE, seed: int = 0) -> Seq2Seq:
+    """Return the model in evaluation mode, with weights large enough to have opinions."""
+    torch.manual_seed(seed)
+    model = Seq2Seq(load_settings(ModelSettings, tree, "test"), vocab_size, vocab_size, joint=True)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(2.0)
+    return model.eval()
+
+
+def all_models() -> Iterator[tuple[str, Tree]]:
+    """Yield a name and the settings of every encoder, decoder and attention, in both orders."""
+    for cell in CELLS:
+        for attention in ATTENTIONS:
+            yield f"{cell}-{attention}-after", model_tree(cell, cell, attention)
+        yield f"{cell}-before", model_tree(cell, cell, "additive", attend="before")
+        yield f"{cell}-feeding", model_tree(cell, cell, "general", input_feeding=True)
+    for encoder in CELLS:
+        for decoder in CELLS:
+            if encoder != decoder:
+                yield f"{encoder}-{decoder}", model_tree(encoder, decoder)
+    yield "layers", model_tree("lstm", "gru", "dot", num_layers=3)
+    yield (
+        "maxout",
+        model_tree("gru", "lstm", "additive", attend="before", readout="maxout", deep_output=True),
+    )
+    for kind in ("projected", "mean"):
+        tree = model_tree("gru", "gru", "none", readout="maxout")
+        yield f"{kind}-every-step", {**tree, "connection": {"kind": kind, "every_step": True}}
+    yield "none-connection", {**model_tree(), "connection": {"kind": "none"}}
+    last = model_tree("lstm", "lstm", "none", readout="state")
+    yield "last", {**last, "connection": {"kind": "last"}}
+    last = model_tree("lstm", "lstm", "general")
+    last["encoder"] |= {"bidirectional": False, "model_dim": 8, "reverse": True}
+    yield "reversed", {**last, "connection": {"kind": "last", "every_step": True}}
+
+
+MODELS = dict(all_models())
+
+
+def ids(*tokens: int) -> NDArray[np.int32]:
+    """Token ids as the corpus holds them."""
+    return np.array(tokens, dtype=np.int32)
+
+
+def small_batch() -> Batch:
+    """Three pairs of different lengths over ids 4 to 10."""
+    return make_batch(
+        [ids(4, 5, 6, 7), ids(8, 9), ids(10, 4, 4)], [ids(5, 4), ids(9, 8, 10, 6), ids(7)]
+    )
