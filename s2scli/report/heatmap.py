@@ -31,6 +31,7 @@ MIN_WIDTH = 32
 MAX_HEADER_HEIGHT = 14
 MAX_BEST_WIDTH = 14
 TALL = 40
+KEY_STEPS = 14
 DIM = Style(dim=True)
 
 
@@ -132,12 +133,9 @@ def heatmap_lines(
 
 def key_line(system: ColourSystem) -> Text:
     """Return the key of the map: its colours, or its shades, from 0 to 1."""
-    steps = 5 if system in (None, "standard") else 16
-    key = Text("0 ", DIM)
-    for step in range(steps):
-        text, style = _cell(step / (steps - 1), system, 2)
-        key.append(text, style)
-    return key.append(" 1", DIM)
+    steps = 5 if system in (None, "standard") else KEY_STEPS
+    cells = (_cell(step / (steps - 1), system, 2) for step in range(steps))
+    return Text.assemble(("0 ", DIM), *cells, (" 1", DIM))
 
 
 def alignment_lines(links: Sequence[Link], width: int, system: ColourSystem) -> list[Text]:

@@ -1,0 +1,53 @@
+import io
+import itertools
+
+import pytest
+from rich.console import Console
+
+from s2scli.report.colours import MAGMA, colour_system, hex_colour, ink, magma, shade, weight_colour
+
+
+def test_the_map_goes_through_its_points() -> None:
+    assert [magma(place / 8) for place in range(9)] == list(MAGMA)
+
+
+def test_weights_beyond_the_ends_take_the_ends() -> None:
+    assert (magma(-1), magma(2)) == (MAGMA[0], MAGMA[-1])
+    assert (shade(-1), shade(2)) == (0, 4)
+
+
+def test_more_weight_is_always_lighter() -> None:
+    # relative luminance (ITU-R BT.709)
+    lights = [
+        sum(c * part for c, part in zip(magma(w / 100), (0.2126, 0.7152, 0.0722), strict=True))
+        for w in range(101)
+    ]
+    assert all(low <= high for low, high in itertools.pairwise(lights))
+
+
+def test_hex_is_the_same_colour() -> None:
+    assert hex_colour(0.5) == "#b5367a" == weight_colour(0.5, "truecolor").name
+
+
+def test_sixteen_colours_have_five_levels() -> None:
+    names = {weight_colour(weight / 100, "standard").name for weight in range(101)}
+    assert len(names) == 5
+
+
+def test_text_without_colours_has_no_colour() -> None:
+    assert all(ink(weight, None).color is None for weight in (0.0, 0.5, 1.0))
+
+
+@pytest.mark.parametrize("system", ["truecolor", "256", "standard"])
+def test_a_terminal_shows_what_it_can(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=system)  # type: ignore[arg-type]
+    assert colour_system(console) == system
+
+
+def test_pipes_and_no_color_have_no_colours() -> None:
+    assert colour_system(Console(file=io.StringIO(), force_terminal=False)) is None
+    plain = Console(
+        file=io.StringIO(), force_terminal=True, color_system="truecolor", no_color=True
+    )
+    assert colour_system(plain) is None
