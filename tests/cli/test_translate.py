@@ -1,0 +1,327 @@
+"""`s2s translate`: R14 to R21 of its promises, with a translator that only shouts."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner, Result
+
+from s2scli.cli.app import app
+from s2scli.pipeline.records import one_line
+from tests import stub_translator
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def translate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    monkeypatch.setitem(sys.modules, "s2scli.pipeline.translator", stub_translator.stub_module())
+
+    def run(*arguments: str, given: bytes | str = b"") -> Result:
+        words = ["translate", "-m", str(tmp_path), *arguments]
+        return CliRunner().invoke(app, words, input=given)
+
+    return run
+
+
+SLOW_FIXTURE = settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@SLOW_FIXTURE
+@given(data=st.lists(st.binary() | st.sampled_from([b"\n", b"a\n", b"boom\n", b"\xff\n"])))
+def test_every_line_has_its_record_in_order(translate: Run, data: list[bytes]) -> None:
+    given_bytes = b"".join(data)
+    pieces = given_bytes.split(b"\n")
+    if not pieces[-1]:
+        pieces.pop()
+    result = translate("--window", "3", given=given_bytes)
+    failed = any(b"boom" in piece for piece in pieces)
+    assert result.exit_code == (3 if failed else 0), result.stderr
+    out = result.stdout_bytes.decode().split("\n")
+    assert out.pop() == ""
+    assert len(out) == len(pieces)
+    for number, (piece, shown) in enumerate(zip(pieces, out, strict=True)):
+        raw = piece.removesuffix(b"\r")
+        text = (raw.removeprefix(b"\xef\xbb\xbf") if number == 0 else raw).decode(errors="replace")
+        if len(text.split()) <= 8:  # longer ones are split, which changes white space
+            expected = text.upper() if text.strip() and "boom" not in text else ""
+            assert shown == one_line(expected)
+
+
+@pytest.mark.parametrize(
+    ("given_bytes", "expected"),
+    [
+        (b"", b""),
+        (b"\n", b"\n"),
+        (b"a", b"A\n"),
+        (b"a\n\n  \nb\n", b"A\n\n\nB\n"),
+        (b"a\r\nb\r", b"A\nB\n"),
+        (b"\xef\xbb\xbfa\n", b"A\n"),
+        ("ä\u2028ö\n".encode(), "Ä Ö\n".encode()),
+    ],
+)
+def test_lines(translate: Run, given_bytes: bytes, expected: bytes) -> None:
+    result = translate(given=given_bytes)
+    assert (result.exit_code, result.stdout_bytes, result.stderr) == (0, expected, "")
+
+
+def test_files_follow_each_other(translate: Run, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"one")
+    (tmp_path / "b.gz").write_bytes(gzip.compress(b"two\n"))
+    names = [str(tmp_path / "a"), "-", str(tmp_path / "b.gz")]
+    assert translate(*names, given=b"between\n").stdout == "ONE\nBETWEEN\nTWO\n"
+    listed = translate(*names, "--nbest", "1", given=b"between\n").stdout
+    assert [line.split()[0] for line in listed.splitlines()] == ["0", "1", "2"]
+
+
+def test_bad_bytes_are_replaced_and_told_once(translate: Run) -> None:
+    result = translate(given=b"a\nb\xff\nc\n\xfe\xfe\n")
+    assert result.exit_code == 0
+    assert result.stdout == "A\nB\ufffd\nC\n\ufffd\ufffd\n"
+    assert result.stderr.count("\n") == 1
+    assert "not UTF-8" in result.stderr
+    assert "2 lines (stdin, line 2; stdin, line 4)" in result.stderr
+
+
+def test_of_many_odd_lines_the_first_are_named(translate: Run) -> None:
+    result = translate(given=b"\xff\n" * 12)
+    assert "12 lines (stdin, line 1; " in result.stderr
+    assert "stdin, line 10; and 2 more)" in result.stderr
+
+
+def test_strict_refuses_bad_bytes(translate: Run) -> None:
+    result = translate("--strict", given=b"a\nbc\xff\n")
+    assert result.exit_code == 65
+    assert result.stderr == "error: stdin, line 2, byte 3: not UTF-8\n"
+
+
+LONG = b"a b c d. e f g h i j\n"
+
+
+@pytest.mark.parametrize(
+    ("choice", "out", "told"),
+    [
+        ("split", "A B C D. E F G H I J\n", "split and joined again: 1 line (stdin, line 1)"),
+        ("truncate", "A B C D. E F G H\n", "truncated: 1 line (stdin, line 1)"),
+        ("empty", "\n", "left out: 1 line (stdin, line 1)"),
+    ],
+)
+def test_overlong_lines(translate: Run, choice: str, out: str, told: str) -> None:
+    result = translate("--overlong", choice, given=LONG)
+    assert (result.exit_code, result.stdout) == (0, out)
+    assert told in result.stderr
+
+
+def test_overlong_lines_are_refused_where_asked(translate: Run) -> None:
+    result = translate("--overlong", "error", given=b"a\n" + LONG)
+    assert result.exit_code == 65
+    assert "stdin, line 2: too long" in result.stderr
+
+
+def test_a_line_that_fails_is_empty_and_told(translate: Run) -> None:
+    result = translate(given=b"a\nboom\nb\n")
+    assert (result.exit_code, result.stdout) == (3, "A\n\nB\n")
+    assert "stdin, line 2: not translated (RuntimeError: the network fell over)" in result.stderr
+
+
+def test_json_lines(translate: Run) -> None:
+    result = translate("--json", "--nbest", "2", given=b"a b\n\nboom\n")
+    documents = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [document["line"] for document in documents] == [1, 2, 3]
+    assert [document["status"] for document in documents] == ["ok", "empty", "failed"]
+    assert documents[0]["hypotheses"][1]["alignment"] == "0-0 1-1 2-2"
+
+
+def test_scores(translate: Run) -> None:
+    assert translate("--scores", given=b"a\n\n").stdout == "-0.5000\tA\n0.0000\t\n"
+
+
+def test_n_best(translate: Run) -> None:
+    out = translate("--n-best", "2", given=b"a\n").stdout
+    assert out == "0 ||| A ||| -0.5000\n0 ||| A! ||| -1.0000\n"
+
+
+def test_control_characters_reach_a_pipe_as_they_are(translate: Run) -> None:
+    assert translate(given=b"\x1b[1ma\n").stdout_bytes == b"\x1b[1MA\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--nbest", "6"], 78, "n_best 6 needs a beam_size of at least as many"),
+        (["--beam-size", "0"], 78, "command line: beam_size"),
+        (["--overlong", "drop"], 78, "command line: overlong"),
+        (["--window", "0"], 78, "command line: window"),
+        (["no-such-file"], 66, "no-such-file: no such file"),
+        (["."], 65, "is a directory"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(
+    translate: Run, arguments: list[str], status: int, message: str
+) -> None:
+    result = translate(*arguments)
+    assert result.exit_code == status
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def test_without_a_model_it_says_how_to_get_one(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["translate", "-w", str(tmp_path)], input="a\n")
+    assert result.exit_code == 66
+    assert f"{tmp_path}/model: no model here; make one: s2s train -w {tmp_path}" in result.stderr
+    result = CliRunner().invoke(app, ["translate", "-m", str(tmp_path / "m")], input="a\n")
+    assert result.exit_code == 66
+    assert "-m takes a folder that `s2s train` wrote" in result.stderr
+
+
+def test_an_output_file_appears_when_it_is_whole(translate: Run, tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text("before")
+    assert translate("-o", str(path), "--strict", given=b"a\n\xff\n").exit_code == 65
+    assert path.read_text() == "before"
+    result = translate("-o", str(path), given=b"a\nb\n")
+    assert (result.exit_code, result.stdout, path.read_text()) == (0, "", "A\nB\n")
+    assert translate("-o", "-", given=b"a\n").stdout == "A\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_an_output_that_cannot_be_written_is_told(translate: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = translate("-o", str(tmp_path / "file" / "out"), given=b"a\n")
+    assert result.exit_code == 74
+    assert "cannot write" in result.stderr
+
+
+def test_verbose_tells_the_speed(translate: Run) -> None:
+    assert "2 lines in 0." in translate("-v", given=b"a\nb\n").stderr
+
+
+# as a process
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    return [sys.executable, stub_translator.__file__, "translate", "-m", str(tmp_path)]
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    root = str(Path(stub_translator.__file__).parents[1])
+    yield {**os.environ, "PYTHONPATH": root}
+
+
+posix = pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX")
+
+
+def test_a_line_is_answered_while_stdin_stays_open(
+    command: list[str], environment: dict[str, str]
+) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment) as process:
+        assert process.stdin and process.stdout
+        process.stdin.write(b"warm up\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"WARM UP\n"
+        started = time.monotonic()
+        process.stdin.write(b"one\ntwo")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"ONE\n"
+        assert time.monotonic() - started < 2
+        process.stdin.close()
+        assert process.stdout.read() == b"TWO\n"
+        assert process.wait(10) == 0
+
+
+@posix
+def test_a_closed_pipe_ends_it_quietly(command: list[str], environment: dict[str, str]) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [*command, "--window", "1"], stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+    ) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdin.write(b"one\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"ONE\n"
+        process.stdout.close()
+        process.stdin.write(b"two\n")
+        process.stdin.flush()
+        assert process.wait(10) == 141
+        assert process.stderr.read() == b""
+
+
+@posix
+def test_a_full_disk_is_told_in_one_line(command: list[str], environment: dict[str, str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(
+            command, input=b"a\n", stdout=full, stderr=subprocess.PIPE, env=environment, timeout=30
+        )
+    assert result.returncode == 74
+    assert result.stderr == b"error: cannot write stdout: No space left on device\n"
+
+
+def test_the_locale_changes_no_byte(command: list[str], environment: dict[str, str]) -> None:
+    given_bytes = "größer 犬 \U0001f600\n\n".encode()
+    outputs = [
+        subprocess.run(
+            command,
+            input=given_bytes,
+            stdout=subprocess.PIPE,
+            env={**environment, **locale},
+            timeout=30,
+            check=True,
+        ).stdout
+        for locale in ({"LC_ALL": "C", "PYTHONUTF8": "0"}, {"LC_ALL": "C.UTF-8"})
+    ]
+    assert outputs == ["GRÖSSER 犬 \U0001f600\n\n".encode()] * 2
+
+
+@posix
+def test_ctrl_c_ends_it_with_one_word(command: list[str], environment: dict[str, str]) -> None:
+    import signal
+
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+    ) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdin.write(b"one\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"ONE\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert process.stderr.read() == b"interrupted\n"
+
+
+@posix
+def test_on_a_terminal_it_asks_and_spells_out_control_characters(
+    command: list[str], environment: dict[str, str]
+) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        seen = b""
+        while not seen.endswith(b"> "):
+            seen += os.read(ours, 1000)
+        assert b"reading from the terminal, Ctrl-D ends" in seen
+        os.write(ours, b"a\x1b[b\n")
+        while seen.count(b"> ") < 2:
+            seen += os.read(ours, 1000)
+        assert "A␛[B\r\n".encode() in seen
+        os.write(ours, b"\x04")
+        assert process.wait(10) == 0
+    os.close(ours)

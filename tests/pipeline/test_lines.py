@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s2scli.data.stream import Line
+from s2scli.errors import ConfigError, CorpusError
+from s2scli.pipeline.lines import Record, join_text, join_translations, translate_lines
+from s2scli.pipeline.translation import Translation
+from s2scli.search.settings import SearchSettings
+from tests.stub_translator import StubTranslator
+
+SEARCH = SearchSettings()
+
+
+def lines(*texts: str) -> list[Line]:
+    return [Line(f"line {number}", text) for number, text in enumerate(texts, 1)]
+
+
+def outcomes(records: list[Record]) -> list[tuple[str, str]]:
+    return [(record.status, record.best) for record in records]
+
+
+def test_blank_lines_do_not_reach_the_model() -> None:
+    stub = StubTranslator()
+    records = translate_lines(lines("a", "", " \t\u3000\xa0", "b"), stub, SEARCH)
+    assert outcomes(records) == [("ok", "A"), ("empty", ""), ("empty", ""), ("ok", "B")]
+    assert stub.batches == [["a", "b"]]
+
+
+def test_no_text_no_call() -> None:
+    stub = StubTranslator()
+    assert outcomes(translate_lines(lines("", ""), stub, SEARCH)) == [("empty", "")] * 2
+    assert translate_lines([], stub, SEARCH) == []
+    assert stub.batches == []
+
+
+def test_a_search_that_finds_nothing_gives_an_empty_output() -> None:
+    (record,) = translate_lines(lines("silence"), StubTranslator(), SEARCH)
+    assert (record.status, record.best) == ("ok", "")
+
+
+@given(st.lists(st.sampled_from(["a", "boom", "", "b c", "boom x"]), max_size=20))
+def test_a_failure_harms_no_other_line(texts: list[str]) -> None:
+    records = translate_lines(lines(*texts), StubTranslator(), SEARCH)
+    assert outcomes(records) == [
+        ("failed", "") if "boom" in text else ("ok" if text else "empty", text.upper())
+        for text in texts
+    ]
+    for record in records:
+        assert ("RuntimeError: the network fell over" in record.fault) == (
+            record.status == "failed"
+        )
+
+
+def test_one_failure_costs_few_more_searches() -> None:
+    stub = StubTranslator()
+    translate_lines(lines(*["a"] * 100, "boom"), stub, SEARCH)
+    assert len(stub.batches) < 20
+
+
+def test_a_wrong_setting_is_no_failure_of_a_line() -> None:
+    class Refusing(StubTranslator):
+        def search(self, *arguments: object, **named: object) -> list[Translation]:
+            raise ConfigError("wrong")
+
+    with pytest.raises(ConfigError, match="wrong"):
+        translate_lines(lines("a"), Refusing(), SEARCH)
+
+
+LONG = "one two three four. five six seven eight nine ten."
+
+
+def test_long_lines_are_split_and_joined() -> None:
+    stub = StubTranslator()
+    (record,) = translate_lines(lines(LONG), stub, SEARCH, "split")
+    assert (record.status, record.best, record.overlong) == ("ok", LONG.upper(), True)
+    assert stub.batches == [["one two three four.", "five six seven eight nine ten."]]
+
+
+def test_exactly_as_long_as_it_may_be_is_not_too_long() -> None:
+    (fits, too_long) = translate_lines(
+        lines("a b c d e f g h", "a b c d e f g h i"), StubTranslator(), SEARCH, "empty"
+    )
+    assert (fits.status, fits.overlong) == ("ok", False)
+    assert (too_long.status, too_long.overlong) == ("empty", True)
+
+
+def test_long_lines_are_truncated() -> None:
+    (record,) = translate_lines(lines(LONG), StubTranslator(), SEARCH, "truncate")
+    assert record.best == "ONE TWO THREE FOUR. FIVE SIX SEVEN EIGHT"
+    assert record.overlong
+
+
+def test_long_lines_are_refused() -> None:
+    with pytest.raises(CorpusError, match=r"line 2: too long, the model takes 8 tokens; .*split"):
+        translate_lines(lines("a", LONG), StubTranslator(), SEARCH, "error")
+
+
+def test_a_part_that_fails_fails_the_line() -> None:
+    (record,) = translate_lines(lines(f"{LONG} boom"), StubTranslator(), SEARCH)
+    assert (record.status, record.best) == ("failed", "")
+
+
+def test_of_a_line_cut_by_the_reader_no_part_is_passed_off_as_the_whole() -> None:
+    cut = [Line("line 1", "a b", cut=True)]
+    (split,) = translate_lines(cut, StubTranslator(), SEARCH, "split")
+    assert (split.status, split.fault) == ("failed", "longer than 10,000,000 bytes")
+    (truncated,) = translate_lines(cut, StubTranslator(), SEARCH, "truncate")
+    assert (truncated.status, truncated.best, truncated.overlong) == ("ok", "A B", True)
+
+
+def test_joined_translations_keep_scores_and_attention_apart() -> None:
+    parts = StubTranslator().search(["a b", "c"], SEARCH)
+    whole = join_translations(parts, length_penalty=0.5)
+    (found,) = whole.hypotheses
+    assert whole.source_pieces == ("a", "b", "</s>", "c", "</s>")
+    assert found.pieces == ("A", "B", "</s>", "C", "</s>")
+    assert found.score == pytest.approx(5 * -0.5 / 5**0.5)
+    assert found.attention is not None
+    np.testing.assert_array_equal(found.attention, np.eye(5))
+    bare = join_translations(StubTranslator().search(["a"], SEARCH, with_attention=False), 1.0)
+    assert bare.hypotheses[0].attention is None
+
+
+def test_a_part_without_a_hypothesis_leaves_the_whole_without() -> None:
+    parts = StubTranslator().search(["a b", "silence"], SEARCH)
+    assert join_translations(parts, 1.0).hypotheses == ()
+
+
+@pytest.mark.parametrize(
+    ("parts", "joined"),
+    [
+        (["We ran.", "We hid."], "We ran. We hid."),
+        (["我们跑了。", "我们躲了。"], "我们跑了。我们躲了。"),
+        (["달렸다.", "숨었다."], "달렸다. 숨었다."),
+        (["走る NBA", "犬"], "走る NBA 犬"),
+        (["", "a", "", "b"], "a b"),
+    ],
+)
+def test_parts_are_joined_as_their_script_asks(parts: list[str], joined: str) -> None:
+    assert join_text(parts) == joined
