@@ -1,0 +1,93 @@
+"""`s2s train-tokenizer`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from s2scli.cli.options import (
+    DEFAULT_WORKSPACE,
+    DebugOption,
+    JsonOption,
+    QuietOption,
+    VerboseOption,
+    WorkspaceOption,
+    flag,
+    given,
+)
+from s2scli.report.console import Talk
+from s2scli.report.tables import make_table
+from s2scli.settings import load_settings
+from s2scli.tokenizer.settings import TokenizerSettings
+from s2scli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from s2scli.pipeline.train_tokenizer import TokenizerReport
+
+
+def command(
+    kind: Annotated[str | None, flag(TokenizerSettings, "kind", "--model-type")] = None,
+    vocab_size: Annotated[int | None, flag(TokenizerSettings, "vocab_size")] = None,
+    joint: Annotated[bool | None, flag(TokenizerSettings, "joint", "--joint/--separate")] = None,
+    byte_fallback: Annotated[
+        bool | None, flag(TokenizerSettings, "byte_fallback", "--byte-fallback/--no-byte-fallback")
+    ] = None,
+    character_coverage: Annotated[
+        float | None, flag(TokenizerSettings, "character_coverage")
+    ] = None,
+    split_digits: Annotated[
+        bool | None, flag(TokenizerSettings, "split_digits", "--split-digits/--no-split-digits")
+    ] = None,
+    sample_size: Annotated[int | None, flag(TokenizerSettings, "sample_size")] = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Learn the tokenizer of a prepared corpus, and encode the corpus with it.
+
+    s2s train-tokenizer
+
+    s2s train-tokenizer --model-type unigram --vocab-size 8000 --joint
+    """
+    from dataclasses import asdict
+
+    from s2scli.pipeline.train_tokenizer import train_tokenizer
+
+    flags = given(
+        kind=kind,
+        vocab_size=vocab_size,
+        joint=joint,
+        byte_fallback=byte_fallback,
+        character_coverage=character_coverage,
+        split_digits=split_digits,
+        sample_size=sample_size,
+    )
+    settings = load_settings(TokenizerSettings, flags, "command line")
+    talk = Talk(quiet=quiet, verbose=verbose)
+    report = train_tokenizer(Workspace(workspace), settings, talk)
+    if as_json:
+        talk.show_json(asdict(report))
+    else:
+        talk.show(report_table(report))
+
+
+def report_table(report: "TokenizerReport") -> "Table":
+    """Return what each side's tokenizer is like, measured on held-out text."""
+    both = report.source, report.target
+    together = ("both sides", "both sides") if report.joint else ("source", "target")
+    measured = f"on the {report.split} split"
+    rows = {
+        "kind": [side.kind for side in both],
+        "learned from": together,
+        "vocabulary": [f"{side.vocab_size:,}" for side in both],
+        "byte fallback": ["yes" if side.byte_fallback else "no" for side in both],
+        "pieces a word": [f"{side.pieces_per_word:.2f}" for side in both],
+        "pieces a character": [f"{side.pieces_per_character:.2f}" for side in both],
+        "unknown pieces": [f"{side.unknown_rate:.2%}" for side in both],
+    }
+    return make_table(
+        (measured, "source", "target"),
+        [(name, *values) for name, values in rows.items()],
+        numbers=("source", "target"),
+    )

@@ -1,0 +1,138 @@
+"""The corpus as token ids on disk: one memory-mapped Arrow file for each split.
+
+Columns: `source` and `target`, lists of int32 without special tokens.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from s2scli.data.store import TextSplit, split_path
+from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.manifest import read_manifest
+
+TokenIds: TypeAlias = NDArray[np.int32]
+Encode: TypeAlias = Callable[[list[str]], list[list[int]]]
+
+TOKEN_IDS = pa.list_(pa.field("item", pa.int32(), nullable=False))
+SCHEMA = pa.schema(
+    [
+        pa.field("source", TOKEN_IDS, nullable=False),
+        pa.field("target", TOKEN_IDS, nullable=False),
+    ]
+)
+
+
+def encode_split(
+    split: TextSplit,
+    path: Path,
+    encode_source: Encode,
+    encode_target: Encode,
+    advance: Callable[[int], None],
+) -> None:
+    """Write the token ids of a split to a file, in record batches of bounded size.
+
+    Args:
+        split: the text.
+        path: the file to write.
+        encode_source: gives the ids of some sources.
+        encode_target: gives the ids of some targets.
+        advance: called with the number of rows that were written since the last call.
+    """
+    with pa.ipc.new_file(str(path), SCHEMA) as writer:
+        for batch in split.batches():
+            source = encode_source(batch.column("source").to_pylist())
+            target = encode_target(batch.column("target").to_pylist())
+            arrays = [pa.array(ids, TOKEN_IDS) for ids in (source, target)]
+            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=SCHEMA))
+            advance(batch.num_rows)
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """One side of a record batch, as views of the file.
+
+    Attributes:
+        ids: all token ids, end to end, [tokens].
+        ends: row i is ids[ends[i] : ends[i + 1]], [rows + 1].
+    """
+
+    ids: TokenIds
+    ends: TokenIds
+
+    def row(self, number: int) -> TokenIds:
+        return self.ids[self.ends[number] : self.ends[number + 1]]
+
+
+class EncodedSplit:
+    """One split as token ids, memory-mapped; only the lengths are held in memory.
+
+    Attributes:
+        source_lengths: tokens of each source, without special tokens, [rows].
+        target_lengths: tokens of each target, likewise, [rows].
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            file = pa.ipc.open_file(pa.memory_map(str(path)))
+            if file.schema != SCHEMA:
+                raise pa.ArrowInvalid("its columns are not those of an encoded corpus")
+            batches = [file.get_batch(number) for number in range(file.num_record_batches)]
+        except (pa.ArrowInvalid, OSError) as error:
+            raise CheckpointError(
+                f"{path}: damaged ({error}); make it again with `s2s train-tokenizer`"
+            ) from error
+        self._sources = [_chunk(batch.column(0)) for batch in batches]
+        self._targets = [_chunk(batch.column(1)) for batch in batches]
+        self._starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
+        self.source_lengths = _lengths(self._sources)
+        self.target_lengths = _lengths(self._targets)
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def gather(self, rows: NDArray[np.int64]) -> tuple[list[TokenIds], list[TokenIds]]:
+        """Return the ids of some rows' sources and targets, as read-only views of the file.
+
+        Args:
+            rows: row numbers, [rows].
+        """
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+            raise IndexError(f"rows {rows.min()} to {rows.max()} of a split of {len(self)} rows")
+        chunks = np.searchsorted(self._starts, rows, side="right") - 1
+        places = list(zip(chunks.tolist(), (rows - self._starts[chunks]).tolist(), strict=True))
+        return (
+            [self._sources[chunk].row(row) for chunk, row in places],
+            [self._targets[chunk].row(row) for chunk, row in places],
+        )
+
+
+def _chunk(column: Any) -> _Chunk:
+    return _Chunk(column.values.to_numpy(), column.offsets.to_numpy())
+
+
+def _lengths(chunks: list[_Chunk]) -> TokenIds:
+    return np.concatenate([np.empty(0, np.int32), *(np.diff(chunk.ends) for chunk in chunks)])
+
+
+def open_encoded(folder: Path, split: str) -> EncodedSplit:
+    """Open one split (train, valid or test) of the encoded corpus in `folder`.
+
+    Raises:
+        MissingInputError: there is no encoded corpus, or it has no such split.
+        CheckpointError: it is damaged or of a newer format.
+    """
+    if not folder.is_dir():
+        raise MissingInputError(f"{folder}: no encoded corpus here; run: s2s train-tokenizer")
+    path = split_path(folder, split)
+    if path.name not in read_manifest(folder, "encoded").files:
+        raise MissingInputError(
+            f"{folder}: the corpus has no {split} split; prepare it again with "
+            f"--{split}-size N or --{split} FILE"
+        )
+    return EncodedSplit(path)

@@ -1,0 +1,33 @@
+"""A sample of a corpus of any size: the same one each time, in bounded memory."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2scli.data.store import TextSplit
+
+GOLDEN_RATIO = 0.6180339887498949
+
+
+def sample_rows(rows: int, size: int) -> NDArray[np.int64]:
+    """Return `size` of the numbers below `rows`, evenly spread, in order; all if there are fewer.
+
+    One row is taken of each `size`-th part of the corpus, at a place that shifts from part to
+    part, so that no regular order of the rows can fool it.
+    """
+    if rows <= size:
+        return np.arange(rows, dtype=np.int64)
+    parts = np.arange(size, dtype=np.float64)
+    return ((parts + parts * GOLDEN_RATIO % 1.0) * (rows / size)).astype(np.int64)
+
+
+def sample_pairs(split: TextSplit, size: int) -> Iterator[tuple[str, str]]:
+    """Yield at most `size` pairs of a split, evenly spread over it, in order."""
+    chosen, start = sample_rows(len(split), size), 0
+    for batch in split.batches():
+        end = start + batch.num_rows
+        first, last = np.searchsorted(chosen, (start, end))
+        some = batch.select(["source", "target"]).take(chosen[first:last] - start)
+        yield from zip(some.column(0).to_pylist(), some.column(1).to_pylist(), strict=True)
+        start = end

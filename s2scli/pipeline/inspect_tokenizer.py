@@ -1,0 +1,68 @@
+"""`s2s inspect tokenizer`: what a tokenizer makes of a text."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.manifest import verify_folder
+from s2scli.special_ids import UNK_ID
+from s2scli.tokenizer.sentencepiece import SentencePiece
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class TokenizedText:
+    """A text as a tokenizer sees it.
+
+    Attributes:
+        text: the text as it was given.
+        pieces: its pieces; ▁ is a space.
+        ids: their ids.
+        decoded: what comes back from the ids.
+        unknown: how many of the pieces are unknown.
+        exact: whether the text comes back as it is read (normalised, no spaces around it).
+    """
+
+    text: str
+    pieces: tuple[str, ...]
+    ids: tuple[int, ...]
+    decoded: str
+    unknown: int
+    exact: bool
+
+
+def load_tokenizers(workspace: Workspace, model: Path | None) -> Tokenizers:
+    """Load the tokenizers of a model folder, or else of the workspace.
+
+    Raises:
+        MissingInputError: there are none.
+        CheckpointError: a file of the folder is missing or damaged.
+        TokenizerError: the tokenizers are damaged.
+    """
+    if model is not None:
+        verify_folder(model, "model")
+        return Tokenizers.load(model)
+    if not workspace.tokenizer.exists():
+        raise MissingInputError(
+            f"{workspace.root}: no tokenizer here; run: s2s train-tokenizer, or s2s train"
+        )
+    try:
+        verify_folder(workspace.tokenizer, "tokenizer")
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; make it again with `s2s train-tokenizer`") from error
+    return Tokenizers.load(workspace.tokenizer)
+
+
+def tokenize(tokenizer: SentencePiece, text: str) -> TokenizedText:
+    """Return the pieces of a text and what comes back from them."""
+    ids = tokenizer.encode(text)
+    decoded = tokenizer.decode(ids)
+    return TokenizedText(
+        text=text,
+        pieces=tuple(tokenizer.piece(id) for id in ids),
+        ids=tuple(ids),
+        decoded=decoded,
+        unknown=ids.count(UNK_ID),
+        exact=decoded == tokenizer.canonical(text),
+    )

@@ -1,0 +1,270 @@
+"""`s2s train-tokenizer`: learn the tokenizers of a workspace, and encode its corpus."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from s2scli.data.encoded import encode_split
+from s2scli.data.sampling import sample_pairs
+from s2scli.data.store import SPLITS, TextSplit, open_split, split_path
+from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.manifest import Manifest, new_folder, read_manifest, verify_folder
+from s2scli.report.console import Talk
+from s2scli.tokenizer.learning import learn_sentencepiece
+from s2scli.tokenizer.plan import CorpusPlan, plan_corpus
+from s2scli.tokenizer.quality import TokenizerQuality, measure_quality
+from s2scli.tokenizer.sentencepiece import Normalization
+from s2scli.tokenizer.settings import TokenizerSettings
+from s2scli.tokenizer.statistics import count_pairs
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.workspace import Workspace
+
+PLANNING_PAIRS = 100_000
+MEASURED_PAIRS = 10_000
+ROWS_PER_LINE = 1_000_000
+MAX_UNKNOWN_RATE = 0.01
+AGAIN = "make it again with `s2s train-tokenizer`"
+
+
+@dataclass(frozen=True)
+class TokenizerReport:
+    """What `s2s train-tokenizer` has made.
+
+    Attributes:
+        joint: whether one tokenizer serves both sides.
+        source: how the source's tokenizer does on the text of `split`.
+        target: how the target's tokenizer does on it.
+        split: the split they are measured on: valid, or train where there is no valid split.
+        digest: the tokenizers' SHA-256.
+        encoded: the rows of the encoded corpus, by split.
+    """
+
+    joint: bool
+    source: TokenizerQuality
+    target: TokenizerQuality
+    split: str
+    digest: str
+    encoded: dict[str, int]
+
+
+def train_tokenizer(
+    workspace: Workspace, settings: TokenizerSettings, talk: Talk
+) -> TokenizerReport:
+    """Learn a tokenizer for each side, or for both, and encode the corpus with it.
+
+    Raises:
+        MissingInputError: the workspace has no corpus.
+        CheckpointError: the corpus is damaged.
+        TokenizerError: there is nothing in the corpus to learn from.
+        LockedError: another run is using the workspace.
+        StorageError: the disk is full or a write failed.
+    """
+    if not workspace.root.exists():  # locking would make it
+        _corpus(workspace, whole=False)
+    with workspace.locked("train-tokenizer"):
+        corpus = _corpus(workspace, whole=True)
+        tokenizers = _learn(workspace, corpus, settings, talk)
+        _encode(workspace, corpus, tokenizers, talk)
+        report = _report(workspace, corpus, tokenizers)
+    for side, quality in (("source", report.source), ("target", report.target)):
+        if quality.unknown_rate > MAX_UNKNOWN_RATE:
+            talk.warn(
+                f"{quality.unknown_rate:.1%} of the {side} pieces of the {report.split} split are "
+                "unknown: a model can neither read nor write them; --byte-fallback spells them out"
+            )
+    talk.say("next: s2s train")
+    return report
+
+
+def ensure_tokenizer(
+    workspace: Workspace, settings: TokenizerSettings | None, talk: Talk
+) -> Tokenizers:
+    """Return the workspace's tokenizers; learn them if they are missing or out of date.
+
+    The workspace must be locked by the caller.
+
+    Args:
+        workspace: holds the corpus.
+        settings: what the tokenizers must have been learned with; None takes any.
+        talk: says why tokenizers are learned.
+
+    Raises:
+        MissingInputError: the workspace has no corpus.
+        CheckpointError: the corpus or a tokenizer is damaged.
+        TokenizerError: there is nothing in the corpus to learn from, or a tokenizer is damaged.
+    """
+    corpus = _corpus(workspace, whole=False)
+    manifest = _tokenizer_manifest(workspace)
+    reason = _out_of_date(manifest, corpus, settings)
+    if reason is None:
+        return Tokenizers.load(workspace.tokenizer)
+    talk.say(f"{reason}: learning a tokenizer")
+    if settings is None and manifest is not None:
+        settings = TokenizerSettings.model_validate(manifest.settings)
+    corpus = _corpus(workspace, whole=True)
+    return _learn(workspace, corpus, settings or TokenizerSettings(), talk)
+
+
+def ensure_encoded(workspace: Workspace, tokenizers: Tokenizers, talk: Talk) -> None:
+    """Encode the corpus with `tokenizers`, unless that has been done and is undamaged.
+
+    The workspace must be locked by the caller.
+
+    Raises:
+        MissingInputError: the workspace has no corpus.
+        CheckpointError: the corpus is damaged.
+    """
+    corpus = _corpus(workspace, whole=False)
+    try:
+        manifest = verify_folder(workspace.encoded, "encoded")
+    except MissingInputError:
+        pass
+    except CheckpointError as error:
+        talk.warn(f"{error}; encoding the corpus again")
+    else:
+        if manifest.made_from == _ancestry(corpus, tokenizers):
+            return
+        talk.say("the encoded corpus is out of date")
+    _encode(workspace, _corpus(workspace, whole=True), tokenizers, talk)
+
+
+def _corpus(workspace: Workspace, *, whole: bool) -> Manifest:
+    """Return the corpus' manifest; check the files too if the `whole` is going to be read."""
+    if not workspace.corpus.exists():
+        raise MissingInputError(f"{workspace.root}: no corpus here; run: s2s prepare corpus.tsv")
+    check = verify_folder if whole else read_manifest
+    try:
+        return check(workspace.corpus, "corpus")
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; make it again with `s2s prepare`") from error
+
+
+def _tokenizer_manifest(workspace: Workspace) -> Manifest | None:
+    """Return the checked manifest of the workspace's tokenizers; None if there are none."""
+    try:
+        return verify_folder(workspace.tokenizer, "tokenizer")
+    except MissingInputError:
+        return None
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; {AGAIN}") from error
+
+
+def _out_of_date(
+    manifest: Manifest | None, corpus: Manifest, settings: TokenizerSettings | None
+) -> str | None:
+    """Return why the tokenizers must be learned anew, or None."""
+    if manifest is None:
+        return "there is no tokenizer yet"
+    if manifest.made_from != {"corpus": corpus.digest}:
+        return "the corpus has changed since the tokenizer was learned"
+    if settings is not None and manifest.settings != settings.model_dump():
+        return "the tokenizer was learned with other settings"
+    return None
+
+
+def _learn(
+    workspace: Workspace, corpus: Manifest, settings: TokenizerSettings, talk: Talk
+) -> Tokenizers:
+    """Choose, learn and publish the tokenizers of the corpus."""
+    train = open_split(workspace.corpus, "train")
+    sample = sample_pairs(train, min(settings.sample_size, PLANNING_PAIRS))
+    plan = plan_corpus(*count_pairs(sample, len(train)), settings)
+    for reason in plan.reasons:
+        talk.say(reason)
+    with _status(talk, "learning the tokenizer"):
+        tokenizers = _learn_sides(train, plan, settings, corpus.settings["normalization"])
+    if settings.vocab_size is not None:
+        _say_other_sizes(tokenizers, settings.vocab_size, talk)
+    with new_folder(
+        workspace.tokenizer,
+        "tokenizer",
+        settings=settings.model_dump(),
+        made_from={"corpus": corpus.digest},
+    ) as folder:
+        tokenizers.write(folder)
+    return tokenizers
+
+
+def _learn_sides(
+    train: TextSplit, plan: CorpusPlan, settings: TokenizerSettings, normalization: Normalization
+) -> Tokenizers:
+    def pairs() -> Iterator[tuple[str, str]]:
+        return sample_pairs(train, settings.sample_size)
+
+    if plan.joint:
+        both = learn_sentencepiece(lambda: chain.from_iterable(pairs()), plan.source, normalization)
+        return Tokenizers(both, both, joint=True)
+    return Tokenizers(
+        learn_sentencepiece(lambda: (source for source, _ in pairs()), plan.source, normalization),
+        learn_sentencepiece(lambda: (target for _, target in pairs()), plan.target, normalization),
+        joint=False,
+    )
+
+
+def _say_other_sizes(tokenizers: Tokenizers, wanted: int, talk: Talk) -> None:
+    """Say where a vocabulary has not the size that was asked for."""
+    sides = {"source": tokenizers.source, "target": tokenizers.target}
+    for side, tokenizer in ({"joint": tokenizers.source} if tokenizers.joint else sides).items():
+        if tokenizer.vocab_size < wanted:
+            why = "lowered to {:,}: the text has no more pieces"
+        elif tokenizer.vocab_size > wanted:
+            why = "raised to {:,}: every single character needs a piece"
+        else:
+            continue
+        talk.say(f"the {side} vocabulary of {wanted:,} is {why.format(tokenizer.vocab_size)}")
+
+
+def _encode(workspace: Workspace, corpus: Manifest, tokenizers: Tokenizers, talk: Talk) -> None:
+    """Encode every split of the corpus and publish the result."""
+    source, target = tokenizers.source, tokenizers.target
+    with (
+        new_folder(workspace.encoded, "encoded", made_from=_ancestry(corpus, tokenizers)) as folder,
+        _status(talk, "encoding the corpus") as advance,
+    ):
+        for split in _splits(corpus):
+            text, path = open_split(workspace.corpus, split), split_path(folder, split)
+            encode_split(text, path, source.encode_many, target.encode_many, advance)
+
+
+def _ancestry(corpus: Manifest, tokenizers: Tokenizers) -> dict[str, str]:
+    return {"corpus": corpus.digest, "tokenizer": tokenizers.digest}
+
+
+def _splits(corpus: Manifest) -> list[str]:
+    """Return the splits that a corpus has."""
+    return [split for split in SPLITS if split_path(Path(), split).name in corpus.files]
+
+
+@contextlib.contextmanager
+def _status(talk: Talk, doing: str) -> Iterator[Callable[[int], None]]:
+    """Say what is being done; yield a function that is told the rows done, and shows them."""
+    done = 0
+    with contextlib.ExitStack() as stack:
+        status = stack.enter_context(talk.stderr.status(doing)) if talk.animated else None
+
+        def advance(rows: int) -> None:
+            nonlocal done
+            before, done = done, done + rows
+            if status:
+                status.update(f"{doing}: {done:,} rows")
+            elif before // ROWS_PER_LINE < done // ROWS_PER_LINE:
+                talk.say(f"{doing}: {done:,} rows")
+
+        yield advance
+
+
+def _report(workspace: Workspace, corpus: Manifest, tokenizers: Tokenizers) -> TokenizerReport:
+    splits = _splits(corpus)
+    texts = {split: open_split(workspace.corpus, split) for split in splits}
+    split = "valid" if texts.get("valid") else "train"
+    sources, targets = zip(*sample_pairs(texts[split], MEASURED_PAIRS), strict=True)
+    return TokenizerReport(
+        joint=tokenizers.joint,
+        source=measure_quality(tokenizers.source, sources),
+        target=measure_quality(tokenizers.target, targets),
+        split=split,
+        digest=tokenizers.digest,
+        encoded={name: len(text) for name, text in texts.items()},
+    )

@@ -1,0 +1,102 @@
+"""Learning a SentencePiece model from text: the same text gives the same bytes."""
+
+import io
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+import sentencepiece
+
+from s2scli.errors import TokenizerError
+from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from s2scli.tokenizer.escaping import escape
+from s2scli.tokenizer.plan import BYTE_PIECES, SPECIAL_PIECES, TokenizerPlan
+from s2scli.tokenizer.sentencepiece import Normalization, SentencePiece
+
+THREADS = 4  # fixed, since unigram's sums depend on it
+MAX_LINE_BYTES = 1 << 30  # SentencePiece would leave out longer lines silently
+LONG_RUN = re.compile(r"\S{1000}")  # a longer run without spaces costs unigram time beyond measure
+_TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
+_NO_TEXT = "!sentences_.empty()"
+
+
+def learn_sentencepiece(
+    texts: Callable[[], Iterable[str]], plan: TokenizerPlan, normalization: Normalization
+) -> SentencePiece:
+    """Learn a model; its vocabulary may come out smaller or larger than planned.
+
+    Smaller where the text has no more pieces, larger where its characters alone are more.
+
+    Args:
+        texts: called for the texts to learn from, perhaps twice.
+        plan: what to learn.
+        normalization: the Unicode normalisation that the texts have been through.
+
+    Raises:
+        TokenizerError: SentencePiece cannot learn from these texts.
+    """
+    least = SPECIAL_PIECES + BYTE_PIECES * plan.byte_fallback + 1
+    plan = replace(plan, vocab_size=max(plan.vocab_size, least))
+    try:
+        model = _learn(texts(), plan)
+    except RuntimeError as error:
+        required = _TOO_SMALL.search(str(error))
+        if required is None:
+            raise _explained(error) from error
+        model = _learn(texts(), replace(plan, vocab_size=int(required.group(1))))
+    return SentencePiece(model, plan.kind, normalization)
+
+
+def _learn(texts: Iterable[str], plan: TokenizerPlan) -> bytes:
+    """Learn in a thread, so that a signal is answered while SentencePiece is at work."""
+    result: list[bytes | BaseException] = []
+
+    def work() -> None:
+        try:
+            result.append(_train(texts, plan))
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            result.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join()
+    if isinstance(result[0], BaseException):
+        raise result[0]
+    return result[0]
+
+
+def _train(texts: Iterable[str], plan: TokenizerPlan) -> bytes:
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=_training_lines(texts),
+        model_writer=model,
+        model_type=plan.kind,
+        vocab_size=plan.vocab_size,
+        hard_vocab_limit=False,
+        character_coverage=plan.character_coverage,
+        byte_fallback=plan.byte_fallback,
+        split_digits=plan.split_digits,
+        pad_id=PAD_ID,
+        unk_id=UNK_ID,
+        bos_id=BOS_ID,
+        eos_id=EOS_ID,
+        unk_surface=" ⁇" if plan.kind == "word" else "⁇",
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        add_dummy_prefix=plan.kind != "char",
+        max_sentence_length=MAX_LINE_BYTES,
+        num_threads=THREADS,
+        minloglevel=2,
+    )
+    return model.getvalue()
+
+
+def _training_lines(texts: Iterable[str]) -> Iterator[str]:
+    return (LONG_RUN.sub(r"\g<0> ", escape(text)) for text in texts)
+
+
+def _explained(error: RuntimeError) -> TokenizerError:
+    if _NO_TEXT in str(error):
+        return TokenizerError("there is no text to learn a tokenizer from")
+    return TokenizerError(f"SentencePiece could not learn a tokenizer: {error}")

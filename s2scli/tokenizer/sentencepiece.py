@@ -1,0 +1,149 @@
+"""A SentencePiece model, and the rules that make it a faithful way from text to ids and back."""
+
+import functools
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import sentencepiece
+
+from s2scli.errors import TokenizerError
+from s2scli.manifest import plain_file_size
+from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from s2scli.tokenizer.escaping import escape, unescape
+from s2scli.tokenizer.settings import Kind
+
+Normalization = Literal["none", "nfc", "nfkc"]
+
+SPACE = "\u2581"
+MAX_MODEL_BYTES = 64_000_000
+MAX_VOCAB_SIZE = 1_000_000
+_CONTROL = re.compile(r"[\x00-\x1f]")
+
+sentencepiece.set_min_log_level(2)  # errors are raised; the rest is chatter on stderr
+
+
+@dataclass(frozen=True)
+class SentencePiece:
+    """Text to token ids and back; special ids are neither added nor returned.
+
+    No text becomes a special id, whatever it looks like. Decoding gives the encoded text back
+    character for character, but for what `canonical` drops and for unknown pieces (shown as ⁇).
+
+    Attributes:
+        model: SentencePiece's own file format.
+        kind: unigram, bpe, char or word.
+        normalization: Unicode normalisation of every text that is encoded: none, nfc or nfkc.
+    """
+
+    model: bytes
+    kind: Kind
+    normalization: Normalization
+
+    def __post_init__(self) -> None:
+        """Check the model.
+
+        Raises:
+            TokenizerError: it is damaged, too large, or not made by s2s.
+        """
+        _check(self._processor)
+
+    @functools.cached_property
+    def _processor(self) -> sentencepiece.SentencePieceProcessor:
+        processor = sentencepiece.SentencePieceProcessor()
+        try:
+            processor.LoadFromSerializedProto(self.model)
+        except RuntimeError as error:
+            raise TokenizerError("damaged, not a SentencePiece model") from error
+        return processor
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of pieces, special ones included."""
+        return int(self._processor.vocab_size())
+
+    @functools.cached_property
+    def byte_fallback(self) -> bool:
+        """Whether characters without a piece are spelled in bytes."""
+        return any(self._processor.is_byte(id) for id in range(self.vocab_size))
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The SHA-256 that stands for everything that decides the ids of a text."""
+        hashed = hashlib.sha256(f"{self.kind} {self.normalization} ".encode())
+        hashed.update(self.model)
+        return hashed.hexdigest()
+
+    def canonical(self, text: str) -> str:
+        """Return `text` as decoding gives it back: normalised, without spaces around it.
+
+        Kind word keeps of white space only that there is some.
+        """
+        text = normalize(text, self.normalization)
+        return " ".join(text.split()) if self.kind == "word" else text.strip(" ")
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text."""
+        ids: list[int] = self._processor.encode(escape(self.canonical(text)))
+        return ids
+
+    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of each text; faster than one by one."""
+        ids: list[list[int]] = self._processor.encode([escape(self.canonical(t)) for t in texts])
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of some ids; special ids stand for no text."""
+        text = self._processor.decode([int(id) for id in ids])
+        return unescape(text.replace(SPACE, " ")).strip(" ")
+
+    def pieces(self, text: str) -> list[str]:
+        """Return the pieces of a text, as `piece` spells them."""
+        return [self.piece(id) for id in self.encode(text)]
+
+    def piece(self, id: int) -> str:
+        """Return how a piece is written: ▁ is a space; it holds no control character."""
+        return str(self._processor.id_to_piece(id))
+
+
+def load_sentencepiece(path: Path, kind: Kind, normalization: Normalization) -> SentencePiece:
+    """Read a model that may come from anywhere.
+
+    Raises:
+        CheckpointError: there is no such regular file.
+        TokenizerError: it is too large, damaged, or not made by s2s.
+    """
+    size = plain_file_size(path)
+    if size > MAX_MODEL_BYTES:
+        raise TokenizerError(f"{path}: {size} bytes is too large (limit {MAX_MODEL_BYTES})")
+    try:
+        return SentencePiece(path.read_bytes(), kind, normalization)
+    except TokenizerError as error:
+        raise TokenizerError(f"{path}: {error}") from error
+
+
+def normalize(text: str, normalization: Normalization) -> str:
+    """Return `text` in a Unicode normal form, or as it is."""
+    if normalization == "nfc":
+        return unicodedata.normalize("NFC", text)
+    return unicodedata.normalize("NFKC", text) if normalization == "nfkc" else text
+
+
+def _check(processor: sentencepiece.SentencePieceProcessor) -> None:
+    found = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
+    expected = (PAD_ID, UNK_ID, BOS_ID, EOS_ID)
+    if found != expected:
+        raise TokenizerError(
+            f"expected the ids {expected} for pad, unk, bos and eos, found {found}; "
+            "s2s uses only tokenizers that it has learned itself"
+        )
+    size = processor.vocab_size()
+    if size > MAX_VOCAB_SIZE:
+        raise TokenizerError(f"{size} pieces are too many (limit {MAX_VOCAB_SIZE})")
+    for id in range(size):
+        if _CONTROL.search(processor.id_to_piece(id)):
+            raise TokenizerError(f"piece {id} holds a control character")

@@ -1,0 +1,93 @@
+"""What a tokenizer's plan needs to know of a text: how much there is, and of how many kinds."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import accumulate
+
+
+@dataclass(frozen=True)
+class TextStatistics:
+    """Counts over the texts of one side of a corpus, or a sample of them.
+
+    Attributes:
+        texts: how many texts.
+        characters: how often each character occurs, the space left out.
+        words: how often each word occurs: what stands between white space.
+        weight: how many texts of the corpus each counted text stands for.
+    """
+
+    texts: int
+    characters: Counter[str]
+    words: Counter[str]
+    weight: float
+
+    @property
+    def corpus_characters(self) -> float:
+        """The characters of the whole corpus, estimated from those counted."""
+        return self.characters.total() * self.weight
+
+    @property
+    def characters_per_text(self) -> float:
+        """The mean length of a text, in characters."""
+        return self.characters.total() / max(1, self.texts)
+
+    @property
+    def words_per_text(self) -> float:
+        """The mean length of a text, in words."""
+        return self.words.total() / max(1, self.texts)
+
+    @property
+    def new_word_rate(self) -> float:
+        """The chance that the next word is a new one (Good and Turing's estimate)."""
+        once = sum(count == 1 for count in self.words.values())
+        return once / max(1, self.words.total())
+
+    def alphabet(self, coverage: float) -> int:
+        """Return how many characters make up the share `coverage` of the text, commonest first."""
+        wanted = coverage * self.characters.total()
+        counts = (count for _, count in self.characters.most_common())
+        before = sum(reached < wanted for reached in accumulate(counts))
+        return min(before + 1, len(self.characters))
+
+    def __add__(self, other: "TextStatistics") -> "TextStatistics":
+        return TextStatistics(
+            self.texts + other.texts,
+            self.characters + other.characters,
+            self.words + other.words,
+            self.weight,
+        )
+
+
+def count_pairs(
+    pairs: Iterable[tuple[str, str]], rows: int
+) -> tuple[TextStatistics, TextStatistics]:
+    """Count the sources and the targets of some pairs.
+
+    Args:
+        pairs: a sample of the corpus.
+        rows: how many pairs the corpus has.
+    """
+    characters: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    words: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    texts = 0
+    for pair in pairs:
+        texts += 1
+        for side, text in enumerate(pair):
+            parts = text.split()
+            words[side].update(parts)
+            characters[side].update("".join(parts))
+    weight = rows / max(1, texts)
+    return (
+        TextStatistics(texts, characters[0], words[0], weight),
+        TextStatistics(texts, characters[1], words[1], weight),
+    )
+
+
+def shared_characters(one: TextStatistics, other: TextStatistics) -> float:
+    """Return the share of running characters that two texts have in common, 0 to 1."""
+    total, other_total = max(1, one.characters.total()), max(1, other.characters.total())
+    return sum(
+        min(count / total, other.characters[character] / other_total)
+        for character, count in one.characters.items()
+    )
