@@ -7,6 +7,7 @@ from s2scli.cli import (
     inspect_corpus,
     inspect_model,
     inspect_recipe,
+    inspect_tokenizer,
     inspect_training,
 )
 
@@ -16,6 +17,7 @@ app = typer.Typer(
 )
 app.command("attention")(inspect_attention.command)
 app.command("corpus")(inspect_corpus.command)
+app.command("tokenizer")(inspect_tokenizer.command)
 app.command("model")(inspect_model.command)
 app.command("training")(inspect_training.command)
 app.command("recipe")(inspect_recipe.command)
