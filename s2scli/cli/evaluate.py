@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from s2scli.cli.options import (
     DEFAULT_WORKSPACE,
@@ -35,7 +37,9 @@ DEFAULT_METRICS = ("bleu", "chrf", "exact_match")
 def command(
     split: Annotated[
         str | None,
-        typer.Option("--split", help="Split of the corpus to score: train, valid or test. \\[default: test]"),
+        typer.Option(
+            "--split", help="Split of the corpus to score: train, valid or test. \\[default: test]"
+        ),
     ] = None,
     source: Annotated[
         Path | None, typer.Option("--source", metavar="FILE", help="Translate this file instead.")
@@ -119,21 +123,21 @@ def command(
     if as_json:
         talk.show_json(found.as_json())
     else:
-        talk.show(scores_table(found))
-        talk.show(facts_table(found))
+        talk.show(Group(scores_table(found), "", facts_table(found)))
+        talk.show(signatures(found), soft_wrap=True)
 
 
 def scores_table(evaluation: "Evaluation") -> Table:
     """Return one row for each metric."""
-    rows = [
-        (score.name, f"{score.value:.2f}", _interval(score), score.signature)
-        for score in evaluation.scores
-    ]
-    return make_table(
-        ("metric", "value", "95 % interval", "signature"),
-        rows,
-        numbers=("value", "95 % interval"),
-    )
+    headings = ("metric", "value", "95 % interval")
+    rows = [(score.name, f"{score.value:.2f}", _interval(score)) for score in evaluation.scores]
+    return make_table(headings, rows, numbers=headings[1:])
+
+
+def signatures(evaluation: "Evaluation") -> Text:
+    """Return the metrics' signatures, each on a line that can be copied."""
+    lines = (f"{score.name}|{score.signature}" for score in evaluation.scores)
+    return Text("\n".join(("", *lines)))
 
 
 def facts_table(evaluation: "Evaluation") -> Table:

@@ -310,12 +310,17 @@ def _forced_scores(
     """Yield the scores that come from the model's opinion of the references.
 
     Pairs with a blank side have no place in them.
+
+    Raises:
+        CorpusError: there is no other pair.
     """
     pairs = [
         (source, reference)
         for source, reference in zip(texts.sources, texts.references, strict=True)
         if source.strip() and reference.strip()
     ]
+    if not pairs:
+        raise CorpusError(f"{texts.name}: no pair with text on both sides to score")
     sources, references = zip(*pairs, strict=True)
     forced = [found.hypotheses[0] for found in translator.force(sources, references)]
     if "perplexity" in metrics:

@@ -70,9 +70,9 @@ class Talk:
         """Say one line that nobody should miss."""
         self.stderr.print(Text(f"warning: {visible(text)}", style="yellow"), soft_wrap=True)
 
-    def show(self, result: RenderableType) -> None:
-        """Print a result (a table, a heatmap) on stdout."""
-        self.stdout.print(result)
+    def show(self, result: RenderableType, *, soft_wrap: bool = False) -> None:
+        """Print a result (a table, a heatmap) on stdout; `soft_wrap` leaves long lines whole."""
+        self.stdout.print(result, soft_wrap=soft_wrap)
 
     def show_json(self, document: object) -> None:
         """Print one JSON document on stdout."""

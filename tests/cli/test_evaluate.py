@@ -1,0 +1,219 @@
+"""`s2s evaluate`, with a translator that only shouts."""
+
+import gzip
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from s2scli.cli.app import app
+from s2scli.manifest import new_folder, read_manifest
+from tests import stub_translator
+
+Run = Callable[..., Result]
+
+ROWS = [(f"the dog number {n} runs home .", f"THE DOG NUMBER {n} RUNS HOME .") for n in range(60)]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """Return a workspace with a corpus of pairs that the stub translates rightly, and a model."""
+    corpus = tmp_path / "corpus.tsv"
+    corpus.write_text("".join(f"{source}\t{target}\n" for source, target in ROWS))
+    held_out = tmp_path / "test.tsv"
+    held_out.write_text("a b c d e\tA B C D E\nf g h i j\tF G H I X\n")
+    result = CliRunner().invoke(
+        app,
+        ["prepare", str(corpus), "--test", str(held_out), "-w", str(tmp_path / "w"), "-q"],
+    )
+    assert result.exit_code == 0, result.output
+    with new_folder(tmp_path / "w" / "model", "model"):
+        pass
+    return tmp_path / "w"
+
+
+@pytest.fixture
+def evaluate(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> Run:
+    monkeypatch.setitem(sys.modules, "s2scli.pipeline.translator", stub_translator.stub_module())
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["evaluate", "-w", str(workspace), *arguments])
+
+    return run
+
+
+def scores_of(result: Result) -> dict[str, float]:
+    assert result.exit_code == 0, result.stderr
+    return {score["name"]: score["value"] for score in json.loads(result.stdout)["scores"]}
+
+
+def test_the_test_split_is_scored_with_three_metrics(evaluate: Run) -> None:
+    result = evaluate("--json")
+    scores = scores_of(result)
+    assert list(scores) == ["BLEU", "chrF2", "exact match"]
+    assert scores["exact match"] == 50.0
+    document = json.loads(result.stdout)
+    assert (document["scored"], document["sentences"]) == ("test split", 2)
+    assert document["speed"]["tokens_per_second"] == pytest.approx(
+        6 * document["speed"]["sentences_per_second"]
+    )
+    assert document["search"]["beam_size"] == 5
+
+
+def test_the_table_shows_signature_interval_and_speed(evaluate: Run) -> None:
+    result = evaluate("--bleu", "--exact-match")
+    assert result.exit_code == 0
+    for expected in ("50.00    0.00 to 100.00", "sentences/s", "test split", "beam_size 5"):
+        assert expected in result.stdout
+    *_, bleu, exact_match = result.stdout.splitlines()
+    assert re.fullmatch(r"BLEU\|nrefs:1\|bs:1000\|.*\|tok:13a\|.*\|version:[0-9.]+", bleu)
+    assert exact_match == "exact match|case:mixed|space:strip|bs:1000|seed:12345"
+    assert "next: s2s translate" in result.stderr
+
+
+def test_it_is_kept_in_the_workspace_with_the_models_digest(evaluate: Run, workspace: Path) -> None:
+    shown = json.loads(evaluate("--json", "--bleu").stdout)
+    kept = json.loads((workspace / "evaluation.json").read_bytes())
+    assert kept.pop("model") == read_manifest(workspace / "model", "model").digest
+    assert kept == shown
+    assert "tok:13a" in kept["scores"][0]["signature"]
+
+
+def test_another_model_or_file_leaves_no_trace_in_the_workspace(
+    evaluate: Run, workspace: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "s").write_text("a\n")
+    (tmp_path / "r").write_text("A\n")
+    evaluate("-m", str(workspace / "model"), "--bleu")
+    evaluate("--source", str(tmp_path / "s"), "--reference", str(tmp_path / "r"))
+    assert not (workspace / "evaluation.json").exists()
+
+
+def test_another_split(evaluate: Run) -> None:
+    scores = scores_of(evaluate("--split", "train", "--exact-match", "--json"))
+    assert scores == {"exact match": 100.0}
+
+
+def test_the_models_opinion_of_the_references(evaluate: Run) -> None:
+    scores = scores_of(evaluate("--perplexity", "--token-accuracy", "--json"))
+    assert scores == pytest.approx(
+        {"perplexity": 2 ** ((11 + 3) / 12), "token accuracy": 100 * 11 / 12}
+    )
+
+
+def test_files_are_translated_and_the_outputs_kept(evaluate: Run, tmp_path: Path) -> None:
+    (tmp_path / "s.gz").write_bytes(gzip.compress(b"a\n\nlong " + b"b " * 9 + b"\nboom\n"))
+    (tmp_path / "r").write_text("A\nB\nC\nD\n")
+    arguments = ["--source", str(tmp_path / "s.gz"), "--reference", str(tmp_path / "r")]
+    result = evaluate(*arguments, "-o", str(tmp_path / "out"), "--json")
+    assert scores_of(result)["exact match"] == 25.0
+    document = json.loads(result.stdout)
+    assert (document["failed"], document["overlong"]) == (1, 1)
+    assert document["scored"] == "s.gz against r"
+    assert "sentence 4: not translated (RuntimeError" in result.stderr
+    assert (tmp_path / "out").read_text() == "A\n\nLONG B B B B B B B B B\n\n"
+    table = evaluate(*arguments).stdout
+    assert "failed (scored as empty)" in table
+    assert "too long (split and joined)" in table
+
+
+def test_pairs_with_a_blank_side_have_no_perplexity(evaluate: Run, tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("a\n\n")
+    (tmp_path / "r").write_text("A\nB\n")
+    arguments = ["--source", str(tmp_path / "s"), "--reference", str(tmp_path / "r")]
+    scores = scores_of(evaluate(*arguments, "--perplexity", "--json"))
+    assert scores == pytest.approx({"perplexity": 2.0})
+    (tmp_path / "s").write_text("\n\n")
+    result = evaluate(*arguments, "--perplexity")
+    assert result.exit_code == 65
+    assert "no pair with text on both sides" in result.stderr
+
+
+def test_outputs_are_scored_without_a_model(tmp_path: Path) -> None:
+    (tmp_path / "h").write_text("one two three four\nfive\n")
+    (tmp_path / "r").write_text("one two three four\nsix\n")
+    words = ["evaluate", "--hypothesis", str(tmp_path / "h"), "--reference", str(tmp_path / "r")]
+    result = CliRunner().invoke(app, [*words, "--json", "--exact-match", "--ter"])
+    assert scores_of(result) == pytest.approx({"TER": 20.0, "exact match": 50.0})
+    document = json.loads(result.stdout)
+    assert document["speed"] is None and document["search"] == {}
+    piped = CliRunner().invoke(
+        app, ["evaluate", "--hypothesis", "-", *words[3:], "--json", "--ter"], input="x\n"
+    )
+    assert piped.exit_code == 65
+
+
+def test_the_metrics_take_their_settings(evaluate: Run) -> None:
+    result = evaluate("--bleu", "--tokenize", "char", "--resamples", "0", "--json")
+    (score,) = json.loads(result.stdout)["scores"]
+    assert "tok:char" in score["signature"]
+    assert score["interval"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--source", "a"], 2, "--source needs --reference FILE"),
+        (["--hypothesis", "a"], 2, "--hypothesis needs --reference FILE"),
+        (["--reference", "a"], 2, "--reference needs --source FILE or --hypothesis FILE"),
+        (["--source", "a", "--hypothesis", "b", "--reference", "c"], 2, "not both"),
+        (["--split", "test", "--source", "a", "--reference", "b"], 2, "not both"),
+        (["--hypothesis", "a", "--reference", "b", "--perplexity"], 2, "--perplexity needs"),
+        (["--hypothesis", "a", "--reference", "b", "-o", "c"], 2, "-o writes what a model makes"),
+        (["--source", "no-file", "--reference", "b"], 66, "no-file: no such file"),
+        (["--split", "dev"], 66, "no dev split"),
+        (["--beam-size", "0"], 78, "command line: beam_size"),
+        (["--tokenize", "moses"], 78, "command line: tokenize"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(
+    evaluate: Run, arguments: list[str], status: int, message: str
+) -> None:
+    result = evaluate(*arguments)
+    assert result.exit_code == status
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def test_without_a_model_it_says_how_to_get_one(evaluate: Run, workspace: Path) -> None:
+    (workspace / "model" / "manifest.json").unlink()
+    (workspace / "model").rmdir()
+    result = evaluate()
+    assert result.exit_code == 66
+    assert f"no model here; make one: s2s train -w {workspace}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "message"),
+    [
+        (b"a\nb\n", b"a\n", "left has 2 lines and {folder}/right has 1;"),
+        (b"a\n\xff\n", b"a\nb\n", "left, line 2: byte 1 (0xFF) is not UTF-8"),
+        (b"a\nb\n", b"", "right: empty"),
+    ],
+)
+def test_files_that_do_not_belong_together(
+    evaluate: Run, tmp_path: Path, left: bytes, right: bytes, message: str
+) -> None:
+    (tmp_path / "left").write_bytes(left)
+    (tmp_path / "right").write_bytes(right)
+    names = [str(tmp_path / "left"), "--reference", str(tmp_path / "right")]
+    for way in ("--source", "--hypothesis"):
+        result = evaluate(way, *names)
+        assert result.exit_code == 65
+        assert message.format(folder=tmp_path) in result.stderr
+
+
+def test_a_line_without_end_is_refused(
+    evaluate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s2scli.pipeline.evaluate.LINE_BYTES", 10)
+    (tmp_path / "left").write_text("a\n" + "b" * 20)
+    names = [str(tmp_path / "left"), "--reference", str(tmp_path / "left")]
+    result = evaluate("--hypothesis", *names)
+    assert result.exit_code == 65
+    assert "left, line 2: longer than 10 bytes" in result.stderr
