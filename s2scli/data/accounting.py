@@ -1,5 +1,6 @@
 """What happened to every row of a corpus, and what its splits are like."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from s2scli.data.cleaning import DUPLICATE, Dropped, Row
 from s2scli.data.example import Example
+from s2scli.data.store import SPLITS
 from s2scli.errors import CheckpointError
 from s2scli.manifest import encode_json, read_json
 
@@ -97,7 +99,8 @@ def read_report(folder: Path) -> Report:
             )
             for account in tree["files"]
         )
-        splits = {name: SplitSummary(**summary) for name, summary in tree["splits"].items()}
+        summaries = tree["splits"]
+        splits = {name: SplitSummary(**summaries[name]) for name in SPLITS if name in summaries}
         return Report(files, splits, tuple(tree["notices"]))
     except (TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(
@@ -152,8 +155,9 @@ class SplitTally:
         self.target_characters += int(lengths[1].sum())
         powers = np.concatenate([np.ones((1, batch.num_rows)), np.log(lengths)])  # [3, rows]
         self.moments += powers @ powers.T
-        self.source_equals_target += _sum(pc.equal(source, target))
-        self.not_nfc += _sum(pc.or_(_changed_by_nfc(source), _changed_by_nfc(target)))
+        self.source_equals_target += pc.sum(pc.equal(source, target)).as_py() or 0
+        pairs = zip(source.to_pylist(), target.to_pylist(), strict=True)
+        self.not_nfc += sum(not (_is_nfc(source) and _is_nfc(target)) for source, target in pairs)
 
     def summary(self, source_in_train: int) -> SplitSummary:
         """Return what was counted."""
@@ -180,9 +184,5 @@ def correlation(moments: NDArray[np.float64]) -> float:
     return float(covariance[0, 1]) / scale if scale > TINY else 0.0
 
 
-def _changed_by_nfc(texts: pa.Array) -> pa.Array:
-    return pc.not_equal(texts, pc.utf8_normalize(texts, form="NFC"))
-
-
-def _sum(values: pa.Array) -> int:
-    return int(pc.sum(values).as_py() or 0)
+def _is_nfc(text: str) -> bool:
+    return text.isascii() or unicodedata.is_normalized("NFC", text)

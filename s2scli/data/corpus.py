@@ -4,7 +4,7 @@ Rows stream into a scratch file once (`stage`); duplicates and the split are fou
 then the rows stream into their splits (`write_splits`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeAlias
@@ -34,25 +34,29 @@ class StagedCorpus:
 
     def __init__(self, path: Path, first: NDArray[np.bool_]) -> None:
         self.rows, self.kept = len(first), int(np.count_nonzero(first))
-        self._file = pa.ipc.open_file(pa.memory_map(str(path)))
-        self._first = first
+        self._path, self._first = path, first
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows kept, in order (columns source, target, line, hash)."""
-        for start, batch in self._stored():
-            yield batch.filter(pa.array(self._first[start : start + batch.num_rows]))
+        for batch, first in self._stored(HASHED_SCHEMA.names):
+            yield batch.filter(pa.array(first))
 
     def hashes(self) -> Iterator[HashArray]:
         """Yield the source hashes of the rows kept, in batches."""
-        for start, batch in self._stored():
-            yield batch.column("hash").to_numpy()[self._first[start : start + batch.num_rows]]
+        for batch, first in self._stored(["hash"]):
+            yield batch.column("hash").to_numpy()[first]
 
-    def _stored(self) -> Iterator[tuple[int, pa.RecordBatch]]:
-        start = 0
-        for number in range(self._file.num_record_batches):
-            batch = self._file.get_batch(number)
-            yield start, batch
-            start += batch.num_rows
+    def _stored(self, names: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, NDArray[np.bool_]]]:
+        """Yield the columns `names` of all rows, read batch by batch, each with its mask."""
+        fields = [HASHED_SCHEMA.get_field_index(name) for name in names]
+        options = pa.ipc.IpcReadOptions(included_fields=fields)
+        with pa.OSFile(str(self._path)) as source:
+            file = pa.ipc.open_file(source, options=options)
+            start = 0
+            for number in range(file.num_record_batches):
+                batch = file.get_batch(number)
+                yield batch, self._first[start : start + batch.num_rows]
+                start += batch.num_rows
 
 
 def stage(examples: Iterable[Example], scratch: Path) -> StagedCorpus:

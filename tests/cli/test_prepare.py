@@ -1,0 +1,229 @@
+import gzip
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from s2scli.cli.app import app
+from s2scli.data.example import Example
+from s2scli.data.store import SPLITS, open_split
+from s2scli.manifest import verify_folder
+from s2scli.workspace import Workspace
+
+CORPUS = "".join(f"source {n}\ttarget {n}\n" for n in range(50))
+
+
+def run(folder: Path, *arguments: str, text: str | bytes = "") -> Result:
+    arguments = ("prepare", *arguments, "-w", str(folder / "w"))
+    return CliRunner().invoke(app, arguments, input=text)
+
+
+def written(folder: Path, text: str, name: str = "corpus.tsv") -> str:
+    path = folder / name
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    return str(path)
+
+
+def report(folder: Path) -> Any:
+    return json.loads((folder / "w" / "corpus" / "report.json").read_text())
+
+
+def rows(folder: Path, split: str) -> list[Example]:
+    return list(open_split(folder / "w" / "corpus", split))
+
+
+def test_a_corpus_is_prepared_and_every_row_shown(tmp_path: Path) -> None:
+    result = run(tmp_path, written(tmp_path, CORPUS + "source 7\ttarget 7\n\n"))
+    assert result.exit_code == 0
+    assert result.stderr == "next: s2s train\n"
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.stdout.split("\n")]
+    for cell in (["read", "52"], ["- duplicate", "1"], ["- empty both", "1"], ["= kept", "50"]):
+        assert cell in cells
+    assert ["rows", "40", "5", "5"] in cells
+    verify_folder(tmp_path / "w" / "corpus", "corpus")
+    assert sorted(path.name for path in (tmp_path / "w" / "corpus").iterdir()) == [
+        *("manifest.json", "report.json", "test.arrow", "train.arrow", "valid.arrow")
+    ]
+
+
+def test_json_is_the_report(tmp_path: Path) -> None:
+    result = run(tmp_path, written(tmp_path, CORPUS), "--json")
+    assert json.loads(result.stdout) == report(tmp_path)
+    assert {name: split["rows"] for name, split in report(tmp_path)["splits"].items()} == {
+        "train": 40,
+        "valid": 5,
+        "test": 5,
+    }
+
+
+def test_quiet_says_nothing(tmp_path: Path) -> None:
+    assert run(tmp_path, written(tmp_path, CORPUS), "-q").stderr == ""
+
+
+def test_parallel_files_give_the_corpus_of_the_tsv_file(tmp_path: Path) -> None:
+    sources = "".join(line.split("\t")[0] + "\n" for line in CORPUS.splitlines())
+    targets = "".join(line.split("\t")[1] + "\n" for line in CORPUS.splitlines())
+    run(tmp_path, written(tmp_path, CORPUS))
+    expected = {split: rows(tmp_path, split) for split in SPLITS}
+    files = (written(tmp_path, sources, "a.en.gz"), written(tmp_path, targets, "a.de"))
+    assert run(tmp_path, *files).exit_code == 0
+    assert {split: rows(tmp_path, split) for split in SPLITS} == expected
+    assert report(tmp_path)["files"][0]["names"] == ["a.en.gz", "a.de"]
+
+
+@pytest.mark.parametrize("data", [CORPUS.encode(), gzip.compress(CORPUS.encode())])
+def test_a_dash_is_stdin_plain_or_gzip(tmp_path: Path, data: bytes) -> None:
+    assert run(tmp_path, "-", text=data).exit_code == 0
+    assert report(tmp_path)["files"][0]["read"] == 50
+
+
+def test_files_of_the_users_own_keep_their_rows_and_overlap_is_told(tmp_path: Path) -> None:
+    own = "source 1\tx\nsource 1\tx\n\tempty\n" + "new\t" + "y" * 6000 + "\n"
+    own_source, own_target = written(tmp_path, "new\n", "v.s"), written(tmp_path, "n\n", "v.t")
+    result = run(
+        tmp_path,
+        written(tmp_path, CORPUS),
+        *("--test", written(tmp_path, own, "test.tsv")),
+        *("--valid", own_source, "--valid", own_target),
+    )
+    assert result.exit_code == 0
+    assert "2 of 3 test rows have a source that is also in the train split" in result.stderr
+    assert [row.line for row in rows(tmp_path, "test")] == [1, 2, 4]
+    assert rows(tmp_path, "valid") == [Example("new", "n", 1)]
+    assert len(rows(tmp_path, "train")) == 50
+    assert report(tmp_path)["splits"]["test"]["source_in_train"] == 2
+    assert report(tmp_path)["splits"]["valid"]["source_in_train"] == 0
+    assert [account["dropped"] for account in report(tmp_path)["files"]] == [
+        {},
+        {},
+        {"empty_source": 1},
+    ]
+
+
+def test_sizes_are_what_was_asked_for(tmp_path: Path) -> None:
+    result = run(tmp_path, written(tmp_path, CORPUS), "--valid-size", "7", "--test-size", "0")
+    assert result.exit_code == 0
+    assert "there is no test split" in result.stderr
+    assert (len(rows(tmp_path, "train")), len(rows(tmp_path, "valid"))) == (43, 7)
+    assert not (tmp_path / "w" / "corpus" / "test.arrow").exists()
+
+
+@pytest.mark.parametrize("count", range(1, 11))
+def test_the_smallest_corpora_go_through(tmp_path: Path, count: int) -> None:
+    lines = CORPUS.splitlines(keepends=True)[:count]
+    assert run(tmp_path, written(tmp_path, "".join(lines))).exit_code == 0
+    assert len(rows(tmp_path, "train")) == (count if count < 3 else count - 2)
+
+
+def test_limits_and_normalisation_are_flags(tmp_path: Path) -> None:
+    text = "abc\tabcd\nabc\tabcde\na\tabcd\ne\u0301\té\n\u00e9\te\u0301\n"
+    result = run(
+        tmp_path,
+        written(tmp_path, text),
+        *("--max-length", "4", "--max-length-ratio", "3", "--normalization", "nfc"),
+    )
+    assert report(tmp_path)["files"][0]["dropped"] == {
+        "duplicate": 1,
+        "length_ratio": 1,
+        "over_long": 1,
+    }
+    assert "20% of the rows are dropped as over_long; --max-length is 4" in result.stderr
+    manifest = verify_folder(tmp_path / "w" / "corpus", "corpus")
+    assert manifest.settings["normalization"] == "nfc"
+    assert manifest.settings["max_length"] == 4
+
+
+def test_a_corpus_out_of_step_is_suspected(tmp_path: Path) -> None:
+    lengths = random.Random(1)
+    pairs = [
+        (f"{n} {'a' * size}", "b" * size) for n in range(900) for size in [lengths.randint(3, 50)]
+    ]
+    aligned = "".join(f"{source}\t{target}\n" for source, target in pairs)
+    shifted = "".join(
+        f"{source}\t{target}\n"
+        for (source, _), (_, target) in zip(pairs, pairs[1:] + pairs[:1], strict=True)
+    )
+    assert "are the sides aligned?" not in run(tmp_path, written(tmp_path, aligned)).stderr
+    assert "are the sides aligned?" in run(tmp_path, written(tmp_path, shifted)).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["{corpus}", "--normalization", "nfd"], 78, "normalization: input should be 'none'"),
+        (["{corpus}", "--max-length", "0"], 78, "max_length: input should be greater"),
+        (["{corpus}", "--valid-size", "5", "--valid", "{corpus}"], 2, "exclude each other"),
+        (["{corpus}", *["--test", "{corpus}"] * 3], 2, "3 files for test: expected one TSV"),
+        (["-", "--test", "-"], 2, "- is given twice"),
+        (["{corpus}", "--test-size", "50"], 65, "nothing would be left to train on"),
+        (["{corpus}", "--test", "{empty}"], 65, "empty.tsv: no usable row: 1 read"),
+        (["{empty}"], 65, "empty.tsv: no usable row: 1 read, all dropped (1 empty_both)"),
+        (["{missing}"], 66, "missing.tsv: no such file"),
+        (["{corpus}", "--valid", "{missing}"], 66, "missing.tsv: no such file"),
+        (["{corpus}", "{one}"], 65, "has 50 lines but"),
+        (["{one}"], 65, "one.tsv, line 1: no TAB"),
+    ],
+)
+def test_a_fault_is_one_line_and_the_corpus_that_was_there_stays(
+    tmp_path: Path, arguments: list[str], status: int, message: str
+) -> None:
+    names = {
+        "corpus": written(tmp_path, CORPUS),
+        "empty": written(tmp_path, "\t\n", "empty.tsv"),
+        "one": written(tmp_path, "x\n", "one.tsv"),
+        "missing": str(tmp_path / "missing.tsv"),
+    }
+    run(tmp_path, names["corpus"])
+    before = (tmp_path / "w" / "corpus" / "manifest.json").read_bytes()
+    result = run(tmp_path, *(argument.format(**names) for argument in arguments))
+    assert result.exit_code == status
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+    assert (tmp_path / "w" / "corpus" / "manifest.json").read_bytes() == before
+    verify_folder(tmp_path / "w" / "corpus", "corpus")
+    assert not [path for path in (tmp_path / "w").iterdir() if path.name.startswith(".tmp")]
+
+
+def test_a_workspace_in_use_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, CORPUS)
+    with Workspace(tmp_path / "w").locked("train"):
+        program = [sys.executable, "-m", "s2scli", "prepare", path, "-w", str(tmp_path / "w")]
+        result = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert result.returncode == 73
+    assert "is in use by `s2s train`" in result.stderr
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+    path = written(tmp_path, CORPUS)
+    found = set()
+    for seed in ("0", "1"):
+        workspace = tmp_path / seed
+        program = [sys.executable, "-m", "s2scli", "prepare", path, "-w", str(workspace)]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run(program, env=environment, capture_output=True, check=True)
+        files = sorted((workspace / "corpus").iterdir())
+        found.add(tuple((file.name, file.read_bytes()) for file in files))
+    assert len(found) == 1
+
+
+def test_no_folder_or_text_of_the_user_is_in_manifest_or_report(tmp_path: Path) -> None:
+    run(tmp_path, written(tmp_path, "source\ttarget\n" + CORPUS))
+    corpus = tmp_path / "w" / "corpus"
+    for name in ("manifest.json", "report.json"):
+        text = (corpus / name).read_text()
+        assert str(tmp_path) not in text
+        assert "source 1" not in text
+
+
+def test_a_line_of_many_megabytes_is_dropped(tmp_path: Path) -> None:
+    text = "a\tb\n" + "x" * 5_000_000 + "\n" + CORPUS
+    assert run(tmp_path, written(tmp_path, text, "c.tsv.gz")).exit_code == 0
+    assert report(tmp_path)["files"][0]["dropped"] == {"over_long": 1}
+    assert report(tmp_path)["files"][0]["read"] == 52

@@ -1,0 +1,77 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from s2scli.data.accounting import (
+    FileAccount,
+    Report,
+    RowTally,
+    SplitTally,
+    correlation,
+    read_report,
+    write_report,
+)
+from s2scli.data.cleaning import Dropped, Row
+from s2scli.data.example import Example
+from s2scli.data.store import batch_rows
+from s2scli.errors import CheckpointError
+
+
+def test_read_is_kept_and_dropped() -> None:
+    tally = RowTally()
+    rows: list[Row] = [Example("a", "b", 1), Dropped(2, "columns"), Example("c", "d", 3)]
+    assert list(tally.keep(rows)) == [rows[0], rows[2]]
+    tally.drop_duplicates(0)
+    assert dict(tally.dropped) == {"columns": 1}
+    tally.drop_duplicates(1)
+    assert (tally.read, tally.kept, dict(tally.dropped)) == (3, 1, {"columns": 1, "duplicate": 1})
+
+
+def test_a_split_is_summed_up_over_its_batches() -> None:
+    tally = SplitTally()
+    for part in (
+        [Example("same", "same", 1), Example("e\u0301", "abc", 2)],
+        [Example("ü", "u", 3)],
+    ):
+        for batch in batch_rows(part):
+            tally.add(batch)
+    summary = tally.summary(source_in_train=2)
+    assert summary.rows == 3
+    assert (summary.source_characters, summary.target_characters) == (2.33, 2.67)
+    assert summary.length_ratio == pytest.approx(8 / 7, abs=0.01)
+    assert (summary.source_equals_target, summary.not_nfc, summary.source_in_train) == (1, 1, 2)
+
+
+def test_a_split_of_no_rows_has_a_summary() -> None:
+    summary = SplitTally().summary(source_in_train=0)
+    assert (summary.rows, summary.source_characters, summary.length_ratio) == (0, 0, 0)
+
+
+def test_the_correlation_is_pearsons() -> None:
+    x, y = np.array([1.0, 2.0, 4.0, 3.0]), np.array([2.0, 1.0, 5.0, 5.0])
+    rows = np.stack([np.ones(4), x, y])
+    assert correlation(rows @ rows.T) == pytest.approx(float(np.corrcoef(x, y)[0, 1]))
+
+
+@pytest.mark.parametrize("rows", [[], [(1, 2, 3)], [(1, 2, 3), (1, 2, 4)]])
+def test_no_correlation_is_known_of_too_few_or_equal_lengths(rows: list[tuple[int, ...]]) -> None:
+    values = np.array(rows, dtype=float).reshape(-1, 3).T
+    assert correlation(values @ values.T) == 0
+
+
+def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+    splits = {name: SplitTally().summary(source_in_train=0) for name in ("train", "valid")}
+    account = FileAccount("corpus", ("ü.tsv",), ("0" * 64,), 3, 1, {"columns": 2})
+    report = Report((account,), splits, ("a notice",))
+    write_report(tmp_path, report)
+    assert read_report(tmp_path) == report
+    assert list(read_report(tmp_path).splits) == ["train", "valid"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", json.dumps({"files": [{}], "splits": {}})])
+def test_a_damaged_report_is_an_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "report.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"report.json: .*damaged"):
+        read_report(tmp_path)

@@ -1,0 +1,79 @@
+import pytest
+
+from s2scli.data.cleaning import (
+    Dropped,
+    Row,
+    is_blank,
+    limit_lengths,
+    looks_like_header,
+    tidy,
+    tidy_rows,
+)
+from s2scli.data.example import Example
+from s2scli.data.settings import Normalization, PrepareSettings
+
+
+def test_text_is_kept_character_for_character() -> None:
+    text = '"quote, <s> ▁ \\n nan \u200b\u202e\U0001f469\u200d\U0001f4bb e\u0301'
+    assert tidy(text, "none") == text
+
+
+def test_tab_and_carriage_return_become_blanks() -> None:
+    assert tidy("\u3000a\tb\rc\u00a0\r", "none") == "a b c"
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"), [("none", "A\u030a\ufb01"), ("nfc", "\u00c5\ufb01"), ("nfkc", "\u00c5fi")]
+)
+def test_normalization_is_the_one_asked_for(form: Normalization, expected: str) -> None:
+    assert tidy("A\u030a\ufb01", form) == expected
+
+
+@pytest.mark.parametrize("text", ["", " ", "\u00a0", "\u3000", "\u200b", "\ufeff", "\x1c\r\u2028"])
+def test_invisible_text_is_blank(text: str) -> None:
+    assert is_blank(text)
+
+
+@pytest.mark.parametrize("text", ["a", " .\u200b", "\x07", "\ufffd"])
+def test_visible_text_is_not_blank(text: str) -> None:
+    assert not is_blank(text)
+
+
+def test_rows_with_an_empty_side_are_dropped_by_reason() -> None:
+    rows: list[Row] = [
+        Example("a", "b", 1),
+        Example(" ", "b", 2),
+        Example("a", "\u200b", 3),
+        Example("\u00a0", "", 4),
+        Dropped(5, "columns"),
+    ]
+    assert list(tidy_rows(rows, "none")) == [
+        Example("a", "b", 1),
+        Dropped(2, "empty_source"),
+        Dropped(3, "empty_target"),
+        Dropped(4, "empty_both"),
+        Dropped(5, "columns"),
+    ]
+
+
+def test_lengths_are_limited_at_the_limit_and_not_before() -> None:
+    settings = PrepareSettings(max_length=10, max_length_ratio=3)
+    rows: list[Row] = [
+        Example("x" * 10, "y" * 4, 1),
+        Example("x" * 11, "y" * 11, 2),
+        Example("x" * 3, "y" * 9, 3),
+        Example("x" * 10, "y" * 3, 4),
+        Dropped(5, "columns"),
+    ]
+    assert list(limit_lengths(rows, settings)) == [
+        rows[0],
+        Dropped(2, "over_long"),
+        rows[2],
+        Dropped(4, "length_ratio"),
+        Dropped(5, "columns"),
+    ]
+
+
+def test_a_header_is_told_from_a_sentence() -> None:
+    assert looks_like_header(Example("Source", " target", 1))
+    assert not looks_like_header(Example("The source", "Die Quelle", 1))

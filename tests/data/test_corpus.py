@@ -1,0 +1,83 @@
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from s2scli.data import store
+from s2scli.data.corpus import SourceWatch, stage, write_held_out, write_splits
+from s2scli.data.duplicates import source_hashes
+from s2scli.data.example import Example
+from s2scli.data.splitting import SplitSizes, choose_split
+from s2scli.data.store import TextSplit, split_path
+
+EXAMPLES = [Example(f"source {n % 40}", f"target {n % 60}", n + 1) for n in range(150)]
+KEPT = EXAMPLES[:120]  # the pairs repeat after 120 rows
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "BATCH_ROWS", 16)
+
+
+def test_staging_keeps_the_first_of_equal_rows(tmp_path: Path) -> None:
+    corpus = stage(EXAMPLES, tmp_path)
+    assert (corpus.rows, corpus.kept) == (150, 120)
+    lines = [line for batch in corpus.batches() for line in batch.column("line").to_pylist()]
+    assert lines == [example.line for example in KEPT]
+    expected = source_hashes([example.source for example in KEPT])
+    assert np.concatenate(list(corpus.hashes())).tolist() == expected.tolist()
+
+
+def test_no_rows_can_be_staged(tmp_path: Path) -> None:
+    corpus = stage([], tmp_path)
+    assert (corpus.rows, corpus.kept, list(corpus.hashes())) == (0, 0, [])
+
+
+def test_every_row_goes_to_one_split_in_order_and_no_source_to_two(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    corpus = stage(EXAMPLES, tmp_path / "scratch")
+    split = choose_split(corpus.hashes, SplitSizes(valid=7, test=11))
+    tallies = write_splits(corpus, split, tmp_path, SourceWatch(np.empty(0, np.int64)))
+    parts = {name: list(TextSplit(split_path(tmp_path, name))) for name in split.names}
+    assert {name: tally.rows for name, tally in tallies.items()} == {
+        name: len(part) for name, part in parts.items()
+    }
+    assert len(parts["valid"]) >= 7
+    assert len(parts["test"]) >= 11
+    assert sorted(itertools.chain(*parts.values()), key=lambda row: row.line) == KEPT
+    for part in parts.values():
+        assert part == sorted(part, key=lambda row: row.line)
+    sources = [{row.source for row in part} for part in parts.values()]
+    assert sum(map(len, sources)) == len(set.union(*sources))
+
+
+def test_a_split_of_no_rows_gets_no_file(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    corpus = stage(EXAMPLES, tmp_path / "scratch")
+    split = choose_split(corpus.hashes, SplitSizes(valid=0, test=0))
+    write_splits(corpus, split, tmp_path, SourceWatch(np.empty(0, np.int64)))
+    assert [path.name for path in tmp_path.glob("*.arrow")] == ["train.arrow"]
+
+
+def test_held_out_rows_keep_duplicates(tmp_path: Path) -> None:
+    examples = [Example("a", "b", 1), Example("a", "b", 2)]
+    tally, hashes = write_held_out(examples, tmp_path / "test.arrow")
+    assert list(TextSplit(tmp_path / "test.arrow")) == examples
+    assert tally.rows == 2
+    assert hashes.tolist() == source_hashes(["a", "a"]).tolist()
+
+
+def test_watched_sources_are_found_among_train_rows() -> None:
+    watch = SourceWatch(source_hashes(["a", "b", "b", "c"]))
+    watch.see(source_hashes(["x", "b"]))
+    watch.see(source_hashes([]))
+    watch.see(source_hashes(["y", "c", "c"]))
+    assert watch.count(source_hashes(["a", "b", "b"])) == 2
+    assert watch.count(source_hashes(["c", "x"])) == 1
+
+
+def test_nothing_watched_is_nothing_found() -> None:
+    watch = SourceWatch(np.empty(0, np.int64))
+    watch.see(source_hashes(["a"]))
+    assert watch.count(source_hashes(["a"])) == 0
