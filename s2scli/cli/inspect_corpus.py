@@ -22,7 +22,7 @@ from s2scli.workspace import Workspace
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect_corpus import CorpusView
 
-BAR_WIDTH = 24
+BAR_WIDTH = 20
 
 
 def command(

@@ -2,8 +2,11 @@ import gzip
 import json
 import os
 import random
+import resource
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +230,53 @@ def test_a_line_of_many_megabytes_is_dropped(tmp_path: Path) -> None:
     assert run(tmp_path, written(tmp_path, text, "c.tsv.gz")).exit_code == 0
     assert report(tmp_path)["files"][0]["dropped"] == {"over_long": 1}
     assert report(tmp_path)["files"][0]["read"] == 52
+
+
+def interrupted(folder: Path, number: signal.Signals) -> int:
+    """Signal a preparation that waits for more of its input; return its exit status."""
+    program = [sys.executable, "-m", "s2scli", "prepare", "-", "-w", str(folder / "w")]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdin
+        process.stdin.write(CORPUS.encode())
+        process.stdin.flush()
+        deadline = time.monotonic() + 30
+        while not (folder / "w" / ".tmp-corpus" / "scratch" / "rows.arrow").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(number)
+        return process.wait(timeout=30)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_run_leaves_the_corpus_that_was_there(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    run(tmp_path, written(tmp_path, CORPUS))
+    before = verify_folder(tmp_path / "w" / "corpus", "corpus")
+    killed = number == signal.SIGKILL
+    assert interrupted(tmp_path, number) == (-number if killed else 128 + number)
+    assert verify_folder(tmp_path / "w" / "corpus", "corpus") == before
+    assert (tmp_path / "w" / ".tmp-corpus").exists() == killed
+    assert run(tmp_path, written(tmp_path, CORPUS)).exit_code == 0
+    assert not (tmp_path / "w" / ".tmp-corpus").exists()
+
+
+def test_a_full_disk_is_a_storage_error_and_nothing_is_left(tmp_path: Path) -> None:
+    run(tmp_path, written(tmp_path, CORPUS))
+    before = verify_folder(tmp_path / "w" / "corpus", "corpus")
+    large = written(
+        tmp_path, "".join(f"{n}{'x' * 900}\t{'y' * 900}\n" for n in range(2000)), "large.tsv"
+    )
+    program = [sys.executable, "-m", "s2scli", "prepare", large, "-w", str(tmp_path / "w")]
+    result = subprocess.run(
+        program,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000)),
+    )
+    assert result.returncode == 74
+    assert result.stderr.startswith("error: cannot write ")
+    assert result.stderr.count("\n") == 1
+    assert verify_folder(tmp_path / "w" / "corpus", "corpus") == before
+    assert not (tmp_path / "w" / ".tmp-corpus").exists()
