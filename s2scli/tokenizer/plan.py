@@ -1,36 +1,39 @@
 """Which tokenizer suits a corpus: the rules, all in one place, and the reasons in words.
 
-Kind, of each side:
+Kind, of each side (characters are counted without spaces):
 
 - word, where the words are a closed set: at most 200 different ones, and fewer than one running
   word in a thousand would be new (phones, labels, commands);
-- char, where a text is a word or two: at most 2.5 words and 40 characters on average (spellings,
-  short lines of Chinese);
+- char, where a line is a word or two: at most 2.5 words and 40 characters on average (spellings,
+  short lines of Chinese); or where only the other side is so, and a line has at most 20
+  characters (dates, numbers, names);
 - bpe, for everything else. It gives as few pieces as unigram, and is learned ten times as fast.
 
 Joint: one tokenizer for both sides, where they are of one kind and have at least half of their
 running characters in common.
 
-Size, of bpe and unigram: the alphabet, and 9 x characters^0.4 pieces beyond it, at most 32,000.
-That is 800 pieces for 600 short sentences, 3900 for the 4 million characters of Multi30k, 6000 for
-11 million, 12,000 for 70 million: bigger text has more words, and can teach more of them. (Small
+Size, of bpe and unigram: the alphabet, and 10 x characters^0.4 pieces beyond it, at most 32,000.
+That is 600 pieces for 600 short sentences, 4000 for the 3 million characters of Multi30k, 6000 for
+8 million, 12,000 for 55 million: more text has more words, and can teach more of them. (Small
 vocabularies serve small corpora best, and a smaller output layer is faster.) char and word hold
 all they meet, at most 32,000.
+
+Alphabet: all characters, if they are at most 500 or cannot be spelled in bytes; else the commonest
+that make up 99.95 % of the text.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from s2scli.tokenizer.settings import Kind, TokenizerSettings
 from s2scli.tokenizer.statistics import TextStatistics, shared_characters
 
 CLOSED_SET, NEW_WORD_RATE = 200, 0.001
-SHORT_WORDS, SHORT_CHARACTERS = 2.5, 40
+FEW_WORDS, SHORT_WORDS, SHORT_LINE = 2.5, 40, 20
 JOINT_SHARE = 0.5
-LEARNED_FACTOR, LEARNED_EXPONENT, MAX_LEARNED = 9, 0.4, 32_000
+LEARNED_FACTOR, LEARNED_EXPONENT, MAX_LEARNED = 10, 0.4, 32_000
 SPECIAL_PIECES, BYTE_PIECES = 4, 256
 BYTES_FROM = 2000
-COVERAGE_WITH_BYTES = 0.9995
+SMALL_ALPHABET, LARGE_ALPHABET_COVERAGE = 500, 0.9995
 
 
 @dataclass(frozen=True)
@@ -73,26 +76,37 @@ def plan_corpus(
     source: TextStatistics, target: TextStatistics, settings: TokenizerSettings
 ) -> CorpusPlan:
     """Choose the tokenizers of a corpus, within what the settings leave open."""
-    kinds = choose_kind(source, settings), choose_kind(target, settings)
-    share = shared_characters(source, target)
-    joint = settings.joint
+    kinds = choose_kind(source, target, settings), choose_kind(target, source, settings)
+    share, joint = shared_characters(source, target), settings.joint
     if joint is None:
         joint = kinds[0] == kinds[1] and share >= JOINT_SHARE
-    reasons = tuple(_reasons(source, target, settings, joint, share))
+    reasons = [] if settings.joint is not None else [_joint_reason(joint, share)]
     if joint:
-        both = _plan(source + target, settings)
-        return CorpusPlan(both, both, joint, reasons)
-    return CorpusPlan(_plan(source, settings), _plan(target, settings), joint, reasons)
+        both = source + target
+        kind = choose_kind(both, both, settings)
+        plan = _plan(kind, both, settings)
+        reasons += _kind_reasons({"both sides": (kind, both)}, settings)
+        return CorpusPlan(plan, plan, joint, tuple(reasons))
+    sides = {"source": (kinds[0], source), "target": (kinds[1], target)}
+    reasons += _kind_reasons(sides, settings)
+    plans = [_plan(kind, text, settings) for kind, text in sides.values()]
+    return CorpusPlan(plans[0], plans[1], joint, tuple(reasons))
 
 
-def choose_kind(text: TextStatistics, settings: TokenizerSettings) -> Kind:
-    """Return the kind of tokenizer that suits a text, or the one that is asked for."""
+def choose_kind(text: TextStatistics, other: TextStatistics, settings: TokenizerSettings) -> Kind:
+    """Return the kind of tokenizer that suits one side, or the one that is asked for."""
     if settings.kind is not None:
         return settings.kind
     if len(text.words) <= CLOSED_SET and text.new_word_rate < NEW_WORD_RATE:
         return "word"
-    short = text.words_per_text <= SHORT_WORDS and text.characters_per_text <= SHORT_CHARACTERS
-    return "char" if short else "bpe"
+    if _is_a_word_or_two(text):
+        return "char"
+    short = text.characters_per_text <= SHORT_LINE
+    return "char" if short and _is_a_word_or_two(other) else "bpe"
+
+
+def _is_a_word_or_two(text: TextStatistics) -> bool:
+    return text.words_per_text <= FEW_WORDS and text.characters_per_text <= SHORT_WORDS
 
 
 def learned_pieces(characters: float) -> int:
@@ -100,44 +114,37 @@ def learned_pieces(characters: float) -> int:
     return min(MAX_LEARNED, int(LEARNED_FACTOR * characters**LEARNED_EXPONENT))
 
 
-def _plan(text: TextStatistics, settings: TokenizerSettings) -> TokenizerPlan:
-    kind = choose_kind(text, settings)
+def _plan(kind: Kind, text: TextStatistics, settings: TokenizerSettings) -> TokenizerPlan:
     learned = learned_pieces(text.corpus_characters) if kind in ("bpe", "unigram") else 0
-    size = settings.vocab_size or SPECIAL_PIECES + text.alphabet(1.0) + learned
+    alphabet = text.alphabet(1.0)
+    size = settings.vocab_size or SPECIAL_PIECES + alphabet + learned
     byte_fallback = settings.byte_fallback
     if byte_fallback is None:
         byte_fallback = kind != "word" and size >= BYTES_FROM
-    coverage = settings.character_coverage or (COVERAGE_WITH_BYTES if byte_fallback else 1.0)
+    coverage = settings.character_coverage
+    if coverage is None:
+        spelled = byte_fallback and alphabet > SMALL_ALPHABET
+        coverage = LARGE_ALPHABET_COVERAGE if spelled else 1.0
     if settings.vocab_size is None:
-        size = SPECIAL_PIECES + BYTE_PIECES * byte_fallback + MAX_LEARNED
-        if learned:
-            size += text.alphabet(coverage) + learned - MAX_LEARNED
-            size = (
-                -(-size // 8) * 8
-            )  # matrices whose sides are multiples of 8 are multiplied faster
+        size = SPECIAL_PIECES + BYTE_PIECES * byte_fallback
+        size += text.alphabet(coverage) + learned if learned else MAX_LEARNED
+        size = -(-size // 8) * 8  # matrices with sides of a multiple of 8 are multiplied faster
     return TokenizerPlan(kind, size, byte_fallback, coverage, settings.split_digits)
 
 
-def _reasons(
-    source: TextStatistics,
-    target: TextStatistics,
-    settings: TokenizerSettings,
-    joint: bool,
-    share: float,
-) -> Iterator[str]:
-    sides = {"both sides": source + target} if joint else {"source": source, "target": target}
-    if settings.joint is None:
-        yield (
-            f"{'one tokenizer for both sides' if joint else 'a tokenizer for each side'}: "
-            f"{share:.0%} of their characters are in common"
-        )
-    if settings.kind is None:
-        for side, text in sides.items():
-            yield f"{side}: {_describe(text)}: {choose_kind(text, settings)} tokenizer"
+def _joint_reason(joint: bool, share: float) -> str:
+    what = "one tokenizer for both sides" if joint else "a tokenizer for each side"
+    return f"{what}: {share:.0%} of their characters are in common"
 
 
-def _describe(text: TextStatistics) -> str:
-    return (
-        f"{len(text.words):,} different words, {text.words_per_text:.1f} words and "
-        f"{text.characters_per_text:.0f} characters a line"
-    )
+def _kind_reasons(
+    sides: dict[str, tuple[Kind, TextStatistics]], settings: TokenizerSettings
+) -> list[str]:
+    """Return a line for each side whose kind was chosen here."""
+    if settings.kind is not None:
+        return []
+    return [
+        f"{side}: {len(text.words):,} different words, {text.words_per_text:.1f} words and "
+        f"{text.characters_per_text:.0f} characters a line: {kind} tokenizer"
+        for side, (kind, text) in sides.items()
+    ]
