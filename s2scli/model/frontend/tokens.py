@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from s2scli.settings import Settings, setting
@@ -25,10 +26,14 @@ class TokenFrontend(nn.Module):
     def __init__(self, settings: TokenFrontendSettings, vocab_size: int, pad_id: int) -> None:
         super().__init__()
         self.output_dim = settings.embedding_dim
-        self.table = nn.Embedding(vocab_size, settings.embedding_dim, padding_idx=pad_id)
+        vectors = torch.empty(vocab_size, settings.embedding_dim)
+        if not vectors.is_meta:  # there it would only import torch._dynamo, for over a second
+            nn.init.normal_(vectors, std=settings.embedding_dim**-0.5)
+            vectors[pad_id] = 0.0
+        self.table = nn.Embedding(
+            vocab_size, settings.embedding_dim, padding_idx=pad_id, _weight=vectors
+        )
         self.dropout = nn.Dropout(settings.dropout)
-        nn.init.normal_(self.table.weight, std=settings.embedding_dim**-0.5)
-        nn.init.zeros_(self.table.weight.data[pad_id])
 
     def forward(self, token_ids: Tensor) -> Tensor:
         """[B, T] to [B, T, E]."""
