@@ -48,16 +48,23 @@ class Line:
     """One line of the input.
 
     Attributes:
-        place: where it is, for messages: file and line number, the first is 1.
+        name: what the file is called in messages.
+        number: the first line is 1.
         text: the line, without its line end; a byte that is not UTF-8 is U+FFFD.
         bad_byte: the place of the first byte that is not UTF-8, the first is 1; 0 where all are.
         cut: only the first 10,000,000 bytes were kept.
     """
 
-    place: str
+    name: str
+    number: int
     text: str
     bad_byte: int = 0
     cut: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages."""
+        return f"{self.name}, line {self.number}"
 
 
 class LineSplitter:
@@ -96,19 +103,19 @@ class LineSplitter:
         data = bytes(self._pending).removesuffix(b"\r")
         if self._number == 1:
             data = data.removeprefix(UTF8_BOM)
-        line = _decode(f"{self._name}, line {self._number}", data, self._cut)
+        line = _decode(self._name, self._number, data, self._cut)
         self._pending.clear()
         self._cut = False
         return line
 
 
-def _decode(place: str, data: bytes, cut: bool) -> Line:
+def _decode(name: str, number: int, data: bytes, cut: bool) -> Line:
     try:
-        return Line(place, data.decode(), cut=cut)
+        return Line(name, number, data.decode(), cut=cut)
     except UnicodeDecodeError as error:
         if cut and error.reason == "unexpected end of data":
-            return Line(place, data[: error.start].decode(), cut=True)
-        return Line(place, data.decode(errors="replace"), error.start + 1, cut)
+            return Line(name, number, data[: error.start].decode(), cut=True)
+        return Line(name, number, data.decode(errors="replace"), error.start + 1, cut)
 
 
 def read_windows(path: Path, settings: StreamSettings) -> Iterator[list[Line]]:

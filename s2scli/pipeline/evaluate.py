@@ -284,7 +284,7 @@ def _read_lines(path: Path) -> Iterator[str]:
 
 
 def _translate(texts: Texts, translator: Searcher, search: SearchSettings, talk: Talk) -> Outputs:
-    lines = [Line(f"sentence {number}", text) for number, text in enumerate(texts.sources, 1)]
+    lines = [Line(texts.name, number, text) for number, text in enumerate(texts.sources, 1)]
     records = []
     started = time.perf_counter()
     for first in range(0, len(lines), TOGETHER):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2scli.data.lines import STDIN
-from s2scli.data.stream import StreamSettings, read_windows
+from s2scli.data.stream import Line, StreamSettings, read_windows
 from s2scli.errors import MissingInputError, StorageError
 from s2scli.files import new_file
 from s2scli.pipeline.lines import Record, Searcher, translate_lines
@@ -29,21 +29,21 @@ Write = Callable[[bytes], object]
 
 @dataclass
 class Oddities:
-    """How many lines were odd in one way, and where the first ones are."""
+    """How many lines were odd in one way, and where the first ones are, by file."""
 
     count: int = 0
-    first: list[str] = field(default_factory=list)
+    first: dict[str, list[int]] = field(default_factory=dict)
 
-    def add(self, place: str) -> None:
+    def add(self, line: Line) -> None:
         """Count one more."""
         self.count += 1
-        if len(self.first) < PLACES_NAMED:
-            self.first.append(place)
+        if self.count <= PLACES_NAMED:
+            self.first.setdefault(line.name, []).append(line.number)
 
     def __str__(self) -> str:
-        more = self.count - len(self.first)
-        named = "; ".join(self.first) + (f"; and {more:,} more" if more else "")
-        return f"{self.count:,} line{'s' if self.count > 1 else ''} ({named})"
+        files = (f"{name}: {', '.join(map(str, places))}" for name, places in self.first.items())
+        more = f"; and {self.count - PLACES_NAMED:,} more" if self.count > PLACES_NAMED else ""
+        return f"{self.count:,} line{'s' if self.count > 1 else ''} ({'; '.join(files)}{more})"
 
 
 @dataclass
@@ -70,11 +70,11 @@ class Tally:
         if record.translation and record.translation.hypotheses:
             self.tokens += len(record.translation.hypotheses[0].pieces)
         if record.overlong:
-            self.overlong.add(record.line.place)
+            self.overlong.add(record.line)
         if record.status == "failed":
-            self.failed.add(record.line.place)
+            self.failed.add(record.line)
         if record.line.bad_byte:
-            self.not_utf8.add(record.line.place)
+            self.not_utf8.add(record.line)
 
 
 def translate(

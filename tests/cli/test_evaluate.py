@@ -114,7 +114,7 @@ def test_files_are_translated_and_the_outputs_kept(evaluate: Run, tmp_path: Path
     document = json.loads(result.stdout)
     assert (document["failed"], document["overlong"]) == (1, 1)
     assert document["scored"] == "s.gz against r"
-    assert "sentence 4: not translated (RuntimeError" in result.stderr
+    assert "s.gz against r, line 4: not translated (RuntimeError" in result.stderr
     assert (tmp_path / "out").read_text() == "A\n\nLONG B B B B B B B B B\n\n"
     table = evaluate(*arguments).stdout
     assert "failed (scored as empty)" in table

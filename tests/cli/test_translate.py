@@ -90,13 +90,19 @@ def test_bad_bytes_are_replaced_and_told_once(translate: Run) -> None:
     assert result.stdout == "A\nB\ufffd\nC\n\ufffd\ufffd\n"
     assert result.stderr.count("\n") == 1
     assert "not UTF-8" in result.stderr
-    assert "2 lines (stdin, line 2; stdin, line 4)" in result.stderr
+    assert "2 lines (stdin: 2, 4)" in result.stderr
 
 
 def test_of_many_odd_lines_the_first_are_named(translate: Run) -> None:
     result = translate(given=b"\xff\n" * 12)
-    assert "12 lines (stdin, line 1; " in result.stderr
-    assert "stdin, line 10; and 2 more)" in result.stderr
+    assert "12 lines (stdin: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10; and 2 more)" in result.stderr
+
+
+def test_odd_lines_are_named_by_file(translate: Run, tmp_path: Path) -> None:
+    for name in ("f", "g"):
+        (tmp_path / name).write_bytes(b"\n\xff\n")
+    result = translate(str(tmp_path / "f"), str(tmp_path / "g"))
+    assert f"2 lines ({tmp_path}/f: 2; {tmp_path}/g: 2)" in result.stderr
 
 
 def test_strict_refuses_bad_bytes(translate: Run) -> None:
@@ -111,9 +117,9 @@ LONG = b"a b c d. e f g h i j\n"
 @pytest.mark.parametrize(
     ("choice", "out", "told"),
     [
-        ("split", "A B C D. E F G H I J\n", "split and joined again: 1 line (stdin, line 1)"),
-        ("truncate", "A B C D. E F G H\n", "truncated: 1 line (stdin, line 1)"),
-        ("empty", "\n", "left out: 1 line (stdin, line 1)"),
+        ("split", "A B C D. E F G H I J\n", "split and joined again: 1 line (stdin: 1)"),
+        ("truncate", "A B C D. E F G H\n", "truncated: 1 line (stdin: 1)"),
+        ("empty", "\n", "left out: 1 line (stdin: 1)"),
     ],
 )
 def test_overlong_lines(translate: Run, choice: str, out: str, told: str) -> None:

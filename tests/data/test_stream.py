@@ -55,14 +55,14 @@ def test_a_mark_is_stripped_once_and_only_from_the_first_line() -> None:
 
 def test_the_first_bad_byte_is_named() -> None:
     (line,) = lines_of(b"ab\xff\xfe")
-    assert line == Line("f, line 1", "ab\ufffd\ufffd", bad_byte=3)
+    assert line == Line("f", 1, "ab\ufffd\ufffd", bad_byte=3)
 
 
 def test_an_endless_line_keeps_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "LINE_BYTES", 5)
     first, second = lines_of(b"abc", b"d\xc3\xa4f", b"g" * 100, b"\nabcde")
-    assert first == Line("f, line 1", "abcd", cut=True)  # the two-byte letter did not fit
-    assert second == Line("f, line 2", "abcde")
+    assert first == Line("f", 1, "abcd", cut=True)  # the two-byte letter did not fit
+    assert second == Line("f", 2, "abcde")
 
 
 def test_a_window_ends_when_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ SEARCH = SearchSettings()
 
 
 def lines(*texts: str) -> list[Line]:
-    return [Line(f"line {number}", text) for number, text in enumerate(texts, 1)]
+    return [Line("f", number, text) for number, text in enumerate(texts, 1)]
 
 
 def outcomes(records: list[Record]) -> list[tuple[str, str]]:
@@ -93,7 +93,9 @@ def test_long_lines_are_truncated() -> None:
 
 
 def test_long_lines_are_refused() -> None:
-    with pytest.raises(CorpusError, match=r"line 2: too long, the model takes 8 tokens; .*split"):
+    with pytest.raises(
+        CorpusError, match=r"f, line 2: too long, the model takes 8 tokens; .*split"
+    ):
         translate_lines(lines("a", LONG), StubTranslator(), SEARCH, "error")
 
 
@@ -103,7 +105,7 @@ def test_a_part_that_fails_fails_the_line() -> None:
 
 
 def test_of_a_line_cut_by_the_reader_no_part_is_passed_off_as_the_whole() -> None:
-    cut = [Line("line 1", "a b", cut=True)]
+    cut = [Line("f", 1, "a b", cut=True)]
     (split,) = translate_lines(cut, StubTranslator(), SEARCH, "split")
     assert (split.status, split.fault) == ("failed", "longer than 10,000,000 bytes")
     (truncated,) = translate_lines(cut, StubTranslator(), SEARCH, "truncate")

@@ -20,7 +20,7 @@ SEPARATORS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
 def record_of(text: str, n_best: int = 1, *, with_attention: bool = True) -> Record:
     (record,) = translate_lines(
-        [Line("line 1", text)],
+        [Line("f", 1, text)],
         StubTranslator(),
         SearchSettings(n_best=n_best),
         with_attention=with_attention,
