@@ -10,6 +10,8 @@ from torch import Tensor
 
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 
+TokenIds = NDArray[np.int32]
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -49,7 +51,7 @@ class Batch:
         )
 
 
-def make_batch(sources: Sequence[NDArray[np.int32]], targets: Sequence[NDArray[np.int32]]) -> Batch:
+def make_batch(sources: Sequence[TokenIds], targets: Sequence[TokenIds]) -> Batch:
     """Pad token ids (no special tokens in them) into a batch."""
     source, lengths = make_source(sources)
     width = max(len(ids) for ids in targets) + 2
@@ -61,7 +63,7 @@ def make_batch(sources: Sequence[NDArray[np.int32]], targets: Sequence[NDArray[n
     return Batch(source, lengths, torch.from_numpy(target))
 
 
-def make_source(sources: Sequence[NDArray[np.int32]]) -> tuple[Tensor, Tensor]:
+def make_source(sources: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:
     """Pad source ids: [B, S] with the end token, and the lengths [B]."""
     lengths = np.array([len(ids) + 1 for ids in sources], dtype=np.int64)
     source = np.full((len(sources), int(lengths.max())), PAD_ID, dtype=np.int64)

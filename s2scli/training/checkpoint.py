@@ -13,8 +13,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from s2scli.errors import CheckpointError
-from s2scli.files import DELETED, FILES, TEMPORARY, Files, storage_errors
+from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.files import (
+    DELETED,
+    FILES,
+    TEMPORARY,
+    Files,
+    recover_folder,
+    remove_folder,
+    storage_errors,
+)
 from s2scli.manifest import encode_json, new_folder, read_json, verify_folder
 from s2scli.training.progress import Progress
 
@@ -87,8 +95,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     state = read_json(folder / "state.json")
     try:
         progress, machine = Progress.from_json(state["progress"]), state["machine"]
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder / 'state.json'}: damaged ({error})") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / 'state.json'}: damaged ({error!r:.80})") from error
     return Checkpoint(
         manifest.settings,
         manifest.made_from,
@@ -118,7 +126,7 @@ def newest_checkpoint(training: Path) -> tuple[Checkpoint | None, list[str]]:
     for folder in list_checkpoints(training):
         try:
             return load_checkpoint(folder), faults
-        except CheckpointError as error:
+        except (CheckpointError, MissingInputError) as error:
             faults.append(str(error))
     if faults:
         raise CheckpointError(f"no checkpoint is whole: {faults[0]}; start anew with --restart")
@@ -126,12 +134,17 @@ def newest_checkpoint(training: Path) -> tuple[Checkpoint | None, list[str]]:
 
 
 def sweep(training: Path, files: Files = FILES) -> None:
-    """Remove what a crash left half-written or half-removed."""
+    """Undo what a crash left half-written, half-replaced or half-removed.
+
+    Raises:
+        StorageError: the folder cannot be written to.
+    """
     with storage_errors(training):
         files.make_folder(training)
-        for path in training.iterdir():
-            if path.name.startswith((TEMPORARY, DELETED)):
-                files.remove(path)
+    for path in sorted(training.iterdir()):
+        for prefix in (TEMPORARY, DELETED):
+            if path.name.startswith(prefix):
+                recover_folder(path.with_name(path.name.removeprefix(prefix)), files)
 
 
 def encode_tensors(tensors: Mapping[str, Tensor]) -> bytes:
@@ -237,7 +250,4 @@ def _remove_old(training: Path, best_step: int, files: Files) -> None:
     kept = {checkpoint_folder(training, best_step)} | set(list_checkpoints(training)[:KEPT])
     for folder in list_checkpoints(training):
         if folder not in kept:
-            with storage_errors(folder):
-                doomed = folder.with_name(f"{DELETED}{folder.name}")
-                files.rename(folder, doomed)
-                files.remove(doomed)
+            remove_folder(folder, files)

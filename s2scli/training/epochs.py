@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
-from s2scli.data.batch import Batch, make_batch
-from s2scli.data.batching import Rows, fits, plan_epoch
-from s2scli.data.encoded import EncodedSplit
+from s2scli.data.batch import Batch, TokenIds, make_batch
+from s2scli.data.batching import Lengths, Rows, fits, plan_epoch
 from s2scli.errors import CorpusError
 from s2scli.training.progress import Progress
 from s2scli.training.settings import TrainingSettings
@@ -21,6 +21,24 @@ class EpochPlan:
     batches: Sequence[Rows]
 
 
+class EncodedPairs(Protocol):
+    """The training split as token ids (`data.EncodedSplit` is one)."""
+
+    @property
+    def source_lengths(self) -> Lengths:
+        """Tokens of each source, [rows]."""
+        ...
+
+    @property
+    def target_lengths(self) -> Lengths:
+        """Tokens of each target, [rows]."""
+        ...
+
+    def gather(self, rows: Rows) -> tuple[Sequence[TokenIds], Sequence[TokenIds]]:
+        """Return the token ids of the sources and targets of these rows."""
+        ...
+
+
 class TrainingBatches:
     """Reads the training split, batch by batch, from wherever a run stands.
 
@@ -28,7 +46,7 @@ class TrainingBatches:
         CorpusError: no pair is short enough.
     """
 
-    def __init__(self, split: EncodedSplit, settings: TrainingSettings) -> None:
+    def __init__(self, split: EncodedPairs, settings: TrainingSettings) -> None:
         self.split, self.settings = split, settings
         kept = fits(split.source_lengths, split.target_lengths, settings.max_length)
         self.kept, self.too_long = int(kept.sum()), int((~kept).sum())
