@@ -79,4 +79,6 @@ def _facts(facts: "ModelFacts") -> list[tuple[str, str]]:
 def _value(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_value(item)}" for key, item in value.items())
+    if isinstance(value, int):
+        return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

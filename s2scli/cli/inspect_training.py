@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.table import Table
 from rich.text import Text
 
 from s2scli.cli.options import (
@@ -59,13 +60,11 @@ def _show(history: "History", talk: Talk) -> None:
         lines = draw_curves(curves, talk.stdout.width, height, ascii_only=ascii_only)
         for line in (*lines, Text()):
             talk.show(line)
-    headings = ("step", "epoch", "minutes", *history.scores)
-    rows = [_row(name, record, history.scores) for name, record in _marked(history)]
-    talk.show(make_table(("", *headings), rows, numbers=headings))
+    talk.show(_summary_table(history))
 
 
 def _plots(history: "History") -> "Iterator[tuple[list[Curve], int]]":
-    """Yield the curves of each plot, with its height: the losses, then each text score."""
+    """Yield each plot's curves and height: the losses, then every text score that changed."""
     from s2scli.report.curve import Curve
 
     def curve(
@@ -83,7 +82,8 @@ def _plots(history: "History") -> "Iterator[tuple[list[Curve], int]]":
         LOSS_HEIGHT,
     )
     for name in history.scores:
-        if name in TEXT_SCORES:
+        measured = {record.values.get(name) for record in history.validations}
+        if name in TEXT_SCORES and len(measured) > 1:
             best = [history.best] if history.best else []
             yield (
                 [
@@ -94,12 +94,24 @@ def _plots(history: "History") -> "Iterator[tuple[list[Curve], int]]":
             )
 
 
-def _marked(history: "History") -> "list[tuple[str, Record]]":
-    """Return the lines of the table: the best validation and the last, or the last update."""
-    best = [("best", history.best)] if history.best else []
-    return [*best, ("last", (history.validations or history.updates)[-1])]
-
-
-def _row(name: str, record: "Record", scores: list[str]) -> tuple[str, ...]:
-    values = (f"{record.values[s]:.4g}" if s in record.values else "" for s in scores)
-    return (name, f"{record.step:,}", f"{record.epoch:.1f}", f"{record.seconds / 60:.1f}", *values)
+def _summary_table(history: "History") -> Table:
+    """Return where the run is, and what was measured at its best step and at its last."""
+    columns = {"best": history.best, "last": (history.validations or history.updates)[-1]}
+    marked = {name: record for name, record in columns.items() if record}
+    place = [
+        ("step", [f"{record.step:,}" for record in marked.values()]),
+        ("epoch", [f"{record.epoch:.1f}" for record in marked.values()]),
+        ("minutes", [f"{record.seconds / 60:.1f}" for record in marked.values()]),
+    ]
+    scores = [
+        (
+            name,
+            [
+                f"{record.values[name]:.4g}" if name in record.values else ""
+                for record in marked.values()
+            ],
+        )
+        for name in history.scores
+    ]
+    rows = [(name, *values) for name, values in (*place, *scores)]
+    return make_table(("", *marked), rows, numbers=tuple(marked))

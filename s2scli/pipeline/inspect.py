@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from s2scli.errors import CheckpointError, MissingInputError, UsageError
+from s2scli.errors import CheckpointError, CorpusError, MissingInputError, UsageError
 from s2scli.manifest import MANIFEST, Manifest, verify_folder
 from s2scli.report.attention import AttentionMap
 from s2scli.settings import SettingRow, Tree, list_settings, load_settings, read_toml, toml_text
@@ -135,6 +135,7 @@ def inspect_attention(
 
     Raises:
         UsageError: the text is empty, or the model has no attention.
+        CorpusError: the search found no translation.
         CheckpointError: the model is damaged.
         MissingInputError: there is no model in `folder`.
     """
@@ -228,12 +229,21 @@ def inspect_training(folder: Path) -> History:
 
 
 def _map_of(translation: "Translation") -> AttentionMap:
+    if not translation.hypotheses:
+        raise CorpusError("the search found no translation of this text; give one with --target")
     best = translation.hypotheses[0]
     if best.attention is None or not np.isfinite(best.attention).all():
         raise CheckpointError(
             "the attention weights of this model are not numbers; its parameters are damaged"
         )
-    return AttentionMap(translation.source_pieces, best.pieces, best.attention, best.token_scores)
+    return AttentionMap(
+        translation.source_pieces,
+        best.pieces,
+        best.attention,
+        best.token_scores,
+        translation.source,
+        best.text,
+    )
 
 
 def list_recipes() -> "list[Recipe]":

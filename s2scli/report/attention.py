@@ -26,17 +26,29 @@ class AttentionMap:
         target_pieces: the target's tokens with the end token, T of them.
         weights: [T, S], each row a distribution over the source.
         token_scores: the log-probability of each target piece, [T], or None.
+        source: the source as text; empty stands for its pieces joined.
+        target: the target as text; empty stands for its pieces joined.
     """
 
     source_pieces: tuple[str, ...]
     target_pieces: tuple[str, ...]
     weights: NDArray[np.float32]
     token_scores: tuple[float, ...] | None = None
+    source: str = ""
+    target: str = ""
 
     def __post_init__(self) -> None:
         shape = (len(self.target_pieces), len(self.source_pieces))
         if self.weights.shape != shape or 0 in shape:
             raise ValueError(f"attention weights are {self.weights.shape}, the pieces {shape}")
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """The source and the target as text."""
+        return (
+            self.source or join_pieces(self.source_pieces),
+            self.target or join_pieces(self.target_pieces),
+        )
 
     @property
     def entropies(self) -> NDArray[np.float64]:
@@ -141,9 +153,10 @@ def link_words(attention: AttentionMap, threshold: float) -> list[Link]:
 
 def attention_document(attention: AttentionMap, threshold: float) -> dict[str, Any]:
     """Return a map as a JSON document: the raw matrix with its tokens, the summary, the links."""
+    source, target = attention.texts
     return {
-        "source": join_pieces(attention.source_pieces),
-        "target": join_pieces(attention.target_pieces),
+        "source": source,
+        "target": target,
         "source_pieces": list(attention.source_pieces),
         "target_pieces": list(attention.target_pieces),
         "weights": attention.weights.tolist(),

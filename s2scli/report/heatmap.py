@@ -19,7 +19,6 @@ from s2scli.report.attention import (
     AttentionMap,
     AttentionSummary,
     Link,
-    join_pieces,
     link_words,
     summarize,
 )
@@ -108,11 +107,8 @@ def render_lines(lines: Sequence[Text], system: ColourSystem) -> str:
 
 def sentence_lines(attention: AttentionMap, width: int) -> list[Text]:
     """Return the source and the target, a line each."""
-    source, target = (
-        cut(label(join_pieces(pieces)), width)
-        for pieces in (attention.source_pieces, attention.target_pieces)
-    )
-    return [Text(isolated(source), DIM), Text(isolated(target), Style(bold=True))]
+    source, target = (isolated(cut(label(text), width)) for text in attention.texts)
+    return [Text(source, DIM), Text(target, Style(bold=True))]
 
 
 def heatmap_lines(

@@ -1,6 +1,6 @@
 """An attention map as one HTML page: values on hover, no scripts, nothing loaded from anywhere."""
 
-from s2scli.report.attention import NOTE, AttentionMap, Link, join_pieces, link_words, summarize
+from s2scli.report.attention import NOTE, AttentionMap, Link, link_words, summarize
 from s2scli.report.colours import hex_colour
 from s2scli.report.heatmap import summary_text
 from s2scli.report.markup import escaped
@@ -27,10 +27,7 @@ footer { margin-top: 1.5rem; opacity: .7; font-size: .85rem; }
 
 def attention_html(attention: AttentionMap, threshold: float) -> str:
     """Return the page: the sentence pair, the map, the alignment and the summary."""
-    source, target = (
-        escaped(join_pieces(pieces))
-        for pieces in (attention.source_pieces, attention.target_pieces)
-    )
+    source, target = map(escaped, attention.texts)
     links = "\n".join(_link_row(link) for link in link_words(attention, threshold))
     stops = ", ".join(hex_colour(step / 8) for step in range(9))
     return f"""<!doctype html>

@@ -2,8 +2,8 @@
 
 from rich.cells import cell_len
 
-from s2scli.report.attention import AttentionMap, join_pieces, summarize
-from s2scli.report.cells import label
+from s2scli.report.attention import AttentionMap, summarize
+from s2scli.report.cells import cut, label
 from s2scli.report.colours import hex_colour
 from s2scli.report.heatmap import summary_text
 from s2scli.report.markup import escaped
@@ -16,6 +16,7 @@ MARGIN = 16
 GAP = 8
 LINE = 20
 KEY_STEPS = 16
+MAX_TITLE_CELLS = 120
 
 
 def attention_svg(attention: AttentionMap) -> str:
@@ -23,9 +24,9 @@ def attention_svg(attention: AttentionMap) -> str:
     rows, columns = attention.weights.shape
     left = MARGIN + _length(attention.target_pieces) + GAP
     top = MARGIN + LINE + _length(attention.source_pieces) + GAP
-    title = f"{join_pieces(attention.source_pieces)} → {join_pieces(attention.target_pieces)}"
+    title = cut(label(" → ".join(attention.texts)), MAX_TITLE_CELLS)
     summary = summary_text(summarize(attention))
-    longest = max(cell_len(label(title)), len(summary)) * CELL
+    longest = max(cell_len(title), len(summary)) * CELL
     width = round(max(left + columns * SIDE, longest) + 2 * MARGIN)
     height = round(top + rows * SIDE + 3 * LINE + MARGIN)
     body = [

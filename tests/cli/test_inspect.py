@@ -1,0 +1,332 @@
+"""`s2s inspect` on a real model folder, untrained, with and without attention."""
+
+import json
+import re
+import shutil
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from s2scli.cli.app import app
+from s2scli.config import Recipe, load_recipe, recipe_names
+from s2scli.pipeline.model_folder import WEIGHTS, build_model, model_facts, write_model_folder
+from s2scli.settings import list_settings
+from s2scli.tokenizer.learning import learn_sentencepiece
+from s2scli.tokenizer.plan import TokenizerPlan
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.checkpoint import model_weights
+
+TEXTS = ("A dog runs .", "Two dogs run through the grass .", "Ein Hund rennt .") * 4
+UPDATES = [
+    {"kind": "update", "step": s, "epoch": s / 10, "loss": 9 - s / 10, "seconds": 6.0 * s}
+    for s in range(10, 60, 10)
+]
+VALIDATIONS = [
+    {
+        "kind": "validation",
+        "step": step,
+        "epoch": step / 10,
+        "seconds": 6.0 * step,
+        "scores": {"loss": 8 - bleu / 10, "bleu": bleu, "exact_match": 0.0},
+        "best": best,
+    }
+    for step, bleu, best in ((0, 0.0, True), (30, 12.5, True), (50, 11.0, False))
+]
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["inspect", *map(str, arguments)])
+
+
+def run_json(*arguments: str | Path) -> Any:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def refused(result: Result, status: int) -> str:
+    """The one line of a refusal."""
+    assert result.exit_code == status
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def write_model(folder: Path, attention: str) -> Path:
+    plan = TokenizerPlan("char", 40, False, 1.0, False)
+    pieces = learn_sentencepiece(lambda: TEXTS, plan, "none")
+    tokenizers = Tokenizers(pieces, pieces, joint=True)
+    changes = [f"model.attention={{kind='{attention}'}}", "search.max_length_ratio=0.1"]
+    recipe = load_recipe("tiny", changes)
+    torch.manual_seed(1)
+    model = build_model(recipe, tokenizers)
+    facts = model_facts(model, 1234, 90.0, {"bleu": 12.5})
+    write_model_folder(folder, recipe, model_weights(model), tokenizers, facts)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("inspect") / "model", "dot")
+
+
+@pytest.fixture(scope="module")
+def blind_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("inspect") / "blind", "none")
+
+
+@pytest.fixture
+def metrics(tmp_path: Path) -> Callable[..., Path]:
+    """Write lines of `metrics.jsonl` and return the workspace."""
+
+    def write(*lines: object) -> Path:
+        folder = tmp_path / "training"
+        folder.mkdir()
+        texts = [line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines]
+        (folder / "metrics.jsonl").write_text("".join(texts))
+        return tmp_path
+
+    return write
+
+
+def files_of(folder: Path) -> list[tuple[str, int]]:
+    return sorted((path.name, path.stat().st_mtime_ns) for path in folder.rglob("*"))
+
+
+def test_attention_of_a_translation_is_shown_and_nothing_is_written(model: Path) -> None:
+    before = files_of(model.parent)
+    result = run("attention", "A dog", "-m", model)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("A dog\n")
+    assert "weight bits prob" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert result.stderr == ""
+    assert files_of(model.parent) == before
+
+
+def test_a_given_target_is_forced(model: Path) -> None:
+    document = run_json("attention", "A dog", "--target", "Ein Hund", "-m", model)
+    assert document["target"] == "Ein Hund"
+    weights = np.array(document["weights"])
+    assert weights.shape == (len(document["target_pieces"]), len(document["source_pieces"]))
+    assert weights.sum(axis=1) == pytest.approx(np.ones(len(weights)), abs=1e-5)
+    assert len(document["token_scores"]) == len(weights)
+
+
+def test_the_workspace_holds_the_model(model: Path) -> None:
+    one = run("attention", "A dog", "-m", model).stdout
+    assert run("attention", "A dog", "-w", model.parent).stdout == one
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("a.html", "<!doctype html>"), ("a.svg", "<svg "), ("a.json", "{\n"), ("a.txt", "A dog\n")],
+)
+def test_a_file_is_written_in_the_format_of_its_suffix(
+    name: str, begins: str, model: Path, tmp_path: Path
+) -> None:
+    result = run("attention", "A dog", "-m", model, "-o", tmp_path / name)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.replace("\n", "") == f"wrote {tmp_path / name}"
+    assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
+
+
+def test_the_format_asked_for_wins(model: Path, tmp_path: Path) -> None:
+    run("attention", "A dog", "-m", model, "-o", tmp_path / "a.svg", "-f", "html")
+    assert (tmp_path / "a.svg").read_text(encoding="utf-8").startswith("<!doctype html>")
+    coloured = run("attention", "A dog", "-m", model, "-f", "ansi").stdout
+    plain = run("attention", "A dog", "-m", model, "-f", "plain").stdout
+    assert "\x1b[48;2;" in coloured
+    assert "\x1b" not in plain
+
+
+def test_the_width_is_kept(model: Path) -> None:
+    shown = run("attention", "Two dogs run . " * 4, "-m", model, "--width", "40").stdout
+    assert max(map(len, shown.splitlines())) <= 40
+
+
+def test_hostile_text_is_harmless(model: Path, tmp_path: Path) -> None:
+    text = "\x1b[31m[link=x]<script>\x07"
+    shown = run("attention", text, "-m", model).stdout
+    assert shown.startswith("␛[31m[link=x]<script>␇\n")
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", shown)
+    run("attention", text, "-m", model, "-o", tmp_path / "a.html")
+    assert "<script" not in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+def test_a_model_without_attention_names_recipes_that_have_it(blind_model: Path) -> None:
+    line = refused(run("attention", "A dog", "-m", blind_model), 2)
+    assert "has no attention" in line
+    assert "bahdanau2015" in line
+    assert "elman" not in line
+
+
+def test_an_empty_text_is_refused(model: Path) -> None:
+    assert "the text is empty" in refused(run("attention", "  ", "-m", model), 2)
+
+
+@pytest.mark.parametrize("command", [("attention", "A dog"), ("model",)])
+def test_a_missing_model_is_named(command: tuple[str, ...], tmp_path: Path) -> None:
+    line = refused(run(*command, "-w", tmp_path), 66)
+    assert f"{tmp_path / 'model'}: no model here" in line
+    assert "s2s train" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("attention", "A dog"), ("model",)])
+def test_a_damaged_model_is_refused(command: tuple[str, ...], model: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(model, tmp_path / "copy"))
+    weights = bytearray((copy / WEIGHTS).read_bytes())
+    weights[-1] ^= 1
+    (copy / WEIGHTS).write_bytes(weights)
+    assert f"{WEIGHTS}: damaged" in refused(run(*command, "-m", copy), 65)
+
+
+def test_a_file_that_cannot_be_written_is_named(model: Path) -> None:
+    line = refused(run("attention", "A dog", "-m", model, "-o", "/dev/null/a.svg"), 74)
+    assert "/dev/null/a.svg" in line
+
+
+def test_a_model_is_described(model: Path) -> None:
+    document = run_json("model", "-m", model)
+    recipe = load_recipe(str(model / "recipe.toml"))
+    assert document["recipe"] == recipe.model_dump(mode="json")
+    assert document["training"]["step"] == 1234
+    assert document["vocab_size"].keys() == {"joint"}
+    counts = [np.prod(tensor["shape"], dtype=int) for tensor in document["tensors"]]
+    assert counts == [tensor["count"] for tensor in document["tensors"]]
+    assert document["parameters"]["total"] == sum(counts) == document["training"]["parameters"]
+    assert sum(document["parameters"]["parts"].values()) == sum(counts)
+
+
+def test_a_model_is_shown_as_tables(model: Path) -> None:
+    shown = run("model", "-m", model).stdout
+    assert "encoder.recurrence.weight_hh_l0" in shown
+    assert "96 × 32" in shown
+    assert re.search(r"joint vocabulary +\d+", shown)
+    assert re.search(r"total +[\d,]+", shown)
+
+
+def test_a_run_is_drawn(metrics: Callable[..., Path]) -> None:
+    shown = run("training", "-w", metrics(*UPDATES, *VALIDATIONS)).stdout
+    assert "training loss" in shown
+    assert "● validation loss" in shown
+    assert "validation bleu" in shown
+    assert "validation exact_match" not in shown  # it never changed
+    assert re.search(r"^step +30 +50 *$", shown, re.MULTILINE)
+    assert re.search(r"^bleu +12.5 +11 *$", shown, re.MULTILINE)
+    assert all(len(line) <= 80 for line in shown.splitlines())
+
+
+def test_a_run_as_json(metrics: Callable[..., Path]) -> None:
+    document = run_json("training", "-w", metrics(*UPDATES, *VALIDATIONS))
+    assert document["best"]["step"] == 30
+    assert document["best"]["bleu"] == 12.5
+    assert [line["step"] for line in document["updates"]] == [10, 20, 30, 40, 50]
+    assert [line["step"] for line in document["validations"]] == [0, 30, 50]
+
+
+def test_values_that_are_not_finite_are_null(metrics: Callable[..., Path]) -> None:
+    diverged = {**UPDATES[0], "loss": float("nan"), "gradient_norm": None}
+    document = run_json("training", "-w", metrics(diverged))
+    assert document["updates"][0]["loss"] is None
+    assert document["updates"][0]["gradient_norm"] is None
+    assert document["best"] is None
+
+
+def test_a_last_line_cut_short_is_left_out(metrics: Callable[..., Path]) -> None:
+    workspace = metrics(*UPDATES, '{"kind": "update", "st')
+    assert len(run_json("training", "-w", workspace)["updates"]) == len(UPDATES)
+    assert run("training", "-w", workspace).exit_code == 0
+
+
+@pytest.mark.parametrize("lines", [None, []])
+def test_a_run_that_recorded_nothing_is_refused(
+    lines: list[str] | None, metrics: Callable[..., Path], tmp_path: Path
+) -> None:
+    workspace = tmp_path if lines is None else metrics(*lines)
+    line = refused(run("training", "-w", workspace), 66)
+    assert "metrics.jsonl: no training to look at yet" in line
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"kind": "sonnet", "step": 1, "epoch": 0, "seconds": 1},
+        {"kind": "update", "step": "x", "epoch": 0, "seconds": 1},
+        {"kind": "update", "step": 1, "epoch": 0},
+        {"kind": "validation", "step": 1, "epoch": 0, "seconds": 1, "scores": 3},
+        {"kind": "update", "step": 1, "epoch": 0, "seconds": 1, "loss": [1]},
+    ],
+)
+def test_a_record_of_another_kind_is_damage(
+    record: dict[str, Any], metrics: Callable[..., Path]
+) -> None:
+    line = refused(run("training", "-w", metrics(record)), 65)
+    assert "metrics.jsonl: damaged" in line
+
+
+def test_all_recipes_are_listed() -> None:
+    shown = run("recipe").stdout
+    assert all(f"\n{name} " in shown for name in recipe_names())
+    assert [recipe["name"] for recipe in run_json("recipe")] == recipe_names()
+
+
+def test_a_recipe_resolves_to_its_values() -> None:
+    result = run("recipe", "bahdanau2015", "--set", "model.encoder.model_dim=77")
+    assert re.search(r"^model.encoder.model_dim +77 +256 +units", result.stdout, re.MULTILINE)
+    assert "model.attention.kind" in result.stdout
+    document = run_json("recipe", "bahdanau2015")
+    assert document == load_recipe("bahdanau2015").model_dump(mode="json")
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_value_of_a_recipe_is_listed(name: str) -> None:
+    def leaves(tree: dict[str, Any], prefix: str = "") -> set[str]:
+        return {
+            path
+            for key, value in tree.items()
+            for path in (
+                leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"]
+            )
+        }
+
+    shown = run("recipe", name, "--settings").stdout
+    listed = set(re.findall(r"^([\w.]+) = ", shown, re.MULTILINE))
+    tree = load_recipe(name).model_dump(mode="json")
+    assert listed == leaves(tree) - {"name", "paper", "description"}
+
+
+def test_a_recipe_as_toml_is_a_recipe(tmp_path: Path) -> None:
+    result = run("recipe", "luong2015", "--toml")
+    assert tomllib.loads(result.stdout)["name"] == "luong2015"
+    (tmp_path / "mine.toml").write_text(result.stdout, encoding="utf-8")
+    assert load_recipe(str(tmp_path / "mine.toml")) == load_recipe("luong2015")
+
+
+def test_every_setting_is_explained() -> None:
+    rows = list(list_settings(Recipe))
+    assert [row["path"] for row in run_json("recipe", "--settings")] == [row.path for row in rows]
+    shown = " ".join(run("recipe", "--settings").stdout.split())
+    assert all(" ".join(row.help.split()) in shown for row in rows)
+
+
+def test_an_unknown_recipe_offers_the_nearest() -> None:
+    line = refused(run("recipe", "badanau2015"), 78)
+    assert "did you mean bahdanau2015?" in line
+
+
+def test_an_unknown_setting_offers_the_nearest() -> None:
+    line = refused(run("recipe", "elman", "--set", "model.encoder.model_dims=3"), 78)
+    assert "model_dim?" in line
+
+
+@pytest.mark.parametrize("flags", [("--toml",), ("--set", "a=b")])
+def test_changes_need_a_recipe(flags: tuple[str, ...]) -> None:
+    assert "need a recipe" in refused(run("recipe", *flags), 2)
