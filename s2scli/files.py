@@ -48,8 +48,12 @@ class Files:
         old.replace(new)
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder and its parents; one that is there is left as it is."""
-        path.mkdir(parents=True, exist_ok=True)
+        """Make a folder and its parents, durably; one that is there is left as it is."""
+        if path.is_dir():
+            return
+        self.make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        self.sync_folder(path.parent)
 
     def remove(self, path: Path) -> None:
         """Remove a file or a whole folder."""
@@ -118,6 +122,20 @@ def publish_folder(temporary: Path, path: Path, files: Files = FILES) -> None:
     files.remove(old)
 
 
+def remove_folder(path: Path, files: Files = FILES) -> None:
+    """Remove a folder; a crash leaves all of it, or only scraps that `recover_folder` removes.
+
+    Raises:
+        StorageError: it cannot be removed.
+    """
+    scrap = temporary_name(path)
+    with storage_errors(path):
+        files.remove(scrap)
+        files.rename(path, scrap)
+        files.sync_folder(path.parent)
+        files.remove(scrap)
+
+
 def temporary_name(path: Path) -> Path:
     """Return the name under which `path` is written before it is published."""
     return path.with_name(f"{TEMPORARY}{path.name}")
@@ -132,6 +150,17 @@ def recover_folder(path: Path, files: Files = FILES) -> None:
         for scrap in (old, temporary):
             if scrap.exists():
                 files.remove(scrap)
+
+
+@contextlib.contextmanager
+def recovered_on_failure(path: Path, files: Files = FILES) -> Iterator[None]:
+    """Put the folder `path` back as it was if the block fails or is interrupted."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(StorageError):
+            recover_folder(path, files)
+        raise
 
 
 @contextlib.contextmanager

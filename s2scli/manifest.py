@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.files import (
     FILES,
     Files,
     publish_folder,
-    removed_on_failure,
+    recovered_on_failure,
     storage_errors,
     temporary_name,
 )
@@ -81,7 +83,7 @@ def new_folder(
         StorageError: the disk is full or a write failed.
     """
     temporary = temporary_name(path)
-    with storage_errors(path), removed_on_failure(temporary, files):
+    with storage_errors(path), recovered_on_failure(path, files):
         files.remove(temporary)
         files.make_folder(temporary)
         yield temporary
@@ -102,21 +104,22 @@ def read_manifest(folder: Path, kind: str) -> Manifest:
     path = folder / MANIFEST
     if not path.exists():
         raise MissingInputError(f"{folder}: no {kind} here (it has no {MANIFEST})")
-    tree = read_json(path)
     try:
-        files = {name: FileRecord(**record) for name, record in tree.pop("files").items()}
-        manifest = Manifest(files=files, **tree)
-        number = int(manifest.format)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise CheckpointError(f"{path}: not a manifest of s2s ({error})") from error
-    if manifest.kind != kind:
-        raise CheckpointError(f"{folder}: expected a {kind}, found a {manifest.kind!r}")
-    if number > FORMATS[kind]:
+        manifest = TypeAdapter(Manifest).validate_python(read_json(path))
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in fault["loc"])
         raise CheckpointError(
-            f"{folder}: {kind} format {number} is newer than this version of s2s reads "
-            f"({FORMATS[kind]}); upgrade s2scli"
+            f"{path}: not a manifest of s2s ({key:.80}: {fault['msg'].lower()})"
+        ) from error
+    if manifest.kind != kind:
+        raise CheckpointError(f"{folder}: expected a {kind}, found a {manifest.kind[:80]!r}")
+    if manifest.format > FORMATS[kind]:
+        raise CheckpointError(
+            f"{folder}: {kind} format {manifest.format!s:.20} is newer than this version of s2s "
+            f"reads ({FORMATS[kind]}); upgrade s2scli"
         )
-    for name in files:
+    for name in manifest.files:
         if not SAFE_NAME.fullmatch(name):
             raise CheckpointError(f"{path}: refuses the file name {name[:80]!r}")
     return manifest
@@ -170,9 +173,16 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return the SHA-256 of a file, read in blocks.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _records(folder: Path) -> dict[str, FileRecord]:

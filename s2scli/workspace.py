@@ -11,7 +11,7 @@ from pathlib import Path
 import filelock
 
 from s2scli.errors import LockedError
-from s2scli.files import recover_folder, storage_errors, write_file
+from s2scli.files import FILES, recover_folder, storage_errors, write_file
 from s2scli.manifest import encode_json, read_json
 
 
@@ -57,7 +57,7 @@ class Workspace:
             StorageError: the workspace cannot be written to.
         """
         with storage_errors(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
+            FILES.make_folder(self.root)
             lock = filelock.FileLock(self.root / ".lock")
             try:
                 lock.acquire(blocking=False)
@@ -65,13 +65,17 @@ class Workspace:
                 raise LockedError(f"{self.root} is in use by {self._owner()}") from error
         try:
             write_file(self.root / ".owner.json", encode_json(_this_process(command)))
-            for folder in (self.corpus, self.tokenizer, self.encoded, self.model):
+            for folder in self._folders:
                 recover_folder(folder)
             yield
         finally:
             with contextlib.suppress(OSError):
                 (self.root / ".owner.json").unlink(missing_ok=True)
             lock.release()
+
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        return self.corpus, self.tokenizer, self.encoded, self.training, self.model
 
     def _owner(self) -> str:
         try:

@@ -18,6 +18,7 @@ from s2scli.settings import load_settings, read_toml
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import encode_tensors, load_weights, read_tensors
 
+MAX_HEADER_BYTES = 1_000_000
 RECIPE, WEIGHTS, CARD = "recipe.toml", "model.safetensors", "README.md"
 
 
@@ -113,7 +114,7 @@ def _check_size(path: Path, recipe: Recipe, tokenizers: Tokenizers) -> None:
     """Refuse weights that cannot be this recipe's, before memory is given to them."""
     with torch.device("meta"):
         expected = 4 * count_parameters(build_model(recipe, tokenizers))
-    if plain_file_size(path) < expected:
+    if not expected < plain_file_size(path) < expected + MAX_HEADER_BYTES:
         raise CheckpointError(
             f"{path}: {plain_file_size(path)} bytes, the recipe's weights take {expected}"
         )

@@ -1,7 +1,8 @@
 """`s2s train`: train, validate, keep the best, resume."""
 
+import contextlib
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +10,9 @@ import torch
 
 from s2scli.config import DEFAULT_RECIPE, Recipe, load_recipe
 from s2scli.data.encoded import open_encoded
-from s2scli.errors import CheckpointError, ConfigError, MissingInputError
-from s2scli.files import FILES, storage_errors
-from s2scli.manifest import read_manifest
+from s2scli.errors import CheckpointError, ConfigError, MissingInputError, StorageError
+from s2scli.files import remove_folder
+from s2scli.manifest import read_manifest, verify_folder
 from s2scli.model.seq2seq import count_parameters, pick_device
 from s2scli.pipeline.model_folder import build_model, model_facts, write_model_folder
 from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
@@ -105,10 +106,13 @@ def train(workspace: Workspace, request: TrainRequest, talk: Talk) -> TrainRepor
         StorageError: the disk is full or writing failed.
     """
     with workspace.locked("train"):
+        checkpoint = None if request.restart else _checkpoint_to_resume(workspace, talk)
+        recipe = choose_recipe(request, checkpoint)
+        if checkpoint:  # before a tokenizer is learned from a corpus that is not the run's
+            corpus = read_manifest(workspace.corpus, "corpus")
+            _check_origin(checkpoint, {"corpus": corpus.digest})
         tokenizers = ensure_tokenizer(workspace, None, talk)
         ensure_encoded(workspace, tokenizers, talk)
-        checkpoint = _checkpoint_to_resume(workspace, request, talk)
-        recipe = choose_recipe(request, checkpoint)
         session = _begin(workspace, recipe, tokenizers, request, checkpoint, talk)
         return _run(session, talk)
 
@@ -133,14 +137,13 @@ def choose_recipe(request: TrainRequest, checkpoint: Checkpoint | None) -> Recip
     Raises:
         ConfigError: it differs from the recipe of the run that is there, limits apart.
     """
-    if checkpoint and request.recipe is None and not request.assignments:
-        recipe = load_settings(Recipe, checkpoint.settings, "the checkpoint's recipe")
+    own = load_settings(Recipe, checkpoint.settings, "checkpoint") if checkpoint else None
+    if own and request.recipe is None and not request.assignments:
+        recipe = own
     else:
         recipe = load_recipe(request.recipe or DEFAULT_RECIPE, request.assignments)
-    if checkpoint:
-        differences = settings_difference(
-            _without_limits(checkpoint.settings), _without_limits(recipe.model_dump(mode="json"))
-        )
+    if own:
+        differences = settings_difference(_without_limits(own), _without_limits(recipe))
         if differences:
             raise ConfigError(
                 "the run in this workspace has other settings: "
@@ -152,19 +155,15 @@ def choose_recipe(request: TrainRequest, checkpoint: Checkpoint | None) -> Recip
     return load_settings(Recipe, tree, "train")
 
 
-def _without_limits(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a recipe without what may change when a run is resumed."""
-    training = {key: value for key, value in settings["training"].items() if key != "limits"}
-    return {"model": settings["model"], "training": training}
+def _without_limits(recipe: Recipe) -> Tree:
+    """Return what of a recipe may not change when a run is resumed."""
+    return recipe.model_dump(
+        mode="json", include={"model", "training"}, exclude={"training": {"limits"}}
+    )
 
 
-def _checkpoint_to_resume(
-    workspace: Workspace, request: TrainRequest, talk: Talk
-) -> Checkpoint | None:
+def _checkpoint_to_resume(workspace: Workspace, talk: Talk) -> Checkpoint | None:
     """Return the newest whole checkpoint, or None for a new run."""
-    if request.restart and workspace.training.exists():
-        with storage_errors(workspace.training):
-            FILES.remove(workspace.training)
     sweep(workspace.training)
     checkpoint, faults = newest_checkpoint(workspace.training)
     for fault in faults:
@@ -205,10 +204,12 @@ def _begin(
         run.progress = checkpoint.progress
     batches = TrainingBatches(open_encoded(workspace.encoded, "train"), recipe.training)
     validator = Validator.prepare(workspace, run, recipe, tokenizers)
+    if request.restart and workspace.training.exists():
+        remove_folder(workspace.training)
     log = MetricsLog(workspace.training / "metrics.jsonl")
-    log.forget_after(run.progress.step if checkpoint else -1)
+    log.forget_after(run.progress.step if checkpoint else -1, run.progress.validated)
     session = Session(workspace, recipe, tokenizers, made_from, run, batches, validator, log)
-    _mend_model(session)
+    _mend_model(session, talk)
     _announce(session, resumed=checkpoint is not None, talk=talk)
     return session
 
@@ -273,6 +274,7 @@ def _run(session: Session, talk: Talk) -> TrainReport:
         talk.say("stopping after this update; once more to stop at once")
 
     def save(progress: Progress) -> None:
+        session.log.sync()
         save_checkpoint(session.workspace.training, _checkpoint(session, progress))
 
     goal = Goal(limits.max_steps, limits.max_epochs, limits.max_minutes)
@@ -280,13 +282,24 @@ def _run(session: Session, talk: Talk) -> TrainReport:
         for event in training_events(
             run, session.batches, session.validator, save, lambda: request.signal
         ):
-            session.log.add(event)
             _show(event, display, talk)
-            if isinstance(event, Validation) and event.best:
-                _publish(session, event.scores)
+            with _going_on(talk):
+                session.log.add(event)
+                if isinstance(event, Validation) and event.best:
+                    _publish(session, event.scores)
             if isinstance(event, Finished):
                 ending = event
+        _mend_model(session, talk)
     return _report(session, ending)
+
+
+@contextlib.contextmanager
+def _going_on(talk: Talk) -> Iterator[None]:
+    """Turn a failure to write into a warning: a full disk ends a run only at its end."""
+    try:
+        yield
+    except StorageError as error:
+        talk.warn(f"{error}; training goes on")
 
 
 def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
@@ -310,17 +323,21 @@ def _publish(session: Session, scores: Mapping[str, float]) -> None:
     )
 
 
-def _mend_model(session: Session) -> None:
-    """Publish the best checkpoint again where a crash or the user took the model away."""
+def _mend_model(session: Session, talk: Talk) -> None:
+    """Publish the best checkpoint again where the model is damaged, missing or another one."""
     step = session.run.progress.best_step
     if session.run.progress.best_score is None:
         return
     try:
-        if read_manifest(session.workspace.model, "model").settings.get("step") == step:
+        if verify_folder(session.workspace.model, "model").settings.get("step") == step:
             return
     except (MissingInputError, CheckpointError):
         pass
-    best = load_checkpoint(checkpoint_folder(session.workspace.training, step))
+    try:
+        best = load_checkpoint(checkpoint_folder(session.workspace.training, step))
+    except (MissingInputError, CheckpointError) as error:
+        talk.warn(f"{error}; the model folder stays as it is until there is a better model")
+        return
     facts = model_facts(session.run.model, step, best.progress.seconds, session.log.scores_at(step))
     write_model_folder(
         session.workspace.model, session.recipe, best.weights, session.tokenizers, facts

@@ -174,21 +174,24 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: str) ->
     """Put weights into a model.
 
     Raises:
-        CheckpointError: a weight is missing, unknown or of another shape.
+        CheckpointError: a weight is missing, unknown, of another shape or type, or not finite.
     """
     own = model_weights(model)
     if own.keys() != weights.keys():
         odd = sorted(own.keys() ^ weights.keys())[0]
         raise CheckpointError(
-            f"{where}: the weights are not this recipe's ({odd} on one side only)"
+            f"{where}: the weights are not this recipe's ({odd:.80} on one side only)"
         )
     for name, weight in own.items():
-        if weight.shape != weights[name].shape:
+        found = weights[name]
+        if (found.shape, found.dtype) != (weight.shape, weight.dtype):
             raise CheckpointError(
-                f"{where}: {name} has shape {tuple(weights[name].shape)}, "
-                f"the recipe wants {tuple(weight.shape)}"
+                f"{where}: {name} is {found.dtype} {tuple(found.shape)}, "
+                f"the recipe wants {weight.dtype} {tuple(weight.shape)}"
             )
-        weight.data.copy_(weights[name])
+        if not found.isfinite().all():
+            raise CheckpointError(f"{where}: {name} holds values that are not finite")
+        weight.data.copy_(found)
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
@@ -202,12 +205,19 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put the state that `optimizer_tensors` returned back."""
+    """Put the state that `optimizer_tensors` returned back.
+
+    Raises:
+        CheckpointError: it is not the state of an optimizer of so many weights.
+    """
     states: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        number, name = key.split(".", 1)
-        states.setdefault(int(number), {})[name] = tensor
     tree = optimizer.state_dict()
+    numbers = {str(number): number for group in tree["param_groups"] for number in group["params"]}
+    for key, tensor in tensors.items():
+        number, _, name = key.partition(".")
+        if number not in numbers:
+            raise CheckpointError(f"checkpoint: the optimizer's state has an odd entry {key:.80}")
+        states.setdefault(numbers[number], {})[name] = tensor
     optimizer.load_state_dict({"state": states, "param_groups": tree["param_groups"]})
 
 

@@ -23,6 +23,8 @@ class StopRequest:
 def stop_requests(announce: Callable[[int], None]) -> Iterator[StopRequest]:
     """Catch SIGINT, SIGTERM and SIGHUP while the block runs; a second one interrupts at once.
 
+    A signal that is ignored (as `nohup` has it) stays ignored.
+
     Args:
         announce: called with the signal's number when the first one arrives.
     """
@@ -37,7 +39,8 @@ def stop_requests(announce: Callable[[int], None]) -> Iterator[StopRequest]:
         request.signal = number
         announce(number)
 
-    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    heeded = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heeded}
     try:
         yield request
     finally:

@@ -196,7 +196,8 @@ def _validate(
     clock.tick(training=False)
     settings = run.settings
     progress = replace(run.progress, validated=run.progress.step)
-    best = is_better(settings.metric, scores[settings.metric], progress.best_score)
+    sound = all(map(math.isfinite, scores.values()))
+    best = sound and is_better(settings.metric, scores[settings.metric], progress.best_score)
     if best:
         progress = replace(
             progress,

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
-from s2scli.files import storage_errors, write_file
+from s2scli.files import FILES, storage_errors, write_file
 from s2scli.training.events import Event, Update, Validation
+
+KINDS = ("update", "validation")
 
 
 class MetricsLog:
@@ -25,12 +28,32 @@ class MetricsLog:
         record = _record(event)
         if record is None:
             return
-        with storage_errors(self.path), self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        with storage_errors(self.path), self.path.open("ab", buffering=0) as file:
+            end = file.tell()
+            try:
+                _write_whole(file, (json.dumps(record) + "\n").encode())
+            except OSError:
+                file.truncate(end)  # half a line would spoil the next one
+                raise
 
-    def forget_after(self, step: int) -> None:
-        """Drop what is later than `step`, and a line that a crash cut short."""
-        kept = [record for record in self.read() if record["step"] <= step]
+    def sync(self) -> None:
+        """Make what was added survive a power cut, as the checkpoint that follows it will.
+
+        Raises:
+            StorageError: the disk failed.
+        """
+        with storage_errors(self.path):
+            FILES.sync(self.path)
+
+    def forget_after(self, step: int, validated: int) -> None:
+        """Drop what a run resumed at `step` will do again, and a line that a crash cut short.
+
+        Args:
+            step: the last update that stays.
+            validated: the update of the last validation that stays.
+        """
+        last = {"update": step, "validation": validated}
+        kept = [record for record in self.read() if record["step"] <= last[record["kind"]]]
         text = "".join(json.dumps(record) + "\n" for record in kept)
         write_file(self.path, text.encode())
 
@@ -43,7 +66,7 @@ class MetricsLog:
                 record = json.loads(line)
             except ValueError:
                 continue  # cut short by a crash
-            if isinstance(record, dict) and "step" in record:
+            if isinstance(record, dict) and record.get("kind") in KINDS:
                 yield record
 
     def scores_at(self, step: int) -> Mapping[str, float]:
@@ -52,6 +75,12 @@ class MetricsLog:
             if record["kind"] == "validation" and record["step"] == step:
                 return dict(record["scores"])
         return {}
+
+
+def _write_whole(file: RawIOBase, data: bytes) -> None:
+    """Write all of `data`; a disk that fills up in between takes only a part at first."""
+    while data:
+        data = data[file.write(data) or 0 :]
 
 
 def _record(event: Event) -> dict[str, Any] | None:

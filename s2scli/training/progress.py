@@ -1,7 +1,10 @@
 """Where a run is: everything but weights, optimizer and random state, as one JSON value."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from s2scli.training.schedule import PlateauState
 from s2scli.training.settings import LOWER_IS_BETTER
@@ -49,12 +52,16 @@ class Progress:
 
     @classmethod
     def from_json(cls, tree: dict[str, Any]) -> "Progress":
-        """Return the counters that `to_json` made a tree of."""
-        return cls(**{**tree, "plateau": PlateauState(**tree["plateau"])})
+        """Return the counters that `to_json` made a tree of.
+
+        Raises:
+            ValueError: a counter is missing or is no number.
+        """
+        return TypeAdapter(cls).validate_python(tree)
 
 
 def is_better(metric: str, score: float, best: float | None) -> bool:
-    """Whether `score` is strictly better than `best`."""
+    """Whether `score` is a number and strictly better than `best`."""
     if best is None:
-        return score == score  # not a NaN
+        return math.isfinite(score)
     return score < best if metric in LOWER_IS_BETTER else score > best
