@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    kind: Annotated[str | None, flag(TokenizerSettings, "kind", "--model-type")] = None,
+    kind: Annotated[str | None, flag(TokenizerSettings, "kind", "--model-type", "--kind")] = None,
     vocab_size: Annotated[int | None, flag(TokenizerSettings, "vocab_size")] = None,
     joint: Annotated[bool | None, flag(TokenizerSettings, "joint", "--joint/--separate")] = None,
     byte_fallback: Annotated[

@@ -18,8 +18,9 @@ def sample_rows(rows: int, size: int) -> NDArray[np.int64]:
     """
     if rows <= size:
         return np.arange(rows, dtype=np.int64)
-    parts = np.arange(size, dtype=np.float64)
-    return ((parts + parts * GOLDEN_RATIO % 1.0) * (rows / size)).astype(np.int64)
+    bounds = np.arange(size + 1, dtype=np.int64) * rows // size
+    shifts = np.arange(size) * GOLDEN_RATIO % 1.0
+    return bounds[:-1] + (shifts * np.diff(bounds)).astype(np.int64)
 
 
 def sample_pairs(split: TextSplit, size: int) -> Iterator[tuple[str, str]]:

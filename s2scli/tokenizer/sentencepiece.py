@@ -5,7 +5,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -40,7 +40,7 @@ class SentencePiece:
         normalization: Unicode normalisation of every text that is encoded: none, nfc or nfkc.
     """
 
-    model: bytes
+    model: bytes = field(repr=False)
     kind: Kind
     normalization: Normalization
 

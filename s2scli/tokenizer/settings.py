@@ -37,7 +37,7 @@ class TokenizerSettings(Settings):
         None,
         "Share of the text's characters that the vocabulary holds as pieces of their own; where "
         "not given, 0.9995 with byte fallback and 1 without.",
-        gt=0.0,
+        ge=0.98,
         le=1.0,
     )
     split_digits: bool = setting(

@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from s2scli.cli import inspect_tokenizer
+from s2scli.cli.app import Commands
+from s2scli.manifest import new_folder
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.workspace import Workspace
+from tests.tokenizer.samples import learn
+
+program = typer.Typer(cls=Commands)
+program.command("tokenizer")(inspect_tokenizer.command)
+program.command("nothing")(lambda: None)
+
+
+def run(folder: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(program, ["tokenizer", *arguments, "-w", str(folder)])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A workspace with a char tokenizer for the source and a word tokenizer for the target."""
+    tokenizers = Tokenizers(learn("char"), learn("word"), joint=False)
+    for path, kind in ((Workspace(tmp_path).tokenizer, "tokenizer"), (tmp_path / "m", "model")):
+        with new_folder(path, kind) as folder:
+            tokenizers.write(folder)
+    return tmp_path
+
+
+def test_pieces_ids_and_round_trip(folder: Path) -> None:
+    result = run(folder, "a cat")
+    assert result.exit_code == 0
+    rows = [line.split() for line in result.stdout.split("\n")[2:7]]
+    assert [row[0] for row in rows] == ["a", "▁", "c", "a", "t"]
+    assert rows[0][1] == rows[3][1]
+    assert "5 pieces; the text comes back as it is\n" in result.stdout
+
+
+def test_what_is_unknown_is_shown(folder: Path) -> None:
+    result = run(folder, "--target", "cat 猫")
+    assert "2 pieces, 1 unknown; the text comes back as: cat ⁇\n" in result.stdout
+
+
+def test_json(folder: Path) -> None:
+    documents = json.loads(run(folder, "--json", "a cat", "tac").stdout)
+    assert [document["text"] for document in documents] == ["a cat", "tac"]
+    assert documents[0]["pieces"] == ["a", "▁", "c", "a", "t"]
+    assert documents[0]["ids"] == learn("char").encode("a cat")
+    assert documents[0]["decoded"] == "a cat"
+    assert documents[0]["exact"] is True
+    assert documents[0]["unknown"] == 0
+
+
+def test_a_model_folder_has_its_own(folder: Path) -> None:
+    model, nowhere = str(folder / "m"), folder / "empty"
+    assert run(nowhere, "-m", model, "a cat").stdout == run(folder, "a cat").stdout
+
+
+def test_control_characters_do_not_reach_the_terminal(folder: Path) -> None:
+    result = run(folder, "a\x1b[31m")
+    assert result.exit_code == 0
+    assert "\x1b" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [([], "no tokenizer here; run: s2s train-tokenizer"), (["-m", "nowhere"], "no model here")],
+)
+def test_missing(tmp_path: Path, arguments: list[str], message: str) -> None:
+    result = run(tmp_path, *arguments, "text")
+    assert result.exit_code == 66
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize("place", ["tokenizer", "m"])
+def test_damage_is_named(folder: Path, place: str) -> None:
+    (folder / place / "source.model").write_bytes(b"junk")
+    result = run(folder, *(["-m", str(folder / "m")] if place == "m" else []), "text")
+    assert result.exit_code == 65
+    assert "source.model: damaged" in result.stderr

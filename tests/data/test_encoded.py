@@ -1,0 +1,104 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from s2scli.data import store
+from s2scli.data.encoded import EncodedSplit, encode_split, open_encoded
+from s2scli.data.example import Example
+from s2scli.data.store import BatchWriter, TextSplit, batch_rows
+from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.manifest import new_folder
+
+ROWS = 23
+TEXTS = [("x" * (row % 4), "abc"[: row % 3 + 1] * row) for row in range(ROWS)]
+
+
+def codes(texts: list[str]) -> list[list[int]]:
+    return [[ord(character) for character in text] for text in texts]
+
+
+def shifted(texts: list[str]) -> list[list[int]]:
+    return [[ord(character) + 1000 for character in text] for text in texts]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An encoded corpus whose train split has five record batches, and whose valid has no row."""
+    monkeypatch.setattr(store, "BATCH_ROWS", 5)
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for split, texts in (("train", TEXTS), ("valid", [])):
+        with BatchWriter(corpus / f"{split}.arrow") as writer:
+            for batch in batch_rows(Example(*pair, line) for line, pair in enumerate(texts, 1)):
+                writer.write(batch)
+    with new_folder(tmp_path / "encoded", "encoded") as encoded:
+        for split in ("train", "valid"):
+            text = TextSplit(corpus / f"{split}.arrow")
+            done: list[int] = []
+            encode_split(text, encoded / f"{split}.arrow", codes, shifted, done.append)
+            assert sum(done) == len(text)
+    yield tmp_path / "encoded"
+
+
+def test_lengths_are_those_of_the_ids(folder: Path) -> None:
+    split = open_encoded(folder, "train")
+    assert len(split) == ROWS
+    assert split.source_lengths.tolist() == [len(source) for source, _ in TEXTS]
+    assert split.target_lengths.tolist() == [len(target) for _, target in TEXTS]
+    assert split.source_lengths.dtype == np.int32
+
+
+@pytest.mark.parametrize("rows", [[], [0], [ROWS - 1], [22, 0, 4, 5, 5, 14], list(range(ROWS))])
+def test_gather_returns_what_was_encoded(folder: Path, rows: list[int]) -> None:
+    sources, targets = open_encoded(folder, "train").gather(np.array(rows, dtype=np.int64))
+    assert [ids.tolist() for ids in sources] == codes([TEXTS[row][0] for row in rows])
+    assert [ids.tolist() for ids in targets] == shifted([TEXTS[row][1] for row in rows])
+    assert all(ids.dtype == np.int32 for ids in (*sources, *targets))
+
+
+def test_gather_copies_nothing(folder: Path) -> None:
+    split = open_encoded(folder, "train")
+    (one, *_), _ = split.gather(np.array([3]))
+    (again, *_), _ = split.gather(np.array([3]))
+    assert np.shares_memory(one, again)
+    assert not one.flags.writeable
+
+
+@pytest.mark.parametrize("rows", [[-1], [ROWS], [0, ROWS]])
+def test_rows_that_are_not_there(folder: Path, rows: list[int]) -> None:
+    with pytest.raises(IndexError, match="of a split of 23 rows"):
+        open_encoded(folder, "train").gather(np.array(rows))
+
+
+def test_a_split_without_rows(folder: Path) -> None:
+    split = open_encoded(folder, "valid")
+    assert len(split) == 0 == len(split.source_lengths)
+    assert split.gather(np.empty(0, np.int64)) == ([], [])
+
+
+def test_missing(folder: Path) -> None:
+    with pytest.raises(MissingInputError, match="the corpus has no test split"):
+        open_encoded(folder, "test")
+    with pytest.raises(MissingInputError, match="run: s2s train-tokenizer"):
+        open_encoded(folder / "nothing", "train")
+
+
+def write_other_columns(path: Path) -> None:
+    table = pa.table({"source": pa.array([1], pa.int64())})
+    with pa.ipc.new_file(str(path), table.schema) as writer:
+        writer.write_table(table)
+
+
+def test_damage_is_named(folder: Path) -> None:
+    path = folder / "train.arrow"
+    whole = path.read_bytes()
+    for broken in (b"", b"junk", whole[: len(whole) // 2]):
+        path.write_bytes(broken)
+        with pytest.raises(CheckpointError, match=r"train.arrow: damaged .*s2s train-tokenizer"):
+            EncodedSplit(path)
+    write_other_columns(path)
+    with pytest.raises(CheckpointError, match="its columns are not those of an encoded corpus"):
+        EncodedSplit(path)

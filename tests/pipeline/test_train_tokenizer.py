@@ -1,0 +1,173 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from s2scli.data.encoded import open_encoded
+from s2scli.data.settings import PrepareSettings
+from s2scli.data.store import open_split
+from s2scli.errors import CheckpointError, LockedError, MissingInputError
+from s2scli.manifest import read_manifest
+from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer, train_tokenizer
+from s2scli.report.console import Talk
+from s2scli.tokenizer.settings import TokenizerSettings
+from s2scli.workspace import Workspace
+
+TALK = Talk(quiet=True)
+SETTINGS = TokenizerSettings()
+WORDS = ["the", "a", "cat", "dog", "sat", "ran", "on", "under", "mat", "tree", "and", "12"]
+
+
+def corpus(rows: int, seed: int = 0) -> str:
+    chance = np.random.default_rng(seed)
+    lines = (" ".join(chance.choice(WORDS, 7)) for _ in range(rows))
+    return "".join(f"{row} {line}\t{line[::-1]} {row}\n" for row, line in enumerate(lines))
+
+
+def prepare_text(workspace: Workspace, text: str, **settings: str) -> None:
+    path = workspace.root.parent / "corpus.tsv"
+    path.write_text(text, encoding="utf-8")
+    prepare(workspace, Inputs((path,)), PrepareSettings(**settings), TALK)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    workspace = Workspace(tmp_path / "w")
+    prepare_text(workspace, corpus(200))
+    return workspace
+
+
+def ensure(workspace: Workspace, settings: TokenizerSettings | None = None) -> str:
+    """Return the digest of the tokenizers that are ensured, the corpus encoded with them."""
+    tokenizers = ensure_tokenizer(workspace, settings, TALK)
+    ensure_encoded(workspace, tokenizers, TALK)
+    return tokenizers.digest
+
+
+def stamp(folder: Path) -> int:
+    return (folder / "manifest.json").stat().st_ino
+
+
+def test_encoded_is_the_encoding_of_the_text(workspace: Workspace) -> None:
+    report = train_tokenizer(workspace, SETTINGS, TALK)
+    tokenizers = ensure_tokenizer(workspace, None, TALK)
+    assert report.digest == tokenizers.digest
+    for split, rows in report.encoded.items():
+        text, encoded = open_split(workspace.corpus, split), open_encoded(workspace.encoded, split)
+        assert len(text) == len(encoded) == rows
+        sources, targets = encoded.gather(np.arange(rows))
+        for example, source, target in zip(text, sources, targets, strict=True):
+            assert source.tolist() == tokenizers.source.encode(example.source)
+            assert target.tolist() == tokenizers.target.encode(example.target)
+
+
+def test_manifests_tell_the_ancestry(workspace: Workspace) -> None:
+    digest = ensure(workspace)
+    prepared = read_manifest(workspace.corpus, "corpus").digest
+    assert read_manifest(workspace.tokenizer, "tokenizer").made_from == {"corpus": prepared}
+    encoded = read_manifest(workspace.encoded, "encoded")
+    assert encoded.made_from == {"corpus": prepared, "tokenizer": digest}
+
+
+def test_what_is_up_to_date_is_left_alone(workspace: Workspace) -> None:
+    digest = ensure(workspace)
+    before = stamp(workspace.tokenizer), stamp(workspace.encoded)
+    assert ensure(workspace) == digest == ensure(workspace, SETTINGS)
+    assert (stamp(workspace.tokenizer), stamp(workspace.encoded)) == before
+
+
+def test_learning_again_gives_the_same(workspace: Workspace) -> None:
+    one, other = (train_tokenizer(workspace, SETTINGS, TALK) for _ in range(2))
+    assert one == other
+
+
+def test_a_changed_corpus_is_learned_with_the_same_settings(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_tokenizer(workspace, TokenizerSettings(vocab_size=77), TALK)
+    before = ensure(workspace)
+    prepare_text(workspace, corpus(300, seed=1))
+    tokenizers = ensure_tokenizer(workspace, None, Talk())
+    assert "the corpus has changed since the tokenizer was learned" in capsys.readouterr().err
+    assert tokenizers.digest != before
+    assert tokenizers.source.vocab_size == 77
+    ensure_encoded(workspace, tokenizers, Talk())
+    assert "the encoded corpus is out of date" in capsys.readouterr().err
+    assert len(open_encoded(workspace.encoded, "train")) == 240
+
+
+def test_other_settings_are_learned_anew(workspace: Workspace) -> None:
+    assert ensure(workspace, TokenizerSettings(kind="char")) != ensure(workspace, SETTINGS)
+
+
+def test_the_normalization_of_the_corpus_is_kept(workspace: Workspace) -> None:
+    prepare_text(workspace, "ﬁ ½\tx\n" * 2 + corpus(50), normalization="nfkc")
+    assert ensure_tokenizer(workspace, None, TALK).source.normalization == "nfkc"
+
+
+@pytest.mark.parametrize("name", ["joint.model", "tokenizer.json", "manifest.json"])
+def test_a_damaged_tokenizer_is_refused_with_the_mend(workspace: Workspace, name: str) -> None:
+    ensure(workspace)
+    path = workspace.tokenizer / name
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(CheckpointError, match=r"damaged.* `s2s train-tokenizer`"):
+        ensure_tokenizer(workspace, None, TALK)
+
+
+def test_a_damaged_corpus_is_refused_with_the_mend(workspace: Workspace) -> None:
+    (workspace.corpus / "train.arrow").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"train.arrow: damaged.* `s2s prepare`"):
+        train_tokenizer(workspace, SETTINGS, TALK)
+    assert not workspace.tokenizer.exists()
+
+
+def test_a_damaged_encoding_is_made_again(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ensure(workspace)
+    (workspace.encoded / "train.arrow").write_bytes(b"")
+    ensure(workspace)
+    assert "encoding the corpus again" in capsys.readouterr().err
+    assert len(open_encoded(workspace.encoded, "train")) == 160
+
+
+@pytest.mark.parametrize("make", [lambda path: None, Path.mkdir])
+def test_no_corpus(make: Callable[[Path], None], tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "w")
+    make(workspace.root)
+    with pytest.raises(MissingInputError, match="no corpus here; run: s2s prepare"):
+        train_tokenizer(workspace, SETTINGS, TALK)
+    assert not workspace.tokenizer.exists()
+
+
+def test_a_missing_workspace_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError):
+        train_tokenizer(Workspace(tmp_path / "w"), SETTINGS, TALK)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_workspace_in_use_is_refused(workspace: Workspace) -> None:
+    with workspace.locked("train"), pytest.raises(LockedError, match="`s2s train`"):
+        train_tokenizer(workspace, SETTINGS, TALK)
+
+
+def test_nothing_of_the_place_is_recorded(workspace: Workspace) -> None:
+    ensure(workspace)
+    for folder in (workspace.tokenizer, workspace.encoded):
+        for path in folder.iterdir():
+            content = path.read_bytes()
+            assert str(workspace.root).encode() not in content
+            assert b"corpus.tsv" not in content
+
+
+def test_two_workspaces_get_the_same_bytes(workspace: Workspace, tmp_path: Path) -> None:
+    twin = Workspace(tmp_path / "twin")
+    shutil.copytree(workspace.root, twin.root)
+    ensure(workspace)
+    ensure(twin)
+    for folder in ("tokenizer", "encoded"):
+        for path in (workspace.root / folder).iterdir():
+            assert path.read_bytes() == (twin.root / folder / path.name).read_bytes()

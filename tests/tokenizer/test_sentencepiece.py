@@ -1,0 +1,190 @@
+import functools
+import io
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sentencepiece
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from s2scli.errors import CheckpointError, TokenizerError
+from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from s2scli.tokenizer.sentencepiece import (
+    MAX_MODEL_BYTES,
+    Normalization,
+    SentencePiece,
+    load_sentencepiece,
+)
+from s2scli.tokenizer.settings import Kind
+from tests.tokenizer.samples import KINDS, LINES, SUBWORDS, learn
+
+LOOKALIKES = ["<s>", "</s>", "<unk>", "<pad>", "▁", "▅", "<0x41>", "a▁b", "@@ ", "&lt;s&gt;", "␛e"]
+SPECIAL_IDS = {PAD_ID, UNK_ID, BOS_ID, EOS_ID}
+
+with_bytes = functools.cache(functools.partial(learn, byte_fallback=True, vocab_size=600))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(text=st.text())
+@settings(max_examples=60, derandomize=True, deadline=None)
+@example(text="  two  spaces  ")
+@example(text="a\nb\x00c\x1b[31m")
+@example(text="\ufeff\ufffe\U0010ffff\u2028")
+def test_any_text_comes_back_with_byte_fallback(kind: Kind, text: str) -> None:
+    tokenizer = with_bytes(kind)
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(ids) == tokenizer.canonical(text)
+    assert not SPECIAL_IDS & set(ids)
+
+
+@pytest.mark.parametrize("text", [*LOOKALIKES, " ".join(LOOKALIKES)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_lookalikes_are_text(kind: Kind, text: str) -> None:
+    learned_with_them = learn(kind, [*LINES, *LOOKALIKES, " ".join(LOOKALIKES)])
+    ids = learned_with_them.encode(text)
+    assert not SPECIAL_IDS & set(ids)
+    assert learned_with_them.decode(ids) == learned_with_them.canonical(text)
+
+
+@pytest.mark.parametrize("name", ["special_token_lookalikes.tsv", "emoji_zwj.tsv"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_hostile_rows_come_back(kind: Kind, name: str, data_folder: Path) -> None:
+    rows = (data_folder / "hostile" / name).read_bytes().decode().split("\n")[:-1]
+    texts = [side for row in rows for side in row.split("\t")]
+    tokenizer = learn(kind, texts, vocab_size=3000)
+    assert [tokenizer.decode(ids) for ids in tokenizer.encode_many(texts)] == texts
+
+
+def test_spaces_stay_except_around_the_text() -> None:
+    tokenizer = learn()
+    assert tokenizer.decode(tokenizer.encode("  the  cat ")) == "the  cat"
+
+
+def test_words_are_joined_by_one_space() -> None:
+    tokenizer = learn("word", ["HH AH0 L OW1", "W ER1 L D"])
+    assert tokenizer.decode(tokenizer.encode(" HH  AH0\tL OW1")) == "HH AH0 L OW1"
+    assert len(tokenizer.encode("HH AH0 L OW1")) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "shown"),
+    [("bpe", "the猫", "the⁇"), ("char", "the猫", "the⁇"), ("word", "cat 猫 sat", "cat ⁇ sat")],
+)
+def test_the_unknown_is_shown(kind: Kind, text: str, shown: str) -> None:
+    tokenizer = learn(kind)
+    assert UNK_ID in tokenizer.encode(text)
+    assert tokenizer.decode(tokenizer.encode(text)) == shown
+
+
+@pytest.mark.parametrize(("normalization", "form"), [("nfc", "NFC"), ("nfkc", "NFKC")])
+def test_normalization_is_applied_on_encoding(normalization: Normalization, form: str) -> None:
+    text = "ﬁance\u0301e"
+    lines = [unicodedata.normalize(form, text)] * 5  # type: ignore[arg-type]
+    tokenizer = learn("char", lines, normalization)
+    assert tokenizer.decode(tokenizer.encode(text)) == lines[0]
+    assert tokenizer.encode(text) == tokenizer.encode(lines[0])
+
+
+def test_sentencepiece_normalizes_nothing() -> None:
+    text = "ﬁ e\u0301 é ｗｉｄｅ \u3000 x\u00a0y \u200b"
+    tokenizer = learn("char", [text])
+    assert tokenizer.decode(tokenizer.encode(text)) == text.strip(" ")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_are_encoded_as_one_by_one(kind: Kind) -> None:
+    texts = [*LINES[:3], "", "xyz"]
+    tokenizer = learn(kind)
+    assert tokenizer.encode_many(texts) == [tokenizer.encode(text) for text in texts]
+
+
+def test_pieces_spell_the_ids() -> None:
+    tokenizer = learn()
+    text = "the cat\tsat"
+    assert tokenizer.pieces(text) == [tokenizer.piece(id) for id in tokenizer.encode(text)]
+    assert tokenizer.pieces("the cat")[0].startswith("▁")
+    assert [tokenizer.piece(id) for id in range(4)] == ["<pad>", "<unk>", "<s>", "</s>"]
+
+
+def test_special_ids_decode_to_nothing() -> None:
+    tokenizer = learn()
+    ids = tokenizer.encode("the cat")
+    assert tokenizer.decode([BOS_ID, *ids, EOS_ID, PAD_ID]) == "the cat"
+    assert tokenizer.decode([]) == "" == tokenizer.decode([PAD_ID, BOS_ID, EOS_ID])
+
+
+@pytest.mark.parametrize("kind", SUBWORDS)
+def test_digits_are_split(kind: Kind) -> None:
+    assert [p for p in learn(kind).pieces("2026") if p != "▁"] == ["2", "0", "2", "6"]
+
+
+def test_the_digest_stands_for_model_kind_and_normalization() -> None:
+    model = learn().model
+    tokenizers = [
+        learn(),
+        SentencePiece(model, "unigram", "none"),
+        SentencePiece(model, "bpe", "nfc"),
+        learn(lines=["other text"]),
+    ]
+    assert len({tokenizer.digest for tokenizer in tokenizers}) == 4
+    assert SentencePiece(model, "bpe", "none").digest == tokenizers[0].digest
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda m: b"", lambda m: b"junk" * 99, lambda m: m[: len(m) // 2], lambda m: m + b"\xff" * 9],
+)
+def test_a_damaged_model_is_refused(damage: functools.partial[bytes], tmp_path: Path) -> None:
+    path = tmp_path / "source.model"
+    path.write_bytes(damage(learn().model))
+    with pytest.raises(TokenizerError, match=r"source.model: damaged, not a SentencePiece model"):
+        load_sentencepiece(path, "bpe", "none")
+
+
+def test_a_model_too_large_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "source.model"
+    with path.open("wb") as file:
+        file.truncate(MAX_MODEL_BYTES + 1)
+    with pytest.raises(TokenizerError, match="64000001 bytes is too large"):
+        load_sentencepiece(path, "bpe", "none")
+
+
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"joint.model: missing"):
+        load_sentencepiece(tmp_path / "joint.model", "bpe", "none")
+
+
+def foreign_model(lines: list[str], **options: Any) -> bytes:
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines),
+        model_writer=model,
+        model_type="bpe",
+        vocab_size=100,
+        hard_vocab_limit=False,
+        normalization_rule_name="identity",
+        minloglevel=2,
+        **options,
+    )
+    return model.getvalue()
+
+
+def test_other_special_ids_are_refused() -> None:
+    with pytest.raises(TokenizerError, match=r"expected the ids .0, 1, 2, 3."):
+        SentencePiece(foreign_model(LINES), "bpe", "none")
+
+
+@pytest.mark.parametrize("control", ["\n", "\x1b"])
+def test_pieces_with_control_characters_are_refused(control: str) -> None:
+    model = foreign_model([f"a{control}b"] * 9, pad_id=0, unk_id=1, bos_id=2, eos_id=3)
+    with pytest.raises(TokenizerError, match=r"piece \d+ holds a control character"):
+        SentencePiece(model, "bpe", "none")
+
+
+def test_too_many_pieces_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = learn().model
+    monkeypatch.setattr("s2scli.tokenizer.sentencepiece.MAX_VOCAB_SIZE", 10)
+    with pytest.raises(TokenizerError, match="pieces are too many"):
+        SentencePiece(model, "bpe", "none")
