@@ -24,8 +24,6 @@ MAX_MODEL_BYTES = 64_000_000
 MAX_VOCAB_SIZE = 1_000_000
 _CONTROL = re.compile(r"[\x00-\x1f]")
 
-sentencepiece.set_min_log_level(2)  # errors are raised; the rest is chatter on stderr
-
 
 @dataclass(frozen=True)
 class SentencePiece:

@@ -31,12 +31,12 @@ class TokenizerSettings(Settings):
     byte_fallback: bool | None = setting(
         None,
         "Spell characters that are not in the vocabulary as bytes (256 more pieces), so that none "
-        "is unknown; on for vocabularies of 2000 pieces and more where not given.",
+        "is unknown; where not given, on for 2000 pieces and more, but not for kind word.",
     )
     character_coverage: float | None = setting(
         None,
         "Share of the text's characters that the vocabulary holds as pieces of their own; where "
-        "not given, 0.9995 with byte fallback and 1 without.",
+        "not given, all, but 0.9995 of more than 500 different ones that bytes can stand for.",
         ge=0.98,
         le=1.0,
     )
