@@ -4,6 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from s2scli.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -15,3 +18,19 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no test data at {folder}; set S2S_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def trained_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a corpus, a tokenizer and a tiny model that has seen a few batches."""
+    folder = tmp_path_factory.mktemp("trained")
+    words = ["one", "two", "three", "four", "five", "six", "seven"]
+    rows = [f"{a} {b} {c}\t{c} {b} {a}\n" for a in words for b in words for c in words]
+    (folder / "corpus.tsv").write_text("".join(rows))
+    for command in (
+        ["prepare", str(folder / "corpus.tsv")],
+        ["train", "--recipe", "tiny", "--max-steps", "20", "--device", "cpu"],
+    ):
+        result = CliRunner().invoke(app, [*command, "-q", "-w", str(folder / "workspace")])
+        assert result.exit_code == 0, result.output
+    return folder / "workspace"

@@ -14,7 +14,10 @@ from s2scli.search.settings import SearchSettings
 
 @dataclass
 class StubTranslator:
-    """Upper-cases; tokens are words; `boom` makes the whole batch fail, `silence` finds nothing."""
+    """Upper-cases; tokens are words; `boom` makes the whole batch fail, `silence` finds nothing.
+
+    Words with a question mark are unknown.
+    """
 
     max_source_tokens: int = 8
     search_settings: SearchSettings = field(default_factory=SearchSettings)
@@ -59,7 +62,8 @@ class StubTranslator:
             )
             for rank in range(n_best if text != "silence" else 0)
         )
-        return Translation(text, (*text.split(), "</s>"), hypotheses)
+        unknown = sum("?" in word for word in text.split())
+        return Translation(text, (*text.split(), "</s>"), hypotheses, unknown)
 
 
 def stub_module() -> types.ModuleType:

@@ -176,8 +176,9 @@ def join_translations(parts: Sequence[Translation], length_penalty: float) -> Tr
     """
     pieces = tuple(piece for part in parts for piece in part.source_pieces)
     source = join_text([part.source for part in parts])
+    unknown = sum(part.unknown_tokens for part in parts)
     if not all(part.hypotheses for part in parts):
-        return Translation(source, pieces, ())
+        return Translation(source, pieces, (), unknown)
     bests = [part.hypotheses[0] for part in parts]
     scores = tuple(score for best in bests for score in best.token_scores)
     whole = TargetText(
@@ -187,7 +188,7 @@ def join_translations(parts: Sequence[Translation], length_penalty: float) -> Tr
         token_scores=scores,
         attention=_block_diagonal([best.attention for best in bests]),
     )
-    return Translation(source, pieces, (whole,))
+    return Translation(source, pieces, (whole,), unknown)
 
 
 def join_text(parts: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from s2scli.pipeline.translator import Translator
 
 PLACES_NAMED = 10
+MUCH_UNKNOWN = 0.01
 
 Write = Callable[[bytes], object]
 
@@ -52,14 +53,16 @@ class Tally:
 
     Attributes:
         lines: how many lines were read.
-        tokens: how many target tokens were found, end tokens included.
+        source_tokens: how many tokens the sources had, end tokens included.
+        unknown_tokens: how many of them the model's tokenizer did not know.
         overlong: lines that were too long for the model.
         failed: lines that could not be translated.
         not_utf8: lines with bytes that are not UTF-8.
     """
 
     lines: int = 0
-    tokens: int = 0
+    source_tokens: int = 0
+    unknown_tokens: int = 0
     overlong: Oddities = field(default_factory=Oddities)
     failed: Oddities = field(default_factory=Oddities)
     not_utf8: Oddities = field(default_factory=Oddities)
@@ -67,8 +70,9 @@ class Tally:
     def add(self, record: Record) -> None:
         """Count one record."""
         self.lines += 1
-        if record.translation and record.translation.hypotheses:
-            self.tokens += len(record.translation.hypotheses[0].pieces)
+        if record.translation:
+            self.source_tokens += len(record.translation.source_pieces)
+            self.unknown_tokens += record.translation.unknown_tokens
         if record.overlong:
             self.overlong.add(record.line)
         if record.status == "failed":
@@ -209,5 +213,11 @@ def _report(tally: Tally, stream: StreamSettings, seconds: float, talk: Talk) ->
         talk.warn(f"too long for the model and {treated[stream.overlong]}: {tally.overlong}")
     if tally.failed.count:
         talk.warn(f"not translated, their lines are empty: {tally.failed}")
+    unknown = tally.unknown_tokens / max(tally.source_tokens, 1)
+    if unknown > MUCH_UNKNOWN:
+        talk.warn(
+            f"{100 * unknown:.1f} % of the source tokens are unknown to the model: "
+            "is this the language and spelling that it was trained on?"
+        )
     rate = tally.lines / max(seconds, 1e-9)
     talk.detail(f"{tally.lines:,} lines in {seconds:.1f} s ({rate:.1f} lines/s)")

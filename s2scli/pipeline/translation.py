@@ -36,8 +36,10 @@ class Translation:
         source: the line as it was given.
         source_pieces: its tokens with the end token, S of them.
         hypotheses: `n_best` of them, or fewer where the search found fewer.
+        unknown_tokens: how many of the source's tokens the tokenizer did not know.
     """
 
     source: str
     source_pieces: tuple[str, ...]
     hypotheses: tuple[TargetText, ...]
+    unknown_tokens: int = 0

@@ -20,7 +20,7 @@ from s2scli.search.forced import force
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import load_settings
-from s2scli.special_ids import EOS_ID
+from s2scli.special_ids import EOS_ID, UNK_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 
 LINE_SEPARATORS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -138,7 +138,10 @@ class Translator:
         tokenizer = self.tokenizers.source
         pieces = (*(tokenizer.piece(int(i)) for i in ids), tokenizer.piece(EOS_ID))
         return Translation(
-            text, pieces, tuple(self._target_text(found, len(pieces)) for found in hypotheses)
+            text,
+            pieces,
+            tuple(self._target_text(found, len(pieces)) for found in hypotheses),
+            int((ids == UNK_ID).sum()),
         )
 
     def _target_text(self, found: Hypothesis, source_length: int) -> TargetText:

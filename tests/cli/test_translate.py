@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,8 @@ from s2scli.pipeline.records import one_line
 from tests import stub_translator
 
 Run = Callable[..., Result]
+
+posix = pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX")
 
 
 @pytest.fixture
@@ -202,11 +205,28 @@ def test_an_output_file_appears_when_it_is_whole(translate: Run, tmp_path: Path)
     assert [file.name for file in tmp_path.iterdir()] == ["out.txt"]
 
 
+@posix
+def test_a_pipe_for_an_output_stays_a_pipe(translate: Run, tmp_path: Path) -> None:
+    fifo = tmp_path / "pipe"
+    os.mkfifo(fifo)
+    with subprocess.Popen(["cat", str(fifo)], stdout=subprocess.PIPE) as reader:
+        assert translate("-o", str(fifo), given=b"a\n").exit_code == 0
+        assert reader.stdout and reader.stdout.read() == b"A\n"
+    assert fifo.is_fifo()
+
+
 def test_an_output_that_cannot_be_written_is_told(translate: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = translate("-o", str(tmp_path / "file" / "out"), given=b"a\n")
     assert result.exit_code == 74
     assert "cannot write" in result.stderr
+
+
+def test_text_the_tokenizer_does_not_know_is_told(translate: Run) -> None:
+    known = b"a b c d\n" * 50
+    assert translate(given=known + b"what?\n").stderr == ""
+    told = translate(given=known + b"what? is? that?\n").stderr
+    assert "1.2 % of the source tokens are unknown to the model" in told
 
 
 def test_verbose_tells_the_speed(translate: Run) -> None:
@@ -225,9 +245,6 @@ def command(tmp_path: Path) -> list[str]:
 def environment() -> Iterator[dict[str, str]]:
     root = str(Path(stub_translator.__file__).parents[1])
     yield {**os.environ, "PYTHONPATH": root}
-
-
-posix = pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX")
 
 
 def test_a_line_is_answered_while_stdin_stays_open(
@@ -331,3 +348,75 @@ def test_on_a_terminal_it_asks_and_spells_out_control_characters(
         os.write(ours, b"\x04")
         assert process.wait(10) == 0
     os.close(ours)
+
+
+# with a real model
+
+
+@pytest.fixture
+def real(trained_workspace: Path) -> Run:
+    def run(*arguments: str, given: bytes | str = b"") -> Result:
+        words = ["translate", "-w", str(trained_workspace), "--device", "cpu", *arguments]
+        return CliRunner().invoke(app, words, input=given)
+
+    return run
+
+
+NASTY = (
+    "\ufeffone two\r\n\n \t\u3000\nthree\u2028four\x85five\n" + "six seven " * 300 + "\n<s> </s>\n"
+    "\x00\x1b[1m\n\ufffe犬\U0001f600\u0301\n\u200b\n"
+).encode() + b"\xff\xfe one\nlast"
+
+
+def test_a_nasty_file_gets_its_lines(real: Run) -> None:
+    result = real("--max-length-ratio", "0.5", "--beam-size", "2", given=NASTY)
+    assert result.exit_code == 0, result.stderr
+    out = result.stdout_bytes.decode().split("\n")
+    assert len(out) == NASTY.count(b"\n") + 2  # the last line had no end; ours has
+    assert out[1] == out[2] == out[-1] == ""
+    assert all(len(line.splitlines()) <= 1 for line in out)
+    assert "too long for the model and split and joined again: 1 line (stdin: 5)" in result.stderr
+
+
+def test_outputs_do_not_depend_on_the_window(real: Run) -> None:
+    lines = [f"{a} {b}{' three' * n}\n" for n in range(4) for a in ("one", "six") for b in "ab"]
+    together = real(given="".join(lines)).stdout.splitlines()
+    for window in ("1", "3"):
+        assert real("--window", window, given="".join(lines)).stdout.splitlines() == together
+    backwards = real(given="".join(reversed(lines))).stdout.splitlines()
+    assert backwards == together[::-1]
+
+
+def test_every_list_of_a_hypothesis_runs_over_its_tokens(real: Run) -> None:
+    result = real("--json", "--nbest", "3", given="one two three\n")
+    document = json.loads(result.stdout)
+    scores = [hypothesis["score"] for hypothesis in document["hypotheses"]]
+    assert len(scores) == 3 and scores == sorted(scores, reverse=True)
+    for hypothesis in document["hypotheses"]:
+        pairs = [pair.split("-") for pair in hypothesis["alignment"].split()]
+        assert [int(target) for _, target in pairs] == list(range(len(hypothesis["tokens"])))
+        assert all(int(source) < len(document["source_tokens"]) for source, _ in pairs)
+        assert len(hypothesis["token_scores"]) == len(hypothesis["tokens"])
+        total = sum(hypothesis["token_scores"]) / len(hypothesis["tokens"])
+        assert hypothesis["score"] == pytest.approx(total, abs=1e-4)
+
+
+def test_a_copied_model_folder_works_and_brings_no_compiler(
+    trained_workspace: Path, tmp_path: Path, real: Run
+) -> None:
+    shutil.copytree(trained_workspace / "model", tmp_path / "copy")
+    program = (
+        "import sys\nfrom s2scli.cli.app import app\n"
+        "try:\n    app(sys.argv[1:])\nexcept SystemExit as end:\n    status = end.code\n"
+        "slow = {'torch._dynamo', 'sympy', 'pyarrow', 'sacrebleu'} & set(sys.modules)\n"
+        "sys.exit(f'imported {slow}' if slow else status)\n"
+    )
+    arguments = ["translate", "-m", str(tmp_path / "copy"), "--device", "cpu"]
+    result = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        input=b"one two\n",
+        capture_output=True,
+        timeout=60,
+    )
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout == real(given="one two\n").stdout_bytes
