@@ -34,3 +34,9 @@ def trained_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         result = CliRunner().invoke(app, [*command, "-q", "-w", str(folder / "workspace")])
         assert result.exit_code == 0, result.output
     return folder / "workspace"
+
+
+@pytest.fixture
+def quick_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fsync at no cost, for tests of many writes that no power cut will hit."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
