@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from s2scli.config import Recipe
 from s2scli.data.batch import make_batch, make_source
+from s2scli.data.cleaning import tidy
 from s2scli.model.seq2seq import Seq2Seq, pick_device
 from s2scli.pipeline.model_folder import load_model_folder
 from s2scli.pipeline.translation import TargetText, Translation
@@ -68,7 +69,7 @@ class Translator:
 
     def count_tokens(self, text: str) -> int:
         """Return the source tokens of `text`, without the end token."""
-        return len(self.tokenizers.source.encode(text))
+        return len(self._encode(text))
 
     def translate(self, texts: Sequence[str], **settings: Any) -> list[str]:
         """Return the best translation of each text; an empty text gives an empty one.
@@ -132,7 +133,9 @@ class Translator:
         ]
 
     def _encode(self, text: str) -> Ids:
-        return np.array(self.tokenizers.source.encode(text), dtype=np.int32)
+        tokenizer = self.tokenizers.source
+        tidied = tidy(text, tokenizer.normalization)
+        return np.array(tokenizer.encode(tidied), dtype=np.int32)
 
     def _translation(self, text: str, ids: Ids, hypotheses: Sequence[Hypothesis]) -> Translation:
         tokenizer = self.tokenizers.source
