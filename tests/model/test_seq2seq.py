@@ -1,0 +1,84 @@
+import pytest
+import torch
+
+from s2scli.errors import ConfigError
+from s2scli.model.seq2seq import Seq2Seq, count_parameters, pick_device
+from s2scli.model.settings import ModelSettings
+from s2scli.settings import Tree, load_settings
+from tests.models import VOCAB_SIZE, make_model, model_tree
+
+
+def build(tree: Tree, *, joint: bool = True) -> Seq2Seq:
+    settings = load_settings(ModelSettings, tree, "test")
+    return Seq2Seq(settings, VOCAB_SIZE, VOCAB_SIZE, joint=joint)
+
+
+def shared(model: Seq2Seq) -> tuple[bool, bool]:
+    """Whether the output layer, and the source's table, are the target's table."""
+    table = model.target.table.weight
+    return model.output.weight is table, model.source.table.weight is table
+
+
+@pytest.mark.parametrize(
+    ("tie", "joint", "expected"),
+    [
+        ("none", True, (False, False)),
+        ("target", True, (True, False)),
+        ("all", True, (True, True)),
+        ("auto", True, (True, True)),
+        ("auto", False, (True, False)),
+    ],
+)
+def test_ties_what_is_asked_for(tie: str, joint: bool, expected: tuple[bool, bool]) -> None:
+    assert shared(build({**model_tree(), "tie_embeddings": tie}, joint=joint)) == expected
+
+
+def test_auto_ties_nothing_where_widths_differ() -> None:
+    tree = {**model_tree(readout="state"), "tie_embeddings": "auto"}
+    assert shared(build(tree)) == (False, False)
+
+
+def test_tied_weights_are_counted_once() -> None:
+    free, tied = (build({**model_tree(), "tie_embeddings": tie}) for tie in ("none", "all"))
+    assert count_parameters(free) - count_parameters(tied) == 2 * VOCAB_SIZE * 5
+
+
+def test_refuses_to_tie_different_widths() -> None:
+    tree = {**model_tree(readout_dim=7), "tie_embeddings": "target"}
+    with pytest.raises(ConfigError, match=r"model\.tie_embeddings: the output layer reads 7 units"):
+        build(tree)
+
+
+def test_refuses_to_tie_separate_vocabularies() -> None:
+    with pytest.raises(ConfigError, match="all needs a joint vocabulary"):
+        build({**model_tree(), "tie_embeddings": "all"}, joint=False)
+
+
+def test_last_connection_refuses_states_of_different_shapes() -> None:
+    tree = {**model_tree("gru", "lstm"), "connection": {"kind": "last"}}
+    with pytest.raises(ConfigError, match=r"model\.connection\.kind: last needs .* projected"):
+        build(tree)
+
+
+def test_the_embedding_of_padding_is_zero_and_has_no_gradient() -> None:
+    model = make_model(model_tree())
+    assert model.target.table.weight[0].abs().sum() == 0
+    torch.autograd.backward(model.target(torch.tensor([[0, 1]])).sum())
+    assert model.target.table.weight.grad is not None
+    assert model.target.table.weight.grad[0].abs().sum() == 0
+
+
+def test_picks_a_device() -> None:
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device("auto").type in ("cpu", "cuda")
+
+
+def test_refuses_an_unknown_device() -> None:
+    with pytest.raises(ConfigError, match=r"--device tpu: unknown; choose auto, cpu or cuda"):
+        pick_device("tpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_refuses_a_gpu_that_is_not_there() -> None:
+    with pytest.raises(ConfigError, match="--device cuda: no GPU that PyTorch can use was found"):
+        pick_device("cuda")

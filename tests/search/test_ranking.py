@@ -1,0 +1,18 @@
+import pytest
+import torch
+
+from s2scli.search.ranking import best_possible, normalise
+
+
+@pytest.mark.parametrize(("exponent", "expected"), [(0.0, -6.0), (1.0, -1.5), (0.5, -3.0)])
+def test_normalises_by_the_formula(exponent: float, expected: float) -> None:
+    assert float(normalise(torch.tensor(-6.0), 4, exponent)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.6, 1.0])
+def test_no_continuation_beats_the_bound(exponent: float) -> None:
+    so_far, longest = torch.tensor([-3.0]), torch.tensor([12])
+    bound = best_possible(so_far, 4, longest, exponent)
+    for length in range(5, 13):
+        for loss in (0.0, 0.1, 5.0):
+            assert normalise(so_far - loss, length, exponent) <= bound + 1e-6
