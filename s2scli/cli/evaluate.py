@@ -72,6 +72,7 @@ def command(
         float | None, flag(SearchSettings, "length_penalty", "--length-penalty", "--lenpen")
     ] = None,
     max_length_ratio: Annotated[float | None, flag(SearchSettings, "max_length_ratio")] = None,
+    max_length: Annotated[int | None, flag(SearchSettings, "max_length")] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write the outputs here, one a line."),
@@ -113,7 +114,10 @@ def command(
         device,
     )
     search = given(
-        beam_size=beam_size, length_penalty=length_penalty, max_length_ratio=max_length_ratio
+        beam_size=beam_size,
+        length_penalty=length_penalty,
+        max_length_ratio=max_length_ratio,
+        max_length=max_length,
     )
     settings = load_settings(
         MetricSettings, given(tokenize=tokenize, resamples=resamples), "command line"
@@ -125,6 +129,9 @@ def command(
     else:
         talk.show(Group(scores_table(found), "", facts_table(found)))
         talk.show(signatures(found), soft_wrap=True)
+    if found.speed:
+        option = f"-m {model}" if model else f"-w {workspace}"
+        talk.say(f"next: s2s translate {option} < input.txt")
 
 
 def scores_table(evaluation: "Evaluation") -> Table:
@@ -148,8 +155,8 @@ def facts_table(evaluation: "Evaluation") -> Table:
     if evaluation.overlong:
         rows.append(("too long (split and joined)", f"{evaluation.overlong:,}"))
     if evaluation.search:
-        listed = "  ".join(f"{name} {value}" for name, value in evaluation.search.items())
-        rows.append(("search", listed))
+        known = {name: value for name, value in evaluation.search.items() if value is not None}
+        rows.append(("search", "  ".join(f"{name} {value}" for name, value in known.items())))
     if speed := evaluation.speed:
         rows.append(
             (

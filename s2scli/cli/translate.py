@@ -53,6 +53,7 @@ def command(
         float | None, flag(SearchSettings, "length_penalty", "--length-penalty", "--lenpen")
     ] = None,
     max_length_ratio: Annotated[float | None, flag(SearchSettings, "max_length_ratio")] = None,
+    max_length: Annotated[int | None, flag(SearchSettings, "max_length")] = None,
     scores: Annotated[
         bool, typer.Option("--scores", help="Put the score and a tab before each output.")
     ] = False,
@@ -96,6 +97,7 @@ def command(
             n_best=n_best,
             length_penalty=length_penalty,
             max_length_ratio=max_length_ratio,
+            max_length=max_length,
         ),
     )
     shape = _record_format(as_json, n_best is not None, scores)

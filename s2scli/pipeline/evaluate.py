@@ -181,7 +181,6 @@ def evaluate(
     )
     if not request.model and not request.source:
         save_evaluation(found, workspace)
-    talk.say(f"next: s2s translate -w {workspace.root} < input.txt")
     return found
 
 

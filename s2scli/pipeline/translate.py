@@ -55,7 +55,7 @@ class Tally:
         lines: how many lines were read.
         source_tokens: how many tokens the sources had, end tokens included.
         unknown_tokens: how many of them the model's tokenizer did not know.
-        overlong: lines that were too long for the model.
+        overlong: lines that were too long for the model, and did not fail.
         failed: lines that could not be translated.
         not_utf8: lines with bytes that are not UTF-8.
     """
@@ -73,10 +73,10 @@ class Tally:
         if record.translation:
             self.source_tokens += len(record.translation.source_pieces)
             self.unknown_tokens += record.translation.unknown_tokens
-        if record.overlong:
-            self.overlong.add(record.line)
         if record.status == "failed":
             self.failed.add(record.line)
+        elif record.overlong:
+            self.overlong.add(record.line)
         if record.line.bad_byte:
             self.not_utf8.add(record.line)
 

@@ -368,6 +368,14 @@ NASTY = (
 ).encode() + b"\xff\xfe one\nlast"
 
 
+def test_the_search_is_as_asked(real: Run) -> None:
+    def tokens(*arguments: str) -> int:
+        document = json.loads(real(*arguments, "--json", given="one two three\n").stdout)
+        return len(document["hypotheses"][0]["tokens"])
+
+    assert tokens("--max-length", "2") <= 2 < tokens("--lenpen", "2", "--max-length-ratio", "3")
+
+
 def test_a_nasty_file_gets_its_lines(real: Run) -> None:
     result = real("--max-length-ratio", "0.5", "--beam-size", "2", given=NASTY)
     assert result.exit_code == 0, result.stderr

@@ -15,16 +15,17 @@ def test_a_tally_counts_what_was_odd() -> None:
         Line("g", 1, "\ufffd", bad_byte=1),
         Line("g", 2, "b " * 9),
         Line("g", 3, ""),
+        Line("g", 4, "cut short", cut=True),
     ]
     tally = Tally()
     for record in translate_lines(lines, StubTranslator(), SearchSettings()):
         tally.add(record)
     assert tally == Tally(
-        lines=5,
+        lines=6,
         source_tokens=2 + 2 + 11,  # the long line was translated in two parts
         unknown_tokens=1,
         overlong=Oddities(1, {"g": [2]}),
-        failed=Oddities(1, {"f": [2]}),
+        failed=Oddities(2, {"f": [2], "g": [4]}),
         not_utf8=Oddities(1, {"g": [1]}),
     )
 
