@@ -310,6 +310,13 @@ def test_the_locale_changes_no_byte(command: list[str], environment: dict[str, s
 
 
 @posix
+def test_a_closed_stdin_is_an_empty_one(command: list[str], environment: dict[str, str]) -> None:
+    closing = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
+    result = subprocess.run(closing, capture_output=True, env=environment, timeout=30)
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
+
+
+@posix
 def test_ctrl_c_ends_it_with_one_word(command: list[str], environment: dict[str, str]) -> None:
     import signal
 
