@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
@@ -111,9 +110,9 @@ app.add_typer(inspect.app, name="inspect")
 def main() -> None:
     """Run the program as a process: UTF-8 streams, and SIGTERM and SIGHUP that clean up."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        stream = getattr(sys, name) or Path(os.devnull).open(mode)  # None: the caller closed it
-        stream.reconfigure(encoding="utf-8", errors="replace")
-        setattr(sys, name, stream)
+        if getattr(sys, name) is None:  # the caller closed it
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123
+        getattr(sys, name).reconfigure(encoding="utf-8", errors="replace")
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", None)):
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
             signal.signal(number, _exit_on_signal)
