@@ -79,8 +79,9 @@ def beam_search(
 ) -> list[tuple[Hypothesis, ...]]:
     """Return the `n_best` best outputs of each source, best first.
 
-    A sentence is finished, and leaves the batch, when `beam_size` hypotheses have ended or when
-    no live one can rank above the `n_best` that have. The memory is never copied for the beam.
+    A sentence is finished, and leaves the batch, when no live hypothesis can rank above the
+    `n_best` that have ended, or, once `beam_size` have ended, when none does so now. The memory is
+    never copied for the beam.
 
     Args:
         model: in evaluation mode.
@@ -160,13 +161,20 @@ def _done(
     longest: Tensor,
     settings: SearchSettings,
 ) -> Tensor:
-    """Return which sentences are finished, [B]."""
-    bound = best_possible(live.score[:, 0], length, longest, settings.length_penalty)
-    reached = [
-        float("inf") if len(found) >= settings.beam_size else _nth_best(found, settings.n_best)
-        for found in endings
-    ]
-    return torch.tensor(reached, device=bound.device) >= bound
+    """Return which sentences are finished, [B].
+
+    A live hypothesis may still gain by its length: all that is possible, until `beam_size` have
+    ended; from then on it counts with the score it has now.
+    """
+    score, exponent = live.score[:, 0], settings.length_penalty
+    enough = [len(found) >= settings.beam_size for found in endings]
+    bound = torch.where(
+        torch.tensor(enough, device=score.device),
+        normalise(score, length, exponent),
+        best_possible(score, length, longest, exponent),
+    )
+    reached = [_nth_best(found, settings.n_best) for found in endings]
+    return torch.tensor(reached, device=score.device) >= bound
 
 
 def _nth_best(endings: Sequence[Ending], n: int) -> float:

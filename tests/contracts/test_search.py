@@ -2,6 +2,8 @@
 
 import itertools
 import math
+from dataclasses import dataclass
+from typing import cast
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from s2scli.data.batch import make_batch, make_source
 from s2scli.errors import ConfigError
 from s2scli.model.seq2seq import Seq2Seq
+from s2scli.model.states import DecoderStep
 from s2scli.search.beam import beam_search, longest_allowed
 from s2scli.search.forced import force
 from s2scli.search.settings import SearchSettings
@@ -126,3 +129,38 @@ def test_no_output_is_longer_than_allowed() -> None:
 def test_more_answers_than_the_beam_holds_are_refused() -> None:
     with pytest.raises(ConfigError, match="n_best 6 needs a beam_size of at least as many, not 5"):
         load_settings(SearchSettings, {"beam_size": 5, "n_best": 6}, "test")
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The state of `Counting`: the tokens written so far."""
+
+    count: int
+
+    def reorder(self, indices: torch.Tensor) -> "Steps":
+        return self
+
+    def keep(self, sentences: torch.Tensor) -> "Steps":
+        return self
+
+
+class Counting:
+    """A model that is sure to write token 4 eight times, with the end always its second choice."""
+
+    def encode(self, source: torch.Tensor, lengths: torch.Tensor) -> None:
+        return None
+
+    def start(self, encoder_output: None) -> Steps:
+        return Steps(0)
+
+    def step(self, token_ids: torch.Tensor, state: Steps) -> DecoderStep:
+        probs = torch.full((len(token_ids), 8), 0.01)
+        probs[:, EOS_ID], probs[:, 4] = (0.04, 0.9) if state.count < 8 else (0.9, 0.04)
+        return DecoderStep(probs.log(), Steps(state.count + 1), None)
+
+
+@pytest.mark.parametrize("beam_size", [1, 2, 5])
+def test_poor_endings_do_not_end_the_search(beam_size: int) -> None:
+    settings = SearchSettings(beam_size=beam_size)
+    found = beam_search(cast(Seq2Seq, Counting()), *make_source(SOURCES), settings)
+    assert [best.token_ids for best, *_ in found] == [(4,) * 8 + (EOS_ID,)] * len(SOURCES)
