@@ -19,6 +19,7 @@ from s2scli.cli.options import (
     WorkspaceOption,
     flag,
     given,
+    say_next,
 )
 from s2scli.metrics.settings import MetricSettings
 from s2scli.report.console import Talk
@@ -129,9 +130,8 @@ def command(
     else:
         talk.show(Group(scores_table(found), "", facts_table(found)))
         talk.show(signatures(found), soft_wrap=True)
-    if found.speed:
-        option = f"-m {model}" if model else f"-w {workspace}"
-        talk.say(f"next: s2s translate {option} < input.txt")
+    if found.speed and not model:
+        say_next(talk, workspace, "translate < input.txt")
 
 
 def scores_table(evaluation: "Evaluation") -> Table:

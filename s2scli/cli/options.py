@@ -1,10 +1,12 @@
 """Options that every command takes, and flags made from declared settings."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from s2scli.report.console import Talk
 from s2scli.settings import Settings, Tree, default_of
 
 
@@ -73,3 +75,13 @@ def flag(group: type[Settings], name: str, *names: str, default: str | None = No
 def given(**values: Any) -> Tree:
     """Return the flags the user gave, as a tree that settings are loaded from."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def say_next(talk: Talk, workspace: Path, *commands: str) -> None:
+    """Say what may come next, as commands for the same workspace."""
+    option = "" if workspace == DEFAULT_WORKSPACE else f" -w {shlex.quote(str(workspace))}"
+    words = (
+        f"s2s {name}{option}{' ' + rest if rest else ''}"
+        for name, _, rest in (command.partition(" ") for command in commands)
+    )
+    talk.say(f"next: {' · '.join(words)}")

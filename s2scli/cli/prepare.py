@@ -16,6 +16,7 @@ from s2scli.cli.options import (
     WorkspaceOption,
     flag,
     given,
+    say_next,
 )
 from s2scli.data.settings import PrepareSettings
 from s2scli.report.console import Talk, visible
@@ -91,6 +92,7 @@ def command(
     else:
         talk.show(rows_table(report))
         talk.show(splits_table(report))
+    say_next(talk, workspace, "train")
 
 
 def rows_table(report: "Report") -> Table:

@@ -15,6 +15,7 @@ from s2scli.cli.options import (
     WorkspaceOption,
     flag,
     given,
+    say_next,
 )
 from s2scli.report.console import Talk
 from s2scli.training.settings import LimitSettings
@@ -76,4 +77,4 @@ def command(
         talk.say("saved; the same command goes on from here")
         raise typer.Exit(128 + report.signal)
     talk.say(f"the best model is of step {report.best_step}, in {Workspace(workspace).model}")
-    talk.say("next: s2s evaluate, s2s translate < input.txt")
+    say_next(talk, workspace, "evaluate", "translate < input.txt")

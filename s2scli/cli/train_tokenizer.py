@@ -11,6 +11,7 @@ from s2scli.cli.options import (
     WorkspaceOption,
     flag,
     given,
+    say_next,
 )
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
@@ -70,6 +71,7 @@ def command(
         talk.show_json(asdict(report))
     else:
         talk.show(report_table(report))
+    say_next(talk, workspace, "train")
 
 
 def report_table(report: "TokenizerReport") -> "Table":

@@ -92,7 +92,6 @@ def prepare(workspace: Workspace, inputs: Inputs, settings: PrepareSettings, tal
         write_report(folder, report)
     for notice in report.notices:
         talk.warn(notice)
-    talk.say("next: s2s train")
     return report
 
 

@@ -74,7 +74,6 @@ def train_tokenizer(
                 f"{quality.unknown_rate:.1%} of the {side} pieces of the {report.split} split are "
                 "unknown: a model can neither read nor write them; --byte-fallback spells them out"
             )
-    talk.say("next: s2s train")
     return report
 
 
