@@ -13,6 +13,9 @@ from types import ModuleType
 
 import pytest
 
+from s2scli.config import load_recipe
+from s2scli.training.schedule import CosineSettings
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "dates"
 SPLITS = ("train", "valid", "test")
 LAST_DAY_OF_FEBRUARY_2024 = datetime.date(2024, 2, 29)
@@ -158,3 +161,10 @@ def test_forms_write_dates(script: ModuleType, locale: str, pattern: str, expect
 def test_own_digits(script: ModuleType) -> None:
     assert "2024".translate(script.digits_of("bn")) == "২০২৪"
     assert "2024".translate(script.digits_of("fr")) == "2024"
+
+
+def test_the_recipe_is_one() -> None:
+    recipe = load_recipe(str(EXAMPLE / "dates.toml"))
+    assert recipe.training.metric == "exact_match"
+    assert isinstance(recipe.training.schedule, CosineSettings)
+    assert recipe.training.schedule.total_steps == recipe.training.limits.max_steps
