@@ -120,10 +120,14 @@ def splits_table(report: "Report") -> Table:
     table.add_row("characters a source", *(f"{split.source_characters:.1f}" for split in splits))
     table.add_row("characters a target", *(f"{split.target_characters:.1f}" for split in splits))
     table.add_row("target / source length", *(f"{split.length_ratio:.2f}" for split in splits))
-    table.add_row("length correlation", *(f"{split.length_correlation:.2f}" for split in splits))
+    table.add_row("length correlation", *(_known(split.length_correlation) for split in splits))
     table.add_row("source = target", *(f"{split.source_equals_target:,}" for split in splits))
     table.add_row("source also in train", *(_overlap(name, report) for name in report.splits))
     return table
+
+
+def _known(correlation: float | None) -> str:
+    return "unknown" if correlation is None else f"{correlation:.2f}"
 
 
 def _overlap(name: str, report: "Report") -> str:

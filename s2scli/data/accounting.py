@@ -52,7 +52,8 @@ class SplitSummary:
         target_characters: the mean length of a target.
         source_equals_target: rows with the same text on both sides.
         length_correlation: how well the two sides' lengths go together (Pearson's r of the
-            logarithms, -1 to 1): near 0 where the sides are not aligned, or in dialogue.
+            logarithms, -1 to 1): near 0 where the sides are not aligned, or in dialogue; None
+            where it is unknown, since all sources or all targets are equally long.
         not_nfc: rows that Unicode normalisation (NFC) would change.
         source_in_train: rows whose source is also in the train split (all of them for train).
     """
@@ -60,7 +61,7 @@ class SplitSummary:
     rows: int
     source_characters: float
     target_characters: float
-    length_correlation: float
+    length_correlation: float | None
     source_equals_target: int
     not_nfc: int
     source_in_train: int
@@ -162,26 +163,31 @@ class SplitTally:
     def summary(self, source_in_train: int) -> SplitSummary:
         """Return what was counted."""
         rows = max(1, self.rows)
+        found = correlation(self.moments)
         return SplitSummary(
             self.rows,
             round(self.source_characters / rows, 2),
             round(self.target_characters / rows, 2),
-            round(correlation(self.moments), 3),
+            None if found is None else round(found, 3),
             self.source_equals_target,
             self.not_nfc,
             source_in_train,
         )
 
 
-def correlation(moments: NDArray[np.float64]) -> float:
-    """Return Pearson's r of x and y from the sums of (1, x, y) (1, x, y)', [3, 3]; 0 if unknown."""
+def correlation(moments: NDArray[np.float64]) -> float | None:
+    """Return Pearson's r of x and y from the sums of (1, x, y) (1, x, y)', [3, 3].
+
+    It is None where there are fewer than two rows, or x or y is the same in all of them.
+    """
     rows = moments[0, 0]
     if rows < 2:
-        return 0.0
+        return None
     means = moments[0, 1:] / rows
     covariance = moments[1:, 1:] / rows - np.outer(means, means)
-    scale = float(np.sqrt(max(0.0, covariance[0, 0]) * max(0.0, covariance[1, 1])))
-    return float(covariance[0, 1]) / scale if scale > TINY else 0.0
+    if min(covariance[0, 0], covariance[1, 1]) < TINY:
+        return None
+    return float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
 
 
 def _is_nfc(text: str) -> bool:

@@ -254,10 +254,11 @@ def _split_notices(splits: Mapping[str, SplitSummary]) -> Iterator[str]:
             f"{train.not_nfc} train rows are not in Unicode normal form C: look-alike text may be "
             "spelled in two ways; --normalization nfc makes it one"
         )
-    if train.rows >= MIN_ROWS_TO_CORRELATE and train.length_correlation < MIN_CORRELATION:
+    found = train.length_correlation
+    if found is not None and train.rows >= MIN_ROWS_TO_CORRELATE and found < MIN_CORRELATION:
         yield (
             "the lengths of sources and targets do not go together (correlation "
-            f"{train.length_correlation:.2f}): are the sides aligned?"
+            f"{found:.2f}): are the sides aligned?"
         )
 
 
