@@ -1,6 +1,7 @@
 """The `manifest.json` of every folder s2s writes: what it is, its files and their hashes."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import re
@@ -8,9 +9,9 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.files import (
@@ -32,6 +33,8 @@ SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 class FileRecord:
     """The size in bytes and the SHA-256 (hexadecimal) of one file."""
 
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
     bytes: int
     sha256: str
 
@@ -47,6 +50,8 @@ class Manifest:
         settings: the settings it was made with.
         made_from: the digests of the artifacts it was made from, by kind.
     """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
     kind: str
     format: int
@@ -90,7 +95,8 @@ def new_folder(
         manifest = Manifest(
             kind, FORMATS[kind], _records(temporary), dict(settings or {}), dict(made_from or {})
         )
-        files.write(temporary / MANIFEST, encode_json(asdict(manifest)))
+        tree = {**asdict(manifest), "digest": manifest.digest}
+        files.write(temporary / MANIFEST, encode_json(tree))
         publish_folder(temporary, path, files)
 
 
@@ -104,14 +110,19 @@ def read_manifest(folder: Path, kind: str) -> Manifest:
     path = folder / MANIFEST
     if not path.exists():
         raise MissingInputError(f"{folder}: no {kind} here (it has no {MANIFEST})")
+    tree = read_json(path)
+    said = tree.pop("digest", None)
     try:
-        manifest = TypeAdapter(Manifest).validate_python(read_json(path))
+        manifest = _manifest_type().validate_python(tree)
+        digest = manifest.digest
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in fault["loc"])
         raise CheckpointError(
             f"{path}: not a manifest of s2s ({key:.80}: {fault['msg'].lower()})"
         ) from error
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not a manifest of s2s ({error!s:.80})") from error
     if manifest.kind != kind:
         raise CheckpointError(f"{folder}: expected a {kind}, found a {manifest.kind[:80]!r}")
     if manifest.format > FORMATS[kind]:
@@ -119,6 +130,8 @@ def read_manifest(folder: Path, kind: str) -> Manifest:
             f"{folder}: {kind} format {manifest.format!s:.20} is newer than this version of s2s "
             f"reads ({FORMATS[kind]}); upgrade s2scli"
         )
+    if said not in (None, digest):
+        raise CheckpointError(f"{path}: damaged, its content does not match its digest")
     for name in manifest.files:
         if not SAFE_NAME.fullmatch(name):
             raise CheckpointError(f"{path}: refuses the file name {name[:80]!r}")
@@ -183,6 +196,11 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+@functools.cache
+def _manifest_type() -> TypeAdapter[Manifest]:
+    return TypeAdapter(Manifest)
 
 
 def _records(folder: Path) -> dict[str, FileRecord]:

@@ -36,6 +36,14 @@ def trained_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "workspace"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Compute in one thread: tiny tensors are slower in two."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def quick_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fsync at no cost, for tests of many writes that no power cut will hit."""

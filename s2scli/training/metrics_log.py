@@ -1,5 +1,6 @@
 """`metrics.jsonl`: one JSON object for each event of a run, in step with its checkpoints."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -33,7 +34,8 @@ class MetricsLog:
             try:
                 _write_whole(file, (json.dumps(record) + "\n").encode())
             except OSError:
-                file.truncate(end)  # half a line would spoil the next one
+                with contextlib.suppress(OSError):
+                    file.truncate(end)  # half a line would spoil the next one
                 raise
 
     def sync(self) -> None:

@@ -1,0 +1,98 @@
+"""Laws of an epoch: every pair exactly once, within the budget, the same for the same seed."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from s2scli.data.batching import Lengths, Rows, fits, plan_epoch
+
+length = st.integers(0, 60)
+corpora = st.lists(st.tuples(length, length), max_size=80)
+budgets = st.integers(1, 300)
+seeds = st.integers(0, 2**63)
+
+
+def sides(corpus: list[tuple[int, int]]) -> tuple[Lengths, Lengths]:
+    both = np.array(corpus, dtype=np.int32).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def plan(
+    corpus: tuple[Lengths, Lengths], max_tokens: int, seed: int = 1, epoch: int = 0
+) -> list[Rows]:
+    return plan_epoch(*corpus, max_tokens=max_tokens, max_length=50, seed=seed, epoch=epoch)
+
+
+def as_lists(batches: list[Rows]) -> list[list[int]]:
+    return [rows.tolist() for rows in batches]
+
+
+@given(corpora, budgets, seeds)
+def test_every_row_that_fits_is_in_one_batch(
+    corpus: list[tuple[int, int]], max_tokens: int, seed: int
+) -> None:
+    found = sorted(row for rows in plan(sides(corpus), max_tokens, seed) for row in rows.tolist())
+    assert found == [row for row, pair in enumerate(corpus) if max(pair) <= 50]
+
+
+@given(corpora, budgets)
+def test_no_batch_of_several_rows_passes_the_budget(
+    corpus: list[tuple[int, int]], max_tokens: int
+) -> None:
+    for rows in plan(sides(corpus), max_tokens):
+        longest = max(max(corpus[row]) for row in rows.tolist()) + 1
+        assert len(rows) == 1 or len(rows) * longest <= max_tokens
+
+
+@given(corpora, budgets, seeds, st.integers(0, 9))
+def test_the_plan_is_a_function_of_seed_and_epoch(
+    corpus: list[tuple[int, int]], max_tokens: int, seed: int, epoch: int
+) -> None:
+    lengths = sides(corpus)
+    batches = plan(lengths, max_tokens, seed, epoch)
+    assert as_lists(plan(lengths, max_tokens, seed, epoch)) == as_lists(batches)
+    assert len(plan(lengths, max_tokens, seed, epoch + 1)) == len(batches)
+
+
+def realistic(rows: int) -> tuple[Lengths, Lengths]:
+    """Lengths like those of sentences: skewed, the target's close to the source's."""
+    random = np.random.default_rng(5)
+    source = np.clip(random.lognormal(2.6, 0.5, rows), 1, 49)
+    target = np.clip(source * random.normal(1.1, 0.15, rows), 1, 49)
+    return source.astype(np.int32), target.astype(np.int32)
+
+
+def padding(lengths: NDArray[np.int32], batches: list[Rows]) -> float:
+    """The share of places that hold no token, the end token counted."""
+    places = sum(len(rows) * (int(lengths[rows].max()) + 1) for rows in batches)
+    return 1 - (int(lengths.sum()) + len(lengths)) / places
+
+
+def test_little_is_padded() -> None:
+    source, target = realistic(20_000)
+    batches = plan((source, target), 4096)
+    assert padding(source, batches) < 0.03
+    assert padding(target, batches) < 0.12
+    unsorted = np.array_split(np.arange(20_000), len(batches))
+    assert padding(source, unsorted) > 0.5
+    assert padding(target, unsorted) > 0.5
+
+
+def test_epochs_and_seeds_differ() -> None:
+    lengths = realistic(500)
+    orders = [as_lists(plan(lengths, 400, seed, epoch)) for seed in (1, 2) for epoch in (0, 1)]
+    assert len({str(order) for order in orders}) == 4
+
+
+def test_batches_are_full() -> None:
+    source, target = realistic(20_000)
+    batches = plan((source, target), 4096)
+    used = [len(rows) * (max(source[rows].max(), target[rows].max()) + 1) for rows in batches]
+    assert np.mean(used) > 0.95 * 4096
+
+
+@pytest.mark.parametrize(("pair", "kept"), [((50, 1), True), ((1, 50), True), ((51, 1), False)])
+def test_fits_looks_at_the_longer_side(pair: tuple[int, int], kept: bool) -> None:
+    assert fits(*sides([pair]), 50).tolist() == [kept]

@@ -1,0 +1,98 @@
+"""The batches of a run: which come next is a function of where the run stands."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from s2scli.data.encoded import EncodedSplit
+from s2scli.errors import CorpusError
+from s2scli.training.epochs import TrainingBatches
+from s2scli.training.progress import Progress
+from tests.training.runs import training_settings, write_split
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> EncodedSplit:
+    return write_split(tmp_path_factory.mktemp("split"))
+
+
+def one_epoch(batches: TrainingBatches, progress: Progress) -> tuple[list[str], Progress]:
+    """Read to the end of an epoch; return the sources as text, and the counters."""
+    seen: list[str] = []
+    epoch = progress.epoch
+    while progress.epoch == epoch:
+        group, progress = batches.next(progress)
+        seen += [str(row) for batch in group for row in batch.source.tolist()]
+    return seen, progress
+
+
+def test_an_epoch_reads_every_pair_once(split: EncodedSplit) -> None:
+    batches = TrainingBatches(split, training_settings(accumulate=2))
+    first, progress = one_epoch(batches, Progress())
+    second, progress = one_epoch(batches, progress)
+    assert len(first) == len(second) == len(split) == batches.kept
+    assert first != second
+    assert (progress.epoch, progress.batch) == (2, 0)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2, 3, 100])
+def test_updates_per_epoch(split: EncodedSplit, accumulate: int) -> None:
+    batches = TrainingBatches(split, training_settings(accumulate=accumulate))
+    progress, updates = Progress(), 0
+    while progress.epoch == 0:
+        group, progress = batches.next(progress)
+        updates += 1
+        assert len(group) <= accumulate
+    assert updates == batches.updates_per_epoch
+
+
+def test_batches_depend_on_the_counters_alone(split: EncodedSplit) -> None:
+    settings = training_settings()
+    batches, other = TrainingBatches(split, settings), TrainingBatches(split, settings)
+    one_epoch(other, replace(Progress(), epoch=5))
+    progress = replace(Progress(), epoch=3, batch=1)
+    assert str(batches.next(progress)) == str(other.next(progress))
+    assert str(batches.next(Progress())) == str(other.next(Progress()))
+
+
+def test_epochs_done_counts_the_share_of_the_current_one(split: EncodedSplit) -> None:
+    batches = TrainingBatches(split, training_settings())
+    count = batches.updates_per_epoch
+    assert batches.epochs_done(Progress(epoch=2)) == 2
+    assert batches.epochs_done(Progress(epoch=2, batch=1)) == pytest.approx(2 + 1 / count)
+
+
+def test_a_small_corpus_has_many_small_batches(split: EncodedSplit) -> None:
+    few = TrainingBatches(split, training_settings(batch_tokens=4096, min_batches=1))
+    many = TrainingBatches(split, training_settings(batch_tokens=4096, min_batches=8))
+    assert few.updates_per_epoch <= 2
+    assert many.updates_per_epoch >= 8
+
+
+def test_long_pairs_are_left_out_and_counted(split: EncodedSplit) -> None:
+    batches = TrainingBatches(split, training_settings(max_length=2))
+    short = [row for row in range(len(split)) if split.source_lengths[row] <= 2]
+    assert 0 < batches.kept == len(short)
+    assert batches.too_long == len(split) - len(short)
+
+
+def test_nothing_but_long_pairs_is_an_error(tmp_path: Path) -> None:
+    split = write_split(tmp_path)
+    split.source_lengths[:] = 9
+    with pytest.raises(CorpusError, match=r"longer than training\.max_length 8 tokens; raise it"):
+        TrainingBatches(split, training_settings(max_length=8))
+
+
+def test_padding_is_the_share_of_empty_places(split: EncodedSplit) -> None:
+    batches = TrainingBatches(split, training_settings())
+    padded = places = 0
+    progress = Progress()
+    while progress.epoch == 0:
+        (batch,), progress = batches.next(progress)
+        places += batch.source.numel()
+        padded += batch.source.numel() - int(batch.source_lengths.sum())
+    source, target = batches.padding
+    assert source == pytest.approx(padded / places)
+    assert 0 <= target < 1
+    assert TrainingBatches(split, training_settings(batch_tokens=1)).padding == (0, 0)

@@ -1,0 +1,53 @@
+"""Signals ask a run to stop; a second one stops it at once."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from s2scli.training.interruption import SIGNALS, stop_requests
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_signal_is_a_request(number: int) -> None:
+    announced: list[int] = []
+    before = signal.getsignal(number)
+    with stop_requests(announced.append) as request:
+        assert request.signal == 0
+        os.kill(os.getpid(), number)
+        assert (request.signal, announced) == (number, [number])
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_second_signal_interrupts(number: int) -> None:
+    announced: list[int] = []
+    with pytest.raises(KeyboardInterrupt), stop_requests(announced.append):
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
+    assert announced == [signal.SIGTERM]
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_requests(lambda number: None) as request:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert request.signal == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_another_thread_catches_nothing() -> None:
+    seen: list[int] = []
+
+    def work() -> None:
+        with stop_requests(seen.append) as request:
+            seen.append(request.signal)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [0]

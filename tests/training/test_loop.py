@@ -1,0 +1,290 @@
+"""What the loop does, and when."""
+
+import math
+from collections.abc import Callable, Mapping
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+
+from s2scli.data.batch import Batch, make_batch
+from s2scli.data.encoded import EncodedSplit
+from s2scli.errors import DivergedError, StorageError
+from s2scli.training.epochs import TrainingBatches
+from s2scli.training.events import Event, Finished, Saved, Update, Validation
+from s2scli.training.loop import (
+    MAX_SKIPPED_IN_A_ROW,
+    Run,
+    autocast,
+    batch_objective,
+    learning_rate,
+    train,
+)
+from s2scli.training.progress import Progress
+from s2scli.training.schedule import PlateauState
+from tests.models import ids
+from tests.training.runs import CPU, Session, make_run, training_settings, write_split
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> EncodedSplit:
+    return write_split(tmp_path_factory.mktemp("split"))
+
+
+def story(events: list[Event]) -> str:
+    """Tell events in short: u2 an update's report, v4 a validation (v4! the best), s4 a save."""
+    words = []
+    for event in events:
+        match event:
+            case Update(step=step):
+                words.append(f"u{step}")
+            case Validation(step=step, best=best):
+                words.append(f"v{step}!" if best else f"v{step}")
+            case Saved(step=step, fault=fault):
+                words.append(f"s{step}?" if fault else f"s{step}")
+            case Finished(reason=reason):
+                words.append(reason)
+    return " ".join(words)
+
+
+def weights_of(run: Run) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().clone() for name, weight in run.model.named_parameters()}
+
+
+def same(some: Mapping[str, torch.Tensor], others: Mapping[str, torch.Tensor]) -> bool:
+    return all(torch.equal(some[name], others[name]) for name in some)
+
+
+def signal_at(place: int, number: int = 15) -> Callable[[], int]:
+    """Return a `stop` that asks for an end from its call number `place` (0 is the first) on."""
+    calls = count()
+    return lambda: number if next(calls) >= place else 0
+
+
+def test_validations_and_saves_stand_where_they_should(split: EncodedSplit) -> None:
+    session = Session(make_run(training_settings(limits={"max_steps": 8})), split)
+    assert story(session.events()) == ("v0! s0 u2 s3 u4 v4! s4 u6 s6 u8 v8! s8 max_steps 8 reached")
+    assert session.saves == [0, 3, 4, 6, 8]
+    assert session.run.progress.best_step == 8
+
+
+def test_the_last_step_is_validated_off_schedule(split: EncodedSplit) -> None:
+    session = Session(make_run(training_settings(limits={"max_steps": 5})), split, [3, 2, 4])
+    assert story(session.events()) == "v0! s0 u2 s3 u4 v4! s4 v5 s5 max_steps 5 reached"
+    assert session.run.progress.bad_validations == 0, "one off schedule does not count"
+
+
+def test_a_run_at_its_limit_does_nothing(split: EncodedSplit) -> None:
+    run = make_run(training_settings(limits={"max_steps": 4}))
+    Session(run, split).events()
+    again = Session(run, split)
+    assert story(again.events()) == "max_steps 4 reached"
+    assert again.saves == []
+
+
+def test_patience_ends_a_run(split: EncodedSplit) -> None:
+    settings = training_settings(limits={"patience": 2}, log_every=100, save_every=100)
+    session = Session(make_run(settings), split, [2.0, 3.0, 1.0, 1.0, 1.5, 0.5])
+    assert story(session.events()) == (
+        "v0! s0 v4 s4 v8! s8 v12 s12 v16 s16 no better score in 2 validations"
+    )
+    assert session.run.progress.best_step == 8
+
+
+def test_epochs_end_a_run(split: EncodedSplit) -> None:
+    session = Session(make_run(training_settings(limits={"max_epochs": 2})), split)
+    *_, last = session.events()
+    updates = TrainingBatches(split, session.run.settings).updates_per_epoch
+    assert last == Finished(2 * updates, "max_epochs 2 reached")
+    assert (session.run.progress.epoch, session.run.progress.batch) == (2, 0)
+
+
+def test_minutes_end_a_run(split: EncodedSplit) -> None:
+    run = make_run(training_settings(limits={"max_minutes": 2.5}))
+    run.progress = Progress(step=1, seconds=150.0)
+    assert story(Session(run, split).events()) == "v1! s1 max_minutes 2.5 reached"
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [(0, "s0 "), (1, "v0! s0 "), (2, "v0! s0 s1 "), (5, "v0! s0 u2 s3 u4 s4 ")],
+)
+def test_a_signal_saves_and_ends_a_run(split: EncodedSplit, place: int, expected: str) -> None:
+    """Asked for before each update, and once more after the validation at step 0."""
+    session = Session(make_run(training_settings()), split, stop=signal_at(place))
+    events = session.events()
+    assert story(events) == f"{expected}stopped by a signal"
+    last = events[-1]
+    assert isinstance(last, Finished) and last.signal == 15
+
+
+def test_plateau_follows_the_validations(split: EncodedSplit) -> None:
+    settings = training_settings(
+        schedule={"kind": "plateau", "decay": 0.5}, limits={"max_steps": 14}, log_every=1
+    )
+    session = Session(make_run(settings), split, [2.0, 3.0, 1.0, 1.0])
+    rates = {e.step: e.learning_rate for e in session.events() if isinstance(e, Update)}
+    assert [rates[step] for step in (4, 5, 8, 9, 12, 13)] == pytest.approx(
+        [0.01, 0.005, 0.005, 0.005, 0.005, 0.0025]
+    )
+
+
+def test_the_schedule_sets_the_rate() -> None:
+    settings = training_settings(schedule={"kind": "inverse_sqrt", "warmup_steps": 10})
+    progress = Progress(plateau=PlateauState(scale=0.5))
+    assert learning_rate(settings, progress, 5) == pytest.approx(0.01 * 0.5 * 0.5)
+    assert learning_rate(settings, progress, 40) == pytest.approx(0.01 * 0.5 * 0.5)
+
+
+def test_reports_are_means_over_the_tokens_since_the_last(split: EncodedSplit) -> None:
+    settings = training_settings(limits={"max_steps": 6}, log_every=3, label_smoothing=0)
+    run = make_run(settings)
+    with torch.no_grad():
+        run.model.output.weight.zero_()
+        run.model.output.bias.zero_()
+    settings_of_no_rate = run.optimizer.param_groups[0]
+    assert settings_of_no_rate["lr"] == 0.01
+    batches, progress = TrainingBatches(split, settings), Progress()
+    tokens = 0
+    for _ in range(3):
+        (batch,), progress = batches.next(progress)
+        tokens += int(batch.target_mask.sum())
+    first, second = (e for e in Session(run, split).events() if isinstance(e, Update))
+    assert first.tokens == tokens
+    assert first.loss == pytest.approx(math.log(11), rel=0.05), "as good as a die of 11 sides"
+    assert second.loss < first.loss
+    assert first.tokens_per_second > 0 and second.seconds > first.seconds > 0
+
+
+def test_accumulated_batches_equal_one_batch_of_all(split: EncodedSplit) -> None:
+    """The change of one step of SGD at a rate of 1 is the gradient."""
+    sgd = {"kind": "sgd", "learning_rate": 1.0}
+    limits = {"max_steps": 1}
+    settings = training_settings(accumulate=100, max_gradient_norm=0, optimizer=sgd, limits=limits)
+    run, whole = make_run(settings), make_run(settings)
+    before = weights_of(run)
+    Session(run, split).events()
+    batch = make_batch(*split.gather(np.arange(len(split))))
+    torch.autograd.backward(batch_objective(whole, batch) / batch.target_mask.sum())
+    for name, weight in whole.model.named_parameters():
+        assert weight.grad is not None and weight.grad.abs().max() > 0
+        moved = before[name] - weights_of(run)[name]
+        torch.testing.assert_close(moved, weight.grad, atol=1e-6, rtol=0)
+
+
+def test_gradients_are_clipped(split: EncodedSplit) -> None:
+    sgd = {"kind": "sgd", "learning_rate": 1.0}
+    settings = training_settings(
+        max_gradient_norm=0.001, optimizer=sgd, limits={"max_steps": 1}, log_every=1
+    )
+    run = make_run(settings)
+    before = weights_of(run)
+    (update,) = (e for e in Session(run, split).events() if isinstance(e, Update))
+    moved = torch.cat([(w - before[name]).flatten() for name, w in weights_of(run).items()])
+    assert float(moved.norm()) == pytest.approx(0.001, rel=0.01)
+    assert update.gradient_norm > 0.01, "reported before clipping"
+
+
+def poison(run: Run, steps: range) -> None:
+    """Make the gradient of some updates NaN."""
+    weight = next(run.model.parameters())
+
+    def spoil(gradient: torch.Tensor) -> torch.Tensor:
+        return gradient * math.nan if run.progress.step + 1 in steps else gradient
+
+    weight.register_hook(spoil)  # type: ignore[no-untyped-call]
+
+
+def test_an_update_that_is_not_finite_is_skipped(split: EncodedSplit) -> None:
+    run = make_run(training_settings(limits={"max_steps": 4}))
+    poison(run, range(2, 4))
+    batches = TrainingBatches(split, run.settings)
+    seen: dict[int, dict[str, torch.Tensor]] = {}
+
+    def stop() -> int:
+        seen[run.progress.step] = weights_of(run)
+        return 0
+
+    list(train(run, batches, lambda: {"loss": 1.0}, lambda progress: None, stop))
+    assert not same(seen[0], seen[1])
+    assert same(seen[1], seen[3]), "neither weights nor the optimizer moved"
+    assert not same(seen[3], seen[4])
+    assert (run.progress.skipped, run.progress.skipped_in_a_row) == (2, 0)
+
+
+def test_too_many_in_a_row_end_the_run(split: EncodedSplit) -> None:
+    session = Session(make_run(training_settings()), split)
+    poison(session.run, range(3, 1000))
+    with pytest.raises(DivergedError, match=f"{MAX_SKIPPED_IN_A_ROW} updates in a row up to 12"):
+        session.events()
+    assert all(weight.isfinite().all() for weight in weights_of(session.run).values())
+
+
+def test_nine_in_a_row_do_not(split: EncodedSplit) -> None:
+    session = Session(make_run(training_settings(limits={"max_steps": 14})), split)
+    poison(session.run, range(3, 12))
+    session.events()
+    assert session.run.progress.skipped == MAX_SKIPPED_IN_A_ROW - 1
+
+
+def test_scores_that_are_not_finite_are_never_the_best(split: EncodedSplit) -> None:
+    session = Session(make_run(training_settings(limits={"max_steps": 4})), split, [math.nan, 5.0])
+    assert story(session.events()).startswith("v0 s0 u2 s3 u4 v4!")
+
+
+class FullDisk(Session):
+    """A session whose disk is full at some steps."""
+
+    full: tuple[int, ...] = (3, 4)
+
+    def save(self, progress: Progress) -> None:
+        super().save(progress)
+        if progress.step in self.full:
+            raise StorageError("cannot write it: No space left on device")
+
+
+def test_a_full_disk_is_tried_again_later(split: EncodedSplit) -> None:
+    session = FullDisk(make_run(training_settings(limits={"max_steps": 8})), split)
+    events = session.events()
+    assert story(events) == "v0! s0 u2 s3? u4 v4! s4? u6 s6 u8 v8! s8 max_steps 8 reached"
+    assert [event.fault for event in events if isinstance(event, Saved) and event.fault] == [
+        "cannot write it: No space left on device"
+    ] * 2
+
+
+def test_the_last_save_must_succeed(split: EncodedSplit) -> None:
+    session = FullDisk(make_run(training_settings(limits={"max_steps": 4})), split)
+    with pytest.raises(StorageError, match="No space left"):
+        session.events()
+
+
+def test_padding_has_no_part_in_the_objective() -> None:
+    run = make_run(training_settings())
+    run.model.eval()
+    pairs = [(ids(4, 5, 6), ids(7)), (ids(8), ids(9, 4, 5, 6)), (ids(5), ids())]
+    both = batch_objective(run, make_batch(*map(list, zip(*pairs, strict=True))))
+    alone = sum(batch_objective(run, make_batch([source], [target])) for source, target in pairs)
+    torch.testing.assert_close(both, alone)
+
+
+def test_bfloat16_is_for_gpus_unless_asked_for() -> None:
+    def enabled(precision: str, device: str) -> bool:
+        with autocast(training_settings(precision=precision), torch.device(device)):
+            return torch.is_autocast_enabled(device)
+
+    assert not enabled("auto", "cpu")
+    assert not enabled("float32", "cpu")
+    assert enabled("bfloat16", "cpu")
+
+
+def test_it_trains_in_bfloat16(split: EncodedSplit) -> None:
+    settings = training_settings(precision="bfloat16", limits={"max_steps": 12}, log_every=6)
+    first, last = (e for e in Session(make_run(settings), split).events() if isinstance(e, Update))
+    assert last.loss < first.loss
+
+
+def test_the_batch_is_moved_to_the_run_s_device() -> None:
+    batch = make_batch([ids(4)], [ids(5)])
+    assert isinstance(batch.to(CPU), Batch)
+    assert batch.to(torch.device("meta")).source.device.type == "meta"

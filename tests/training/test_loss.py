@@ -1,0 +1,40 @@
+"""The objective against a plain loop over its formula."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from s2scli.training.loss import label_smoothed_cross_entropy, score_batch
+
+TOKENS, VOCAB_SIZE = 5, 7
+
+
+def plain(logits: NDArray[np.float64], target: list[int], smoothing: float) -> float:
+    """-sum_v q(v) log p(v) with q = (1 - e) [v = target] + e / V, summed over tokens."""
+    total = 0.0
+    for row, right in zip(logits, target, strict=True):
+        p = np.exp(row) / np.exp(row).sum()
+        for v in range(len(row)):
+            q = (1 - smoothing) * (v == right) + smoothing / len(row)
+            total -= q * np.log(p[v])
+    return total
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+def test_label_smoothing_is_its_formula(smoothing: float) -> None:
+    logits = torch.randn(TOKENS, VOCAB_SIZE, generator=torch.Generator().manual_seed(1)) * 3
+    target = [0, 6, 3, 3, 1]
+    found = label_smoothed_cross_entropy(logits, torch.tensor(target), smoothing)
+    assert float(found) == pytest.approx(plain(logits.double().numpy(), target, smoothing), 1e-5)
+
+
+def test_the_sums_of_a_batch() -> None:
+    logits = torch.randn(TOKENS, VOCAB_SIZE, generator=torch.Generator().manual_seed(2)) * 3
+    target = logits.argmax(-1)
+    target[1] = (target[1] + 1) % VOCAB_SIZE
+    sums = score_batch(logits, target, 0.1)
+    exact, ids = logits.double().numpy(), target.tolist()
+    assert float(sums.objective) == pytest.approx(plain(exact, ids, 0.1), 1e-5)
+    assert float(sums.cross_entropy) == pytest.approx(plain(exact, ids, 0.0), 1e-5)
+    assert (int(sums.correct), sums.tokens) == (TOKENS - 1, TOKENS)
