@@ -1,0 +1,216 @@
+"""A run that was stopped, at any moment, goes on as if it had never been.
+
+A run can be stopped only between updates: batches that make one update together are read and
+used inside one call, and the counters move when it is over. So there is no save point amid
+accumulation to be tested; there are those before, at and after the end of an epoch, at a
+validation and beside one.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from s2scli.data.encoded import EncodedSplit
+from s2scli.settings import Tree
+from s2scli.training.checkpoint import (
+    Checkpoint,
+    load_optimizer,
+    load_weights,
+    model_weights,
+    newest_checkpoint,
+    optimizer_tensors,
+    random_state,
+    restore_random_state,
+    save_checkpoint,
+)
+from s2scli.training.epochs import TrainingBatches
+from s2scli.training.loop import Run, train
+from s2scli.training.loss import score_batch
+from s2scli.training.metrics_log import MetricsLog
+from s2scli.training.progress import Progress
+from s2scli.training.settings import TrainingSettings
+from tests.models import MODELS
+from tests.training.runs import make_run, training_settings, write_split
+
+pytestmark = pytest.mark.usefixtures("quick_fsync")
+STEPS = 14
+WALL_CLOCK = ("seconds", "tokens_per_second")
+Digest = tuple[dict[str, bytes], dict[str, bytes], list[dict[str, Any]], Progress]
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> EncodedSplit:
+    return write_split(tmp_path_factory.mktemp("split"))
+
+
+def settings_of(**changes: object) -> TrainingSettings:
+    return training_settings(**{"log_every": 3, "limits": {"max_steps": STEPS}} | changes)
+
+
+def with_dropout(tree: Tree) -> Tree:
+    """Return a model's settings with dropout wherever there can be some."""
+    parts = {name: dict(tree[name]) for name in ("source", "target", "encoder", "decoder")}
+    for part in parts.values():
+        part["dropout"] = 0.3
+    return {**tree, **parts}
+
+
+def go_on(
+    folder: Path,
+    split: EncodedSplit,
+    settings: TrainingSettings,
+    model: Tree,
+    stop_at: int | None = None,
+) -> Run:
+    """Begin a run in `folder`, or go on with the one there, as `s2s train` does.
+
+    Args:
+        folder: holds the checkpoints and the log.
+        split: the training data.
+        settings: of the training.
+        model: of the model.
+        stop_at: the update at which a signal comes.
+    """
+    run = make_run(settings, model)
+    checkpoint, _ = newest_checkpoint(folder)
+    if checkpoint:
+        load_weights(run.model, checkpoint.weights, "test")
+        load_optimizer(run.optimizer, checkpoint.optimizer)
+        restore_random_state(checkpoint.random_state)
+        run.progress = checkpoint.progress
+    log = MetricsLog(folder / "metrics.jsonl")
+    log.forget_after(run.progress.step if checkpoint else -1, run.progress.validated)
+
+    def save(progress: Progress) -> None:
+        weights, state = model_weights(run.model), optimizer_tensors(run.optimizer)
+        save_checkpoint(folder, Checkpoint({}, {}, progress, {}, weights, state, random_state()))
+
+    def stop() -> int:
+        return 15 * (run.progress.step == stop_at)
+
+    batches = TrainingBatches(split, settings)
+    for event in train(run, batches, lambda: validation_loss(run, split), save, stop):
+        log.add(event)
+    return run
+
+
+def validation_loss(run: Run, split: EncodedSplit) -> Mapping[str, float]:
+    """Score the first batch of an epoch that is never trained on."""
+    (batch, *_), _ = TrainingBatches(split, run.settings).next(Progress(epoch=999))
+    with torch.no_grad():
+        logits = run.model.logits(run.model(batch).hidden[batch.target_mask])
+    sums = score_batch(logits, batch.target_output[batch.target_mask], 0.0)
+    return {"loss": float(sums.objective) / sums.tokens}
+
+
+def digest(folder: Path, run: Run) -> Digest:
+    """Return everything a run is, to the bit, but for the time it took."""
+    log = [
+        {name: value for name, value in record.items() if name not in WALL_CLOCK}
+        for record in MetricsLog(folder / "metrics.jsonl").read()
+    ]
+    weights = {k: v.detach().numpy().tobytes() for k, v in model_weights(run.model).items()}
+    state = {k: v.numpy().tobytes() for k, v in optimizer_tensors(run.optimizer).items()}
+    return weights, state, log, replace(run.progress, seconds=0.0, logged_seconds=0.0)
+
+
+def new_folder(root: Path) -> Iterator[Path]:
+    """Yield ever new empty folders."""
+    number = 0
+    while True:
+        (root / str(number)).mkdir()
+        yield root / str(number)
+        number += 1
+
+
+@pytest.mark.parametrize("tree", MODELS.values(), ids=MODELS.keys())
+def test_every_model_goes_on_bit_for_bit(tmp_path: Path, split: EncodedSplit, tree: Tree) -> None:
+    folders, settings, model = new_folder(tmp_path), settings_of(), with_dropout(tree)
+    whole = next(folders)
+    expected = digest(whole, go_on(whole, split, settings, model))
+    stopped = next(folders)
+    go_on(stopped, split, settings, model, stop_at=5)
+    assert digest(stopped, go_on(stopped, split, settings, model)) == expected
+
+
+def test_dropout_is_on(tmp_path: Path, split: EncodedSplit) -> None:
+    """Without the saved random state the bits differ, so the test above has teeth."""
+    settings, model = settings_of(), with_dropout(MODELS["gru-additive-after"])
+    runs = []
+    for seed in (1, 2):
+        run = make_run(settings, model)
+        torch.manual_seed(seed)
+        (batches, _) = TrainingBatches(split, settings).next(Progress())
+        run.model.train()
+        runs.append(run.model(batches[0]).hidden)
+    assert not torch.equal(*runs)
+
+
+VARIETIES: dict[str, dict[str, object]] = {
+    "accumulation": {"accumulate": 2},
+    "plateau": {"schedule": {"kind": "plateau", "patience": 1}},
+    "warm-up": {"schedule": {"kind": "inverse_sqrt", "warmup_steps": 6}},
+    "momentum": {"optimizer": {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.9}},
+    "adafactor": {"optimizer": {"kind": "adafactor"}},
+    "bfloat16": {"precision": "bfloat16"},
+}
+
+
+@pytest.mark.parametrize("changes", VARIETIES.values(), ids=VARIETIES.keys())
+def test_every_way_to_train_goes_on_bit_for_bit(
+    tmp_path: Path, split: EncodedSplit, changes: dict[str, object]
+) -> None:
+    """Stopped at a validation and after it; before, at and after the end of an epoch."""
+    settings, model = settings_of(**changes), with_dropout(MODELS["gru-additive-after"])
+    folders = new_folder(tmp_path)
+    whole = next(folders)
+    expected = digest(whole, go_on(whole, split, settings, model))
+    updates = TrainingBatches(split, settings).updates_per_epoch
+    assert updates + 1 < STEPS, "an epoch ends inside the run"
+    validations = [r["step"] for r in expected[2] if r["kind"] == "validation"]
+    assert validations == [0, 4, 8, 12, STEPS]
+    for step in (4, 5, updates - 1, updates, updates + 1):
+        folder = next(folders)
+        go_on(folder, split, settings, model, stop_at=step)
+        assert digest(folder, go_on(folder, split, settings, model)) == expected, step
+
+
+def test_stopped_at_every_step_of_one_run(tmp_path: Path, split: EncodedSplit) -> None:
+    settings, model = settings_of(), with_dropout(MODELS["lstm-feeding"])
+    folders = new_folder(tmp_path)
+    whole, stopped = next(folders), next(folders)
+    expected = digest(whole, go_on(whole, split, settings, model))
+    for step in range(STEPS):
+        go_on(stopped, split, settings, model, stop_at=step)
+    assert digest(stopped, go_on(stopped, split, settings, model)) == expected
+
+
+class Killed(BaseException):
+    """What stands for a kill: nothing below catches it, and nothing after it is written."""
+
+
+@pytest.mark.parametrize("saves", range(6))
+def test_killed_amid_a_validation_or_a_save(
+    tmp_path: Path, split: EncodedSplit, saves: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log may be ahead of the checkpoint; what is done again stands in it once."""
+    settings, model = settings_of(), with_dropout(MODELS["gru-dot-after"])
+    folders = new_folder(tmp_path)
+    whole, killed = next(folders), next(folders)
+    expected = digest(whole, go_on(whole, split, settings, model))
+    left, real_save = iter(range(saves)), save_checkpoint
+
+    def kill(folder: Path, checkpoint: Checkpoint) -> None:
+        if next(left, None) is None:
+            raise Killed
+        real_save(folder, checkpoint)
+
+    go_on(killed, split, settings, model, stop_at=4)  # a checkpoint without its validation
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setitem(globals(), "save_checkpoint", kill)
+        go_on(killed, split, settings, model)
+    assert digest(killed, go_on(killed, split, settings, model)) == expected
