@@ -126,9 +126,7 @@ def list_settings(group: type[BaseModel], prefix: str = "") -> Iterator[SettingR
 
 
 def _row(path: str, field: FieldInfo) -> SettingRow:
-    default = (
-        "" if field.is_required() else toml_text(field.get_default(call_default_factory=True))
-    )
+    default = "" if field.is_required() else toml_text(field.get_default(call_default_factory=True))
     extra = field.json_schema_extra
     unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
     return SettingRow(path, _type_name(field.annotation), default, unit, field.description or "")

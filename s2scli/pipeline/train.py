@@ -42,6 +42,7 @@ from s2scli.training.interruption import stop_requests
 from s2scli.training.loop import Run
 from s2scli.training.loop import train as training_events
 from s2scli.training.metrics_log import MetricsLog
+from s2scli.training.precision import arithmetic
 from s2scli.training.progress import Progress
 from s2scli.workspace import Workspace
 
@@ -187,7 +188,7 @@ def _begin(
     device = pick_device(request.device)
     if checkpoint:
         _check_origin(checkpoint, made_from)
-        _match_machine(checkpoint, device, talk)
+        _match_machine(checkpoint, machine(recipe, device), talk)
     torch.manual_seed(recipe.training.seed)
     model = build_model(recipe, tokenizers).to(device)
     run = Run(
@@ -223,13 +224,13 @@ def _check_origin(checkpoint: Checkpoint, made_from: Mapping[str, str]) -> None:
             )
 
 
-def _match_machine(checkpoint: Checkpoint, device: torch.device, talk: Talk) -> None:
+def _match_machine(checkpoint: Checkpoint, now: Mapping[str, Any], talk: Talk) -> None:
     """Take the run's thread count; say where bits may differ from an uninterrupted run."""
     threads = int(checkpoint.machine["threads"])
     if threads != torch.get_num_threads():
         talk.say(f"using {threads} threads, as the run so far did")
         torch.set_num_threads(threads)
-    for name, value in machine(device).items():
+    for name, value in now.items():
         if name != "threads" and checkpoint.machine.get(name) != value:
             talk.warn(
                 f"the run so far used {name} {checkpoint.machine.get(name)}, now it is {value}: "
@@ -237,22 +238,24 @@ def _match_machine(checkpoint: Checkpoint, device: torch.device, talk: Talk) -> 
             )
 
 
-def machine(device: torch.device) -> dict[str, Any]:
+def machine(recipe: Recipe, device: torch.device) -> dict[str, Any]:
     """Return what the bits of a run depend on, beside its settings."""
     return {
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "device": device.type,
         "processor": platform.machine(),
+        "precision": arithmetic(recipe.training, device),
     }
 
 
 def _announce(session: Session, *, resumed: bool, talk: Talk) -> None:
     run, batches = session.run, session.batches
+    precision = arithmetic(run.settings, run.device)
     talk.say(
         f"recipe {session.recipe.name}: {count_parameters(run.model):,} parameters on "
-        f"{run.device}, {batches.kept:,} pairs in {batches.updates_per_epoch} updates an epoch "
-        f"(batches of {batches.batch_tokens} tokens)"
+        f"{run.device} in {precision}, {batches.kept:,} pairs in {batches.updates_per_epoch} "
+        f"updates an epoch (batches of {batches.batch_tokens} tokens)"
     )
     source, target = batches.padding
     talk.detail(f"padding: {source:.1%} of source places, {target:.1%} of target places")
@@ -350,7 +353,7 @@ def _checkpoint(session: Session, progress: Progress) -> Checkpoint:
         session.recipe.model_dump(mode="json"),
         session.made_from,
         progress,
-        machine(run.device),
+        machine(session.recipe, run.device),
         model_weights(run.model),
         optimizer_tensors(run.optimizer),
         random_state(),

@@ -19,8 +19,9 @@ from s2scli.metrics.settings import MetricSettings
 from s2scli.pipeline.translator import Translator
 from s2scli.search.settings import SearchSettings
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.loop import Run, autocast
+from s2scli.training.loop import Run
 from s2scli.training.loss import score_batch
+from s2scli.training.precision import autocast
 from s2scli.workspace import Workspace
 
 GREEDY = SearchSettings(beam_size=1)

@@ -15,6 +15,7 @@ from s2scli.model.seq2seq import Seq2Seq
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.events import Event, Finished, Saved, Update, Validation
 from s2scli.training.loss import label_smoothed_cross_entropy
+from s2scli.training.precision import autocast
 from s2scli.training.progress import Progress, is_better
 from s2scli.training.settings import LimitSettings, TrainingSettings
 
@@ -171,13 +172,6 @@ def batch_objective(run: Run, batch: Batch) -> torch.Tensor:
     return label_smoothed_cross_entropy(
         logits.float(), batch.target_output[mask], run.settings.label_smoothing
     )
-
-
-def autocast(settings: TrainingSettings, device: torch.device) -> torch.autocast:
-    """Return the arithmetic the settings ask for."""
-    chosen = settings.precision
-    enabled = chosen == "bfloat16" or (chosen == "auto" and device.type == "cuda")
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
 
 
 def learning_rate(settings: TrainingSettings, progress: Progress, step: int) -> float:

@@ -63,7 +63,9 @@ class TrainingSettings(Settings):
         1.0, "Gradients are scaled down to this norm (Pascanu et al. 2013); 0 is never.", ge=0
     )
     precision: Literal["auto", "float32", "bfloat16"] = setting(
-        "auto", "Arithmetic of forward and backward; auto is bfloat16 on a GPU."
+        "auto",
+        "Arithmetic of forward and backward; auto is bfloat16 on a GPU, and on a processor that "
+        "has instructions for it.",
     )
     metric: Metric = setting("chrf", "The validation score that picks the best checkpoint.")
     validate_every: int | None = setting(
