@@ -1,4 +1,4 @@
-"""What DESIGN.md's rooms promise of their code: which way imports go, and what must not exist."""
+"""What the rooms promise of their code: which way imports go, and what must not exist."""
 
 import ast
 import functools

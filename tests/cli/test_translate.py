@@ -1,4 +1,4 @@
-"""`s2s translate`: R14 to R21 of its promises, with a translator that only shouts."""
+"""`s2s translate`: one record for each line whatever happens, with a translator that only shouts."""
 
 import gzip
 import json

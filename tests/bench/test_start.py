@@ -1,0 +1,42 @@
+"""How long a user waits: `s2s --help`, and one line through a cold `s2s translate`.
+
+    pytest -m bench tests/bench/test_start.py -s
+
+prints JSON: medians, in seconds, of whole processes run in turn.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+RUNS = 7
+
+
+def seconds(words: list[str], stdin: bytes = b"") -> float:
+    """Wall time of one process of s2s."""
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "s2scli", *words], input=stdin, capture_output=True, check=True
+    )
+    return time.perf_counter() - start
+
+
+@pytest.mark.bench
+def test_start(trained_workspace: Path) -> None:
+    model = Path(os.environ.get("S2S_BENCH_MODEL") or trained_workspace / "model")
+    commands = {
+        "help": (["--help"], b""),
+        "translate one line": (["translate", "-m", str(model)], b"one two three\n"),
+    }
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(RUNS):
+        for name, (words, stdin) in commands.items():
+            times[name].append(seconds(words, stdin))
+    medians = {name: round(statistics.median(runs), 3) for name, runs in times.items()}
+    print(json.dumps({"runs": RUNS, "cores": os.cpu_count(), "median_seconds": medians}))
