@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from s2scli.errors import ConfigError, MissingInputError
 
+MAX_TOML_BYTES = 1_000_000
 Tree = dict[str, Any]
 S = TypeVar("S", bound="Settings")
 
@@ -67,16 +68,20 @@ def read_toml(path: Path) -> Tree:
 
     Raises:
         MissingInputError: there is no such file.
-        ConfigError: it is not UTF-8 or not TOML.
+        ConfigError: it is too large, not UTF-8 or not TOML.
     """
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        with path.open("rb") as file:
+            content = file.read(MAX_TOML_BYTES + 1)
+        if len(content) > MAX_TOML_BYTES:
+            raise ConfigError(f"{path}: too large (limit {MAX_TOML_BYTES} bytes)")
+        return tomllib.loads(content.decode())
     except FileNotFoundError as error:
         raise MissingInputError(f"{path}: no such file") from error
     except OSError as error:
         raise MissingInputError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not a TOML file: {error}") from error
+        raise ConfigError(f"{path}: not a TOML file: {error!s:.200}") from error
 
 
 def override(tree: Tree, assignments: Sequence[str]) -> Tree:
@@ -161,7 +166,9 @@ def _first_fault(group: type[Settings], error: ValidationError) -> str:
     fault = error.errors(include_url=False)[0]
     # a discriminated union puts the chosen kind into the path: it is no key of the user's
     path = [str(part) for part in fault["loc"]]
-    named = ".".join(_keys_only(group, path)) or group.__name__
+    named = f"{'.'.join(_keys_only(group, path)) or group.__name__:.200}"
+    if fault["type"] == "union_tag_not_found":
+        return f"{named}.kind: not given, and needed beside the section's other settings"
     if fault["type"] == "extra_forbidden":
         known = _known_keys(group, path[:-1])
         near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
@@ -172,7 +179,14 @@ def _first_fault(group: type[Settings], error: ValidationError) -> str:
         expected = str(context["expected_tags"]).replace("'", "")
         return f"{named}.kind: expected one of {expected}, found {context['tag']!r}"
     message = fault["msg"][:1].lower() + fault["msg"][1:]
-    return f"{named}: {message}, found {fault['input']!r:.80}"
+    return f"{named}: {message}, found {_shown(fault['input'])}"
+
+
+def _shown(value: Any) -> str:
+    try:
+        return f"{value!r:.80}"
+    except ValueError:  # Python does not write numbers of more than 4300 digits
+        return "a number beyond measure"
 
 
 def _keys_only(group: type[BaseModel], path: Sequence[str]) -> list[str]:

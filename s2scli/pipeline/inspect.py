@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from s2scli.errors import CheckpointError, CorpusError, MissingInputError, UsageError
-from s2scli.manifest import MANIFEST, Manifest, verify_folder
+from s2scli.manifest import MANIFEST, Manifest
 from s2scli.report.attention import AttentionMap
-from s2scli.settings import SettingRow, Tree, list_settings, load_settings, read_toml, toml_text
+from s2scli.settings import SettingRow, Tree, list_settings, toml_text
 
 if TYPE_CHECKING:
     from s2scli.config import Recipe
@@ -182,26 +182,22 @@ def require_model(folder: Path) -> None:
 
 
 def inspect_model(folder: Path) -> ModelFacts:
-    """Read what a model is from its folder, without building it.
+    """Read what a model is from its folder, without reading its weights.
 
     Raises:
         MissingInputError: there is no model.
         CheckpointError: a file is missing, damaged or of a newer format.
     """
-    from s2scli.config import Recipe
-    from s2scli.pipeline.model_folder import RECIPE, weight_shapes
-    from s2scli.tokenizer.tokenizers import Tokenizers
+    from s2scli.pipeline.model_folder import describe_model_folder
 
     require_model(folder)
-    manifest = verify_folder(folder, "model")
-    tree = read_toml(folder / RECIPE)
-    tokenizers = Tokenizers.load(folder)
-    source, target = tokenizers.source.vocab_size, tokenizers.target.vocab_size
+    found = describe_model_folder(folder)
+    source, target = found.tokenizers.source.vocab_size, found.tokenizers.target.vocab_size
     return ModelFacts(
-        load_settings(Recipe, tree, str(folder / RECIPE)),
-        manifest,
-        {"joint": source} if tokenizers.joint else {"source": source, "target": target},
-        tuple(Parameter(name, shape) for name, shape in sorted(weight_shapes(folder).items())),
+        found.recipe,
+        found.manifest,
+        {"joint": source} if found.tokenizers.joint else {"source": source, "target": target},
+        tuple(Parameter(name, shape) for name, shape in sorted(found.shapes.items())),
     )
 
 

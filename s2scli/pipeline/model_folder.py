@@ -32,6 +32,23 @@ class LoadedModel:
     manifest: Manifest
 
 
+@dataclass(frozen=True)
+class ModelDescription:
+    """What a model folder holds, but for the values of the weights.
+
+    Attributes:
+        recipe: the resolved recipe.
+        tokenizers: of both sides.
+        manifest: the folder's.
+        shapes: of the weights, by name.
+    """
+
+    recipe: Recipe
+    tokenizers: Tokenizers
+    manifest: Manifest
+    shapes: Mapping[str, tuple[int, ...]]
+
+
 def build_model(recipe: Recipe, tokenizers: Tokenizers) -> Seq2Seq:
     """Return the model of a recipe, with first weights from torch's random generator.
 
@@ -77,11 +94,27 @@ def write_model_folder(
 
 
 def load_model_folder(folder: Path, device: torch.device) -> LoadedModel:
-    """Read and verify a model folder.
+    """Read and verify a model folder, which may come from anywhere.
 
     Raises:
         MissingInputError: there is no model.
         CheckpointError: a file is missing or damaged, or the parts do not belong together.
+        TokenizerError: a tokenizer is damaged.
+        ConfigError: the recipe is wrong.
+    """
+    found = describe_model_folder(folder)
+    model = build_model(found.recipe, found.tokenizers)
+    load_weights(model, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
+    return LoadedModel(found.recipe, model.to(device).eval(), found.tokenizers, found.manifest)
+
+
+def describe_model_folder(folder: Path) -> ModelDescription:
+    """Read and verify everything of a model folder but the values of its weights.
+
+    Memory is given to nothing that the files themselves do not hold.
+
+    Raises:
+        as `load_model_folder`.
     """
     manifest = verify_folder(folder, "model")
     for name in (RECIPE, WEIGHTS):
@@ -91,33 +124,38 @@ def load_model_folder(folder: Path, device: torch.device) -> LoadedModel:
     tokenizers = Tokenizers.load(folder)
     if manifest.made_from.get("tokenizer") != tokenizers.digest:
         raise CheckpointError(f"{folder}: its tokenizer is not the one the model was trained with")
-    _check_size(folder / WEIGHTS, recipe, tokenizers)
-    model = build_model(recipe, tokenizers)
-    load_weights(model, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
-    return LoadedModel(recipe, model.to(device).eval(), tokenizers, manifest)
+    with torch.device("meta"):
+        model = build_model(recipe, tokenizers)
+    _check_size(folder / WEIGHTS, 4 * count_parameters(model))
+    shapes = weight_shapes(folder / WEIGHTS)
+    expected = {name: tuple(weight.shape) for name, weight in model.named_parameters()}
+    for name in sorted(shapes.keys() | expected.keys()):
+        if shapes.get(name) != expected.get(name):
+            raise CheckpointError(
+                f"{folder / WEIGHTS}: {name:.80} has the shape {shapes.get(name)}, "
+                f"the recipe wants {expected.get(name)}"
+            )
+    return ModelDescription(recipe, tokenizers, manifest, shapes)
 
 
-def weight_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+def weight_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the name and shape of every weight without reading the weights.
 
     Raises:
         CheckpointError: the file is damaged.
     """
     try:
-        with safetensors.safe_open(str(folder / WEIGHTS), "pt") as file:
+        with safetensors.safe_open(str(path), "pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:
-        raise CheckpointError(f"{folder / WEIGHTS}: not a safetensors file ({error})") from error
+        raise CheckpointError(f"{path}: not a safetensors file ({error!s:.200})") from error
 
 
-def _check_size(path: Path, recipe: Recipe, tokenizers: Tokenizers) -> None:
-    """Refuse weights that cannot be this recipe's, before memory is given to them."""
-    with torch.device("meta"):
-        expected = 4 * count_parameters(build_model(recipe, tokenizers))
-    if not expected < plain_file_size(path) < expected + MAX_HEADER_BYTES:
-        raise CheckpointError(
-            f"{path}: {plain_file_size(path)} bytes, the recipe's weights take {expected}"
-        )
+def _check_size(path: Path, expected: int) -> None:
+    """Refuse a file that cannot hold weights of so many bytes, and little else."""
+    size = plain_file_size(path)
+    if not expected < size < expected + MAX_HEADER_BYTES:
+        raise CheckpointError(f"{path}: {size} bytes, the recipe's weights take {expected}")
 
 
 def model_card(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any]) -> str:

@@ -11,8 +11,6 @@ from typing import Any
 from s2scli.files import FILES, storage_errors, write_file
 from s2scli.training.events import Event, Update, Validation
 
-KINDS = ("update", "validation")
-
 
 class MetricsLog:
     """Appends updates and validations to a file; forgets those a resumed run will repeat."""
@@ -55,7 +53,11 @@ class MetricsLog:
             validated: the update of the last validation that stays.
         """
         last = {"update": step, "validation": validated}
-        kept = [record for record in self.read() if record["step"] <= last[record["kind"]]]
+        kept = [
+            record
+            for record in self.read()
+            if isinstance(record["step"], int) and record["step"] <= last.get(record["kind"], -1)
+        ]
         text = "".join(json.dumps(record) + "\n" for record in kept)
         write_file(self.path, text.encode())
 
@@ -68,7 +70,7 @@ class MetricsLog:
                 record = json.loads(line)
             except ValueError:
                 continue  # cut short by a crash
-            if isinstance(record, dict) and record.get("kind") in KINDS:
+            if isinstance(record, dict) and record.keys() >= {"kind", "step"}:
                 yield record
 
     def scores_at(self, step: int) -> Mapping[str, float]:
