@@ -1,0 +1,148 @@
+"""`s2s train`: what it prints, how it ends, and what it says when it cannot."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from s2scli.cli.app import app
+from s2scli.training.checkpoint import list_checkpoints
+from s2scli.workspace import Workspace
+from tests.toy import prepare_toy
+
+pytestmark = pytest.mark.usefixtures("quick_fsync")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = prepare_toy(tmp_path_factory.mktemp("train") / "workspace", 80)
+    result = run(workspace, "-r", "tiny", "--set", "training.log_every=2", "--max-steps", "4")
+    assert result.exit_code == 0, result.stderr
+    return workspace
+
+
+@pytest.fixture
+def workspace(trained: Workspace, tmp_path: Path) -> Workspace:
+    return Workspace(shutil.copytree(trained.root, tmp_path / "workspace"))
+
+
+def run(workspace: Workspace, *arguments: str) -> Result:
+    words = ["train", "--device", "cpu", "-w", str(workspace.root), *arguments]
+    return CliRunner().invoke(app, words)
+
+
+def refused(result: Result, status: int) -> str:
+    """Return the one line of a refusal."""
+    assert (result.exit_code, result.stdout) == (status, ""), result.stderr
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def test_it_tells_its_story_on_stderr(tmp_path: Path) -> None:
+    workspace = prepare_toy(tmp_path / "workspace", 80)
+    result = run(workspace, "-r", "tiny", "--set", "training.log_every=2", "--max-steps", "4", "-v")
+    assert (result.exit_code, result.stdout) == (0, "")
+    story = result.stderr
+    told = [
+        "there is no tokenizer yet: learning a tokenizer",
+        "recipe tiny: ",
+        "padding: ",
+        "validation at step 0:  loss ",
+        "step 2  epoch ",
+        "step 4  epoch ",
+        "validation at step 4:  loss ",
+        "max_steps 4 reached: step 4, ",
+        f"the best model is of step 4, in {workspace.model}",
+        "next: s2s evaluate",
+    ]
+    places = [story.find(part) for part in told]
+    assert -1 not in places and places == sorted(places), story
+
+
+def test_quiet_says_nothing(workspace: Workspace) -> None:
+    result = run(workspace, "--max-steps", "5", "-q")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_json_is_one_document(workspace: Workspace) -> None:
+    result = run(workspace, "--max-steps", "5", "--json")
+    assert result.exit_code == 0
+    report = json.loads(result.stdout)
+    assert (report["recipe"], report["step"], report["signal"]) == ("tiny", 5, 0)
+    assert report["reason"] == "max_steps 5 reached"
+    assert {"loss", "perplexity", "token_accuracy", "bleu", "chrf"} <= report["best"].keys()
+    assert report["parameters"] > 1000 and report["skipped_updates"] == 0
+
+
+def test_it_goes_on_and_says_so(workspace: Workspace) -> None:
+    result = run(workspace, "--max-steps", "6")
+    assert result.exit_code == 0
+    assert "going on from step 4" in result.stderr
+
+
+def test_limits_may_change_and_are_kept(workspace: Workspace) -> None:
+    assert "max_epochs 1 reached" in run(workspace, "--max-epochs", "1", "--max-steps", "99").stderr
+    assert "max_epochs 1 reached" in run(workspace).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-r", "elman"), "the run in this workspace has other settings: model."),
+        (
+            ("--set", "training.sede=1"),
+            "unknown setting training.sede; did you mean seed?",
+        ),
+        (("-r", "bahdanau"), "no recipe is called 'bahdanau'; did you mean bahdanau2015?"),
+        (("--max-steps", "0"), "training.limits.max_steps: input should be greater than or equal"),
+        (("--device", "tpu"), "--device tpu: unknown; choose auto, cpu or cuda"),
+    ],
+)
+def test_wrong_settings_are_refused(
+    workspace: Workspace, arguments: tuple[str, ...], message: str
+) -> None:
+    before = list_checkpoints(workspace.training)
+    assert message in refused(run(workspace, *arguments), 78)
+    assert list_checkpoints(workspace.training) == before
+
+
+def test_a_missing_recipe_is_missing_input(workspace: Workspace) -> None:
+    assert "mine.toml: no such file" in refused(run(workspace, "-r", "mine.toml"), 66)
+
+
+def test_a_missing_corpus_is_missing_input(tmp_path: Path) -> None:
+    line = refused(run(Workspace(tmp_path / "nothing")), 66)
+    assert "no corpus here; run: s2s prepare" in line
+
+
+def test_a_workspace_in_use_is_refused(workspace: Workspace) -> None:
+    with workspace.locked("train"):
+        line = refused(run(workspace), 73)
+    assert f"is in use by `s2s train` (process {os.getpid()} on " in line
+
+
+def test_nothing_but_damaged_checkpoints_is_65(workspace: Workspace) -> None:
+    for folder in list_checkpoints(workspace.training):
+        (folder / "state.json").unlink()
+    line = refused(run(workspace), 65)
+    assert "no checkpoint is whole: " in line and "start anew with --restart" in line
+
+
+def test_long_pairs_are_told(tmp_path: Path) -> None:
+    workspace = prepare_toy(tmp_path / "workspace", 80)
+    limits = ("--set", "training.max_length=4", "--max-steps", "1")
+    result = run(workspace, "-r", "tiny", *limits)
+    assert result.exit_code == 0
+    assert "pairs are longer than training.max_length 4 tokens and are left out" in result.stderr
+
+
+def test_a_run_of_another_machine_goes_on_with_a_warning(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "abacus")
+    result = run(workspace, "--max-steps", "5")
+    assert result.exit_code == 0
+    assert "now it is abacus: it goes on, but not bit for bit as it would have" in result.stderr

@@ -1,0 +1,226 @@
+"""A training run in its workspace: resumed, refused, mended, and silent about the text."""
+
+import getpass
+import platform
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from s2scli.data.settings import PrepareSettings
+from s2scli.errors import CheckpointError, ConfigError, MissingInputError, StorageError
+from s2scli.manifest import new_folder, verify_folder
+from s2scli.pipeline import model_folder
+from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.train import TrainRequest, train
+from s2scli.report.console import Talk
+from s2scli.settings import Tree
+from s2scli.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from s2scli.training.metrics_log import MetricsLog
+from s2scli.workspace import Workspace
+from tests.toy import prepare_toy, train_toy, write_corpus
+
+pytestmark = pytest.mark.usefixtures("quick_fsync")
+SEED = "training.seed=5"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A run of 6 updates, validated and saved at 0, 3 and 6."""
+    workspace = prepare_toy(tmp_path_factory.mktemp("train") / "workspace", 80)
+    train_toy(workspace, SEED, "training.validate_every=3", max_steps=6)
+    return workspace
+
+
+@pytest.fixture
+def workspace(trained: Workspace, tmp_path: Path) -> Workspace:
+    return Workspace(shutil.copytree(trained.root, tmp_path / "workspace"))
+
+
+def go_on(workspace: Workspace, *assignments: str, **limits: object) -> None:
+    """Run `s2s train` with no recipe named."""
+    tree: Tree = dict(limits)
+    train(workspace, TrainRequest(None, assignments, tree, "cpu"), Talk(quiet=True))
+
+
+def steps(workspace: Workspace) -> list[int]:
+    return [int(folder.name[-8:]) for folder in list_checkpoints(workspace.training)]
+
+
+def model_step(workspace: Workspace) -> int:
+    """Return the update of the workspace's model, which must be whole."""
+    return int(verify_folder(workspace.model, "model").settings["step"])
+
+
+def test_no_arguments_go_on_with_the_run(workspace: Workspace) -> None:
+    go_on(workspace, max_steps=9)
+    assert steps(workspace)[0] == 9
+    records = list(MetricsLog(workspace.training / "metrics.jsonl").read())
+    assert [r["step"] for r in records if r["kind"] == "validation"] == [0, 3, 6, 9]
+
+
+def test_the_same_arguments_go_on_with_the_run(workspace: Workspace) -> None:
+    report = train_toy(workspace, SEED, "training.validate_every=3", max_steps=7)
+    assert (report.step, report.reason) == (7, "max_steps 7 reached")
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (TrainRequest("tiny", ()), r"training\.seed: 5 -> 1; training\.validate_every: 3 -> 100"),
+        (TrainRequest("elman", (SEED,)), r"model\.attention\.kind: \"general\" -> "),
+    ],
+)
+def test_other_settings_are_refused_and_listed(
+    workspace: Workspace, request_: TrainRequest, message: str
+) -> None:
+    before = steps(workspace)
+    with pytest.raises(ConfigError, match=f"has other settings: .*{message}.*--restart"):
+        train(workspace, request_, Talk(quiet=True))
+    assert steps(workspace) == before
+
+
+def test_restart_begins_anew(workspace: Workspace) -> None:
+    request = TrainRequest("tiny", ("training.seed=9",), {"max_steps": 1}, "cpu", restart=True)
+    report = train(workspace, request, Talk(quiet=True))
+    assert report.step == 1
+    assert steps(workspace) == [1, 0]
+    log = MetricsLog(workspace.training / "metrics.jsonl")
+    assert {record["step"] for record in log.read()} == {0, 1}
+
+
+@pytest.mark.parametrize("recipe", ["nonsense", "nothing.toml"])
+def test_a_restart_that_cannot_begin_removes_nothing(workspace: Workspace, recipe: str) -> None:
+    before = steps(workspace)
+    with pytest.raises((ConfigError, MissingInputError)):
+        train(workspace, TrainRequest(recipe, restart=True), Talk(quiet=True))
+    assert steps(workspace) == before
+
+
+def test_another_corpus_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    tokenizer = (workspace.tokenizer / "manifest.json").read_bytes()
+    corpus = write_corpus(tmp_path / "other.tsv", 80, seed=2)
+    settings = PrepareSettings(valid_size=20, test_size=20)
+    prepare(workspace, Inputs((corpus,)), settings, Talk(quiet=True))
+    with pytest.raises(ConfigError, match="was trained with another corpus; start anew with --res"):
+        go_on(workspace)
+    assert (workspace.tokenizer / "manifest.json").read_bytes() == tokenizer
+
+
+def test_another_tokenizer_is_refused(workspace: Workspace) -> None:
+    from s2scli.pipeline.train_tokenizer import train_tokenizer
+    from s2scli.tokenizer.settings import TokenizerSettings
+
+    train_tokenizer(workspace, TokenizerSettings(joint=False), Talk(quiet=True))
+    with pytest.raises(ConfigError, match="was trained with another tokenizer; start anew"):
+        go_on(workspace)
+
+
+def test_no_corpus_is_missing_input(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="no corpus here; run: s2s prepare"):
+        go_on(Workspace(tmp_path))
+
+
+def test_a_damaged_checkpoint_is_told_and_the_one_before_goes_on(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newest, older, *_ = list_checkpoints(workspace.training)
+    (newest / "model.safetensors").write_bytes(b"")
+    go_on(workspace, max_steps=6)
+    said = capsys.readouterr().err
+    assert f"{newest / 'model.safetensors'}: damaged, it has 0 bytes" in said
+    assert "falling back to an older checkpoint" in said
+    assert steps(workspace)[:2] == [6, int(older.name[-8:])]
+    assert model_step(workspace) in (0, 3, 6)
+
+
+def test_a_best_checkpoint_that_is_gone_leaves_the_model_as_it_is(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a fallback the best one may have been removed for a better one, now damaged."""
+    checkpoint = load_checkpoint(list_checkpoints(workspace.training)[0])
+    lost = replace(checkpoint, progress=replace(checkpoint.progress, best_step=1))
+    save_checkpoint(workspace.training, lost)
+    before = model_step(workspace)
+    go_on(workspace, max_steps=6)
+    assert "stays as it is until there is a better model" in capsys.readouterr().err
+    assert model_step(workspace) == before
+
+
+def test_nothing_but_damage_says_what_to_do(workspace: Workspace) -> None:
+    for folder in list_checkpoints(workspace.training):
+        (folder / "manifest.json").unlink()
+    with pytest.raises(CheckpointError, match=r"no checkpoint is whole: .*--restart"):
+        go_on(workspace)
+
+
+@pytest.mark.parametrize("part", ["model.safetensors", "recipe.toml", "manifest.json", None])
+def test_a_damaged_or_missing_model_is_made_again(workspace: Workspace, part: str | None) -> None:
+    step = model_step(workspace)
+    whole = (workspace.model / "model.safetensors").read_bytes()
+    if part is None:
+        shutil.rmtree(workspace.model)
+    else:
+        (workspace.model / part).write_bytes(b"damage")
+    go_on(workspace, max_steps=6)
+    assert model_step(workspace) == step
+    assert (workspace.model / "model.safetensors").read_bytes() == whole
+
+
+def test_a_model_that_cannot_be_written_is_written_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = prepare_toy(tmp_path / "workspace", 80)
+    failures = iter(range(1))
+
+    def full_at_first(*arguments: object, **named: object) -> object:
+        if next(failures, None) is not None:
+            raise StorageError("cannot write the model: No space left on device")
+        return new_folder(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(model_folder, "new_folder", full_at_first)
+    report = train_toy(workspace, max_steps=1)
+    assert "No space left on device; training goes on" in capsys.readouterr().err
+    assert model_step(workspace) == report.best_step
+
+
+def test_a_disk_that_is_full_to_the_end_fails(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **named: object) -> object:
+        raise StorageError("cannot write it: No space left on device")
+
+    monkeypatch.setattr("s2scli.training.checkpoint.new_folder", full)
+    before = steps(workspace)
+    with pytest.raises(StorageError, match="No space left"):
+        go_on(workspace, max_steps=7)
+    assert steps(workspace) == before
+
+
+CANARY = "xylophonic-canary-7163"
+
+
+def test_no_text_name_or_path_of_the_user_is_left_behind(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "workspace")
+    corpus = tmp_path / "private-name.tsv"
+    lines = [f"{CANARY} {number}\t{number} {CANARY}\n" for number in range(60)]
+    corpus.write_text("".join(lines), encoding="utf-8")
+    settings = PrepareSettings(valid_size=10, test_size=10)
+    prepare(workspace, Inputs((corpus,)), settings, Talk(quiet=True))
+    train_toy(workspace, max_steps=3)
+    files = [path for path in workspace.root.rglob("*") if path.is_file()]
+    looked_at = [
+        path
+        for path in files
+        if path.name == "manifest.json"
+        or (path.parent != workspace.tokenizer and path.suffix not in (".arrow", ".model"))
+    ]
+    assert len(looked_at) > 15
+    own = {getpass.getuser(), platform.node(), str(tmp_path), str(Path.home()), str(Path.cwd())}
+    secrets = [CANARY, "xylophonic", *(word for word in own if len(word) > 3)]
+    for path in looked_at:
+        content = path.read_bytes()
+        for secret in secrets:
+            assert secret.encode() not in content, (path, secret)
+    assert any(CANARY.encode() in path.read_bytes() for path in files), "the corpus has it"

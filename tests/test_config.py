@@ -1,0 +1,52 @@
+"""Recipes: built in or of the user's own, resolved, and saved so that they can be read again."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from s2scli.config import Recipe, load_recipe, recipe_names, recipe_path, recipe_toml
+from s2scli.errors import ConfigError, MissingInputError
+from s2scli.settings import list_settings, load_settings
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_resolved_recipe_is_a_recipe(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.paper and recipe.description
+    assert load_settings(Recipe, tomllib.loads(recipe_toml(recipe)), "again") == recipe
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_cites_its_paper_with_a_year(name: str) -> None:
+    assert any(word.strip(",()").isdigit() for word in load_recipe(name).paper.split())
+
+
+def test_every_setting_has_help() -> None:
+    rows = list(list_settings(Recipe))
+    assert len(rows) > 50
+    assert not [row.path for row in rows if len(row.help) < 4]
+
+
+def test_assignments_change_a_recipe() -> None:
+    recipe = load_recipe("tiny", ["training.seed=7", "model.encoder.kind=lstm"])
+    assert (recipe.training.seed, recipe.model.encoder.kind) == (7, "lstm")
+    with pytest.raises(ConfigError, match=r"recipe tiny: unknown setting training\.sede; did you"):
+        load_recipe("tiny", ["training.sede=7"])
+
+
+def test_a_recipe_can_be_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[training]\nseed = 3\n")
+    recipe = load_recipe(str(path))
+    assert (recipe.name, recipe.training.seed) == ("mine", 3)
+    with pytest.raises(MissingInputError, match=r"other\.toml: no such file"):
+        load_recipe(str(tmp_path / "other.toml"))
+
+
+def test_an_unknown_recipe_is_told_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="no recipe is called 'bahdanau'; did you mean bahdanau2"):
+        recipe_path("bahdanau")
+    with pytest.raises(ConfigError, match="no recipe is called '@'; there are "):
+        recipe_path("@")

@@ -1,0 +1,137 @@
+"""Manifests say what a folder holds, and refuse what is not theirs."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.manifest import (
+    FORMATS,
+    encode_json,
+    new_folder,
+    plain_file_size,
+    read_json,
+    read_manifest,
+    sha256_of,
+    verify_folder,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    with new_folder(
+        tmp_path / "model", "model", settings={"step": 3}, made_from={"tokenizer": "t"}
+    ) as temporary:
+        (temporary / "one").write_bytes(b"1")
+        (temporary / "two").write_bytes(b"22")
+    return tmp_path / "model"
+
+
+def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    """Edit the manifest, its digest taken out."""
+    path = folder / "manifest.json"
+    tree = json.loads(path.read_bytes())
+    del tree["digest"]
+    edit(tree)
+    path.write_text(json.dumps(tree))
+
+
+def test_a_manifest_says_what_the_folder_holds(folder: Path) -> None:
+    manifest = verify_folder(folder, "model")
+    assert (manifest.kind, manifest.format) == ("model", FORMATS["model"])
+    assert (manifest.settings, manifest.made_from) == ({"step": 3}, {"tokenizer": "t"})
+    assert {name: record.bytes for name, record in manifest.files.items()} == {"one": 1, "two": 2}
+    assert manifest.files["two"].sha256 == hashlib.sha256(b"22").hexdigest()
+    assert manifest == read_manifest(folder, "model")
+    assert manifest.digest == json.loads((folder / "manifest.json").read_bytes())["digest"]
+
+
+def test_the_same_content_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    with new_folder(
+        tmp_path / "other", "model", settings={"step": 3}, made_from={"tokenizer": "t"}
+    ) as temporary:
+        (temporary / "two").write_bytes(b"22")
+        (temporary / "one").write_bytes(b"1")
+    contents = [(place / "manifest.json").read_bytes() for place in (folder, tmp_path / "other")]
+    assert contents[0] == contents[1]
+
+
+def test_json_bytes_depend_on_the_value_alone() -> None:
+    assert encode_json({"b": 1, "a": "é"}) == encode_json({"a": "é", "b": 1})
+    assert encode_json({"a": "é"}) == '{\n "a": "é"\n}\n'.encode()
+    with pytest.raises(ValueError, match="Out of range float"):
+        encode_json(float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda tree: tree.update(kind="corpus"), "expected a model, found a 'corpus'"),
+        (lambda tree: tree.update(format=99), "model format 99 is newer .* upgrade s2scli"),
+        (lambda tree: tree.pop("files"), r"not a manifest of s2s \(files: field required\)"),
+        (lambda tree: tree.update(odd=1), r"not a manifest of s2s \(odd: unexpected"),
+        (lambda tree: tree["files"].update({"../x": tree["files"]["one"]}), "refuses .*'../x'"),
+        (lambda tree: tree["files"].update({".hidden": tree["files"]["one"]}), "refuses .*hidden"),
+        (lambda tree: tree["files"]["one"].update(sha256="0" * 64), "one: damaged, its content"),
+        (lambda tree: tree["files"]["one"].update(bytes=9), "one: damaged, it has 1 bytes instead"),
+        (lambda tree: tree["files"].update(new=tree["files"]["one"]), "new: missing or unread"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    folder: Path, edit: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    change(folder, edit)
+    with pytest.raises(CheckpointError, match=message):
+        verify_folder(folder, "model")
+
+
+def test_a_manifest_of_before_digests_is_read(folder: Path) -> None:
+    whole = verify_folder(folder, "model")
+    change(folder, lambda tree: None)
+    assert verify_folder(folder, "model") == whole
+
+
+def test_a_changed_setting_does_not_match_the_digest(folder: Path) -> None:
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"step": 3', '"step": 4'))
+    with pytest.raises(CheckpointError, match="does not match its digest"):
+        read_manifest(folder, "model")
+
+
+def test_nothing_here_is_missing_input(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match=r"no tokenizer here \(it has no manifest\.json\)"):
+        read_manifest(tmp_path, "tokenizer")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda p: p.symlink_to("/etc/passwd")])
+def test_only_regular_files_are_read(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "odd")
+    for read in (plain_file_size, read_json):
+        with pytest.raises(CheckpointError, match="odd: not a regular file"):
+            read(tmp_path / "odd")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[]", "expected a JSON object"),
+        (b"{", "damaged JSON"),
+        (b"\xff", "damaged JSON"),
+        (b"[" * 100_000, "damaged JSON"),
+        (b" " * 10_000_001, "10000001 bytes is too large"),
+    ],
+)
+def test_bad_json_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(CheckpointError, match=message):
+        read_json(tmp_path / "file")
+
+
+def test_what_cannot_be_read_is_damage(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        sha256_of(tmp_path)

@@ -1,0 +1,167 @@
+"""Settings are declared once, checked strictly, and a wrong one is named with the nearest."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from s2scli.errors import ConfigError, MissingInputError
+from s2scli.settings import (
+    Settings,
+    default_of,
+    list_settings,
+    load_settings,
+    override,
+    read_toml,
+    setting,
+    write_toml,
+)
+
+
+class Wide(Settings):
+    kind: Literal["wide"] = setting("wide", "Wide.")
+    width: int = setting(3, "How wide.", "units", ge=1, le=100)
+
+
+class Deep(Settings):
+    kind: Literal["deep"] = setting("deep", "Deep.")
+    depth: float | None = setting(None, "How deep.")
+
+
+class Group(Settings):
+    name: str = setting("", "A name.")
+    shape: Annotated[Wide | Deep, Field(discriminator="kind")] = Wide()
+    inner: Wide = Wide()
+
+
+def fault(tree: dict[str, object]) -> str:
+    with pytest.raises(ConfigError) as refusal:
+        load_settings(Group, tree, "here")
+    return str(refusal.value)
+
+
+def test_values_are_loaded_and_frozen() -> None:
+    group = load_settings(Group, {"shape": {"kind": "deep", "depth": 2}}, "here")
+    assert group.shape == Deep(depth=2.0)
+    assert load_settings(Group, {}, "here") == Group()
+    with pytest.raises(ValueError, match="frozen"):
+        group.name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({"nmae": "x"}, "here: unknown setting nmae; did you mean name?"),
+        ({"zzz": 1}, "here: unknown setting zzz; known here: name, shape, inner"),
+        ({"inner": {"witdh": 1}}, "here: unknown setting inner.witdh; did you mean width?"),
+        (
+            {"shape": {"kind": "deep", "width": 1}},
+            "here: unknown setting shape.width; did you mean depth?",
+        ),
+        (
+            {"inner": {"width": 0}},
+            "here: inner.width: input should be greater than or equal to 1, found 0",
+        ),
+        (
+            {"shape": {"kind": "flat"}},
+            "here: shape.kind: expected one of wide, deep, found 'flat'",
+        ),
+        (
+            {"shape": {"width": 3}},
+            "here: shape.kind: not given, and needed beside the section's other settings",
+        ),
+        (
+            {"shape": {"kind": "deep", "depth": float("inf")}},
+            "here: shape.depth: input should be a finite number, found inf",
+        ),
+    ],
+)
+def test_a_fault_is_named(tree: dict[str, object], message: str) -> None:
+    assert fault(tree) == message
+
+
+def test_a_fault_is_short() -> None:
+    assert fault({"inner": {"width": 16**10_000}}).endswith("found a number beyond measure")
+    assert len(fault({"inner": {"width": "x" * 10_000}})) < 200
+    assert len(fault({"k" * 10_000: 1})) < 300
+
+
+@pytest.mark.parametrize(
+    ("assignment", "value"),
+    [("a=1", 1), ("a=0.5", 0.5), ("a=true", True), ("a=text", "text"), ('a="1"', "1"), ("a=", "")],
+)
+def test_an_assignment_is_read_as_toml_or_text(assignment: str, value: object) -> None:
+    assert override({}, [assignment]) == {"a": value}
+
+
+def test_assignments_reach_into_sections_and_leave_the_tree_alone() -> None:
+    tree = {"a": {"b": 1}}
+    assert override(tree, ["a.c=2", "d.e.f=3", "a.b=4"]) == {
+        "a": {"b": 4, "c": 2},
+        "d": {"e": {"f": 3}},
+    }
+    assert tree == {"a": {"b": 1}}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("a.b", "--set a.b: expected section.key=value"),
+        ("=1", "--set =1: expected section.key=value"),
+        ("a.b=1", "--set a.b=1: a is a setting, not a section"),
+    ],
+)
+def test_a_wrong_assignment_is_refused(assignment: str, message: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        override({"a": 1}, [assignment])
+    assert str(refusal.value) == message
+
+
+scalars = st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | st.text()
+keys = st.text("abcdefg_", min_size=1)
+trees = st.recursive(
+    st.dictionaries(keys, scalars | st.lists(scalars)),
+    lambda inner: st.dictionaries(keys, scalars | inner),
+    max_leaves=8,
+)
+
+
+@given(trees)
+def test_what_is_written_as_toml_is_read_back(tree: dict[str, object]) -> None:
+    assert tomllib.loads(write_toml(tree)) == tree
+
+
+def test_bad_toml_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    with pytest.raises(MissingInputError, match=r"recipe\.toml: no such file"):
+        read_toml(path)
+    with pytest.raises(MissingInputError, match="cannot be read: Is a directory"):
+        read_toml(tmp_path)
+    for content in (b"a = ", b"\xff", b"a = " + b"[" * 100_000):
+        path.write_bytes(content)
+        with pytest.raises(ConfigError, match=r"recipe\.toml: not a TOML file"):
+            read_toml(path)
+    path.write_bytes(b"#" * 1_000_001)
+    with pytest.raises(ConfigError, match=r"recipe\.toml: too large"):
+        read_toml(path)
+
+
+def test_every_setting_is_listed_once_with_its_kinds() -> None:
+    rows = {row.path: row for row in list_settings(Group)}
+    assert list(rows) == [
+        "name",
+        "shape[wide].kind",
+        "shape[wide].width",
+        "shape[deep].kind",
+        "shape[deep].depth",
+        "inner.kind",
+        "inner.width",
+    ]
+    row = rows["inner.width"]
+    assert (row.type, row.default, row.unit, row.help) == ("int", "3", "units", "How wide.")
+    assert rows["shape[deep].depth"].type == "float | none"
+    assert default_of(Wide, "width") == 3

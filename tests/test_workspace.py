@@ -1,0 +1,66 @@
+"""One run at a time writes a workspace, and the next one mends what a crash left."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from s2scli.errors import LockedError, StorageError
+from s2scli.manifest import new_folder, verify_folder
+from s2scli.workspace import Workspace
+
+
+def test_where_everything_is(tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    folders = (space.corpus, space.tokenizer, space.encoded, space.training, space.model)
+    names = ["corpus", "tokenizer", "encoded", "training", "model"]
+    assert folders == tuple(tmp_path / name for name in names)
+
+
+def test_the_second_is_told_who_the_first_is(tmp_path: Path) -> None:
+    space = Workspace(tmp_path / "deep" / "workspace")
+    with space.locked("prepare"):
+        assert json.loads((space.root / ".owner.json").read_bytes())["pid"] == os.getpid()
+        refusal = pytest.raises(
+            LockedError, match=rf"in use by `s2s prepare` \(process {os.getpid()} on .*, started 2"
+        )
+        with refusal, Workspace(space.root).locked("train"):
+            pass
+        (space.root / ".owner.json").write_text("{")
+        with pytest.raises(LockedError, match="another run of s2s"), space.locked("train"):
+            pass
+    assert [path.name for path in space.root.iterdir()] == [".lock"]
+    with space.locked("train"):
+        pass
+
+
+def test_a_failure_frees_the_workspace(tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    with pytest.raises(KeyError), space.locked("train"):
+        raise KeyError
+    with space.locked("train"):
+        pass
+
+
+def test_what_a_crash_left_is_mended(tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    with new_folder(space.model, "model") as temporary:
+        (temporary / "file").write_bytes(b"whole")
+    space.model.rename(tmp_path / ".del-model")  # a crash between the two renames
+    (tmp_path / ".tmp-model").mkdir()
+    (tmp_path / ".tmp-corpus").mkdir()
+    (tmp_path / ".tmp-training").mkdir()
+    with space.locked("train"):
+        verify_folder(space.model, "model")
+        names = sorted(path.name for path in tmp_path.iterdir())
+        assert names == [".lock", ".owner.json", "model"]
+
+
+def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with (
+        pytest.raises(StorageError, match=r"cannot write .*file: File exists"),
+        Workspace(tmp_path / "file").locked("train"),
+    ):
+        pass
