@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from s2scli.manifest import verify_folder
 from s2scli.pipeline.train_tokenizer import train_tokenizer
 from s2scli.report.console import Talk
 from s2scli.tokenizer.settings import TokenizerSettings
@@ -154,6 +155,26 @@ def test_sigterm_amid_prepare_leaves_nothing_half_written(tmp_path: Path) -> Non
         status, out, err = finish(process)
     assert (status, out) == (143, "") and "Traceback" not in err
     assert [path.name for path in root.iterdir()] == [".lock"]
+
+
+def ignore_hangups() -> None:
+    """Do what `nohup` does."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def test_nohup_is_honoured(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus.tsv", 50)
+    fifo = tmp_path / "slow.tsv"
+    os.mkfifo(fifo)
+    root = tmp_path / "workspace"
+    process = start("prepare", fifo, workspace=root, prepare=ignore_hangups)
+    with fifo.open("wb") as writer:
+        wait_for((root / ".tmp-corpus").exists, process)
+        process.send_signal(signal.SIGHUP)
+        writer.write(corpus.read_bytes())
+    status, _, err = finish(process)
+    assert status == 0, err
+    verify_folder(root / "corpus", "corpus")
 
 
 def limit_file_size() -> None:

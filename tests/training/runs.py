@@ -51,6 +51,7 @@ def training_settings(**changes: object) -> TrainingSettings:
         "save_every": 3,
         "log_every": 2,
         "metric": "loss",
+        "precision": "float32",
         "optimizer": {"kind": "adam", "learning_rate": 0.01},
     }
     return load_settings(TrainingSettings, tree | changes, "test")

@@ -16,7 +16,6 @@ from s2scli.training.events import Event, Finished, Saved, Update, Validation
 from s2scli.training.loop import (
     MAX_SKIPPED_IN_A_ROW,
     Run,
-    autocast,
     batch_objective,
     learning_rate,
     train,
@@ -266,16 +265,6 @@ def test_padding_has_no_part_in_the_objective() -> None:
     both = batch_objective(run, make_batch(*map(list, zip(*pairs, strict=True))))
     alone = sum(batch_objective(run, make_batch([source], [target])) for source, target in pairs)
     torch.testing.assert_close(both, alone)
-
-
-def test_bfloat16_is_for_gpus_unless_asked_for() -> None:
-    def enabled(precision: str, device: str) -> bool:
-        with autocast(training_settings(precision=precision), torch.device(device)):
-            return torch.is_autocast_enabled(device)
-
-    assert not enabled("auto", "cpu")
-    assert not enabled("float32", "cpu")
-    assert enabled("bfloat16", "cpu")
 
 
 def test_it_trains_in_bfloat16(split: EncodedSplit) -> None:
