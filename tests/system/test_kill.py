@@ -163,15 +163,16 @@ def ignore_hangups() -> None:
 
 
 def test_nohup_is_honoured(tmp_path: Path) -> None:
-    corpus = write_corpus(tmp_path / "corpus.tsv", 50)
+    corpus = write_corpus(tmp_path / "corpus.tsv", 50).read_bytes()
     fifo = tmp_path / "slow.tsv"
     os.mkfifo(fifo)
     root = tmp_path / "workspace"
     process = start("prepare", fifo, workspace=root, prepare=ignore_hangups)
-    with fifo.open("wb") as writer:
+    with fifo.open("wb", buffering=0) as writer:
+        writer.write(corpus[:100])
         wait_for((root / ".tmp-corpus").exists, process)
         process.send_signal(signal.SIGHUP)
-        writer.write(corpus.read_bytes())
+        writer.write(corpus[100:])
     status, _, err = finish(process)
     assert status == 0, err
     verify_folder(root / "corpus", "corpus")
