@@ -10,11 +10,12 @@ export S2S_WORKSPACE
 s2s prepare "$here/train.tsv.gz" --valid "$here/valid.tsv.gz" --test "$here/test.tsv.gz"
 s2s train --recipe "$here/dates.toml"
 s2s evaluate
-s2s translate <<'DATES'
+cat > "$S2S_WORKSPACE/input.txt" <<'DATES'
 samedi 21 novembre 2026
 November 21st, 2026
 21 листопада 2026 р.
 ২১ নভেম্বর, ২০২৬
 2026年11月21日(土)
 DATES
+s2s translate < "$S2S_WORKSPACE/input.txt" | paste "$S2S_WORKSPACE/input.txt" -
 s2s inspect attention "samedi 21 novembre 2026"
