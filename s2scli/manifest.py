@@ -130,7 +130,7 @@ def read_manifest(folder: Path, kind: str) -> Manifest:
             f"{folder}: {kind} format {manifest.format!s:.20} is newer than this version of s2s "
             f"reads ({FORMATS[kind]}); upgrade s2scli"
         )
-    if said not in (None, digest):
+    if said != digest:
         raise CheckpointError(f"{path}: damaged, its content does not match its digest")
     for name in manifest.files:
         if not SAFE_NAME.fullmatch(name):

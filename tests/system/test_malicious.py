@@ -49,7 +49,12 @@ def seal(folder: Path) -> None:
     for name, record in manifest["files"].items():
         content = (folder / name).read_bytes()
         record |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    path.write_bytes(encode_json(manifest))
+    path.write_bytes(encode_json(signed(manifest)))
+
+
+def signed(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest with the digest of what is in it."""
+    return {**manifest, "digest": hashlib.sha256(encode_json(manifest)).hexdigest()}
 
 
 def change_manifest(change: Callable[[dict[str, Any]], object]) -> Spoil:
@@ -58,7 +63,7 @@ def change_manifest(change: Callable[[dict[str, Any]], object]) -> Spoil:
         manifest: dict[str, Any] = json.loads(path.read_bytes())
         manifest.pop("digest", None)
         change(manifest)
-        path.write_bytes(encode_json(manifest))
+        path.write_bytes(encode_json(signed(manifest)))
 
     return spoil
 
