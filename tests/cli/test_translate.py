@@ -1,4 +1,4 @@
-"""`s2s translate`: one record for each line whatever happens, with a translator that only shouts."""
+"""`s2s translate`: one record for each line, whatever happens, by a translator that shouts."""
 
 import gzip
 import json
