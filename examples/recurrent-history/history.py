@@ -1,6 +1,6 @@
 """Twenty-five years of recurrent encoder-decoders on one corpus, under one budget.
 
-    python examples/recurrent-history/history.py train.tsv valid.tsv test.tsv --minutes 6
+    python examples/recurrent-history/history.py corpus.tsv --minutes 4
 
 prepares the corpus once, trains each model below for the same number of minutes on one thread,
 scores it on the test split with beam 5, and prints the table that README.md shows. It can be
@@ -62,7 +62,7 @@ def main() -> None:
     arguments = read_arguments()
     base = arguments.out / "base"
     if not (base / "encoded").exists():
-        s2s("prepare", *map(str, prepare_arguments(arguments)), "-w", str(base))
+        s2s("prepare", *arguments.corpus, "-w", str(base))
         s2s("train-tokenizer", "-w", str(base))
     with ThreadPoolExecutor(arguments.jobs) as pool:
         results = list(pool.map(lambda row: run(row, arguments, base), ROWS))
@@ -73,20 +73,11 @@ def main() -> None:
 def read_arguments() -> argparse.Namespace:
     """Return the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("train", nargs="+", help="a TSV file, or a source and a target file")
-    parser.add_argument("--valid", action="append", required=True, help="likewise, one or two")
-    parser.add_argument("--test", action="append", required=True, help="likewise, one or two")
-    parser.add_argument("--minutes", type=float, default=6, help="training time of each model")
+    parser.add_argument("corpus", nargs="+", help="a TSV file, or a source and a target file")
+    parser.add_argument("--minutes", type=float, default=4, help="training time of each model")
     parser.add_argument("--jobs", type=int, default=2, help="models trained side by side")
     parser.add_argument("--out", type=Path, default=Path("history"), help="where to work")
     return parser.parse_args()
-
-
-def prepare_arguments(arguments: argparse.Namespace) -> list[str]:
-    """Return the files as `s2s prepare` takes them."""
-    options = [("--valid", file) for file in arguments.valid]
-    options += [("--test", file) for file in arguments.test]
-    return [*arguments.train, *(word for option in options for word in option)]
 
 
 def run(row: Row, arguments: argparse.Namespace, base: Path) -> dict[str, Any]:
