@@ -1,5 +1,7 @@
 """What a command says and shows: talk on stderr, results on stdout, one rule for all."""
 
+import contextlib
+import os
 import re
 import sys
 from typing import Any
@@ -25,9 +27,38 @@ def _spelled(match: re.Match[str]) -> str:
     return "␡" if code == 0x7F else f"\\u{code:04x}"
 
 
+class StreamConsole(Console):
+    """A console that leaves it to the command what a stream without a reader means.
+
+    On stdout a broken pipe is raised as it is. On stderr any failure to write (the terminal was
+    closed, the reader of the pipe has gone) is silence from then on: talk never ends the work.
+    """
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error that Rich is handling again, where Rich would exit."""
+        self.quiet = True
+        raise
+
+    def _check_buffer(self) -> None:
+        """Write what is buffered: every output of Rich, moving displays included, passes here."""
+        try:
+            super()._check_buffer()
+        except OSError:
+            if not self.stderr:
+                raise
+            self.quiet = True
+            _forget_stderr()
+
+
+def _forget_stderr() -> None:
+    """Send what the stream still holds nowhere, lest the interpreter try again at its end."""
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), sys.stderr.fileno())
+
+
 def make_console(*, stderr: bool = False, width: int | None = None, **options: Any) -> Console:
     """Return a Rich console that reads no markup in data and honours NO_COLOR and pipes."""
-    return Console(
+    return StreamConsole(
         stderr=stderr,
         width=width,
         markup=False,

@@ -17,7 +17,10 @@ def heed_interrupts() -> None:
 
 
 def start(
-    *arguments: str | Path | int, workspace: Path, prepare: Callable[[], None] = heed_interrupts
+    *arguments: str | Path | int,
+    workspace: Path,
+    prepare: Callable[[], None] = heed_interrupts,
+    stderr: int = subprocess.PIPE,
 ) -> "subprocess.Popen[str]":
     """Start `s2s ARGUMENTS -w WORKSPACE` in one thread.
 
@@ -25,12 +28,13 @@ def start(
         arguments: of the command line.
         workspace: the workspace.
         prepare: called in the new process before the program.
+        stderr: where its talk goes; a pipe that `finish` reads, unless told otherwise.
     """
     return subprocess.Popen(
         [sys.executable, "-m", "s2scli", *map(str, arguments), "-w", str(workspace)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
         preexec_fn=prepare,

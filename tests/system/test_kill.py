@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pty
 import random
 import resource
 import shutil
@@ -138,6 +139,31 @@ def test_a_signal_saves_and_the_same_command_goes_on(workspace: Path, uninterrup
         assert "Traceback" not in err
     status, _, err = finish(start(*RUN, STEPS, workspace=workspace))
     assert status == 0 and "going on from step" in err
+    assert_same_run(workspace, uninterrupted)
+
+
+def test_a_terminal_that_hangs_up_saves(workspace: Path, uninterrupted: Path) -> None:
+    terminal, end = pty.openpty()
+    process = start(*RUN, STEPS, workspace=workspace, stderr=end)
+    os.close(end)
+    wait_for(lambda: logged(workspace) > 2, process)
+    os.close(terminal)
+    process.send_signal(signal.SIGHUP)
+    assert finish(process)[:2] == (129, "")
+    status, _, err = finish(start(*RUN, STEPS, workspace=workspace))
+    assert status == 0, err
+    assert_same_run(workspace, uninterrupted)
+
+
+def test_a_reader_of_the_talk_that_goes_does_not_end_a_run(
+    workspace: Path, uninterrupted: Path
+) -> None:
+    reader, end = os.pipe()
+    process = start(*RUN, STEPS, workspace=workspace, stderr=end)
+    os.close(end)
+    os.read(reader, 1)
+    os.close(reader)
+    assert finish(process)[:2] == (0, "")
     assert_same_run(workspace, uninterrupted)
 
 
