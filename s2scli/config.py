@@ -40,7 +40,7 @@ def load_recipe(name_or_path: str, assignments: Sequence[str] = ()) -> Recipe:
     """
     path = recipe_path(name_or_path)
     tree: Tree = {"name": path.stem, **read_toml(path)}
-    return load_settings(Recipe, override(tree, assignments), f"recipe {path.stem}")
+    return load_settings(Recipe, override(Recipe, tree, assignments), f"recipe {path.stem}")
 
 
 def recipe_path(name_or_path: str) -> Path:

@@ -5,8 +5,10 @@ for the default, one sentence of help and the unit. Everything a user sees of a 
 key, `--set section.key=value`, `s2s inspect recipe`, a command's flag) comes from there.
 """
 
+import copy
 import difflib
 import json
+import re
 import tomllib
 import types
 import typing
@@ -22,6 +24,7 @@ from s2scli.errors import ConfigError, MissingInputError
 
 MAX_TOML_BYTES = 1_000_000
 Tree = dict[str, Any]
+_KIND = re.compile(r"[^=]*\.kind\s*=")
 S = TypeVar("S", bound="Settings")
 
 
@@ -84,16 +87,18 @@ def read_toml(path: Path) -> Tree:
         raise ConfigError(f"{path}: not a TOML file: {error!s:.200}") from error
 
 
-def override(tree: Tree, assignments: Sequence[str]) -> Tree:
-    """Return a copy of `tree` with `section.key=value` assignments applied.
+def override(group: type[Settings], tree: Tree, assignments: Sequence[str]) -> Tree:
+    """Return a copy of `tree`, settings of `group`, with `section.key=value` assignments applied.
 
-    A value is read as TOML where it can be, as a plain string otherwise.
+    A value is read as TOML where it can be, as a plain string otherwise. A `kind` that is
+    declared in another class than the one before takes nothing over from it: the section begins
+    with the defaults of the new kind, and the other assignments come on top.
 
     Raises:
         ConfigError: an assignment has no `=` or goes through something that is no section.
     """
-    changed: Tree = json.loads(json.dumps(tree))
-    for assignment in assignments:
+    changed = copy.deepcopy(tree)
+    for assignment in sorted(assignments, key=lambda text: not _KIND.match(text)):
         path, equals, text = assignment.partition("=")
         if not equals or not path.strip():
             raise ConfigError(f"--set {assignment}: expected section.key=value")
@@ -103,8 +108,19 @@ def override(tree: Tree, assignments: Sequence[str]) -> Tree:
             place = place.setdefault(section, {})
             if not isinstance(place, dict):
                 raise ConfigError(f"--set {assignment}: {section} is a setting, not a section")
-        place[key] = _toml_value(text)
+        value = _toml_value(text)
+        if key == "kind" and _member(group, sections, place) is not _member(
+            group, sections, {key: value}
+        ):
+            place.clear()
+        place[key] = value
     return changed
+
+
+def _member(group: type[BaseModel], sections: Sequence[str], place: Tree) -> type[BaseModel] | None:
+    """Return the member of a union that a section's `kind` chooses; None where there is none."""
+    *_, (_, member) = _walk(group, [*sections, str(place.get("kind"))])
+    return member
 
 
 def write_toml(tree: Mapping[str, Any]) -> str:
@@ -178,6 +194,8 @@ def _first_fault(group: type[Settings], error: ValidationError) -> str:
         context = fault["ctx"]
         expected = str(context["expected_tags"]).replace("'", "")
         return f"{named}.kind: expected one of {expected}, found {context['tag']!r}"
+    if fault["type"] == "value_error":  # a validator of ours: its sentence says it all
+        return str(fault["ctx"]["error"])
     message = fault["msg"][:1].lower() + fault["msg"][1:]
     return f"{named}: {message}, found {_shown(fault['input'])}"
 

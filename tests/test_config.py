@@ -7,7 +7,9 @@ import pytest
 
 from s2scli.config import Recipe, load_recipe, recipe_names, recipe_path, recipe_toml
 from s2scli.errors import ConfigError, MissingInputError
+from s2scli.model.attention.dot import DotAttentionSettings
 from s2scli.settings import list_settings, load_settings
+from s2scli.training.optimizer import SGDSettings
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -34,6 +36,15 @@ def test_assignments_change_a_recipe() -> None:
     assert (recipe.training.seed, recipe.model.encoder.kind) == (7, "lstm")
     with pytest.raises(ConfigError, match=r"recipe tiny: unknown setting training\.sede; did you"):
         load_recipe("tiny", ["training.sede=7"])
+
+
+def test_another_kind_begins_with_its_own_defaults() -> None:
+    changes = ["model.attention.kind=dot", "training.optimizer.kind=sgd", "model.encoder.kind=gru"]
+    recipe, before = load_recipe("default", changes), load_recipe("default")
+    assert recipe.model.attention == DotAttentionSettings()
+    assert recipe.training.optimizer == SGDSettings()
+    assert before.model.encoder.dropout > 0
+    assert recipe.model.encoder == before.model.encoder.model_copy(update={"kind": "gru"})
 
 
 def test_a_recipe_can_be_a_file(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Settings are declared once, checked strictly, and a wrong one is named with the nearest."""
 
+import datetime
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,7 +8,7 @@ from typing import Annotated, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from s2scli.errors import ConfigError, MissingInputError
 from s2scli.settings import (
@@ -32,10 +33,23 @@ class Deep(Settings):
     depth: float | None = setting(None, "How deep.")
 
 
+class Pair(Settings):
+    kind: Literal["left", "right"] = setting("left", "Left or right.")
+    width: int = setting(3, "How wide.")
+
+    @field_validator("width")
+    @classmethod
+    def _lucky(cls, width: int) -> int:
+        if width == 13:
+            raise ValueError("pairs of width 13 are not made")
+        return width
+
+
 class Group(Settings):
     name: str = setting("", "A name.")
     shape: Annotated[Wide | Deep, Field(discriminator="kind")] = Wide()
     inner: Wide = Wide()
+    pair: Pair = Pair()
 
 
 def fault(tree: dict[str, object]) -> str:
@@ -56,7 +70,7 @@ def test_values_are_loaded_and_frozen() -> None:
     ("tree", "message"),
     [
         ({"nmae": "x"}, "here: unknown setting nmae; did you mean name?"),
-        ({"zzz": 1}, "here: unknown setting zzz; known here: name, shape, inner"),
+        ({"zzz": 1}, "here: unknown setting zzz; known here: name, shape, inner, pair"),
         ({"inner": {"witdh": 1}}, "here: unknown setting inner.witdh; did you mean width?"),
         (
             {"shape": {"kind": "deep", "width": 1}},
@@ -95,16 +109,46 @@ def test_a_fault_is_short() -> None:
     [("a=1", 1), ("a=0.5", 0.5), ("a=true", True), ("a=text", "text"), ('a="1"', "1"), ("a=", "")],
 )
 def test_an_assignment_is_read_as_toml_or_text(assignment: str, value: object) -> None:
-    assert override({}, [assignment]) == {"a": value}
+    assert override(Group, {}, [assignment]) == {"a": value}
 
 
 def test_assignments_reach_into_sections_and_leave_the_tree_alone() -> None:
     tree = {"a": {"b": 1}}
-    assert override(tree, ["a.c=2", "d.e.f=3", "a.b=4"]) == {
+    assert override(Group, tree, ["a.c=2", "d.e.f=3", "a.b=4"]) == {
         "a": {"b": 4, "c": 2},
         "d": {"e": {"f": 3}},
     }
     assert tree == {"a": {"b": 1}}
+
+
+@pytest.mark.parametrize(
+    ("assignments", "shape"),
+    [
+        (["shape.kind=deep"], {"kind": "deep"}),
+        (["shape.depth=2", "shape.kind=deep"], {"kind": "deep", "depth": 2}),
+        (["shape.kind=wide"], {"kind": "wide", "width": 7}),
+        (["shape.kind=deep", "shape.kind=wide"], {"kind": "wide"}),
+    ],
+)
+def test_another_kind_takes_nothing_over(assignments: list[str], shape: dict[str, object]) -> None:
+    tree = {"shape": {"kind": "wide", "width": 7}}
+    assert override(Group, tree, assignments) == {"shape": shape}
+
+
+def test_kinds_of_one_class_keep_their_settings() -> None:
+    tree = {"pair": {"kind": "left", "width": 7}}
+    assert override(Group, tree, ["pair.kind=right"]) == {"pair": {"kind": "right", "width": 7}}
+
+
+def test_a_date_is_a_value_like_any_other() -> None:
+    assert override(Group, tomllib.loads("name = 2020-01-01"), ["inner.width=4"]) == {
+        "name": datetime.date(2020, 1, 1),
+        "inner": {"width": 4},
+    }
+
+
+def test_a_rule_of_our_own_is_told_in_its_own_words() -> None:
+    assert fault({"pair": {"width": 13}}) == "here: pairs of width 13 are not made"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +161,7 @@ def test_assignments_reach_into_sections_and_leave_the_tree_alone() -> None:
 )
 def test_a_wrong_assignment_is_refused(assignment: str, message: str) -> None:
     with pytest.raises(ConfigError) as refusal:
-        override({"a": 1}, [assignment])
+        override(Group, {"a": 1}, [assignment])
     assert str(refusal.value) == message
 
 
@@ -160,6 +204,8 @@ def test_every_setting_is_listed_once_with_its_kinds() -> None:
         "shape[deep].depth",
         "inner.kind",
         "inner.width",
+        "pair.kind",
+        "pair.width",
     ]
     row = rows["inner.width"]
     assert (row.type, row.default, row.unit, row.help) == ("int", "3", "units", "How wide.")
