@@ -54,6 +54,12 @@ class DivergedError(S2SError):
     exit_status = 70
 
 
+class OutOfMemoryError(S2SError):
+    """Training needs more memory than there is."""
+
+    exit_status = 70
+
+
 class LockedError(S2SError):
     """Another run is using the workspace, or what would be written is there already."""
 

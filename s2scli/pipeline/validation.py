@@ -25,7 +25,7 @@ from s2scli.training.precision import autocast
 from s2scli.workspace import Workspace
 
 GREEDY = SearchSettings(beam_size=1)
-TEXT_METRICS = ("bleu", "chrf", "exact_match")
+TEXT_METRICS = ("bleu", "chrf", "exact_match")  # the others are slow: only where they decide
 
 
 @dataclass(frozen=True)
@@ -111,5 +111,6 @@ class Validator:
         settings = MetricSettings(resamples=0)
         return {
             name: METRICS[name](hypotheses, self.references, settings).value
-            for name in TEXT_METRICS
+            for name in METRICS
+            if name in TEXT_METRICS or name == self.run.settings.metric
         }

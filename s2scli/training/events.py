@@ -58,11 +58,19 @@ class Saved:
 
 @dataclass(frozen=True)
 class Finished:
-    """The run ended; `reason` says why in words, `signal` is the one that asked for it or 0."""
+    """The run ended.
+
+    Attributes:
+        step: updates made.
+        reason: why, in words.
+        signal: the one that asked for it, or 0.
+        limit: the name of the limit that was reached, or "".
+    """
 
     step: int
     reason: str
     signal: int = 0
+    limit: str = ""
 
 
 Event = Update | Validation | Saved | Finished

@@ -1,5 +1,6 @@
 """The training loop: a generator of events that makes updates, validates, saves and stops."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from s2scli.data.batch import Batch
-from s2scli.errors import DivergedError, StorageError
+from s2scli.errors import DivergedError, OutOfMemoryError, StorageError
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.events import Event, Finished, Saved, Update, Validation
@@ -20,6 +21,7 @@ from s2scli.training.progress import Progress, is_better
 from s2scli.training.settings import LimitSettings, TrainingSettings
 
 MAX_SKIPPED_IN_A_ROW = 10
+CPU_IS_FULL = "DefaultCPUAllocator: "  # torch has no class of its own for it
 
 
 @dataclass
@@ -55,6 +57,7 @@ def train(
 
     Raises:
         DivergedError: too many updates in a row had no finite gradient.
+        OutOfMemoryError: a batch does not fit into the memory.
         StorageError: the last checkpoint could not be written.
     """
     settings, clock = run.settings, Clock(run)
@@ -77,7 +80,8 @@ def train(
         if ending:
             yield ending
             return
-        gradient_norm = _update(run, batches)
+        with _enough_memory(run, batches):
+            gradient_norm = _update(run, batches)
         clock.tick()
         if run.progress.step % settings.log_every == 0:
             yield _report(run, batches, gradient_norm)
@@ -106,15 +110,33 @@ def _ending(progress: Progress, limits: LimitSettings, signal: int) -> Finished 
     step = progress.step
     if signal:
         return Finished(step, "stopped by a signal", signal)
-    if limits.max_steps is not None and step >= limits.max_steps:
-        return Finished(step, f"max_steps {limits.max_steps} reached")
-    if limits.max_epochs is not None and progress.epoch >= limits.max_epochs:
-        return Finished(step, f"max_epochs {limits.max_epochs} reached")
-    if limits.max_minutes is not None and progress.seconds >= limits.max_minutes * 60:
-        return Finished(step, f"max_minutes {limits.max_minutes:g} reached")
-    if limits.patience is not None and progress.bad_validations >= limits.patience:
-        return Finished(step, f"no better score in {limits.patience} validations")
+    for name, used in (
+        ("max_steps", step),
+        ("max_epochs", progress.epoch),
+        ("max_minutes", progress.seconds / 60),
+    ):
+        limit = getattr(limits, name)
+        if limit is not None and used >= limit:
+            return Finished(step, f"{name} {limit:.10g} reached", limit=name)
+    if limits.patience and progress.bad_validations >= limits.patience:
+        reason = f"no better score in {limits.patience} validations"
+        return Finished(step, reason, limit="patience")
     return None
+
+
+@contextlib.contextmanager
+def _enough_memory(run: Run, batches: TrainingBatches) -> Iterator[None]:
+    """Turn torch's complaint that an update does not fit into the memory into an error of ours."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and CPU_IS_FULL not in str(error):
+            raise
+        raise OutOfMemoryError(
+            f"update {run.progress.step + 1} does not fit into the memory of {run.device} with "
+            f"batches of {batches.batch_tokens} tokens; the last checkpoint is untouched; start "
+            f"anew with --restart --set training.batch_tokens={max(1, batches.batch_tokens // 2)}"
+        ) from error
 
 
 def _update(run: Run, batches: TrainingBatches) -> float:
@@ -183,7 +205,11 @@ def learning_rate(settings: TrainingSettings, progress: Progress, step: int) -> 
 def _validate(
     run: Run, batches: TrainingBatches, validate: Validate, clock: Clock, *, scheduled: bool
 ) -> Validation:
-    """Score the model and count the result; one off schedule can only make a new best."""
+    """Score the model and count the result.
+
+    One off schedule, at a limit that may be raised later, can only make a new best: what the
+    schedule and the patience go by stays as it would be had the run not ended there.
+    """
     clock.tick()
     run.model.eval()
     scores = validate()
@@ -191,21 +217,27 @@ def _validate(
     settings = run.settings
     progress = replace(run.progress, validated=run.progress.step)
     sound = all(map(math.isfinite, scores.values()))
-    best = sound and is_better(settings.metric, scores[settings.metric], progress.best_score)
+    score = scores[settings.metric]
+    best = sound and is_better(settings.metric, score, progress.best_score)
     if best:
-        progress = replace(
-            progress,
-            best_score=scores[settings.metric],
-            best_step=progress.step,
-            bad_validations=0,
-        )
-    elif scheduled:
-        progress = replace(progress, bad_validations=progress.bad_validations + 1)
-    if scheduled and progress.step:
-        after = settings.schedule.after_validation(progress.plateau, improved=best)
-        progress = replace(progress, plateau=after)
+        progress = replace(progress, best_score=score, best_step=progress.step)
+    if scheduled:
+        improved = sound and is_better(settings.metric, score, progress.best_scheduled)
+        progress = _count(progress, settings, score, improved=improved)
     run.progress = progress
     return Validation(progress.step, batches.epochs_done(progress), progress.seconds, scores, best)
+
+
+def _count(
+    progress: Progress, settings: TrainingSettings, score: float, *, improved: bool
+) -> Progress:
+    """Return the counters after a scheduled validation; the one at step 0 moves no schedule."""
+    plateau = progress.plateau
+    if progress.step:
+        plateau = settings.schedule.after_validation(plateau, improved=improved)
+    if improved:
+        return replace(progress, plateau=plateau, best_scheduled=score, bad_validations=0)
+    return replace(progress, plateau=plateau, bad_validations=progress.bad_validations + 1)
 
 
 def _save(run: Run, save: Save, *, final: bool) -> Saved:

@@ -22,7 +22,8 @@ class Progress:
         seconds: time spent training, over all sessions of the run.
         best_score: the best validation score, or None.
         best_step: the update it was reached at.
-        bad_validations: validations since then.
+        best_scheduled: the best score of the scheduled validations alone, or None.
+        bad_validations: scheduled validations since then.
         plateau: what the schedule remembers.
         skipped: updates skipped because a gradient was not finite.
         skipped_in_a_row: those since the last good one.
@@ -38,6 +39,7 @@ class Progress:
     seconds: float = 0.0
     best_score: float | None = None
     best_step: int = 0
+    best_scheduled: float | None = None
     bad_validations: int = 0
     plateau: PlateauState = field(default_factory=PlateauState)
     skipped: int = 0
@@ -57,6 +59,8 @@ class Progress:
         Raises:
             ValueError: a counter is missing or is no number.
         """
+        # runs of before `best_scheduled` go on with their best score
+        tree = {"best_scheduled": tree.get("best_score")} | tree
         return TypeAdapter(cls).validate_python(tree)
 
 

@@ -52,7 +52,12 @@ class CosineSettings(Settings):
 
     kind: Literal["cosine"] = setting("cosine", "Half a cosine after a warm-up.")
     warmup_steps: int = setting(500, "Updates over which the rate grows from 0.", "updates", ge=0)
-    total_steps: int = setting(10_000, "The update at which the floor is reached.", "updates", ge=1)
+    total_steps: int = setting(
+        10_000,
+        "The update at which the floor is reached: as many as are to be made (max_steps).",
+        "updates",
+        ge=1,
+    )
     floor: float = setting(0.05, "Share of the rate that stays at the end.", ge=0, le=1)
 
     def factor(self, step: int) -> float:

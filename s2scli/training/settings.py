@@ -27,8 +27,8 @@ ScheduleSettings = Annotated[
     ConstantSettings | InverseSqrtSettings | CosineSettings | PlateauSettings,
     Field(discriminator="kind"),
 ]
-Metric = Literal["loss", "perplexity", "token_accuracy", "bleu", "chrf", "exact_match"]
-LOWER_IS_BETTER = ("loss", "perplexity")
+Metric = Literal["loss", "perplexity", "token_accuracy", "bleu", "chrf", "ter", "exact_match"]
+LOWER_IS_BETTER = ("loss", "perplexity", "ter")
 
 
 class LimitSettings(Settings):
@@ -37,8 +37,11 @@ class LimitSettings(Settings):
     max_minutes: float | None = setting(None, "Train no longer than this.", "minutes", gt=0)
     max_steps: int | None = setting(None, "Train no more updates than this.", "updates", ge=1)
     max_epochs: int | None = setting(None, "Go through the corpus no more often.", "epochs", ge=1)
-    patience: int | None = setting(
-        10, "Stop after this many validations without a better score.", "validations", ge=1
+    patience: int = setting(
+        10,
+        "Stop after this many validations without a better score; 0 is never.",
+        "validations",
+        ge=0,
     )
 
 

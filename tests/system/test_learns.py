@@ -70,7 +70,7 @@ def narrow(recipe: Recipe) -> Recipe:
     tree["training"] |= {
         "batch_tokens": 512,
         "validate_every": 100_000,
-        "limits": {"max_steps": 1500, "patience": None},
+        "limits": {"max_steps": 1500, "patience": 0},
         "optimizer": {"kind": "adam", "learning_rate": 0.004},
         "schedule": {"kind": "inverse_sqrt", "warmup_steps": 300},
         "label_smoothing": 0.0,

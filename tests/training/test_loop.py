@@ -10,7 +10,7 @@ import torch
 
 from s2scli.data.batch import Batch, make_batch
 from s2scli.data.encoded import EncodedSplit
-from s2scli.errors import DivergedError, StorageError
+from s2scli.errors import DivergedError, OutOfMemoryError, StorageError
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.events import Event, Finished, Saved, Update, Validation
 from s2scli.training.loop import (
@@ -22,6 +22,7 @@ from s2scli.training.loop import (
 )
 from s2scli.training.progress import Progress
 from s2scli.training.schedule import PlateauState
+from s2scli.training.settings import TrainingSettings
 from tests.models import ids
 from tests.training.runs import CPU, Session, make_run, training_settings, write_split
 
@@ -91,11 +92,46 @@ def test_patience_ends_a_run(split: EncodedSplit) -> None:
     assert session.run.progress.best_step == 8
 
 
+def test_patience_0_is_never(split: EncodedSplit) -> None:
+    limits = {"patience": 0, "max_steps": 60}
+    session = Session(make_run(training_settings(limits=limits)), split, [1.0])
+    assert session.events()[-1] == Finished(60, "max_steps 60 reached", limit="max_steps")
+    assert session.run.progress.bad_validations == 15
+
+
+class Scripted(Session):
+    """A session whose validation loss is a function of the step."""
+
+    losses_at: Mapping[int, float] = {0: 5.0, 4: 3.0, 6: 1.0, 8: 2.0, 12: 2.5, 16: 2.5}
+
+    def _validate(self) -> Mapping[str, float]:
+        return {"loss": self.losses_at[self.run.progress.step]}
+
+
+def test_a_limit_that_is_raised_leaves_no_trace(split: EncodedSplit) -> None:
+    """The best score of all, seen off schedule at 6, is nothing to the schedule or patience."""
+
+    def settings_to(steps: int) -> TrainingSettings:
+        limits = {"max_steps": steps, "patience": 3}
+        return training_settings(schedule={"kind": "plateau"}, limits=limits)
+
+    whole = Scripted(make_run(settings_to(16)), split)
+    whole.events()
+    resumed = Scripted(make_run(settings_to(6)), split)
+    resumed.events()
+    resumed.run.settings = settings_to(16)
+    resumed.events()
+    assert same(weights_of(whole.run), weights_of(resumed.run))
+    assert (whole.run.progress.best_step, resumed.run.progress.best_step) == (8, 6)
+    assert whole.run.progress.bad_validations == resumed.run.progress.bad_validations == 2
+    assert whole.run.progress.plateau == resumed.run.progress.plateau == PlateauState(0.25)
+
+
 def test_epochs_end_a_run(split: EncodedSplit) -> None:
     session = Session(make_run(training_settings(limits={"max_epochs": 2})), split)
     *_, last = session.events()
     updates = TrainingBatches(split, session.run.settings).updates_per_epoch
-    assert last == Finished(2 * updates, "max_epochs 2 reached")
+    assert last == Finished(2 * updates, "max_epochs 2 reached", limit="max_epochs")
     assert (session.run.progress.epoch, session.run.progress.batch) == (2, 0)
 
 
@@ -225,6 +261,45 @@ def test_nine_in_a_row_do_not(split: EncodedSplit) -> None:
     poison(session.run, range(3, 12))
     session.events()
     assert session.run.progress.skipped == MAX_SKIPPED_IN_A_ROW - 1
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to"),
+    ],
+)
+def test_what_does_not_fit_is_told_with_half_the_batch(
+    split: EncodedSplit, complaint: RuntimeError
+) -> None:
+    session = Session(make_run(training_settings()), split)
+
+    def complain(gradient: torch.Tensor) -> torch.Tensor:
+        if session.run.progress.step == 4:
+            raise complaint
+        return gradient
+
+    next(session.run.model.parameters()).register_hook(complain)  # type: ignore[no-untyped-call]
+    with pytest.raises(OutOfMemoryError) as refusal:
+        session.events()
+    assert str(refusal.value) == (
+        "update 5 does not fit into the memory of cpu with batches of 16 tokens; the last "
+        "checkpoint is untouched; start anew with --restart --set training.batch_tokens=8"
+    )
+    assert refusal.value.exit_status == 70
+    assert session.saves[-1] == 4
+
+
+def test_other_complaints_of_torch_stay_bugs(split: EncodedSplit) -> None:
+    session = Session(make_run(training_settings()), split)
+
+    def complain(gradient: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("shapes do not match")
+
+    next(session.run.model.parameters()).register_hook(complain)  # type: ignore[no-untyped-call]
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        session.events()
 
 
 def test_scores_that_are_not_finite_are_never_the_best(split: EncodedSplit) -> None:

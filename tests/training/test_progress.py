@@ -30,6 +30,12 @@ def test_json_gives_the_same_counters(progress: Progress) -> None:
     assert Progress.from_json(json.loads(json.dumps(progress.to_json()))) == progress
 
 
+def test_a_run_of_before_scheduled_scores_goes_on_with_its_best() -> None:
+    tree = Progress(best_score=2.5).to_json()
+    del tree["best_scheduled"]
+    assert Progress.from_json(tree).best_scheduled == 2.5
+
+
 @pytest.mark.parametrize("tree", [{}, {"step": "many"}, {"plateau": 3}, {"plateau": {"scale": []}}])
 def test_what_are_no_counters_is_refused(tree: dict[str, object]) -> None:
     if not tree:
@@ -51,6 +57,7 @@ def test_what_are_no_counters_is_refused(tree: dict[str, object]) -> None:
         ("loss", 1.0, 2.0, True),
         ("loss", 2.0, 2.0, False),
         ("perplexity", 3.0, 2.0, False),
+        ("ter", 50.0, 60.0, True),
         ("loss", math.nan, 2.0, False),
     ],
 )
