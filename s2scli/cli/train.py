@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from s2scli.cli.options import (
-    DEFAULT_WORKSPACE,
     DebugOption,
     DeviceOption,
     JsonOption,
@@ -19,7 +18,7 @@ from s2scli.cli.options import (
 )
 from s2scli.report.console import Talk
 from s2scli.training.settings import LimitSettings
-from s2scli.workspace import Workspace
+from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 
 def command(
@@ -77,4 +76,8 @@ def command(
         talk.say("saved; the same command goes on from here")
         raise typer.Exit(128 + report.signal)
     talk.say(f"the best model is of step {report.best_step}, in {Workspace(workspace).model}")
+    if report.limit:
+        option = f"--{report.limit.replace('_', '-')}"
+        without = f"without {option}, or " if report.limit in limits else ""
+        talk.say(f"to train on: the same command {without}with a larger {option}")
     say_next(talk, workspace, "evaluate", "translate < input.txt")

@@ -1,5 +1,6 @@
 """The whole model and its four verbs: encode, start, step, forward."""
 
+import re
 from typing import cast
 
 import torch
@@ -133,7 +134,11 @@ def pick_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cpu" or (name.startswith("cuda") and torch.cuda.is_available()):
+    if name == "cpu":
         return torch.device(name)
-    found = "no GPU that PyTorch can use was found" if name.startswith("cuda") else "unknown"
-    raise ConfigError(f"--device {name}: {found}; choose auto, cpu or cuda")
+    place = re.fullmatch(r"cuda(?::(\d{1,3}))?", name)
+    count = torch.cuda.device_count()
+    if place and int(place[1] or 0) < count:
+        return torch.device(name)
+    found = f"PyTorch finds {count or 'no'} GPU{'s' * (count > 1)} to use" if place else "unknown"
+    raise ConfigError(f"--device {name}: {found}; choose auto, cpu, cuda or cuda:N")

@@ -11,19 +11,20 @@ import torch
 from s2scli.config import DEFAULT_RECIPE, Recipe, load_recipe
 from s2scli.data.encoded import open_encoded
 from s2scli.errors import CheckpointError, ConfigError, MissingInputError, StorageError
-from s2scli.files import remove_folder
+from s2scli.files import DELETED, remove_folder
 from s2scli.manifest import read_manifest, verify_folder
 from s2scli.model.seq2seq import count_parameters, pick_device
 from s2scli.pipeline.model_folder import build_model, model_facts, write_model_folder
 from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
-from s2scli.pipeline.validation import Validator
+from s2scli.pipeline.validation import Validator, open_validation
 from s2scli.report.console import Talk
 from s2scli.report.progress import Goal, TrainingDisplay, clock, training_display
-from s2scli.settings import Tree, load_settings
+from s2scli.settings import Tree, load_settings, override
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import (
     Checkpoint,
     checkpoint_folder,
+    list_checkpoints,
     load_checkpoint,
     load_optimizer,
     load_weights,
@@ -44,6 +45,7 @@ from s2scli.training.loop import train as training_events
 from s2scli.training.metrics_log import MetricsLog
 from s2scli.training.precision import arithmetic
 from s2scli.training.progress import Progress
+from s2scli.training.settings import TrainingSettings
 from s2scli.workspace import Workspace
 
 
@@ -55,7 +57,7 @@ class TrainRequest:
         recipe: a built-in recipe's name or a TOML file; None is the run's own, or the default.
         assignments: `section.key=value` changes to it.
         limits: the limits given, by name.
-        device: auto, cpu or cuda.
+        device: auto, cpu, cuda or cuda:N.
         restart: forget the run that is there.
     """
 
@@ -74,6 +76,7 @@ class TrainReport:
         recipe: its name.
         reason: why it ended.
         signal: the signal that ended it, or 0.
+        limit: the limit that ended it, or "".
         step: updates made.
         epochs: times the corpus was gone through.
         minutes: time the run has taken, over all its sessions.
@@ -86,6 +89,7 @@ class TrainReport:
     recipe: str
     reason: str
     signal: int
+    limit: str
     step: int
     epochs: float
     minutes: float
@@ -99,13 +103,17 @@ def train(workspace: Workspace, request: TrainRequest, talk: Talk) -> TrainRepor
     """Train a model on the workspace's corpus, or go on with the run that is there.
 
     Raises:
-        MissingInputError: there is no corpus.
-        ConfigError: a wrong recipe, or one that differs from the run's.
+        MissingInputError: there is no corpus, or it has no validation split.
+        CorpusError: there is nothing to learn from, or to validate with.
+        TokenizerError: the tokenizer is damaged, or none can be learned.
+        ConfigError: a wrong recipe or device, or another recipe than the run's.
         LockedError: another run holds the workspace.
-        CheckpointError: every checkpoint of the run is damaged.
+        CheckpointError: the corpus, or every checkpoint of the run, is damaged.
         DivergedError: the numbers are no longer finite.
+        OutOfMemoryError: a batch does not fit into the memory.
         StorageError: the disk is full or writing failed.
     """
+    _check(workspace, request)
     with workspace.locked("train"):
         checkpoint = None if request.restart else _checkpoint_to_resume(workspace, talk)
         recipe = choose_recipe(request, checkpoint)
@@ -116,6 +124,17 @@ def train(workspace: Workspace, request: TrainRequest, talk: Talk) -> TrainRepor
         ensure_encoded(workspace, tokenizers, talk)
         session = _begin(workspace, recipe, tokenizers, request, checkpoint, talk)
         return _run(session, talk)
+
+
+def _check(workspace: Workspace, request: TrainRequest) -> None:
+    """Refuse what is plainly wrong before anything is written."""
+    pick_device(request.device)
+    resumed = not request.restart and list_checkpoints(workspace.training)
+    own = resumed and request.recipe is None  # then the assignments are for the run's own recipe
+    recipe = load_recipe(request.recipe or DEFAULT_RECIPE, () if own else request.assignments)
+    limited(recipe, request.limits)
+    if not (workspace.root / f"{DELETED}{workspace.corpus.name}").exists():  # else locking mends it
+        open_validation(workspace.find_corpus())
 
 
 @dataclass(frozen=True)
@@ -135,12 +154,15 @@ class Session:
 def choose_recipe(request: TrainRequest, checkpoint: Checkpoint | None) -> Recipe:
     """Return the recipe asked for; to resume, nothing needs to be asked for again.
 
+    Without a recipe, assignments change the run's own.
+
     Raises:
         ConfigError: it differs from the recipe of the run that is there, limits apart.
     """
     own = load_settings(Recipe, checkpoint.settings, "checkpoint") if checkpoint else None
-    if own and request.recipe is None and not request.assignments:
-        recipe = own
+    if own and request.recipe is None:
+        tree = override(Recipe, own.model_dump(mode="json"), request.assignments)
+        recipe = load_settings(Recipe, tree, f"recipe {own.name}")
     else:
         recipe = load_recipe(request.recipe or DEFAULT_RECIPE, request.assignments)
     if own:
@@ -151,9 +173,20 @@ def choose_recipe(request: TrainRequest, checkpoint: Checkpoint | None) -> Recip
                 + "; ".join(differences)
                 + ". Go on without them, use another workspace (-w), or start anew (--restart)"
             )
+    return recipe
+
+
+def limited(recipe: Recipe, limits: Tree) -> TrainingSettings:
+    """Return how to train this time: the recipe's limits give way to those of the command line.
+
+    These are no part of the recipe, so that the next command does not inherit them.
+
+    Raises:
+        ConfigError: a limit is wrong.
+    """
     tree = recipe.model_dump(mode="json")
-    tree["training"]["limits"] |= request.limits
-    return load_settings(Recipe, tree, "train")
+    tree["training"]["limits"] |= limits
+    return load_settings(Recipe, tree, "train").training
 
 
 def _without_limits(recipe: Recipe) -> Tree:
@@ -194,14 +227,14 @@ def _begin(
     run = Run(
         model,
         recipe.training.optimizer.build(model.parameters()),
-        recipe.training,
+        limited(recipe, request.limits),
         device,
         Progress(),
     )
     if checkpoint:
         load_weights(model, checkpoint.weights, "checkpoint")
         load_optimizer(run.optimizer, checkpoint.optimizer)
-        restore_random_state(checkpoint.random_state)
+        restore_random_state(checkpoint.random_state, device)
         run.progress = checkpoint.progress
     batches = TrainingBatches(open_encoded(workspace.encoded, "train"), recipe.training)
     validator = Validator.prepare(workspace, run, recipe, tokenizers)
@@ -243,7 +276,7 @@ def machine(recipe: Recipe, device: torch.device) -> dict[str, Any]:
     return {
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "device": device.type,
+        "device": "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
         "processor": platform.machine(),
         "precision": arithmetic(recipe.training, device),
     }
@@ -270,7 +303,7 @@ def _announce(session: Session, *, resumed: bool, talk: Talk) -> None:
 
 def _run(session: Session, talk: Talk) -> TrainReport:
     """Go through the events of the run: log them, show them, publish the best model."""
-    run, limits = session.run, session.recipe.training.limits
+    run, limits = session.run, session.run.settings.limits
     ending = Finished(run.progress.step, "")
 
     def announce(signal: int) -> None:
@@ -356,7 +389,7 @@ def _checkpoint(session: Session, progress: Progress) -> Checkpoint:
         machine(session.recipe, run.device),
         model_weights(run.model),
         optimizer_tensors(run.optimizer),
-        random_state(),
+        random_state(run.device),
     )
 
 
@@ -366,6 +399,7 @@ def _report(session: Session, ending: Finished) -> TrainReport:
         session.recipe.name,
         ending.reason,
         ending.signal,
+        ending.limit,
         progress.step,
         session.batches.epochs_done(progress),
         progress.seconds / 60,

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from s2scli.config import Recipe
 from s2scli.data.batch import Batch, make_batch
 from s2scli.data.batching import plan_epoch
 from s2scli.data.encoded import open_encoded
-from s2scli.data.store import open_split
+from s2scli.data.store import TextSplit, open_split
 from s2scli.errors import CorpusError
 from s2scli.metrics import METRICS
 from s2scli.metrics.settings import MetricSettings
@@ -26,6 +27,22 @@ from s2scli.workspace import Workspace
 
 GREEDY = SearchSettings(beam_size=1)
 TEXT_METRICS = ("bleu", "chrf", "exact_match")  # the others are slow: only where they decide
+
+
+def open_validation(corpus: Path) -> TextSplit:
+    """Open the validation split of a corpus.
+
+    Raises:
+        MissingInputError: the corpus has none.
+        CorpusError: it is empty.
+        CheckpointError: the corpus is damaged.
+    """
+    text = open_split(corpus, "valid")
+    if not len(text):
+        raise CorpusError(
+            f"{corpus}: the validation split is empty; prepare more pairs, or give --valid FILE"
+        )
+    return text
 
 
 @dataclass(frozen=True)
@@ -53,15 +70,10 @@ class Validator:
         """Choose the sample, evenly spread over the split.
 
         Raises:
-            CorpusError: the validation split is empty.
+            as `open_validation`.
         """
-        text = open_split(workspace.corpus, "valid")
+        text = open_validation(workspace.corpus)
         encoded = open_encoded(workspace.encoded, "valid")
-        if not len(text):
-            raise CorpusError(
-                f"{workspace.corpus}: the validation split is empty; prepare more pairs, or give "
-                "--valid FILE"
-            )
         count = min(len(text), recipe.training.validation_examples)
         rows = np.linspace(0, len(text) - 1, count).astype(np.int64)
         plan = plan_epoch(

@@ -221,19 +221,19 @@ def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
     optimizer.load_state_dict({"state": states, "param_groups": tree["param_groups"]})
 
 
-def random_state() -> dict[str, Tensor]:
-    """Return the state of torch's random generators."""
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """Return the state of torch's random generators: the CPU's, and that of a GPU in use."""
     states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
     return states
 
 
-def restore_random_state(states: Mapping[str, Tensor]) -> None:
+def restore_random_state(states: Mapping[str, Tensor], device: torch.device) -> None:
     """Put torch's random generators back into a saved state."""
     torch.set_rng_state(states["cpu"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
+    if "cuda" in states and device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)
 
 
 def settings_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

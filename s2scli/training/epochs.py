@@ -6,8 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
-from s2scli.data.batch import Batch, TokenIds, make_batch
+from s2scli.data.batch import Batch, make_batch
 from s2scli.data.batching import Lengths, Rows, fits, plan_epoch
+from s2scli.data.example import TokenIds
 from s2scli.errors import CorpusError
 from s2scli.training.progress import Progress
 from s2scli.training.settings import TrainingSettings

@@ -9,9 +9,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
-from s2scli.training.checkpoint import list_checkpoints
+from s2scli.data.settings import PrepareSettings
+from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.report.console import Talk
+from s2scli.training.checkpoint import list_checkpoints, load_checkpoint
 from s2scli.workspace import Workspace
-from tests.toy import prepare_toy
+from tests.toy import prepare_toy, write_corpus
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
 
@@ -83,9 +86,24 @@ def test_it_goes_on_and_says_so(workspace: Workspace) -> None:
     assert "going on from step 4" in result.stderr
 
 
-def test_limits_may_change_and_are_kept(workspace: Workspace) -> None:
-    assert "max_epochs 1 reached" in run(workspace, "--max-epochs", "1", "--max-steps", "99").stderr
-    assert "max_epochs 1 reached" in run(workspace).stderr
+def test_a_limit_given_by_a_flag_is_not_kept(workspace: Workspace) -> None:
+    at_8 = ("--set", "training.limits.max_steps=8")
+    first = run(workspace, *at_8, "--max-steps", "6").stderr
+    assert "max_steps 6 reached" in first
+    assert "the same command without --max-steps, or with a larger --max-steps" in first
+    again = run(workspace).stderr
+    assert "max_steps 8 reached" in again, "the recipe's own"
+    assert "to train on: the same command with a larger --max-steps\n" in again
+
+
+def test_assignments_change_the_run_s_own_recipe(workspace: Workspace) -> None:
+    result = run(workspace, "--set", "training.limits.patience=20", "--max-steps", "5")
+    assert result.exit_code == 0, result.stderr
+    assert load_checkpoint(list_checkpoints(workspace.training)[0]).settings["training"][
+        "limits"
+    ] == {"max_minutes": None, "max_steps": None, "max_epochs": None, "patience": 20}
+    line = refused(run(workspace, "--set", "training.seed=7", "--max-steps", "6"), 78)
+    assert "has other settings: training.seed: 1 -> 7. Go on without them" in line
 
 
 @pytest.mark.parametrize(
@@ -98,7 +116,7 @@ def test_limits_may_change_and_are_kept(workspace: Workspace) -> None:
         ),
         (("-r", "bahdanau"), "no recipe is called 'bahdanau'; did you mean bahdanau2015?"),
         (("--max-steps", "0"), "training.limits.max_steps: input should be greater than or equal"),
-        (("--device", "tpu"), "--device tpu: unknown; choose auto, cpu or cuda"),
+        (("--device", "tpu"), "--device tpu: unknown; choose auto, cpu, cuda or cuda:N"),
     ],
 )
 def test_wrong_settings_are_refused(
@@ -115,7 +133,34 @@ def test_a_missing_recipe_is_missing_input(workspace: Workspace) -> None:
 
 def test_a_missing_corpus_is_missing_input(tmp_path: Path) -> None:
     line = refused(run(Workspace(tmp_path / "nothing")), 66)
-    assert "no corpus here; run: s2s prepare" in line
+    assert "no corpus here; make one: s2s prepare" in line
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-r", "bahdanau"),
+        ("--set", "training.sede=1"),
+        ("--max-steps", "0"),
+        ("--device", "cudax"),
+    ],
+)
+def test_a_run_that_cannot_begin_leaves_nothing(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    workspace = prepare_toy(tmp_path / "workspace", 80)
+    before = sorted(workspace.root.rglob("*"))
+    refused(run(workspace, *arguments), 78)
+    assert sorted(workspace.root.rglob("*")) == before
+
+
+def test_no_validation_split_is_told_before_a_tokenizer_is_learned(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus.tsv", 50)
+    settings = PrepareSettings(valid_size=0, test_size=0)
+    prepare(Workspace(tmp_path / "w"), Inputs((corpus,)), settings, Talk(quiet=True))
+    result = run(Workspace(tmp_path / "w"), "-r", "tiny")
+    assert result.exit_code in (65, 66)
+    assert "valid" in refused(result, result.exit_code)
+    assert not Workspace(tmp_path / "w").tokenizer.exists()
 
 
 def test_a_workspace_in_use_is_refused(workspace: Workspace) -> None:

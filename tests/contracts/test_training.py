@@ -34,7 +34,7 @@ from s2scli.training.metrics_log import MetricsLog
 from s2scli.training.progress import Progress
 from s2scli.training.settings import TrainingSettings
 from tests.models import MODELS
-from tests.training.runs import make_run, training_settings, write_split
+from tests.training.runs import CPU, make_run, training_settings, write_split
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
 STEPS = 14
@@ -80,14 +80,14 @@ def go_on(
     if checkpoint:
         load_weights(run.model, checkpoint.weights, "test")
         load_optimizer(run.optimizer, checkpoint.optimizer)
-        restore_random_state(checkpoint.random_state)
+        restore_random_state(checkpoint.random_state, CPU)
         run.progress = checkpoint.progress
     log = MetricsLog(folder / "metrics.jsonl")
     log.forget_after(run.progress.step if checkpoint else -1, run.progress.validated)
 
     def save(progress: Progress) -> None:
         weights, state = model_weights(run.model), optimizer_tensors(run.optimizer)
-        save_checkpoint(folder, Checkpoint({}, {}, progress, {}, weights, state, random_state()))
+        save_checkpoint(folder, Checkpoint({}, {}, progress, {}, weights, state, random_state(CPU)))
 
     def stop() -> int:
         return 15 * (run.progress.step == stop_at)

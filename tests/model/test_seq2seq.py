@@ -73,12 +73,22 @@ def test_picks_a_device() -> None:
     assert pick_device("auto").type in ("cpu", "cuda")
 
 
-def test_refuses_an_unknown_device() -> None:
-    with pytest.raises(ConfigError, match=r"--device tpu: unknown; choose auto, cpu or cuda"):
-        pick_device("tpu")
+def test_picks_the_gpu_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device("cuda") == torch.device("cuda")
+    assert pick_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ConfigError, match="--device cuda:2: PyTorch finds 2 GPUs to use; choose"):
+        pick_device("cuda:2")
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_refuses_a_gpu_that_is_not_there() -> None:
-    with pytest.raises(ConfigError, match="--device cuda: no GPU that PyTorch can use was found"):
-        pick_device("cuda")
+@pytest.mark.parametrize("name", ["tpu", "", "cudax", "cuda:", "cuda:-1", "cuda:1e3", "meta"])
+def test_refuses_an_unknown_device(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"--device {name}: unknown; choose auto, cpu, cuda or c"):
+        pick_device(name)
+
+
+def test_refuses_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    for name in ("cuda", "cuda:9"):
+        with pytest.raises(ConfigError, match=f"--device {name}: PyTorch finds no GPU to use"):
+            pick_device(name)

@@ -118,7 +118,7 @@ def test_another_tokenizer_is_refused(workspace: Workspace) -> None:
 
 
 def test_no_corpus_is_missing_input(tmp_path: Path) -> None:
-    with pytest.raises(MissingInputError, match="no corpus here; run: s2s prepare"):
+    with pytest.raises(MissingInputError, match="no corpus here; make one: s2s prepare"):
         go_on(Workspace(tmp_path))
 
 
