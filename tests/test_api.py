@@ -4,7 +4,7 @@ import pytest
 
 import s2scli
 from s2scli import load
-from s2scli.errors import ConfigError, MissingInputError
+from s2scli.errors import ConfigError, MissingInputError, UsageError
 from s2scli.pipeline.translator import Translator
 from s2scli.search.settings import SearchSettings
 
@@ -42,6 +42,25 @@ def test_settings_by_keyword(model: Translator) -> None:
         model.translate(["one"], beem_size=2)
     with pytest.raises(ConfigError, match="beam_size"):
         model.translate(["one"], beam_size=0)
+    with pytest.raises(ConfigError, match="max_length_ratio: input should be less than or equal"):
+        model.translate(["one"], max_length_ratio=1e30)
+
+
+def test_one_text_is_no_list_of_texts(model: Translator) -> None:
+    with pytest.raises(UsageError, match=r"expected a list of texts, found one text; put it in \["):
+        model.translate("abc")
+
+
+def test_a_text_with_nothing_to_see_is_empty(model: Translator) -> None:
+    assert model.translate(["\u200b\u00a0", "\ufeff"]) == ["", ""]
+
+
+def test_a_target_is_tidied_as_the_corpus_was(model: Translator) -> None:
+    (plain,), (spaced,) = (
+        [found.hypotheses[0].pieces for found in model.force(["one two"], [target])]
+        for target in ("two one", " two\tone\r")
+    )
+    assert plain == spaced
 
 
 def test_no_model(tmp_path: Path) -> None:

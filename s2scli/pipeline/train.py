@@ -303,7 +303,7 @@ def _announce(session: Session, *, resumed: bool, talk: Talk) -> None:
 
 def _run(session: Session, talk: Talk) -> TrainReport:
     """Go through the events of the run: log them, show them, publish the best model."""
-    run, limits = session.run, session.run.settings.limits
+    run, limits, metric = session.run, session.run.settings.limits, session.run.settings.metric
     ending = Finished(run.progress.step, "")
 
     def announce(signal: int) -> None:
@@ -314,7 +314,7 @@ def _run(session: Session, talk: Talk) -> TrainReport:
         save_checkpoint(session.workspace.training, _checkpoint(session, progress))
 
     goal = Goal(limits.max_steps, limits.max_epochs, limits.max_minutes)
-    with stop_requests(announce) as request, training_display(talk, goal) as display:
+    with stop_requests(announce) as request, training_display(talk, goal, metric) as display:
         for event in training_events(
             run, session.batches, session.validator, save, lambda: request.signal
         ):

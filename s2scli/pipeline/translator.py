@@ -1,6 +1,5 @@
 """A model that translates text: tokenizer, search and detokenizer around the network."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +7,15 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from s2scli.config import Recipe
 from s2scli.data.batch import make_batch, make_source
-from s2scli.data.cleaning import tidy
+from s2scli.data.cleaning import is_blank, tidy
+from s2scli.data.example import TokenIds
+from s2scli.errors import UsageError
 from s2scli.model.seq2seq import Seq2Seq, pick_device
 from s2scli.pipeline.model_folder import load_model_folder
+from s2scli.pipeline.records import one_line
 from s2scli.pipeline.translation import TargetText, Translation
 from s2scli.search.beam import beam_search
 from s2scli.search.forced import force
@@ -22,12 +23,10 @@ from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import load_settings
 from s2scli.special_ids import EOS_ID, UNK_ID
+from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
 
-LINE_SEPARATORS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 BATCH_TOKENS = 4096
-
-Ids = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -80,10 +79,13 @@ class Translator:
 
         Raises:
             ConfigError: no such setting, or a wrong value.
+            UsageError: `texts` is one text instead of a list of them.
         """
+        if isinstance(texts, str):
+            raise UsageError("translate: expected a list of texts, found one text; put it in [ ]")
         tree = {**self.search_settings.model_dump(), **settings}
         search = load_settings(SearchSettings, tree, "translate")
-        places = [place for place, text in enumerate(texts) if text.strip()]
+        places = [place for place, text in enumerate(texts) if not is_blank(text)]
         results = [""] * len(texts)
         found = self.search([texts[place] for place in places], search)
         for place, translation in zip(places, found, strict=True):
@@ -114,9 +116,7 @@ class Translator:
     def force(self, sources: Sequence[str], targets: Sequence[str]) -> list[Translation]:
         """Score given targets: one hypothesis each, with token scores and attention weights."""
         source_ids = [self._encode(text) for text in sources]
-        target_ids = [
-            np.array(self.tokenizers.target.encode(text), dtype=np.int32) for text in targets
-        ]
+        target_ids = [_token_ids(text, self.tokenizers.target) for text in targets]
         found: dict[int, Hypothesis] = {}
         longest = [max(a, b, key=len) for a, b in zip(source_ids, target_ids, strict=True)]
         for places in _batches(longest, 1):
@@ -132,12 +132,12 @@ class Translator:
             for place, (text, ids) in enumerate(zip(sources, source_ids, strict=True))
         ]
 
-    def _encode(self, text: str) -> Ids:
-        tokenizer = self.tokenizers.source
-        tidied = tidy(text, tokenizer.normalization)
-        return np.array(tokenizer.encode(tidied), dtype=np.int32)
+    def _encode(self, text: str) -> TokenIds:
+        return _token_ids(text, self.tokenizers.source)
 
-    def _translation(self, text: str, ids: Ids, hypotheses: Sequence[Hypothesis]) -> Translation:
+    def _translation(
+        self, text: str, ids: TokenIds, hypotheses: Sequence[Hypothesis]
+    ) -> Translation:
         tokenizer = self.tokenizers.source
         pieces = (*(tokenizer.piece(int(i)) for i in ids), tokenizer.piece(EOS_ID))
         return Translation(
@@ -152,7 +152,7 @@ class Translator:
         text = tokenizer.decode([i for i in found.token_ids if i != EOS_ID])
         weights = found.attention_weights
         return TargetText(
-            LINE_SEPARATORS.sub(" ", text),
+            one_line(text),
             found.score,
             tuple(tokenizer.piece(i) for i in found.token_ids),
             found.token_scores,
@@ -161,7 +161,12 @@ class Translator:
         )
 
 
-def _batches(sources: Sequence[Ids], beam_size: int) -> Iterator[list[int]]:
+def _token_ids(text: str, tokenizer: SentencePiece) -> TokenIds:
+    """Return the ids of a text that is tidied as the corpus was."""
+    return np.array(tokenizer.encode(tidy(text, tokenizer.normalization)), dtype=np.int32)
+
+
+def _batches(sources: Sequence[TokenIds], beam_size: int) -> Iterator[list[int]]:
     """Yield places of sources of similar length, within a budget of padded tokens."""
     budget = max(1, BATCH_TOKENS // min(beam_size, 4))
     batch: list[int] = []

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rich.progress import (
     BarColumn,
@@ -11,7 +11,6 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 
 from s2scli.report.console import Talk
@@ -41,13 +40,20 @@ class Goal:
 
 @dataclass
 class TrainingDisplay:
-    """Shows updates and validations of a run as they come."""
+    """Shows updates and validations of a run as they come.
+
+    Attributes:
+        talk: where to.
+        goal: what the time left is reckoned by.
+        metric: the score that the moving line keeps showing.
+    """
 
     talk: Talk
     goal: Goal
+    metric: str
     _bar: Progress | None = None
     _task: TaskID | None = None
-    _scores: str = field(default="")
+    _score: str = ""
 
     def update(
         self, step: int, epoch: float, loss: float, tokens_per_second: float, seconds: float
@@ -57,38 +63,36 @@ class TrainingDisplay:
             f"step {step}  epoch {epoch:.2f}  loss {loss:.3f}  {tokens_per_second:,.0f} tokens/s"
         )
         share = self.goal.share(step, epoch, seconds)
+        # of the whole run, so that it is right from the first update after resuming
+        left = f"  {clock(seconds / share - seconds)} left" if share else ""
         if self._bar is not None and self._task is not None:
             self._bar.update(
                 self._task,
-                description=f"{words}  {self._scores}",
+                description=f"{words}{self._score}{left}",
                 completed=int(1000 * share) if share is not None else None,
             )
         elif not self.talk.quiet:
-            left = "" if not share else f"  {clock(seconds / share - seconds)} left"
             self.talk.say(f"{words}  {clock(seconds)}{left}")
 
     def validation(self, step: int, scores: Mapping[str, float], *, best: bool) -> None:
         """Show the scores of a validation, as a line that stays."""
         words = "  ".join(f"{name} {format_score(name, scores[name])}" for name in scores)
-        self._scores = "  ".join(
-            f"{name} {format_score(name, scores[name])}" for name in ("bleu",) if name in scores
-        )
+        self._score = f"  {self.metric} {format_score(self.metric, scores[self.metric])}"
         self.talk.say(f"validation at step {step}:  {words}{'  (best)' if best else ''}")
 
 
 @contextlib.contextmanager
-def training_display(talk: Talk, goal: Goal) -> Iterator[TrainingDisplay]:
-    """Yield a display for the block; on a terminal it moves."""
+def training_display(talk: Talk, goal: Goal, metric: str) -> Iterator[TrainingDisplay]:
+    """Yield a display for the block; on a terminal it moves, and shows the last `metric`."""
     if not talk.animated:
-        yield TrainingDisplay(talk, goal)
+        yield TrainingDisplay(talk, goal, metric)
         return
     limited = goal.share(1, 1, 1) is not None
     columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
     columns += [BarColumn(bar_width=20)] if limited else []
-    columns += [TimeElapsedColumn()] + ([TimeRemainingColumn()] if limited else [])
-    with Progress(*columns, console=talk.stderr, transient=True) as bar:
+    with Progress(*columns, TimeElapsedColumn(), console=talk.stderr, transient=True) as bar:
         task = bar.add_task("starting", total=1000 if limited else None)
-        yield TrainingDisplay(talk, goal, bar, task)
+        yield TrainingDisplay(talk, goal, metric, bar, task)
 
 
 def clock(seconds: float) -> str:

@@ -20,7 +20,10 @@ class SearchSettings(Settings):
         le=10.0,
     )
     max_length_ratio: float = setting(
-        2.0, "Longest output, as a multiple of the source's tokens; 10 more are allowed.", gt=0.0
+        2.0,
+        "Longest output, as a multiple of the source's tokens; 10 more are allowed.",
+        gt=0.0,
+        le=1000.0,
     )
     max_length: int | None = setting(
         None, "Longest output whatever the source, the end token counted.", "tokens", ge=1

@@ -34,7 +34,11 @@ class AdditiveAttention(nn.Module):
         return keys
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
-        """[B, Q, Dq] and [B, S, K] to [B, Q, S]."""
+        """[B, Q, Dq] and [B, S, K] to [B, Q, S].
+
+        All pairs are in memory at once, [B, Q, S, K]: with `attend = "after"`, where one call
+        scores the whole target, much more than any other part of the model takes.
+        """
         hidden = torch.tanh(self.query(query)[:, :, None] + keys[:, None])  # [B, Q, S, K]
         scores: Tensor = self.weight(hidden)
         return scores.squeeze(-1)

@@ -1,0 +1,74 @@
+"""Progress in lines and on a moving one: the time left, and the score that matters."""
+
+import io
+import re
+import sys
+
+import pytest
+
+from s2scli.report.console import Talk
+from s2scli.report.progress import Goal, clock, format_score, training_display
+
+COLOUR = re.compile("\x1b\\[[0-9;?]*[a-zA-Z]")
+SCORES = {"loss": 2.0, "chrf": 31.25, "exact_match": 4.0}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("goal", "share"),
+    [
+        (Goal(None, None, None), None),
+        (Goal(200, None, None), 0.25),
+        (Goal(200, 4, None), 0.5),
+        (Goal(200, 4, 0.5), 1.0),
+    ],
+)
+def test_the_nearest_limit_counts(goal: Goal, share: float | None) -> None:
+    assert goal.share(50, 2.0, 60.0) == share
+
+
+def test_lines_tell_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    with training_display(Talk(), Goal(400, None, None), "chrf") as display:
+        display.update(100, 0.5, 2.0, 1234.5, 60.0)
+        display.validation(100, SCORES, best=True)
+    assert capsys.readouterr().err == (
+        "step 100  epoch 0.50  loss 2.000  1,234 tokens/s  1:00  3:00 left\n"
+        "validation at step 100:  loss 2.000  chrf 31.2  exact_match 4.0  (best)\n"
+    )
+
+
+def test_without_a_limit_no_time_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    with training_display(Talk(), Goal(None, None, None), "chrf") as display:
+        display.update(100, 0.5, 2.0, 1000.0, 60.0)
+    assert "left" not in capsys.readouterr().err
+
+
+def test_the_moving_line_knows_the_time_left_at_once_and_the_last_score(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "150")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with training_display(Talk(), Goal(400, None, None), "exact_match") as display:
+        display.validation(300, SCORES, best=False)
+        display.update(300, 1.5, 2.0, 1000.0, 900.0)  # the first one after resuming
+    assert "tokens/s  exact_match 4.0  5:00 left" in COLOUR.sub("", terminal.getvalue())
+
+
+def test_clock() -> None:
+    shown = [clock(seconds) for seconds in (0, 59.9, 61, 3661)]
+    assert shown == [
+        "0:00",
+        "0:59",
+        "1:01",
+        "1:01:01",
+    ]
+
+
+def test_scores_have_the_digits_that_mean_something() -> None:
+    assert (format_score("bleu", 31.25), format_score("loss", 1.23456)) == ("31.2", "1.235")
