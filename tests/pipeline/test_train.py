@@ -81,6 +81,16 @@ def test_other_settings_are_refused_and_listed(
     assert steps(workspace) == before
 
 
+def test_a_slow_metric_is_reckoned_only_where_it_decides(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    other = Workspace(shutil.copytree(workspace.root, tmp_path / "other"))
+    shutil.rmtree(other.training)
+    assert train_toy(other, "training.metric=ter", max_steps=1).best["ter"] > 0
+    log = MetricsLog(workspace.training / "metrics.jsonl")
+    assert "ter" not in log.scores_at(6)
+
+
 def test_restart_begins_anew(workspace: Workspace) -> None:
     request = TrainRequest("tiny", ("training.seed=9",), {"max_steps": 1}, "cpu", restart=True)
     report = train(workspace, request, Talk(quiet=True))
