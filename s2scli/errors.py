@@ -42,12 +42,6 @@ class MissingInputError(S2SError):
     exit_status = 66
 
 
-class MissingExtraError(S2SError):
-    """An optional package is needed and not installed."""
-
-    exit_status = 69
-
-
 class DivergedError(S2SError):
     """Training met numbers that are not finite and could not recover."""
 

@@ -16,7 +16,15 @@ import s2scli
 PACKAGE = Path(s2scli.__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py"))
 ROOMS = ("data", "tokenizer", "model", "search", "training", "metrics", "report")
-FOUNDATIONS = ("settings", "workspace", "manifest", "files", "special_ids")
+FOUNDATIONS = (
+    "settings",
+    "workspace",
+    "manifest",
+    "files",
+    "special_ids",
+    "scripts",
+    "normalization",
+)
 # A part imports from its own layer's part and from the layers after it.
 LAYERS = (("__main__",), ("cli",), ("pipeline",), ("config",), ROOMS, FOUNDATIONS, ("errors",))
 LAYER_OF = {part: number for number, layer in enumerate(LAYERS) for part in layer}

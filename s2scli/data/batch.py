@@ -5,12 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from s2scli.data.example import TokenIds
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
-
-TokenIds = NDArray[np.int32]
 
 
 @dataclass(frozen=True)

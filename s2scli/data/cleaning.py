@@ -1,13 +1,13 @@
 """Cleaning: what is done to the text of a row, and which rows are dropped, one row at a time."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from s2scli.data.example import Example
-from s2scli.data.settings import Normalization, PrepareSettings
+from s2scli.data.settings import PrepareSettings
+from s2scli.normalization import Normalization, normalize
 
 # white space, and characters without width that show nothing on their own
 BLANK = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff]*")
@@ -40,11 +40,7 @@ def tidy(text: str, normalization: Normalization) -> str:
     """
     if "\t" in text or "\r" in text:
         text = text.replace("\t", " ").replace("\r", " ")
-    if normalization == "nfc":
-        text = unicodedata.normalize("NFC", text)
-    elif normalization == "nfkc":
-        text = unicodedata.normalize("NFKC", text)
-    return text.strip()
+    return normalize(text, normalization).strip()
 
 
 def is_blank(text: str) -> bool:

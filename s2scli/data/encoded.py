@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from s2scli.data.example import TokenIds
 from s2scli.data.store import TextSplit, split_path
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.manifest import read_manifest
 
-TokenIds: TypeAlias = NDArray[np.int32]
 Encode: TypeAlias = Callable[[list[str]], list[list[int]]]
 
 TOKEN_IDS = pa.list_(pa.field("item", pa.int32(), nullable=False))

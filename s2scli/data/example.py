@@ -1,6 +1,12 @@
-"""One pair of a corpus."""
+"""One pair of a corpus, as text and as token ids."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+TokenIds: TypeAlias = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)

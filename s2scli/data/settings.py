@@ -1,10 +1,7 @@
 """The settings of `s2s prepare` (neither torch nor pyarrow here: flags are made from them)."""
 
-from typing import Literal
-
+from s2scli.normalization import Normalization
 from s2scli.settings import Settings, setting
-
-Normalization = Literal["none", "nfc", "nfkc"]
 
 
 class PrepareSettings(Settings):

@@ -1,18 +1,11 @@
 """Which of sacreBLEU's tokenisations suits a set of references."""
 
-import re
 from collections.abc import Sequence
 
 from s2scli.metrics.settings import MetricSettings, Tokenization
+from s2scli.scripts import HAN, OTHER_UNSPACED
 
 SAMPLE = 1000
-# scripts written without spaces between words
-HAN = re.compile(
-    r"[\u2e80-\u2fdf\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-)
-OTHER_UNSPACED = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9d]"
-)
 
 
 def choose_tokenization(settings: MetricSettings, references: Sequence[str]) -> Tokenization:

@@ -1,15 +1,16 @@
 """Translate lines, whatever is in them: one record for each, in order, always."""
 
 import functools
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from s2scli.data.cleaning import is_blank
 from s2scli.data.overlong import split_text, truncate_text
 from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.errors import CorpusError, S2SError
 from s2scli.pipeline.translation import TargetText, Translation
+from s2scli.scripts import is_unspaced
 from s2scli.search.settings import SearchSettings
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "empty", "failed"]
 Overlong = Literal["split", "truncate", "empty", "error"]
-# Han, kana, Thai, Lao, Burmese, Khmer and their punctuation: no space goes between sentences
-UNSPACED = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uff00-\uff9f]"
-)
 
 
 class Searcher(Protocol):
@@ -116,7 +113,7 @@ def _plan(line: Line, translator: Searcher, overlong: Overlong) -> _Plan:
     def fits(text: str) -> bool:
         return translator.count_tokens(text) <= translator.max_source_tokens
 
-    if not line.text.strip():
+    if is_blank(line.text):
         return _Plan(line)
     if not line.cut and fits(line.text):
         return _Plan(line, (line.text,))
@@ -195,7 +192,7 @@ def join_text(parts: Sequence[str]) -> str:
     """Join texts with spaces, but none between two characters of scripts that have none."""
     joined = ""
     for part in parts:
-        unspaced = UNSPACED.match(joined[-1:]) and UNSPACED.match(part[:1])
+        unspaced = is_unspaced(joined[-1:]) and is_unspaced(part[:1])
         joined += part if unspaced or not joined or not part else f" {part}"
     return joined
 

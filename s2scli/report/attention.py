@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from s2scli.scripts import is_unspaced
+
 WORD_BEGIN = "▁"
 END = "</s>"
-UNSPACED_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 NOTE = (
     "Attention shows where the decoder looked; it is not an explanation of why it chose a word "
     "(Jain and Wallace 2019)."
@@ -183,12 +184,8 @@ def _begins_word(pieces: Sequence[str], index: int) -> bool:
     before = pieces[index - 1]
     if before == WORD_BEGIN:
         return False
-    return _is_punctuation(piece) or _is_unspaced(piece) or _is_unspaced(before)
+    return _is_punctuation(piece) or is_unspaced(piece) or is_unspaced(before)
 
 
 def _is_punctuation(piece: str) -> bool:
     return all(unicodedata.category(character)[0] == "P" for character in piece)
-
-
-def _is_unspaced(piece: str) -> bool:
-    return any(unicodedata.name(character, "").startswith(UNSPACED_SCRIPTS) for character in piece)

@@ -9,10 +9,11 @@ from dataclasses import replace
 import sentencepiece
 
 from s2scli.errors import TokenizerError
+from s2scli.normalization import Normalization
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from s2scli.tokenizer.escaping import escape
 from s2scli.tokenizer.plan import BYTE_PIECES, SPECIAL_PIECES, TokenizerPlan
-from s2scli.tokenizer.sentencepiece import Normalization, SentencePiece
+from s2scli.tokenizer.sentencepiece import SentencePiece
 
 THREADS = 4  # fixed, since unigram's sums depend on it
 MAX_LINE_BYTES = 1 << 30  # SentencePiece would leave out longer lines silently

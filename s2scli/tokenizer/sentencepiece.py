@@ -3,21 +3,18 @@
 import functools
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import sentencepiece
 
 from s2scli.errors import TokenizerError
 from s2scli.manifest import plain_file_size
+from s2scli.normalization import Normalization, normalize
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from s2scli.tokenizer.escaping import escape, unescape
 from s2scli.tokenizer.settings import Kind
-
-Normalization = Literal["none", "nfc", "nfkc"]
 
 SPACE = "\u2581"
 MAX_MODEL_BYTES = 64_000_000
@@ -122,13 +119,6 @@ def load_sentencepiece(path: Path, kind: Kind, normalization: Normalization) -> 
         return SentencePiece(path.read_bytes(), kind, normalization)
     except TokenizerError as error:
         raise TokenizerError(f"{path}: {error}") from error
-
-
-def normalize(text: str, normalization: Normalization) -> str:
-    """Return `text` in a Unicode normal form, or as it is."""
-    if normalization == "nfc":
-        return unicodedata.normalize("NFC", text)
-    return unicodedata.normalize("NFKC", text) if normalization == "nfkc" else text
 
 
 def _check(processor: sentencepiece.SentencePieceProcessor) -> None:

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from s2scli.errors import TokenizerError
 from s2scli.manifest import encode_json, read_json
+from s2scli.normalization import Normalization
 from s2scli.settings import Settings
-from s2scli.tokenizer.sentencepiece import Normalization, SentencePiece, load_sentencepiece
+from s2scli.tokenizer.sentencepiece import SentencePiece, load_sentencepiece
 from s2scli.tokenizer.settings import Kind
 
 DESCRIPTION = "tokenizer.json"

@@ -10,7 +10,8 @@ from s2scli.data.cleaning import (
     tidy_rows,
 )
 from s2scli.data.example import Example
-from s2scli.data.settings import Normalization, PrepareSettings
+from s2scli.data.settings import PrepareSettings
+from s2scli.normalization import Normalization
 
 
 def test_text_is_kept_character_for_character() -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from s2scli.normalization import Normalization
 from s2scli.tokenizer.learning import learn_sentencepiece
 from s2scli.tokenizer.plan import TokenizerPlan
-from s2scli.tokenizer.sentencepiece import Normalization, SentencePiece
+from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.settings import Kind
 
 LINES = ["the cat sat on the mat", "hello there, my friend", "a cat and 12 dogs in 2026"] * 20

@@ -10,10 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from s2scli.errors import CheckpointError, TokenizerError
+from s2scli.normalization import Normalization
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from s2scli.tokenizer.sentencepiece import (
     MAX_MODEL_BYTES,
-    Normalization,
     SentencePiece,
     load_sentencepiece,
 )

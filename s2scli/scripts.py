@@ -1,0 +1,18 @@
+"""Scripts that are written without spaces between words."""
+
+import re
+
+HAN = re.compile(
+    r"[\u2e80-\u2fdf\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+# Thai, Lao, Burmese, Khmer, kana
+OTHER_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9d]"
+)
+# punctuation and wide forms that stand beside them
+WIDE = re.compile(r"[\u3000-\u303f\uff00-\uff65\uff9e\uff9f]")
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether a character of `text` is of a script that puts no spaces between words."""
+    return any(script.search(text) for script in (HAN, OTHER_UNSPACED, WIDE))
