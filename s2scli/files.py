@@ -8,6 +8,7 @@ one that fails at any moment in its place.
 import contextlib
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -72,7 +73,7 @@ def write_file(path: Path, data: bytes, files: Files = FILES) -> None:
     Raises:
         StorageError: the disk is full or the write failed; what was there before is untouched.
     """
-    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    temporary = temporary_name(path)
     with storage_errors(path), removed_on_failure(temporary, files):
         files.make_folder(path.parent)
         files.write(temporary, data)
@@ -82,21 +83,20 @@ def write_file(path: Path, data: bytes, files: Files = FILES) -> None:
 
 @contextlib.contextmanager
 def new_file(path: Path, files: Files = FILES) -> Iterator[BinaryIO]:
-    """Yield a temporary file to fill; publish it as `path` at the end.
+    """Yield a temporary file to fill; publish it as the user's `path` at the end.
 
-    If the block fails, nothing is left and the file that was there stays. A device or a pipe
-    is written to as it is.
+    If the block fails, nothing is left and the file that was there stays. Two at once do each
+    other no harm: the last one stays. A device or a pipe is written to as it is.
 
     Raises:
-        StorageError: the disk is full or a write failed.
+        StorageError: there is no such folder, the disk is full or a write failed.
     """
     if path.exists() and not path.is_file():
         with storage_errors(path), path.open("wb") as file:
             yield file
         return
-    temporary = temporary_name(path)
+    temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
     with storage_errors(path), removed_on_failure(temporary, files):
-        files.make_folder(path.parent)
         with temporary.open("wb") as file:
             yield file
         files.sync(temporary)

@@ -129,7 +129,7 @@ def test_a_block_that_fails_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
 
 
 def test_new_file_publishes_at_the_end_only(tmp_path: Path) -> None:
-    path = tmp_path / "out" / "file"
+    path = tmp_path / "file"
     with new_file(path) as file:
         file.write(OLD)
         assert not path.exists()
@@ -139,6 +139,22 @@ def test_new_file_publishes_at_the_end_only(tmp_path: Path) -> None:
         raise KeyError
     assert path.read_bytes() == OLD
     assert names(path.parent) == ["file"]
+
+
+def test_new_file_makes_no_folder(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "file"
+    with pytest.raises(StorageError, match="No such file or directory"), new_file(path):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_two_new_files_at_once_do_each_other_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with new_file(path) as first, new_file(path) as second:
+        second.write(NEW)
+        first.write(OLD)
+    assert path.read_bytes() == OLD
+    assert names(tmp_path) == ["file"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -122,7 +122,7 @@ def read_windows(path: Path, settings: StreamSettings) -> Iterator[list[Line]]:
     """Yield the lines of a file, or of stdin for `-`, in windows, none of them empty.
 
     A window ends when it is full (`settings.window` lines or 4 MB), when no line has come for
-    `settings.max_wait` ms, and at the end.
+    `settings.max_wait` ms, and at the end, be it a bad one: good lines come before an error.
 
     Raises:
         MissingInputError: there is no such file, or it may not be read.
@@ -139,17 +139,18 @@ def read_windows(path: Path, settings: StreamSettings) -> Iterator[list[Line]]:
             yield window.take()
             continue
         if isinstance(block, Exception):
+            yield from window.rest()
             raise block
         for line in splitter.feed(block) if block else splitter.finish():
             if settings.strict and line.bad_byte:
+                yield from window.rest()
                 raise CorpusError(f"{line.place}, byte {line.bad_byte}: not UTF-8")
             window.add(line)
             if window.full:
                 yield window.take()
         if not block:
             break
-    if window.lines:
-        yield window.take()
+    yield from window.rest()
 
 
 class Window:
@@ -174,6 +175,11 @@ class Window:
         """Return the lines and begin anew."""
         taken, self.lines, self._characters = self.lines, [], 0
         return taken
+
+    def rest(self) -> Iterator[list[Line]]:
+        """Yield the lines that are left, if there are any."""
+        if self.lines:
+            yield self.take()
 
 
 def _read_ahead(path: Path, blocks: "queue.Queue[bytes | Exception]") -> None:

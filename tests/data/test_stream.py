@@ -101,6 +101,18 @@ def test_a_strict_reader_refuses_bad_bytes(tmp_path: Path) -> None:
         texts_of(tmp_path / "f", StreamSettings(strict=True))
 
 
+def test_good_lines_come_before_a_damage(tmp_path: Path) -> None:
+    import gzip
+
+    (tmp_path / "f.gz").write_bytes(gzip.compress(b"one\ntwo\nhalf")[:-8])
+    (tmp_path / "f").write_bytes(b"one\ntwo\n\xff\n")
+    for name, fault in (("f.gz", "damaged gzip file"), ("f", "line 3, byte 1: not UTF-8")):
+        windows = read_windows(tmp_path / name, StreamSettings(strict=True))
+        assert [line.text for line in next(windows)] == ["one", "two"]
+        with pytest.raises(CorpusError, match=fault):
+            next(windows)
+
+
 def test_a_line_that_came_is_not_kept_waiting_for_the_next(tmp_path: Path) -> None:
     fifo = tmp_path / "pipe"
     os.mkfifo(fifo)
