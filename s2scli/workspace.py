@@ -4,15 +4,18 @@ import contextlib
 import datetime
 import os
 import platform
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
 
-from s2scli.errors import LockedError
+from s2scli.errors import LockedError, MissingInputError
 from s2scli.files import FILES, recover_folder, storage_errors, write_file
-from s2scli.manifest import encode_json, read_json
+from s2scli.manifest import MANIFEST, encode_json, read_json
+
+DEFAULT_WORKSPACE = Path("workspace")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,40 @@ class Workspace:
     def model(self) -> Path:
         """The best model so far; copy the folder and it works (`s2s train`)."""
         return self.root / "model"
+
+    def command(self, words: str) -> str:
+        """Return a command line of s2s for this workspace: `train --restart`, and where."""
+        name, _, rest = words.partition(" ")
+        place = [] if self.root == DEFAULT_WORKSPACE else ["-w", shlex.quote(str(self.root))]
+        return " ".join(["s2s", name, *place, *([rest] if rest else [])])
+
+    def find_corpus(self) -> Path:
+        """Return the corpus' folder.
+
+        Raises:
+            MissingInputError: there is none; the message says how to make one.
+        """
+        if not self.corpus.is_dir():
+            way = self.command("prepare corpus.tsv")
+            raise MissingInputError(f"{self.root}: no corpus here; make one: {way}")
+        return self.corpus
+
+    def find_model(self, given: Path | None = None) -> Path:
+        """Return the model folder that was given, or else the workspace's.
+
+        Raises:
+            MissingInputError: there is no model; the message says where or how to get one.
+        """
+        folder = given or self.model
+        if (folder / MANIFEST).exists():
+            return folder
+        if (inside := folder / self.model.name / MANIFEST).exists():
+            way = f"did you mean {inside.parent}?"
+        elif given:
+            way = "-m takes a folder that `s2s train` wrote"
+        else:
+            way = f"make one: {self.command('train')}"
+        raise MissingInputError(f"{folder}: no model here; {way}")
 
     @contextlib.contextmanager
     def locked(self, command: str) -> Iterator[None]:

@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from s2scli.cli.options import (
-    DEFAULT_WORKSPACE,
     DebugOption,
     DeviceOption,
     JsonOption,
@@ -18,15 +17,16 @@ from s2scli.cli.options import (
     VerboseOption,
     WorkspaceOption,
     flag,
+    flag_errors,
     given,
+    load_flags,
     say_next,
 )
 from s2scli.metrics.settings import MetricSettings
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import load_settings
-from s2scli.workspace import Workspace
+from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.metrics.score import Score
@@ -94,7 +94,7 @@ def command(
 
     s2s evaluate --hypothesis output.txt --reference target.txt
     """
-    from s2scli.pipeline.evaluate import Request, evaluate
+    from s2scli.pipeline.evaluate import EvaluateRequest, evaluate, save_evaluation
 
     flags = {
         "bleu": bleu,
@@ -104,7 +104,7 @@ def command(
         "perplexity": perplexity,
         "token_accuracy": token_accuracy,
     }
-    request = Request(
+    request = EvaluateRequest(
         tuple(name for name, asked in flags.items() if asked) or DEFAULT_METRICS,
         split,
         source,
@@ -120,16 +120,17 @@ def command(
         max_length_ratio=max_length_ratio,
         max_length=max_length,
     )
-    settings = load_settings(
-        MetricSettings, given(tokenize=tokenize, resamples=resamples), "command line"
-    )
-    talk = Talk(quiet=quiet, verbose=verbose)
-    found = evaluate(Workspace(workspace), request, search, settings, talk)
+    settings = load_flags(MetricSettings, given(tokenize=tokenize, resamples=resamples))
+    talk, place = Talk(quiet=quiet, verbose=verbose), Workspace(workspace)
+    with flag_errors():
+        found = evaluate(place, request, search, settings, talk)
     if as_json:
         talk.show_json(found.as_json())
     else:
         talk.show(Group(scores_table(found), "", facts_table(found)))
         talk.show(signatures(found), soft_wrap=True)
+    if request.of_workspace:
+        save_evaluation(found, place, talk)
     if found.speed and not model:
         say_next(talk, workspace, "translate < input.txt")
 

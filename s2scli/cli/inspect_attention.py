@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from s2scli.cli.options import (
-    DEFAULT_WORKSPACE,
     DebugOption,
     DeviceOption,
     JsonOption,
@@ -17,10 +16,11 @@ from s2scli.cli.options import (
     VerboseOption,
     WorkspaceOption,
 )
-from s2scli.files import write_file
+from s2scli.errors import UsageError
+from s2scli.files import new_file
 from s2scli.report.colours import ColourSystem, colour_system
 from s2scli.report.console import Talk, json_text
-from s2scli.workspace import Workspace
+from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.report.attention import AttentionMap
@@ -36,7 +36,14 @@ class Format(enum.StrEnum):
     SVG = "svg"
 
 
-SUFFIXES = {".json": Format.JSON, ".html": Format.HTML, ".htm": Format.HTML, ".svg": Format.SVG}
+SUFFIXES = {
+    "": Format.PLAIN,
+    ".txt": Format.PLAIN,
+    ".json": Format.JSON,
+    ".html": Format.HTML,
+    ".htm": Format.HTML,
+    ".svg": Format.SVG,
+}
 
 
 def command(
@@ -87,9 +94,8 @@ def command(
     from s2scli.pipeline.inspect import inspect_attention
 
     talk = Talk(quiet=quiet, verbose=verbose)
-    folder = model or Workspace(workspace).model
-    found = inspect_attention(folder, text, target, device)
-    chosen = Format.JSON if json else format or (SUFFIXES.get(output.suffix) if output else None)
+    chosen = Format.JSON if json else format or (output and format_of(output))
+    found = inspect_attention(Workspace(workspace).find_model(model), text, target, device)
     system = colour_system(talk.stdout) if output is None else None
     document = attention_text(
         found,
@@ -102,8 +108,24 @@ def command(
     if output is None:
         sys.stdout.write(document)
     else:
-        write_file(output, document.encode())
+        with new_file(output) as file:
+            file.write(document.encode())
         talk.say(f"wrote {output}")
+
+
+def format_of(path: Path) -> Format:
+    """Return the format that the suffix of a file stands for.
+
+    Raises:
+        UsageError: it stands for none.
+    """
+    try:
+        return SUFFIXES[path.suffix]
+    except KeyError:
+        known = ", ".join(filter(None, SUFFIXES))
+        raise UsageError(
+            f"-o {path}: no format is known by {path.suffix}; there are {known}, or choose with -f"
+        ) from None
 
 
 def attention_text(

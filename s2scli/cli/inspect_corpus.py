@@ -7,7 +7,6 @@ from rich.table import Table
 from rich.text import Text
 
 from s2scli.cli.options import (
-    DEFAULT_WORKSPACE,
     DebugOption,
     JsonOption,
     QuietOption,
@@ -17,7 +16,7 @@ from s2scli.cli.options import (
 from s2scli.cli.prepare import rows_table, splits_table
 from s2scli.errors import UsageError
 from s2scli.report.console import Talk, visible
-from s2scli.workspace import Workspace
+from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect_corpus import CorpusView

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from s2scli.cli.inspect_recipe import settings_table
 from s2scli.cli.options import (
-    DEFAULT_WORKSPACE,
     DebugOption,
     JsonOption,
     ModelOption,
@@ -13,7 +13,7 @@ from s2scli.cli.options import (
 )
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
-from s2scli.workspace import Workspace
+from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect import ModelFacts
@@ -27,11 +27,11 @@ def command(
     verbose: VerboseOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show a model's recipe, its parameters by part, and what it was made from."""
+    """Show a model's parameters by part, what it was made from, and its whole recipe."""
     from s2scli.pipeline.inspect import inspect_model
 
     talk = Talk(quiet=quiet, verbose=verbose)
-    facts = inspect_model(model or Workspace(workspace).model)
+    facts = inspect_model(Workspace(workspace).find_model(model))
     if json:
         talk.show_json(_document(facts))
     else:
@@ -65,6 +65,8 @@ def _show(facts: "ModelFacts", talk: Talk) -> None:
     tensors = [(p.name, " × ".join(map(str, p.shape)), f"{p.count:,}") for p in facts.parameters]
     numbers = ("shape", "parameters")
     talk.show(make_table(("tensor", "shape", "parameters"), tensors, numbers=numbers))
+    talk.show("")
+    talk.show(settings_table(facts.recipe))
 
 
 def _facts(facts: "ModelFacts") -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,15 +11,21 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.options import DebugOption, JsonOption, QuietOption, VerboseOption
+from s2scli.cli.options import (
+    DebugOption,
+    JsonOption,
+    OptionalWorkspace,
+    QuietOption,
+    VerboseOption,
+)
 from s2scli.errors import UsageError
 from s2scli.report.console import Talk, visible
 from s2scli.report.tables import make_table
 from s2scli.settings import SettingRow, list_settings
+from s2scli.workspace import Workspace
 
 if TYPE_CHECKING:
     from s2scli.config import Recipe
-    from s2scli.pipeline.inspect import ResolvedSetting
 
 NAMES = ("name", "paper", "description")
 
@@ -27,7 +34,9 @@ def command(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="A built-in recipe, or a .toml file. \\[default: list them]", show_default=False
+            help="A built-in recipe, or a .toml file. \\[default: that of the model in -w; "
+            "without -w, list them]",
+            show_default=False,
         ),
     ] = None,
     assignments: Annotated[
@@ -42,6 +51,7 @@ def command(
     toml: Annotated[
         bool, typer.Option("--toml", help="Print the recipe as TOML, to begin one of your own.")
     ] = False,
+    workspace: OptionalWorkspace = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -52,12 +62,12 @@ def command(
     s2s inspect recipe bahdanau2015 --toml > mine.toml
     """
     from s2scli.config import load_recipe
-    from s2scli.pipeline.inspect import list_recipes, resolve_settings
+    from s2scli.pipeline.inspect import list_recipes
 
     talk = Talk(quiet=quiet, verbose=verbose)
-    if name is not None:
-        recipe = load_recipe(name, assignments or [])
-        _show_one(recipe, resolve_settings(recipe), settings, toml, json, talk)
+    known = name or (workspace and _recipe_file(Workspace(workspace)))
+    if known:
+        _show_one(load_recipe(str(known), assignments or []), settings, toml, json, talk)
     elif toml or assignments:
         raise UsageError("--toml and --set need a recipe: s2s inspect recipe NAME --toml")
     elif settings:
@@ -66,15 +76,17 @@ def command(
         _show_recipes(list_recipes(), json, talk)
 
 
-def _show_one(
-    recipe: "Recipe",
-    resolved: "list[ResolvedSetting]",
-    settings: bool,
-    toml: bool,
-    json: bool,
-    talk: Talk,
-) -> None:
+def _recipe_file(workspace: Workspace) -> Path | None:
+    """Return the recipe of the workspace's model; None where there is no model."""
+    from s2scli.pipeline.model_folder import RECIPE
+
+    path = workspace.model / RECIPE
+    return path if path.exists() else None
+
+
+def _show_one(recipe: "Recipe", settings: bool, toml: bool, json: bool, talk: Talk) -> None:
     from s2scli.config import recipe_toml
+    from s2scli.pipeline.inspect import resolve_settings
 
     if toml:
         sys.stdout.write(recipe_toml(recipe))
@@ -84,19 +96,23 @@ def _show_one(
         return
     for line in (recipe.name, recipe.description, recipe.paper, ""):
         talk.show(Text(visible(line), "bold" if line == recipe.name else ""))
-    kept = [one for one in resolved if one.path not in NAMES]
     if settings:
-        _explain([(one.path, one.text, one.row) for one in kept], talk)
+        resolved = resolve_settings(recipe)
+        _explain([(one.path, one.text, one.row) for one in resolved if one.path not in NAMES], talk)
     else:
-        talk.show(_values_table(kept))
+        talk.show(settings_table(recipe))
         talk.say("every setting explained: --settings; as a file to change: --toml")
 
 
-def _values_table(resolved: "list[ResolvedSetting]") -> Table:
+def settings_table(recipe: "Recipe") -> Table:
+    """Return what a recipe says of every setting of the kinds it chooses."""
+    from s2scli.pipeline.inspect import resolve_settings
+
     rows = []
-    for one in resolved:
-        default = "" if one.text == one.row.default else one.row.default
-        rows.append((one.path, one.text, default, one.row.unit))
+    for one in resolve_settings(recipe):
+        if one.path not in NAMES:
+            default = "" if one.text == one.row.default else one.row.default
+            rows.append((one.path, one.text, default, one.row.unit))
     return make_table(("setting", "value", "default", "unit"), rows)
 
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from s2scli.cli.options import (
-    DEFAULT_WORKSPACE,
     DebugOption,
     JsonOption,
     ModelOption,
@@ -15,7 +14,7 @@ from s2scli.cli.options import (
 )
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
-from s2scli.workspace import Workspace
+from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect_tokenizer import TokenizedText

@@ -7,7 +7,6 @@ from rich.table import Table
 from rich.text import Text
 
 from s2scli.cli.options import (
-    DEFAULT_WORKSPACE,
     DebugOption,
     JsonOption,
     QuietOption,
@@ -16,10 +15,10 @@ from s2scli.cli.options import (
 )
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
-from s2scli.workspace import Workspace
+from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.inspect import History, Record
+    from s2scli.pipeline.inspect import History, LogLine
     from s2scli.report.curve import Curve
 
 TEXT_SCORES = ("bleu", "chrf", "ter", "exact_match")
@@ -68,7 +67,7 @@ def _plots(history: "History") -> "Iterator[tuple[list[Curve], int]]":
     from s2scli.report.curve import Curve
 
     def curve(
-        name: str, key: str, records: "Sequence[Record]", style: str, mark: str | None = None
+        name: str, key: str, records: "Sequence[LogLine]", style: str, mark: str | None = None
     ) -> Curve:
         kept = [record for record in records if key in record.values]
         xs, ys = (float(r.step) for r in kept), (r.values[key] for r in kept)

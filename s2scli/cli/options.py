@@ -1,13 +1,22 @@
 """Options that every command takes, and flags made from declared settings."""
 
-import shlex
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+from s2scli.errors import ConfigError, UsageError
 from s2scli.report.console import Talk
-from s2scli.settings import Settings, Tree, default_of
+from s2scli.settings import Settings, Tree, default_of, load_settings
+from s2scli.workspace import Workspace
+
+COMMAND_LINE = "command line"
+SETTING_NAME = re.compile(r"^\w+(?=:)|(?<!['\w])[a-z]+(?:_[a-z]+)+")
+
+S = TypeVar("S", bound=Settings)
 
 
 def _remember_debug(context: typer.Context, value: bool) -> bool:
@@ -15,16 +24,22 @@ def _remember_debug(context: typer.Context, value: bool) -> bool:
     return value
 
 
-WorkspaceOption = Annotated[
-    Path,
-    typer.Option(
-        "-w",
-        "--workspace",
-        envvar="S2S_WORKSPACE",
-        metavar="DIR",
-        help="Folder that holds the corpus, the tokenizer, the training run and the model.",
-    ),
-]
+def _folder(path: Path | None) -> Path | None:
+    if path and path.exists() and not path.is_dir():
+        raise UsageError(f"{path}: is a file, expected a folder")
+    return path
+
+
+_WORKSPACE = typer.Option(
+    "-w",
+    "--workspace",
+    envvar="S2S_WORKSPACE",
+    metavar="DIR",
+    callback=_folder,
+    help="Folder that holds the corpus, the tokenizer, the training run and the model.",
+)
+WorkspaceOption = Annotated[Path, _WORKSPACE]
+OptionalWorkspace = Annotated[Path | None, _WORKSPACE]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout instead of tables.")
 ]
@@ -46,8 +61,6 @@ ModelOption = Annotated[
         help="Model folder to use instead of the workspace's.",
     ),
 ]
-
-DEFAULT_WORKSPACE = Path("workspace")
 
 
 def flag(group: type[Settings], name: str, *names: str, default: str | None = None) -> Any:
@@ -77,11 +90,34 @@ def given(**values: Any) -> Tree:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def load_flags(group: type[S], flags: Mapping[str, Any]) -> S:
+    """Return the settings that the flags given stand for.
+
+    Raises:
+        UsageError: a flag has a wrong value.
+    """
+    with flag_errors():
+        return load_settings(group, flags, COMMAND_LINE)
+
+
+@contextlib.contextmanager
+def flag_errors() -> Iterator[None]:
+    """Turn a complaint about a setting of the command line into one about its flag.
+
+    Raises:
+        UsageError: a flag has a wrong value.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        where, _, fault = str(error).partition(": ")
+        if where != COMMAND_LINE:
+            raise
+        fault = re.sub(r"^\w+: value error, ", "", fault)  # of several settings together
+        named = SETTING_NAME.sub(lambda name: "--" + name.group().replace("_", "-"), fault)
+        raise UsageError(named) from error
+
+
 def say_next(talk: Talk, workspace: Path, *commands: str) -> None:
     """Say what may come next, as commands for the same workspace."""
-    option = "" if workspace == DEFAULT_WORKSPACE else f" -w {shlex.quote(str(workspace))}"
-    words = (
-        f"s2s {name}{option}{' ' + rest if rest else ''}"
-        for name, _, rest in (command.partition(" ") for command in commands)
-    )
-    talk.say(f"next: {' · '.join(words)}")
+    talk.say(f"next: {' · '.join(map(Workspace(workspace).command, commands))}")

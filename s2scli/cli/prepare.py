@@ -8,7 +8,6 @@ from rich.table import Table
 from rich.text import Text
 
 from s2scli.cli.options import (
-    DEFAULT_WORKSPACE,
     DebugOption,
     JsonOption,
     QuietOption,
@@ -16,12 +15,12 @@ from s2scli.cli.options import (
     WorkspaceOption,
     flag,
     given,
+    load_flags,
     say_next,
 )
 from s2scli.data.settings import PrepareSettings
 from s2scli.report.console import Talk, visible
-from s2scli.settings import load_settings
-from s2scli.workspace import Workspace
+from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.data.accounting import Report
@@ -82,7 +81,7 @@ def command(
         normalization=normalization,
         skip_bad_lines=skip_bad_lines,
     )
-    settings = load_settings(PrepareSettings, flags, "command line")
+    settings = load_flags(PrepareSettings, flags)
     corpus = (source,) if target is None else (source, target)
     inputs = Inputs(corpus, tuple(valid or ()), tuple(test or ()))
     talk = Talk(quiet=quiet, verbose=verbose)

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Annotated
 
 from s2scli.cli.options import (
-    DEFAULT_WORKSPACE,
     DebugOption,
     JsonOption,
     QuietOption,
@@ -11,13 +10,13 @@ from s2scli.cli.options import (
     WorkspaceOption,
     flag,
     given,
+    load_flags,
     say_next,
 )
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
-from s2scli.settings import load_settings
 from s2scli.tokenizer.settings import TokenizerSettings
-from s2scli.workspace import Workspace
+from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -64,7 +63,7 @@ def command(
         split_digits=split_digits,
         sample_size=sample_size,
     )
-    settings = load_settings(TokenizerSettings, flags, "command line")
+    settings = load_flags(TokenizerSettings, flags)
     talk = Talk(quiet=quiet, verbose=verbose)
     report = train_tokenizer(Workspace(workspace), settings, talk)
     if as_json:

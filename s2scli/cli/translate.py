@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from s2scli.cli.options import (
-    DEFAULT_WORKSPACE,
     DebugOption,
     DeviceOption,
     ModelOption,
@@ -14,13 +13,15 @@ from s2scli.cli.options import (
     VerboseOption,
     WorkspaceOption,
     flag,
+    flag_errors,
     given,
+    load_flags,
 )
 from s2scli.data.stream import StreamSettings
+from s2scli.errors import UsageError
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import load_settings
-from s2scli.workspace import Workspace
+from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.pipeline.records import RecordFormat
@@ -46,7 +47,7 @@ def command(
             "--n-best",
             metavar="N",
             help="The N best hypotheses of each line, as `line ||| hypothesis ||| score`; "
-            "lines count from 0, as in Moses.",
+            "lines count from 0, as in Moses. With --json: the N best in each object.",
         ),
     ] = None,
     length_penalty: Annotated[
@@ -82,28 +83,38 @@ def command(
     s2s translate --nbest 3 input.txt -o output.txt
     """
     from s2scli.data.lines import STDIN
-    from s2scli.pipeline.translate import load_model, search_settings, translate
+    from s2scli.pipeline.translate import (
+        load_model,
+        require_inputs,
+        search_settings,
+        translate,
+    )
 
-    stream = load_settings(
+    if scores and (as_json or n_best is not None):
+        given_too = "--json" if as_json else "--nbest"
+        raise UsageError(f"{given_too} shows the scores already: leave --scores out")
+    inputs = files or [STDIN]
+    require_inputs(inputs)
+    stream = load_flags(
         StreamSettings,
         given(window=window, max_wait=max_wait, overlong=overlong, strict=strict),
-        "command line",
     )
     translator = load_model(Workspace(workspace), model, device)
-    search = search_settings(
-        translator,
-        given(
-            beam_size=beam_size,
-            n_best=n_best,
-            length_penalty=length_penalty,
-            max_length_ratio=max_length_ratio,
-            max_length=max_length,
-        ),
-    )
+    with flag_errors():
+        search = search_settings(
+            translator,
+            given(
+                beam_size=beam_size,
+                n_best=n_best,
+                length_penalty=length_penalty,
+                max_length_ratio=max_length_ratio,
+                max_length=max_length,
+            ),
+        )
     shape = _record_format(as_json, n_best is not None, scores)
     to = None if output == STDIN else output
     talk = Talk(quiet=quiet, verbose=verbose)
-    tally = translate(files or [STDIN], to, translator, search, stream, shape, talk)
+    tally = translate(inputs, to, translator, search, stream, shape, talk)
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
 

@@ -1,14 +1,22 @@
 """`s2s evaluate`: score a model on a split or on files, or score outputs that are there."""
 
+import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from s2scli.data.cleaning import is_blank
 from s2scli.data.lines import BadLineError, decode_line, open_text
 from s2scli.data.stream import LINE_BYTES, Line
-from s2scli.errors import CorpusError, UsageError
+from s2scli.errors import (
+    CheckpointError,
+    CorpusError,
+    MissingInputError,
+    StorageError,
+    UsageError,
+)
 from s2scli.files import new_file, write_file
 from s2scli.manifest import encode_json, read_manifest
 from s2scli.metrics import METRICS
@@ -19,17 +27,21 @@ from s2scli.metrics.token_accuracy import token_accuracy
 from s2scli.pipeline.lines import Searcher, translate_lines
 from s2scli.pipeline.records import one_line
 from s2scli.pipeline.translate import load_model, search_settings
+from s2scli.pipeline.translation import TargetText
 from s2scli.report.console import Talk
+from s2scli.report.counting import Advance, counting
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree
 from s2scli.workspace import Workspace
 
 FORCED = ("perplexity", "token_accuracy")
-TOGETHER = 512  # sentences translated before the next word of progress
+TOGETHER = 512  # sentences translated, or scored, at once
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Request:
+class EvaluateRequest:
     """What to score.
 
     Attributes:
@@ -52,6 +64,16 @@ class Request:
     model: Path | None = None
     device: str = "auto"
 
+    @property
+    def of_workspace(self) -> bool:
+        """Whether the workspace's own model is scored on the workspace's own corpus."""
+        return not (self.model or self.source or self.hypothesis)
+
+    @property
+    def searches(self) -> bool:
+        """Whether anything asked for needs translations."""
+        return self.output is not None or any(name in METRICS for name in self.metrics)
+
     def check(self) -> None:
         """Refuse what makes no sense together.
 
@@ -71,6 +93,8 @@ class Request:
         if self.hypothesis and forced:
             flag = "--" + forced[0].replace("_", "-")
             raise UsageError(f"{flag} needs a model: give --source instead of --hypothesis")
+        if self.split:
+            _check_split(self.split)
         if self.hypothesis and self.output:
             raise UsageError("-o writes what a model makes of --source; there is only --hypothesis")
 
@@ -114,10 +138,10 @@ class Evaluation:
         scored: what was scored, for people.
         sentences: how many pairs there were.
         scores: one for each metric asked for.
-        speed: of the search; None where outputs were given.
+        speed: of the search; None where nothing was searched.
         failed: how many sentences could not be translated; they count as empty outputs.
         overlong: how many were too long for the model; they were split and joined again.
-        search: the settings of the search, by name; empty where outputs were given.
+        search: the settings of the search, by name; empty where nothing was searched.
     """
 
     scored: str
@@ -145,13 +169,13 @@ class Outputs:
 
 def evaluate(
     workspace: Workspace,
-    request: Request,
+    request: EvaluateRequest,
     search: Tree,
     settings: MetricSettings,
     talk: Talk,
     load: Load = load_model,
 ) -> Evaluation:
-    """Score what `request` asks for; the score of the workspace's own model is kept there.
+    """Score what `request` asks for.
 
     Args:
         workspace: with the corpus and the model, unless `request` names others.
@@ -165,7 +189,7 @@ def evaluate(
         UsageError: the request makes no sense.
         MissingInputError: a file, the corpus or the model is not there.
         CorpusError: a file is damaged, or line counts differ.
-        StorageError: something cannot be written.
+        StorageError: the outputs cannot be written.
     """
     request.check()
     if request.hypothesis and request.reference:
@@ -176,12 +200,11 @@ def evaluate(
     else:
         texts = read_split(workspace, request.split or "test")
     translator = load(workspace, request.model, request.device)
-    found = evaluate_model(
+    if request.of_workspace:
+        warn_if_stale(workspace, talk)
+    return evaluate_model(
         texts, translator, search_settings(translator, search), request, settings, talk
     )
-    if not request.model and not request.source:
-        save_evaluation(found, workspace)
-    return found
 
 
 def read_split(workspace: Workspace, split: str) -> Texts:
@@ -194,7 +217,7 @@ def read_split(workspace: Workspace, split: str) -> Texts:
     """
     from s2scli.data.store import open_split
 
-    found = open_split(workspace.corpus, split)
+    found = open_split(workspace.find_corpus(), split)
     if not len(found):
         raise CorpusError(f"{workspace.corpus}: the {split} split has no rows")
     return Texts(f"{split} split", tuple(found.sources()), tuple(found.targets()))
@@ -229,26 +252,30 @@ def evaluate_model(
     texts: Texts,
     translator: Searcher,
     search: SearchSettings,
-    request: Request,
+    request: EvaluateRequest,
     settings: MetricSettings,
     talk: Talk,
 ) -> Evaluation:
     """Translate, score, and write the outputs to a file if asked to.
 
     Raises:
-        StorageError: the outputs cannot be written.
+        StorageError: the outputs cannot be written, which is found before anything is translated.
     """
-    found = _translate(texts, translator, search, talk)
-    if request.output:
-        with new_file(request.output) as file:
-            file.writelines(f"{text}\n".encode(errors="replace") for text in found.hypotheses)
-    scores = [
-        METRICS[name](found.hypotheses, texts.references, settings)
-        for name in request.metrics
-        if name in METRICS
-    ]
+    scores: list[Score] = []
+    found = None
+    if request.searches:
+        with _output_file(request.output) as write:
+            found = _translate(texts, translator, search, talk)
+            write(found.hypotheses)
+        scores += [
+            METRICS[name](found.hypotheses, texts.references, settings)
+            for name in request.metrics
+            if name in METRICS
+        ]
     if any(name in FORCED for name in request.metrics):
-        scores += _forced_scores(texts, translator, request.metrics, settings)
+        scores += _forced_scores(texts, translator, request.metrics, settings, talk)
+    if not found:
+        return Evaluation(texts.name, len(texts.sources), tuple(scores))
     return Evaluation(
         texts.name,
         len(texts.sources),
@@ -260,15 +287,54 @@ def evaluate_model(
     )
 
 
-def save_evaluation(evaluation: Evaluation, workspace: Workspace) -> None:
+def save_evaluation(evaluation: Evaluation, workspace: Workspace, talk: Talk) -> None:
     """Write the evaluation of the workspace's model to `evaluation.json`, with its digest.
 
-    Raises:
-        StorageError: it cannot be written.
+    It is a copy of what was shown: that it cannot be written is no failure.
     """
-    digest = read_manifest(workspace.model, "model").digest
-    document = {"model": digest, **evaluation.as_json()}
-    write_file(workspace.root / "evaluation.json", encode_json(document))
+    try:
+        digest = read_manifest(workspace.model, "model").digest
+        document = {"model": digest, **evaluation.as_json()}
+        write_file(workspace.root / "evaluation.json", encode_json(document))
+    except (CheckpointError, MissingInputError, StorageError) as error:
+        talk.warn(f"the scores are not kept: {error}")
+
+
+def warn_if_stale(workspace: Workspace, talk: Talk) -> None:
+    """Warn where the model was trained on another corpus than the workspace holds now.
+
+    The newest checkpoint knows what it was trained on, and the tokenizer what it was learned from.
+    """
+    from s2scli.training.checkpoint import list_checkpoints
+
+    checkpoints = [(folder, "checkpoint") for folder in list_checkpoints(workspace.training)]
+    for folder, kind in (*checkpoints, (workspace.tokenizer, "tokenizer")):
+        with contextlib.suppress(CheckpointError, MissingInputError):
+            trained_on = read_manifest(folder, kind).made_from.get("corpus")
+            if trained_on != read_manifest(workspace.corpus, "corpus").digest:
+                talk.warn(
+                    "the model was trained on another corpus than the one here now, of which it "
+                    "may have seen what it is scored on; train it again: "
+                    f"{workspace.command('train --restart')}"
+                )
+            return
+
+
+def _check_split(split: str) -> None:
+    from s2scli.data.store import SPLITS
+
+    if split not in SPLITS:
+        raise UsageError(f"--split {split}: expected one of {', '.join(SPLITS)}")
+
+
+@contextlib.contextmanager
+def _output_file(path: Path | None) -> Iterator[Callable[[Sequence[str]], None]]:
+    """Open a file for outputs, one a line; yield what writes them, or nothing without a path."""
+    if path is None:
+        yield lambda texts: None
+        return
+    with new_file(path) as file:
+        yield lambda texts: file.writelines(f"{text}\n".encode(errors="replace") for text in texts)
 
 
 def _read_lines(path: Path) -> Iterator[str]:
@@ -286,9 +352,9 @@ def _translate(texts: Texts, translator: Searcher, search: SearchSettings, talk:
     lines = [Line(texts.name, number, text) for number, text in enumerate(texts.sources, 1)]
     records = []
     started = time.perf_counter()
-    for first in range(0, len(lines), TOGETHER):
-        records += translate_lines(lines[first : first + TOGETHER], translator, search)
-        talk.detail(f"{len(records):,} of {len(lines):,} sentences translated")
+    with counting(talk, "translating", "sentences", len(lines)) as advance:
+        for part in _parts(lines, advance):
+            records += translate_lines(part, translator, search)
     seconds = max(time.perf_counter() - started, 1e-9)
     failures = [record for record in records if record.status == "failed"]
     for record in failures:
@@ -303,8 +369,20 @@ def _translate(texts: Texts, translator: Searcher, search: SearchSettings, talk:
     )
 
 
+def _parts(items: Sequence[Item], advance: Advance) -> Iterator[Sequence[Item]]:
+    """Yield items some at a time, and tell when they are done."""
+    for first in range(0, len(items), TOGETHER):
+        part = items[first : first + TOGETHER]
+        yield part
+        advance(len(part))
+
+
 def _forced_scores(
-    texts: Texts, translator: Searcher, metrics: Sequence[str], settings: MetricSettings
+    texts: Texts,
+    translator: Searcher,
+    metrics: Sequence[str],
+    settings: MetricSettings,
+    talk: Talk,
 ) -> Iterator[Score]:
     """Yield the scores that come from the model's opinion of the references.
 
@@ -314,14 +392,17 @@ def _forced_scores(
         CorpusError: there is no other pair.
     """
     pairs = [
-        (source, reference)
-        for source, reference in zip(texts.sources, texts.references, strict=True)
-        if source.strip() and reference.strip()
+        pair
+        for pair in zip(texts.sources, texts.references, strict=True)
+        if not any(is_blank(side) for side in pair)
     ]
     if not pairs:
         raise CorpusError(f"{texts.name}: no pair with text on both sides to score")
-    sources, references = zip(*pairs, strict=True)
-    forced = [found.hypotheses[0] for found in translator.force(sources, references)]
+    forced: list[TargetText] = []
+    with counting(talk, "scoring", "sentences", len(pairs)) as advance:
+        for part in _parts(pairs, advance):
+            sources, references = zip(*part, strict=True)
+            forced += (found.hypotheses[0] for found in translator.force(sources, references))
     if "perplexity" in metrics:
         yield perplexity([one.token_scores for one in forced], settings)
     if "token_accuracy" in metrics:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from s2scli.data.cleaning import is_blank
 from s2scli.errors import CheckpointError, CorpusError, MissingInputError, UsageError
-from s2scli.manifest import MANIFEST, Manifest
+from s2scli.manifest import Manifest
 from s2scli.report.attention import AttentionMap
 from s2scli.settings import SettingRow, Tree, list_settings, toml_text
 
@@ -85,7 +86,7 @@ class ResolvedSetting:
 
 
 @dataclass(frozen=True)
-class Record:
+class LogLine:
     """One line of `metrics.jsonl`.
 
     Attributes:
@@ -114,11 +115,11 @@ class Record:
 class History:
     """What `metrics.jsonl` holds: its update lines and its validation lines, in order."""
 
-    updates: tuple[Record, ...]
-    validations: tuple[Record, ...]
+    updates: tuple[LogLine, ...]
+    validations: tuple[LogLine, ...]
 
     @property
-    def best(self) -> Record | None:
+    def best(self) -> LogLine | None:
         """The validation whose weights are the model."""
         return next((record for record in reversed(self.validations) if record.best), None)
 
@@ -141,9 +142,8 @@ def inspect_attention(
     """
     from s2scli.pipeline.translator import Translator
 
-    if not source.strip():
+    if is_blank(source):
         raise UsageError("the text is empty: there is nothing to look at")
-    require_model(folder)
     translator = Translator.load(folder, device)
     if not translator.has_attention:
         raise UsageError(
@@ -169,18 +169,6 @@ def resolve_settings(recipe: "Recipe") -> list[ResolvedSetting]:
     return resolved
 
 
-def require_model(folder: Path) -> None:
-    """Check that a model folder is there.
-
-    Raises:
-        MissingInputError: it is not.
-    """
-    if not (folder / MANIFEST).exists():
-        raise MissingInputError(
-            f"{folder}: no model here; train one with `s2s train`, or name its folder with -m"
-        )
-
-
 def inspect_model(folder: Path) -> ModelFacts:
     """Read what a model is from its folder, without reading its weights.
 
@@ -190,7 +178,6 @@ def inspect_model(folder: Path) -> ModelFacts:
     """
     from s2scli.pipeline.model_folder import describe_model_folder
 
-    require_model(folder)
     found = describe_model_folder(folder)
     source, target = found.tokenizers.source.vocab_size, found.tokenizers.target.vocab_size
     return ModelFacts(
@@ -211,8 +198,8 @@ def inspect_training(folder: Path) -> History:
     from s2scli.training.metrics_log import MetricsLog
 
     path = folder / "metrics.jsonl"
-    updates: list[Record] = []
-    validations: list[Record] = []
+    updates: list[LogLine] = []
+    validations: list[LogLine] = []
     for tree in MetricsLog(path).read():
         kind, record = _read_record(tree, path)
         (updates if kind == "update" else validations).append(record)
@@ -254,7 +241,7 @@ def recipes_with_attention() -> list[str]:
     return [recipe.name for recipe in list_recipes() if recipe.model.attention.kind != "none"]
 
 
-def _read_record(tree: Tree, path: Path) -> tuple[str, Record]:
+def _read_record(tree: Tree, path: Path) -> tuple[str, LogLine]:
     """Return the kind and the content of one line of `metrics.jsonl`."""
     try:
         kind, best = tree.pop("kind"), tree.pop("best", False) is True
@@ -267,7 +254,7 @@ def _read_record(tree: Tree, path: Path) -> tuple[str, Record]:
         raise CheckpointError(
             f"{path}: damaged, expected the updates and validations of s2s ({error})"
         ) from error
-    return kind, Record(*place, values, best)
+    return kind, LogLine(*place, values, best)
 
 
 def _flatten(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:

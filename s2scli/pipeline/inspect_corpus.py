@@ -53,7 +53,7 @@ def inspect_corpus(workspace: Workspace, split: str, count: int) -> CorpusView:
         MissingInputError: there is no corpus, or no such split.
         CheckpointError: the corpus is damaged.
     """
-    rows = open_split(workspace.corpus, split)
+    rows = open_split(workspace.find_corpus(), split)
     return CorpusView(
         report=read_report(workspace.corpus),
         settings=read_manifest(workspace.corpus, "corpus").settings,

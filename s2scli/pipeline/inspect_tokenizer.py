@@ -41,12 +41,11 @@ def load_tokenizers(workspace: Workspace, model: Path | None) -> Tokenizers:
         TokenizerError: the tokenizers are damaged.
     """
     if model is not None:
-        verify_folder(model, "model")
+        verify_folder(workspace.find_model(model), "model")
         return Tokenizers.load(model)
     if not workspace.tokenizer.exists():
-        raise MissingInputError(
-            f"{workspace.root}: no tokenizer here; run: s2s train-tokenizer, or s2s train"
-        )
+        way = workspace.command("train-tokenizer")
+        raise MissingInputError(f"{workspace.root}: no tokenizer here; make one: {way}")
     try:
         verify_folder(workspace.tokenizer, "tokenizer")
     except CheckpointError as error:

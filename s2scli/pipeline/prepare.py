@@ -35,11 +35,12 @@ from s2scli.data.store import SPLITS, split_path
 from s2scli.errors import CorpusError, UsageError
 from s2scli.manifest import new_folder
 from s2scli.report.console import Talk
+from s2scli.report.counting import counting
 from s2scli.settings import Tree
 from s2scli.workspace import Workspace
 
 HELD_OUT = ("valid", "test")
-ROWS_PER_UPDATE, ROWS_PER_LINE = 10_000, 1_000_000
+ROWS_PER_UPDATE = 10_000
 NOTABLE_SHARE, NOTABLE_OVERLAP = 0.05, 0.01
 MIN_ROWS_TO_CORRELATE, MIN_CORRELATION = 500, 0.05
 
@@ -163,7 +164,7 @@ def _stage(
     """Read and clean the corpus; write its rows to the scratch folder."""
     tally = RowTally()
     rows = limit_lengths(_rows(files, settings, notices), settings)
-    corpus = stage(_with_progress(tally.keep(rows), talk), scratch)
+    corpus = stage(_counted(tally.keep(rows), talk), scratch)
     tally.drop_duplicates(corpus.rows - corpus.kept)
     account = _account("corpus", files, tally)
     notices.extend(_notices(account, settings))
@@ -262,13 +263,10 @@ def _split_notices(splits: Mapping[str, SplitSummary]) -> Iterator[str]:
         )
 
 
-def _with_progress(examples: Iterable[Example], talk: Talk) -> Iterator[Example]:
-    """Pass the examples on; say how many there were, moving where that is possible."""
-    with contextlib.ExitStack() as stack:
-        status = stack.enter_context(talk.stderr.status("reading")) if talk.animated else None
+def _counted(examples: Iterable[Example], talk: Talk) -> Iterator[Example]:
+    """Pass the examples on, and show how many there were."""
+    with counting(talk, "reading") as advance:
         for number, example in enumerate(examples, start=1):
             yield example
-            if status and number % ROWS_PER_UPDATE == 0:
-                status.update(f"{number:,} rows read")
-            elif number % ROWS_PER_LINE == 0:
-                talk.say(f"{number:,} rows read")
+            if number % ROWS_PER_UPDATE == 0:
+                advance(ROWS_PER_UPDATE)

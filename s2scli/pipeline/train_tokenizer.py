@@ -1,7 +1,6 @@
 """`s2s train-tokenizer`: learn the tokenizers of a workspace, and encode its corpus."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,11 +10,12 @@ from s2scli.data.sampling import sample_pairs
 from s2scli.data.store import SPLITS, TextSplit, open_split, split_path
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.manifest import Manifest, new_folder, read_manifest, verify_folder
+from s2scli.normalization import Normalization
 from s2scli.report.console import Talk
+from s2scli.report.counting import counting
 from s2scli.tokenizer.learning import learn_sentencepiece
 from s2scli.tokenizer.plan import CorpusPlan, plan_corpus
 from s2scli.tokenizer.quality import TokenizerQuality, measure_quality
-from s2scli.tokenizer.sentencepiece import Normalization
 from s2scli.tokenizer.settings import TokenizerSettings
 from s2scli.tokenizer.statistics import count_pairs
 from s2scli.tokenizer.tokenizers import Tokenizers
@@ -23,7 +23,6 @@ from s2scli.workspace import Workspace
 
 PLANNING_PAIRS = 100_000
 MEASURED_PAIRS = 10_000
-ROWS_PER_LINE = 1_000_000
 MAX_UNKNOWN_RATE = 0.01
 AGAIN = "make it again with `s2s train-tokenizer`"
 
@@ -131,11 +130,9 @@ def ensure_encoded(workspace: Workspace, tokenizers: Tokenizers, talk: Talk) -> 
 
 def _corpus(workspace: Workspace, *, whole: bool) -> Manifest:
     """Return the corpus' manifest; check the files too if the `whole` is going to be read."""
-    if not workspace.corpus.exists():
-        raise MissingInputError(f"{workspace.root}: no corpus here; run: s2s prepare corpus.tsv")
-    check = verify_folder if whole else read_manifest
+    check, folder = verify_folder if whole else read_manifest, workspace.find_corpus()
     try:
-        return check(workspace.corpus, "corpus")
+        return check(folder, "corpus")
     except CheckpointError as error:
         raise CheckpointError(f"{error}; make it again with `s2s prepare`") from error
 
@@ -172,7 +169,7 @@ def _learn(
     plan = plan_corpus(*count_pairs(sample, len(train)), settings)
     for reason in plan.reasons:
         talk.say(reason)
-    with _status(talk, "learning the tokenizer"):
+    with counting(talk, "learning the tokenizer"):
         tokenizers = _learn_sides(train, plan, settings, corpus.settings["normalization"])
     if settings.vocab_size is not None:
         _say_other_sizes(tokenizers, settings.vocab_size, talk)
@@ -218,12 +215,14 @@ def _say_other_sizes(tokenizers: Tokenizers, wanted: int, talk: Talk) -> None:
 def _encode(workspace: Workspace, corpus: Manifest, tokenizers: Tokenizers, talk: Talk) -> None:
     """Encode every split of the corpus and publish the result."""
     source, target = tokenizers.source, tokenizers.target
+    texts = {split: open_split(workspace.corpus, split) for split in _splits(corpus)}
+    rows = sum(map(len, texts.values()))
     with (
         new_folder(workspace.encoded, "encoded", made_from=_ancestry(corpus, tokenizers)) as folder,
-        _status(talk, "encoding the corpus") as advance,
+        counting(talk, "encoding the corpus", total=rows) as advance,
     ):
-        for split in _splits(corpus):
-            text, path = open_split(workspace.corpus, split), split_path(folder, split)
+        for split, text in texts.items():
+            path = split_path(folder, split)
             encode_split(text, path, source.encode_many, target.encode_many, advance)
 
 
@@ -234,24 +233,6 @@ def _ancestry(corpus: Manifest, tokenizers: Tokenizers) -> dict[str, str]:
 def _splits(corpus: Manifest) -> list[str]:
     """Return the splits that a corpus has."""
     return [split for split in SPLITS if split_path(Path(), split).name in corpus.files]
-
-
-@contextlib.contextmanager
-def _status(talk: Talk, doing: str) -> Iterator[Callable[[int], None]]:
-    """Say what is being done; yield a function that is told the rows done, and shows them."""
-    done = 0
-    with contextlib.ExitStack() as stack:
-        status = stack.enter_context(talk.stderr.status(doing)) if talk.animated else None
-
-        def advance(rows: int) -> None:
-            nonlocal done
-            before, done = done, done + rows
-            if status:
-                status.update(f"{doing}: {done:,} rows")
-            elif before // ROWS_PER_LINE < done // ROWS_PER_LINE:
-                talk.say(f"{doing}: {done:,} rows")
-
-        yield advance
 
 
 def _report(workspace: Workspace, corpus: Manifest, tokenizers: Tokenizers) -> TokenizerReport:

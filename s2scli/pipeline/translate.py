@@ -92,17 +92,20 @@ def translate(
 ) -> Tally:
     """Translate files (or stdin for `-`) line by line, into a file or to stdout.
 
+    Lines that came before an error are written to stdout; a file appears only when it is whole.
+
     Raises:
         MissingInputError: an input is not there.
         CorpusError: an input is damaged, or a line is refused (`stream.strict`,
             `stream.overlong`).
         StorageError: the output cannot be written; a file that was there stays as it was.
     """
-    tally, prompt = Tally(), Prompt(STDIN in inputs, talk)
+    tally = Tally()
     started = time.perf_counter()
     clean = visible if output is None and sys.stdout.isatty() else one_line
     with open_output(output) as write:
         for path in inputs:
+            prompt = Prompt(path == STDIN, talk)
             prompt.show()
             for window in read_windows(path, stream):
                 records = translate_lines(
@@ -119,7 +122,7 @@ def translate(
                 write("".join(shown).encode(errors="replace"))
                 _count(records, tally, talk)
                 prompt.show()
-    prompt.end()
+            prompt.end()
     _report(tally, stream, time.perf_counter() - started, talk)
     return tally
 
@@ -131,13 +134,23 @@ def load_model(workspace: Workspace, model: Path | None, device: str) -> "Transl
         MissingInputError: there is none; the message says how to get one.
         CheckpointError: it is damaged or was written by a newer version.
     """
-    folder = model or workspace.model
-    if not folder.is_dir():
-        way = "-m takes a folder that `s2s train` wrote" if model else "make one"
-        raise MissingInputError(f"{folder}: no model here; {way}: s2s train -w {workspace.root}")
+    folder = workspace.find_model(model)
     from s2scli.pipeline.translator import Translator
 
     return Translator.load(folder, device)
+
+
+def require_inputs(inputs: Sequence[Path]) -> None:
+    """Check that all inputs are there, before anything is translated.
+
+    Raises:
+        MissingInputError: one is not; the message says how to translate a sentence.
+    """
+    for path in inputs:
+        if path != STDIN and not path.exists():
+            raise MissingInputError(
+                f'{path}: no such file; to translate a sentence: echo "..." | s2s translate'
+            )
 
 
 def search_settings(translator: Searcher, given: Tree) -> SearchSettings:

@@ -83,6 +83,30 @@ def test_it_is_kept_in_the_workspace_with_the_models_digest(evaluate: Run, works
     assert "tok:13a" in kept["scores"][0]["signature"]
 
 
+def test_scores_that_cannot_be_kept_are_shown(evaluate: Run, workspace: Path) -> None:
+    (workspace / "evaluation.json").mkdir()
+    result = evaluate("--exact-match", "--json")
+    assert scores_of(result) == {"exact match": 50.0}
+    assert "warning: the scores are not kept: cannot write" in result.stderr
+
+
+def test_a_model_of_another_corpus_is_told(evaluate: Run, workspace: Path) -> None:
+    known = read_manifest(workspace / "corpus", "corpus").digest
+    training = workspace / "training" / "checkpoint-00000001"
+    for folder, kind, digest, stale in (
+        (workspace / "tokenizer", "tokenizer", known, False),
+        (workspace / "tokenizer", "tokenizer", "another", True),
+        (training, "checkpoint", known, False),
+        (training, "checkpoint", "another", True),
+    ):
+        with new_folder(folder, kind, made_from={"corpus": digest}):
+            pass
+        result = evaluate("--exact-match")
+        assert result.exit_code == 0
+        told = f"train it again: s2s train -w {workspace} --restart"
+        assert (told in result.stderr) is stale
+
+
 def test_another_model_or_file_leaves_no_trace_in_the_workspace(
     evaluate: Run, workspace: Path, tmp_path: Path
 ) -> None:
@@ -103,6 +127,12 @@ def test_the_models_opinion_of_the_references(evaluate: Run) -> None:
     assert scores == pytest.approx(
         {"perplexity": 2 ** ((11 + 3) / 12), "token accuracy": 100 * 11 / 12}
     )
+
+
+def test_an_opinion_needs_no_search(evaluate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(stub_translator.StubTranslator, "search")
+    document = json.loads(evaluate("--perplexity", "--json").stdout)
+    assert (document["speed"], document["search"]) == (None, {})
 
 
 def test_files_are_translated_and_the_outputs_kept(evaluate: Run, tmp_path: Path) -> None:
@@ -165,9 +195,10 @@ def test_the_metrics_take_their_settings(evaluate: Run) -> None:
         (["--hypothesis", "a", "--reference", "b", "--perplexity"], 2, "--perplexity needs"),
         (["--hypothesis", "a", "--reference", "b", "-o", "c"], 2, "-o writes what a model makes"),
         (["--source", "no-file", "--reference", "b"], 66, "no-file: no such file"),
-        (["--split", "dev"], 66, "no dev split"),
-        (["--beam-size", "0"], 78, "command line: beam_size"),
-        (["--tokenize", "moses"], 78, "command line: tokenize"),
+        (["--split", "dev"], 2, "--split dev: expected one of train, valid, test"),
+        (["--beam-size", "0"], 2, "error: --beam-size: input should be greater"),
+        (["--tokenize", "moses"], 2, "error: --tokenize: input should be"),
+        (["-o", "/no-folder/out"], 74, "cannot write /no-folder/out"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(
@@ -186,6 +217,12 @@ def test_without_a_model_it_says_how_to_get_one(evaluate: Run, workspace: Path) 
     result = evaluate()
     assert result.exit_code == 66
     assert f"no model here; make one: s2s train -w {workspace}" in result.stderr
+
+
+def test_without_a_corpus_it_says_how_to_make_one(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["evaluate", "-w", str(tmp_path)])
+    assert result.exit_code == 66
+    assert f"no corpus here; make one: s2s prepare -w {tmp_path} corpus.tsv" in result.stderr
 
 
 @pytest.mark.parametrize(

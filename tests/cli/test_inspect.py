@@ -211,6 +211,21 @@ def test_a_model_is_shown_as_tables(model: Path) -> None:
     assert "96 × 32" in shown
     assert re.search(r"joint vocabulary +\d+", shown)
     assert re.search(r"total +[\d,]+", shown)
+    assert re.search(r"^training.batch_tokens +1024 ", shown, re.MULTILINE)
+
+
+def test_the_recipe_of_a_workspaces_model_is_shown(model: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(str(model / "recipe.toml")).model_dump(mode="json")
+    assert run_json("recipe", "-w", model.parent) == recipe
+    assert [one["name"] for one in run_json("recipe", "-w", tmp_path)] == recipe_names()
+
+
+def test_an_unknown_suffix_is_refused(model: Path, tmp_path: Path) -> None:
+    line = refused(run("attention", "A dog", "-m", model, "-o", tmp_path / "a.png"), 2)
+    assert "no format is known by .png; there are .txt, .json, .html, .htm, .svg" in line
+    assert (
+        run("attention", "A dog", "-m", model, "-o", tmp_path / "a.png", "-f", "svg").exit_code == 0
+    )
 
 
 def test_a_run_is_drawn(metrics: Callable[..., Path]) -> None:

@@ -68,7 +68,10 @@ def test_control_characters_do_not_reach_the_terminal(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [([], "no tokenizer here; run: s2s train-tokenizer"), (["-m", "nowhere"], "no model here")],
+    [
+        ([], "no tokenizer here; make one: s2s train-tokenizer"),
+        (["-m", "nowhere"], "no model here"),
+    ],
 )
 def test_missing(tmp_path: Path, arguments: list[str], message: str) -> None:
     result = run(tmp_path, *arguments, "text")

@@ -160,8 +160,8 @@ def test_a_corpus_out_of_step_is_suspected(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["{corpus}", "--normalization", "nfd"], 78, "normalization: input should be 'none'"),
-        (["{corpus}", "--max-length", "0"], 78, "max_length: input should be greater"),
+        (["{corpus}", "--normalization", "nfd"], 2, "--normalization: input should be 'none'"),
+        (["{corpus}", "--max-length", "0"], 2, "--max-length: input should be greater"),
         (["{corpus}", "--valid-size", "5", "--valid", "{corpus}"], 2, "exclude each other"),
         (["{corpus}", *["--test", "{corpus}"] * 3], 2, "3 files for test: expected one TSV"),
         (["-", "--test", "-"], 2, "- is given twice"),

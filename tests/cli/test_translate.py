@@ -25,11 +25,19 @@ posix = pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX")
 
 
 @pytest.fixture
-def translate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+def stub_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what passes for a model folder, as the stub never reads it."""
+    folder = tmp_path_factory.mktemp("model")
+    (folder / "manifest.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def translate(monkeypatch: pytest.MonkeyPatch, stub_model: Path) -> Run:
     monkeypatch.setitem(sys.modules, "s2scli.pipeline.translator", stub_translator.stub_module())
 
     def run(*arguments: str, given: bytes | str = b"") -> Result:
-        words = ["translate", "-m", str(tmp_path), *arguments]
+        words = ["translate", "-m", str(stub_model), *arguments]
         return CliRunner().invoke(app, words, input=given)
 
     return run
@@ -68,6 +76,7 @@ def test_every_line_has_its_record_in_order(translate: Run, data: list[bytes]) -
         (b"\n", b"\n"),
         (b"a", b"A\n"),
         (b"a\n\n  \nb\n", b"A\n\n\nB\n"),
+        ("\u200b\n\ufeff\u2060\n".encode(), b"\n\n"),
         (b"a\r\nb\r", b"A\nB\n"),
         (b"\xef\xbb\xbfa\n", b"A\n"),
         ("ä\u2028ö\n".encode(), "Ä Ö\n".encode()),
@@ -167,11 +176,13 @@ def test_control_characters_reach_a_pipe_as_they_are(translate: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["--nbest", "6"], 78, "n_best 6 needs a beam_size of at least as many"),
-        (["--beam-size", "0"], 78, "command line: beam_size"),
-        (["--overlong", "drop"], 78, "command line: overlong"),
-        (["--window", "0"], 78, "command line: window"),
-        (["no-such-file"], 66, "no-such-file: no such file"),
+        (["--nbest", "6"], 2, "error: --n-best 6 needs a --beam-size of at least as many"),
+        (["--beam-size", "0"], 2, "error: --beam-size: input should be greater"),
+        (["--overlong", "drop"], 2, "error: --overlong: input should be"),
+        (["--window", "0"], 2, "error: --window: input should be greater"),
+        (["--scores", "--json"], 2, "--json shows the scores already"),
+        (["--scores", "--nbest", "2"], 2, "--nbest shows the scores already"),
+        (["a.txt"], 66, 'a.txt: no such file; to translate a sentence: echo "..." | s2s translate'),
         (["."], 65, "is a directory"),
     ],
 )
@@ -192,6 +203,26 @@ def test_without_a_model_it_says_how_to_get_one(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["translate", "-m", str(tmp_path / "m")], input="a\n")
     assert result.exit_code == 66
     assert "-m takes a folder that `s2s train` wrote" in result.stderr
+
+
+def test_a_workspace_for_a_model_is_told(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "manifest.json").write_text("{}")
+    result = CliRunner().invoke(app, ["translate", "-m", str(tmp_path)], input="a\n")
+    assert result.exit_code == 66
+    assert f"{tmp_path}: no model here; did you mean {tmp_path / 'model'}?" in result.stderr
+
+
+def test_a_file_for_a_workspace_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(app, ["translate", "-w", str(tmp_path / "file")], input="a\n")
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {tmp_path}/file: is a file, expected a folder\n"
+
+
+def test_good_lines_come_before_the_error(translate: Run) -> None:
+    result = translate("--strict", given=b"a\nb\n\xff\nc\n")
+    assert (result.exit_code, result.stdout) == (65, "A\nB\n")
 
 
 def test_an_output_file_appears_when_it_is_whole(translate: Run, tmp_path: Path) -> None:
@@ -220,6 +251,9 @@ def test_an_output_that_cannot_be_written_is_told(translate: Run, tmp_path: Path
     result = translate("-o", str(tmp_path / "file" / "out"), given=b"a\n")
     assert result.exit_code == 74
     assert "cannot write" in result.stderr
+    result = translate("-o", str(tmp_path / "none" / "out"), given=b"a\n")
+    assert (result.exit_code, result.stderr.count("\n")) == (74, 1)
+    assert not (tmp_path / "none").exists()
 
 
 def test_text_the_tokenizer_does_not_know_is_told(translate: Run) -> None:
@@ -237,8 +271,8 @@ def test_verbose_tells_the_speed(translate: Run) -> None:
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> list[str]:
-    return [sys.executable, stub_translator.__file__, "translate", "-m", str(tmp_path)]
+def command(stub_model: Path) -> list[str]:
+    return [sys.executable, stub_translator.__file__, "translate", "-m", str(stub_model)]
 
 
 @pytest.fixture

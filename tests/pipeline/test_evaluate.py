@@ -4,7 +4,7 @@ import pytest
 
 from s2scli.errors import UsageError
 from s2scli.metrics.settings import MetricSettings
-from s2scli.pipeline.evaluate import Request, Texts, evaluate, evaluate_model
+from s2scli.pipeline.evaluate import EvaluateRequest, Texts, evaluate, evaluate_model
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree
@@ -19,7 +19,9 @@ def test_a_model_is_loaded_only_where_it_is_needed(tmp_path: Path) -> None:
         raise AssertionError("loaded")
 
     (tmp_path / "lines").write_text("a b c d\n")
-    request = Request(("bleu",), hypothesis=tmp_path / "lines", reference=tmp_path / "lines")
+    request = EvaluateRequest(
+        ("bleu",), hypothesis=tmp_path / "lines", reference=tmp_path / "lines"
+    )
     talk = Talk(quiet=True)
     found = evaluate(Workspace(tmp_path), request, {}, BARE, talk, load)
     assert found.scores[0].value == pytest.approx(100.0)
@@ -31,7 +33,7 @@ def test_the_search_is_the_models_but_for_what_was_given(tmp_path: Path) -> None
         return StubTranslator(search_settings=SearchSettings(length_penalty=0.25))
 
     (tmp_path / "lines").write_text("a\n")
-    request = Request(
+    request = EvaluateRequest(
         ("exact_match",),
         source=tmp_path / "lines",
         reference=tmp_path / "lines",
@@ -47,7 +49,7 @@ def test_all_sentences_are_translated_together_and_in_order() -> None:
     sources = tuple(f"s{number}" for number in range(1200))
     texts = Texts("test split", sources, tuple(source.upper() for source in sources))
     stub = StubTranslator()
-    request = Request(("exact_match",))
+    request = EvaluateRequest(("exact_match",))
     found = evaluate_model(texts, stub, SearchSettings(), request, BARE, Talk(quiet=True))
     assert found.scores[0].value == 100.0
     assert len(stub.batches) == 3
@@ -56,6 +58,8 @@ def test_all_sentences_are_translated_together_and_in_order() -> None:
 
 
 def test_a_request_that_makes_no_sense_is_refused_before_anything_is_read() -> None:
-    request = Request(("perplexity",), hypothesis=Path("nowhere"), reference=Path("nowhere"))
+    request = EvaluateRequest(
+        ("perplexity",), hypothesis=Path("nowhere"), reference=Path("nowhere")
+    )
     with pytest.raises(UsageError, match="--perplexity needs a model"):
         evaluate(Workspace(Path("nowhere")), request, {}, BARE, Talk(quiet=True))

@@ -138,7 +138,7 @@ def test_a_damaged_encoding_is_made_again(
 def test_no_corpus(make: Callable[[Path], None], tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "w")
     make(workspace.root)
-    with pytest.raises(MissingInputError, match="no corpus here; run: s2s prepare"):
+    with pytest.raises(MissingInputError, match="no corpus here; make one: s2s prepare"):
         train_tokenizer(workspace, SETTINGS, TALK)
     assert not workspace.tokenizer.exists()
 
