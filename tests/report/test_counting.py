@@ -2,7 +2,6 @@ import re
 
 import pytest
 
-from s2scli.report import counting as module
 from s2scli.report.console import Talk, make_console
 from s2scli.report.counting import counting
 
@@ -18,7 +17,7 @@ def test_what_takes_long_says_so_now_and_then(
     quiet: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     times = iter([0.0, 4.0, 12.0, 15.0, 24.0])
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(times))
+    monkeypatch.setattr("s2scli.report.counting.time.monotonic", lambda: next(times))
     with counting(Talk(quiet=quiet), "encoding", total=400) as advance:
         for _ in range(4):
             advance(100)
