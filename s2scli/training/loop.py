@@ -205,7 +205,7 @@ def learning_rate(settings: TrainingSettings, progress: Progress, step: int) -> 
 def _validate(
     run: Run, batches: TrainingBatches, validate: Validate, clock: Clock, *, scheduled: bool
 ) -> Validation:
-    """Score the model and count the result.
+    """Score the model and count the result; before the first update, only look.
 
     One off schedule, at a limit that may be raised later, can only make a new best: what the
     schedule and the patience go by stays as it would be had the run not ended there.
@@ -217,6 +217,9 @@ def _validate(
     settings = run.settings
     progress = replace(run.progress, validated=run.progress.step)
     sound = all(map(math.isfinite, scores.values()))
+    if not progress.step:  # chance is no score to beat, but the model is published all the same
+        run.progress = progress
+        return Validation(0, 0.0, progress.seconds, scores, sound)
     score = scores[settings.metric]
     best = sound and is_better(settings.metric, score, progress.best_score)
     if best:
@@ -231,10 +234,8 @@ def _validate(
 def _count(
     progress: Progress, settings: TrainingSettings, score: float, *, improved: bool
 ) -> Progress:
-    """Return the counters after a scheduled validation; the one at step 0 moves no schedule."""
-    plateau = progress.plateau
-    if progress.step:
-        plateau = settings.schedule.after_validation(plateau, improved=improved)
+    """Return the counters after a scheduled validation."""
+    plateau = settings.schedule.after_validation(progress.plateau, improved=improved)
     if improved:
         return replace(progress, plateau=plateau, best_scheduled=score, bad_validations=0)
     return replace(progress, plateau=plateau, bad_validations=progress.bad_validations + 1)
