@@ -64,3 +64,8 @@ def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path) -> None:
         Workspace(tmp_path / "file").locked("train"),
     ):
         pass
+
+
+def test_a_command_names_a_workspace_that_is_not_the_default() -> None:
+    assert Workspace(Path("workspace")).command("train --restart") == "s2s train --restart"
+    assert Workspace(Path("a b")).command("train --restart") == "s2s train -w 'a b' --restart"

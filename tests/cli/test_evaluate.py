@@ -152,12 +152,12 @@ def test_files_are_translated_and_the_outputs_kept(evaluate: Run, tmp_path: Path
 
 
 def test_pairs_with_a_blank_side_have_no_perplexity(evaluate: Run, tmp_path: Path) -> None:
-    (tmp_path / "s").write_text("a\n\n")
-    (tmp_path / "r").write_text("A\nB\n")
+    (tmp_path / "s").write_text("a\n\n\u200b\n")
+    (tmp_path / "r").write_text("A\nB\nC\n")
     arguments = ["--source", str(tmp_path / "s"), "--reference", str(tmp_path / "r")]
     scores = scores_of(evaluate(*arguments, "--perplexity", "--json"))
     assert scores == pytest.approx({"perplexity": 2.0})
-    (tmp_path / "s").write_text("\n\n")
+    (tmp_path / "s").write_text("\n\n\n")
     result = evaluate(*arguments, "--perplexity")
     assert result.exit_code == 65
     assert "no pair with text on both sides" in result.stderr
