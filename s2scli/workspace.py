@@ -81,7 +81,8 @@ class Workspace:
             way = "-m takes a folder that `s2s train` wrote"
         else:
             way = f"make one: {self.command('train')}"
-        raise MissingInputError(f"{folder}: no model here; {way}")
+        why = f" (it has no {MANIFEST})" if folder.is_dir() else ""
+        raise MissingInputError(f"{folder}: no model here{why}; {way}")
 
     @contextlib.contextmanager
     def locked(self, command: str) -> Iterator[None]:

@@ -211,7 +211,8 @@ def test_a_workspace_for_a_model_is_told(tmp_path: Path) -> None:
     (tmp_path / "model" / "manifest.json").write_text("{}")
     result = CliRunner().invoke(app, ["translate", "-m", str(tmp_path)], input="a\n")
     assert result.exit_code == 66
-    assert f"{tmp_path}: no model here; did you mean {tmp_path / 'model'}?" in result.stderr
+    assert f"{tmp_path}: no model here (it has no manifest.json)" in result.stderr
+    assert f"; did you mean {tmp_path / 'model'}?" in result.stderr
 
 
 def test_a_file_for_a_workspace_is_told(tmp_path: Path) -> None:
