@@ -14,6 +14,7 @@ from s2scli.cli.options import (
     WorkspaceOption,
     flag,
     given,
+    load_flags,
     say_next,
 )
 from s2scli.report.console import Talk
@@ -64,6 +65,7 @@ def command(
     limits = given(
         max_minutes=max_minutes, max_steps=max_steps, max_epochs=max_epochs, patience=patience
     )
+    load_flags(LimitSettings, limits)  # a wrong one is named as the flag it is
     request = TrainRequest(recipe, assignments or (), limits, device, restart)
     report = train(Workspace(workspace), request, talk)
     if json:

@@ -115,7 +115,6 @@ def test_assignments_change_the_run_s_own_recipe(workspace: Workspace) -> None:
             "unknown setting training.sede; did you mean seed?",
         ),
         (("-r", "bahdanau"), "no recipe is called 'bahdanau'; did you mean bahdanau2015?"),
-        (("--max-steps", "0"), "training.limits.max_steps: input should be greater than or equal"),
         (("--device", "tpu"), "--device tpu: unknown; choose auto, cpu, cuda or cuda:N"),
     ],
 )
@@ -125,6 +124,11 @@ def test_wrong_settings_are_refused(
     before = list_checkpoints(workspace.training)
     assert message in refused(run(workspace, *arguments), 78)
     assert list_checkpoints(workspace.training) == before
+
+
+def test_a_wrong_limit_is_named_as_a_flag(workspace: Workspace) -> None:
+    line = refused(run(workspace, "--max-steps", "0"), 2)
+    assert "--max-steps: input should be greater than or equal to 1, found 0" in line
 
 
 def test_a_missing_recipe_is_missing_input(workspace: Workspace) -> None:
@@ -142,7 +146,7 @@ def test_a_missing_corpus_is_missing_input(tmp_path: Path) -> None:
     [
         ("-r", "bahdanau"),
         ("--set", "training.sede=1"),
-        ("--max-steps", "0"),
+        ("--set", "training.limits.max_steps=0"),
         ("--device", "cudax"),
     ],
 )
