@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,15 @@ def trained_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         result = CliRunner().invoke(app, [*command, "-q", "-w", str(folder / "workspace")])
         assert result.exit_code == 0, result.output
     return folder / "workspace"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_as_in_a_terminal() -> None:
+    """Heed signals, even where the tests run in the background or under nohup."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

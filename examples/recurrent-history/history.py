@@ -52,7 +52,7 @@ ROWS = (
     Row("sutskever2014", "four LSTM layers, source reversed", "sutskever2014"),
     Row("bahdanau2015 elman", "additive attention over Elman cells", "bahdanau2015", ELMAN),
     Row("bahdanau2015", "additive attention, GRU", "bahdanau2015"),
-    Row("luong2015", "general attention, two LSTM layers, input feeding", "luong2015"),
+    Row("luong2015", "general attention, LSTM, input feeding", "luong2015"),
     Row("default", "scaled dot attention after the recurrence, LSTM", "default"),
 )
 
