@@ -54,6 +54,11 @@ def test_the_main_command_runs_the_example() -> None:
     assert (ROOT / "examples" / "dates" / "run.sh").exists()
 
 
+def test_no_document_waits_for_a_figure() -> None:
+    for path in [ROOT / "README.md", *(ROOT / "examples").rglob("*.md")]:
+        assert not re.search(r"@[A-Z]+@", path.read_text(encoding="utf-8")), path
+
+
 def test_the_readme_stays_short() -> None:
     assert len(README.splitlines()) <= MAX_LINES
 
