@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
-
 from s2scli.errors import LockedError, MissingInputError
 from s2scli.files import FILES, recover_folder, storage_errors, write_file
 from s2scli.manifest import MANIFEST, encode_json, read_json
@@ -94,6 +92,8 @@ class Workspace:
             LockedError: another run holds it; the message names it.
             StorageError: the workspace cannot be written to.
         """
+        import filelock  # asking for help should not wait for it
+
         with storage_errors(self.root):
             FILES.make_folder(self.root)
             lock = filelock.FileLock(self.root / ".lock")

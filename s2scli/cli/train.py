@@ -29,7 +29,7 @@ def command(
             "-r",
             "--recipe",
             metavar="NAME|FILE",
-            help="Built-in recipe or TOML file [default: default; the run's own when resuming].",
+            help="Built-in recipe or TOML file \\[default: default; the run's own when resuming].",
         ),
     ] = None,
     assignments: Annotated[
