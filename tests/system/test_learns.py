@@ -26,7 +26,6 @@ from s2scli.training.progress import Progress
 Ids = NDArray[np.int32]
 FIRST, SYMBOLS = 4, 8
 VOCAB_SIZE = FIRST + SYMBOLS
-LEAST = {"elman": 0.9}  # without gates, copying is learned less surely (0.94 measured)
 
 
 @dataclass(frozen=True)
@@ -122,5 +121,8 @@ def learned(name: str, *, reverse: bool) -> float:
         for name in recipe_names()
     ],
 )
-def test_learns(name: str, reverse: bool) -> None:
-    assert learned(name, reverse=reverse) >= LEAST.get(name, 0.95)
+def test_learns(name: str, reverse: bool, request: pytest.FixtureRequest) -> None:
+    if name == "elman" and not reverse:
+        reason = "not learned yet: 0.94 of unseen sequences after 5,000 updates"
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+    assert learned(name, reverse=reverse) >= 0.95
