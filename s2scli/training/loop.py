@@ -15,8 +15,7 @@ from s2scli.errors import DivergedError, OutOfMemoryError, StorageError
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.events import Event, Finished, Saved, Update, Validation
-from s2scli.training.loss import label_smoothed_cross_entropy
-from s2scli.training.precision import autocast
+from s2scli.training.objective import batch_objective
 from s2scli.training.progress import Progress, is_better
 from s2scli.training.settings import LimitSettings, TrainingSettings
 
@@ -179,21 +178,10 @@ def _accumulate_gradients(run: Run, group: Sequence[Batch]) -> tuple[float, int]
     tokens = sum(int(batch.target_mask.sum()) for batch in group)
     objective = 0.0
     for batch in group:
-        sums = batch_objective(run, batch.to(run.device))
+        sums = batch_objective(run.model, batch.to(run.device), run.settings, run.progress.step + 1)
         torch.autograd.backward(sums / tokens)
         objective += float(sums.detach())
     return objective, tokens
-
-
-def batch_objective(run: Run, batch: Batch) -> torch.Tensor:
-    """Return the summed objective of a batch; the output layer sees real tokens only."""
-    with autocast(run.settings, run.device):
-        output = run.model(batch)
-        mask = batch.target_mask
-        logits = run.model.logits(output.hidden[mask])  # [tokens, V]
-    return label_smoothed_cross_entropy(
-        logits.float(), batch.target_output[mask], run.settings.label_smoothing
-    )
 
 
 def learning_rate(settings: TrainingSettings, progress: Progress, step: int) -> float:
