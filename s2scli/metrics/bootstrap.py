@@ -1,4 +1,4 @@
-"""Bootstrap intervals (Koehn 2004): how far a score would move on another test set like this."""
+"""The bootstrap (Koehn 2004): how far a score or a lead would move on another such test set."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -11,35 +11,63 @@ SEED = 12345  # sacreBLEU's
 FEWEST = 40  # with fewer resamples there is no 2.5 % on either side to cut off
 
 
-def bootstrap_interval(
+def resampled_scores(
     score_of: "Callable[[NDArray[np.int64]], float]", sentences: int, resamples: int
-) -> tuple[float, float] | None:
-    """Return the 95 % interval of a score over resampled test sets.
+) -> tuple[float, ...]:
+    """Return a score over resampled test sets, which depend on nothing but the numbers given.
+
+    The scores of two systems on one test set are therefore paired: the k-th of each is over the
+    same sentences.
 
     Args:
         score_of: the score of the sentences with these indices, `[sentences]` of them.
         sentences: how many there are, and how many are drawn (with replacement) each time.
-        resamples: how often to draw.
-
-    Returns:
-        The 2.5 % and 97.5 % quantiles, or None with fewer than 40 resamples.
+        resamples: how often to draw; below 40 there are no scores.
     """
     import numpy as np
 
     if resamples < FEWEST:
-        return None
+        return ()
     generator = np.random.default_rng(SEED)
-    scores = sorted(
-        score_of(generator.integers(sentences, size=sentences)) for _ in range(resamples)
-    )
-    cut = resamples // FEWEST
-    return float(scores[cut]), float(scores[-cut - 1])
+    draws = (generator.integers(sentences, size=sentences) for _ in range(resamples))
+    return tuple(float(score_of(drawn)) for drawn in draws)
 
 
-def ratio_interval(
+def interval_of(resampled: Sequence[float]) -> tuple[float, float] | None:
+    """Return the 2.5 % and 97.5 % quantiles of resampled scores; None where there are none."""
+    if not resampled:
+        return None
+    scores, cut = sorted(resampled), len(resampled) // FEWEST
+    return scores[cut], scores[-cut - 1]
+
+
+def paired_p(
+    best: Sequence[float], other: Sequence[float], *, lower_is_better: bool = False
+) -> float | None:
+    """Return how likely it is that `best` is no better than `other` (Koehn 2004, section 4).
+
+    It is the share of resampled test sets on which `best` does not win, with one more such set
+    counted in, so that p is never 0.
+
+    Args:
+        best: resampled scores of the system that leads.
+        other: those of another, over the same sentences.
+        lower_is_better: whether the lower score wins.
+
+    Returns:
+        p above 0 and at most 1; None without resampled scores.
+    """
+    if not best:
+        return None
+    sign = -1 if lower_is_better else 1
+    lost = sum(sign * one <= sign * two for one, two in zip(best, other, strict=True))
+    return (lost + 1) / (len(best) + 1)
+
+
+def resampled_ratios(
     numerators: Sequence[float], denominators: Sequence[float], resamples: int
-) -> tuple[float, float] | None:
-    """Return the interval of sum(numerators) / sum(denominators).
+) -> tuple[float, ...]:
+    """Return sum(numerators) / sum(denominators) over resampled test sets.
 
     Args:
         numerators: one number for each sentence.
@@ -49,9 +77,16 @@ def ratio_interval(
     import numpy as np
 
     above, below = np.asarray(numerators, np.float64), np.asarray(denominators, np.float64)
-    return bootstrap_interval(
+    return resampled_scores(
         lambda drawn: above[drawn].sum() / below[drawn].sum(), len(above), resamples
     )
+
+
+def ratio_interval(
+    numerators: Sequence[float], denominators: Sequence[float], resamples: int
+) -> tuple[float, float] | None:
+    """Return the interval of sum(numerators) / sum(denominators), as `resampled_ratios`."""
+    return interval_of(resampled_ratios(numerators, denominators, resamples))
 
 
 def bootstrap_signature(resamples: int) -> str:

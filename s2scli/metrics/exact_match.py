@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from s2scli.metrics.bootstrap import bootstrap_signature, ratio_interval
+from s2scli.metrics.bootstrap import bootstrap_signature, interval_of, resampled_ratios
 from s2scli.metrics.score import DEFAULTS, Score
 from s2scli.metrics.settings import MetricSettings
 
@@ -15,9 +15,11 @@ def exact_match(
         100.0 * (hypothesis.strip() == reference.strip())
         for hypothesis, reference in zip(hypotheses, references, strict=True)
     ]
+    resampled = resampled_ratios(hits, [1.0] * len(hits), settings.resamples)
     return Score(
         "exact match",
         sum(hits) / len(hits),
         f"case:mixed|space:strip{bootstrap_signature(settings.resamples)}",
-        ratio_interval(hits, [1.0] * len(hits), settings.resamples),
+        interval_of(resampled),
+        resampled,
     )

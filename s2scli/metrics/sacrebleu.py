@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from s2scli.metrics.bootstrap import FEWEST, SEED, bootstrap_interval
+from s2scli.metrics.bootstrap import FEWEST, SEED, interval_of, resampled_scores
 from s2scli.metrics.score import Score
 from s2scli.metrics.settings import MetricSettings
 
@@ -30,9 +30,10 @@ def corpus_score(
     if settings.resamples >= FEWEST:
         metric.n_bootstrap, metric.seed = settings.resamples, SEED  # for the signature
     table = np.asarray(counts, np.float64)
-    interval = bootstrap_interval(
+    resampled = resampled_scores(
         lambda drawn: metric._compute_score_from_stats(table[drawn].sum(0)).score,
         len(table),
         settings.resamples,
     )
-    return Score(found.name, float(found.score), str(metric.get_signature()), interval)
+    signature = str(metric.get_signature())
+    return Score(found.name, float(found.score), signature, interval_of(resampled), resampled)

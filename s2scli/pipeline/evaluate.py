@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -154,7 +154,8 @@ class Evaluation:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON document."""
-        return asdict(self)
+        scores = [score.as_json() for score in self.scores]
+        return {**asdict(replace(self, scores=())), "scores": scores}
 
 
 @dataclass(frozen=True)
