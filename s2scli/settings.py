@@ -173,6 +173,8 @@ def _type_name(annotation: Any) -> str:
         return " | ".join(_choices(annotation))
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return " | ".join(_type_name(part) for part in typing.get_args(annotation))
+    if typing.get_origin(annotation) is tuple:
+        return f"list of {_type_name(typing.get_args(annotation)[0])}"
     if annotation is type(None):
         return "none"
     return getattr(annotation, "__name__", str(annotation))

@@ -39,6 +39,7 @@ from s2scli.training.checkpoint import (
 )
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.events import Event, Finished, Saved, Update, Validation
+from s2scli.training.freezing import count_frozen, freeze, trainable
 from s2scli.training.interruption import stop_requests
 from s2scli.training.loop import Run
 from s2scli.training.loop import train as training_events
@@ -81,6 +82,7 @@ class TrainReport:
         epochs: times the corpus was gone through.
         minutes: time the run has taken, over all its sessions.
         parameters: weights of the model.
+        frozen: how many of them stay as they were.
         best_step: the update of the best checkpoint, which is the model.
         best: its validation scores.
         skipped_updates: updates left out because a gradient was not finite.
@@ -94,6 +96,7 @@ class TrainReport:
     epochs: float
     minutes: float
     parameters: int
+    frozen: int
     best_step: int
     best: Mapping[str, float]
     skipped_updates: int
@@ -224,9 +227,10 @@ def _begin(
         _match_machine(checkpoint, machine(recipe, device), talk)
     torch.manual_seed(recipe.training.seed)
     model = build_model(recipe, tokenizers).to(device)
+    freeze(model, recipe.training.freeze)
     run = Run(
         model,
-        recipe.training.optimizer.build(model.parameters()),
+        recipe.training.optimizer.build(trainable(model)),
         limited(recipe, request.limits),
         device,
         Progress(),
@@ -285,10 +289,12 @@ def machine(recipe: Recipe, device: torch.device) -> dict[str, Any]:
 def _announce(session: Session, *, resumed: bool, talk: Talk) -> None:
     run, batches = session.run, session.batches
     precision = arithmetic(run.settings, run.device)
+    frozen = count_frozen(run.model)
+    learned = f"{count_parameters(run.model):,} parameters" + f" ({frozen:,} frozen)" * bool(frozen)
     talk.say(
-        f"recipe {session.recipe.name}: {count_parameters(run.model):,} parameters on "
-        f"{run.device} in {precision}, {batches.kept:,} pairs in {batches.updates_per_epoch} "
-        f"updates an epoch (batches of {batches.batch_tokens} tokens)"
+        f"recipe {session.recipe.name}: {learned} on {run.device} in {precision}, "
+        f"{batches.kept:,} pairs in {batches.updates_per_epoch} updates an epoch "
+        f"(batches of {batches.batch_tokens} tokens)"
     )
     source, target = batches.padding
     talk.detail(f"padding: {source:.1%} of source places, {target:.1%} of target places")
@@ -404,6 +410,7 @@ def _report(session: Session, ending: Finished) -> TrainReport:
         session.batches.epochs_done(progress),
         progress.seconds / 60,
         count_parameters(session.run.model),
+        count_frozen(session.run.model),
         progress.best_step,
         session.log.scores_at(progress.best_step),
         progress.skipped,

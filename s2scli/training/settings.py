@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from s2scli.settings import Settings, setting
 from s2scli.training.optimizer import (
@@ -27,6 +27,14 @@ ScheduleSettings = Annotated[
     ConstantSettings | InverseSqrtSettings | CosineSettings | PlateauSettings,
     Field(discriminator="kind"),
 ]
+
+
+def _comma_separated(value: object) -> object:
+    """Take `encoder,source` on the command line for a list."""
+    return [name for name in value.split(",") if name] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
 Metric = Literal["loss", "perplexity", "token_accuracy", "bleu", "chrf", "ter", "exact_match"]
 LOWER_IS_BETTER = ("loss", "perplexity", "ter")
 
@@ -59,11 +67,29 @@ class TrainingSettings(Settings):
     max_length: int = setting(
         250, "Training pairs with a longer side are left out, and counted.", "tokens", ge=1
     )
+    bpe_dropout: float = setting(
+        0.0,
+        "Cut the training text anew each time, leaving out a merge with this probability, where "
+        "the tokenizer is of kind bpe (Provilkov et al. 2020: 0.1); 0 is never.",
+        ge=0,
+        le=1,
+    )
+    unigram_alpha: float = setting(
+        0.0,
+        "Cut the training text anew each time, sampling in proportion to probability^alpha, where "
+        "the tokenizer is of kind unigram (Kudo 2018: 0.2, larger varies less); 0 is never.",
+        ge=0,
+    )
     label_smoothing: float = setting(
         0.1, "Share of the target's probability that is spread (Szegedy et al. 2016).", ge=0, lt=1
     )
     max_gradient_norm: float = setting(
         1.0, "Gradients are scaled down to this norm (Pascanu et al. 2013); 0 is never.", ge=0
+    )
+    freeze: Names = setting(
+        (),
+        "Parts whose weights stay as they are: beginnings of weight names, such as encoder or "
+        "decoder.attention.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = setting(
         "auto",

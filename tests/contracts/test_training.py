@@ -157,6 +157,7 @@ VARIETIES: dict[str, dict[str, object]] = {
     "momentum": {"optimizer": {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.9}},
     "adafactor": {"optimizer": {"kind": "adafactor"}},
     "bfloat16": {"precision": "bfloat16"},
+    "frozen": {"freeze": ["encoder", "target"]},
 }
 
 

@@ -15,6 +15,7 @@ from s2scli.model.settings import ModelSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.events import Event
+from s2scli.training.freezing import freeze, trainable
 from s2scli.training.loop import Run, train
 from s2scli.training.progress import Progress
 from s2scli.training.settings import TrainingSettings
@@ -62,7 +63,8 @@ def make_run(settings: TrainingSettings, model: Tree | None = None) -> Run:
     torch.manual_seed(settings.seed)
     tree = load_settings(ModelSettings, model or model_tree(), "test")
     weights = Seq2Seq(tree, VOCAB_SIZE, VOCAB_SIZE, joint=True)
-    return Run(weights, settings.optimizer.build(weights.parameters()), settings, CPU, Progress())
+    freeze(weights, settings.freeze)
+    return Run(weights, settings.optimizer.build(trainable(weights)), settings, CPU, Progress())
 
 
 @dataclass
