@@ -13,27 +13,19 @@ from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 
 @dataclass(frozen=True)
 class Batch:
-    """B examples padded to the longest.
+    """B examples padded with `pad_id` to the longest.
 
     Attributes:
         source: source ids, each ending in `eos_id`, [B, S].
         source_lengths: real tokens of each source, the end token counted, [B], on the CPU.
-        target: `bos_id`, target ids, `eos_id`, padded with `pad_id`, [B, T+1].
+        target_input: what the decoder reads: `bos_id`, then the target ids, [B, T].
+        target_output: what the decoder should say: the target ids, then `eos_id`, [B, T].
     """
 
     source: Tensor
     source_lengths: Tensor
-    target: Tensor
-
-    @property
-    def target_input(self) -> Tensor:
-        """What the decoder reads: the target without its last column, [B, T]."""
-        return self.target[:, :-1]
-
-    @property
-    def target_output(self) -> Tensor:
-        """What the decoder should say: the target without its first column, [B, T]."""
-        return self.target[:, 1:]
+    target_input: Tensor
+    target_output: Tensor
 
     @property
     def target_mask(self) -> Tensor:
@@ -45,7 +37,8 @@ class Batch:
         return Batch(
             self.source.to(device, non_blocking=True),
             self.source_lengths,
-            self.target.to(device, non_blocking=True),
+            self.target_input.to(device, non_blocking=True),
+            self.target_output.to(device, non_blocking=True),
         )
 
 
@@ -53,12 +46,13 @@ def make_batch(sources: Sequence[TokenIds], targets: Sequence[TokenIds]) -> Batc
     """Pad token ids (no special tokens in them) into a batch."""
     source, lengths = make_source(sources)
     width = max(len(ids) for ids in targets) + 2
-    target = np.full((len(targets), width), PAD_ID, dtype=np.int64)
+    target = np.full((len(targets), width), PAD_ID, dtype=np.int64)  # [B, T + 1]
     target[:, 0] = BOS_ID
     for row, ids in zip(target, targets, strict=True):
         row[1 : len(ids) + 1] = ids
         row[len(ids) + 1] = EOS_ID
-    return Batch(source, lengths, torch.from_numpy(target))
+    padded = torch.from_numpy(target)
+    return Batch(source, lengths, padded[:, :-1], padded[:, 1:])
 
 
 def make_source(sources: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:

@@ -91,6 +91,26 @@ class SentencePiece:
         ids: list[list[int]] = self._processor.encode([escape(self.canonical(t)) for t in texts])
         return ids
 
+    def resegment(self, rows: Sequence[Iterable[int]], seed: int, alpha: float) -> list[list[int]]:
+        """Cut the texts of some ids into pieces anew, at random; the texts stay the same.
+
+        Args:
+            rows: the ids of each text; a text with an unknown id keeps its ids, since they no
+                longer say how it was spelled.
+            seed: decides the outcome, with the rows and their order; below 2^32 - 1.
+            alpha: for bpe, the probability that a merge is left out (BPE-dropout, Provilkov et
+                al. 2020, section 3); for unigram, the exponent of the probabilities that
+                segmentations are drawn with, P(x)^alpha (Kudo 2018, section 3.3).
+        """
+        ids = [[int(id) for id in row] for row in rows]
+        texts = self._processor.decode(ids)
+        sentencepiece.set_random_generator_seed(seed)
+        # a list is encoded in a thread of its own, whose generator begins with that seed
+        sampled: list[list[int]] = self._processor.encode(
+            texts, enable_sampling=True, alpha=alpha, nbest_size=-1, num_threads=1
+        )
+        return [old if UNK_ID in old else new for old, new in zip(ids, sampled, strict=True)]
+
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of some ids; special ids stand for no text."""
         text = self._processor.decode([int(id) for id in ids])

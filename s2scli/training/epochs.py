@@ -1,8 +1,8 @@
-"""The batches of a run, in an order that is a function of the seed and the epoch alone."""
+"""The batches of a run: order and content are a function of the seed, the epoch and the batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from s2scli.data.example import TokenIds
 from s2scli.errors import CorpusError
 from s2scli.training.progress import Progress
 from s2scli.training.settings import TrainingSettings
+
+MEASURED_ROWS = 1000
+Resegment: TypeAlias = Callable[[Sequence[TokenIds], int], Sequence[TokenIds]]
 
 
 @dataclass(frozen=True)
@@ -40,15 +43,45 @@ class EncodedPairs(Protocol):
         ...
 
 
+def as_they_are(rows: Sequence[TokenIds], seed: int) -> Sequence[TokenIds]:
+    """Leave the tokens of some texts as they are."""
+    return rows
+
+
+@dataclass(frozen=True)
+class Segmenters:
+    """How the texts of each side are cut into tokens anew, for each time they are read.
+
+    Attributes:
+        source: given the ids of some texts and a seed below 2^31, returns other ids of the same
+            texts: always the same for the same ids and seed.
+        target: likewise.
+    """
+
+    source: Resegment = as_they_are
+    target: Resegment = as_they_are
+
+
 class TrainingBatches:
     """Reads the training split, batch by batch, from wherever a run stands.
+
+    Attributes:
+        kept: pairs that are short enough.
+        too_long: those that are not.
+        batch_tokens: the budget of a batch.
+        growth: by what the segmenters make the pairs longer, on average.
 
     Raises:
         CorpusError: no pair is short enough.
     """
 
-    def __init__(self, split: EncodedPairs, settings: TrainingSettings) -> None:
-        self.split, self.settings = split, settings
+    def __init__(
+        self,
+        split: EncodedPairs,
+        settings: TrainingSettings,
+        segmenters: Segmenters = Segmenters(),
+    ) -> None:
+        self.split, self.settings, self.segmenters = split, settings, segmenters
         kept = fits(split.source_lengths, split.target_lengths, settings.max_length)
         self.kept, self.too_long = int(kept.sum()), int((~kept).sum())
         if not self.kept:
@@ -57,9 +90,9 @@ class TrainingBatches:
                 "tokens; raise it"
             )
         longer = np.maximum(split.source_lengths, split.target_lengths)[kept].astype(np.int64) + 1
-        self.batch_tokens = min(
-            settings.batch_tokens, max(1, int(longer.sum()) // settings.min_batches)
-        )
+        self.growth = self._measure_growth(np.flatnonzero(kept))
+        tokens = int(longer.sum() * self.growth)
+        self.batch_tokens = min(settings.batch_tokens, max(1, tokens // settings.min_batches))
         self._plan = self._make_plan(0)
 
     @property
@@ -69,7 +102,10 @@ class TrainingBatches:
 
     @property
     def padding(self) -> tuple[float, float]:
-        """The share of padding among source and target places of the current epoch."""
+        """The share of padding among source and target places of the current epoch.
+
+        It is that of the corpus as it was encoded; texts cut anew are padded somewhat more.
+        """
         wasted = [0, 0]
         places = [0, 0]
         for rows in self._plan.batches:
@@ -87,10 +123,41 @@ class TrainingBatches:
         """Return the batches of the next update, and the counters after reading them."""
         plan = self._plan_of(progress.epoch).batches
         end = min(progress.batch + self.settings.accumulate, len(plan))
-        batches = [make_batch(*self.split.gather(rows)) for rows in plan[progress.batch : end]]
+        numbers = range(progress.batch, end)
+        batches = [self._read(plan[number], progress.epoch, number) for number in numbers]
         if end == len(plan):
             return batches, replace(progress, epoch=progress.epoch + 1, batch=0)
         return batches, replace(progress, batch=end)
+
+    def _read(self, rows: Rows, epoch: int, number: int) -> Batch:
+        """Return a batch of the epoch; everything random in it comes from one generator."""
+        random = np.random.default_rng([self.settings.seed, epoch, number + 1])
+        return make_batch(*self._segmented(rows, random))
+
+    def _segmented(
+        self, rows: Rows, random: np.random.Generator
+    ) -> tuple[Sequence[TokenIds], Sequence[TokenIds]]:
+        """Return the ids of these rows' sources and targets, cut anew.
+
+        A text that would come out longer than `training.max_length` keeps its usual ids.
+        """
+        sources, targets = self.split.gather(rows)
+        return (
+            self._bounded(sources, self.segmenters.source(sources, _seed(random))),
+            self._bounded(targets, self.segmenters.target(targets, _seed(random))),
+        )
+
+    def _bounded(self, usual: Sequence[TokenIds], new: Sequence[TokenIds]) -> Sequence[TokenIds]:
+        longest = self.settings.max_length
+        pairs = zip(usual, new, strict=True)
+        return [ids if len(ids) <= longest else before for before, ids in pairs]
+
+    def _measure_growth(self, rows: Rows) -> float:
+        """Return how many times as long as in the corpus the batches' longer sides are."""
+        some = rows[np.linspace(0, len(rows) - 1, min(len(rows), MEASURED_ROWS)).astype(np.int64)]
+        random = np.random.default_rng(self.settings.seed)
+        usual, new = self.split.gather(some), self._segmented(some, random)
+        return max(1.0, _longer_sides(*new) / _longer_sides(*usual))
 
     def _plan_of(self, epoch: int) -> EpochPlan:
         if self._plan.epoch != epoch:
@@ -101,9 +168,18 @@ class TrainingBatches:
         batches = plan_epoch(
             self.split.source_lengths,
             self.split.target_lengths,
-            max_tokens=self.batch_tokens,
+            max_tokens=max(1, int(self.batch_tokens / self.growth)),
             max_length=self.settings.max_length,
             seed=self.settings.seed,
             epoch=epoch,
         )
         return EpochPlan(epoch, batches)
+
+
+def _seed(random: np.random.Generator) -> int:
+    return int(random.integers(2**31))
+
+
+def _longer_sides(sources: Sequence[TokenIds], targets: Sequence[TokenIds]) -> int:
+    """Return the tokens of each pair's longer side, end tokens counted, added up."""
+    return sum(max(map(len, pair)) + 1 for pair in zip(sources, targets, strict=True))

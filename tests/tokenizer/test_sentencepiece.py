@@ -1,6 +1,7 @@
 import functools
 import io
 import unicodedata
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +189,57 @@ def test_too_many_pieces_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("s2scli.tokenizer.sentencepiece.MAX_VOCAB_SIZE", 10)
     with pytest.raises(TokenizerError, match="pieces are too many"):
         SentencePiece(model, "bpe", "none")
+
+
+REPEATED = ["the cat sat on the mat"] * 50
+
+
+@pytest.mark.parametrize("kind", SUBWORDS)
+def test_resegmenting_keeps_the_text_and_the_alphabet(kind: Kind) -> None:
+    tokenizer = with_bytes(kind)
+    texts = [*LINES[:3], "  two  spaces ", "猫 <s> ▁\t", ""]
+    new = tokenizer.resegment(tokenizer.encode_many(texts), 3, 0.3)
+    assert [tokenizer.decode(ids) for ids in new] == [tokenizer.canonical(text) for text in texts]
+    assert not SPECIAL_IDS & {id for ids in new for id in ids}
+    assert new != tokenizer.encode_many(texts)
+
+
+@pytest.mark.parametrize("kind", SUBWORDS)
+def test_resegmenting_depends_on_the_seed_alone(kind: Kind) -> None:
+    tokenizer = learn(kind)
+    rows = tokenizer.encode_many(REPEATED)
+    first = tokenizer.resegment(rows, 1, 0.2)
+    other = tokenizer.resegment(rows, 2, 0.2)
+    assert first != other
+    tokenizer.resegment(rows[:7], 9, 0.5)  # what was done before leaves no trace
+    assert learn(kind).resegment(rows, 1, 0.2) == first
+    assert len({tuple(row) for row in first}) > 1, "rows of a batch differ among themselves"
+
+
+def test_bpe_dropout_leaves_merges_out_at_its_rate() -> None:
+    tokenizer = learn("bpe", ["xy"] * 20 + ["x", "y"], vocab_size=9)  # ▁ + x, then ▁x + y
+    rows = tokenizer.encode_many(["xy"] * 10_000)
+    assert tokenizer.resegment(rows, 1, 0.0) == rows
+    lengths = Counter(len(new) for new in tokenizer.resegment(rows, 1, 0.1))
+    shares = [lengths[length] / len(rows) for length in (1, 2, 3)]
+    assert shares == pytest.approx([0.9 * 0.9, 0.9 * 0.1, 0.1], abs=0.015)
+    assert {len(new) for new in tokenizer.resegment(rows, 1, 1.0)} == {3}
+
+
+def test_unigram_varies_less_the_larger_alpha_is() -> None:
+    tokenizer = learn("unigram")
+    rows = tokenizer.encode_many(REPEATED)
+    kinds = [
+        len({tuple(new) for new in tokenizer.resegment(rows, 1, alpha)})
+        for alpha in (0.05, 1.0, 100.0)
+    ]
+    assert kinds[0] > kinds[1] > kinds[2] == 1
+
+
+@pytest.mark.parametrize("kind", SUBWORDS)
+def test_a_text_with_an_unknown_id_keeps_its_ids(kind: Kind) -> None:
+    tokenizer = learn(kind)
+    rows = tokenizer.encode_many(["the cat 猫 sat on the mat"] * 20)
+    assert UNK_ID in rows[0]
+    assert tokenizer.resegment(rows, 1, 0.9) == rows
+    assert tokenizer.resegment([], 1, 0.9) == []

@@ -1,13 +1,18 @@
 """The batches of a run: which come next is a function of where the run stands."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from s2scli.data.batch import make_batch
 from s2scli.data.encoded import EncodedSplit
+from s2scli.data.example import TokenIds
 from s2scli.errors import CorpusError
-from s2scli.training.epochs import TrainingBatches
+from s2scli.training.epochs import Segmenters, TrainingBatches
 from s2scli.training.progress import Progress
 from tests.training.runs import training_settings, write_split
 
@@ -96,3 +101,70 @@ def test_padding_is_the_share_of_empty_places(split: EncodedSplit) -> None:
     assert source == pytest.approx(padded / places)
     assert 0 <= target < 1
     assert TrainingBatches(split, training_settings(batch_tokens=1)).padding == (0, 0)
+
+
+def stutter(rows: Sequence[TokenIds], seed: int) -> list[TokenIds]:
+    """Say some tokens twice, by the seed alone."""
+    random = np.random.default_rng(seed)
+    return [np.repeat(ids, random.integers(1, 3, len(ids))) for ids in rows]
+
+
+def sources_of(batches: TrainingBatches, epoch: int) -> list[list[int]]:
+    """Return the sources of an epoch, in an order that does not depend on the batches."""
+    progress, sources = Progress(epoch=epoch), []
+    while progress.epoch == epoch:
+        group, progress = batches.next(progress)
+        for batch in group:
+            rows = zip(batch.source.tolist(), batch.source_lengths.tolist(), strict=True)
+            sources += [ids[: length - 1] for ids, length in rows]
+    return sorted(sources)
+
+
+def test_texts_are_cut_anew_by_seed_epoch_and_batch_alone(split: EncodedSplit) -> None:
+    segmenters = Segmenters(stutter, stutter)
+    batches = TrainingBatches(split, training_settings(), segmenters)
+    first = [sources_of(batches, epoch) for epoch in (0, 1, 2)]
+    assert first[0] != first[1] != first[2]
+    again = TrainingBatches(split, training_settings(), segmenters)
+    assert sources_of(again, 2) == first[2]
+    assert sources_of(TrainingBatches(split, training_settings(seed=2), segmenters), 0) != first[0]
+
+
+def test_each_side_is_cut_by_its_own_segmenter(split: EncodedSplit) -> None:
+    usual = TrainingBatches(split, training_settings())
+    batches = TrainingBatches(split, training_settings(), Segmenters(target=stutter))
+    batches.growth, batches.batch_tokens = 1.0, usual.batch_tokens
+    batches._plan = batches._make_plan(0)
+    (plain,), _ = usual.next(Progress())
+    (cut,), _ = batches.next(Progress())
+    assert torch.equal(plain.source, cut.source)
+    assert plain.target_output.numel() < cut.target_output.numel()
+
+
+def test_nothing_is_cut_anew_where_there_is_no_segmenter(split: EncodedSplit) -> None:
+    batches = TrainingBatches(split, training_settings())
+    assert batches.growth == 1.0
+    (batch,), _ = batches.next(Progress())
+    rows = batches._plan.batches[0]
+    assert str(batch) == str(make_batch(*split.gather(rows)))
+
+
+def test_longer_texts_make_batches_of_fewer_pairs(split: EncodedSplit) -> None:
+    settings = training_settings(batch_tokens=40)
+    usual = TrainingBatches(split, settings)
+    batches = TrainingBatches(split, settings, Segmenters(stutter, stutter))
+    assert batches.growth == pytest.approx(1.4, abs=0.15)  # 1.5 but for the end token
+    assert batches.updates_per_epoch > usual.updates_per_epoch
+    assert batches.batch_tokens == usual.batch_tokens == 40
+
+
+def test_a_text_that_would_grow_too_long_keeps_its_tokens(split: EncodedSplit) -> None:
+    longest = int(split.source_lengths.max())
+    settings = training_settings(batch_tokens=10_000, max_length=longest)
+    segmenters = Segmenters(source=lambda rows, seed: [np.repeat(ids, 2) for ids in rows])
+    sources = sources_of(TrainingBatches(split, settings, segmenters), 0)
+    assert max(map(len, sources)) == longest
+    for number in range(len(split)):
+        (ids,), _ = split.gather(np.array([number]))
+        doubled = np.repeat(ids, 2)
+        assert (doubled if len(doubled) <= longest else ids).tolist() in sources

@@ -1,0 +1,28 @@
+"""How a run cuts its training text anew: from the recipe's settings and the tokenizers' kinds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from s2scli.data.example import TokenIds
+from s2scli.tokenizer.sentencepiece import SentencePiece
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.epochs import Resegment, Segmenters, as_they_are
+from s2scli.training.settings import TrainingSettings
+
+
+def make_segmenters(tokenizers: Tokenizers, settings: TrainingSettings) -> Segmenters:
+    """Return how each side is cut anew; a side whose kind has no setting is left as it is."""
+    return Segmenters(
+        _segmenter(tokenizers.source, settings), _segmenter(tokenizers.target, settings)
+    )
+
+
+def _segmenter(tokenizer: SentencePiece, settings: TrainingSettings) -> Resegment:
+    alphas = {"bpe": settings.bpe_dropout, "unigram": settings.unigram_alpha}
+    alpha = alphas.get(tokenizer.kind, 0.0)
+
+    def segment(rows: Sequence[TokenIds], seed: int) -> list[TokenIds]:
+        return [np.array(ids, np.int32) for ids in tokenizer.resegment(rows, seed, alpha)]
+
+    return segment if alpha else as_they_are

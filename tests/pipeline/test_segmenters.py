@@ -1,0 +1,70 @@
+"""Which setting cuts a side's text anew, and that a run that does so goes on bit for bit."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from s2scli.cli.app import app
+from s2scli.pipeline.segmenters import make_segmenters
+from s2scli.tokenizer.settings import Kind
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.epochs import as_they_are
+from tests.tokenizer.samples import LINES, learn
+from tests.training.runs import training_settings
+
+REPEATED = LINES[:1] * 30
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting"), [("bpe", "bpe_dropout"), ("unigram", "unigram_alpha")]
+)
+def test_each_kind_has_its_setting(kind: Kind, setting: str) -> None:
+    tokenizers = Tokenizers(learn(kind), learn("char"), joint=False)
+    segmenters = make_segmenters(tokenizers, training_settings(**{setting: 0.3}))
+    rows = tokenizers.source.encode_many(REPEATED)
+    new = segmenters.source([np.array(ids, np.int32) for ids in rows], 5)
+    assert [ids.tolist() for ids in new] == tokenizers.source.resegment(rows, 5, 0.3) != rows
+    assert segmenters.target is as_they_are
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_off_is_off(kind: Kind) -> None:
+    both = learn(kind)
+    segmenters = make_segmenters(Tokenizers(both, both, joint=True), training_settings())
+    assert segmenters.source is segmenters.target is as_they_are
+
+
+def s2s(workspace: Path, *arguments: str) -> str:
+    result = CliRunner().invoke(app, [*arguments, "-w", str(workspace)])
+    assert result.exit_code == 0, result.output
+    return result.stderr
+
+
+def weights(workspace: Path) -> str:
+    """Return the digest of the newest checkpoint's weights."""
+    newest = max((workspace / "training").glob("checkpoint-*"))
+    return hashlib.sha256((newest / "model.safetensors").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path, kind: str) -> None:
+    words = ["one", "two", "three", "four", "five"]
+    rows = [f"{a} {b}\t{b} {a} {a}\n" for a in words for b in words]
+    (tmp_path / "corpus.tsv").write_text("".join(rows))
+    whole, stopped, plain = (tmp_path / name for name in ("whole", "stopped", "plain"))
+    s2s(whole, "prepare", str(tmp_path / "corpus.tsv"))
+    s2s(whole, "train-tokenizer", "--kind", kind, "--vocab-size", "60")
+    shutil.copytree(whole, stopped)
+    shutil.copytree(whole, plain)
+    train = ("train", "-r", "tiny", "--device", "cpu", "--max-steps")
+    noisy = ("--set", "training.bpe_dropout=0.3", "--set", "training.unigram_alpha=0.3")
+    said = s2s(whole, *train, "9", *noisy)
+    assert "text is cut anew each time, into 1." in said
+    assert "cut anew" not in s2s(plain, *train, "9")
+    s2s(stopped, *train, "4", *noisy)
+    s2s(stopped, "train", "--device", "cpu", "--max-steps", "9")  # of its own recipe
+    assert weights(stopped) == weights(whole) != weights(plain)
