@@ -14,7 +14,7 @@ from s2scli.model.settings import ModelSettings
 from s2scli.settings import Tree, load_settings
 
 CELLS: tuple[str, ...] = get_args(Cell)
-ATTENTIONS = ("additive", "dot", "general", "scaled_dot", "none")
+ATTENTIONS = ("additive", "dot", "general", "scaled_dot", "multi_head", "none")
 VOCAB_SIZE = 11
 
 
@@ -28,6 +28,8 @@ def model_tree(
     attention_tree: Tree = {"kind": attention}
     if attention in ("additive", "scaled_dot"):
         attention_tree["attention_dim"] = 6
+    if attention == "multi_head":
+        attention_tree["num_heads"] = 2
     return {
         "source": {"embedding_dim": 5},
         "target": {"embedding_dim": 5},
@@ -36,6 +38,22 @@ def model_tree(
         "decoder": {"kind": decoder, "model_dim": 8, **decoder_settings},
         "tie_embeddings": "none",
     }
+
+
+def transformer_tree(
+    attention: str = "multi_head",
+    encoder: Tree | None = None,
+    decoder: Tree | None = None,
+    **both: object,
+) -> Tree:
+    """Settings of a Transformer of 8 units and two layers; `both` is for either side."""
+    tree = model_tree(attention=attention)
+    stack = {"kind": "transformer", "model_dim": 8, "num_layers": 2, "num_heads": 2, "ffn_dim": 6}
+    tree["encoder"] = {**stack, **both, **(encoder or {})}
+    tree["decoder"] = {**stack, **both, **(decoder or {})}
+    if attention == "none":
+        tree["connection"] = {"kind": "mean", "every_step": True}
+    return tree
 
 
 def make_model(tree: Tree, vocab_size: int = VOCAB_SIZE, seed: int = 0) -> Seq2Seq:
@@ -64,9 +82,17 @@ def all_models() -> Iterator[tuple[str, Tree]]:
         "maxout",
         model_tree("gru", "lstm", "additive", attend="before", readout="maxout", deep_output=True),
     )
-    for kind in ("projected", "mean"):
+    for kind in ("projected", "mean", "max"):
         tree = model_tree("gru", "gru", "none", readout="maxout")
         yield f"{kind}-every-step", {**tree, "connection": {"kind": kind, "every_step": True}}
+    for attention in ATTENTIONS:
+        yield f"transformer-{attention}", transformer_tree(attention)
+    for positions in ("learned", "rotary"):
+        yield f"transformer-{positions}", transformer_tree(positions=positions)
+    for activation in ("gelu", "swiglu"):
+        yield f"transformer-{activation}", transformer_tree(activation=activation)
+    yield "transformer-post-rms", transformer_tree(norm="rms", norm_first=False)
+    yield "transformer-deep-shallow", transformer_tree(decoder={"num_layers": 1})
     yield "none-connection", {**model_tree(), "connection": {"kind": "none"}}
     last = model_tree("lstm", "lstm", "none", readout="state")
     yield "last", {**last, "connection": {"kind": "last"}}

@@ -24,7 +24,7 @@ class StubTranslator:
     batches: list[list[str]] = field(default_factory=list)
 
     @classmethod
-    def load(cls, folder: Path, device: str = "auto") -> "StubTranslator":
+    def load(cls, *folders: Path, device: str = "auto") -> "StubTranslator":
         return cls()
 
     def count_tokens(self, text: str) -> int:
@@ -51,7 +51,7 @@ class StubTranslator:
 
     def _translation(self, text: str, n_best: int, with_attention: bool) -> Translation:
         pieces = (*text.upper().split(), "</s>")
-        attention = np.eye(len(pieces), dtype=np.float32) if with_attention else None
+        attention = np.eye(len(pieces), dtype=np.float32)[:, None] if with_attention else None
         hypotheses = tuple(
             TargetText(
                 text.upper() + "!" * rank,

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from s2scli.errors import ConfigError
-from s2scli.model.recurrence import STATE_PARTS
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import (
     DecoderState,
@@ -15,7 +14,6 @@ from s2scli.model.states import (
     EncoderOutput,
     ModelOutput,
     Pairs,
-    StateShape,
 )
 from s2scli.special_ids import PAD_ID
 
@@ -48,23 +46,20 @@ class Seq2Seq(nn.Module):
         decoder = settings.decoder
         memory_dim = self.encoder.memory_dim
         self.connection = settings.connection.build(
-            self.encoder.final_shape,
-            memory_dim,
-            StateShape(STATE_PARTS[decoder.kind], decoder.num_layers, decoder.model_dim),
+            self.encoder.final_shape, memory_dim, decoder.state_shape
         )
         self.decoder = decoder.build(
-            self.target.output_dim,
-            memory_dim,
-            self.connection.vector_dim,
-            settings.attention.build(decoder.model_dim, memory_dim),
+            self.target.output_dim, memory_dim, self.connection.vector_dim, settings.attention
         )
+        self._check_sight(settings)
         self.output = nn.Linear(self.decoder.output_dim, target_vocab_size)
         self._tie(settings, joint)
 
     @property
-    def has_attention(self) -> bool:
-        """Whether there are attention weights to look at."""
-        return self.decoder.attention is not None
+    def attention_shape(self) -> tuple[int, int] | None:
+        """Layers and heads that attend, A = layers x heads maps in all; None without attention."""
+        shape: tuple[int, int] | None = self.decoder.attention_shape
+        return shape
 
     def encode(self, source: Tensor, lengths: Tensor) -> EncoderOutput:
         """Encode source ids [B, S] of these lengths [B]."""
@@ -72,12 +67,15 @@ class Seq2Seq(nn.Module):
 
     def start(self, encoder_output: EncoderOutput) -> DecoderState:
         """Return the decoder's state before the first token, one row for each sentence."""
-        return self.decoder.start(encoder_output, self.connection(encoder_output))
+        state: DecoderState = self.decoder.start(encoder_output, self.connection(encoder_output))
+        return state
 
-    def step(self, token_ids: Tensor, state: DecoderState) -> DecoderStep:
+    def step(
+        self, token_ids: Tensor, state: DecoderState, *, with_attention: bool = False
+    ) -> DecoderStep:
         """Read one token [N] in each row and say what may come next."""
         embedded = self.target(token_ids[:, None])
-        output = self.decoder(embedded, state)
+        output = self.decoder(embedded, state, with_attention=with_attention)
         weights = output.attention_weights
         return DecoderStep(
             self.logits(output.hidden[:, 0]),
@@ -85,16 +83,27 @@ class Seq2Seq(nn.Module):
             None if weights is None else weights[:, 0],
         )
 
-    def forward(self, batch: Pairs) -> ModelOutput:
+    def forward(self, batch: Pairs, *, with_attention: bool = False) -> ModelOutput:
         """Read every target of a batch at once (teacher forcing)."""
         state = self.start(self.encode(batch.source, batch.source_lengths))
-        output = self.decoder(self.target(batch.target_input), state)
+        embedded = self.target(batch.target_input)
+        output = self.decoder(embedded, state, with_attention=with_attention)
         return ModelOutput(output.hidden, output.attention_weights)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """The output layer: [..., D] to [..., V]."""
         logits: Tensor = self.output(hidden)
         return logits
+
+    def _check_sight(self, settings: ModelSettings) -> None:
+        """Refuse a decoder that would know nothing of the source."""
+        begins = settings.decoder.state_shape.parts and settings.connection.kind != "none"
+        if not (begins or self.connection.vector_dim or self.attention_shape):
+            raise ConfigError(
+                f"model.attention.kind: none leaves a {settings.decoder.kind} decoder with no sight "
+                f"of the source through a connection that is {settings.connection.kind}; choose an "
+                "attention, or a connection with every_step = true"
+            )
 
     def _tie(self, settings: ModelSettings, joint: bool) -> None:
         """Share embedding tables as the settings say."""

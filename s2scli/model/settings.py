@@ -7,13 +7,16 @@ from pydantic import Field
 from s2scli.model.attention.additive import AdditiveAttentionSettings
 from s2scli.model.attention.dot import DotAttentionSettings
 from s2scli.model.attention.general import GeneralAttentionSettings
+from s2scli.model.attention.multi_head import MultiHeadAttentionSettings
 from s2scli.model.attention.none import NoAttentionSettings
 from s2scli.model.attention.scaled_dot import ScaledDotAttentionSettings
 from s2scli.model.connection.last import LastConnectionSettings
 from s2scli.model.connection.none import NoConnectionSettings
 from s2scli.model.connection.projected import ProjectedConnectionSettings
 from s2scli.model.decoder.recurrent import RecurrentDecoderSettings
+from s2scli.model.decoder.transformer import TransformerDecoderSettings
 from s2scli.model.encoder.recurrent import RecurrentEncoderSettings
+from s2scli.model.encoder.transformer import TransformerEncoderSettings
 from s2scli.model.frontend.tokens import TokenFrontendSettings
 from s2scli.settings import Settings, setting
 
@@ -22,12 +25,19 @@ AttentionSettings = Annotated[
     | DotAttentionSettings
     | GeneralAttentionSettings
     | ScaledDotAttentionSettings
+    | MultiHeadAttentionSettings
     | NoAttentionSettings,
     Field(discriminator="kind"),
 ]
 ConnectionSettings = Annotated[
     LastConnectionSettings | ProjectedConnectionSettings | NoConnectionSettings,
     Field(discriminator="kind"),
+]
+EncoderSettings = Annotated[
+    RecurrentEncoderSettings | TransformerEncoderSettings, Field(discriminator="kind")
+]
+DecoderSettings = Annotated[
+    RecurrentDecoderSettings | TransformerDecoderSettings, Field(discriminator="kind")
 ]
 
 
@@ -36,10 +46,10 @@ class ModelSettings(Settings):
 
     source: TokenFrontendSettings = TokenFrontendSettings()
     target: TokenFrontendSettings = TokenFrontendSettings()
-    encoder: RecurrentEncoderSettings = RecurrentEncoderSettings()
+    encoder: EncoderSettings = RecurrentEncoderSettings()
     connection: ConnectionSettings = ProjectedConnectionSettings()
     attention: AttentionSettings = AdditiveAttentionSettings()
-    decoder: RecurrentDecoderSettings = RecurrentDecoderSettings()
+    decoder: DecoderSettings = RecurrentDecoderSettings()
     tie_embeddings: Literal["auto", "none", "target", "all"] = setting(
         "auto",
         "Share embeddings: the target's with the output layer (Press & Wolf 2017), or the "

@@ -1,7 +1,8 @@
 """The values that pass between the parts of a model, and between a model and search or training.
 
-Axes: B batch, S source length, T target length, D model, V vocabulary, L layers, N = B x beam:
-the beam's rows of one sentence stand together.
+Axes: B batch, S source length, T target length, D model, V vocabulary, L layers, A attention maps,
+N = B x beam: the beam's rows of one sentence stand together. A map is one head of one layer; they
+are counted layer by layer.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class StateShape:
-    """The shape of a recurrent state: `parts` tensors of [num_layers, B, dim] (LSTM has two)."""
+    """The shape of a recurrent state: `parts` tensors of [num_layers, B, dim] (LSTM has two).
+
+    A decoder without one has no parts, and `dim` is its width.
+    """
 
     parts: int
     num_layers: int
@@ -27,13 +31,20 @@ class EncoderOutput:
     Attributes:
         memory: encoder states, [B, S, D].
         memory_mask: True at real tokens, [B, S].
-        final_state: the state after the last token, each part [L, B, D]; empty for an encoder
-            that has none.
+        final_state: the state after the last token, each part [L, B, D]; of an encoder that has
+            none, the memory of the last real token.
+        padded: whether any place of the memory is padding.
     """
 
     memory: Tensor
     memory_mask: Tensor
     final_state: tuple[Tensor, ...]
+    padded: bool
+
+    @property
+    def attention_mask(self) -> Tensor | None:
+        """The mask attention needs: none where every token is real."""
+        return self.memory_mask if self.padded else None
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ class DecoderOutput(Generic[State]):
 
     Attributes:
         hidden: what the output layer reads, [N, T, D].
-        attention_weights: [N, T, S], or None without attention.
+        attention_weights: [N, T, A, S], or None without attention, or if not asked for.
         state: the state after the last step.
     """
 
@@ -89,7 +100,7 @@ class DecoderStep:
     Attributes:
         logits: [N, V].
         state: the state to hand to the next step.
-        attention_weights: [N, S], or None without attention.
+        attention_weights: [N, A, S], or None without attention, or if not asked for.
     """
 
     logits: Tensor
@@ -103,7 +114,7 @@ class ModelOutput:
 
     Attributes:
         hidden: what the output layer reads, [B, T, D].
-        attention_weights: [B, T, S], or None without attention.
+        attention_weights: [B, T, A, S], or None without attention, or if not asked for.
     """
 
     hidden: Tensor

@@ -144,7 +144,7 @@ def inspect_attention(
 
     if is_blank(source):
         raise UsageError("the text is empty: there is nothing to look at")
-    translator = Translator.load(folder, device)
+    translator = Translator.load(folder, device=device)
     if not translator.has_attention:
         raise UsageError(
             f"the recipe of {folder} ({translator.recipe.name}) has no attention to look at; "
@@ -215,14 +215,15 @@ def _map_of(translation: "Translation") -> AttentionMap:
     if not translation.hypotheses:
         raise CorpusError("the search found no translation of this text; give one with --target")
     best = translation.hypotheses[0]
-    if best.attention is None or not np.isfinite(best.attention).all():
+    weights = best.mean_attention
+    if weights is None or not np.isfinite(weights).all():
         raise CheckpointError(
             "the attention weights of this model are not numbers; its parameters are damaged"
         )
     return AttentionMap(
         translation.source_pieces,
         best.pieces,
-        best.attention,
+        weights,
         best.token_scores,
         translation.source,
         best.text,

@@ -200,16 +200,17 @@ def join_text(parts: Sequence[str]) -> str:
 def _block_diagonal(
     blocks: Sequence["NDArray[np.float32] | None"],
 ) -> "NDArray[np.float32] | None":
-    """Return one matrix with the blocks [T, S] along its diagonal; None if one is missing."""
+    """Return the blocks [T, A, S] along the diagonal of T and S; None if one is missing."""
     import numpy as np
 
     known = [block for block in blocks if block is not None]
     if len(known) < len(blocks):
         return None
-    whole = np.zeros(np.sum([block.shape for block in known], axis=0), np.float32)
+    rows, maps, columns = np.sum([block.shape for block in known], axis=0)
+    whole = np.zeros((rows, maps // len(known), columns), np.float32)
     row = column = 0
     for block in known:
-        rows, columns = block.shape
-        whole[row : row + rows, column : column + columns] = block
+        rows, _, columns = block.shape
+        whole[row : row + rows, :, column : column + columns] = block
         row, column = row + rows, column + columns
     return whole

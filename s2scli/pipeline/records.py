@@ -71,7 +71,8 @@ def _hypothesis(hypothesis: TargetText) -> dict[str, object]:
 
 def pharaoh(hypothesis: TargetText) -> str | None:
     """Return `source-target` pairs, one for each target token; None without attention."""
-    if hypothesis.attention is None:
+    weights = hypothesis.mean_attention
+    if weights is None:
         return None
-    sources = hypothesis.attention.argmax(axis=1)
+    sources = weights.argmax(axis=1)
     return " ".join(f"{source}-{target}" for target, source in enumerate(sources))

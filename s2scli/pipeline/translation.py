@@ -15,8 +15,8 @@ class TargetText:
         score: the ranking score (sum of log-probabilities / length^length_penalty).
         pieces: the target tokens with the end token, T of them.
         token_scores: the log-probability of each piece, [T].
-        attention: attention weights [T, S] over the source's pieces, or None where the model
-            has no attention.
+        attention: attention weights of each map over the source's pieces, [T, A, S], or None
+            where the model has no attention, or if they were not asked for.
         first_choices: in forced decoding whether each piece was the model's first choice, [T].
     """
 
@@ -26,6 +26,11 @@ class TargetText:
     token_scores: tuple[float, ...]
     attention: NDArray[np.float32] | None
     first_choices: tuple[bool, ...] = ()
+
+    @property
+    def mean_attention(self) -> NDArray[np.float32] | None:
+        """The mean of the attention maps, [T, S], or None."""
+        return None if self.attention is None else self.attention.mean(1)
 
 
 @dataclass(frozen=True)

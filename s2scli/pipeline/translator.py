@@ -13,13 +13,15 @@ from s2scli.data.batch import make_batch, make_source
 from s2scli.data.cleaning import is_blank, tidy
 from s2scli.data.example import TokenIds
 from s2scli.errors import UsageError
-from s2scli.model.seq2seq import Seq2Seq, pick_device
-from s2scli.pipeline.model_folder import load_model_folder
+from s2scli.model.seq2seq import pick_device
+from s2scli.pipeline.model_folder import LoadedModel, load_model_folder
 from s2scli.pipeline.records import one_line
 from s2scli.pipeline.translation import TargetText, Translation
 from s2scli.search.beam import beam_search
+from s2scli.search.ensemble import Ensemble
 from s2scli.search.forced import force
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.model import Model
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import load_settings
 from s2scli.special_ids import EOS_ID, UNK_ID
@@ -31,25 +33,39 @@ BATCH_TOKENS = 4096
 
 @dataclass(frozen=True)
 class Translator:
-    """A trained model with its tokenizers; `load` makes one from a model folder."""
+    """A trained model with its tokenizers; `load` makes one from a model folder, or several.
+
+    Attributes:
+        recipe: of the model; of an ensemble's first one, which says how to search.
+        model: the model, or an ensemble.
+        tokenizers: of both sides.
+        device: where the model is.
+        others: the recipes of an ensemble's further models.
+    """
 
     recipe: Recipe
-    model: Seq2Seq
+    model: Model[Any]
     tokenizers: Tokenizers
     device: torch.device
+    others: tuple[Recipe, ...] = ()
 
     @classmethod
-    def load(cls, folder: Path, device: str = "auto") -> Self:
-        """Read a model folder.
+    def load(cls, folder: Path, *others: Path, device: str = "auto") -> Self:
+        """Read a model folder; with others, an ensemble of their models.
 
         Raises:
-            MissingInputError: there is no model in `folder`.
-            CheckpointError: the folder is damaged or was written by a newer version.
+            MissingInputError: there is no model in a folder.
+            CheckpointError: a folder is damaged or was written by a newer version.
+            UsageError: the models do not share a tokenizer.
             ConfigError: there is no such device.
         """
         place = pick_device(device)
-        loaded = load_model_folder(folder, place)
-        return cls(loaded.recipe, loaded.model, loaded.tokenizers, place)
+        first, *more = (load_model_folder(path, place) for path in (folder, *others))
+        for other, path in zip(more, others, strict=True):
+            _check_tokenizers(first, folder, other, path)
+        model = Ensemble([one.model for one in (first, *more)]) if more else first.model
+        recipes = tuple(one.recipe for one in more)
+        return cls(first.recipe, model, first.tokenizers, place, recipes)
 
     @property
     def search_settings(self) -> SearchSettings:
@@ -58,13 +74,13 @@ class Translator:
 
     @property
     def max_source_tokens(self) -> int:
-        """Tokens of the longest source the model was trained on."""
-        return self.recipe.training.max_length
+        """Tokens of the longest source that every model was trained on."""
+        return min(recipe.training.max_length for recipe in (self.recipe, *self.others))
 
     @property
     def has_attention(self) -> bool:
         """Whether the model attends, so that there are weights to show."""
-        return self.model.has_attention
+        return self.model.attention_shape is not None
 
     def count_tokens(self, text: str) -> int:
         """Return the source tokens of `text`, without the end token."""
@@ -156,8 +172,18 @@ class Translator:
             found.score,
             tuple(tokenizer.piece(i) for i in found.token_ids),
             found.token_scores,
-            None if weights is None else weights[:, :source_length],
+            None if weights is None else weights[..., :source_length],
             found.first_choices,
+        )
+
+
+def _check_tokenizers(first: LoadedModel, folder: Path, other: LoadedModel, path: Path) -> None:
+    """Refuse two models whose tokens do not mean the same."""
+    mine, theirs = (loaded.tokenizers.digest for loaded in (first, other))
+    if mine != theirs:
+        raise UsageError(
+            f"{path}: its tokenizer ({theirs[:12]}) is not that of {folder} ({mine[:12]}); the "
+            "models of an ensemble share one: train them in one workspace"
         )
 
 

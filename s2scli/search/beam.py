@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s2scli.model.seq2seq import Seq2Seq
+from s2scli.model.states import DecoderState
 from s2scli.search.choosing import Candidates, alive, ended, expand
 from s2scli.search.filters import end_where, forbid
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.model import Encoded, Model
 from s2scli.search.ranking import best_possible, normalise
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import BOS_ID, EOS_ID
@@ -24,7 +25,7 @@ class Choice:
         token: the token each row took, [B, K].
         parent: the row of the step before that it continues, [B, K].
         log_prob: of that token, [B, K].
-        attention_weights: of the rows of the step before, [B, K', S], or None.
+        attention_weights: of the rows of the step before, [B, K', A, S], or None.
     """
 
     token: Tensor
@@ -52,7 +53,7 @@ class Ending:
         step: the number of choices before its end token.
         row: the row it ended from.
         log_prob: of the end token.
-        attention_weights: with which the end token was chosen, [S], or None.
+        attention_weights: with which the end token was chosen, [A, S], or None.
     """
 
     score: float
@@ -70,7 +71,7 @@ def longest_allowed(lengths: Tensor, settings: SearchSettings) -> Tensor:
 
 @torch.inference_mode()
 def beam_search(
-    model: Seq2Seq,
+    model: Model[Encoded],
     source: Tensor,
     lengths: Tensor,
     settings: SearchSettings,
@@ -79,10 +80,6 @@ def beam_search(
 ) -> list[tuple[Hypothesis, ...]]:
     """Return the `n_best` best outputs of each source, best first.
 
-    A sentence is finished, and leaves the batch, when no live hypothesis can rank above the
-    `n_best` that have ended, or, once `beam_size` have ended, when none does so now. The memory is
-    never copied for the beam.
-
     Args:
         model: in evaluation mode.
         source: source ids, [B, S].
@@ -90,22 +87,47 @@ def beam_search(
         settings: beam size, n-best, length penalty, longest output.
         with_attention: keep attention weights.
     """
-    device, sentences = source.device, source.shape[0]
+    state = model.start(model.encode(source, lengths))
+    longest = longest_allowed(lengths, settings).to(source.device)
+    return search_from(model, state, longest, settings, with_attention=with_attention)
+
+
+@torch.inference_mode()
+def search_from(
+    model: Model[Encoded],
+    state: DecoderState,
+    longest: Tensor,
+    settings: SearchSettings,
+    *,
+    with_attention: bool = True,
+) -> list[tuple[Hypothesis, ...]]:
+    """Return the `n_best` best outputs of each sentence that a state begins, best first.
+
+    A sentence is finished, and leaves the batch, when no live hypothesis can rank above the
+    `n_best` that have ended, or, once `beam_size` have ended, when none does so now. The memory is
+    never copied for the beam.
+
+    Args:
+        model: in evaluation mode.
+        state: before the first token, one row for each sentence.
+        longest: tokens each output may have, the end token counted, [B].
+        settings: beam size, n-best, length penalty.
+        with_attention: keep attention weights.
+    """
+    device, sentences = longest.device, len(longest)
     numbers = list(range(sentences))  # of the sentences still in the batch
     endings: list[list[Ending]] = [[] for _ in numbers]
     results: list[tuple[Hypothesis, ...]] = [()] * sentences
-    longest = longest_allowed(lengths, settings).to(device)
-    state = model.start(model.encode(source, lengths))
     tokens = torch.full((sentences, 1), BOS_ID, device=device)  # [B, K]
     scores = torch.zeros(sentences, 1, device=device)  # [B, K]
     history: list[Choice] = []
     while numbers:
-        step = model.step(tokens.flatten(), state)
+        step = model.step(tokens.flatten(), state, with_attention=with_attention)
         log_probs = step.logits.float().log_softmax(-1).view(*tokens.shape, -1)  # [B, K, V]
         log_probs = end_where(forbid(log_probs), longest <= len(history) + 1)
-        weights = step.attention_weights if with_attention else None
+        weights = step.attention_weights
         if weights is not None:
-            weights = weights.view(*tokens.shape, -1)  # [B, K, S]
+            weights = weights.view(*tokens.shape, *weights.shape[1:])  # [B, K, A, S]
         candidates = expand(scores, log_probs, settings.beam_size)
         _collect(endings, numbers, candidates, log_probs, weights, len(history), settings)
         live = alive(candidates, settings.beam_size)
@@ -210,6 +232,6 @@ def _hypothesis(ending: Ending, history: Sequence[Choice]) -> Hypothesis:
 def _stacked(
     weights: Sequence[Tensor | None],
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
-    """Return the weights of each step as [T, S] on the CPU, or None where there are none."""
+    """Return the weights of each step as [T, A, S] on the CPU, or None where there are none."""
     known = [weight for weight in weights if weight is not None]
     return torch.stack(known).float().cpu().numpy() if known else None

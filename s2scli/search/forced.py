@@ -5,9 +5,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.states import Pairs
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.model import Encoded, Model
 from s2scli.search.ranking import normalise
 
 
@@ -26,15 +26,18 @@ class ScoredPairs(Pairs, Protocol):
 
 
 @torch.inference_mode()
-def force(model: Seq2Seq, batch: ScoredPairs, length_penalty: float) -> list[Hypothesis]:
+def force(
+    model: Model[Encoded], batch: ScoredPairs, length_penalty: float, *, with_attention: bool = True
+) -> list[Hypothesis]:
     """Return each target of a batch with its scores and attention weights.
 
     Args:
         model: in evaluation mode.
         batch: sources and targets.
         length_penalty: the exponent of the ranking score.
+        with_attention: keep attention weights.
     """
-    output = model(batch)
+    output = model(batch, with_attention=with_attention)
     log_probs = model.logits(output.hidden).float().log_softmax(-1)  # [B, T, V]
     chosen = log_probs.gather(-1, batch.target_output[..., None]).squeeze(-1)  # [B, T]
     expected = log_probs.argmax(-1) == batch.target_output  # [B, T]
@@ -52,7 +55,7 @@ def force(model: Seq2Seq, batch: ScoredPairs, length_penalty: float) -> list[Hyp
                 tuple(scores.tolist()),
                 None
                 if weights is None
-                else weights[row, :length, :source_length].float().cpu().numpy(),
+                else weights[row, :length, :, :source_length].float().cpu().numpy(),
                 tuple(expected[row, :length].tolist()),
             )
         )

@@ -14,7 +14,8 @@ class Hypothesis:
         token_ids: the tokens with the end token, T of them.
         score: the ranking score.
         token_scores: the log-probability of each token, [T].
-        attention_weights: [T, S], or None where the model has none.
+        attention_weights: of each map, [T, A, S], or None where the model has none, or if they
+            were not asked for.
         first_choices: in forced decoding whether each token was the most probable one, [T].
     """
 

@@ -36,3 +36,20 @@ class SearchSettings(Settings):
                 f"n_best {self.n_best} needs a beam_size of at least as many, not {self.beam_size}"
             )
         return self
+
+
+class GenerateSettings(Settings):
+    """How many sentences are written from vectors, and how far they may stray."""
+
+    count: int = setting(10, "Sentences to write.", "sentences", ge=1, le=1_000_000)
+    seed: int = setting(1, "Seed of the vectors that are drawn.", ge=0, lt=2**63)
+    temperature: float = setting(
+        1.0,
+        "Multiplier of the standard deviation that vectors are drawn with; less is closer to what "
+        "is typical, or to the sentence.",
+        ge=0.0,
+        le=100.0,
+    )
+    steps: int = setting(
+        7, "Sentences from one to another, both ends counted.", "sentences", ge=2, le=10_000
+    )

@@ -12,7 +12,8 @@ from s2scli.errors import ConfigError
 from s2scli.model.attention.additive import AdditiveAttention, AdditiveAttentionSettings
 from s2scli.model.attention.dot import DotAttentionSettings
 from s2scli.model.attention.general import GeneralAttention, GeneralAttentionSettings
-from s2scli.model.attention.memory import Attention, attend, prepare
+from s2scli.model.attention.memory import Attention
+from s2scli.model.attention.multi_head import MultiHeadAttention, MultiHeadAttentionSettings
 from s2scli.model.attention.none import NoAttentionSettings
 from s2scli.model.attention.scaled_dot import ScaledDotAttention, ScaledDotAttentionSettings
 
@@ -48,6 +49,7 @@ ATTENTIONS: dict[str, Callable[[int, int], Attention]] = {
     "additive": AdditiveAttentionSettings(attention_dim=6).build,
     "dot": DotAttentionSettings().build,
     "general": GeneralAttentionSettings().build,
+    "multi_head": MultiHeadAttentionSettings(num_heads=2).build,
     "scaled_dot": ScaledDotAttentionSettings(attention_dim=6).build,
 }
 
@@ -58,51 +60,92 @@ def attention(request: pytest.FixtureRequest) -> Attention:
     return ATTENTIONS[request.param](WIDTH, WIDTH)
 
 
+def read(
+    attention: Attention, query: torch.Tensor, memory: torch.Tensor, mask: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    found = attention.attend(query, attention.prepare(memory, mask), with_weights=True)
+    assert found.weights is not None
+    return found.context, found.weights
+
+
 def test_equals_a_loop_over_queries_and_states(attention: Attention) -> None:
     torch.manual_seed(1)
     query, memory = torch.randn(SENTENCES, STEPS, WIDTH), torch.randn(SENTENCES, LENGTH, WIDTH)
     lengths = [5, 3]
     mask = torch.tensor([[place < length for place in range(LENGTH)] for length in lengths])
-    context, weights = attend(attention, query, prepare(attention, memory, mask))
+    context, weights = read(attention, query, memory, mask)
     for sentence, length in enumerate(lengths):
         for step in range(STEPS):
-            scores = [
-                plain_score(
-                    attention, numbers(query[sentence, step]), numbers(memory[sentence, place])
-                )
-                for place in range(length)
-            ]
-            exponentials = [math.exp(score) for score in scores]
-            expected = np.array(exponentials) / sum(exponentials)
-            np.testing.assert_allclose(
-                weights[sentence, step, :length].detach(), expected, atol=1e-5
+            heads, blended = plain_attention(
+                attention, numbers(query[sentence, step]), numbers(memory[sentence, :length])
             )
-            blended = sum(w * numbers(memory[sentence, j]) for j, w in enumerate(expected))
+            np.testing.assert_allclose(
+                weights[sentence, step, :, :length].detach(), heads, atol=1e-5
+            )
             np.testing.assert_allclose(context[sentence, step].detach(), blended, atol=1e-5)
+
+
+def softmax(scores: Array) -> Array:
+    exponentials = np.exp(scores - scores.max())
+    weights: Array = exponentials / exponentials.sum()
+    return weights
+
+
+def plain_attention(attention: Attention, query: Array, memory: Array) -> tuple[Array, Array]:
+    """Weights [H, S] and context of one query, one score after the other."""
+    if isinstance(attention, MultiHeadAttention):
+        return plain_heads(attention, query, memory)
+    weights = softmax(np.array([plain_score(attention, query, key) for key in memory]))
+    return weights[None], weights @ memory
+
+
+def plain_heads(attention: MultiHeadAttention, query: Array, memory: Array) -> tuple[Array, Array]:
+    """Vaswani et al. 2017, 3.2.2, head by head."""
+    queries = numbers(attention.query.weight) @ query + numbers(attention.query.bias)
+    both = memory @ numbers(attention.key_value.weight).T + numbers(attention.key_value.bias)
+    keys, values = both[:, :WIDTH], both[:, WIDTH:]
+    width = WIDTH // attention.num_heads
+    weights, contexts = [], []
+    for head in range(attention.num_heads):
+        mine = slice(head * width, (head + 1) * width)
+        weights.append(softmax(keys[:, mine] @ queries[mine] / math.sqrt(width)))
+        contexts.append(weights[-1] @ values[:, mine])
+    context = numbers(attention.output.weight) @ np.concatenate(contexts)
+    return np.stack(weights), context + numbers(attention.output.bias)
+
+
+def test_no_mask_is_a_mask_of_real_tokens(attention: Attention) -> None:
+    query, memory = torch.randn(SENTENCES, STEPS, WIDTH), torch.randn(SENTENCES, LENGTH, WIDTH)
+    mask = torch.ones(SENTENCES, LENGTH, dtype=torch.bool)
+    masked, bare = read(attention, query, memory, mask), read(attention, query, memory, None)
+    torch.testing.assert_close(masked, bare)
 
 
 def test_weights_sum_to_one_and_are_zero_on_padding(attention: Attention) -> None:
     torch.manual_seed(1)
     query, memory = torch.randn(SENTENCES, STEPS, WIDTH), torch.randn(SENTENCES, LENGTH, WIDTH)
     mask = torch.tensor([[True] * 5, [True, True, False, False, False]])
-    _, weights = attend(attention, query, prepare(attention, memory, mask))
-    torch.testing.assert_close(weights.sum(-1), torch.ones(SENTENCES, STEPS))
-    assert weights[1, :, 2:].abs().max() == 0
+    _, weights = read(attention, query, memory, mask)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(SENTENCES, STEPS, attention.num_heads))
+    assert weights[1, :, :, 2:].abs().max() == 0
 
 
 def test_rows_of_a_beam_share_one_memory(attention: Attention) -> None:
     torch.manual_seed(1)
     beam = 4
-    query = torch.randn(SENTENCES * beam, 1, WIDTH)
+    query = torch.randn(SENTENCES * beam, 2, WIDTH)
     memory = torch.randn(SENTENCES, LENGTH, WIDTH)
     mask = torch.tensor([[True] * 5, [True, True, True, False, False]])
-    shared, _ = attend(attention, query, prepare(attention, memory, mask))
-    repeated, _ = attend(
-        attention,
-        query,
-        prepare(attention, memory.repeat_interleave(beam, 0), mask.repeat_interleave(beam, 0)),
+    shared = read(attention, query, memory, mask)
+    repeated = read(
+        attention, query, memory.repeat_interleave(beam, 0), mask.repeat_interleave(beam, 0)
     )
     torch.testing.assert_close(shared, repeated)
+
+
+def test_heads_share_the_width() -> None:
+    with pytest.raises(ConfigError, match=r"model\.attention\.num_heads: 3 heads cannot share 8"):
+        MultiHeadAttentionSettings(num_heads=3).build(8, 6)
 
 
 def test_dot_refuses_different_widths() -> None:

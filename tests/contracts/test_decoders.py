@@ -12,20 +12,40 @@ each_model = pytest.mark.parametrize("tree", MODELS.values(), ids=MODELS.keys())
 @each_model
 def test_step_by_step_equals_all_at_once(tree: Tree) -> None:
     model, batch = make_model(tree), small_batch()
-    output = model(batch)
+    output = model(batch, with_attention=True)
     logits = model.logits(output.hidden)
     assert logits.shape == (3, 5, VOCAB_SIZE)
     state = model.start(model.encode(batch.source, batch.source_lengths))
     for place in range(batch.target_input.shape[1]):
-        step = model.step(batch.target_input[:, place], state)
-        torch.testing.assert_close(step.logits, logits[:, place], atol=1e-5, rtol=1e-4)
+        step = model.step(batch.target_input[:, place], state, with_attention=True)
+        torch.testing.assert_close(step.logits, logits[:, place], atol=1e-4, rtol=1e-3)
         if step.attention_weights is not None:
             assert output.attention_weights is not None
             torch.testing.assert_close(
-                step.attention_weights, output.attention_weights[:, place], atol=1e-5, rtol=1e-4
+                step.attention_weights, output.attention_weights[:, place], atol=1e-4, rtol=1e-3
             )
         state = step.state
-    assert (output.attention_weights is None) == (not model.has_attention)
+    assert (output.attention_weights is None) == (model.attention_shape is None)
+    if output.attention_weights is not None and model.attention_shape is not None:
+        layers, heads = model.attention_shape
+        assert output.attention_weights.shape == (3, 5, layers * heads, 5)
+        torch.testing.assert_close(
+            output.attention_weights.sum(-1), torch.ones(3, 5, layers * heads)
+        )
+    assert model(batch).attention_weights is None
+
+
+@each_model
+def test_many_steps_go_on_from_any_place(tree: Tree) -> None:
+    model, batch = make_model(tree), small_batch()
+    whole = model(batch).hidden
+    state = model.start(model.encode(batch.source, batch.source_lengths))
+    embedded = model.target(batch.target_input)
+    first = model.decoder(embedded[:, :2], state, with_attention=False)
+    rest = model.decoder(embedded[:, 2:], first.state, with_attention=False)
+    torch.testing.assert_close(
+        torch.cat([first.hidden, rest.hidden], 1), whole, atol=1e-4, rtol=1e-3
+    )
 
 
 @each_model
@@ -36,10 +56,11 @@ def test_a_batch_equals_its_rows(tree: Tree) -> None:
         alone = type(batch)(
             batch.source[row : row + 1, : batch.source_lengths[row]],
             batch.source_lengths[row : row + 1],
-            batch.target[row : row + 1],
+            batch.target_input[row : row + 1],
+            batch.target_output[row : row + 1],
         )
         torch.testing.assert_close(
-            model.logits(model(alone).hidden)[0], together[row], atol=1e-5, rtol=1e-4
+            model.logits(model(alone).hidden)[0], together[row], atol=1e-4, rtol=1e-3
         )
 
 
@@ -68,7 +89,7 @@ def test_sentences_can_leave(tree: Tree) -> None:
     tokens = torch.tensor([4, 5, 6, 7, 8, 9])
     all_rows = model.step(tokens, beams).logits
     kept = model.step(tokens[[0, 1, 4, 5]], beams.keep(torch.tensor([0, 2]))).logits
-    torch.testing.assert_close(kept, all_rows[[0, 1, 4, 5]], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(kept, all_rows[[0, 1, 4, 5]], atol=1e-4, rtol=1e-3)
 
 
 @each_model

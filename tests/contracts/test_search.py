@@ -73,8 +73,8 @@ def test_a_wide_beam_is_exhaustive(tree: Tree, penalty: float) -> None:
     found = beam_search(model, source, lengths, settings)[0]
     assert [hypothesis.token_ids for hypothesis in found] == [each.token_ids for each in best]
     for mine, theirs in zip(found, best, strict=True):
-        assert mine.score == pytest.approx(theirs.score, abs=1e-5)
-        assert mine.token_scores == pytest.approx(theirs.token_scores, abs=1e-5)
+        assert mine.score == pytest.approx(theirs.score, abs=1e-4)
+        assert mine.token_scores == pytest.approx(theirs.token_scores, abs=1e-4)
 
 
 @each_model
@@ -101,10 +101,10 @@ def test_scores_equal_forced_decoding(tree: Tree) -> None:
             assert found.token_scores == pytest.approx(forced.token_scores, abs=1e-4)
             total = sum(found.token_scores) / len(found.token_ids) ** 0.7
             assert found.score == pytest.approx(total, abs=1e-4)
-            if model.has_attention:
+            if model.attention_shape:
                 assert found.attention_weights is not None
                 assert forced.attention_weights is not None
-                assert found.attention_weights == pytest.approx(forced.attention_weights, abs=1e-5)
+                assert found.attention_weights == pytest.approx(forced.attention_weights, abs=1e-4)
 
 
 def test_n_best_are_sorted_and_distinct() -> None:
@@ -153,7 +153,7 @@ class Counting:
     def start(self, encoder_output: None) -> Steps:
         return Steps(0)
 
-    def step(self, token_ids: torch.Tensor, state: Steps) -> DecoderStep:
+    def step(self, token_ids: torch.Tensor, state: Steps, *, with_attention: bool) -> DecoderStep:
         probs = torch.full((len(token_ids), 8), 0.01)
         probs[:, EOS_ID], probs[:, 4] = (0.04, 0.9) if state.count < 8 else (0.9, 0.04)
         return DecoderStep(probs.log(), Steps(state.count + 1), None)

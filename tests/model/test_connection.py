@@ -10,7 +10,9 @@ FINAL, INITIAL = StateShape(2, 1, 6), StateShape(2, 3, 4)
 def encoder_output() -> EncoderOutput:
     torch.manual_seed(0)
     mask = torch.tensor([[True, True, True], [True, False, False]])
-    return EncoderOutput(torch.randn(2, 3, 6), mask, (torch.randn(1, 2, 6), torch.randn(1, 2, 6)))
+    return EncoderOutput(
+        torch.randn(2, 3, 6), mask, (torch.randn(1, 2, 6), torch.randn(1, 2, 6)), True
+    )
 
 
 def test_the_mean_leaves_padding_out() -> None:

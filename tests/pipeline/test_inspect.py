@@ -22,7 +22,7 @@ class Oracle:
     def search(self, texts: list[str], settings: SearchSettings) -> list[Translation]:
         if self.weights is None:
             return [Translation(texts[0], ("▁a", "</s>"), ())]
-        attention = np.array(self.weights, np.float32)
+        attention = np.array(self.weights, np.float32)[:, None]
         found = TargetText("x", -1.0, ("▁x", "</s>"), (-0.5, -0.5), attention)
         return [Translation(texts[0], ("▁a", "</s>"), (found,))]
 

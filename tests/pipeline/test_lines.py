@@ -120,7 +120,7 @@ def test_joined_translations_keep_scores_and_attention_apart() -> None:
     assert found.pieces == ("A", "B", "</s>", "C", "</s>")
     assert found.score == pytest.approx(5 * -0.5 / 5**0.5)
     assert found.attention is not None
-    np.testing.assert_array_equal(found.attention, np.eye(5))
+    np.testing.assert_array_equal(found.attention, np.eye(5)[:, None])
     bare = join_translations(StubTranslator().search(["a"], SEARCH, with_attention=False), 1.0)
     assert bare.hypotheses[0].attention is None
 

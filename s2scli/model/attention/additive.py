@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from s2scli.model.attention.memory import Attended, AttendedMemory, blend
 from s2scli.settings import Settings, setting
 
 
@@ -22,16 +23,22 @@ class AdditiveAttentionSettings(Settings):
 class AdditiveAttention(nn.Module):
     """Scores by a network with one hidden layer."""
 
+    num_heads = 1
+
     def __init__(self, query_dim: int, memory_dim: int, attention_dim: int) -> None:
         super().__init__()
+        self.output_dim = memory_dim
         self.query = nn.Linear(query_dim, attention_dim, bias=False)
         self.key = nn.Linear(memory_dim, attention_dim)
         self.weight = nn.Linear(attention_dim, 1, bias=False)
 
-    def make_keys(self, memory: Tensor) -> Tensor:
-        """[B, S, D] to [B, S, K]."""
-        keys: Tensor = self.key(memory)
-        return keys
+    def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:
+        """Make the keys of a memory [B, S, D], once for each sentence."""
+        return AttendedMemory(self.key(memory), memory, mask)
+
+    def attend(self, query: Tensor, memory: AttendedMemory, *, with_weights: bool) -> Attended:
+        """Read the memory with queries [N, T, Dq]."""
+        return blend(self.score, query, memory)
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
         """[B, Q, Dq] and [B, S, K] to [B, Q, S].

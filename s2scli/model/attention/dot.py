@@ -5,6 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from s2scli.errors import ConfigError
+from s2scli.model.attention.memory import Attended, AttendedMemory, blend
 from s2scli.settings import Settings, setting
 
 
@@ -25,15 +26,25 @@ class DotAttentionSettings(Settings):
                 f"model.decoder.model_dim {query_dim} and a memory of {memory_dim}; "
                 "choose general or additive, or change the widths"
             )
-        return DotAttention()
+        return DotAttention(memory_dim)
 
 
 class DotAttention(nn.Module):
     """Scores by the dot product; has no weights."""
 
-    def make_keys(self, memory: Tensor) -> Tensor:
-        """The memory itself, [B, S, D]."""
-        return memory
+    num_heads = 1
+
+    def __init__(self, memory_dim: int) -> None:
+        super().__init__()
+        self.output_dim = memory_dim
+
+    def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:
+        """The keys are the memory itself, [B, S, D]."""
+        return AttendedMemory(memory, memory, mask)
+
+    def attend(self, query: Tensor, memory: AttendedMemory, *, with_weights: bool) -> Attended:
+        """Read the memory with queries [N, T, Dq]."""
+        return blend(self.score, query, memory)
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
         """[B, Q, D] and [B, S, D] to [B, Q, S]."""

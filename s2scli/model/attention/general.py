@@ -4,6 +4,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from s2scli.model.attention.memory import Attended, AttendedMemory, blend
 from s2scli.settings import Settings, setting
 
 
@@ -20,14 +21,20 @@ class GeneralAttentionSettings(Settings):
 class GeneralAttention(nn.Module):
     """Scores by q . W k; W k is computed once for each sentence."""
 
+    num_heads = 1
+
     def __init__(self, query_dim: int, memory_dim: int) -> None:
         super().__init__()
+        self.output_dim = memory_dim
         self.key = nn.Linear(memory_dim, query_dim, bias=False)
 
-    def make_keys(self, memory: Tensor) -> Tensor:
-        """[B, S, D] to [B, S, Dq]."""
-        keys: Tensor = self.key(memory)
-        return keys
+    def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:
+        """Make the keys of a memory [B, S, D], once for each sentence."""
+        return AttendedMemory(self.key(memory), memory, mask)
+
+    def attend(self, query: Tensor, memory: AttendedMemory, *, with_weights: bool) -> Attended:
+        """Read the memory with queries [N, T, Dq]."""
+        return blend(self.score, query, memory)
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
         """[B, Q, Dq] and [B, S, Dq] to [B, Q, S]."""

@@ -4,6 +4,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from s2scli.model.attention.memory import Attended, AttendedMemory, blend
 from s2scli.settings import Settings, setting
 
 
@@ -21,16 +22,22 @@ class ScaledDotAttentionSettings(Settings):
 class ScaledDotAttention(nn.Module):
     """Scores by the dot product of projections, divided by the root of their width."""
 
+    num_heads = 1
+
     def __init__(self, query_dim: int, memory_dim: int, attention_dim: int) -> None:
         super().__init__()
+        self.output_dim = memory_dim
         self.query = nn.Linear(query_dim, attention_dim, bias=False)
         self.key = nn.Linear(memory_dim, attention_dim, bias=False)
         self.scale = attention_dim**-0.5
 
-    def make_keys(self, memory: Tensor) -> Tensor:
-        """[B, S, D] to [B, S, d_k]."""
-        keys: Tensor = self.key(memory)
-        return keys
+    def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:
+        """Make the keys of a memory [B, S, D], once for each sentence."""
+        return AttendedMemory(self.key(memory), memory, mask)
+
+    def attend(self, query: Tensor, memory: AttendedMemory, *, with_weights: bool) -> Attended:
+        """Read the memory with queries [N, T, Dq]."""
+        return blend(self.score, query, memory)
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
         """[B, Q, Dq] and [B, S, d_k] to [B, Q, S]."""

@@ -21,25 +21,27 @@ class LastConnectionSettings(Settings):
         Raises:
             ConfigError: encoder and decoder have states of different shapes.
         """
+        if not initial.parts and self.every_step:
+            return LastConnection(final.dim, begins=False)
         if final != initial:
             raise ConfigError(
                 "model.connection.kind: last needs an encoder and a decoder of one cell, depth and "
                 f"width; found {_words(final)} and {_words(initial)}; choose projected or mean"
             )
-        return LastConnection(final.dim if self.every_step else 0)
+        return LastConnection(final.dim if self.every_step else 0, begins=True)
 
 
 class LastConnection(nn.Module):
     """Hands the state over; has no weights."""
 
-    def __init__(self, vector_dim: int) -> None:
+    def __init__(self, vector_dim: int, *, begins: bool) -> None:
         super().__init__()
-        self.vector_dim = vector_dim
+        self.vector_dim, self.begins = vector_dim, begins
 
     def forward(self, output: EncoderOutput) -> Connected:
         """Return the decoder's first state."""
         vector = output.final_state[0][-1] if self.vector_dim else None  # [B, D]
-        return Connected(output.final_state, vector)
+        return Connected(output.final_state if self.begins else (), vector)
 
 
 def _words(shape: StateShape) -> str:

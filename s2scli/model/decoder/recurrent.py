@@ -6,14 +6,16 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from s2scli.model.attention.memory import AttendedMemory, Attention, attend, prepare
+from s2scli.model.attention.memory import Attended, AttendedMemory
+from s2scli.model.decoder.settings import AttentionBuilder
 from s2scli.model.recurrence import (
+    STATE_PARTS,
     Cell,
     make_recurrence,
     pack_state,
     unpack_state,
 )
-from s2scli.model.states import Connected, DecoderOutput, EncoderOutput
+from s2scli.model.states import Connected, DecoderOutput, EncoderOutput, StateShape
 from s2scli.settings import Settings, setting
 
 
@@ -46,8 +48,13 @@ class RecurrentDecoderSettings(Settings):
         None, "Width of the readout; the embedding's width if not given.", "units", ge=1, le=16384
     )
 
+    @property
+    def state_shape(self) -> StateShape:
+        """The shape of the state that a connection begins."""
+        return StateShape(STATE_PARTS[self.kind], self.num_layers, self.model_dim)
+
     def build(
-        self, input_dim: int, memory_dim: int, vector_dim: int, attention: Attention | None
+        self, input_dim: int, memory_dim: int, vector_dim: int, attention: AttentionBuilder
     ) -> "RecurrentDecoder":
         """Return the decoder over token vectors of `input_dim`."""
         return RecurrentDecoder(self, input_dim, memory_dim, vector_dim, attention)
@@ -100,14 +107,15 @@ class RecurrentDecoder(nn.Module):
         input_dim: int,
         memory_dim: int,
         vector_dim: int,
-        attention: Attention | None,
+        attention: AttentionBuilder,
     ) -> None:
         super().__init__()
-        self.attention = attention
-        self.attends_before = attention is not None and settings.attend == "before"
+        self.attention = attention.build(settings.model_dim, memory_dim)
+        self.attention_shape = None if self.attention is None else (1, self.attention.num_heads)
+        self.attends_before = self.attention is not None and settings.attend == "before"
         self.feeds_readout = settings.input_feeding
         self.deep_output = settings.deep_output
-        context_dim = 0 if attention is None else memory_dim
+        context_dim = 0 if self.attention is None else self.attention.output_dim
         self.readout: nn.Module
         if settings.readout == "state":
             self.readout, self.output_dim = nn.Identity(), settings.model_dim
@@ -137,23 +145,28 @@ class RecurrentDecoder(nn.Module):
         return RecurrentState(
             hidden,
             hidden[0].new_zeros(sentences, self.output_dim) if self.feeds_readout else None,
-            prepare(self.attention, output.memory, output.memory_mask) if self.attention else None,
+            None
+            if self.attention is None
+            else self.attention.prepare(output.memory, output.attention_mask),
             connected.vector,
             sentences,
         )
 
-    def forward(self, embedded: Tensor, state: RecurrentState) -> DecoderOutput[RecurrentState]:
+    def forward(
+        self, embedded: Tensor, state: RecurrentState, *, with_attention: bool
+    ) -> DecoderOutput[RecurrentState]:
         """Run T steps.
 
         Args:
             embedded: vectors of the tokens read, [N, T, E].
             state: the state before them, for N rows.
+            with_attention: return the weights too.
         """
         if not (self.attends_before or self.feeds_readout):
-            return self._unroll(embedded, state)
+            return self._unroll(embedded, state, with_attention)
         outputs: list[DecoderOutput[RecurrentState]] = []
         for token in torch.split(embedded, 1, dim=1):  # [N, 1, E]
-            step = self._unroll(token, state)
+            step = self._unroll(token, state, with_attention)
             state = step.state
             outputs.append(step)
         weights = [step.attention_weights for step in outputs if step.attention_weights is not None]
@@ -163,22 +176,25 @@ class RecurrentDecoder(nn.Module):
             state,
         )
 
-    def _unroll(self, embedded: Tensor, state: RecurrentState) -> DecoderOutput[RecurrentState]:
+    def _unroll(
+        self, embedded: Tensor, state: RecurrentState, with_attention: bool
+    ) -> DecoderOutput[RecurrentState]:
         """Run steps whose inputs are all known: T of them, or one where the last output feeds."""
         rows, steps, _ = embedded.shape
         inputs = [embedded]
-        context = weights = None
+        read = None
         vector = self._vector(state, rows, steps)
         if vector is not None:
             inputs.append(vector)
         if self.attends_before:
-            context, weights = self._attend(state.hidden[0][-1][:, None], state)
-            inputs.append(context)
+            read = self._attend(state.hidden[0][-1][:, None], state, with_attention)
+            inputs.append(read.context)
         if state.readout is not None:
             inputs.append(state.readout[:, None])
         recurrent, final = self.recurrence(torch.cat(inputs, dim=-1), pack_state(state.hidden))
         if self.attention is not None and not self.attends_before:
-            context, weights = self._attend(recurrent, state)
+            read = self._attend(recurrent, state, with_attention)
+        context = None if read is None else read.context
         seen = [recurrent] if self.sees_state_only else [recurrent, context, vector]
         if self.deep_output and not self.sees_state_only:
             seen.append(embedded)
@@ -188,11 +204,12 @@ class RecurrentDecoder(nn.Module):
             hidden=unpack_state(final),
             readout=hidden[:, -1] if self.feeds_readout else None,
         )
+        weights = read.weights if read is not None and with_attention else None
         return DecoderOutput(hidden, weights, after)
 
-    def _attend(self, query: Tensor, state: RecurrentState) -> tuple[Tensor, Tensor]:
+    def _attend(self, query: Tensor, state: RecurrentState, with_weights: bool) -> Attended:
         assert self.attention is not None and state.attended is not None
-        return attend(self.attention, query, state.attended)
+        return self.attention.attend(query, state.attended, with_weights=with_weights)
 
     def _vector(self, state: RecurrentState, rows: int, steps: int) -> Tensor | None:
         """Return the summary for every row and step, [N, T, C]."""

@@ -69,6 +69,7 @@ class RecurrentEncoder(nn.Module):
             self.dropout(memory),
             length_mask(lengths, width, memory.device),
             tuple(self._join_directions(part) for part in unpack_state(final)),
+            padded=int(lengths.min()) < width,
         )
 
     def _join_directions(self, part: Tensor) -> Tensor:

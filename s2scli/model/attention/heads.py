@@ -1,0 +1,62 @@
+"""The arithmetic of multi-head attention: heads side by side, through one fused kernel.
+
+On a processor the kernel is slow in bfloat16 (backward takes four to ten times as long as the
+products it is made of), so that there the products are taken one by one.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def split_heads(values: Tensor, num_heads: int) -> Tensor:
+    """[B, T, H x K] to [B, H, T, K]."""
+    batch, steps, width = values.shape
+    return values.view(batch, steps, num_heads, width // num_heads).transpose(1, 2)
+
+
+def join_heads(values: Tensor) -> Tensor:
+    """[B, H, T, K] to [B, T, H x K]."""
+    return values.transpose(1, 2).flatten(2)
+
+
+def attend_heads(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    *,
+    causal: bool = False,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Return softmax(Q K' / sqrt(K)) V of each head (Vaswani et al. 2017, eq. 1), [B, H, Q, K].
+
+    Args:
+        query: [B, H, Q, K].
+        key: [B, H, S, K].
+        value: [B, H, S, K].
+        mask: True where a query may look, broadcast to [B, H, Q, S]; None is everywhere.
+        causal: query i may look at keys up to i only; then `mask` must be None.
+        dropout: of the weights.
+    """
+    if query.is_cuda or query.dtype == torch.float32:
+        return F.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, is_causal=causal, dropout_p=dropout
+        )
+    if causal:
+        mask = causal_mask(query.shape[2], 0, query.device)
+    weights = F.dropout(head_weights(query, key, mask), dropout)
+    return weights.to(value.dtype) @ value
+
+
+def head_weights(query: Tensor, key: Tensor, mask: Tensor | None) -> Tensor:
+    """Return softmax(Q K' / sqrt(K)), what `attend_heads` blends with, [B, H, Q, S]."""
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    return torch.softmax(scores, -1)
+
+
+def causal_mask(steps: int, past: int, device: torch.device) -> Tensor:
+    """Return the mask of `steps` queries behind `past` keys, True up to each, [T, P + T]."""
+    return torch.ones(steps, past + steps, dtype=torch.bool, device=device).tril(past)

@@ -1,0 +1,79 @@
+"""Multi-head attention: several scaled dot products side by side."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from s2scli.errors import ConfigError
+from s2scli.model.attention.heads import attend_heads, head_weights, join_heads, split_heads
+from s2scli.model.attention.memory import Attended, AttendedMemory
+from s2scli.model.layers.linear import make_linear
+from s2scli.settings import Settings, setting
+
+
+class MultiHeadAttentionSettings(Settings):
+    """Concat(head_1, ..., head_H) W, each a scaled dot product (Vaswani et al. 2017, 3.2.2)."""
+
+    kind: Literal["multi_head"] = setting("multi_head", "Several heads (Vaswani et al. 2017).")
+    num_heads: int = setting(4, "Heads; they share the decoder's width.", "heads", ge=1, le=256)
+    dropout: float = setting(0.0, "Dropout on the weights.", "probability", ge=0.0, lt=1.0)
+
+    def build(self, query_dim: int, memory_dim: int) -> "MultiHeadAttention":
+        """Return the attention of queries over a memory.
+
+        Raises:
+            ConfigError: the decoder's width cannot be shared out among the heads.
+        """
+        check_heads("model.attention.num_heads", self.num_heads, query_dim)
+        return MultiHeadAttention(query_dim, memory_dim, self.num_heads, self.dropout)
+
+
+class MultiHeadAttention(nn.Module):
+    """Projects, attends with each head, joins and projects back to the query's width."""
+
+    def __init__(self, query_dim: int, memory_dim: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.num_heads, self.output_dim, self.dropout = num_heads, query_dim, dropout
+        self.query = make_linear(query_dim, query_dim)
+        self.key_value = make_linear(memory_dim, query_dim, parts=2)
+        self.output = make_linear(query_dim, query_dim)
+
+    def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:
+        """Make keys and values [B, H, S, K] of a memory [B, S, D], once for each sentence."""
+        keys, values = self.key_value(memory).chunk(2, -1)
+        return AttendedMemory(
+            split_heads(keys, self.num_heads), split_heads(values, self.num_heads), mask
+        )
+
+    def attend(self, query: Tensor, memory: AttendedMemory, *, with_weights: bool) -> Attended:
+        """Read the memory with queries [N, T, Dq]."""
+        rows, steps, width = query.shape
+        sentences = memory.keys.shape[0]
+        grouped = self.query(query).view(sentences, -1, width)  # [B, (N / B) x T, Dq]
+        queries = split_heads(grouped, self.num_heads)  # [B, H, Q, K]
+        mask = None if memory.mask is None else memory.mask[:, None, None, :]
+        found = attend_heads(
+            queries,
+            memory.keys,
+            memory.values,
+            mask,
+            dropout=self.dropout if self.training else 0.0,
+        )
+        context = self.output(join_heads(found)).view(rows, steps, -1)
+        if not with_weights:
+            return Attended(context, None)
+        weights = head_weights(queries, memory.keys, mask).transpose(1, 2)  # [B, Q, H, S]
+        return Attended(context, weights.reshape(rows, steps, self.num_heads, -1))
+
+
+def check_heads(name: str, num_heads: int, width: int) -> None:
+    """Refuse heads that cannot share a width.
+
+    Raises:
+        ConfigError: `width` is no multiple of `num_heads`.
+    """
+    if width % num_heads:
+        raise ConfigError(
+            f"{name}: {num_heads} heads cannot share {width} units; choose a number of heads that "
+            "divides the width"
+        )
