@@ -16,19 +16,22 @@ __version__ = "0.1.0"
 __all__ = ["load"]
 
 
-def load(folder: "str | Path", device: str = "auto") -> "Translator":
+def load(folder: "str | Path", *others: "str | Path", device: str = "auto") -> "Translator":
     """Load a model folder and return something that translates.
 
     Args:
         folder: a model folder written by `s2s train`, wherever it was copied to.
+        others: more of them, for an ensemble: the mean of the models' probabilities decides on
+            every token.
         device: `cpu`, `cuda` or `auto` (a GPU where there is one).
 
     Raises:
-        MissingInputError: there is no model in `folder`.
-        CheckpointError: the folder is damaged or was written by a newer version.
+        MissingInputError: there is no model in a folder.
+        CheckpointError: a folder is damaged or was written by a newer version.
+        UsageError: the models do not share a tokenizer.
     """
     from pathlib import Path
 
     from s2scli.pipeline.translator import Translator
 
-    return Translator.load(Path(folder), device)
+    return Translator.load(Path(folder), *map(Path, others), device=device)

@@ -7,6 +7,9 @@ from s2scli import load
 from s2scli.errors import ConfigError, MissingInputError, UsageError
 from s2scli.pipeline.translator import Translator
 from s2scli.search.settings import SearchSettings
+from tests.folders import write_model
+
+DOT = 'model.attention={kind="dot"}'
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +79,25 @@ def test_unknown_characters_are_counted(model: Translator) -> None:
     known, odd = model.search(["one two", "one 犬 two"], model.search_settings)
     assert known.unknown_tokens == 0
     assert odd.unknown_tokens == 1
+
+
+def test_several_folders_are_an_ensemble(trained_workspace: Path, tmp_path: Path) -> None:
+    first = trained_workspace / "model"
+    other = write_model(tmp_path / "other", load(first, device="cpu").tokenizers, DOT)
+    texts = ["one two", "", "six seven five"]
+    alone, twice = load(first, device="cpu"), load(str(first), first, device="cpu")
+    assert twice.translate(texts) == alone.translate(texts)
+    both, turned = load(first, other, device="cpu"), load(other, str(first), device="cpu")
+    (found,), (same,) = (m.search(["one two"], SearchSettings()) for m in (both, turned))
+    assert found.hypotheses[0].score == pytest.approx(same.hypotheses[0].score, abs=1e-6)
+    assert both.search_settings == alone.search_settings
+    assert both.has_attention
+
+
+def test_an_ensemble_takes_what_every_model_takes(trained_workspace: Path, tmp_path: Path) -> None:
+    first = trained_workspace / "model"
+    model = load(first, device="cpu")
+    other = write_model(tmp_path / "other", model.tokenizers, DOT, "training.max_length=7")
+    assert model.max_source_tokens > 7
+    assert load(first, other, device="cpu").max_source_tokens == 7
+    assert load(other, first, device="cpu").max_source_tokens == 7

@@ -12,7 +12,7 @@ from s2scli.cli.options import (
     DebugOption,
     DeviceOption,
     JsonOption,
-    ModelOption,
+    ModelsOption,
     QuietOption,
     VerboseOption,
     WorkspaceOption,
@@ -78,7 +78,7 @@ def command(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write the outputs here, one a line."),
     ] = None,
-    model: ModelOption = None,
+    models: ModelsOption = None,
     device: DeviceOption = "auto",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
@@ -111,7 +111,7 @@ def command(
         hypothesis,
         reference,
         output,
-        model,
+        tuple(models or ()),
         device,
     )
     search = given(
@@ -131,7 +131,7 @@ def command(
         talk.show(signatures(found), soft_wrap=True)
     if request.of_workspace:
         save_evaluation(found, place, talk)
-    if found.speed and not model:
+    if found.speed and not models:
         say_next(talk, workspace, "translate < input.txt")
 
 

@@ -61,6 +61,17 @@ ModelOption = Annotated[
         help="Model folder to use instead of the workspace's.",
     ),
 ]
+ModelsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="DIR",
+        help="Model folder to use instead of the workspace's. Given more than once: an ensemble "
+        "of them, whatever they are made of, as long as they share a tokenizer; the probability "
+        "of each token is the mean of theirs.",
+    ),
+]
 
 
 def flag(group: type[Settings], name: str, *names: str, default: str | None = None) -> Any:

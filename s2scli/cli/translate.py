@@ -8,7 +8,7 @@ import typer
 from s2scli.cli.options import (
     DebugOption,
     DeviceOption,
-    ModelOption,
+    ModelsOption,
     QuietOption,
     VerboseOption,
     WorkspaceOption,
@@ -38,7 +38,7 @@ def command(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write here, once all is translated."),
     ] = None,
-    model: ModelOption = None,
+    models: ModelsOption = None,
     beam_size: Annotated[int | None, flag(SearchSettings, "beam_size")] = None,
     n_best: Annotated[
         int | None,
@@ -99,7 +99,7 @@ def command(
         StreamSettings,
         given(window=window, max_wait=max_wait, overlong=overlong, strict=strict),
     )
-    translator = load_model(Workspace(workspace), model, device)
+    translator = load_model(Workspace(workspace), models or (), device)
     with flag_errors():
         search = search_settings(
             translator,

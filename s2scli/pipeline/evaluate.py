@@ -51,7 +51,7 @@ class EvaluateRequest:
         hypothesis: a file of outputs, scored without a model.
         reference: the targets that belong to `source` or `hypothesis`.
         output: where to write what the model makes of the sources.
-        model: a model folder instead of the workspace's.
+        models: model folders instead of the workspace's; several are an ensemble.
         device: where to compute.
     """
 
@@ -61,13 +61,13 @@ class EvaluateRequest:
     hypothesis: Path | None = None
     reference: Path | None = None
     output: Path | None = None
-    model: Path | None = None
+    models: tuple[Path, ...] = ()
     device: str = "auto"
 
     @property
     def of_workspace(self) -> bool:
         """Whether the workspace's own model is scored on the workspace's own corpus."""
-        return not (self.model or self.source or self.hypothesis)
+        return not (self.models or self.source or self.hypothesis)
 
     @property
     def searches(self) -> bool:
@@ -102,8 +102,8 @@ class EvaluateRequest:
 class Load(Protocol):
     """How a model is loaded."""
 
-    def __call__(self, workspace: Workspace, model: Path | None, device: str) -> Searcher:
-        """Return the model of a folder, or of the workspace."""
+    def __call__(self, workspace: Workspace, models: Sequence[Path], device: str) -> Searcher:
+        """Return the model of some folders, or of the workspace where there are none."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def evaluate(
         texts = read_files(request.source, request.reference)
     else:
         texts = read_split(workspace, request.split or "test")
-    translator = load(workspace, request.model, request.device)
+    translator = load(workspace, request.models, request.device)
     if request.of_workspace:
         warn_if_stale(workspace, talk)
     return evaluate_model(

@@ -127,17 +127,18 @@ def translate(
     return tally
 
 
-def load_model(workspace: Workspace, model: Path | None, device: str) -> "Translator":
-    """Load the model folder `model`, or the workspace's.
+def load_model(workspace: Workspace, models: Sequence[Path], device: str) -> "Translator":
+    """Load the model folders `models` (several are an ensemble), or the workspace's.
 
     Raises:
         MissingInputError: there is none; the message says how to get one.
-        CheckpointError: it is damaged or was written by a newer version.
+        CheckpointError: one is damaged or was written by a newer version.
+        UsageError: the models of an ensemble do not share a tokenizer.
     """
-    folder = workspace.find_model(model)
+    folders = [workspace.find_model(model) for model in models or (None,)]
     from s2scli.pipeline.translator import Translator
 
-    return Translator.load(folder, device)
+    return Translator.load(*folders, device=device)
 
 
 def require_inputs(inputs: Sequence[Path]) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from s2scli import load
 from s2scli.cli.app import app
 from s2scli.manifest import new_folder, read_manifest
 from tests import stub_translator
+from tests.folders import write_model
 
 Run = Callable[..., Result]
 
@@ -265,3 +267,21 @@ def test_a_real_model_is_scored_with_every_metric(trained_workspace: Path) -> No
     # a model that has seen a few batches is better than chance among its pieces, and not perfect
     assert 1 < scores["perplexity"] < 50
     assert 0 < scores["token accuracy"] < 100
+
+
+def test_an_ensemble_is_scored(trained_workspace: Path, tmp_path: Path) -> None:
+    model = trained_workspace / "model"
+    other = write_model(tmp_path / "other", load(model, device="cpu").tokenizers, seed=5)
+
+    def perplexity(*models: Path) -> float:
+        flags = [word for folder in models for word in ("-m", str(folder))]
+        words = ["evaluate", "-w", str(trained_workspace), "--device", "cpu", "--json"]
+        result = CliRunner().invoke(app, [*words, *flags, "--perplexity"])
+        return scores_of(result)["perplexity"]
+
+    kept = trained_workspace / "evaluation.json"
+    kept.unlink(missing_ok=True)
+    alone, untrained = perplexity(model), perplexity(other)
+    assert perplexity(model, model) == pytest.approx(alone, rel=1e-5)
+    assert alone < perplexity(model, other) < untrained
+    assert not kept.exists()

@@ -10,17 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.config import Recipe, load_recipe, recipe_names
-from s2scli.pipeline.model_folder import WEIGHTS, build_model, model_facts, write_model_folder
+from s2scli.pipeline.model_folder import WEIGHTS
 from s2scli.settings import list_settings
-from s2scli.tokenizer.learning import learn_sentencepiece
-from s2scli.tokenizer.plan import TokenizerPlan
-from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.checkpoint import model_weights
+from tests.folders import letters_of, write_model
 
 TEXTS = ("A dog runs .", "Two dogs run through the grass .", "Ein Hund rennt .") * 4
 UPDATES = [
@@ -58,27 +54,19 @@ def refused(result: Result, status: int) -> str:
     return result.stderr
 
 
-def write_model(folder: Path, attention: str) -> Path:
-    plan = TokenizerPlan("char", 40, False, 1.0, False)
-    pieces = learn_sentencepiece(lambda: TEXTS, plan, "none")
-    tokenizers = Tokenizers(pieces, pieces, joint=True)
-    changes = [f"model.attention={{kind='{attention}'}}", "search.max_length_ratio=0.1"]
-    recipe = load_recipe("tiny", changes)
-    torch.manual_seed(1)
-    model = build_model(recipe, tokenizers)
-    facts = model_facts(model, 1234, 90.0, {"bleu": 12.5})
-    write_model_folder(folder, recipe, model_weights(model), tokenizers, facts)
-    return folder
+def model_of(folder: Path, attention: str) -> Path:
+    changes = (f"model.attention={{kind='{attention}'}}", "search.max_length_ratio=0.1")
+    return write_model(folder, letters_of(TEXTS), *changes)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("inspect") / "model", "dot")
+    return model_of(tmp_path_factory.mktemp("inspect") / "model", "dot")
 
 
 @pytest.fixture(scope="module")
 def blind_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("inspect") / "blind", "none")
+    return model_of(tmp_path_factory.mktemp("inspect") / "blind", "none")
 
 
 @pytest.fixture

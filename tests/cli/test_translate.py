@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+from s2scli import load
 from s2scli.cli.app import app
 from s2scli.data.cleaning import is_blank
 from s2scli.pipeline.records import one_line
 from tests import stub_translator
+from tests.folders import letters_of, write_model
 
 Run = Callable[..., Result]
 
@@ -53,6 +55,7 @@ SLOW_FIXTURE = settings(
 @given(data=st.lists(st.binary() | st.sampled_from([b"\n", b"a\n", b"boom\n", b"\xff\n"])))
 def test_every_line_has_its_record_in_order(translate: Run, data: list[bytes]) -> None:
     given_bytes = b"".join(data)
+    assume(not given_bytes.startswith(b"\x1f\x8b"))  # that would be gzip
     pieces = given_bytes.split(b"\n")
     if not pieces[-1]:
         pieces.pop()
@@ -471,3 +474,37 @@ def test_a_copied_model_folder_works_and_brings_no_compiler(
     )
     assert (result.returncode, result.stderr) == (0, b"")
     assert result.stdout == real(given="one two\n").stdout_bytes
+
+
+def test_several_models_write_together(real: Run, trained_workspace: Path, tmp_path: Path) -> None:
+    model = trained_workspace / "model"
+    tokenizers = load(model, device="cpu").tokenizers
+    other = write_model(tmp_path / "other", tokenizers, 'model.decoder.kind="lstm"')
+    given = "one two three\n\nsix seven\n"
+
+    def scores(*models: Path) -> list[float]:
+        flags = [word for folder in models for word in ("-m", str(folder))]
+        result = real(*flags, "--nbest", "2", given=given)
+        assert result.exit_code == 0, result.stderr
+        listed = [line.split(" ||| ") for line in result.stdout.splitlines()]
+        assert [index for index, *_ in listed] == ["0", "0", "1", "2", "2"]
+        return [float(score) for *_, score in listed]
+
+    assert scores(model, model) == scores(model)
+    assert scores(model, other) == scores(other, model)
+    assert scores(model, other) != scores(model)
+    assert scores(model, other) != scores(other)
+
+
+def test_models_of_other_tokenizers_do_not_write_together(
+    real: Run, trained_workspace: Path, tmp_path: Path
+) -> None:
+    stranger = write_model(tmp_path / "stranger", letters_of(["one two three"] * 9))
+    model = trained_workspace / "model"
+    result = real("-m", str(model), "-m", str(stranger), given="one\n")
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert f"{stranger}: its tokenizer (" in result.stderr
+    assert f") is not that of {model} (" in result.stderr
+    missing = real("-m", str(model), "-m", str(tmp_path / "none"), given="one\n")
+    assert missing.exit_code == 66
+    assert f"{tmp_path / 'none'}: no model here" in missing.stderr

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ BARE = MetricSettings(resamples=0)
 
 
 def test_a_model_is_loaded_only_where_it_is_needed(tmp_path: Path) -> None:
-    def load(workspace: Workspace, model: Path | None, device: str) -> StubTranslator:
+    def load(workspace: Workspace, models: Sequence[Path], device: str) -> StubTranslator:
         raise AssertionError("loaded")
 
     (tmp_path / "lines").write_text("a b c d\n")
@@ -28,8 +29,8 @@ def test_a_model_is_loaded_only_where_it_is_needed(tmp_path: Path) -> None:
 
 
 def test_the_search_is_the_models_but_for_what_was_given(tmp_path: Path) -> None:
-    def load(workspace: Workspace, model: Path | None, device: str) -> StubTranslator:
-        assert (workspace.root, model, device) == (tmp_path, tmp_path / "m", "cpu")
+    def load(workspace: Workspace, models: Sequence[Path], device: str) -> StubTranslator:
+        assert (workspace.root, models, device) == (tmp_path, (tmp_path / "m",), "cpu")
         return StubTranslator(search_settings=SearchSettings(length_penalty=0.25))
 
     (tmp_path / "lines").write_text("a\n")
@@ -37,7 +38,7 @@ def test_the_search_is_the_models_but_for_what_was_given(tmp_path: Path) -> None
         ("exact_match",),
         source=tmp_path / "lines",
         reference=tmp_path / "lines",
-        model=tmp_path / "m",
+        models=(tmp_path / "m",),
         device="cpu",
     )
     given: Tree = {"beam_size": 2}

@@ -1,0 +1,40 @@
+"""What search asks of a model: one has it (`Seq2Seq`), and several together (`Ensemble`)."""
+
+from typing import Protocol, TypeVar
+
+from torch import Tensor
+
+from s2scli.model.states import DecoderState, DecoderStep, ModelOutput, Pairs
+
+Encoded = TypeVar("Encoded")
+
+
+class Model(Protocol[Encoded]):
+    """The four verbs and the output layer of a model in evaluation mode."""
+
+    @property
+    def attention_shape(self) -> tuple[int, int] | None:
+        """Layers and heads that attend; None without attention."""
+        ...
+
+    def encode(self, source: Tensor, lengths: Tensor, /) -> Encoded:
+        """Encode source ids [B, S] of these lengths [B]."""
+        ...
+
+    def start(self, encoder_output: Encoded, /) -> DecoderState:
+        """Return the state before the first token, one row for each sentence."""
+        ...
+
+    def step(
+        self, token_ids: Tensor, state: DecoderState, /, *, with_attention: bool = False
+    ) -> DecoderStep:
+        """Read one token [N] in each row and say what may come next."""
+        ...
+
+    def __call__(self, batch: Pairs, /, *, with_attention: bool = False) -> ModelOutput:
+        """Read every target of a batch at once."""
+        ...
+
+    def logits(self, hidden: Tensor, /) -> Tensor:
+        """Return the logits [B, T, V] of what `__call__` calls hidden."""
+        ...

@@ -1,0 +1,33 @@
+"""Model folders with random weights, for tests."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from s2scli.config import load_recipe
+from s2scli.pipeline.model_folder import build_model, model_facts, write_model_folder
+from s2scli.tokenizer.learning import learn_sentencepiece
+from s2scli.tokenizer.plan import TokenizerPlan
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.checkpoint import model_weights
+
+
+def letters_of(texts: Iterable[str]) -> Tokenizers:
+    """A joint tokenizer whose pieces are the letters of some texts."""
+    kept = tuple(texts)
+    plan = TokenizerPlan("char", 40, False, 1.0, False)
+    pieces = learn_sentencepiece(lambda: kept, plan, "none")
+    return Tokenizers(pieces, pieces, joint=True)
+
+
+def write_model(
+    folder: Path, tokenizers: Tokenizers, *changes: str, recipe: str = "tiny", seed: int = 1
+) -> Path:
+    """Write a model of a recipe with changes, untrained."""
+    resolved = load_recipe(recipe, list(changes))
+    torch.manual_seed(seed)
+    model = build_model(resolved, tokenizers)
+    facts = model_facts(model, 1234, 90.0, {"bleu": 12.5})
+    write_model_folder(folder, resolved, model_weights(model), tokenizers, facts)
+    return folder
