@@ -93,6 +93,14 @@ def all_models() -> Iterator[tuple[str, Tree]]:
         yield f"transformer-{activation}", transformer_tree(activation=activation)
     yield "transformer-post-rms", transformer_tree(norm="rms", norm_first=False)
     yield "transformer-deep-shallow", transformer_tree(decoder={"num_layers": 1})
+    latent: Tree = {"kind": "latent", "latent_dim": 6}
+    for cell in CELLS:
+        yield f"latent-{cell}", {**model_tree(cell, cell, "none"), "connection": latent}
+    once = {**latent, "summary": "max", "every_step": False}
+    yield "latent-once", {**model_tree("gru", "lstm", "none", num_layers=2), "connection": once}
+    tree = transformer_tree("none")
+    yield "latent-transformer", {**tree, "connection": {**latent, "summary": "mean"}}
+    yield "latent-attention", {**model_tree(), "connection": latent}
     yield "none-connection", {**model_tree(), "connection": {"kind": "none"}}
     last = model_tree("lstm", "lstm", "none", readout="state")
     yield "last", {**last, "connection": {"kind": "last"}}

@@ -70,6 +70,22 @@ class Seq2Seq(nn.Module):
         state: DecoderState = self.decoder.start(encoder_output, self.connection(encoder_output))
         return state
 
+    @property
+    def code_dim(self) -> int:
+        """Width of the vector that is all a decoder knows of its source; 0 where there is none."""
+        return 0 if self.attention_shape else int(self.connection.code_dim)
+
+    def start_from(self, code: Tensor) -> DecoderState:
+        """Return the decoder's state before the first token where a vector is all it knows.
+
+        Args:
+            code: what `connection.code` makes of a source, or another vector, [B, code_dim].
+        """
+        unseen = code.new_zeros(len(code), 1, self.encoder.memory_dim)
+        nothing = EncoderOutput(unseen, unseen[..., 0] == 0, (), padded=False)
+        state: DecoderState = self.decoder.start(nothing, self.connection.connect(code))
+        return state
+
     def step(
         self, token_ids: Tensor, state: DecoderState, *, with_attention: bool = False
     ) -> DecoderStep:
@@ -85,10 +101,12 @@ class Seq2Seq(nn.Module):
 
     def forward(self, batch: Pairs, *, with_attention: bool = False) -> ModelOutput:
         """Read every target of a batch at once (teacher forcing)."""
-        state = self.start(self.encode(batch.source, batch.source_lengths))
+        encoded = self.encode(batch.source, batch.source_lengths)
+        connected = self.connection(encoded)
         embedded = self.target(batch.target_input)
+        state = self.decoder.start(encoded, connected)
         output = self.decoder(embedded, state, with_attention=with_attention)
-        return ModelOutput(output.hidden, output.attention_weights)
+        return ModelOutput(output.hidden, output.attention_weights, connected.latent)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """The output layer: [..., D] to [..., V]."""

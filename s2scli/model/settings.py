@@ -11,6 +11,7 @@ from s2scli.model.attention.multi_head import MultiHeadAttentionSettings
 from s2scli.model.attention.none import NoAttentionSettings
 from s2scli.model.attention.scaled_dot import ScaledDotAttentionSettings
 from s2scli.model.connection.last import LastConnectionSettings
+from s2scli.model.connection.latent import LatentConnectionSettings
 from s2scli.model.connection.none import NoConnectionSettings
 from s2scli.model.connection.projected import ProjectedConnectionSettings
 from s2scli.model.decoder.recurrent import RecurrentDecoderSettings
@@ -30,7 +31,10 @@ AttentionSettings = Annotated[
     Field(discriminator="kind"),
 ]
 ConnectionSettings = Annotated[
-    LastConnectionSettings | ProjectedConnectionSettings | NoConnectionSettings,
+    LastConnectionSettings
+    | ProjectedConnectionSettings
+    | LatentConnectionSettings
+    | NoConnectionSettings,
     Field(discriminator="kind"),
 ]
 EncoderSettings = Annotated[

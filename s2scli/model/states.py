@@ -48,16 +48,35 @@ class EncoderOutput:
 
 
 @dataclass(frozen=True)
+class Gaussian:
+    """What a latent connection makes of a batch: q(z|x), every unit on its own.
+
+    Attributes:
+        mean: [B, Z].
+        log_variance: [B, Z].
+    """
+
+    mean: Tensor
+    log_variance: Tensor
+
+    def at(self, noise: Tensor) -> Tensor:
+        """Return m + s e for noise e, [N, Z] or [B, Z] (Kingma & Welling 2014, section 2.4)."""
+        return self.mean + (self.log_variance / 2).exp() * noise
+
+
+@dataclass(frozen=True)
 class Connected:
     """What a connection hands the decoder.
 
     Attributes:
         initial: the decoder's first state, each part [L, B, D].
         vector: a summary of the source that the decoder sees at every step, [B, D], or None.
+        latent: the distribution that all of it was drawn from, or None.
     """
 
     initial: tuple[Tensor, ...]
     vector: Tensor | None
+    latent: Gaussian | None = None
 
 
 class DecoderState(Protocol):
@@ -115,10 +134,12 @@ class ModelOutput:
     Attributes:
         hidden: what the output layer reads, [B, T, D].
         attention_weights: [B, T, A, S], or None without attention, or if not asked for.
+        latent: what a latent connection made of the sources, or None.
     """
 
     hidden: Tensor
     attention_weights: Tensor | None
+    latent: Gaussian | None
 
 
 class Pairs(Protocol):

@@ -1,7 +1,8 @@
 import torch
 
 from s2scli.model.connection.none import NoConnectionSettings
-from s2scli.model.connection.projected import ProjectedConnectionSettings, masked_mean
+from s2scli.model.connection.projected import ProjectedConnectionSettings
+from s2scli.model.connection.summary import masked_mean
 from s2scli.model.states import EncoderOutput, StateShape
 
 FINAL, INITIAL = StateShape(2, 1, 6), StateShape(2, 3, 4)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from s2scli.model.states import Connected, EncoderOutput, StateShape
 from s2scli.settings import Settings, setting
@@ -21,7 +21,8 @@ class NoConnectionSettings(Settings):
 class NoConnection(nn.Module):
     """Makes zeros."""
 
-    vector_dim = 0
+    code_dim = vector_dim = 0
+    has_prior = False
 
     def __init__(self, initial: StateShape) -> None:
         super().__init__()
@@ -29,6 +30,13 @@ class NoConnection(nn.Module):
 
     def forward(self, output: EncoderOutput) -> Connected:
         """Return a first state of zeros."""
-        shape = (self.initial.num_layers, output.memory.shape[0], self.initial.dim)
-        zeros = output.memory.new_zeros(shape)
+        return self.connect(self.code(output))
+
+    def code(self, output: EncoderOutput) -> Tensor:
+        """Return what stands for each source: nothing, [B, 0]."""
+        return output.memory.new_zeros(output.memory.shape[0], 0)
+
+    def connect(self, code: Tensor) -> Connected:
+        """Return a first state of zeros."""
+        zeros = code.new_zeros(self.initial.num_layers, len(code), self.initial.dim)
         return Connected((zeros,) * self.initial.parts, None)

@@ -1,15 +1,13 @@
 """The decoder's first state is a learned projection of a summary of the source."""
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from s2scli.model.connection.summary import SUMMARIES, Summary, as_state, state_size
 from s2scli.model.states import Connected, EncoderOutput, StateShape
 from s2scli.settings import Settings, setting
-
-Summary = Callable[[EncoderOutput], Tensor]
 
 
 class ProjectedConnectionSettings(Settings):
@@ -27,13 +25,14 @@ class ProjectedConnectionSettings(Settings):
     ) -> "ProjectedConnection":
         """Return the connection."""
         summary_dim = final.dim if self.kind == "projected" else memory_dim
-        return ProjectedConnection(
-            SUMMARIES[self.kind], summary_dim, initial, every_step=self.every_step
-        )
+        summary = SUMMARIES["last" if self.kind == "projected" else self.kind]
+        return ProjectedConnection(summary, summary_dim, initial, every_step=self.every_step)
 
 
 class ProjectedConnection(nn.Module):
     """Projects a summary of the source to every layer and part of the decoder's state."""
+
+    has_prior = False
 
     def __init__(
         self, summarise: Summary, summary_dim: int, initial: StateShape, *, every_step: bool
@@ -42,41 +41,19 @@ class ProjectedConnection(nn.Module):
         self.summarise, self.initial = summarise, initial
         self.vector_dim = initial.dim if every_step else 0
         self.vector = nn.Linear(summary_dim, initial.dim) if every_step else None
-        state_dim = initial.parts * initial.num_layers * initial.dim
-        self.state = nn.Linear(self.vector_dim or summary_dim, state_dim) if state_dim else None
+        self.code_dim = self.vector_dim or summary_dim
+        self.state = nn.Linear(self.code_dim, state_size(initial)) if initial.parts else None
 
     def forward(self, output: EncoderOutput) -> Connected:
         """Return the decoder's first state, and the vector for every step if there is one."""
-        summary = self.summarise(output)  # [B, D]
-        if self.vector is not None:
-            summary = torch.tanh(self.vector(summary))
-        vector = None if self.vector is None else summary
-        if self.state is None:
-            return Connected((), vector)
-        shape = (len(summary), self.initial.parts, self.initial.num_layers, self.initial.dim)
-        state = torch.tanh(self.state(summary)).view(shape)
-        return Connected(tuple(state.permute(1, 2, 0, 3).unbind(0)), vector)  # parts of [L, B, D]
+        return self.connect(self.code(output))
 
+    def code(self, output: EncoderOutput) -> Tensor:
+        """Return the vector that stands for each source, [B, C]."""
+        summary = self.summarise(output)
+        return summary if self.vector is None else torch.tanh(self.vector(summary))
 
-def last_state(output: EncoderOutput) -> Tensor:
-    """Return the top layer's state after the last token, [B, D]."""
-    return output.final_state[0][-1]
-
-
-def masked_mean(output: EncoderOutput) -> Tensor:
-    """Return the mean of the memory over real tokens, [B, D]."""
-    mask = output.memory_mask[:, :, None].to(output.memory.dtype)
-    return (output.memory * mask).sum(1) / mask.sum(1)
-
-
-def masked_max(output: EncoderOutput) -> Tensor:
-    """Return the largest value of each unit of the memory over real tokens, [B, D]."""
-    outside = ~output.memory_mask[:, :, None]
-    return output.memory.masked_fill(outside, float("-inf")).amax(1)
-
-
-SUMMARIES: dict[str, Summary] = {
-    "projected": last_state,
-    "mean": masked_mean,
-    "max": masked_max,
-}
+    def connect(self, code: Tensor) -> Connected:
+        """Return what the decoder starts from where the code is `code`, [B, C]."""
+        initial = () if self.state is None else as_state(torch.tanh(self.state(code)), self.initial)
+        return Connected(initial, None if self.vector is None else code)
