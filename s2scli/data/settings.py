@@ -1,4 +1,4 @@
-"""The settings of `s2s prepare` (neither torch nor pyarrow here: flags are made from them)."""
+"""The settings of this room (neither torch nor pyarrow here: flags are made from them)."""
 
 from s2scli.normalization import Normalization
 from s2scli.settings import Settings, setting
@@ -44,3 +44,30 @@ class PrepareSettings(Settings):
         "Drop and count lines that are not UTF-8, hold NUL or have a wrong number of columns, "
         "instead of stopping at the first.",
     )
+
+
+class NoiseSettings(Settings):
+    """How sources are damaged for a model that is to restore them: anew each time they are read.
+
+    It is the task itself, so that validation does it too, always in the same way. A token that
+    is hidden becomes the unknown token.
+    """
+
+    permute: int = setting(
+        0,
+        "Move tokens of the source by at most this much (Lample et al. 2018: 3); 0 is never.",
+        "places",
+        ge=0,
+    )
+    span: float = setting(
+        0.0,
+        "Share of the source's tokens hidden in spans, one unknown token for each span (text "
+        "infilling of Lewis et al. 2020: 0.3).",
+        ge=0,
+        lt=1,
+    )
+    span_length: float = setting(
+        3.0, "Mean length of such a span, by Poisson; one at least.", "tokens", gt=0, le=1000
+    )
+    delete: float = setting(0.0, "Share of the source's tokens that are deleted.", ge=0, lt=1)
+    mask: float = setting(0.0, "Share of the source's tokens that are hidden singly.", ge=0, le=1)

@@ -1,7 +1,7 @@
 """Validation: the loss on the validation split, and the scores of what the model really says."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -11,8 +11,10 @@ import torch
 
 from s2scli.config import Recipe
 from s2scli.data.batch import Batch, make_batch
-from s2scli.data.batching import plan_epoch
-from s2scli.data.encoded import open_encoded
+from s2scli.data.batching import Rows, plan_epoch
+from s2scli.data.encoded import EncodedSplit, open_encoded
+from s2scli.data.noise import damage
+from s2scli.data.settings import NoiseSettings
 from s2scli.data.store import TextSplit, open_split
 from s2scli.errors import CorpusError
 from s2scli.metrics import METRICS
@@ -43,6 +45,14 @@ def open_validation(corpus: Path) -> TextSplit:
             f"{corpus}: the validation split is empty; prepare more pairs, or give --valid FILE"
         )
     return text
+
+
+def _batches(encoded: EncodedSplit, plan: Sequence[Rows], noise: NoiseSettings) -> Iterator[Batch]:
+    """Yield the batches of a plan, with the same noise every time."""
+    random = np.random.default_rng(0)
+    for rows in plan:
+        sources, targets = encoded.gather(rows)
+        yield make_batch(damage(sources, noise, random), targets)
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,7 @@ class Validator:
         return cls(
             run,
             Translator(recipe, run.model, tokenizers, run.device),
-            [make_batch(*encoded.gather(rows[places])) for places in plan],
+            list(_batches(encoded, [rows[places] for places in plan], recipe.training.noise)),
             [text[int(row)].source for row in rows],
             [text[int(row)].target for row in rows],
         )

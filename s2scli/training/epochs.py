@@ -9,6 +9,7 @@ import numpy as np
 from s2scli.data.batch import Batch, make_batch
 from s2scli.data.batching import Lengths, Rows, fits, plan_epoch
 from s2scli.data.example import TokenIds
+from s2scli.data.noise import damage, drop_tokens
 from s2scli.errors import CorpusError
 from s2scli.training.progress import Progress
 from s2scli.training.settings import TrainingSettings
@@ -132,7 +133,15 @@ class TrainingBatches:
     def _read(self, rows: Rows, epoch: int, number: int) -> Batch:
         """Return a batch of the epoch; everything random in it comes from one generator."""
         random = np.random.default_rng([self.settings.seed, epoch, number + 1])
-        return make_batch(*self._segmented(rows, random))
+        sources, targets = self._segmented(rows, random)
+        batch = make_batch(damage(sources, self.settings.noise, random), targets)
+        return replace(
+            batch,
+            source=drop_tokens(batch.source, self.settings.source_token_dropout, random),
+            target_input=drop_tokens(
+                batch.target_input, self.settings.target_token_dropout, random
+            ),
+        )
 
     def _segmented(
         self, rows: Rows, random: np.random.Generator

@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from s2scli.data.settings import NoiseSettings
 from s2scli.settings import Settings, setting
+from s2scli.training.annealing import KLSettings
 from s2scli.training.optimizer import (
     AdafactorSettings,
     AdamSettings,
@@ -18,6 +20,7 @@ from s2scli.training.schedule import (
     InverseSqrtSettings,
     PlateauSettings,
 )
+from s2scli.training.scheduled_sampling import AlwaysTruthSettings, ScheduledSamplingSettings
 
 OptimizerSettings = Annotated[
     AdamSettings | AdamWSettings | SGDSettings | RMSpropSettings | AdafactorSettings,
@@ -80,8 +83,28 @@ class TrainingSettings(Settings):
         "the tokenizer is of kind unigram (Kudo 2018: 0.2, larger varies less); 0 is never.",
         ge=0,
     )
+    source_token_dropout: float = setting(
+        0.0,
+        "Share of the source's tokens that the encoder reads as unknown while training (word "
+        "dropout).",
+        ge=0,
+        le=1,
+    )
+    target_token_dropout: float = setting(
+        0.0,
+        "Share of the tokens before the one to say that the decoder reads as unknown while "
+        "training (word dropout of Bowman et al. 2016).",
+        ge=0,
+        le=1,
+    )
     label_smoothing: float = setting(
         0.1, "Share of the target's probability that is spread (Szegedy et al. 2016).", ge=0, lt=1
+    )
+    r_drop: float = setting(
+        0.0,
+        "Read each pair twice with different dropout, and add this much times the divergence of "
+        "the two to the loss (alpha of Liang et al. 2021, who take 5 to translate); 0 is never.",
+        ge=0,
     )
     max_gradient_norm: float = setting(
         1.0, "Gradients are scaled down to this norm (Pascanu et al. 2013); 0 is never.", ge=0
@@ -96,6 +119,21 @@ class TrainingSettings(Settings):
         "Arithmetic of forward and backward; auto is bfloat16 on a GPU, and on a processor that "
         "has instructions for it.",
     )
+    ema_decay: float = setting(
+        0.0,
+        "Validate and publish a moving average of the weights, in which an update's weights lose "
+        "their share by this factor (Polyak & Juditsky 1992; 0.999 or so); 0 is no average.",
+        ge=0,
+        lt=1,
+    )
+    average_checkpoints: int = setting(
+        0,
+        "Average the weights of this many best validations at the end, and publish that if its "
+        "score is better (Vaswani et al. 2017, 6.1); until then their checkpoints stay on disk. "
+        "0 is never.",
+        "checkpoints",
+        ge=0,
+    )
     metric: Metric = setting("chrf", "The validation score that picks the best checkpoint.")
     validate_every: int | None = setting(
         None, "Updates between validations; one epoch, 200 at least, 1000 at most.", "updates", ge=1
@@ -106,5 +144,8 @@ class TrainingSettings(Settings):
     save_every: int = setting(500, "Updates between checkpoints, at most.", "updates", ge=1)
     log_every: int = setting(50, "Updates between lines of the log.", "updates", ge=1)
     limits: LimitSettings = LimitSettings()
+    noise: NoiseSettings = NoiseSettings()
+    kl: KLSettings = KLSettings()
     optimizer: OptimizerSettings = AdamSettings()
     schedule: ScheduleSettings = ConstantSettings()
+    scheduled_sampling: ScheduledSamplingSettings = AlwaysTruthSettings()

@@ -157,6 +157,8 @@ VARIETIES: dict[str, dict[str, object]] = {
     "momentum": {"optimizer": {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.9}},
     "adafactor": {"optimizer": {"kind": "adafactor"}},
     "bfloat16": {"precision": "bfloat16"},
+    "token dropout": {"source_token_dropout": 0.2, "target_token_dropout": 0.2},
+    "denoising": {"noise": {"permute": 3, "span": 0.3, "delete": 0.1, "mask": 0.1}},
     "frozen": {"freeze": ["encoder", "target"]},
 }
 

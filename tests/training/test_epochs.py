@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from s2scli.data.batch import make_batch
+from s2scli.data.batch import Batch, make_batch
 from s2scli.data.encoded import EncodedSplit
 from s2scli.data.example import TokenIds
 from s2scli.errors import CorpusError
+from s2scli.settings import Tree
+from s2scli.special_ids import EOS_ID, UNK_ID
 from s2scli.training.epochs import Segmenters, TrainingBatches
 from s2scli.training.progress import Progress
 from tests.training.runs import training_settings, write_split
@@ -168,3 +171,62 @@ def test_a_text_that_would_grow_too_long_keeps_its_tokens(split: EncodedSplit) -
         (ids,), _ = split.gather(np.array([number]))
         doubled = np.repeat(ids, 2)
         assert (doubled if len(doubled) <= longest else ids).tolist() in sources
+
+
+def one_batch(split: EncodedSplit, epoch: int = 0, **changes: Any) -> Batch:
+    """Return the whole split as one batch of an epoch."""
+    settings = training_settings(batch_tokens=10_000, **changes)
+    (batch,), _ = TrainingBatches(split, settings).next(Progress(epoch=epoch))
+    return batch
+
+
+NOISES: dict[str, Tree] = {
+    "source tokens": {"source_token_dropout": 0.3},
+    "target tokens": {"target_token_dropout": 0.3},
+    "hidden": {"noise": {"mask": 0.3}},
+    "restored": {"noise": {"permute": 3, "span": 0.3, "delete": 0.1, "mask": 0.1}},
+}
+each_noise = pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES.keys())
+
+
+@each_noise
+def test_noise_depends_on_seed_epoch_and_batch_alone(split: EncodedSplit, noise: Tree) -> None:
+    settings = training_settings(batch_tokens=10_000, **noise)
+    later = Progress(epoch=3)
+    gone_on = TrainingBatches(split, settings)
+    one_epoch(gone_on, Progress())
+    expected = str(TrainingBatches(split, settings).next(later))
+    assert str(gone_on.next(later)) == expected == str(gone_on.next(later))
+    batches = [one_batch(split, epoch, **noise) for epoch in (3, 4)]
+    batches.append(one_batch(split, 3, seed=2, **noise))
+    unknown = {str(sorted(unknown_places(batch))) for batch in batches}
+    assert len(unknown) == 3, "other epochs and seeds have other noise"
+
+
+def unknown_places(batch: Batch) -> list[str]:
+    """Return the rows of a batch, each as its target beside where something is unknown."""
+    both = torch.cat([batch.source == UNK_ID, batch.target_input == UNK_ID], 1).int()
+    return [str(row) for row in torch.cat([batch.target_output, both], 1).tolist()]
+
+
+@each_noise
+def test_noise_leaves_what_is_to_be_said_as_it_is(split: EncodedSplit, noise: Tree) -> None:
+    plain, noisy = one_batch(split), one_batch(split, **noise)
+    assert torch.equal(plain.target_output, noisy.target_output)
+    other_input = not torch.equal(plain.target_input, noisy.target_input)
+    other_source = str(plain.source) != str(noisy.source)
+    assert other_input == ("target_token_dropout" in noise) != other_source
+
+
+def test_dropped_tokens_are_unknown_and_the_others_stay(split: EncodedSplit) -> None:
+    plain = one_batch(split)
+    noisy = one_batch(split, source_token_dropout=0.3, target_token_dropout=0.3)
+    assert torch.equal(plain.source_lengths, noisy.source_lengths)
+    for before, after in (
+        (plain.source, noisy.source),
+        (plain.target_input, noisy.target_input),
+    ):
+        dropped = before != after
+        assert set(after[dropped].tolist()) == {UNK_ID}
+        assert float(dropped.sum() / (before > EOS_ID).sum()) == pytest.approx(0.3, abs=0.15)
+        assert not bool((before[dropped] <= EOS_ID).any())
