@@ -24,7 +24,10 @@ from s2scli.files import (
 )
 
 MANIFEST = "manifest.json"
-FORMATS = {"corpus": 1, "tokenizer": 1, "encoded": 1, "model": 1, "checkpoint": 1}
+FORMATS = {
+    **{"corpus": 1, "tokenizer": 1, "encoded": 1},
+    **{"model": 1, "checkpoint": 1, "outputs": 1},
+}
 MAX_JSON_BYTES = 10_000_000
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
@@ -44,7 +47,7 @@ class Manifest:
     """What a folder holds and what it was made from.
 
     Attributes:
-        kind: what the folder is: corpus, tokenizer, encoded, model or checkpoint.
+        kind: what the folder is, one of FORMATS.
         format: the number of its on-disk format; a newer one is refused.
         files: every file but the manifest itself, by name.
         settings: the settings it was made with.

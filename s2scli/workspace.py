@@ -6,7 +6,7 @@ import os
 import platform
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from s2scli.errors import LockedError, MissingInputError
@@ -18,9 +18,25 @@ DEFAULT_WORKSPACE = Path("workspace")
 
 @dataclass(frozen=True)
 class Workspace:
-    """A folder that holds one corpus, its tokenizer, one training run and its model."""
+    """A folder that holds one corpus, its tokenizer, one training run and its model.
+
+    Attributes:
+        root: the folder.
+        run: the name of one of several runs on the corpus, which have folders of their own below
+            `compare`; "" is the workspace's own run.
+    """
 
     root: Path
+    run: str = ""
+
+    def of_run(self, name: str) -> "Workspace":
+        """Return the same workspace with another run (`s2s compare`)."""
+        return replace(self, run=name)
+
+    @property
+    def home(self) -> Path:
+        """The folder of the training run, its model and its lock."""
+        return self.root / "compare" / self.run if self.run else self.root
 
     @property
     def corpus(self) -> Path:
@@ -40,12 +56,17 @@ class Workspace:
     @property
     def training(self) -> Path:
         """Checkpoints and `metrics.jsonl` (`s2s train`)."""
-        return self.root / "training"
+        return self.home / "training"
 
     @property
     def model(self) -> Path:
         """The best model so far; copy the folder and it works (`s2s train`)."""
-        return self.root / "model"
+        return self.home / "model"
+
+    @property
+    def outputs(self) -> Path:
+        """What the model made of a split, kept to be scored again (`s2s compare`)."""
+        return self.home / "outputs"
 
     def command(self, words: str) -> str:
         """Return a command line of s2s for this workspace: `train --restart`, and where."""
@@ -86,6 +107,8 @@ class Workspace:
     def locked(self, command: str) -> Iterator[None]:
         """Hold the workspace for one writing command, and mend what a crash left.
 
+        One run of several is held by itself: who begins it holds the workspace.
+
         The lock is the operating system's (flock), so one that outlives its process cannot be.
 
         Raises:
@@ -94,30 +117,31 @@ class Workspace:
         """
         import filelock  # asking for help should not wait for it
 
-        with storage_errors(self.root):
-            FILES.make_folder(self.root)
-            lock = filelock.FileLock(self.root / ".lock")
+        with storage_errors(self.home):
+            FILES.make_folder(self.home)
+            lock = filelock.FileLock(self.home / ".lock")
             try:
                 lock.acquire(blocking=False)
             except filelock.Timeout as error:
-                raise LockedError(f"{self.root} is in use by {self._owner()}") from error
+                raise LockedError(f"{self.home} is in use by {self._owner()}") from error
         try:
-            write_file(self.root / ".owner.json", encode_json(_this_process(command)))
+            write_file(self.home / ".owner.json", encode_json(_this_process(command)))
             for folder in self._folders:
                 recover_folder(folder)
             yield
         finally:
             with contextlib.suppress(OSError):
-                (self.root / ".owner.json").unlink(missing_ok=True)
+                (self.home / ".owner.json").unlink(missing_ok=True)
             lock.release()
 
     @property
     def _folders(self) -> tuple[Path, ...]:
-        return self.corpus, self.tokenizer, self.encoded, self.training, self.model
+        made = (self.training, self.model, self.outputs)
+        return made if self.run else (self.corpus, self.tokenizer, self.encoded, *made)
 
     def _owner(self) -> str:
         try:
-            owner = read_json(self.root / ".owner.json")
+            owner = read_json(self.home / ".owner.json")
         except Exception:  # noqa: BLE001 - the other run may be writing it right now
             return "another run of s2s"
         return "`s2s {command}` (process {pid} on {host}, started {started})".format(**owner)

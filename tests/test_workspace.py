@@ -18,6 +18,29 @@ def test_where_everything_is(tmp_path: Path) -> None:
     assert folders == tuple(tmp_path / name for name in names)
 
 
+def test_runs_share_a_corpus_and_have_all_else_of_their_own(tmp_path: Path) -> None:
+    space, run = Workspace(tmp_path), Workspace(tmp_path).of_run("elman")
+    shared = (run.corpus, run.tokenizer, run.encoded)
+    assert shared == (space.corpus, space.tokenizer, space.encoded)
+    home = tmp_path / "compare" / "elman"
+    assert (run.home, run.training, run.model, run.outputs) == (
+        home,
+        home / "training",
+        home / "model",
+        home / "outputs",
+    )
+
+
+def test_a_run_is_held_by_itself(tmp_path: Path) -> None:
+    space, run = Workspace(tmp_path), Workspace(tmp_path).of_run("elman")
+    with space.locked("compare"), run.locked("train"), space.of_run("default").locked("train"):
+        with pytest.raises(LockedError, match=r"elman is in use by `s2s train`"), run.locked("x"):
+            pass
+        (tmp_path / ".tmp-corpus").mkdir()  # the holder of the workspace may be writing it
+        with space.of_run("cho2014").locked("train"):
+            assert (tmp_path / ".tmp-corpus").exists()
+
+
 def test_the_second_is_told_who_the_first_is(tmp_path: Path) -> None:
     space = Workspace(tmp_path / "deep" / "workspace")
     with space.locked("prepare"):

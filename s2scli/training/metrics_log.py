@@ -73,6 +73,14 @@ class MetricsLog:
             if isinstance(record, dict) and record.keys() >= {"kind", "step"}:
                 yield record
 
+    def tokens_per_second(self) -> float | None:
+        """Return target tokens over training time, validation left out; None with no line yet."""
+        updates = [each for each in self.read() if each["kind"] == "update" and each.get("tokens")]
+        if not updates:
+            return None
+        seconds = sum(each["tokens"] / each["tokens_per_second"] for each in updates)
+        return float(sum(each["tokens"] for each in updates) / seconds)
+
     def scores_at(self, step: int) -> Mapping[str, float]:
         """Return the scores of the validation at `step`; none if there was none."""
         for record in self.read():

@@ -1,6 +1,7 @@
 """The log keeps step with the checkpoints, whatever a crash left of it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,13 @@ def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     log.add(update(10))
     log.sync()
     assert kept(log) == [("update", 5), ("update", 10)]
+
+
+def test_speed_is_all_tokens_over_all_training_time(tmp_path: Path) -> None:
+    log = log_of(tmp_path, validation(0))
+    assert log.tokens_per_second() is None
+    log.add(update(5))  # 100 tokens in 2 seconds
+    log.add(replace(update(10), tokens=300, tokens_per_second=300.0))  # 300 in one
+    log.add(replace(update(15), tokens=0, tokens_per_second=0.0))  # all updates were skipped
+    log.add(validation(15))
+    assert log.tokens_per_second() == pytest.approx(400 / 3)
