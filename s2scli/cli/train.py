@@ -1,6 +1,7 @@
 """`s2s train`."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,7 +30,8 @@ def command(
             "-r",
             "--recipe",
             metavar="NAME|FILE",
-            help="Built-in recipe or TOML file \\[default: default; the run's own when resuming].",
+            help="Built-in recipe or TOML file \\[default: default; the run's own when resuming; "
+            "the model's with --init-from].",
         ),
     ] = None,
     assignments: Annotated[
@@ -45,6 +47,15 @@ def command(
     restart: Annotated[
         bool, typer.Option("--restart", help="Remove the run that is there and begin a new one.")
     ] = False,
+    init_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--init-from",
+            metavar="DIR",
+            help="Begin a new run with the weights of this model folder, where they fit, and with "
+            "its tokenizer, where there is none yet.",
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
@@ -57,7 +68,7 @@ def command(
     The same command goes on with a run that was stopped, or killed, exactly where it was.
 
     Examples: s2s train · s2s train --max-minutes 30 · s2s train -r bahdanau2015 ·
-    s2s train --set training.seed=2
+    s2s train --set training.seed=2 · s2s train --init-from other/model
     """
     from s2scli.pipeline.train import TrainRequest, train
 
@@ -66,7 +77,7 @@ def command(
         max_minutes=max_minutes, max_steps=max_steps, max_epochs=max_epochs, patience=patience
     )
     load_flags(LimitSettings, limits)  # a wrong one is named as the flag it is
-    request = TrainRequest(recipe, assignments or (), limits, device, restart)
+    request = TrainRequest(recipe, assignments or (), limits, device, restart, init_from)
     report = train(Workspace(workspace), request, talk)
     if json:
         talk.show_json(asdict(report))
@@ -77,7 +88,9 @@ def command(
     if report.signal:
         talk.say("saved; the same command goes on from here")
         raise typer.Exit(128 + report.signal)
-    talk.say(f"the best model is of step {report.best_step}, in {Workspace(workspace).model}")
+    steps = ", ".join(map(str, report.averaged or [report.best_step]))
+    which = "the mean of steps" if report.averaged else "of step"
+    talk.say(f"the best model is {which} {steps}, in {Workspace(workspace).model}")
     if report.limit:
         option = f"--{report.limit.replace('_', '-')}"
         without = f"without {option}, or " if report.limit in limits else ""

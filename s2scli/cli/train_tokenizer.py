@@ -1,6 +1,9 @@
 """`s2s train-tokenizer`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from s2scli.cli.options import (
     DebugOption,
@@ -13,6 +16,7 @@ from s2scli.cli.options import (
     load_flags,
     say_next,
 )
+from s2scli.errors import UsageError
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
 from s2scli.tokenizer.settings import TokenizerSettings
@@ -38,6 +42,12 @@ def command(
         bool | None, flag(TokenizerSettings, "split_digits", "--split-digits/--no-split-digits")
     ] = None,
     sample_size: Annotated[int | None, flag(TokenizerSettings, "sample_size")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="DIR", help="Learn nothing: take the tokenizer of this model folder."
+        ),
+    ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -49,10 +59,12 @@ def command(
     s2s train-tokenizer
 
     s2s train-tokenizer --model-type unigram --vocab-size 8000 --joint
+
+    s2s train-tokenizer --from other/model
     """
     from dataclasses import asdict
 
-    from s2scli.pipeline.train_tokenizer import train_tokenizer
+    from s2scli.pipeline.train_tokenizer import copy_tokenizer, train_tokenizer
 
     flags = given(
         kind=kind,
@@ -65,7 +77,12 @@ def command(
     )
     settings = load_flags(TokenizerSettings, flags)
     talk = Talk(quiet=quiet, verbose=verbose)
-    report = train_tokenizer(Workspace(workspace), settings, talk)
+    if model and flags:
+        raise UsageError("--from takes a model's tokenizer as it is; leave the other settings out")
+    if model:
+        report = copy_tokenizer(Workspace(workspace), model, talk)
+    else:
+        report = train_tokenizer(Workspace(workspace), settings, talk)
     if as_json:
         talk.show_json(asdict(report))
     else:

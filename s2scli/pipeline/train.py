@@ -4,18 +4,22 @@ import contextlib
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from s2scli.config import DEFAULT_RECIPE, Recipe, load_recipe
 from s2scli.data.encoded import open_encoded
-from s2scli.errors import CheckpointError, ConfigError, MissingInputError, StorageError
+from s2scli.errors import ConfigError, StorageError
 from s2scli.files import DELETED, remove_folder
-from s2scli.manifest import read_manifest, verify_folder
+from s2scli.manifest import read_manifest
 from s2scli.model.seq2seq import count_parameters, pick_device
-from s2scli.pipeline.model_folder import build_model, model_facts, write_model_folder
-from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
+from s2scli.pipeline.carry_over import CarriedOver, carry_over, say_carried_over
+from s2scli.pipeline.model_folder import LoadedModel, build_model, load_model_folder
+from s2scli.pipeline.publishing import Published, Publisher
+from s2scli.pipeline.segmenters import make_segmenters
+from s2scli.pipeline.train_tokenizer import adopt_tokenizer, ensure_encoded, ensure_tokenizer
 from s2scli.pipeline.validation import Validator, open_validation
 from s2scli.report.console import Talk
 from s2scli.report.progress import Goal, TrainingDisplay, clock, training_display
@@ -23,9 +27,7 @@ from s2scli.settings import Tree, load_settings, override
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import (
     Checkpoint,
-    checkpoint_folder,
     list_checkpoints,
-    load_checkpoint,
     load_optimizer,
     load_weights,
     model_weights,
@@ -60,6 +62,7 @@ class TrainRequest:
         limits: the limits given, by name.
         device: auto, cpu, cuda or cuda:N.
         restart: forget the run that is there.
+        init_from: the folder of the model whose weights a new run begins with, where they fit.
     """
 
     recipe: str | None = None
@@ -67,6 +70,7 @@ class TrainRequest:
     limits: Tree = field(default_factory=dict)
     device: str = "auto"
     restart: bool = False
+    init_from: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,10 @@ class TrainReport:
         parameters: weights of the model.
         frozen: how many of them stay as they were.
         best_step: the update of the best checkpoint, which is the model.
-        best: its validation scores.
+        best: the model's validation scores.
+        averaged: the updates whose weights the model is the mean of, if it is a mean instead.
         skipped_updates: updates left out because a gradient was not finite.
+        carried_over: what the model took over from another; None where it did not, or was resumed.
     """
 
     recipe: str
@@ -99,7 +105,9 @@ class TrainReport:
     frozen: int
     best_step: int
     best: Mapping[str, float]
+    averaged: Sequence[int]
     skipped_updates: int
+    carried_over: CarriedOver | None
 
 
 def train(workspace: Workspace, request: TrainRequest, talk: Talk) -> TrainReport:
@@ -119,21 +127,29 @@ def train(workspace: Workspace, request: TrainRequest, talk: Talk) -> TrainRepor
     _check(workspace, request)
     with workspace.locked("train"):
         checkpoint = None if request.restart else _checkpoint_to_resume(workspace, talk)
-        recipe = choose_recipe(request, checkpoint)
+        trained = None if checkpoint else _load_trained(workspace, request)
+        recipe = choose_recipe(request, checkpoint, trained)
         if checkpoint:  # before a tokenizer is learned from a corpus that is not the run's
             corpus = read_manifest(workspace.corpus, "corpus")
             _check_origin(checkpoint, {"corpus": corpus.digest})
+            _check_init(checkpoint, workspace, request)
+        if trained and not workspace.tokenizer.exists():
+            talk.say("there is no tokenizer yet: taking the model's")
+            adopt_tokenizer(workspace, trained.tokenizers, trained.manifest.digest, talk)
         tokenizers = ensure_tokenizer(workspace, None, talk)
         ensure_encoded(workspace, tokenizers, talk)
-        session = _begin(workspace, recipe, tokenizers, request, checkpoint, talk)
+        session = _begin(workspace, recipe, tokenizers, request, checkpoint, trained, talk)
         return _run(session, talk)
 
 
 def _check(workspace: Workspace, request: TrainRequest) -> None:
     """Refuse what is plainly wrong before anything is written."""
     pick_device(request.device)
+    if request.init_from:
+        read_manifest(workspace.find_model(request.init_from), "model")
     resumed = not request.restart and list_checkpoints(workspace.training)
-    own = resumed and request.recipe is None  # then the assignments are for the run's own recipe
+    # then the assignments are for the recipe of the run, or of the model
+    own = (resumed or request.init_from) and request.recipe is None
     recipe = load_recipe(request.recipe or DEFAULT_RECIPE, () if own else request.assignments)
     limited(recipe, request.limits)
     if not (workspace.root / f"{DELETED}{workspace.corpus.name}").exists():  # else locking mends it
@@ -148,24 +164,33 @@ class Session:
     recipe: Recipe
     tokenizers: Tokenizers
     made_from: Mapping[str, str]
+    carried_over: CarriedOver | None
     run: Run
     batches: TrainingBatches
     validator: Validator
     log: MetricsLog
 
+    @property
+    def publisher(self) -> Publisher:
+        """What writes the model folder."""
+        return Publisher(self.workspace, self.recipe, self.tokenizers, self.run, self.log)
 
-def choose_recipe(request: TrainRequest, checkpoint: Checkpoint | None) -> Recipe:
+
+def choose_recipe(
+    request: TrainRequest, checkpoint: Checkpoint | None, trained: LoadedModel | None = None
+) -> Recipe:
     """Return the recipe asked for; to resume, nothing needs to be asked for again.
 
-    Without a recipe, assignments change the run's own.
+    Without a recipe, assignments change the run's own, or that of the model to begin from.
 
     Raises:
         ConfigError: it differs from the recipe of the run that is there, limits apart.
     """
     own = load_settings(Recipe, checkpoint.settings, "checkpoint") if checkpoint else None
-    if own and request.recipe is None:
-        tree = override(Recipe, own.model_dump(mode="json"), request.assignments)
-        recipe = load_settings(Recipe, tree, f"recipe {own.name}")
+    base = own or (trained and trained.recipe)
+    if base and request.recipe is None:
+        tree = override(Recipe, base.model_dump(mode="json"), request.assignments)
+        recipe = load_settings(Recipe, tree, f"recipe {base.name}")
     else:
         recipe = load_recipe(request.recipe or DEFAULT_RECIPE, request.assignments)
     if own:
@@ -208,25 +233,43 @@ def _checkpoint_to_resume(workspace: Workspace, talk: Talk) -> Checkpoint | None
     return checkpoint
 
 
+def _load_trained(workspace: Workspace, request: TrainRequest) -> LoadedModel | None:
+    """Return the model to begin from, which may come from anywhere; None to begin with nothing."""
+    if not request.init_from:
+        return None
+    return load_model_folder(workspace.find_model(request.init_from), torch.device("cpu"))
+
+
+def _check_init(checkpoint: Checkpoint, workspace: Workspace, request: TrainRequest) -> None:
+    """Refuse to go on with a run as if it had begun from another model."""
+    if not request.init_from:
+        return
+    digest = read_manifest(workspace.find_model(request.init_from), "model").digest
+    if checkpoint.made_from.get("model") != digest:
+        raise ConfigError(
+            f"the run in this workspace did not begin from the model in {request.init_from}; go on "
+            "without --init-from, use another workspace (-w), or start anew (--restart)"
+        )
+
+
 def _begin(
     workspace: Workspace,
     recipe: Recipe,
     tokenizers: Tokenizers,
     request: TrainRequest,
     checkpoint: Checkpoint | None,
+    trained: LoadedModel | None,
     talk: Talk,
 ) -> Session:
     """Build the model and put it where the run stands."""
-    made_from = {
-        "corpus": read_manifest(workspace.corpus, "corpus").digest,
-        "tokenizer": tokenizers.digest,
-    }
+    made_from = _origin(workspace, tokenizers, checkpoint, trained)
     device = pick_device(request.device)
     if checkpoint:
-        _check_origin(checkpoint, made_from)
         _match_machine(checkpoint, machine(recipe, device), talk)
     torch.manual_seed(recipe.training.seed)
-    model = build_model(recipe, tokenizers).to(device)
+    model = build_model(recipe, tokenizers)
+    carried_over = carry_over(model, tokenizers, trained) if trained else None
+    model = model.to(device)
     freeze(model, recipe.training.freeze)
     run = Run(
         model,
@@ -237,19 +280,41 @@ def _begin(
     )
     if checkpoint:
         load_weights(model, checkpoint.weights, "checkpoint")
+        run.average.load(checkpoint.average, "checkpoint")
         load_optimizer(run.optimizer, checkpoint.optimizer)
         restore_random_state(checkpoint.random_state, device)
         run.progress = checkpoint.progress
-    batches = TrainingBatches(open_encoded(workspace.encoded, "train"), recipe.training)
+    segmenters = make_segmenters(tokenizers, recipe.training)
+    train_split = open_encoded(workspace.encoded, "train")
+    batches = TrainingBatches(train_split, recipe.training, segmenters)
     validator = Validator.prepare(workspace, run, recipe, tokenizers)
     if request.restart and workspace.training.exists():
         remove_folder(workspace.training)
     log = MetricsLog(workspace.training / "metrics.jsonl")
     log.forget_after(run.progress.step if checkpoint else -1, run.progress.validated)
-    session = Session(workspace, recipe, tokenizers, made_from, run, batches, validator, log)
-    _mend_model(session, talk)
+    session = Session(
+        workspace, recipe, tokenizers, made_from, carried_over, run, batches, validator, log
+    )
+    session.publisher.mend(talk)
     _announce(session, resumed=checkpoint is not None, talk=talk)
     return session
+
+
+def _origin(
+    workspace: Workspace,
+    tokenizers: Tokenizers,
+    checkpoint: Checkpoint | None,
+    trained: LoadedModel | None,
+) -> Mapping[str, str]:
+    """Return the digests of what the run is made from; what it was made from may not change."""
+    now = {
+        "corpus": read_manifest(workspace.corpus, "corpus").digest,
+        "tokenizer": tokenizers.digest,
+    }
+    if checkpoint:
+        _check_origin(checkpoint, now)
+        return checkpoint.made_from
+    return {**now, "model": trained.manifest.digest} if trained else now
 
 
 def _check_origin(checkpoint: Checkpoint, made_from: Mapping[str, str]) -> None:
@@ -296,8 +361,12 @@ def _announce(session: Session, *, resumed: bool, talk: Talk) -> None:
         f"{batches.kept:,} pairs in {batches.updates_per_epoch} updates an epoch "
         f"(batches of {batches.batch_tokens} tokens)"
     )
+    if session.carried_over:
+        say_carried_over(session.carried_over, talk)
     source, target = batches.padding
     talk.detail(f"padding: {source:.1%} of source places, {target:.1%} of target places")
+    if batches.growth > 1:
+        talk.say(f"text is cut anew each time, into {batches.growth:.2f} times as many tokens")
     if batches.too_long:
         talk.warn(
             f"{batches.too_long:,} pairs are longer than training.max_length "
@@ -328,11 +397,13 @@ def _run(session: Session, talk: Talk) -> TrainReport:
             with _going_on(talk):
                 session.log.add(event)
                 if isinstance(event, Validation) and event.best:
-                    _publish(session, event.scores)
+                    session.publisher.publish(event.scores)
             if isinstance(event, Finished):
                 ending = event
-        _mend_model(session, talk)
-    return _report(session, ending)
+        session.publisher.mend(talk)
+    publisher = session.publisher
+    published = publisher.best() if ending.signal else publisher.finish(session.validator, talk)
+    return _report(session, ending, published)
 
 
 @contextlib.contextmanager
@@ -356,36 +427,6 @@ def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
             talk.warn(f"{fault}; training goes on and tries again at the next checkpoint")
 
 
-def _publish(session: Session, scores: Mapping[str, float]) -> None:
-    """Make the weights as they are the workspace's model."""
-    run = session.run
-    facts = model_facts(run.model, run.progress.step, run.progress.seconds, scores)
-    write_model_folder(
-        session.workspace.model, session.recipe, model_weights(run.model), session.tokenizers, facts
-    )
-
-
-def _mend_model(session: Session, talk: Talk) -> None:
-    """Publish the best checkpoint again where the model is damaged, missing or another one."""
-    step = session.run.progress.best_step
-    if session.run.progress.best_score is None:
-        return
-    try:
-        if verify_folder(session.workspace.model, "model").settings.get("step") == step:
-            return
-    except (MissingInputError, CheckpointError):
-        pass
-    try:
-        best = load_checkpoint(checkpoint_folder(session.workspace.training, step))
-    except (MissingInputError, CheckpointError) as error:
-        talk.warn(f"{error}; the model folder stays as it is until there is a better model")
-        return
-    facts = model_facts(session.run.model, step, best.progress.seconds, session.log.scores_at(step))
-    write_model_folder(
-        session.workspace.model, session.recipe, best.weights, session.tokenizers, facts
-    )
-
-
 def _checkpoint(session: Session, progress: Progress) -> Checkpoint:
     run = session.run
     return Checkpoint(
@@ -396,10 +437,11 @@ def _checkpoint(session: Session, progress: Progress) -> Checkpoint:
         model_weights(run.model),
         optimizer_tensors(run.optimizer),
         random_state(run.device),
+        run.average.weights,
     )
 
 
-def _report(session: Session, ending: Finished) -> TrainReport:
+def _report(session: Session, ending: Finished, published: Published) -> TrainReport:
     progress = session.run.progress
     return TrainReport(
         session.recipe.name,
@@ -412,6 +454,8 @@ def _report(session: Session, ending: Finished) -> TrainReport:
         count_parameters(session.run.model),
         count_frozen(session.run.model),
         progress.best_step,
-        session.log.scores_at(progress.best_step),
+        published.scores,
+        published.averaged,
         progress.skipped,
+        session.carried_over,
     )

@@ -67,13 +67,61 @@ def train_tokenizer(
         tokenizers = _learn(workspace, corpus, settings, talk)
         _encode(workspace, corpus, tokenizers, talk)
         report = _report(workspace, corpus, tokenizers)
+    _warn_of_unknown(report, "--byte-fallback spells them out", talk)
+    return report
+
+
+def copy_tokenizer(workspace: Workspace, model: Path, talk: Talk) -> TokenizerReport:
+    """Take the tokenizers of a model over as they are, and encode the corpus with them.
+
+    Raises:
+        as `train_tokenizer`; and
+        MissingInputError: there is no model.
+        CheckpointError: the model is damaged.
+        TokenizerError: its tokenizers are damaged.
+    """
+    folder = workspace.find_model(model)
+    digest, tokenizers = verify_folder(folder, "model").digest, Tokenizers.load(folder)
+    _corpus(workspace, whole=False)  # locking would make the workspace
+    with workspace.locked("train-tokenizer"):
+        report = adopt_tokenizer(workspace, tokenizers, digest, talk)
+        _encode(workspace, _corpus(workspace, whole=True), tokenizers, talk)
+    return report
+
+
+def adopt_tokenizer(
+    workspace: Workspace, tokenizers: Tokenizers, model: str, talk: Talk
+) -> TokenizerReport:
+    """Make the tokenizers of a model the workspace's; another corpus will not change them.
+
+    The workspace must be locked by the caller.
+
+    Args:
+        workspace: holds the corpus.
+        tokenizers: the model's.
+        model: the model's digest.
+        talk: says what they do not know.
+
+    Raises:
+        CheckpointError: the corpus is damaged.
+    """
+    corpus = _corpus(workspace, whole=True)
+    with new_folder(
+        workspace.tokenizer, "tokenizer", made_from={"corpus": corpus.digest, "model": model}
+    ) as folder:
+        tokenizers.write(folder)
+    report = _report(workspace, corpus, tokenizers)
+    _warn_of_unknown(report, "`s2s train-tokenizer` learns pieces for this corpus", talk)
+    return report
+
+
+def _warn_of_unknown(report: TokenizerReport, mend: str, talk: Talk) -> None:
     for side, quality in (("source", report.source), ("target", report.target)):
         if quality.unknown_rate > MAX_UNKNOWN_RATE:
             talk.warn(
                 f"{quality.unknown_rate:.1%} of the {side} pieces of the {report.split} split are "
-                "unknown: a model can neither read nor write them; --byte-fallback spells them out"
+                f"unknown: a model can neither read nor write them; {mend}"
             )
-    return report
 
 
 def ensure_tokenizer(
@@ -153,7 +201,7 @@ def _out_of_date(
     """Return why the tokenizers must be learned anew, or None."""
     if manifest is None:
         return "there is no tokenizer yet"
-    if manifest.made_from != {"corpus": corpus.digest}:
+    if "model" not in manifest.made_from and manifest.made_from != {"corpus": corpus.digest}:
         return "the corpus has changed since the tokenizer was learned"
     if settings is not None and manifest.settings != settings.model_dump():
         return "the tokenizer was learned with other settings"

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from s2scli.training.progress import Progress
 
 NAME = re.compile(r"checkpoint-(\d{8})")
 KEPT = 2
+AVERAGE = "average.safetensors"  # only where there is a moving average
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,13 @@ class Checkpoint:
 
     Attributes:
         settings: the settings of the run that resuming must agree with.
-        made_from: digests of the corpus and the tokenizer.
+        made_from: digests of the corpus, the tokenizer, and the model it began from, if any.
         progress: the counters.
         machine: what bits depend on: threads, torch version, device.
         weights: the model's, by name.
         optimizer: the optimizer's state, `weight number.name` to tensor.
         random_state: of torch's generators, by device, as bytes.
+        average: the moving average of the weights, by name; empty where there is none.
     """
 
     settings: Mapping[str, Any]
@@ -51,6 +53,12 @@ class Checkpoint:
     weights: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
     random_state: Mapping[str, Tensor]
+    average: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def judged(self) -> Mapping[str, Tensor]:
+        """The weights that validation looks at and a model is published with."""
+        return self.average or self.weights
 
 
 def checkpoint_folder(training: Path, step: int) -> Path:
@@ -61,7 +69,7 @@ def checkpoint_folder(training: Path, step: int) -> Path:
 def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES) -> Path:
     """Write a checkpoint whole or not at all, then remove those no longer needed.
 
-    The two newest and the best stay.
+    The two newest and the best stay, and those of the best validations that are to be averaged.
 
     Raises:
         StorageError: the disk is full or writing failed; older checkpoints are untouched.
@@ -79,8 +87,10 @@ def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES
         files.write(temporary / "model.safetensors", encode_tensors(checkpoint.weights))
         files.write(temporary / "optimizer.safetensors", encode_tensors(checkpoint.optimizer))
         files.write(temporary / "random.safetensors", encode_tensors(checkpoint.random_state))
+        if checkpoint.average:
+            files.write(temporary / AVERAGE, encode_tensors(checkpoint.average))
         files.write(temporary / "state.json", encode_json(state))
-    _remove_old(training, progress.best_step, files)
+    _remove_old(training, progress.best_steps, files)
     return folder
 
 
@@ -105,6 +115,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         read_tensors(folder / "model.safetensors"),
         read_tensors(folder / "optimizer.safetensors"),
         read_tensors(folder / "random.safetensors"),
+        read_tensors(folder / AVERAGE) if AVERAGE in manifest.files else {},
     )
 
 
@@ -177,6 +188,17 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: str) ->
         CheckpointError: a weight is missing, unknown, of another shape or type, or not finite.
     """
     own = model_weights(model)
+    check_weights(own, weights, where)
+    for name, weight in own.items():
+        weight.data.copy_(weights[name])
+
+
+def check_weights(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], where: str) -> None:
+    """Make sure that weights can take the place of a model's own.
+
+    Raises:
+        CheckpointError: as `load_weights`.
+    """
     if own.keys() != weights.keys():
         odd = sorted(own.keys() ^ weights.keys())[0]
         raise CheckpointError(
@@ -191,7 +213,6 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: str) ->
             )
         if not found.isfinite().all():
             raise CheckpointError(f"{where}: {name} holds values that are not finite")
-        weight.data.copy_(found)
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
@@ -256,8 +277,9 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _remove_old(training: Path, best_step: int, files: Files) -> None:
-    kept = {checkpoint_folder(training, best_step)} | set(list_checkpoints(training)[:KEPT])
+def _remove_old(training: Path, best_steps: Collection[int], files: Files) -> None:
+    kept = {checkpoint_folder(training, step) for step in best_steps}
+    kept |= set(list_checkpoints(training)[:KEPT])
     for folder in list_checkpoints(training):
         if folder not in kept:
             remove_folder(folder, files)

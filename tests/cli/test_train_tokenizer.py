@@ -154,3 +154,17 @@ def test_a_signal_ends_it_while_sentencepiece_is_at_work(tmp_path: Path) -> None
         assert process.wait(20) == 128 + signal.SIGTERM
         assert time.monotonic() - asked < 20
     assert {path.name for path in (folder / "w").iterdir()} == {".lock", "corpus"}
+
+
+def test_a_models_tokenizer_is_taken_without_other_settings(
+    spellings: Path, trained_workspace: Path
+) -> None:
+    words = ("train-tokenizer", "--from", str(trained_workspace / "model"))
+    result = run(spellings, *words, "--vocab-size", "20")
+    assert result.exit_code == 2
+    assert "--from takes a model's tokenizer as it is; leave the other settings" in result.stderr
+    result = run(spellings, *words, "--json")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["encoded"] == {"train": 320, "valid": 40, "test": 40}
+    assert "unknown" in result.stderr and "learns pieces for this corpus" in result.stderr

@@ -9,11 +9,17 @@ from s2scli.data.encoded import open_encoded
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.store import open_split
 from s2scli.errors import CheckpointError, LockedError, MissingInputError
-from s2scli.manifest import read_manifest
+from s2scli.manifest import new_folder, read_manifest
 from s2scli.pipeline.prepare import Inputs, prepare
-from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer, train_tokenizer
+from s2scli.pipeline.train_tokenizer import (
+    copy_tokenizer,
+    ensure_encoded,
+    ensure_tokenizer,
+    train_tokenizer,
+)
 from s2scli.report.console import Talk
 from s2scli.tokenizer.settings import TokenizerSettings
+from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.workspace import Workspace
 
 TALK = Talk(quiet=True)
@@ -171,3 +177,60 @@ def test_two_workspaces_get_the_same_bytes(workspace: Workspace, tmp_path: Path)
     for folder in ("tokenizer", "encoded"):
         for path in (workspace.root / folder).iterdir():
             assert path.read_bytes() == (twin.root / folder / path.name).read_bytes()
+
+
+def model_of(workspace: Workspace, folder: Path) -> Path:
+    """Write what matters here of a model: the tokenizers of a workspace."""
+    with new_folder(folder, "model") as model:
+        ensure_tokenizer(workspace, None, TALK).write(model)
+    return folder
+
+
+def test_a_models_tokenizer_is_taken_as_it_is(workspace: Workspace, tmp_path: Path) -> None:
+    model = model_of(workspace, tmp_path / "model")
+    other = Workspace(tmp_path / "other")
+    prepare_text(other, corpus(300, seed=1))
+    own = train_tokenizer(other, TokenizerSettings(kind="char"), TALK)
+    report = copy_tokenizer(other, model, TALK)
+    assert report.digest == Tokenizers.load(model).digest != own.digest
+    assert report.encoded == own.encoded
+    made_from = read_manifest(other.tokenizer, "tokenizer").made_from
+    assert made_from["model"] == read_manifest(model, "model").digest
+    before = stamp(other.encoded)
+    assert ensure(other) == report.digest
+    assert stamp(other.encoded) == before, "it is encoded with it"
+
+
+def test_a_taken_tokenizer_outlives_its_corpus(workspace: Workspace, tmp_path: Path) -> None:
+    digest = copy_tokenizer(workspace, model_of(workspace, tmp_path / "model"), TALK).digest
+    prepare_text(workspace, corpus(300, seed=1))
+    assert ensure(workspace) == digest
+    assert len(open_encoded(workspace.encoded, "train")) == 240
+
+
+def test_what_a_taken_tokenizer_does_not_know_is_told(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = model_of(workspace, tmp_path / "model")
+    prepare_text(workspace, corpus(200).replace("a", "ä"))
+    capsys.readouterr()
+    copy_tokenizer(workspace, model, TALK)
+    said = capsys.readouterr().err
+    assert "of the source pieces of the valid split are unknown" in said
+    assert "`s2s train-tokenizer` learns pieces for this corpus" in said
+
+
+def test_a_damaged_or_missing_model_gives_no_tokenizer(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    digest = ensure(workspace)
+    with pytest.raises(MissingInputError, match="nowhere: no model here"):
+        copy_tokenizer(workspace, tmp_path / "nowhere", TALK)
+    model = model_of(workspace, tmp_path / "model")
+    (model / "joint.model").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"joint\.model: damaged"):
+        copy_tokenizer(workspace, model, TALK)
+    assert ensure(workspace) == digest
+    with pytest.raises(MissingInputError, match="no corpus here"):
+        copy_tokenizer(Workspace(tmp_path / "new"), model_of(workspace, tmp_path / "m"), TALK)
+    assert not (tmp_path / "new").exists()
