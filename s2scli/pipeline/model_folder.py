@@ -1,7 +1,7 @@
 """A model folder: recipe, weights, tokenizer and card; copy it and it works."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,6 +161,8 @@ def _check_size(path: Path, expected: int) -> None:
 def model_card(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any]) -> str:
     """Return the model card: what this is, how it was trained, how to use it."""
     scores = facts.get("scores", {})
+    steps = ", ".join(str(step) for step in facts.get("averaged", []))
+    averaged = [f"- the mean of the weights after updates {steps}"] if steps else []
     lines = [
         f"# {recipe.name}",
         "",
@@ -171,6 +173,7 @@ def model_card(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any])
         f"{tokenizers.target.vocab_size} target{' (joint)' if tokenizers.joint else ''}",
         f"- parameters: {facts.get('parameters')}",
         f"- trained for {facts.get('step')} updates ({facts.get('minutes')} minutes)",
+        *averaged,
         *(f"- validation {name}: {value:.4g}" for name, value in scores.items()),
         "",
         "Use it: `s2s translate -m FOLDER < input.txt`. The tokenizer's pieces and the weights can",
@@ -181,12 +184,17 @@ def model_card(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any])
 
 
 def model_facts(
-    model: Seq2Seq, step: int, seconds: float, scores: Mapping[str, float]
+    model: Seq2Seq,
+    step: int,
+    seconds: float,
+    scores: Mapping[str, float],
+    averaged: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """Return what the manifest says of a model."""
+    """Return what the manifest says of a model; `averaged` if it is a mean of checkpoints."""
     return {
         "step": step,
         "minutes": round(seconds / 60, 1),
         "parameters": count_parameters(model),
         "scores": json.loads(json.dumps(dict(scores))),
+        **({"averaged": list(averaged)} if averaged else {}),
     }

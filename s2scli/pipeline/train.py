@@ -43,6 +43,7 @@ from s2scli.training.epochs import TrainingBatches
 from s2scli.training.events import Event, Finished, Saved, Update, Validation
 from s2scli.training.freezing import count_frozen, freeze, trainable
 from s2scli.training.interruption import stop_requests
+from s2scli.training.latent import has_collapsed
 from s2scli.training.loop import Run
 from s2scli.training.loop import train as training_events
 from s2scli.training.metrics_log import MetricsLog
@@ -394,6 +395,7 @@ def _run(session: Session, talk: Talk) -> TrainReport:
             run, session.batches, session.validator, save, lambda: request.signal
         ):
             _show(event, display, talk)
+            _warn_of_collapse(event, session, talk)
             with _going_on(talk):
                 session.log.add(event)
                 if isinstance(event, Validation) and event.best:
@@ -425,6 +427,25 @@ def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
             display.validation(event.step, event.scores, best=event.best)
         case Saved(fault=fault) if fault:
             talk.warn(f"{fault}; training goes on and tries again at the next checkpoint")
+
+
+def _warn_of_collapse(event: Event, session: Session, talk: Talk) -> None:
+    """Say that the latent vector says nothing, at the first validation of the run that finds so."""
+    settings = session.run.settings.kl
+
+    def collapsed(step: int, scores: Mapping[str, float]) -> bool:
+        return "kl" in scores and has_collapsed(scores["kl"], settings, step)
+
+    if not isinstance(event, Validation) or not collapsed(event.step, event.scores):
+        return
+    before = (record for record in session.log.read() if record["kind"] == "validation")
+    if not any(collapsed(record["step"], record["scores"]) for record in before):
+        talk.warn(
+            f"the posterior has collapsed: {event.scores['kl']:.3f} nats of KL a sentence, so the "
+            "decoder ignores the latent vector and samples will not depend on it; start anew "
+            "(--restart) with more training.kl.free_bits, a slower training.kl.annealing, or more "
+            "training.target_token_dropout"
+        )
 
 
 def _checkpoint(session: Session, progress: Progress) -> Checkpoint:

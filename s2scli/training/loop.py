@@ -4,19 +4,21 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from s2scli.data.batch import Batch
 from s2scli.errors import DivergedError, OutOfMemoryError, StorageError
 from s2scli.model.seq2seq import Seq2Seq
+from s2scli.training.averaging import MovingAverage, wearing
+from s2scli.training.checkpoint import model_weights
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.events import Event, Finished, Saved, Update, Validation
 from s2scli.training.objective import batch_objective
-from s2scli.training.progress import Progress, is_better
+from s2scli.training.progress import Progress, is_better, ranked
 from s2scli.training.settings import LimitSettings, TrainingSettings
 
 MAX_SKIPPED_IN_A_ROW = 10
@@ -25,13 +27,26 @@ CPU_IS_FULL = "DefaultCPUAllocator: "  # torch has no class of its own for it
 
 @dataclass
 class Run:
-    """What changes while training: the weights, the optimizer's state, the counters."""
+    """What changes while training: the weights, their average, the optimizer's state, the counters.
+
+    The average is that of `training.ema_decay`.
+    """
 
     model: Seq2Seq
     optimizer: Optimizer
     settings: TrainingSettings
     device: torch.device
     progress: Progress
+    average: MovingAverage = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with no average."""
+        self.average = MovingAverage(self.model, self.settings.ema_decay)
+
+    @property
+    def judged(self) -> Mapping[str, Tensor]:
+        """The weights that validation looks at and a model is published with."""
+        return self.average.weights or model_weights(self.model)
 
 
 Validate = Callable[[], Mapping[str, float]]
@@ -151,6 +166,7 @@ def _update(run: Run, batches: TrainingBatches) -> float:
         for group_of_weights in run.optimizer.param_groups:
             group_of_weights["lr"] = learning_rate(run.settings, run.progress, step)
         run.optimizer.step()
+        run.average.follow(step)
     run.optimizer.zero_grad(set_to_none=True)
     in_a_row = 0 if finite else run.progress.skipped_in_a_row + 1
     run.progress = replace(
@@ -195,12 +211,15 @@ def _validate(
 ) -> Validation:
     """Score the model and count the result; before the first update, only look.
 
+    A model whose weights are averaged is scored with the average.
+
     One off schedule, at a limit that may be raised later, can only make a new best: what the
     schedule and the patience go by stays as it would be had the run not ended there.
     """
     clock.tick()
     run.model.eval()
-    scores = validate()
+    with wearing(run.model, run.average.weights):
+        scores = validate()
     clock.tick(training=False)
     settings = run.settings
     progress = replace(run.progress, validated=run.progress.step)
@@ -212,6 +231,10 @@ def _validate(
     best = sound and is_better(settings.metric, score, progress.best_score)
     if best:
         progress = replace(progress, best_score=score, best_step=progress.step)
+    if sound:
+        size = settings.average_checkpoints
+        ranking = ranked(settings.metric, progress.ranking, progress.step, score, size)
+        progress = replace(progress, ranking=ranking)
     if scheduled:
         improved = sound and is_better(settings.metric, score, progress.best_scheduled)
         progress = _count(progress, settings, score, improved=improved)

@@ -46,3 +46,16 @@ def score_batch(logits: Tensor, target: Tensor, smoothing: float) -> LossSums:
             (logits.argmax(-1) == target).sum(),
             len(target),
         )
+
+
+def symmetric_divergence(logits: Tensor, others: Tensor) -> Tensor:
+    """Return the sum over tokens of (KL(p || q) + KL(q || p)) / 2 in nats, a scalar.
+
+    It is sum_v (p(v) - q(v)) (log p(v) - log q(v)) / 2 (Liang et al. 2021, eq. 2).
+
+    Args:
+        logits: of p, [tokens, V].
+        others: of q, [tokens, V].
+    """
+    log_p, log_q = F.log_softmax(logits, -1), F.log_softmax(others, -1)
+    return ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum() / 2

@@ -22,6 +22,8 @@ class Progress:
         seconds: time spent training, over all sessions of the run.
         best_score: the best validation score, or None.
         best_step: the update it was reached at.
+        ranking: the update and the score of the best validations, the best first: as many as
+            are averaged at the end.
         best_scheduled: the best score of the scheduled validations alone, or None.
         bad_validations: scheduled validations since then.
         plateau: what the schedule remembers.
@@ -39,6 +41,7 @@ class Progress:
     seconds: float = 0.0
     best_score: float | None = None
     best_step: int = 0
+    ranking: tuple[tuple[int, float], ...] = ()
     best_scheduled: float | None = None
     bad_validations: int = 0
     plateau: PlateauState = field(default_factory=PlateauState)
@@ -47,6 +50,11 @@ class Progress:
     logged_loss: float = 0.0
     logged_tokens: int = 0
     logged_seconds: float = 0.0
+
+    @property
+    def best_steps(self) -> set[int]:
+        """The updates of the best validation and of those that are averaged at the end."""
+        return {self.best_step, *(step for step, _ in self.ranking)}
 
     def to_json(self) -> dict[str, Any]:
         """Return the counters as a JSON tree."""
@@ -62,6 +70,16 @@ class Progress:
         # runs of before `best_scheduled` go on with their best score
         tree = {"best_scheduled": tree.get("best_score")} | tree
         return TypeAdapter(cls).validate_python(tree)
+
+
+def ranked(
+    metric: str, ranking: tuple[tuple[int, float], ...], step: int, score: float, size: int
+) -> tuple[tuple[int, float], ...]:
+    """Return the ranking of the `size` best validations after one more; of equals, the first."""
+    sign = 1 if metric in LOWER_IS_BETTER else -1
+    return tuple(sorted((*ranking, (step, score)), key=lambda each: (sign * each[1], each[0])))[
+        :size
+    ]
 
 
 def is_better(metric: str, score: float, best: float | None) -> bool:

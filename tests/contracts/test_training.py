@@ -18,6 +18,8 @@ from s2scli.data.encoded import EncodedSplit
 from s2scli.settings import Tree
 from s2scli.training.checkpoint import (
     Checkpoint,
+    checkpoint_folder,
+    load_checkpoint,
     load_optimizer,
     load_weights,
     model_weights,
@@ -39,7 +41,8 @@ from tests.training.runs import CPU, make_run, training_settings, write_split
 pytestmark = pytest.mark.usefixtures("quick_fsync")
 STEPS = 14
 WALL_CLOCK = ("seconds", "tokens_per_second")
-Digest = tuple[dict[str, bytes], dict[str, bytes], list[dict[str, Any]], Progress]
+Weights = dict[str, bytes]
+Digest = tuple[Weights, Weights, Weights, dict[int, Weights], list[dict[str, Any]], Progress]
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,7 @@ def go_on(
     checkpoint, _ = newest_checkpoint(folder)
     if checkpoint:
         load_weights(run.model, checkpoint.weights, "test")
+        run.average.load(checkpoint.average, "test")
         load_optimizer(run.optimizer, checkpoint.optimizer)
         restore_random_state(checkpoint.random_state, CPU)
         run.progress = checkpoint.progress
@@ -87,7 +91,8 @@ def go_on(
 
     def save(progress: Progress) -> None:
         weights, state = model_weights(run.model), optimizer_tensors(run.optimizer)
-        save_checkpoint(folder, Checkpoint({}, {}, progress, {}, weights, state, random_state(CPU)))
+        tensors = (weights, state, random_state(CPU), run.average.weights)
+        save_checkpoint(folder, Checkpoint({}, {}, progress, {}, *tensors))
 
     def stop() -> int:
         return 15 * (run.progress.step == stop_at)
@@ -108,14 +113,31 @@ def validation_loss(run: Run, split: EncodedSplit) -> Mapping[str, float]:
 
 
 def digest(folder: Path, run: Run) -> Digest:
-    """Return everything a run is, to the bit, but for the time it took."""
+    """Return everything a run is, to the bit, but for the time it took.
+
+    These are weights, optimizer, moving average, the checkpoints that a model is made of, the log
+    and the counters.
+    """
     log = [
         {name: value for name, value in record.items() if name not in WALL_CLOCK}
         for record in MetricsLog(folder / "metrics.jsonl").read()
     ]
-    weights = {k: v.detach().numpy().tobytes() for k, v in model_weights(run.model).items()}
-    state = {k: v.numpy().tobytes() for k, v in optimizer_tensors(run.optimizer).items()}
-    return weights, state, log, replace(run.progress, seconds=0.0, logged_seconds=0.0)
+    best = {
+        step: bytes_of(load_checkpoint(checkpoint_folder(folder, step)).judged)
+        for step in run.progress.best_steps
+    }
+    return (
+        bytes_of(model_weights(run.model)),
+        bytes_of(optimizer_tensors(run.optimizer)),
+        bytes_of(run.average.weights),
+        best,
+        log,
+        replace(run.progress, seconds=0.0, logged_seconds=0.0),
+    )
+
+
+def bytes_of(tensors: Mapping[str, torch.Tensor]) -> Weights:
+    return {name: tensor.detach().numpy().tobytes() for name, tensor in tensors.items()}
 
 
 def new_folder(root: Path) -> Iterator[Path]:
@@ -157,6 +179,18 @@ VARIETIES: dict[str, dict[str, object]] = {
     "momentum": {"optimizer": {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.9}},
     "adafactor": {"optimizer": {"kind": "adafactor"}},
     "bfloat16": {"precision": "bfloat16"},
+    "moving average": {"ema_decay": 0.9},
+    "mean of the best": {"average_checkpoints": 3},
+    "R-Drop": {"r_drop": 1.0},
+    "scheduled sampling": {"scheduled_sampling": {"kind": "exponential", "base": 0.8}},
+    "all of it": {
+        "ema_decay": 0.99,
+        "average_checkpoints": 2,
+        "r_drop": 5.0,
+        "scheduled_sampling": {"kind": "inverse_sigmoid", "k": 3},
+        "accumulate": 2,
+        "precision": "bfloat16",
+    },
     "token dropout": {"source_token_dropout": 0.2, "target_token_dropout": 0.2},
     "denoising": {"noise": {"permute": 3, "span": 0.3, "delete": 0.1, "mask": 0.1}},
     "frozen": {"freeze": ["encoder", "target"]},
@@ -174,7 +208,7 @@ def test_every_way_to_train_goes_on_bit_for_bit(
     expected = digest(whole, go_on(whole, split, settings, model))
     updates = TrainingBatches(split, settings).updates_per_epoch
     assert updates + 1 < STEPS, "an epoch ends inside the run"
-    validations = [r["step"] for r in expected[2] if r["kind"] == "validation"]
+    validations = [r["step"] for r in expected[4] if r["kind"] == "validation"]
     assert validations == [0, 4, 8, 12, STEPS]
     for step in (4, 5, updates - 1, updates, updates + 1):
         folder = next(folders)

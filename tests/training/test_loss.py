@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from s2scli.training.loss import label_smoothed_cross_entropy, score_batch
+from s2scli.training.loss import label_smoothed_cross_entropy, score_batch, symmetric_divergence
 
 TOKENS, VOCAB_SIZE = 5, 7
 
@@ -38,3 +38,15 @@ def test_the_sums_of_a_batch() -> None:
     assert float(sums.objective) == pytest.approx(plain(exact, ids, 0.1), 1e-5)
     assert float(sums.cross_entropy) == pytest.approx(plain(exact, ids, 0.0), 1e-5)
     assert (int(sums.correct), sums.tokens) == (TOKENS - 1, TOKENS)
+
+
+def test_the_divergence_is_the_mean_of_both_directions() -> None:
+    generator = torch.Generator().manual_seed(3)
+    some, others = (torch.randn(TOKENS, VOCAB_SIZE, generator=generator) * 3 for _ in range(2))
+    expected = 0.0
+    for p, q in zip(
+        some.double().softmax(-1).numpy(), others.double().softmax(-1).numpy(), strict=True
+    ):
+        expected += (np.sum(p * np.log(p / q)) + np.sum(q * np.log(q / p))) / 2
+    assert float(symmetric_divergence(some, others)) == pytest.approx(expected, rel=1e-5)
+    assert float(symmetric_divergence(some, some)) == 0.0

@@ -1,0 +1,139 @@
+"""What a run publishes: the best weights, and at the end their mean with others if it is better."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from s2scli.config import Recipe
+from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.manifest import verify_folder
+from s2scli.pipeline.model_folder import model_facts, write_model_folder
+from s2scli.report.console import Talk
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.averaging import mean_weights, wearing
+from s2scli.training.checkpoint import checkpoint_folder, load_checkpoint
+from s2scli.training.loop import Run
+from s2scli.training.metrics_log import MetricsLog
+from s2scli.training.progress import is_better
+from s2scli.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Published:
+    """What of a run is the workspace's model.
+
+    Attributes:
+        scores: of its validation.
+        averaged: the updates whose weights it is the mean of; none if it is the best checkpoint.
+    """
+
+    scores: Mapping[str, float]
+    averaged: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Writes the model folder of a run."""
+
+    workspace: Workspace
+    recipe: Recipe
+    tokenizers: Tokenizers
+    run: Run
+    log: MetricsLog
+
+    def publish(self, scores: Mapping[str, float]) -> None:
+        """Make the weights that were just validated the workspace's model.
+
+        Raises:
+            StorageError: the disk is full or writing failed.
+        """
+        progress = self.run.progress
+        self._write(self.run.judged, progress.step, progress.seconds, scores)
+
+    def mend(self, talk: Talk) -> None:
+        """Publish the best checkpoint again where the model is damaged, missing or another one."""
+        if self.run.progress.best_score is None:
+            return
+        if self._facts().get("step") != self.run.progress.best_step:
+            self._publish_best(talk)
+
+    def finish(self, validate: Callable[[], Mapping[str, float]], talk: Talk) -> Published:
+        """Make the mean of the best checkpoints the model, if it scores better than the best.
+
+        A model that is a mean gives way to the best checkpoint if the mean is no better (by now).
+
+        Raises:
+            StorageError: the disk is full or writing failed.
+        """
+        progress = self.run.progress
+        several = self._best_weights(talk)
+        if len(several) > 1:
+            mean = mean_weights(list(several.values()))
+            self.run.model.eval()
+            with wearing(self.run.model, mean):
+                scores = validate()
+            better = self._compare(list(several), scores, talk)
+            if better:
+                self._write(mean, progress.best_step, progress.seconds, scores, list(several))
+                return Published(scores, list(several))
+        if self._facts().get("averaged"):
+            self._publish_best(talk)
+        return self.best()
+
+    def best(self) -> Published:
+        """Return that the best checkpoint is the model."""
+        return Published(self.log.scores_at(self.run.progress.best_step))
+
+    def _compare(self, steps: Sequence[int], scores: Mapping[str, float], talk: Talk) -> bool:
+        """Say whether the mean of these checkpoints is better than the best one."""
+        metric, best = self.run.settings.metric, self.run.progress.best_score
+        sound = all(map(math.isfinite, scores.values()))
+        better = sound and is_better(metric, scores[metric], best)
+        talk.say(
+            f"the mean of {len(steps)} checkpoints (steps {', '.join(map(str, steps))}) has "
+            f"{metric} {scores[metric]:.4g}, the best of them {best:.4g}: "
+            f"{'the mean' if better else 'that one'} is the model"
+        )
+        return better
+
+    def _best_weights(self, talk: Talk) -> dict[int, Mapping[str, Tensor]]:
+        """Return the weights to be averaged, by their update."""
+        weights: dict[int, Mapping[str, Tensor]] = {}
+        for step in sorted(step for step, _ in self.run.progress.ranking):
+            folder = checkpoint_folder(self.workspace.training, step)
+            try:
+                weights[step] = load_checkpoint(folder).judged
+            except (MissingInputError, CheckpointError) as error:
+                talk.warn(f"{error}; it is left out of the mean")
+        return weights
+
+    def _facts(self) -> Mapping[str, Any]:
+        """Return what the model folder says of itself; nothing if it is damaged or missing."""
+        try:
+            return verify_folder(self.workspace.model, "model").settings
+        except (MissingInputError, CheckpointError):
+            return {}
+
+    def _publish_best(self, talk: Talk) -> None:
+        """Make the best checkpoint the workspace's model."""
+        step = self.run.progress.best_step
+        try:
+            best = load_checkpoint(checkpoint_folder(self.workspace.training, step))
+        except (MissingInputError, CheckpointError) as error:
+            talk.warn(f"{error}; the model folder stays as it is until there is a better model")
+            return
+        self._write(best.judged, step, best.progress.seconds, self.log.scores_at(step))
+
+    def _write(
+        self,
+        weights: Mapping[str, Tensor],
+        step: int,
+        seconds: float,
+        scores: Mapping[str, float],
+        averaged: Sequence[int] = (),
+    ) -> None:
+        facts = model_facts(self.run.model, step, seconds, scores, averaged)
+        write_model_folder(self.workspace.model, self.recipe, weights, self.tokenizers, facts)
