@@ -75,11 +75,11 @@ def command(
     verbose: VerboseOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Train recipes under one budget on one corpus, and rank them by a score on the test split.
+    r"""Train recipes under one budget on one corpus, and rank them by their test scores.
 
-    Each lives in a folder of its own, WORKSPACE/compare/NAME. The same command goes on where it
-    was stopped. Ranked by BLEU unless a flag says otherwise; of several metrics the first in the
-    list below ranks. p is how likely the best is no better (paired bootstrap, Koehn 2004).
+    Each lives in WORKSPACE/compare/NAME; the same command goes on where it was stopped.
+    The first metric below that is asked for ranks. \[default: BLEU]
+    p: how likely the best is no better than this one (paired bootstrap, Koehn 2004).
 
     Examples: s2s compare elman cho2014 bahdanau2015 --max-minutes 10 ·
     s2s compare default mine.toml --max-steps 2000 --exact-match

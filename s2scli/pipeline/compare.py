@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from s2scli.config import recipe_path
+from s2scli.config import load_recipe, recipe_path
 from s2scli.errors import (
     CheckpointError,
     CorpusError,
@@ -190,9 +190,11 @@ def compare(workspace: Workspace, request: CompareRequest, talk: Talk) -> Compar
         open_validation(workspace.find_corpus())
         texts = choose_texts(workspace, request, talk)
         ensure_encoded(workspace, ensure_tokenizer(workspace, None, talk), talk)
-        entries: list[Result | Failure] = []
-        for number, candidate in enumerate(candidates, 1):
-            talk.say(f"{candidate.name}: recipe {number} of {len(candidates)}")
+        entries: list[Result | Failure] = list(_impossible(candidates, talk))
+        failed = [entry.recipe for entry in entries]
+        possible = [candidate for candidate in candidates if candidate.name not in failed]
+        for number, candidate in enumerate(possible, 1):
+            talk.say(f"{candidate.name}: recipe {number} of {len(possible)}")
             run = workspace.of_run(candidate.name)
             entries.append(_entry(run, candidate, request, texts, talk))
             if isinstance(entries[-1], Failure) and entries[-1].signal:
@@ -237,6 +239,20 @@ def _candidates(name: str, recipe: str, request: CompareRequest) -> Iterator[Can
         yield Candidate(f"{name}-seed-{seed}", recipe, assignments)
 
 
+def _impossible(candidates: Sequence[Candidate], talk: Talk) -> Iterator[Failure]:
+    """Yield the recipes that cannot even be read, before hours are spent on the others."""
+    for candidate in candidates:
+        try:
+            load_recipe(candidate.recipe, candidate.assignments)
+        except S2SError as error:
+            yield _failure(candidate, error, talk)
+
+
+def _failure(candidate: Candidate, error: S2SError, talk: Talk) -> Failure:
+    talk.warn(f"{candidate.name}: {error}")
+    return Failure(candidate.name, str(error))
+
+
 def choose_texts(workspace: Workspace, request: CompareRequest, talk: Talk) -> Texts:
     """Read what is scored: the test split, or the validation split where there is none.
 
@@ -279,8 +295,7 @@ def _entry(
     except (LockedError, StorageError):  # these are not the recipe's fault
         raise
     except S2SError as error:
-        talk.warn(f"{candidate.name}: {error}")
-        return Failure(candidate.name, str(error))
+        return _failure(candidate, error, talk)
     found = Texts(texts.name, outputs, texts.references)
     scores = evaluate_outputs(found, request.metrics, request.settings).scores
     return _result(run, candidate, trained, scores)
