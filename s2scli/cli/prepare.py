@@ -36,8 +36,8 @@ def command(
         Path,
         typer.Argument(
             metavar="SOURCE",
-            help="TSV file (source TAB target), or the file of sources where TARGET is given; "
-            "plain or gzip; - is stdin.",
+            help="TSV file (source TAB target), the file of sources where TARGET is given, or a "
+            ".txt file of sentences that are their own targets; plain or gzip; - is stdin.",
         ),
     ],
     target: Annotated[
@@ -49,6 +49,7 @@ def command(
     test: Annotated[
         list[Path] | None, typer.Option("--test", help=HELD_OUT_HELP.format(split="test"))
     ] = None,
+    one_column: Annotated[bool | None, flag(PrepareSettings, "one_column", "--one-column")] = None,
     valid_size: Annotated[int | None, flag(PrepareSettings, "valid_size")] = None,
     test_size: Annotated[int | None, flag(PrepareSettings, "test_size")] = None,
     max_length: Annotated[int | None, flag(PrepareSettings, "max_length")] = None,
@@ -68,12 +69,15 @@ def command(
     s2s prepare corpus.tsv
 
     s2s prepare train.en.gz train.de.gz --valid val.en --valid val.de
+
+    s2s prepare sentences.txt
     """
     from dataclasses import asdict
 
     from s2scli.pipeline.prepare import Inputs, prepare
 
     flags = given(
+        one_column=one_column,
         valid_size=valid_size,
         test_size=test_size,
         max_length=max_length,

@@ -1,4 +1,4 @@
-"""Corpus formats: one TSV file, or two parallel files, become examples and dropped lines."""
+"""Corpus formats: a TSV file, parallel files or sentences become examples and dropped lines."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -16,10 +16,11 @@ def read_rows(
     files: Sequence[TextFile],
     limit: int,
     *,
+    one_column: bool = False,
     skip_bad_lines: bool,
     notice: Callable[[str], None],
 ) -> Iterator[Row]:
-    """Yield a row for every line of a TSV file, or of two parallel files.
+    """Yield a row for every line of a TSV file, of two parallel files, or of sentences.
 
     A TSV file has the number of columns of its first row, two or more; only the first two are
     used. There is no quoting, and a header is a row. In parallel files a TAB is white space.
@@ -27,14 +28,19 @@ def read_rows(
     Args:
         files: one file or two, not read yet.
         limit: the most bytes of a line; a longer one is dropped as `over_long`.
+        one_column: the file holds sentences, each of them source and target; a TAB is an error.
         skip_bad_lines: drop lines that are no text or have a wrong number of columns.
         notice: is told what the user should know though it is no error.
 
     Raises:
         CorpusError: a file or, without `skip_bad_lines`, a line is not what it should be.
     """
-    one_file = len(files) == 1
-    rows = _tsv_rows(files[0], limit, notice) if one_file else _parallel_rows(files, limit)
+    if one_column:
+        rows = _sentence_rows(files[0], limit)
+    elif len(files) == 1:
+        rows = _tsv_rows(files[0], limit, notice)
+    else:
+        rows = _parallel_rows(files, limit)
     for number, row in enumerate(rows, start=1):
         if number == 1 and isinstance(row, Example) and looks_like_header(row):
             notice(
@@ -87,9 +93,26 @@ def _tsv_rows(
 def _check_columns(found: int, expected: int, first: int) -> None:
     """Hold a row against the first one (`expected` is 0 where this is the first)."""
     if found == 1:
-        raise BadLineError("columns", "no TAB, expected source TAB target")
+        hint = "" if expected else "; --one-column is for sentences that are their own targets"
+        raise BadLineError("columns", f"no TAB, expected source TAB target{hint}")
     if expected and found != expected:
         raise BadLineError("columns", f"{found} columns, but line {first} has {expected}")
+
+
+def _sentence_rows(file: TextFile, limit: int) -> Iterator[Row | _BadLine]:
+    for number, line in enumerate(file.lines(limit), start=1):
+        if line is None:
+            yield Dropped(number, OVER_LONG)
+            continue
+        try:
+            text = decode_line(line)
+            if "\t" in text and not is_blank(text):
+                found = text.count("\t") + 1
+                raise BadLineError("columns", f"{found} columns, expected one: a sentence alone")
+        except BadLineError as error:
+            yield _BadLine(file, error)
+        else:
+            yield Example(text, text, number)
 
 
 def _parallel_rows(files: Sequence[TextFile], limit: int) -> Iterator[Row | _BadLine]:

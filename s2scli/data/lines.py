@@ -49,6 +49,15 @@ class TextFile:
         """The SHA-256 of the bytes read so far: of the whole file once its lines are read."""
         return self._hashed.sha256.hexdigest()
 
+    def first_line(self) -> bytes:
+        """Return the first line that is not empty, or its beginning; it is still to be read.
+
+        Raises:
+            CorpusError: the file is damaged.
+        """
+        with self._damage_reported():
+            return self._stream.peek(BUFFER_BYTES).lstrip(b"\r\n ").partition(b"\n")[0]
+
     def lines(self, limit: int) -> Iterator[bytes | None]:
         r"""Yield each line without its line end; None stands for one of more than `limit` bytes.
 

@@ -12,6 +12,11 @@ class PrepareSettings(Settings):
     the user's choice, and `s2s prepare` says when a corpus holds text that it would change.
     """
 
+    one_column: bool = setting(
+        False,
+        "The file holds sentences, one on each line, and each is its own source and target; a "
+        ".txt file without a TAB in its first line is read so without being asked.",
+    )
     normalization: Normalization = setting(
         "none",
         "Unicode normalisation of both sides, done again on whatever is translated: none keeps "

@@ -47,7 +47,10 @@ MIN_ROWS_TO_CORRELATE, MIN_CORRELATION = 500, 0.05
 
 @dataclass(frozen=True)
 class Inputs:
-    """The files of a corpus: each is one TSV file, or a source and a target file; `-` is stdin."""
+    """The files of a corpus: each is one TSV file, or a source and a target file; `-` is stdin.
+
+    A corpus of one column has one file of sentences for each.
+    """
 
     corpus: tuple[Path, ...]
     valid: tuple[Path, ...] = ()
@@ -70,11 +73,28 @@ def prepare(workspace: Workspace, inputs: Inputs, settings: PrepareSettings, tal
         StorageError: the disk is full or a write failed.
     """
     _check(inputs, settings)
+    with _opened(inputs, talk) as files:
+        settings = _with_columns(inputs, files["corpus"][0], settings)
+        report = _make_corpus(workspace, inputs, files, settings, talk)
+    if settings.one_column:
+        talk.say(f"{report.files[0].names[0]}: each line is its own source and target")
+    for notice in report.notices:
+        talk.warn(notice)
+    return report
+
+
+def _make_corpus(
+    workspace: Workspace,
+    inputs: Inputs,
+    files: Mapping[str, Sequence[TextFile]],
+    settings: PrepareSettings,
+    talk: Talk,
+) -> Report:
+    """Read the files and publish the corpus."""
     notices: list[str] = []
-    record: Tree = settings.model_dump()
+    record = _recorded(settings)
     # the manifest is written at the very end: by then `record` holds the inputs' hashes too
     with (
-        _opened(inputs, talk) as files,
         workspace.locked("prepare"),
         new_folder(workspace.corpus, "corpus", settings=record) as folder,
     ):
@@ -91,8 +111,6 @@ def prepare(workspace: Workspace, inputs: Inputs, settings: PrepareSettings, tal
         report = _report(account, held_out, tallies, watch, notices)
         record["inputs"] = {account.role: list(account.sha256) for account in report.files}
         write_report(folder, report)
-    for notice in report.notices:
-        talk.warn(notice)
     return report
 
 
@@ -118,6 +136,31 @@ def _check(inputs: Inputs, settings: PrepareSettings) -> None:
     for role, size in (("valid", settings.valid_size), ("test", settings.test_size)):
         if role in roles and size is not None:
             raise UsageError(f"--{role} and --{role}-size exclude each other: give one of them")
+
+
+def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> PrepareSettings:
+    """Find out whether the corpus is one of sentences; then each of its parts is one file.
+
+    Where bad lines are to be dropped, a first line without a TAB may just be one of them.
+    """
+    one_column = settings.one_column or (
+        len(inputs.corpus) == 1
+        and file.path.name.removesuffix(".gz").endswith(".txt")
+        and not settings.skip_bad_lines
+        and b"\t" not in file.first_line()
+    )
+    for role, paths in inputs.roles().items():
+        if one_column and len(paths) > 1:
+            raise UsageError(
+                f"{len(paths)} files for {role}: expected one file of sentences, since the corpus "
+                "has one column"
+            )
+    return settings.model_copy(update={"one_column": one_column})
+
+
+def _recorded(settings: PrepareSettings) -> Tree:
+    """Return the settings as the manifest holds them: pairs as they were before sentences were."""
+    return settings.model_dump(exclude=set() if settings.one_column else {"one_column"})
 
 
 @contextlib.contextmanager
@@ -148,6 +191,7 @@ def _rows(
     rows = read_rows(
         files,
         line_limit(settings.max_length),
+        one_column=settings.one_column,
         skip_bad_lines=settings.skip_bad_lines,
         notice=notices.append,
     )

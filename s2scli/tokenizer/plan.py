@@ -82,7 +82,7 @@ def plan_corpus(
         joint = kinds[0] == kinds[1] and share >= JOINT_SHARE
     reasons = [] if settings.joint is not None else [_joint_reason(joint, share)]
     if joint:
-        both = source + target
+        both = source if source == target else source + target  # each is its own target
         kind = choose_kind(both, both, settings)
         plan = _plan(kind, both, settings)
         reasons += _kind_reasons({"both sides": (kind, both)}, settings)

@@ -22,6 +22,8 @@ from s2scli.workspace import Workspace
 
 CORPUS = "".join(f"source {n}\ttarget {n}\n" for n in range(50))
 
+SENTENCES = "".join(f"sentence {n}\n" for n in range(50))
+
 
 def run(folder: Path, *arguments: str, text: str | bytes = "") -> Result:
     arguments = ("prepare", *arguments, "-w", str(folder / "w"))
@@ -118,6 +120,44 @@ def test_sizes_are_what_was_asked_for(tmp_path: Path) -> None:
     assert not (tmp_path / "w" / "corpus" / "test.arrow").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "flags"),
+    [
+        ("s.txt", SENTENCES, ()),
+        ("s.txt.gz", "\n  \n" + SENTENCES, ()),
+        ("s.tsv", SENTENCES, ("--one-column",)),
+        ("s.txt", SENTENCES + "a\tb\n", ("--one-column", "--skip-bad-lines")),
+    ],
+)
+def test_sentences_are_their_own_targets(
+    tmp_path: Path, name: str, text: str, flags: tuple[str, ...]
+) -> None:
+    own = written(tmp_path, "sentence 1\nnew\n", "own.txt")
+    result = run(tmp_path, written(tmp_path, text, name), *flags, "--valid", own)
+    assert result.exit_code == 0, result.output
+    assert f"{name}: each line is its own source and target\n" in result.stderr
+    kept = [row for split in ("train", "test") for row in rows(tmp_path, split)]
+    assert sorted(row.source for row in kept) == sorted(SENTENCES.splitlines())
+    assert all(row.source == row.target for row in kept)
+    assert [row.target for row in rows(tmp_path, "valid")] == ["sentence 1", "new"]
+    manifest = verify_folder(tmp_path / "w" / "corpus", "corpus")
+    assert manifest.settings["one_column"] is True
+
+
+def test_a_corpus_of_pairs_keeps_its_digest(tmp_path: Path) -> None:
+    """A run on it is not to be told that its corpus is another one."""
+    run(tmp_path, written(tmp_path, CORPUS))
+    assert "one_column" not in verify_folder(tmp_path / "w" / "corpus", "corpus").settings
+
+
+@pytest.mark.parametrize("text", [CORPUS, "\ttarget\n" + CORPUS, "\n\r\n" + CORPUS])
+def test_a_text_file_of_pairs_is_one_of_pairs(tmp_path: Path, text: str) -> None:
+    result = run(tmp_path, written(tmp_path, text, "pairs.txt"))
+    assert result.exit_code == 0
+    assert "its own" not in result.stderr
+    assert rows(tmp_path, "train")[0].target.startswith("target")
+
+
 @pytest.mark.parametrize("count", range(1, 11))
 def test_the_smallest_corpora_go_through(tmp_path: Path, count: int) -> None:
     lines = CORPUS.splitlines(keepends=True)[:count]
@@ -172,6 +212,13 @@ def test_a_corpus_out_of_step_is_suspected(tmp_path: Path) -> None:
         (["{corpus}", "--valid", "{missing}"], 66, "missing.tsv: no such file"),
         (["{corpus}", "{one}"], 65, "has 50 lines but"),
         (["{one}"], 65, "one.tsv, line 1: no TAB"),
+        (["{corpus}", "--one-column"], 65, "corpus.tsv, line 1: 2 columns, expected one"),
+        (["{sentences}", "--valid", "{corpus}"], 65, "corpus.tsv, line 1: 2 columns, expected one"),
+        (["{corpus}", "--valid", "{sentences}"], 65, "s.txt, line 1: no TAB"),
+        (["{corpus}", "{sentences}", "--one-column"], 2, "2 files for corpus: expected one file"),
+        (["{sentences}", *["--test", "{one}"] * 2], 2, "2 files for test: expected one file of"),
+        (["{mixed}"], 65, "mixed.txt, line 2: 2 columns, expected one"),
+        (["{sentences}", "--skip-bad-lines"], 65, "no usable row: 50 read, all dropped (50 colum"),
     ],
 )
 def test_a_fault_is_one_line_and_the_corpus_that_was_there_stays(
@@ -181,6 +228,8 @@ def test_a_fault_is_one_line_and_the_corpus_that_was_there_stays(
         "corpus": written(tmp_path, CORPUS),
         "empty": written(tmp_path, "\t\n", "empty.tsv"),
         "one": written(tmp_path, "x\n", "one.tsv"),
+        "sentences": written(tmp_path, SENTENCES, "s.txt"),
+        "mixed": written(tmp_path, "no target\n" + CORPUS, "mixed.txt"),
         "missing": str(tmp_path / "missing.tsv"),
     }
     run(tmp_path, names["corpus"])

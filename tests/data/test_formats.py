@@ -72,6 +72,44 @@ def test_a_bad_line_is_an_error_or_dropped_where_asked_for(
     assert rows(data, skip=True)[line - 1] == Dropped(line, kind)
 
 
+def sentences(data: bytes, *, skip: bool = False) -> list[Row]:
+    file = TextFile(Path("folder", "a.txt"), io.BytesIO(data))
+    return list(read_rows([file], 100, one_column=True, skip_bad_lines=skip, notice=print))
+
+
+def test_a_sentence_is_its_own_source_and_target() -> None:
+    assert sentences(b"a b\r\n\n \t\n" + b"x" * 101 + b"\nc") == [
+        Example("a b", "a b", 1),
+        Example("", "", 2),
+        Example(" \t", " \t", 3),
+        Dropped(4, "over_long"),
+        Example("c", "c", 5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "kind"),
+    [
+        (b"a\tb", "2 columns, expected one: a sentence alone", "columns"),
+        (b"a\t", "2 columns", "columns"),
+        (b"\xff", r"byte 1 \(0xFF\) is not UTF-8", "not_utf8"),
+    ],
+)
+def test_a_bad_sentence_is_an_error_or_dropped_where_asked_for(
+    line: bytes, message: str, kind: str
+) -> None:
+    with pytest.raises(CorpusError, match=rf"a.txt, line 2: {message}.*--skip-bad-lines"):
+        sentences(b"x\n" + line + b"\n")
+    assert sentences(b"x\n" + line + b"\n", skip=True)[1] == Dropped(2, kind)
+
+
+def test_one_column_is_offered_only_where_the_first_row_has_one() -> None:
+    with pytest.raises(CorpusError, match=r"line 1: no TAB, .*; --one-column is for sentences"):
+        rows(b"a\n")
+    with pytest.raises(CorpusError, match=r"line 2: no TAB, expected source TAB target \("):
+        rows(b"a\tb\nc\n")
+
+
 def test_parallel_files_are_read_side_by_side_and_a_tab_is_text() -> None:
     assert rows(b"a\tx\n\nc\n", b"b\n\nd") == [
         Example("a\tx", "b", 1),

@@ -49,6 +49,14 @@ def test_sentences_in_two_scripts_do_not() -> None:
     assert chosen.reasons[0] == "a tokenizer for each side: 0% of their characters are in common"
 
 
+def test_sentences_that_are_their_own_targets_count_once() -> None:
+    sentences = words(LATIN, 10, 1000)
+    chosen, alone = plan(sentences, sentences), plan(sentences, words(GREEK, 12, 1000))
+    assert chosen.joint
+    assert not alone.joint
+    assert chosen.source == chosen.target == alone.source
+
+
 def test_spelling_to_phones() -> None:
     chosen = plan(words(LATIN, 1), symbols(PHONES, 8, " "))
     assert (chosen.source.kind, chosen.target.kind) == ("char", "word")
