@@ -11,7 +11,16 @@ from s2scli.config import load_recipe, recipe_names
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEST_COMMAND = 'pip install -e ".[dev]" && pytest'
-COMMANDS = ("prepare", "train-tokenizer", "train", "evaluate", "compare", "translate", "inspect")
+COMMANDS = (
+    "prepare",
+    "train-tokenizer",
+    "train",
+    "evaluate",
+    "compare",
+    "translate",
+    "generate",
+    "inspect",
+)
 MAX_LINES = 150
 
 

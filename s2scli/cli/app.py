@@ -11,7 +11,16 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from s2scli import __version__
-from s2scli.cli import compare, evaluate, inspect, prepare, train, train_tokenizer, translate
+from s2scli.cli import (
+    compare,
+    evaluate,
+    generate,
+    inspect,
+    prepare,
+    train,
+    train_tokenizer,
+    translate,
+)
 from s2scli.errors import S2SError
 from s2scli.report.console import make_console, visible
 
@@ -105,6 +114,7 @@ app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("compare")(compare.command)
 app.command("translate")(translate.command)
+app.command("generate")(generate.command)
 app.add_typer(inspect.app, name="inspect")
 
 

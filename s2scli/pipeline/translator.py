@@ -129,10 +129,12 @@ class Translator:
             for place, (text, ids) in enumerate(zip(texts, sources, strict=True))
         ]
 
-    def force(self, sources: Sequence[str], targets: Sequence[str]) -> list[Translation]:
+    def force(
+        self, sources: Sequence[str], targets: Sequence[str], *, with_attention: bool = True
+    ) -> list[Translation]:
         """Score given targets: one hypothesis each, with token scores and attention weights."""
         source_ids = [self._encode(text) for text in sources]
-        target_ids = [_token_ids(text, self.tokenizers.target) for text in targets]
+        target_ids = [token_ids(text, self.tokenizers.target) for text in targets]
         found: dict[int, Hypothesis] = {}
         longest = [max(a, b, key=len) for a, b in zip(source_ids, target_ids, strict=True)]
         for places in _batches(longest, 1):
@@ -140,7 +142,10 @@ class Translator:
                 [source_ids[place] for place in places], [target_ids[place] for place in places]
             )
             hypotheses = force(
-                self.model, batch.to(self.device), self.search_settings.length_penalty
+                self.model,
+                batch.to(self.device),
+                self.search_settings.length_penalty,
+                with_attention=with_attention,
             )
             found.update(zip(places, hypotheses, strict=True))
         return [
@@ -149,7 +154,7 @@ class Translator:
         ]
 
     def _encode(self, text: str) -> TokenIds:
-        return _token_ids(text, self.tokenizers.source)
+        return token_ids(text, self.tokenizers.source)
 
     def _translation(
         self, text: str, ids: TokenIds, hypotheses: Sequence[Hypothesis]
@@ -159,22 +164,24 @@ class Translator:
         return Translation(
             text,
             pieces,
-            tuple(self._target_text(found, len(pieces)) for found in hypotheses),
+            tuple(target_text(found, self.tokenizers.target, len(pieces)) for found in hypotheses),
             int((ids == UNK_ID).sum()),
+            self.model.attention_shape or (1, 1),
         )
 
-    def _target_text(self, found: Hypothesis, source_length: int) -> TargetText:
-        tokenizer = self.tokenizers.target
-        text = tokenizer.decode([i for i in found.token_ids if i != EOS_ID])
-        weights = found.attention_weights
-        return TargetText(
-            one_line(text),
-            found.score,
-            tuple(tokenizer.piece(i) for i in found.token_ids),
-            found.token_scores,
-            None if weights is None else weights[..., :source_length],
-            found.first_choices,
-        )
+
+def target_text(found: Hypothesis, tokenizer: SentencePiece, source_length: int) -> TargetText:
+    """Return a hypothesis as text; of its attention, what falls on the source's own tokens."""
+    text = tokenizer.decode([i for i in found.token_ids if i != EOS_ID])
+    weights = found.attention_weights
+    return TargetText(
+        one_line(text),
+        found.score,
+        tuple(tokenizer.piece(i) for i in found.token_ids),
+        found.token_scores,
+        None if weights is None else weights[..., :source_length],
+        found.first_choices,
+    )
 
 
 def _check_tokenizers(first: LoadedModel, folder: Path, other: LoadedModel, path: Path) -> None:
@@ -187,7 +194,7 @@ def _check_tokenizers(first: LoadedModel, folder: Path, other: LoadedModel, path
         )
 
 
-def _token_ids(text: str, tokenizer: SentencePiece) -> TokenIds:
+def token_ids(text: str, tokenizer: SentencePiece) -> TokenIds:
     """Return the ids of a text that is tidied as the corpus was."""
     return np.array(tokenizer.encode(tidy(text, tokenizer.normalization)), dtype=np.int32)
 

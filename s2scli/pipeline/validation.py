@@ -19,9 +19,11 @@ from s2scli.data.store import TextSplit, open_split
 from s2scli.errors import CorpusError
 from s2scli.metrics import METRICS
 from s2scli.metrics.settings import MetricSettings
+from s2scli.model.states import Gaussian
 from s2scli.pipeline.translator import Translator
 from s2scli.search.settings import SearchSettings
 from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.latent import active_units, join, kl_divergence
 from s2scli.training.loop import Run
 from s2scli.training.loss import score_batch
 from s2scli.training.precision import autocast
@@ -103,28 +105,47 @@ class Validator:
         )
 
     def __call__(self) -> Mapping[str, float]:
-        """Return loss, perplexity and token accuracy, then the text scores of greedy output."""
+        """Return the scores of the reference tokens, then the text scores of greedy output.
+
+        Of the tokens: loss, perplexity and accuracy. With a latent connection, which hands over its
+        mean: the loss is the whole lower bound for each token, and there are, for each sentence,
+        the nats of `reconstruction` (without label smoothing) and of `kl`, and the `active_units`.
+        """
         return {**self._token_scores(), **self._text_scores()}
 
     @torch.inference_mode()
     def _token_scores(self) -> dict[str, float]:
         objective = cross_entropy = correct = 0.0
         tokens = 0
+        latents: list[Gaussian] = []
         settings = self.run.settings
         for batch in (batch.to(self.run.device) for batch in self.batches):
             with autocast(settings, self.run.device):
-                hidden = self.run.model(batch).hidden[batch.target_mask]
-                logits = self.run.model.logits(hidden)
+                output = self.run.model(batch)
+                logits = self.run.model.logits(output.hidden[batch.target_mask])
+            if output.latent is not None:
+                latents.append(output.latent)
             target = batch.target_output[batch.target_mask]
             sums = score_batch(logits.float(), target, settings.label_smoothing)
             objective += float(sums.objective)
             cross_entropy += float(sums.cross_entropy)
             correct += float(sums.correct)
             tokens += sums.tokens
-        return {
+        scores = {
             "loss": objective / tokens,
             "perplexity": math.exp(min(100.0, cross_entropy / tokens)),
             "token_accuracy": 100 * correct / tokens,
+        }
+        if not latents:
+            return scores
+        latent = join(latents)
+        kl = float(kl_divergence(latent).sum())
+        return {
+            **scores,
+            "loss": (objective + kl) / tokens,
+            "reconstruction": cross_entropy / len(latent.mean),
+            "kl": kl / len(latent.mean),
+            "active_units": active_units(latent),
         }
 
     def _text_scores(self) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """The Kullback-Leibler term of a variational autoencoder, and what tells that it is alive."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from s2scli.model.states import Gaussian
@@ -9,7 +10,7 @@ from s2scli.training.annealing import KLSettings
 
 ACTIVE_VARIANCE = 0.01
 COLLAPSED_NATS = 0.1
-FULL_WEIGHT = 0.5
+CHARGED_WEIGHT = 0.5
 
 
 def kl_divergence(latent: Gaussian) -> Tensor:
@@ -31,54 +32,23 @@ def kl_objective(latent: Gaussian, settings: KLSettings, step: int) -> Tensor:
     return settings.annealing.weight(step) * len(latent.mean) * units.sum()
 
 
-@dataclass(frozen=True)
-class LatentSums:
-    """Sums over the sentences that a latent connection was asked about.
+def active_units(latent: Gaussian) -> int:
+    """Return how many units have a mean that varies from sentence to sentence: variance > 0.01.
 
-    Attributes:
-        sentences: how many.
-        kl: of the divergence, in nats.
-        mean: of the posterior means, [Z].
-        square: of their squares, [Z].
+    Burda, Grosse & Salakhutdinov 2016, section 5.2.
     """
+    return int((latent.mean.var(0, correction=0) > ACTIVE_VARIANCE).sum())
 
-    sentences: int
-    kl: float
-    mean: Tensor
-    square: Tensor
 
-    @classmethod
-    def of(cls, latent: Gaussian) -> "LatentSums":
-        """Return the sums over one batch."""
-        mean = latent.mean.double()
-        return cls(len(mean), float(kl_divergence(latent).sum()), mean.sum(0), mean.square().sum(0))
-
-    def __add__(self, other: "LatentSums") -> "LatentSums":
-        """Return the sums over both."""
-        return replace(
-            self,
-            sentences=self.sentences + other.sentences,
-            kl=self.kl + other.kl,
-            mean=self.mean + other.mean,
-            square=self.square + other.square,
-        )
-
-    @property
-    def kl_per_sentence(self) -> float:
-        """The mean divergence, in nats."""
-        return self.kl / self.sentences
-
-    @property
-    def active_units(self) -> int:
-        """Units whose posterior mean varies from sentence to sentence: variance > 0.01.
-
-        Burda, Grosse & Salakhutdinov 2016, section 5.2.
-        """
-        mean = self.mean / self.sentences
-        variance = self.square / self.sentences - mean.square()
-        return int((variance > ACTIVE_VARIANCE).sum())
+def join(latents: Sequence[Gaussian]) -> Gaussian:
+    """Return what was made of several batches as if they had been one."""
+    return Gaussian(
+        torch.cat([latent.mean for latent in latents]),
+        torch.cat([latent.log_variance for latent in latents]),
+    )
 
 
 def has_collapsed(kl_per_sentence: float, settings: KLSettings, step: int) -> bool:
-    """Whether the latent vector says nothing although its price is (half) in force."""
-    return kl_per_sentence < COLLAPSED_NATS and settings.annealing.weight(step) >= FULL_WEIGHT
+    """Whether the latent vector says nothing after some updates at half its price or more."""
+    charged = step > 0 and settings.annealing.weight(step) >= CHARGED_WEIGHT
+    return charged and kl_per_sentence < COLLAPSED_NATS

@@ -8,7 +8,13 @@ from torch.distributions import kl_divergence as oracle
 from s2scli.model.states import Gaussian
 from s2scli.settings import load_settings
 from s2scli.training.annealing import KLSettings
-from s2scli.training.latent import LatentSums, has_collapsed, kl_divergence, kl_objective
+from s2scli.training.latent import (
+    active_units,
+    has_collapsed,
+    join,
+    kl_divergence,
+    kl_objective,
+)
 
 LINEAR = {"kind": "linear", "wait_steps": 0, "grow_steps": 10}
 
@@ -55,29 +61,25 @@ def test_no_gradient_pushes_a_unit_below_its_free_bits() -> None:
     torch.testing.assert_close(mean.grad, torch.tensor([[0.0, 2.0], [0.0, -2.0]]))
 
 
-def test_sums_of_batches_are_those_of_all() -> None:
+def test_batches_are_joined_in_order() -> None:
     some, others = posterior(), posterior(7, seed=1)
-    both = Gaussian(
-        torch.cat([some.mean, others.mean]), torch.cat([some.log_variance, others.log_variance])
+    both = join([some, others])
+    torch.testing.assert_close(both.mean, torch.cat([some.mean, others.mean]))
+    torch.testing.assert_close(
+        kl_divergence(both), torch.cat([kl_divergence(some), kl_divergence(others)])
     )
-    together, sums = LatentSums.of(both), LatentSums.of(some) + LatentSums.of(others)
-    assert sums.sentences == together.sentences == 12
-    assert sums.kl_per_sentence == pytest.approx(together.kl_per_sentence)
-    assert sums.kl_per_sentence == pytest.approx(float(kl_divergence(both).sum()) / 12)
-    torch.testing.assert_close(sums.mean, together.mean)
-    torch.testing.assert_close(sums.square, together.square)
 
 
 def test_active_units_are_those_whose_mean_varies() -> None:
     mean = torch.tensor([[3.0, 0.0, 1.0], [3.0, 0.19, -1.0]])  # variances 0, 0.009025, 1
-    assert LatentSums.of(Gaussian(mean, torch.zeros(2, 3))).active_units == 1
+    assert active_units(Gaussian(mean, torch.zeros(2, 3))) == 1
     mean[1, 1] = 0.21  # variance 0.011025
-    assert LatentSums.of(Gaussian(mean, torch.zeros(2, 3))).active_units == 2
-    assert LatentSums.of(posterior(1)).active_units == 0
+    assert active_units(Gaussian(mean, torch.zeros(2, 3))) == 2
+    assert active_units(posterior(1)) == 0
 
 
 @pytest.mark.parametrize(
-    ("kl", "step", "collapsed"), [(0.05, 10, True), (0.05, 2, False), (0.5, 10, False)]
+    ("kl", "step", "collapsed"), [(0.05, 10, True), (0.05, 2, False), (0.5, 10, False), (0.05, 0, False)]
 )
 def test_a_collapse_is_little_divergence_although_it_costs(
     kl: float, step: int, collapsed: bool

@@ -1,0 +1,143 @@
+"""`s2s generate`: sentences from a vector instead of a source."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from s2scli.config import Recipe
+from s2scli.data.batch import make_source
+from s2scli.data.cleaning import is_blank
+from s2scli.errors import UsageError
+from s2scli.model.seq2seq import Seq2Seq, pick_device
+from s2scli.pipeline.model_folder import load_model_folder
+from s2scli.pipeline.translation import TargetText
+from s2scli.pipeline.translator import target_text, token_ids
+from s2scli.search.beam import search_from
+from s2scli.search.settings import GenerateSettings, SearchSettings
+from s2scli.settings import Tree, load_settings
+from s2scli.tokenizer.tokenizers import Tokenizers
+
+VECTORS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A model whose decoder knows nothing of a source but one vector, with its tokenizers."""
+
+    recipe: Recipe
+    model: Seq2Seq
+    tokenizers: Tokenizers
+    device: torch.device
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "auto") -> Self:
+        """Read a model folder.
+
+        Raises:
+            MissingInputError: there is no model in the folder.
+            CheckpointError: the folder is damaged or was written by a newer version.
+            ConfigError: there is no such device.
+            UsageError: the decoder knows more of a source than a vector, or less.
+        """
+        place = pick_device(device)
+        loaded = load_model_folder(folder, place)
+        if not loaded.model.code_dim:
+            raise UsageError(f"{folder}: {_without_code(loaded.recipe)}")
+        return cls(loaded.recipe, loaded.model, loaded.tokenizers, place)
+
+    def search_settings(self, given: Tree) -> SearchSettings:
+        """Return the model's own search settings, but for what was given.
+
+        Raises:
+            ConfigError: a setting has a wrong value.
+        """
+        tree = {**self.recipe.search.model_dump(), **given}
+        return load_settings(SearchSettings, tree, "command line")
+
+    @torch.inference_mode()
+    def draw(self, settings: GenerateSettings) -> Tensor:
+        """Return vectors of the prior, T e with e ~ N(0, 1), [count, Z].
+
+        Raises:
+            UsageError: the model has no distribution to draw from.
+        """
+        return self._noise(settings)
+
+    @torch.inference_mode()
+    def draw_around(self, text: str, settings: GenerateSettings) -> Tensor:
+        """Return vectors of a sentence's posterior, m + T s e with e ~ N(0, 1), [count, Z].
+
+        Raises:
+            UsageError: the model has no distribution to draw from, or cannot read the sentence.
+        """
+        noise = self._noise(settings)
+        encoded = self.model.encode(*self._source([text]))
+        latent: Gaussian = self.model.connection.infer(encoded)
+        return latent.at(noise)
+
+    @torch.inference_mode()
+    def interpolate(self, first: str, second: str, settings: GenerateSettings) -> Tensor:
+        """Return a + t (b - a) for t from 0 to 1, [steps, C] (Bowman et al. 2016, section 5.3).
+
+        Raises:
+            UsageError: the model cannot read a sentence.
+        """
+        a, b = self.model.connection.code(self.model.encode(*self._source([first, second])))
+        return torch.lerp(a, b, torch.linspace(0, 1, settings.steps, device=a.device)[:, None])
+
+    @torch.inference_mode()
+    def write(self, codes: Tensor, search: SearchSettings) -> list[TargetText]:
+        """Return the best sentence for each vector, [N, C]."""
+        limit = search.max_length or self.recipe.training.max_length
+        found = []
+        for some in torch.split(codes, VECTORS_AT_ONCE):
+            longest = torch.full((len(some),), limit, device=self.device)
+            state = self.model.start_from(some)
+            found += search_from(self.model, state, longest, search, with_attention=False)
+        return [target_text(best, self.tokenizers.target, 0) for best, *_ in found]
+
+    def _noise(self, settings: GenerateSettings) -> Tensor:
+        """Return T e, which the seed alone decides; more of them begin with the same ones."""
+        if not self.model.connection.has_prior:
+            raise UsageError(
+                f"the model {self.recipe.name} has no distribution to draw vectors from "
+                f"(model.connection.kind {self.recipe.model.connection.kind}); it can write "
+                "--between A B; to draw, train one with --recipe vae"
+            )
+        random = np.random.default_rng(settings.seed)
+        noise = random.standard_normal((settings.count, self.model.code_dim), np.float32)
+        return settings.temperature * torch.from_numpy(noise).to(self.device)
+
+    def _source(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Return the ids of sentences, [N, S], and their lengths."""
+        most = self.recipe.training.max_length
+        ids = [token_ids(text, self.tokenizers.source) for text in texts]
+        for text, tokens in zip(texts, ids, strict=True):
+            if is_blank(text):
+                raise UsageError("found an empty sentence to start from; give one with words")
+            if len(tokens) > most:
+                raise UsageError(
+                    f"{text[:40]!r}...: {len(tokens)} tokens, and the model takes {most}; give a "
+                    "shorter sentence"
+                )
+        source, lengths = make_source(ids)
+        return source.to(self.device), lengths
+
+
+def _without_code(recipe: Recipe) -> str:
+    """Say why the decoder of a recipe cannot write from a vector."""
+    attention, connection = recipe.model.attention.kind, recipe.model.connection.kind
+    seen = (
+        f"its decoder attends to the source (model.attention.kind {attention})"
+        if attention != "none"
+        else f"its decoder begins with nothing (model.connection.kind {connection})"
+    )
+    return (
+        f"{seen}, so there is no vector to write from; train a model with --recipe vae or "
+        "autoencoder"
+    )

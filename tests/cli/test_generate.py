@@ -1,0 +1,171 @@
+"""`s2s generate`, by tiny models of words in a row that were trained for a few updates."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from s2scli.cli.app import app
+
+Run = Callable[..., Result]
+
+WORDS = ["one", "two", "three", "four", "five", "six", "seven"]
+PAIR = ("one two three", "seven six five")
+SHORT = ("--max-length", "8")
+
+
+def train(folder: Path, *assignments: str) -> Path:
+    """Train a tiny model to say its source again; return its workspace."""
+    rows = [f"{a} {b} {c}" for a in WORDS for b in WORDS for c in WORDS]
+    (folder / "corpus.tsv").write_text("".join(f"{row}\t{row}\n" for row in rows))
+    settings = [word for assignment in assignments for word in ("--set", assignment)]
+    for command in (
+        ["prepare", str(folder / "corpus.tsv")],
+        ["train", "-r", "tiny", "--max-steps", "60", "--device", "cpu", *settings],
+    ):
+        result = CliRunner().invoke(app, [*command, "-q", "-w", str(folder / "workspace")])
+        assert result.exit_code == 0, result.output
+    return folder / "workspace"
+
+
+@pytest.fixture(scope="module")
+def variational(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(
+        tmp_path_factory.mktemp("vae"),
+        "model.connection.kind=latent",
+        "model.connection.latent_dim=4",
+        "model.attention.kind=none",
+        "training.kl.annealing.kind=constant",
+        "training.kl.annealing.beta=0.01",
+    )
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(tmp_path_factory.mktemp("autoencoder"), "model.attention.kind=none")
+
+
+def generate(workspace: Path, *arguments: str) -> Result:
+    words = ["generate", "-w", str(workspace), "--device", "cpu", *SHORT, *arguments]
+    return CliRunner().invoke(app, words)
+
+
+def lines(workspace: Path, *arguments: str) -> list[str]:
+    result = generate(workspace, *arguments)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    return result.stdout.splitlines()
+
+
+def reconstruct(workspace: Path, *texts: str) -> list[str]:
+    words = ["translate", "-w", str(workspace), "--device", "cpu", *SHORT]
+    result = CliRunner().invoke(app, words, input="".join(f"{text}\n" for text in texts))
+    assert result.exit_code == 0, result.output
+    return result.stdout.splitlines()
+
+
+def test_samples_are_one_a_line_and_the_seed_decides(variational: Path) -> None:
+    first = lines(variational, "-n", "70")
+    assert len(first) == 70
+    assert len(set(first)) > 1
+    assert lines(variational, "--count", "70", "--seed", "1") == first
+    assert lines(variational, "-n", "70", "--seed", "2") != first
+    assert lines(variational, "-n", "3") == first[:3], "more samples begin with the same ones"
+
+
+def test_the_default_is_ten(variational: Path) -> None:
+    assert len(lines(variational)) == 10
+
+
+def test_temperature_0_is_the_mean(variational: Path) -> None:
+    assert len(set(lines(variational, "--temperature", "0"))) == 1
+    around = lines(variational, "--around", PAIR[0], "--temperature", "0", "-n", "2")
+    assert around == reconstruct(variational, PAIR[0]) * 2
+
+
+def test_around_a_sentence_varies(variational: Path) -> None:
+    found = lines(variational, "--around", PAIR[0], "--temperature", "20", "-n", "20")
+    assert len(found) == 20
+    assert len(set(found)) > 1
+    assert lines(variational, "--around", PAIR[1], "--temperature", "20", "-n", "20") != found
+
+
+@pytest.mark.parametrize("steps", [(), ("--steps", "2"), ("--steps", "30")])
+def test_the_ends_of_a_line_are_the_reconstructions(
+    variational: Path, plain: Path, steps: tuple[str, ...]
+) -> None:
+    for workspace in (variational, plain):
+        found = lines(workspace, "--between", *PAIR, *steps)
+        assert len(found) == int(steps[1] if steps else 7)
+        assert [found[0], found[-1]] == reconstruct(workspace, *PAIR)
+
+
+def test_json_has_scores_and_tokens(variational: Path) -> None:
+    result = generate(variational, "-n", "2", "--json")
+    document = json.loads(result.stdout)
+    assert [each["text"] for each in document["sentences"]] == lines(variational, "-n", "2")
+    for sentence in document["sentences"]:
+        assert sentence["tokens"][-1] == "</s>"
+        assert len(sentence["tokens"]) == len(sentence["token_scores"]) <= 8
+        mean = sum(sentence["token_scores"]) / len(sentence["tokens"])
+        assert sentence["score"] == pytest.approx(mean, abs=1e-4)
+
+
+def test_the_search_is_as_asked(variational: Path) -> None:
+    found = json.loads(
+        generate(variational, "--beam-size", "1", "--max-length", "3", "--json").stdout
+    )
+    assert all(len(sentence["tokens"]) <= 3 for sentence in found["sentences"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--around", "a", "--between", "a", "b"], "--around and --between: give one of them"),
+        (["--steps", "3"], "--steps: of no use without --between"),
+        (["--between", "a", "b", "-n", "3"], "--count: of no use with --between"),
+        (["--between", "a", "b", "--seed", "3"], "--seed: of no use with --between"),
+        (["--between", "a", "b", "--steps", "1"], "--steps: input should be greater than or equal"),
+        (["-n", "0"], "--count: input should be greater than or equal to 1"),
+        (["--temperature", "-1"], "--temperature: input should be greater than or equal to 0"),
+        (["--beam-size", "0"], "--beam-size: input should be greater than or equal to 1"),
+        (["--around", " \u200b"], "found an empty sentence to start from"),
+        (["--between", "one", ""], "found an empty sentence to start from"),
+        (
+            ["--around", "one " * 300],
+            "300 tokens, and the model takes 250; give a shorter sentence",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    variational: Path, arguments: list[str], message: str
+) -> None:
+    result = generate(variational, *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [(), ("--around", "one two")])
+def test_a_model_without_a_distribution_says_what_it_can(
+    plain: Path, arguments: tuple[str, ...]
+) -> None:
+    result = generate(plain, *arguments)
+    assert result.exit_code == 2
+    assert "model.connection.kind projected" in result.stderr
+    assert "it can write --between A B" in result.stderr
+
+
+def test_a_model_that_attends_is_refused(trained_workspace: Path) -> None:
+    result = generate(trained_workspace)
+    assert result.exit_code == 2
+    assert "attends to the source (model.attention.kind general)" in result.stderr
+    assert "--recipe vae" in result.stderr
+
+
+def test_no_model_is_said_with_what_to_do(tmp_path: Path) -> None:
+    result = generate(tmp_path)
+    assert result.exit_code == 66
+    assert "s2s train" in result.stderr
