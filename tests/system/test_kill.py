@@ -29,6 +29,8 @@ RUN = (
     *("--set", "training.validate_every=40"),
     *("--set", "training.log_every=10"),
     *("--set", "model.encoder.dropout=0.1"),
+    *("--set", "training.ema_decay=0.9"),
+    *("--set", "training.average_checkpoints=2"),
     "--max-steps",
 )
 STEPS = 120
@@ -71,8 +73,8 @@ def log_of(root: Path) -> list[dict[str, Any]]:
 def digests(root: Path) -> dict[str, str]:
     """Return the SHA-256 of every file that holds no time."""
     files = [root / "model" / name for name in ("model.safetensors", "recipe.toml")]
-    parts = ("model.safetensors", "optimizer.safetensors", "random.safetensors")
-    files += [folder / name for folder in list_checkpoints(root / "training") for name in parts]
+    for folder in list_checkpoints(root / "training"):
+        files += sorted(folder.glob("*.safetensors"))
     return {
         str(file.relative_to(root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files
     }

@@ -32,6 +32,7 @@ each_kind = pytest.mark.parametrize(
     ("kind", "lasting"), [*((kind, False) for kind in KINDS), ("full", True), ("half", True)]
 )
 PARTS = (
+    "average.safetensors",
     "manifest.json",
     "model.safetensors",
     "optimizer.safetensors",
@@ -50,6 +51,7 @@ def checkpoint_at(step: int, *, best_step: int = 0) -> Checkpoint:
         weights,
         {"0.step": torch.tensor(float(step))},
         {"cpu": torch.arange(8, dtype=torch.uint8)},
+        {"weight": torch.full((2, 3), step / 2)},
     )
 
 
@@ -78,7 +80,7 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     loaded = load_checkpoint(save_checkpoint(tmp_path, saved))
     for name in ("settings", "made_from", "progress", "machine"):
         assert getattr(loaded, name) == getattr(saved, name)
-    for name in ("weights", "optimizer", "random_state"):
+    for name in ("weights", "optimizer", "random_state", "average"):
         tensors, expected = getattr(loaded, name), getattr(saved, name)
         assert tensors.keys() == expected.keys()
         assert all(torch.equal(tensors[key], expected[key]) for key in expected)
@@ -90,6 +92,24 @@ def test_the_two_newest_and_the_best_stay(tmp_path: Path) -> None:
     assert steps(tmp_path) == [40, 30, 10]
     save(tmp_path, 50, best_step=50)
     assert steps(tmp_path) == [50, 40]
+
+
+def test_those_to_be_averaged_stay(tmp_path: Path) -> None:
+    for step in (0, 10, 20, 30, 40, 50):
+        checkpoint = checkpoint_at(step, best_step=10)
+        ranking = ((10, 3.0), (20, 2.0)) if step > 20 else ()
+        progress = replace(checkpoint.progress, ranking=ranking)
+        save_checkpoint(tmp_path, replace(checkpoint, progress=progress))
+    assert steps(tmp_path) == [50, 40, 20, 10]
+
+
+def test_a_checkpoint_without_an_average_has_no_file_for_it(tmp_path: Path) -> None:
+    """As those of before there was one."""
+    folder = save_checkpoint(tmp_path, replace(checkpoint_at(7), average={}))
+    assert not (folder / "average.safetensors").exists()
+    loaded = load_checkpoint(folder)
+    assert loaded.average == {} and loaded.judged is loaded.weights
+    assert checkpoint_at(7).judged["weight"][0, 0] == 3.5
 
 
 def test_the_newest_is_told_by_its_step_not_by_its_time(tmp_path: Path) -> None:

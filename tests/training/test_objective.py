@@ -94,7 +94,7 @@ def test_r_drop_pulls_two_readings_together() -> None:
     with torch.no_grad():
         for weight in run.model.parameters():
             if weight.grad is not None:
-                weight -= 0.05 * weight.grad
+                weight.sub_(weight.grad, alpha=0.05)
         assert 0 < float(disagreement()) < float(before.detach())
 
 

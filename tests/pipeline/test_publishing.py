@@ -1,0 +1,217 @@
+"""Which weights become the model: the best, their moving average, or the mean of some of them."""
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from s2scli.errors import ConfigError
+from s2scli.manifest import verify_folder
+from s2scli.pipeline import publishing
+from s2scli.pipeline.model_folder import write_model_folder
+from s2scli.pipeline.train import TrainReport, TrainRequest, train
+from s2scli.pipeline.validation import Validator
+from s2scli.report.console import Talk
+from s2scli.training.checkpoint import checkpoint_folder, list_checkpoints, read_tensors
+from s2scli.workspace import Workspace
+from tests.toy import prepare_toy
+
+pytestmark = pytest.mark.usefixtures("quick_fsync")
+MEAN = -1
+MEAN_OF_3 = ("training.validate_every=2", "training.average_checkpoints=3")
+SCORES = {0: 0.0, 2: 3.0, 3: 4.0, 4: 5.0, 6: 4.0, 8: 4.5, 10: 1.0, MEAN: 6.0}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return prepare_toy(tmp_path / "workspace", 80)
+
+
+@pytest.fixture
+def score(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[int, float]], None]:
+    """Return what sets the score that validation gives at each update, and to the mean."""
+
+    def set_scores(scores: Mapping[int, float]) -> None:
+        def validate(self: Validator) -> Mapping[str, float]:
+            progress = self.run.progress
+            at = MEAN if progress.validated == progress.step else progress.step
+            return {"chrf": scores[at], "loss": 1.0}
+
+        monkeypatch.setattr(Validator, "__call__", validate)
+
+    return set_scores
+
+
+def run(workspace: Workspace, *assignments: str, steps: int = 8) -> TrainReport:
+    request = TrainRequest("tiny", assignments, {"max_steps": steps}, "cpu")
+    return train(workspace, request, Talk())
+
+
+def facts(workspace: Workspace) -> Mapping[str, object]:
+    return verify_folder(workspace.model, "model").settings
+
+
+def model_of(workspace: Workspace) -> dict[str, Tensor]:
+    return read_tensors(workspace.model / "model.safetensors")
+
+
+def saved(workspace: Workspace, step: int, part: str = "model") -> dict[str, Tensor]:
+    return read_tensors(checkpoint_folder(workspace.training, step) / f"{part}.safetensors")
+
+
+def same(some: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> bool:
+    return some.keys() == others.keys() and all(torch.equal(some[k], others[k]) for k in some)
+
+
+def steps_of(workspace: Workspace) -> list[int]:
+    return [int(folder.name[-8:]) for folder in list_checkpoints(workspace.training)]
+
+
+Score = Callable[[Mapping[int, float]], None]
+
+
+def test_a_mean_that_is_better_becomes_the_model(
+    workspace: Workspace, score: Score, capsys: pytest.CaptureFixture[str]
+) -> None:
+    score(SCORES)
+    report = run(workspace, *MEAN_OF_3)
+    assert (report.averaged, report.best["chrf"], report.best_step) == ([4, 6, 8], 6.0, 4)
+    assert steps_of(workspace) == [8, 6, 4], "2 was among them until 8"
+    three = [saved(workspace, step) for step in (4, 6, 8)]
+    model = model_of(workspace)
+    for name in model:
+        torch.testing.assert_close(model[name], sum(weights[name] for weights in three) / 3)
+    assert facts(workspace)["averaged"] == [4, 6, 8]
+    assert facts(workspace)["scores"] == {"chrf": 6.0, "loss": 1.0}
+    card = (workspace.model / "README.md").read_text(encoding="utf-8")
+    assert "- the mean of the weights after updates 4, 6, 8" in card
+    assert (
+        "the mean of 3 checkpoints (steps 4, 6, 8) has chrf 6, the best of them 5: "
+        "the mean is the model" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("of_the_mean", [5.0, 4.9, float("nan"), float("inf")])
+def test_a_mean_that_is_no_better_does_not(
+    workspace: Workspace, score: Score, of_the_mean: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    score({**SCORES, MEAN: of_the_mean})
+    report = run(workspace, *MEAN_OF_3)
+    assert (report.averaged, report.best["chrf"], report.best_step) == ((), 5.0, 4)
+    assert same(model_of(workspace), saved(workspace, 4))
+    assert "averaged" not in facts(workspace)
+    assert "the best of them 5: that one is the model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_are_no_mean(
+    workspace: Workspace, score: Score, count: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    score(SCORES)
+    run(workspace, "training.validate_every=2", f"training.average_checkpoints={count}")
+    assert "the mean of" not in capsys.readouterr().err
+    assert steps_of(workspace) == [8, 6, 4], "the two newest and the best"
+
+
+def test_a_stopped_run_ends_with_the_same_mean(
+    workspace: Workspace, score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = prepare_toy(tmp_path / "other", 80)
+    score(SCORES)
+    run(workspace, *MEAN_OF_3)
+    whole = Validator.__call__
+
+    def stopped_at_4(self: Validator) -> Mapping[str, float]:
+        if self.run.progress.step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return whole(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Validator, "__call__", stopped_at_4)
+        report = run(other, *MEAN_OF_3)
+    assert (report.signal, report.step, report.averaged) == (signal.SIGTERM, 4, ())
+    assert run(other, *MEAN_OF_3).averaged == [4, 6, 8]
+    assert same(model_of(other), model_of(workspace))
+
+
+def test_a_run_killed_before_the_mean_is_written_makes_it_the_next_time(
+    workspace: Workspace, score: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score(SCORES)
+
+    def killed(*arguments: object) -> None:
+        if arguments[-1].get("averaged"):  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+        write_model_folder(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(publishing, "write_model_folder", killed)
+        run(workspace, *MEAN_OF_3)
+    assert same(model_of(workspace), saved(workspace, 4))
+    assert run(workspace, *MEAN_OF_3).averaged == [4, 6, 8]
+    assert run(workspace, *MEAN_OF_3).averaged == [4, 6, 8], "and says so again"
+    assert facts(workspace)["averaged"] == [4, 6, 8]
+
+
+def test_a_mean_gives_way_when_the_run_goes_on_to_none_that_is_better(
+    workspace: Workspace, score: Score
+) -> None:
+    score(SCORES)
+    run(workspace, *MEAN_OF_3)
+    score({**SCORES, MEAN: 4.0})
+    assert run(workspace, *MEAN_OF_3, steps=10).averaged == ()
+    assert same(model_of(workspace), saved(workspace, 4))
+    assert "averaged" not in facts(workspace)
+
+
+def test_a_damaged_checkpoint_is_left_out_of_the_mean(
+    workspace: Workspace, score: Score, capsys: pytest.CaptureFixture[str]
+) -> None:
+    score(SCORES)
+    run(workspace, *MEAN_OF_3)
+    (checkpoint_folder(workspace.training, 6) / "model.safetensors").write_bytes(b"")
+    report = run(workspace, *MEAN_OF_3)
+    assert report.averaged == [4, 8]
+    said = capsys.readouterr().err
+    assert "checkpoint-00000006/model.safetensors: damaged" in said
+    assert "it is left out of the mean" in said
+
+
+def test_the_moving_average_is_the_model(workspace: Workspace, score: Score) -> None:
+    score(SCORES)
+    run(workspace, "training.validate_every=2", "training.ema_decay=0.9")
+    average = saved(workspace, 4, "average")
+    assert same(model_of(workspace), average) and not same(average, saved(workspace, 4))
+    (workspace.model / "model.safetensors").unlink()
+    run(workspace, "training.validate_every=2", "training.ema_decay=0.9")
+    assert same(model_of(workspace), average), "mended"
+
+
+def test_the_mean_of_moving_averages(workspace: Workspace, score: Score) -> None:
+    score(SCORES)
+    run(workspace, *MEAN_OF_3, "training.ema_decay=0.9")
+    three = [saved(workspace, step, "average") for step in (4, 6, 8)]
+    model = model_of(workspace)
+    for name in model:
+        torch.testing.assert_close(model[name], sum(weights[name] for weights in three) / 3)
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "training.ema_decay=0.9",
+        "training.average_checkpoints=2",
+        "training.r_drop=1",
+        "training.scheduled_sampling.kind=linear",
+    ],
+)
+def test_what_changes_the_model_cannot_change_amid_a_run(
+    workspace: Workspace, assignment: str
+) -> None:
+    run(workspace, steps=1)
+    with pytest.raises(ConfigError, match=rf"other settings: .*{assignment.partition('=')[0]}"):
+        run(workspace, assignment, steps=2)
