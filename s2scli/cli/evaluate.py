@@ -59,12 +59,35 @@ def command(
     exact_match: Annotated[
         bool, typer.Option("--exact-match", help="Outputs that are the reference, in percent.")
     ] = False,
+    sequence_error_rate: Annotated[
+        bool,
+        typer.Option(
+            "--sequence-error-rate",
+            help="Outputs with any error, in percent (of pronunciations: the word error rate).",
+        ),
+    ] = False,
+    symbol_error_rate: Annotated[
+        bool,
+        typer.Option(
+            "--symbol-error-rate",
+            help="Edits of what stands between spaces, in percent (of phones: the phone error "
+            "rate).",
+        ),
+    ] = False,
     perplexity: Annotated[
         bool, typer.Option("--perplexity", help="Of the references, a token.")
     ] = False,
     token_accuracy: Annotated[
         bool,
         typer.Option("--token-accuracy", help="Reference tokens the model expects, in percent."),
+    ] = False,
+    multi_reference: Annotated[
+        bool,
+        typer.Option(
+            "--multi-reference",
+            help="Take the targets of all pairs with one source for right: each source is scored "
+            "once, against the closest of them.",
+        ),
     ] = False,
     tokenize: Annotated[str | None, flag(MetricSettings, "tokenize")] = None,
     resamples: Annotated[int | None, flag(MetricSettings, "resamples")] = None,
@@ -101,6 +124,8 @@ def command(
         "chrf": chrf,
         "ter": ter,
         "exact_match": exact_match,
+        "sequence_error_rate": sequence_error_rate,
+        "symbol_error_rate": symbol_error_rate,
         "perplexity": perplexity,
         "token_accuracy": token_accuracy,
     }
@@ -113,6 +138,7 @@ def command(
         output,
         tuple(models or ()),
         device,
+        multi_reference,
     )
     search = given(
         beam_size=beam_size,

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from s2scli.pipeline.inspect import History, LogLine
     from s2scli.report.curve import Curve
 
-TEXT_SCORES = ("bleu", "chrf", "ter", "exact_match")
+RATES = ("sequence_error_rate", "symbol_error_rate")
+TEXT_SCORES = ("bleu", "chrf", "ter", "exact_match", *RATES)
 LOSS_HEIGHT, SCORE_HEIGHT = 12, 7
 
 

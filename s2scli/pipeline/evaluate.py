@@ -20,6 +20,7 @@ from s2scli.errors import (
 from s2scli.files import new_file, write_file
 from s2scli.manifest import encode_json, read_manifest
 from s2scli.metrics import METRICS
+from s2scli.metrics.edit_distance import closest
 from s2scli.metrics.perplexity import perplexity
 from s2scli.metrics.score import Score
 from s2scli.metrics.settings import MetricSettings
@@ -35,6 +36,7 @@ from s2scli.settings import Tree
 from s2scli.workspace import Workspace
 
 FORCED = ("perplexity", "token_accuracy")
+MANY_REPEATS = 0.02
 TOGETHER = 512  # sentences translated, or scored, at once
 
 Item = TypeVar("Item")
@@ -53,6 +55,7 @@ class EvaluateRequest:
         output: where to write what the model makes of the sources.
         models: model folders instead of the workspace's; several are an ensemble.
         device: where to compute.
+        multi_reference: whether the targets of all rows with one source are right for it.
     """
 
     metrics: tuple[str, ...]
@@ -63,6 +66,7 @@ class EvaluateRequest:
     output: Path | None = None
     models: tuple[Path, ...] = ()
     device: str = "auto"
+    multi_reference: bool = False
 
     @property
     def of_workspace(self) -> bool:
@@ -95,6 +99,9 @@ class EvaluateRequest:
             raise UsageError(f"{flag} needs a model: give --source instead of --hypothesis")
         if self.split:
             _check_split(self.split)
+        if self.multi_reference and (self.hypothesis or not self.searches):
+            what = "--source instead of --hypothesis" if self.hypothesis else "a metric of outputs"
+            raise UsageError(f"--multi-reference goes by the sources of outputs: give {what}")
         if self.hypothesis and self.output:
             raise UsageError("-o writes what a model makes of --source; there is only --hypothesis")
 
@@ -119,6 +126,19 @@ class Texts:
     name: str
     sources: tuple[str, ...]
     references: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a model is asked to translate.
+
+    Attributes:
+        lines: the sources.
+        places: for each pair of texts, where its source stands in `lines`.
+    """
+
+    lines: tuple[Line, ...]
+    places: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -200,6 +220,8 @@ def evaluate(
         texts = read_files(request.source, request.reference)
     else:
         texts = read_split(workspace, request.split or "test")
+    if request.searches and not request.multi_reference:
+        hint_at_repeats(texts, talk)
     translator = load(workspace, request.models, request.device)
     if request.of_workspace:
         warn_if_stale(workspace, talk)
@@ -240,6 +262,16 @@ def read_files(sources: Path, references: Path) -> Texts:
     return Texts(f"{sources.name} against {references.name}", left, right)
 
 
+def hint_at_repeats(texts: Texts, talk: Talk) -> None:
+    """Say where many sources stand there with several targets, of which one may be right."""
+    repeats = len(texts.sources) - len(set(texts.sources))
+    if repeats > MANY_REPEATS * len(texts.sources):
+        talk.say(
+            f"{repeats:,} of {len(texts.sources):,} pairs have the source of an earlier one; "
+            "--multi-reference scores each source once, against the closest of its targets"
+        )
+
+
 def evaluate_outputs(texts: Texts, metrics: Sequence[str], settings: MetricSettings) -> Evaluation:
     """Score outputs against their references, without a model."""
     return Evaluation(
@@ -264,28 +296,57 @@ def evaluate_model(
     """
     scores: list[Score] = []
     found = None
+    asked = ask(texts, once=request.multi_reference)
     if request.searches:
         with _output_file(request.output) as write:
-            found = _translate(texts, translator, search, talk)
-            write(found.hypotheses)
-        scores += [
-            METRICS[name](found.hypotheses, texts.references, settings)
-            for name in request.metrics
-            if name in METRICS
-        ]
+            found = _translate(asked.lines, translator, search, talk)
+            write([found.hypotheses[place] for place in asked.places])
+        scores += _text_scores(texts, asked, found.hypotheses, request, settings)
     if any(name in FORCED for name in request.metrics):
         scores += _forced_scores(texts, translator, request.metrics, settings, talk)
     if not found:
         return Evaluation(texts.name, len(texts.sources), tuple(scores))
     return Evaluation(
         texts.name,
-        len(texts.sources),
+        len(asked.lines),
         tuple(scores),
         found.speed,
         found.failed,
         found.overlong,
         search.model_dump(),
     )
+
+
+def ask(texts: Texts, *, once: bool) -> Asked:
+    """Return the sources to translate: a line for each pair, or each different source `once`."""
+    lines: list[Line] = []
+    places: list[int] = []
+    first: dict[str, int] = {}
+    for number, source in enumerate(texts.sources, 1):
+        place = first.setdefault(source, len(lines)) if once else len(lines)
+        if place == len(lines):
+            lines.append(Line(texts.name, number, source))
+        places.append(place)
+    return Asked(tuple(lines), tuple(places))
+
+
+def _text_scores(
+    texts: Texts,
+    asked: Asked,
+    hypotheses: Sequence[str],
+    request: EvaluateRequest,
+    settings: MetricSettings,
+) -> Iterator[Score]:
+    """Yield the scores of the outputs, each against its reference, or the closest of several."""
+    right: list[list[str]] = [[] for _ in asked.lines]
+    for place, reference in zip(asked.places, texts.references, strict=True):
+        right[place].append(reference)
+    references = [closest(*pair) for pair in zip(hypotheses, right, strict=True)]
+    rule = "|refs:closest" if request.multi_reference else ""
+    for name in request.metrics:
+        if name in METRICS:
+            score = METRICS[name](hypotheses, references, settings)
+            yield replace(score, signature=f"{score.signature}{rule}")
 
 
 def save_evaluation(evaluation: Evaluation, workspace: Workspace, talk: Talk) -> None:
@@ -349,8 +410,9 @@ def _read_lines(path: Path) -> Iterator[str]:
                 raise CorpusError(f"{file.name}, line {number}: {error}") from error
 
 
-def _translate(texts: Texts, translator: Searcher, search: SearchSettings, talk: Talk) -> Outputs:
-    lines = [Line(texts.name, number, text) for number, text in enumerate(texts.sources, 1)]
+def _translate(
+    lines: Sequence[Line], translator: Searcher, search: SearchSettings, talk: Talk
+) -> Outputs:
     records = []
     started = time.perf_counter()
     with counting(talk, "translating", "sentences", len(lines)) as advance:
@@ -403,7 +465,8 @@ def _forced_scores(
     with counting(talk, "scoring", "sentences", len(pairs)) as advance:
         for part in _parts(pairs, advance):
             sources, references = zip(*part, strict=True)
-            forced += (found.hypotheses[0] for found in translator.force(sources, references))
+            scored = translator.force(sources, references, with_attention=False)
+            forced += (found.hypotheses[0] for found in scored)
     if "perplexity" in metrics:
         yield perplexity([one.token_scores for one in forced], settings)
     if "token_accuracy" in metrics:

@@ -38,8 +38,18 @@ def _comma_separated(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
-Metric = Literal["loss", "perplexity", "token_accuracy", "bleu", "chrf", "ter", "exact_match"]
-LOWER_IS_BETTER = ("loss", "perplexity", "ter")
+Metric = Literal[
+    "loss",
+    "perplexity",
+    "token_accuracy",
+    "bleu",
+    "chrf",
+    "ter",
+    "exact_match",
+    "sequence_error_rate",
+    "symbol_error_rate",
+]
+LOWER_IS_BETTER = ("loss", "perplexity", "ter", "sequence_error_rate", "symbol_error_rate")
 
 
 class LimitSettings(Settings):

@@ -261,9 +261,10 @@ def test_a_line_without_end_is_refused(
 def test_a_real_model_is_scored_with_every_metric(trained_workspace: Path) -> None:
     words = ["evaluate", "-w", str(trained_workspace), "--device", "cpu", "--json"]
     metrics = ["bleu", "chrf", "ter", "exact-match", "perplexity", "token-accuracy"]
+    metrics += ["sequence-error-rate", "symbol-error-rate", "multi-reference"]
     result = CliRunner().invoke(app, [*words, *(f"--{metric}" for metric in metrics)])
     scores = scores_of(result)
-    assert len(scores) == 6
+    assert len(scores) == 8
     # a model that has seen a few batches is better than chance among its pieces, and not perfect
     assert 1 < scores["perplexity"] < 50
     assert 0 < scores["token accuracy"] < 100

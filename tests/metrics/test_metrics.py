@@ -11,7 +11,8 @@ from s2scli.metrics.settings import MetricSettings
 REFERENCES = [f"the cat number {n} sat on the old mat and slept" for n in range(60)]
 NEAR = [line.replace("old", "new") if n % 3 else line for n, line in enumerate(REFERENCES)]
 FAR = ["completely different words everywhere , nothing shared at all"] * 60
-BEST = {"bleu": 100.0, "chrf": 100.0, "ter": 0.0, "exact_match": 100.0}
+ERRORS = ("ter", "sequence_error_rate", "symbol_error_rate")
+BEST = {name: 0.0 if name in ERRORS else 100.0 for name in METRICS}
 
 every_metric = pytest.mark.parametrize(("name", "metric"), METRICS.items(), ids=list(METRICS))
 
@@ -24,7 +25,7 @@ def test_a_copy_of_the_references_is_perfect(name: str, metric: Metric) -> None:
 @every_metric
 def test_nearer_scores_better(name: str, metric: Metric) -> None:
     gap = metric(NEAR, REFERENCES).value - metric(FAR, REFERENCES).value
-    assert (gap < 0) == (name == "ter") and gap != 0
+    assert (gap < 0) == (name in ERRORS) and gap != 0
 
 
 @every_metric
@@ -81,3 +82,30 @@ def test_exact_match_counts_whole_lines_and_forgives_outer_spaces() -> None:
     score = METRICS["exact_match"](["a b", " c ", "D"], ["a b", "c", "d"])
     assert score.value == pytest.approx(200 / 3)
     assert "case:mixed|space:strip" in score.signature
+
+
+def test_the_sequence_error_rate_is_what_exact_match_leaves() -> None:
+    right, wrong = (METRICS[name](NEAR, REFERENCES) for name in ("exact_match", ERRORS[1]))
+    assert wrong.value == pytest.approx(100 - right.value)
+    assert wrong.interval is not None and right.interval is not None
+    assert wrong.interval == pytest.approx((100 - right.interval[1], 100 - right.interval[0]))
+    assert wrong.signature == right.signature
+
+
+def test_symbol_errors_are_edits_over_the_references_symbols() -> None:
+    rate = METRICS["symbol_error_rate"]
+    score = rate(["A B  C", "K", "x"], ["A C", "K AH0 T S", "x"])
+    assert score.value == pytest.approx(100 * (1 + 3 + 0) / (2 + 4 + 1))
+    assert "symbols:spaced" in score.signature
+    assert rate(["a b", "c"], ["", "c"]).value == pytest.approx(100 * 2 / 2)
+    assert rate(["", ""], ["", ""]).value == 0.0
+
+
+def test_training_can_go_by_every_metric_and_knows_which_way_is_better() -> None:
+    from typing import get_args
+
+    from s2scli.training.settings import LOWER_IS_BETTER
+    from s2scli.training.settings import Metric as TrainingMetric
+
+    assert METRICS.keys() <= {*get_args(TrainingMetric)}
+    assert {name for name in METRICS if name in LOWER_IS_BETTER} == {*ERRORS}

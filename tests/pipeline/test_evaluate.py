@@ -1,11 +1,18 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from s2scli.errors import UsageError
 from s2scli.metrics.settings import MetricSettings
-from s2scli.pipeline.evaluate import EvaluateRequest, Texts, evaluate, evaluate_model
+from s2scli.pipeline.evaluate import (
+    EvaluateRequest,
+    Evaluation,
+    Texts,
+    evaluate,
+    evaluate_model,
+)
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree
@@ -64,3 +71,91 @@ def test_a_request_that_makes_no_sense_is_refused_before_anything_is_read() -> N
     )
     with pytest.raises(UsageError, match="--perplexity needs a model"):
         evaluate(Workspace(Path("nowhere")), request, {}, BARE, Talk(quiet=True))
+
+
+ROWS = [("a b", "A B"), ("c d", "C X"), ("a b", "A Z"), ("c d", "C Y Z"), ("e", "F"), ("g", "G")]
+
+
+def score_rows(
+    rows: list[tuple[str, str]], stub: StubTranslator, *metrics: str, multi_reference: bool
+) -> Evaluation:
+    sources, references = zip(*rows, strict=True)
+    request = EvaluateRequest(metrics, multi_reference=multi_reference)
+    texts = Texts("test split", sources, references)
+    return evaluate_model(texts, stub, SearchSettings(), request, BARE, Talk(quiet=True))
+
+
+def test_with_several_references_any_may_be_right() -> None:
+    """Against sets: a b is right by one of two; c d and e are wrong; the nearest decides."""
+    stub = StubTranslator()
+    metrics = ("sequence_error_rate", "symbol_error_rate", "exact_match")
+    found = score_rows(ROWS, stub, *metrics, multi_reference=True)
+    outputs = {source: source.upper() for source, _ in ROWS}
+    right = {source: {r for s, r in ROWS if s == source} for source in outputs}
+    wrong = [source for source, output in outputs.items() if output not in right[source]]
+    assert wrong == ["c d", "e"]
+    sequence, symbol, exact = (score.value for score in found.scores)
+    assert sequence == pytest.approx(100 * len(wrong) / len(outputs)) == 100 - exact
+    assert symbol == pytest.approx(100 * (0 + 1 + 1 + 0) / (2 + 2 + 1 + 1))
+    assert found.sentences == 4 == sum(map(len, stub.batches)), "each source is translated once"
+    assert all(score.signature.endswith("|refs:closest") for score in found.scores)
+
+
+def test_several_references_change_nothing_where_there_is_one() -> None:
+    rows = list(dict(ROWS).items())
+    metrics = ("bleu", "chrf", "ter", "exact_match", "symbol_error_rate")
+    one, several = (
+        score_rows(rows, StubTranslator(), *metrics, multi_reference=multi)
+        for multi in (False, True)
+    )
+    assert [score.value for score in one.scores] == [score.value for score in several.scores]
+    assert one.sentences == several.sentences
+    assert "refs:closest" not in one.scores[0].signature
+
+
+@pytest.mark.parametrize("multi_reference", [False, True])
+def test_there_is_an_output_for_every_pair(tmp_path: Path, multi_reference: bool) -> None:
+    sources, references = zip(*ROWS, strict=True)
+    request = EvaluateRequest(
+        ("exact_match",), output=tmp_path / "out", multi_reference=multi_reference
+    )
+    texts = Texts("test split", sources, references)
+    evaluate_model(texts, StubTranslator(), SearchSettings(), request, BARE, Talk(quiet=True))
+    outputs = (tmp_path / "out").read_text(encoding="utf-8").splitlines()
+    assert outputs == [source.upper() for source in sources]
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (
+            EvaluateRequest(("bleu",), hypothesis=Path("h"), reference=Path("r")),
+            "--multi-reference goes by the sources of outputs: give --source instead of --hypo",
+        ),
+        (EvaluateRequest(("perplexity",)), "give a metric of outputs"),
+    ],
+)
+def test_several_references_need_sources_and_outputs(
+    request_: EvaluateRequest, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        replace(request_, multi_reference=True).check()
+
+
+@pytest.mark.parametrize(("multi_reference", "repeats"), [(False, 2), (True, 2), (False, 0)])
+def test_repeated_sources_are_hinted_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], multi_reference: bool, repeats: int
+) -> None:
+    rows = ROWS if repeats else list(dict(ROWS).items())
+    for name, side in (("source", 0), ("reference", 1)):
+        (tmp_path / name).write_text("".join(f"{row[side]}\n" for row in rows))
+    request = EvaluateRequest(
+        ("exact_match",),
+        source=tmp_path / "source",
+        reference=tmp_path / "reference",
+        multi_reference=multi_reference,
+    )
+    evaluate(Workspace(tmp_path), request, {}, BARE, Talk(), lambda *_: StubTranslator())
+    said = capsys.readouterr().err
+    hint = "2 of 6 pairs have the source of an earlier one; --multi-reference scores each source"
+    assert (hint in said) == (repeats == 2 and not multi_reference)
