@@ -1,6 +1,7 @@
 """`s2s generate`."""
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -55,10 +56,8 @@ def command(
 ) -> None:
     """Write sentences of a model's own, one a line, from vectors instead of sources.
 
-    The model is a variational autoencoder; --between works with any that knows its source by a
-    vector alone, such as an autoencoder.
+    The model is one of the recipe vae; --between works with an autoencoder too.
 
-    Examples: s2s generate -n 5 --seed 7 · s2s generate --around "He is not here." ·
     s2s generate --between "I am tired." "Where do you live?" --steps 5
     """
     from s2scli.pipeline.generate import Writer
@@ -84,7 +83,7 @@ def command(
     if json:
         talk.show_json({"sentences": [_document(one) for one in found]})
     else:
-        _show([one.text for one in found])
+        _show(one.text for one in found)
 
 
 def _refuse_unused(flags: Tree, between: bool) -> None:
@@ -95,13 +94,14 @@ def _refuse_unused(flags: Tree, between: bool) -> None:
             raise UsageError(f"--{name}: of no use {'with' if between else 'without'} --between")
 
 
-def _show(texts: list[str]) -> None:
-    """Write one sentence a line; on a terminal, control characters are spelled out."""
+def _show(texts: Iterable[str]) -> None:
+    """Write one sentence a line as they come; a terminal gets control characters spelled out."""
     from s2scli.pipeline.translate import open_output
 
     clean = visible if sys.stdout.isatty() else str
     with open_output(None) as write:
-        write("".join(clean(text) + "\n" for text in texts).encode(errors="replace"))
+        for text in texts:
+            write(f"{clean(text)}\n".encode(errors="replace"))
 
 
 def _document(found: "TargetText") -> dict[str, object]:

@@ -1,6 +1,6 @@
 """`s2s generate`: sentences from a vector instead of a source."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -14,6 +14,7 @@ from s2scli.data.batch import make_source
 from s2scli.data.cleaning import is_blank
 from s2scli.errors import UsageError
 from s2scli.model.seq2seq import Seq2Seq, pick_device
+from s2scli.model.states import Gaussian
 from s2scli.pipeline.model_folder import load_model_folder
 from s2scli.pipeline.translation import TargetText
 from s2scli.pipeline.translator import target_text, token_ids
@@ -76,8 +77,8 @@ class Writer:
             UsageError: the model has no distribution to draw from, or cannot read the sentence.
         """
         noise = self._noise(settings)
-        encoded = self.model.encode(*self._source([text]))
-        latent: Gaussian = self.model.connection.infer(encoded)
+        latent = self.model.connection(self.model.encode(*self._source([text]))).latent
+        assert isinstance(latent, Gaussian), "what has a prior has a posterior"
         return latent.at(noise)
 
     @torch.inference_mode()
@@ -91,15 +92,15 @@ class Writer:
         return torch.lerp(a, b, torch.linspace(0, 1, settings.steps, device=a.device)[:, None])
 
     @torch.inference_mode()
-    def write(self, codes: Tensor, search: SearchSettings) -> list[TargetText]:
-        """Return the best sentence for each vector, [N, C]."""
+    def write(self, codes: Tensor, search: SearchSettings) -> Iterator[TargetText]:
+        """Yield the best sentence for each vector, [N, C]."""
         limit = search.max_length or self.recipe.training.max_length
-        found = []
         for some in torch.split(codes, VECTORS_AT_ONCE):
             longest = torch.full((len(some),), limit, device=self.device)
             state = self.model.start_from(some)
-            found += search_from(self.model, state, longest, search, with_attention=False)
-        return [target_text(best, self.tokenizers.target, 0) for best, *_ in found]
+            found = search_from(self.model, state, longest, search, with_attention=False)
+            for best, *_ in found:
+                yield target_text(best, self.tokenizers.target, 0)
 
     def _noise(self, settings: GenerateSettings) -> Tensor:
         """Return T e, which the seed alone decides; more of them begin with the same ones."""

@@ -106,4 +106,4 @@ def format_score(name: str, value: float) -> str:
     """Return a score with the digits that mean something."""
     if name in ("bleu", "chrf", "ter", "exact_match") or name.endswith("_error_rate"):
         return f"{value:.1f}"
-    return f"{value:.3f}"
+    return f"{value:.0f}" if name == "active_units" else f"{value:.3f}"

@@ -72,3 +72,4 @@ def test_clock() -> None:
 
 def test_scores_have_the_digits_that_mean_something() -> None:
     assert (format_score("bleu", 31.25), format_score("loss", 1.23456)) == ("31.2", "1.235")
+    assert format_score("active_units", 31.0) == "31"
