@@ -52,9 +52,9 @@ def read_rows(
         elif skip_bad_lines:
             yield Dropped(number, row.error.kind)
         else:
+            flags = "--one-column " * one_column + "--skip-bad-lines"
             raise CorpusError(
-                f"{row.file.name}, line {number}: {row.error} (or drop such lines with "
-                "--skip-bad-lines)"
+                f"{row.file.name}, line {number}: {row.error} (or drop such lines with {flags})"
             ) from row.error
 
 

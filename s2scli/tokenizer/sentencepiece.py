@@ -98,9 +98,10 @@ class SentencePiece:
             rows: the ids of each text; a text with an unknown id keeps its ids, since they no
                 longer say how it was spelled.
             seed: decides the outcome, with the rows and their order; below 2^32 - 1.
-            alpha: for bpe, the probability that a merge is left out (BPE-dropout, Provilkov et
-                al. 2020, section 3); for unigram, the exponent of the probabilities that
-                segmentations are drawn with, P(x)^alpha (Kudo 2018, section 3.3).
+            alpha: for bpe, the probability that a merge is left out, for good (BPE-dropout;
+                Provilkov et al. 2020, section 3, try again at the next one); for unigram, the
+                exponent of the probabilities that segmentations are drawn with, P(x)^alpha
+                (Kudo 2018, section 3.3).
         """
         ids = [[int(id) for id in row] for row in rows]
         texts = self._processor.decode(ids)

@@ -67,7 +67,7 @@ def test_a_header_is_kept_with_a_notice() -> None:
 def test_a_bad_line_is_an_error_or_dropped_where_asked_for(
     data: bytes, line: int, message: str, kind: str
 ) -> None:
-    with pytest.raises(CorpusError, match=rf"a.tsv, line {line}: {message}.*--skip-bad-lines"):
+    with pytest.raises(CorpusError, match=rf"a.tsv, line {line}: {message}.*with --skip-bad-lines"):
         rows(data)
     assert rows(data, skip=True)[line - 1] == Dropped(line, kind)
 
@@ -98,7 +98,9 @@ def test_a_sentence_is_its_own_source_and_target() -> None:
 def test_a_bad_sentence_is_an_error_or_dropped_where_asked_for(
     line: bytes, message: str, kind: str
 ) -> None:
-    with pytest.raises(CorpusError, match=rf"a.txt, line 2: {message}.*--skip-bad-lines"):
+    with pytest.raises(
+        CorpusError, match=rf"a.txt, line 2: {message}.*--one-column --skip-bad-lines\)"
+    ):
         sentences(b"x\n" + line + b"\n")
     assert sentences(b"x\n" + line + b"\n", skip=True)[1] == Dropped(2, kind)
 
