@@ -19,8 +19,10 @@ from s2scli.pipeline.evaluate import read_split
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.report.console import Talk
 from s2scli.training.checkpoint import list_checkpoints, load_checkpoint
+from s2scli.training.events import Event
+from s2scli.training.metrics_log import MetricsLog
 from s2scli.workspace import Workspace
-from tests.system.processes import finish, kill, start, wait_for
+from tests.system.processes import kill, start, wait_for
 from tests.toy import prepare_toy, train_toy, write_corpus
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
@@ -235,28 +237,31 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_been(
     finally:
         kill(process)
     assert weights_of(killed, "tiny")
-    status, out, err = finish(start(*command, workspace=killed.root))
-    assert status == 0, err
-    assert "small: recipe 2 of 2\nrecipe small:" in err and "going on from step" in err
+    result = run(killed, *map(str, command[1:]))
+    assert "small: recipe 2 of 2\nrecipe small:" in result.stderr
+    assert "going on from step" in result.stderr
     expected = document(run(whole, *map(str, command[1:])))
-    assert without_times(json.loads(out)["results"]) == without_times(expected["results"])
+    assert without_times(document(result)["results"]) == without_times(expected["results"])
     for name in ("tiny", "small"):
         assert weights_of(killed, name) == weights_of(whole, name)
 
 
-def test_an_interrupt_stops_it_all(workspace: Workspace, tmp_path: Path) -> None:
-    command = ("compare", "tiny", tmp_path / "small.toml", *SMALL, "--device", "cpu")
-    process = start(*command, "--max-steps", 100_000, "--json", workspace=workspace.root)
-    training = workspace.of_run("tiny").training
-    wait_for(lambda: list_checkpoints(training)[0].name > "checkpoint-00000008", process)
-    process.send_signal(signal.SIGINT)
-    status, out, err = finish(process)
-    assert status == 130
-    assert json.loads(out)["failures"] == [
-        {"recipe": "tiny", "error": "stopped by a signal", "signal": 2}
-    ]
-    assert "small: recipe" not in err
-    assert "saved; the same command goes on from here" in err
+def test_an_interrupt_stops_it_all_and_it_goes_on(
+    workspace: Workspace, both: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(log: MetricsLog, event: Event) -> None:
+        patched.undo()
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MetricsLog, "add", interrupt)
+        result = run(workspace, *both, "--max-steps", "8", *SMALL, "--json")
+    failures = [{"recipe": "tiny", "error": "stopped by a signal", "signal": 2}]
+    assert document(result, 130)["failures"] == failures
+    assert "small: recipe" not in result.stderr
+    assert "saved; the same command goes on from here" in result.stderr
+    rows = document(run(workspace, *both, "--max-steps", "8", *SMALL, "--json"))["results"]
+    assert [row["steps"] for row in rows] == [8, 8]
 
 
 def test_a_recipe_that_fails_does_not_lose_the_others(workspace: Workspace, tmp_path: Path) -> None:
