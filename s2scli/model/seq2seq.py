@@ -114,13 +114,19 @@ class Seq2Seq(nn.Module):
         return logits
 
     def _check_sight(self, settings: ModelSettings) -> None:
-        """Refuse a decoder that would know nothing of the source."""
-        begins = settings.decoder.state_shape.parts and settings.connection.kind != "none"
-        if not (begins or self.connection.vector_dim or self.attention_shape):
+        """Refuse a decoder that would know nothing of the source, and a connection to nothing."""
+        connects = settings.connection.kind != "none"
+        connected = settings.decoder.state_shape.parts and connects or self.connection.vector_dim
+        if not (connected or self.attention_shape):
             raise ConfigError(
-                f"model.attention.kind: none leaves a {settings.decoder.kind} decoder with no sight "
-                f"of the source through a connection that is {settings.connection.kind}; choose an "
-                "attention, or a connection with every_step = true"
+                "model.attention.kind: none leaves the decoder with no sight of the source, and "
+                f"model.connection shows nothing to one of kind {settings.decoder.kind}; choose an "
+                "attention, or another connection, with every_step = true"
+            )
+        if connects and not connected:
+            raise ConfigError(
+                "model.connection.kind: whatever it makes is never read, as a decoder of kind "
+                f"{settings.decoder.kind} has no first state; choose every_step = true, or none"
             )
 
     def _tie(self, settings: ModelSettings, joint: bool) -> None:

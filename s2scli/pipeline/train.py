@@ -14,6 +14,7 @@ from s2scli.data.encoded import open_encoded
 from s2scli.errors import ConfigError, StorageError
 from s2scli.files import DELETED, remove_folder
 from s2scli.manifest import read_manifest
+from s2scli.model.allocation import keep_freed_memory
 from s2scli.model.seq2seq import count_parameters, pick_device
 from s2scli.pipeline.carry_over import CarriedOver, carry_over, say_carried_over
 from s2scli.pipeline.model_folder import LoadedModel, build_model, load_model_folder
@@ -126,6 +127,7 @@ def train(workspace: Workspace, request: TrainRequest, talk: Talk) -> TrainRepor
         StorageError: the disk is full or writing failed.
     """
     _check(workspace, request)
+    keep_freed_memory()
     with workspace.locked("train"):
         checkpoint = None if request.restart else _checkpoint_to_resume(workspace, talk)
         trained = None if checkpoint else _load_trained(workspace, request)

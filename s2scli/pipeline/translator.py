@@ -13,6 +13,7 @@ from s2scli.data.batch import make_batch, make_source
 from s2scli.data.cleaning import is_blank, tidy
 from s2scli.data.example import TokenIds
 from s2scli.errors import UsageError
+from s2scli.model.allocation import keep_freed_memory
 from s2scli.model.seq2seq import pick_device
 from s2scli.pipeline.model_folder import LoadedModel, load_model_folder
 from s2scli.pipeline.records import one_line
@@ -59,6 +60,7 @@ class Translator:
             UsageError: the models do not share a tokenizer.
             ConfigError: there is no such device.
         """
+        keep_freed_memory()
         place = pick_device(device)
         first, *more = (load_model_folder(path, place) for path in (folder, *others))
         for other, path in zip(more, others, strict=True):

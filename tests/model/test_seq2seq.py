@@ -34,7 +34,7 @@ def test_ties_what_is_asked_for(tie: str, joint: bool, expected: tuple[bool, boo
 
 
 def test_auto_ties_nothing_where_widths_differ() -> None:
-    tree = {**model_tree(readout="state"), "tie_embeddings": "auto"}
+    tree = {**model_tree(attention="none", readout="state"), "tie_embeddings": "auto"}
     assert shared(build(tree)) == (False, False)
 
 

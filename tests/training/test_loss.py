@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from s2scli.training.loss import label_smoothed_cross_entropy, score_batch, symmetric_divergence
@@ -27,6 +28,20 @@ def test_label_smoothing_is_its_formula(smoothing: float) -> None:
     target = [0, 6, 3, 3, 1]
     found = label_smoothed_cross_entropy(logits, torch.tensor(target), smoothing)
     assert float(found) == pytest.approx(plain(logits.double().numpy(), target, smoothing), 1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_loss_and_gradient_equal_those_of_torch(smoothing: float) -> None:
+    torch.manual_seed(0)
+    logits = (3 * torch.randn(7, 11)).requires_grad_()
+    twin = logits.detach().clone().requires_grad_()
+    target = torch.randint(0, 11, (7,))
+    loss = label_smoothed_cross_entropy(logits, target, smoothing)
+    expected = F.cross_entropy(twin, target, label_smoothing=smoothing, reduction="sum")
+    torch.testing.assert_close(loss, expected)
+    torch.autograd.backward(2.5 * loss)
+    torch.autograd.backward(2.5 * expected)
+    torch.testing.assert_close(logits.grad, twin.grad, atol=1e-5, rtol=1e-5)
 
 
 def test_the_sums_of_a_batch() -> None:

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from s2scli.model.layers.dropout import drop
+
 
 def split_heads(values: Tensor, num_heads: int) -> Tensor:
     """[B, T, H x K] to [B, H, T, K]."""
@@ -45,7 +47,7 @@ def attend_heads(
         )
     if causal:
         mask = causal_mask(query.shape[2], 0, query.device)
-    weights = F.dropout(head_weights(query, key, mask), dropout)
+    weights = drop(head_weights(query, key, mask), dropout)
     return weights.to(value.dtype) @ value
 
 

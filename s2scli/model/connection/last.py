@@ -23,9 +23,7 @@ class LastConnectionSettings(Settings):
         Raises:
             ConfigError: encoder and decoder have states of different shapes.
         """
-        if not initial.parts and self.every_step:
-            return LastConnection(final, initial, every_step=True)
-        if final != initial:
+        if initial.parts and final != initial:
             raise ConfigError(
                 "model.connection.kind: last needs an encoder and a decoder of one cell, depth and "
                 f"width; found {_words(final)} and {_words(initial)}; choose projected or mean"

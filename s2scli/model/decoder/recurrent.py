@@ -6,8 +6,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from s2scli.errors import ConfigError
 from s2scli.model.attention.memory import Attended, AttendedMemory
 from s2scli.model.decoder.settings import AttentionBuilder
+from s2scli.model.layers.dropout import Dropout
 from s2scli.model.recurrence import (
     STATE_PARTS,
     Cell,
@@ -56,8 +58,46 @@ class RecurrentDecoderSettings(Settings):
     def build(
         self, input_dim: int, memory_dim: int, vector_dim: int, attention: AttentionBuilder
     ) -> "RecurrentDecoder":
-        """Return the decoder over token vectors of `input_dim`."""
+        """Return the decoder over token vectors of `input_dim`.
+
+        Raises:
+            ConfigError: a choice that would change nothing.
+        """
         return RecurrentDecoder(self, input_dim, memory_dim, vector_dim, attention)
+
+    def check(self, *, attends: bool) -> None:
+        """Refuse choices that would change nothing.
+
+        Raises:
+            ConfigError: there is one, with or without attention.
+        """
+        if not attends and self.attend == "before":
+            raise ConfigError(
+                "model.decoder.attend: before needs an attention, and model.attention.kind is "
+                "none; choose an attention, or after"
+            )
+        if not attends and self.input_feeding:
+            raise ConfigError(
+                "model.decoder.input_feeding: true feeds back what attention has found, and "
+                "model.attention.kind is none; choose an attention, or input_feeding = false"
+            )
+        if self.readout == "state":
+            self._check_bare_readout(attends)
+
+    def _check_bare_readout(self, attends: bool) -> None:
+        """Refuse what a readout that is the state itself would never see."""
+        unseen = {
+            "attend: after": attends and self.attend == "after",
+            "input_feeding: true": self.input_feeding,
+            "deep_output: true": self.deep_output,
+            f"readout_dim: {self.readout_dim}": self.readout_dim is not None,
+        }
+        for choice, chosen in unseen.items():
+            if chosen:
+                raise ConfigError(
+                    f"model.decoder.{choice} changes nothing where model.decoder.readout is state, "
+                    "the state of the recurrence and nothing else; choose readout = tanh or maxout"
+                )
 
 
 @dataclass(frozen=True)
@@ -111,6 +151,7 @@ class RecurrentDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.attention = attention.build(settings.model_dim, memory_dim)
+        settings.check(attends=self.attention is not None)
         self.attention_shape = None if self.attention is None else (1, self.attention.num_heads)
         self.attends_before = self.attention is not None and settings.attend == "before"
         self.feeds_readout = settings.input_feeding
@@ -136,7 +177,7 @@ class RecurrentDecoder(nn.Module):
             bidirectional=False,
             dropout=settings.dropout,
         )
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
 
     def start(self, output: EncoderOutput, connected: Connected) -> RecurrentState:
         """Return the state before the first token, one row for each sentence."""

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from s2scli.errors import ConfigError
+from s2scli.model.layers.dropout import Dropout
 from s2scli.model.recurrence import STATE_PARTS, Cell, make_recurrence, unpack_state
 from s2scli.model.states import EncoderOutput, StateShape, length_mask
 from s2scli.settings import Settings, setting
@@ -22,7 +24,16 @@ class RecurrentEncoderSettings(Settings):
     )
 
     def build(self, input_dim: int) -> "RecurrentEncoder":
-        """Return the encoder over vectors of `input_dim`."""
+        """Return the encoder over vectors of `input_dim`.
+
+        Raises:
+            ConfigError: an order that would change nothing.
+        """
+        if self.reverse and self.bidirectional:
+            raise ConfigError(
+                "model.encoder.reverse: true changes nothing where model.encoder.bidirectional is "
+                "true and the source is read in both directions; choose one of them"
+            )
         return RecurrentEncoder(self, input_dim)
 
 
@@ -46,7 +57,7 @@ class RecurrentEncoder(nn.Module):
             bidirectional=settings.bidirectional,
             dropout=settings.dropout,
         )
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> EncoderOutput:
         """Encode a batch.

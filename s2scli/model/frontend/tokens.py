@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from s2scli.model.layers.dropout import Dropout
 from s2scli.settings import Settings, setting
 
 
@@ -33,7 +34,7 @@ class TokenFrontend(nn.Module):
         self.table = nn.Embedding(
             vocab_size, settings.embedding_dim, padding_idx=pad_id, _weight=vectors
         )
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
 
     def forward(self, token_ids: Tensor) -> Tensor:
         """[B, T] to [B, T, E]."""

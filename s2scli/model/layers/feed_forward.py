@@ -6,6 +6,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from s2scli.model.layers.dropout import Dropout
 from s2scli.model.layers.linear import make_linear
 
 Activation = Literal["relu", "gelu", "swiglu"]
@@ -27,7 +28,7 @@ class FeedForward(nn.Module):
         self.gated = activation == "swiglu"
         self.activation = ACTIVATIONS[activation]
         self.inner = make_linear(dim, ffn_dim, parts=2 if self.gated else 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.outer = make_linear(ffn_dim, dim)
 
     def forward(self, states: Tensor) -> Tensor:

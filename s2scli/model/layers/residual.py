@@ -5,6 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from s2scli.model.layers.dropout import Dropout
+
 Norm = Literal["layer", "rms"]
 NORMS: dict[str, type[nn.LayerNorm] | type[nn.RMSNorm]] = {
     "layer": nn.LayerNorm,  # Ba et al. 2016
@@ -19,7 +21,7 @@ class Residual(nn.Module):
         super().__init__()
         self.norm = NORMS[norm](dim)
         self.norm_first = norm_first
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def before(self, states: Tensor) -> Tensor:
         """Return what the sublayer reads, [B, T, D]."""
@@ -27,5 +29,5 @@ class Residual(nn.Module):
 
     def after(self, states: Tensor, change: Tensor) -> Tensor:
         """Return the states [B, T, D] with what the sublayer said added."""
-        states = torch.add(states, self.dropout(change))
+        states = states + self.dropout(change).to(states.dtype)  # adding mixed types is slow
         return states if self.norm_first else self.norm(states)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from s2scli.errors import ConfigError
 from s2scli.model.attention.multi_head import check_heads
+from s2scli.model.layers.dropout import Dropout
 from s2scli.model.layers.feed_forward import Activation, FeedForward
 from s2scli.model.layers.linear import make_linear
 from s2scli.model.layers.positions import LearnedPositions, Positions, rotary_angles, sinusoids
@@ -99,7 +100,7 @@ class Entrance(nn.Module):
             if settings.positions == "learned"
             else None
         )
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
 
     def forward(
         self, embedded: Tensor, start: int, summary: Tensor | None = None
