@@ -75,6 +75,7 @@ def narrow(recipe: Recipe) -> Recipe:
         "optimizer": {"kind": "adam", "learning_rate": 0.004 if attends else 0.002},
         "schedule": {"kind": "inverse_sqrt", "warmup_steps": 300},
         "label_smoothing": 0.0,
+        "noise": {},
     }
     return load_settings(Recipe, tree, "test")
 
