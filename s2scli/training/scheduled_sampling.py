@@ -12,9 +12,11 @@ from s2scli.settings import Settings, setting
 
 
 class AlwaysTruthSettings(Settings):
-    """Teacher forcing: the decoder reads the right tokens."""
+    """Teacher forcing: the decoder reads the right tokens (Williams & Zipser 1989)."""
 
-    kind: Literal["none"] = setting("none", "Never: the decoder reads the right tokens.")
+    kind: Literal["none"] = setting(
+        "none", "The decoder never reads its own guesses: all it reads is right."
+    )
 
     def truth_share(self, step: int) -> float:
         """Return the share of right tokens among those read at update `step`."""
@@ -24,7 +26,9 @@ class AlwaysTruthSettings(Settings):
 class LinearSamplingSettings(Settings):
     """max(floor, start - slope x step) (Bengio et al. 2015, section 2.4)."""
 
-    kind: Literal["linear"] = setting("linear", "The truth's share falls in a straight line.")
+    kind: Literal["linear"] = setting(
+        "linear", "It reads less of the truth in a straight line (Bengio et al. 2015)."
+    )
     start: float = setting(1.0, "Share of the truth at the beginning (k).", ge=0, le=1)
     slope: float = setting(0.0001, "What the share loses in an update (c).", ge=0)
     floor: float = setting(0.5, "The share stays at this (epsilon).", ge=0, le=1)
@@ -37,7 +41,9 @@ class LinearSamplingSettings(Settings):
 class ExponentialSamplingSettings(Settings):
     """base ^ step (Bengio et al. 2015, section 2.4)."""
 
-    kind: Literal["exponential"] = setting("exponential", "The truth's share falls by a factor.")
+    kind: Literal["exponential"] = setting(
+        "exponential", "It reads less of the truth by a factor (Bengio et al. 2015)."
+    )
     base: float = setting(0.9999, "The share is multiplied by this in an update (k).", gt=0, lt=1)
 
     def truth_share(self, step: int) -> float:
@@ -49,7 +55,8 @@ class InverseSigmoidSamplingSettings(Settings):
     """k / (k + exp(step / k)) (Bengio et al. 2015, section 2.4)."""
 
     kind: Literal["inverse_sigmoid"] = setting(
-        "inverse_sigmoid", "The truth's share falls late, and ever more slowly at the end."
+        "inverse_sigmoid",
+        "It reads less of the truth, first slowly, then fast, then slowly (Bengio et al. 2015).",
     )
     k: float = setting(1000.0, "The share is 1/2 at update k ln k.", ge=1)
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from s2scli.cli.app import app
 from s2scli.data.settings import PrepareSettings
 from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk
 from s2scli.training.checkpoint import list_checkpoints, load_checkpoint
 from s2scli.workspace import Workspace
@@ -63,6 +64,42 @@ def test_it_tells_its_story_on_stderr(tmp_path: Path) -> None:
     ]
     places = [story.find(part) for part in told]
     assert -1 not in places and places == sorted(places), story
+
+
+def test_a_model_that_is_a_mean_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def validate(self: Validator) -> dict[str, float]:
+        progress = self.run.progress
+        return {"chrf": 9.0 if progress.validated == progress.step else float(progress.step)}
+
+    monkeypatch.setattr(Validator, "__call__", validate)
+    workspace = prepare_toy(tmp_path / "workspace", 80)
+    mean_of_2 = ("--set", "training.average_checkpoints=2", "--set", "training.validate_every=2")
+    result = run(workspace, "-r", "tiny", *mean_of_2, "--max-steps", "4", "--json")
+    assert json.loads(result.stdout)["averaged"] == [2, 4]
+    assert "steps 2, 4) has chrf 9, the best of them 4: the mean is the model" in result.stderr
+    assert f"the best model is the mean of steps 2, 4, in {workspace.model}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("ema_decay=1", "training.ema_decay: input should be less than 1, found 1"),
+        ("r_drop=-1", "training.r_drop: input should be greater than or equal to 0, found -1"),
+        ("average_checkpoints=few", "training.average_checkpoints: input should be a valid int"),
+        (
+            "scheduled_sampling.kind=sigmoid",
+            "training.scheduled_sampling.kind: expected one of none, linear, exponential, inverse_",
+        ),
+        (
+            "scheduled_sampling.k=5",
+            "training.scheduled_sampling.kind: not given, and needed beside the section's other",
+        ),
+    ],
+)
+def test_wrong_ways_to_train_are_refused(tmp_path: Path, assignment: str, message: str) -> None:
+    workspace = prepare_toy(tmp_path / "workspace", 80)
+    line = refused(run(workspace, "-r", "tiny", "--set", f"training.{assignment}"), 78)
+    assert message in line
 
 
 def test_quiet_says_nothing(workspace: Workspace) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,13 @@ from s2scli.pipeline.model_folder import write_model_folder
 from s2scli.pipeline.train import TrainReport, TrainRequest, train
 from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk
-from s2scli.training.checkpoint import checkpoint_folder, list_checkpoints, read_tensors
+from s2scli.training.checkpoint import (
+    checkpoint_folder,
+    list_checkpoints,
+    load_checkpoint,
+    read_tensors,
+    save_checkpoint,
+)
 from s2scli.workspace import Workspace
 from tests.toy import prepare_toy
 
@@ -198,6 +205,18 @@ def test_the_mean_of_moving_averages(workspace: Workspace, score: Score) -> None
     model = model_of(workspace)
     for name in model:
         torch.testing.assert_close(model[name], sum(weights[name] for weights in three) / 3)
+
+
+def test_a_run_of_before_there_were_averages_goes_on(workspace: Workspace) -> None:
+    run(workspace, steps=1)
+    newest, *_ = list_checkpoints(workspace.training)
+    checkpoint = load_checkpoint(newest)
+    later = ("ema_decay", "average_checkpoints", "r_drop", "scheduled_sampling")
+    training = {k: v for k, v in checkpoint.settings["training"].items() if k not in later}
+    assert len(training) == len(checkpoint.settings["training"]) - len(later)
+    settings = {**checkpoint.settings, "training": training}
+    save_checkpoint(workspace.training, replace(checkpoint, settings=settings))
+    assert run(workspace, steps=2).step == 2
 
 
 @pytest.mark.parametrize(
