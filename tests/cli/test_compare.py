@@ -297,6 +297,18 @@ def test_nothing_but_failures_is_no_ranking(workspace: Workspace) -> None:
     assert [row["steps"] for row in again["results"]] == [4]
 
 
+def test_runs_of_another_corpus_are_not_gone_on_with(workspace: Workspace, tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "other.tsv", 90, seed=2)
+    settings = PrepareSettings(valid_size=20, test_size=20)
+    prepare(workspace, Inputs((corpus,)), settings, Talk(quiet=True))
+    (failure,) = document(run(workspace, "tiny", "--max-steps", "4", *SMALL, "--json"), 3)[
+        "failures"
+    ]
+    assert "was trained with another corpus; start anew with --restart" in failure["error"]
+    again = document(run(workspace, "tiny", "--max-steps", "4", *SMALL, "--json", "--restart"))
+    assert [row["steps"] for row in again["results"]] == [4]
+
+
 def test_a_plain_twin_finds_the_same_p(workspace: Workspace, both: tuple[str, str]) -> None:
     import numpy as np
     from sacrebleu.metrics.chrf import CHRF
