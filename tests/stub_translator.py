@@ -20,6 +20,7 @@ class StubTranslator:
     """
 
     max_source_tokens: int = 8
+    has_attention: bool = True
     search_settings: SearchSettings = field(default_factory=SearchSettings)
     batches: list[list[str]] = field(default_factory=list)
 
@@ -38,7 +39,9 @@ class StubTranslator:
             raise RuntimeError("the network fell over")
         return [self._translation(text, settings.n_best, with_attention) for text in texts]
 
-    def force(self, sources: Sequence[str], targets: Sequence[str]) -> list[Translation]:
+    def force(
+        self, sources: Sequence[str], targets: Sequence[str], *, with_attention: bool = True
+    ) -> list[Translation]:
         found = []
         for source, target in zip(sources, targets, strict=True):
             pieces = (*target.split(), "</s>")

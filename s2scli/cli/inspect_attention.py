@@ -24,6 +24,9 @@ from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.report.attention import AttentionMap
+    from s2scli.report.heads import AttentionHeads
+
+LINK = 0.2
 
 
 class Format(enum.StrEnum):
@@ -34,6 +37,7 @@ class Format(enum.StrEnum):
     JSON = "json"
     HTML = "html"
     SVG = "svg"
+    PHARAOH = "pharaoh"
 
 
 SUFFIXES = {
@@ -52,12 +56,34 @@ def command(
         str | None,
         typer.Option(help="Look at this target instead of the model's own translation."),
     ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="L",
+            help="Decoder layer to look at, counted from 1, or all. \\[default: the last but one; "
+            "all for --head best]",
+            show_default=False,
+        ),
+    ] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            metavar="H",
+            help="Head to look at, counted from 1; mean or max of the heads; or best, the head "
+            "that aligns best: the highest sharpness x coverage. \\[default: mean]",
+            show_default=False,
+        ),
+    ] = None,
+    grid: Annotated[
+        bool, typer.Option("--grid", help="Show a small picture of every layer and head.")
+    ] = False,
     format: Annotated[
         Format | None,
         typer.Option(
             "-f",
             "--format",
-            help="\\[default: by the suffix of -o; colours on a terminal, plain in a pipe]",
+            help="What to write; pharaoh is one line of word alignments. \\[default: by the suffix "
+            "of -o; colours on a terminal, plain in a pipe]",
             show_default=False,
         ),
     ] = None,
@@ -69,8 +95,15 @@ def command(
         typer.Option(min=32, max=10_000, help="Widest line in cells. \\[default: the terminal's]"),
     ] = None,
     threshold: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Smallest weight that links two words.")
-    ] = 0.2,
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help=f"Smallest weight that links two words. \\[default: {LINK}; for pharaoh each "
+            "target word's best]",
+            show_default=False,
+        ),
+    ] = None,
     half_blocks: Annotated[
         bool | None,
         typer.Option(
@@ -90,21 +123,33 @@ def command(
     """Show where the decoder looks while it translates a sentence.
 
     s2s inspect attention "A dog runs." --target "Ein Hund läuft." -o dog.html
+
+    s2s inspect attention "A dog runs." --grid
     """
     from s2scli.pipeline.inspect import inspect_attention
+    from s2scli.report.heads import choose_map
 
     talk = Talk(quiet=quiet, verbose=verbose)
     chosen = Format.JSON if json else format or (output and format_of(output))
+    if grid and (layer or head):
+        raise UsageError("--grid shows every layer and head: leave --layer and --head out")
+    if grid and chosen is Format.PHARAOH:
+        raise UsageError("-f pharaoh writes the words of one map: leave --grid out")
     found = inspect_attention(Workspace(workspace).find_model(model), text, target, device)
     system = colour_system(talk.stdout) if output is None else None
-    document = attention_text(
-        found,
-        chosen or (Format.PLAIN if system is None else Format.ANSI),
-        width=width or talk.stdout.width,
-        system=system,
-        threshold=threshold,
-        half=half_blocks,
-    )
+    form = chosen or (Format.PLAIN if system is None else Format.ANSI)
+    cells = width or talk.stdout.width
+    if grid:
+        document = grid_text(found, form, width=cells, system=system)
+    else:
+        document = attention_text(
+            choose_map(found, layer, head),
+            form,
+            width=cells,
+            system=system,
+            threshold=threshold,
+            half=half_blocks,
+        )
     if output is None:
         sys.stdout.write(document)
     else:
@@ -134,7 +179,7 @@ def attention_text(
     *,
     width: int,
     system: "ColourSystem",
-    threshold: float,
+    threshold: float | None = None,
     half: bool | None = None,
 ) -> str:
     """Return a map in one of the formats, as the text of a file.
@@ -144,19 +189,47 @@ def attention_text(
         format: what to write it as.
         width: the widest line in cells, for ansi and plain.
         system: the colours of the terminal, for ansi; None means true colour.
-        threshold: the smallest weight that links two words.
+        threshold: the smallest weight that links two words; None is `LINK`, and for Pharaoh the
+            best of each target word.
         half: whether a line shows two target pieces; None chooses.
     """
+    from s2scli.report.alignment import align_words, pharaoh
     from s2scli.report.attention import attention_document
     from s2scli.report.heatmap import render_attention
     from s2scli.report.html import attention_html
     from s2scli.report.svg import attention_svg
 
+    if format is Format.PHARAOH:
+        return pharaoh(align_words(attention, threshold)) + "\n"
+    link = LINK if threshold is None else threshold
     if format is Format.HTML:
-        return attention_html(attention, threshold)
+        return attention_html(attention, link)
     if format is Format.SVG:
         return attention_svg(attention)
     if format is Format.JSON:
-        return json_text(attention_document(attention, threshold))
+        return json_text(attention_document(attention, link))
     colours = None if format is Format.PLAIN else system or "truecolor"
-    return render_attention(attention, width, colours, half=half, threshold=threshold)
+    return render_attention(attention, width, colours, half=half, threshold=link)
+
+
+def grid_text(
+    heads: "AttentionHeads", format: Format, *, width: int, system: "ColourSystem"
+) -> str:
+    """Return all maps in one of the formats, as the text of a file.
+
+    Args:
+        heads: the maps.
+        format: what to write them as; Pharaoh is of one map only.
+        width: the widest line in cells, for ansi and plain.
+        system: the colours of the terminal, for ansi; None means true colour.
+    """
+    from s2scli.report.grid import grid_document, grid_svg, render_grid
+    from s2scli.report.html import grid_html
+
+    if format is Format.HTML:
+        return grid_html(heads)
+    if format is Format.SVG:
+        return grid_svg(heads)
+    if format is Format.JSON:
+        return json_text(grid_document(heads))
+    return render_grid(heads, width, None if format is Format.PLAIN else system or "truecolor")

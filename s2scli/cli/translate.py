@@ -58,12 +58,31 @@ def command(
     scores: Annotated[
         bool, typer.Option("--scores", help="Put the score and a tab before each output.")
     ] = False,
+    alignment: Annotated[
+        bool,
+        typer.Option(
+            "--alignment",
+            help="Put ` ||| ` and the word alignment behind each output: source-target pairs that "
+            "count from 0 the words between spaces, as Pharaoh writes them (0-0 1-2). Each target "
+            "word is paired with the source word it looked at most, by the mean of the heads of "
+            "the last decoder layer but one.",
+        ),
+    ] = False,
+    alignment_threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="WEIGHT",
+            help="With --alignment: pair all words with at least this weight instead.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool,
         typer.Option(
             "--json",
             help="One JSON object a line: status (ok, empty, failed), hypotheses with tokens, "
-            "scores, and alignment as source-target pairs.",
+            "scores, and alignment of tokens and of words as source-target pairs.",
         ),
     ] = False,
     overlong: Annotated[str | None, flag(StreamSettings, "overlong")] = None,
@@ -85,6 +104,7 @@ def command(
     from s2scli.data.lines import STDIN
     from s2scli.pipeline.translate import (
         load_model,
+        require_attention,
         require_inputs,
         search_settings,
         translate,
@@ -93,6 +113,10 @@ def command(
     if scores and (as_json or n_best is not None):
         given_too = "--json" if as_json else "--nbest"
         raise UsageError(f"{given_too} shows the scores already: leave --scores out")
+    if alignment and as_json:
+        raise UsageError("--json shows the alignment already: leave --alignment out")
+    if alignment_threshold is not None and not alignment:
+        raise UsageError("--alignment-threshold is for --alignment: give that too")
     inputs = files or [STDIN]
     require_inputs(inputs)
     stream = load_flags(
@@ -112,9 +136,23 @@ def command(
             ),
         )
     shape = _record_format(as_json, n_best is not None, scores)
+    if alignment:
+        from s2scli.pipeline.records import aligned
+
+        require_attention(translator)
+        shape = aligned(shape, alignment_threshold)
     to = None if output == STDIN else output
     talk = Talk(quiet=quiet, verbose=verbose)
-    tally = translate(inputs, to, translator, search, stream, shape, talk)
+    tally = translate(
+        inputs,
+        to,
+        translator,
+        search,
+        stream,
+        shape,
+        talk,
+        with_attention=as_json or alignment,
+    )
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
 

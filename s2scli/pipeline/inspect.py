@@ -14,11 +14,12 @@ import numpy as np
 from s2scli.data.cleaning import is_blank
 from s2scli.errors import CheckpointError, CorpusError, MissingInputError, UsageError
 from s2scli.manifest import Manifest
-from s2scli.report.attention import AttentionMap
+from s2scli.report.heads import AttentionHeads
 from s2scli.settings import SettingRow, Tree, list_settings, toml_text
 
 if TYPE_CHECKING:
     from s2scli.config import Recipe
+    from s2scli.model.combinations import Matrix
     from s2scli.pipeline.translation import Translation
 
 
@@ -131,8 +132,8 @@ class History:
 
 def inspect_attention(
     folder: Path, source: str, target: str | None = None, device: str = "auto"
-) -> AttentionMap:
-    """Translate `source` (or force `target`) and return where the model looked.
+) -> AttentionHeads:
+    """Translate `source` (or force `target`) and return where each layer and head looked.
 
     Raises:
         UsageError: the text is empty, or the model has no attention.
@@ -154,7 +155,7 @@ def inspect_attention(
         (translation,) = translator.search([source], translator.search_settings)
     else:
         (translation,) = translator.force([source], [target])
-    return _map_of(translation)
+    return _heads_of(translation)
 
 
 def resolve_settings(recipe: "Recipe") -> list[ResolvedSetting]:
@@ -211,23 +212,15 @@ def inspect_training(folder: Path) -> History:
     return History(tuple(updates), tuple(validations))
 
 
-def _map_of(translation: "Translation") -> AttentionMap:
+def _heads_of(translation: "Translation") -> AttentionHeads:
     if not translation.hypotheses:
         raise CorpusError("the search found no translation of this text; give one with --target")
-    best = translation.hypotheses[0]
-    weights = best.mean_attention
-    if weights is None or not np.isfinite(weights).all():
+    heads = translation.heads(translation.hypotheses[0])
+    if heads is None or not np.isfinite(heads.weights).all():
         raise CheckpointError(
             "the attention weights of this model are not numbers; its parameters are damaged"
         )
-    return AttentionMap(
-        translation.source_pieces,
-        best.pieces,
-        weights,
-        best.token_scores,
-        translation.source,
-        best.text,
-    )
+    return heads
 
 
 def list_recipes() -> "list[Recipe]":
@@ -235,6 +228,13 @@ def list_recipes() -> "list[Recipe]":
     from s2scli.config import load_recipe, recipe_names
 
     return [load_recipe(name) for name in recipe_names()]
+
+
+def list_combinations() -> "Matrix":
+    """Return which encoders, decoders, attentions and connections make a model together."""
+    from s2scli.model.combinations import make_matrix
+
+    return make_matrix()
 
 
 def recipes_with_attention() -> list[str]:

@@ -29,6 +29,10 @@ class Searcher(Protocol):
         """The longest source it takes."""
 
     @property
+    def has_attention(self) -> bool:
+        """Whether there is attention to align words by."""
+
+    @property
     def search_settings(self) -> SearchSettings:
         """How it searches unless told otherwise."""
 
@@ -37,7 +41,9 @@ class Searcher(Protocol):
     ) -> list[Translation]:
         """Translate texts that are not blank and not too long."""
 
-    def force(self, sources: Sequence[str], targets: Sequence[str]) -> list[Translation]:
+    def force(
+        self, sources: Sequence[str], targets: Sequence[str], *, with_attention: bool = True
+    ) -> list[Translation]:
         """Score given targets."""
 
     def count_tokens(self, text: str) -> int:
@@ -185,7 +191,7 @@ def join_translations(parts: Sequence[Translation], length_penalty: float) -> Tr
         token_scores=scores,
         attention=_block_diagonal([best.attention for best in bests]),
     )
-    return Translation(source, pieces, (whole,), unknown)
+    return Translation(source, pieces, (whole,), unknown, parts[0].attention_shape)
 
 
 def join_text(parts: Sequence[str]) -> str:

@@ -1,11 +1,14 @@
 """Records as text: plain, with scores, Moses n-best lists, JSON."""
 
+import itertools
 import json
 import re
 from collections.abc import Callable
 
 from s2scli.pipeline.lines import Record
-from s2scli.pipeline.translation import TargetText
+from s2scli.pipeline.translation import TargetText, Translation
+from s2scli.report.alignment import align_pieces, align_words, pharaoh
+from s2scli.report.heads import choose_map
 
 SEPARATORS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 NOT_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
@@ -38,11 +41,36 @@ def moses_record(index: int, record: Record, clean: Clean) -> str:
     return "\n".join(f"{index} ||| {text} ||| {score:.4f}" for text, score in listed)
 
 
+def aligned(record_format: RecordFormat, threshold: float | None = None) -> RecordFormat:
+    """Return a format that ends each of its lines with ` ||| ` and the hypothesis' word alignment.
+
+    Marian, Eole and Moses write it so. Where nothing was translated nothing follows the bars.
+
+    Args:
+        record_format: plain, scored, or Moses.
+        threshold: the smallest weight that links two words; None links each to its best.
+    """
+
+    def beside(index: int, record: Record, clean: Clean) -> str:
+        found = record.translation
+        alignments = (
+            [word_alignment(found, one, threshold) or "" for one in found.hypotheses]
+            if found
+            else []
+        )
+        lines = record_format(index, record, clean).split("\n")
+        pairs = itertools.zip_longest(lines, alignments[: len(lines)], fillvalue="")
+        return "\n".join(f"{line} ||| {alignment}" for line, alignment in pairs)
+
+    return beside
+
+
 def json_record(index: int, record: Record, clean: Clean) -> str:
     """Return a JSON object on one line.
 
     All lists of a hypothesis run over its tokens, the end token included. `alignment` pairs each
-    with the source token it attended to most, as `source-target` (Pharaoh).
+    with the source token it attended to most, as `source-target` (Pharaoh); `word_alignment` does
+    so with words.
     """
     found = record.translation
     document = {
@@ -50,7 +78,7 @@ def json_record(index: int, record: Record, clean: Clean) -> str:
         "status": record.status,
         "source": record.line.text,
         "translation": one_line(record.best),
-        "hypotheses": [_hypothesis(one) for one in found.hypotheses] if found else [],
+        "hypotheses": [_hypothesis(found, one) for one in found.hypotheses] if found else [],
         "source_tokens": found.source_pieces if found else [],
     }
     if record.fault:
@@ -59,20 +87,26 @@ def json_record(index: int, record: Record, clean: Clean) -> str:
     return NOT_IN_JSON.sub(lambda character: f"\\u{ord(character.group()):04x}", text)
 
 
-def _hypothesis(hypothesis: TargetText) -> dict[str, object]:
+def _hypothesis(found: Translation, hypothesis: TargetText) -> dict[str, object]:
     return {
         "text": one_line(hypothesis.text),
         "score": round(hypothesis.score, 6),
         "tokens": hypothesis.pieces,
         "token_scores": [round(score, 6) for score in hypothesis.token_scores],
-        "alignment": pharaoh(hypothesis),
+        "alignment": token_alignment(found, hypothesis),
+        "word_alignment": word_alignment(found, hypothesis),
     }
 
 
-def pharaoh(hypothesis: TargetText) -> str | None:
-    """Return `source-target` pairs, one for each target token; None without attention."""
-    weights = hypothesis.mean_attention
-    if weights is None:
-        return None
-    sources = weights.argmax(axis=1)
-    return " ".join(f"{source}-{target}" for target, source in enumerate(sources))
+def token_alignment(found: Translation, hypothesis: TargetText) -> str | None:
+    """Return the `source-target` pair of every target token; None without attention."""
+    heads = found.heads(hypothesis)
+    return None if heads is None else pharaoh(align_pieces(choose_map(heads)))
+
+
+def word_alignment(
+    found: Translation, hypothesis: TargetText, threshold: float | None = None
+) -> str | None:
+    """Return `source-target` pairs of words, as spaces divide them; None without attention."""
+    heads = found.heads(hypothesis)
+    return None if heads is None else pharaoh(align_words(choose_map(heads), threshold))

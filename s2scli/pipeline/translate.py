@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from s2scli.data.lines import STDIN
 from s2scli.data.stream import Line, StreamSettings, read_windows
-from s2scli.errors import MissingInputError, StorageError
+from s2scli.errors import MissingInputError, StorageError, UsageError
 from s2scli.files import new_file
+from s2scli.pipeline.inspect import recipes_with_attention
 from s2scli.pipeline.lines import Record, Searcher, translate_lines
-from s2scli.pipeline.records import RecordFormat, json_record, one_line
+from s2scli.pipeline.records import RecordFormat, one_line
 from s2scli.report.console import Talk, visible
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
@@ -89,10 +90,13 @@ def translate(
     stream: StreamSettings,
     record_format: RecordFormat,
     talk: Talk,
+    *,
+    with_attention: bool = False,
 ) -> Tally:
     """Translate files (or stdin for `-`) line by line, into a file or to stdout.
 
     Lines that came before an error are written to stdout; a file appears only when it is whole.
+    `with_attention` says whether the records show what the decoder looked at.
 
     Raises:
         MissingInputError: an input is not there.
@@ -113,7 +117,7 @@ def translate(
                     translator,
                     search,
                     stream.overlong,
-                    with_attention=record_format is json_record,
+                    with_attention=with_attention,
                 )
                 shown = (
                     record_format(index, record, clean) + "\n"
@@ -152,6 +156,19 @@ def require_inputs(inputs: Sequence[Path]) -> None:
             raise MissingInputError(
                 f'{path}: no such file; to translate a sentence: echo "..." | s2s translate'
             )
+
+
+def require_attention(translator: Searcher) -> None:
+    """Check that there is something to align words by.
+
+    Raises:
+        UsageError: the model has no attention; of an ensemble, the first model.
+    """
+    if not translator.has_attention:
+        raise UsageError(
+            "--alignment: this model (of several, the first) has no attention to align words by; "
+            f"recipes that have it: {', '.join(recipes_with_attention())}"
+        )
 
 
 def search_settings(translator: Searcher, given: Tree) -> SearchSettings:

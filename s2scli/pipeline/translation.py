@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from s2scli.report.heads import AttentionHeads
+
 
 @dataclass(frozen=True)
 class TargetText:
@@ -27,11 +29,6 @@ class TargetText:
     attention: NDArray[np.float32] | None
     first_choices: tuple[bool, ...] = ()
 
-    @property
-    def mean_attention(self) -> NDArray[np.float32] | None:
-        """The mean of the attention maps, [T, S], or None."""
-        return None if self.attention is None else self.attention.mean(1)
-
 
 @dataclass(frozen=True)
 class Translation:
@@ -42,9 +39,27 @@ class Translation:
         source_pieces: its tokens with the end token, S of them.
         hypotheses: `n_best` of them, or fewer where the search found fewer.
         unknown_tokens: how many of the source's tokens the tokenizer did not know.
+        attention_shape: layers and heads that attend, L x H = A.
     """
 
     source: str
     source_pieces: tuple[str, ...]
     hypotheses: tuple[TargetText, ...]
     unknown_tokens: int = 0
+    attention_shape: tuple[int, int] = (1, 1)
+
+    def heads(self, hypothesis: TargetText) -> AttentionHeads | None:
+        """Return where the decoder looked while it wrote a hypothesis; None if that is unknown."""
+        weights = hypothesis.attention
+        if weights is None:
+            return None
+        rows, _, columns = weights.shape
+        by_layer = weights.reshape(rows, *self.attention_shape, columns).transpose(1, 2, 0, 3)
+        return AttentionHeads(
+            self.source_pieces,
+            hypothesis.pieces,
+            by_layer,  # [L, H, T, S]
+            hypothesis.token_scores,
+            self.source,
+            hypothesis.text,
+        )

@@ -29,6 +29,7 @@ class AttentionMap:
         token_scores: the log-probability of each target piece, [T], or None.
         source: the source as text; empty stands for its pieces joined.
         target: the target as text; empty stands for its pieces joined.
+        name: which of the decoder's maps it is, for people; empty where there is only one.
     """
 
     source_pieces: tuple[str, ...]
@@ -37,6 +38,7 @@ class AttentionMap:
     token_scores: tuple[float, ...] | None = None
     source: str = ""
     target: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
         shape = (len(self.target_pieces), len(self.source_pieces))
@@ -160,6 +162,7 @@ def attention_document(attention: AttentionMap, threshold: float) -> dict[str, A
         "target": target,
         "source_pieces": list(attention.source_pieces),
         "target_pieces": list(attention.target_pieces),
+        "map": attention.name,
         "weights": attention.weights.tolist(),
         "token_scores": None if attention.token_scores is None else list(attention.token_scores),
         "summary": asdict(summarize(attention)),

@@ -86,7 +86,7 @@ def render_attention(
         Text(),
         *alignment_lines(link_words(attention, threshold), width, system),
         Text(),
-        *_wrapped(summary_text(summarize(attention)), width, Style()),
+        *_wrapped(caption(attention), width, Style()),
         *_wrapped(NOTE, width, DIM),
     ]
     return render_lines(lines, system)
@@ -155,6 +155,12 @@ def alignment_lines(links: Sequence[Link], width: int, system: ColourSystem) -> 
             line.append(text, ink(weight, system))
         lines.append(line)
     return lines
+
+
+def caption(attention: AttentionMap) -> str:
+    """Return which map it is, and its four numbers."""
+    numbers = summary_text(summarize(attention))
+    return f"{attention.name} · {numbers}" if attention.name else numbers
 
 
 def summary_text(summary: AttentionSummary) -> str:

@@ -1,8 +1,10 @@
 """An attention map as one HTML page: values on hover, no scripts, nothing loaded from anywhere."""
 
-from s2scli.report.attention import NOTE, AttentionMap, Link, link_words, summarize
+from s2scli.report.attention import NOTE, AttentionMap, Link, link_words
 from s2scli.report.colours import hex_colour
-from s2scli.report.heatmap import summary_text
+from s2scli.report.grid import grid_svg
+from s2scli.report.heads import AttentionHeads
+from s2scli.report.heatmap import caption
 from s2scli.report.markup import escaped
 
 STYLE = """
@@ -27,9 +29,30 @@ footer { margin-top: 1.5rem; opacity: .7; font-size: .85rem; }
 
 def attention_html(attention: AttentionMap, threshold: float) -> str:
     """Return the page: the sentence pair, the map, the alignment and the summary."""
-    source, target = map(escaped, attention.texts)
     links = "\n".join(_link_row(link) for link in link_words(attention, threshold))
     stops = ", ".join(hex_colour(step / 8) for step in range(9))
+    body = f"""<div class="map"><table>
+{_head(attention)}
+<tbody>
+{_rows(attention)}
+</tbody>
+</table></div>
+<p>0<span class="key" style="background: linear-gradient(to right, {stops})"></span>1</p>
+<table class="links">
+{links}
+</table>
+<footer><p>{escaped(caption(attention))}</p><p>{escaped(NOTE)}</p></footer>"""
+    return _page(*attention.texts, body)
+
+
+def grid_html(heads: AttentionHeads) -> str:
+    """Return the page of a grid: the sentence pair and the picture."""
+    texts = heads.map(heads.weights[0, 0]).texts
+    return _page(*texts, f'<div class="map">{grid_svg(heads)}</div>')
+
+
+def _page(source_text: str, target_text: str, body: str) -> str:
+    source, target = escaped(source_text), escaped(target_text)
     return f"""<!doctype html>
 <html lang="und">
 <head>
@@ -42,17 +65,7 @@ def attention_html(attention: AttentionMap, threshold: float) -> str:
 <body>
 <h1><bdi>{source}</bdi></h1>
 <h2><bdi>{target}</bdi></h2>
-<div class="map"><table>
-{_head(attention)}
-<tbody>
-{_rows(attention)}
-</tbody>
-</table></div>
-<p>0<span class="key" style="background: linear-gradient(to right, {stops})"></span>1</p>
-<table class="links">
-{links}
-</table>
-<footer><p>{escaped(summary_text(summarize(attention)))}</p><p>{escaped(NOTE)}</p></footer>
+{body}
 </body>
 </html>
 """

@@ -1,11 +1,13 @@
 """An attention map as an SVG picture that links nothing and is escaped throughout."""
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
 
-from s2scli.report.attention import AttentionMap, summarize
+from s2scli.report.attention import AttentionMap
 from s2scli.report.cells import cut, label
 from s2scli.report.colours import hex_colour
-from s2scli.report.heatmap import summary_text
+from s2scli.report.heatmap import caption
 from s2scli.report.markup import escaped
 
 # Lengths in pixels.
@@ -25,17 +27,22 @@ def attention_svg(attention: AttentionMap) -> str:
     left = MARGIN + _length(attention.target_pieces) + GAP
     top = MARGIN + LINE + _length(attention.source_pieces) + GAP
     title = cut(label(" → ".join(attention.texts)), MAX_TITLE_CELLS)
-    summary = summary_text(summarize(attention))
+    summary = caption(attention)
     longest = max(cell_len(title), len(summary)) * CELL
     width = round(max(left + columns * SIDE, longest) + 2 * MARGIN)
     height = round(top + rows * SIDE + 3 * LINE + MARGIN)
     body = [
-        _text(MARGIN, MARGIN + FONT_SIZE, title),
+        text_at(MARGIN, MARGIN + FONT_SIZE, title),
         *_labels(attention, left, top),
         *_cells(attention, left, top),
         *_key(left, top + rows * SIDE + LINE),
-        _text(MARGIN, height - MARGIN, summary),
+        text_at(MARGIN, height - MARGIN, summary),
     ]
+    return picture(width, height, body)
+
+
+def picture(width: int, height: int, body: Sequence[str]) -> str:
+    """Return an SVG document of so many pixels, on white."""
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
@@ -54,13 +61,13 @@ def _length(pieces: tuple[str, ...]) -> float:
 
 def _labels(attention: AttentionMap, left: float, top: float) -> list[str]:
     targets = [
-        _text(left - GAP, top + (row + 0.5) * SIDE + FONT_SIZE / 3, label(piece), "end")
+        text_at(left - GAP, top + (row + 0.5) * SIDE + FONT_SIZE / 3, label(piece), "end")
         for row, piece in enumerate(attention.target_pieces)
     ]
     sources = []
     for column, piece in enumerate(attention.source_pieces):
         x, y = left + (column + 0.5) * SIDE + FONT_SIZE / 3, top - GAP
-        sources.append(_text(x, y, label(piece), turned=True))
+        sources.append(text_at(x, y, label(piece), turned=True))
     return targets + sources
 
 
@@ -87,7 +94,7 @@ def _key(left: float, top: float) -> list[str]:
     ]
     y = top + FONT_SIZE - 2
     end = left + KEY_STEPS * SIDE / 2
-    return [_text(left - GAP, y, "0", "end"), *squares, _text(end + GAP, y, "1")]
+    return [text_at(left - GAP, y, "0", "end"), *squares, text_at(end + GAP, y, "1")]
 
 
 def _square(x: float, y: float, weight: float, title: str, side: float = SIDE) -> str:
@@ -97,6 +104,7 @@ def _square(x: float, y: float, weight: float, title: str, side: float = SIDE) -
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", *, turned: bool = False) -> str:
+def text_at(x: float, y: float, text: str, anchor: str = "start", *, turned: bool = False) -> str:
+    """Return escaped text that stands on a point, turned upwards or not."""
     turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if turned else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turn}>{escaped(text)}</text>'

@@ -65,6 +65,19 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def transformer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three decoder layers of two heads."""
+    changes = (
+        "model.decoder={kind='transformer',model_dim=32,num_layers=3,num_heads=2,ffn_dim=32}",
+        "model.attention={kind='multi_head',num_heads=2}",
+        "model.connection={kind='none'}",
+        "search.max_length_ratio=0.1",
+    )
+    folder = tmp_path_factory.mktemp("inspect") / "transformer"
+    return write_model(folder, letters_of(TEXTS), *changes)
+
+
+@pytest.fixture(scope="module")
 def blind_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return model_of(tmp_path_factory.mktemp("inspect") / "blind", "none")
 
@@ -146,6 +159,73 @@ def test_hostile_text_is_harmless(model: Path, tmp_path: Path) -> None:
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", shown)
     run("attention", text, "-m", model, "-o", tmp_path / "a.html")
     assert "<script" not in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+def test_every_layer_and_head_of_a_transformer_can_be_seen(transformer: Path) -> None:
+    words = ("attention", "A dog", "--target", "Ein Hund", "-m", transformer)
+    grid = run_json(*words, "--grid")
+    weights = np.array([one["weights"] for one in grid["maps"]])
+    assert len(weights) == 3 * 2
+    assert weights.sum(axis=-1) == pytest.approx(np.ones(weights.shape[:2]), abs=1e-5)
+    assert len({str(one["weights"]) for one in grid["maps"]}) == 6
+
+    def seen(*flags: str) -> Any:
+        return pytest.approx(np.array(run_json(*words, *flags)["weights"]), abs=1e-6)
+
+    assert weights[4] == seen("--layer", "3", "--head", "1")
+    assert weights[2:4].mean(axis=0) == seen()
+    assert weights.mean(axis=0) == seen("--layer", "all")
+    best = 2 * (grid["best"]["layer"] - 1) + grid["best"]["head"] - 1
+    assert weights[best] == seen("--head", "best")
+    shown = run(*words, "--layer", "1", "--head", "max").stdout
+    assert "layer 1, max of 2 heads · mean entropy" in " ".join(shown.split())
+
+
+def test_the_grid_is_shown(transformer: Path, tmp_path: Path) -> None:
+    words = ("attention", "A dog", "-m", transformer, "--grid")
+    shown = run(*words, "--width", "40").stdout
+    assert re.findall(r"L\d H\d", shown) == [f"L{la} H{h}" for la in (1, 2, 3) for h in (1, 2)]
+    assert "\x1b" not in shown
+    assert max(map(len, shown.splitlines())) <= 40
+    assert "\x1b[38;2;" in run(*words, "-f", "ansi").stdout
+    for name, begins in (("a.html", "<!doctype html>"), ("a.svg", "<svg "), ("a.txt", "A dog\n")):
+        assert run(*words, "-o", tmp_path / name).exit_code == 0
+        assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
+
+
+def test_a_recurrent_model_is_a_grid_of_one(model: Path) -> None:
+    assert len(run_json("attention", "A dog", "-m", model, "--grid")["maps"]) == 1
+    document = run_json("attention", "A dog", "-m", model, "--layer", "1", "--head", "1")
+    assert document == run_json("attention", "A dog", "-m", model)
+    assert document["map"] == ""
+
+
+@pytest.mark.parametrize("name", ["model", "transformer"])
+def test_words_are_aligned_as_pharaoh_writes_them(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    words = ("attention", "A big dog", "--target", "Ein Hund", "-f", "pharaoh", "-m")
+    folder = request.getfixturevalue(name)
+    line = run(*words, folder).stdout
+    assert re.fullmatch(r"(\d-\d( \d-\d)*)?\n", line)
+    every = run(*words, folder, "--threshold", "0").stdout
+    assert every == "0-0 1-0 2-0 0-1 1-1 2-1\n"
+    assert set(line.split()) <= set(every.split())
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--layer", "4"), "--layer 4: the decoder attends with 3 layers; choose 1 to 3 or all"),
+        (("--head", "x"), "--head x: the decoder attends with 2 heads; choose 1 to 2, mean, max"),
+        (("--grid", "--head", "1"), "--grid shows every layer and head: leave --layer and --head"),
+        (("--grid", "-f", "pharaoh"), "-f pharaoh writes the words of one map: leave --grid out"),
+    ],
+)
+def test_maps_that_are_not_there_are_refused(
+    flags: tuple[str, ...], message: str, transformer: Path
+) -> None:
+    assert message in refused(run("attention", "A dog", "-m", transformer, *flags), 2)
 
 
 def test_a_model_without_attention_names_recipes_that_have_it(blind_model: Path) -> None:

@@ -173,6 +173,28 @@ def test_n_best(translate: Run) -> None:
     assert out == "0 ||| A ||| -0.5000\n0 ||| A! ||| -1.0000\n"
 
 
+def test_alignments(translate: Run) -> None:
+    given = b"a\n\nboom\n"
+    result = translate("--alignment", given=given)
+    assert (result.exit_code, result.stdout) == (3, "A ||| 0-0\n ||| \n ||| \n")
+    listed = translate("--alignment", "--nbest", "2", given=b"a\n").stdout
+    assert listed == "0 ||| A ||| -0.5000 ||| 0-0\n0 ||| A! ||| -1.0000 ||| 0-0\n"
+    scored = translate("--alignment", "--scores", "--alignment-threshold", "1", given=b"a\n")
+    assert scored.stdout == "-0.5000\tA ||| 0-0\n"
+
+
+def test_a_model_that_attends_to_nothing_has_no_alignment(
+    translate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blind = classmethod(lambda cls, *folders, device: cls(has_attention=False))
+    monkeypatch.setattr(stub_translator.StubTranslator, "load", blind)
+    result = translate("--alignment", given=b"a\n")
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "has no attention to align words by; recipes that have it: " in result.stderr
+    assert "bahdanau2015" in result.stderr
+    assert translate(given=b"a\n").stdout == "A\n"
+
+
 def test_control_characters_reach_a_pipe_as_they_are(translate: Run) -> None:
     assert translate(given=b"\x1b[1ma\n").stdout_bytes == b"\x1b[1MA\n"
 
@@ -185,6 +207,8 @@ def test_control_characters_reach_a_pipe_as_they_are(translate: Run) -> None:
         (["--overlong", "drop"], 2, "error: --overlong: input should be"),
         (["--window", "0"], 2, "error: --window: input should be greater"),
         (["--scores", "--json"], 2, "--json shows the scores already"),
+        (["--alignment", "--json"], 2, "--json shows the alignment already"),
+        (["--alignment-threshold", "0.5"], 2, "--alignment-threshold is for --alignment"),
         (["--scores", "--nbest", "2"], 2, "--nbest shows the scores already"),
         (["a.txt"], 66, 'a.txt: no such file; to translate a sentence: echo "..." | s2s translate'),
         (["."], 65, "is a directory"),
@@ -206,7 +230,7 @@ def test_without_a_model_it_says_how_to_get_one(tmp_path: Path) -> None:
     assert f"{tmp_path}/model: no model here; make one: s2s train -w {tmp_path}" in result.stderr
     result = CliRunner().invoke(app, ["translate", "-m", str(tmp_path / "m")], input="a\n")
     assert result.exit_code == 66
-    assert "-m takes a folder that `s2s train` wrote" in result.stderr
+    assert "expected a folder that `s2s train` wrote" in result.stderr
 
 
 def test_a_workspace_for_a_model_is_told(tmp_path: Path) -> None:
@@ -508,3 +532,16 @@ def test_models_of_other_tokenizers_do_not_write_together(
     missing = real("-m", str(model), "-m", str(tmp_path / "none"), given="one\n")
     assert missing.exit_code == 66
     assert f"{tmp_path / 'none'}: no model here" in missing.stderr
+
+
+def test_a_word_alignment_counts_the_words_of_both_lines(real: Run) -> None:
+    lines = ["one two three", "", "seven", "six seven one two", "one  two", "one\u00a0two"]
+    plain = real(given="\n".join(lines)).stdout.splitlines()
+    result = real("--alignment", "--alignment-threshold", "0", given="\n".join(lines))
+    for source, text, line in zip(lines, plain, result.stdout.splitlines(), strict=True):
+        shown, alignment = line.rsplit(" ||| ", 1)
+        assert shown == text
+        pairs = {tuple(map(int, pair.split("-"))) for pair in alignment.split()}
+        assert pairs == {
+            (s, t) for s in range(len(source.split())) for t in range(len(text.split()))
+        }

@@ -41,7 +41,7 @@ def test_the_best_hypothesis_is_shown(folder: Path, monkeypatch: pytest.MonkeyPa
     use([[0.75, 0.25], [0.0, 1.0]], monkeypatch)
     found = inspect_attention(folder, "a")
     assert found.target_pieces == ("▁x", "</s>")
-    assert found.weights.tolist() == [[0.75, 0.25], [0.0, 1.0]]
+    assert found.weights.tolist() == [[[[0.75, 0.25], [0.0, 1.0]]]]
 
 
 def test_weights_that_are_not_numbers_are_damage(

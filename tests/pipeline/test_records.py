@@ -1,17 +1,22 @@
 import json
 
+import numpy as np
 import pytest
 
 from s2scli.data.stream import Line
 from s2scli.pipeline.lines import Record, translate_lines
 from s2scli.pipeline.records import (
     RecordFormat,
+    aligned,
     json_record,
     moses_record,
     one_line,
     plain_record,
     scored_record,
+    token_alignment,
+    word_alignment,
 )
+from s2scli.pipeline.translation import TargetText, Translation
 from s2scli.search.settings import SearchSettings
 from tests.stub_translator import StubTranslator
 
@@ -64,6 +69,7 @@ def test_json_tells_everything() -> None:
                 "tokens": ["A", "B", "</s>"],
                 "token_scores": [-0.5, -0.5, -0.5],
                 "alignment": "0-0 1-1 2-2",
+                "word_alignment": "0-0",  # the stub's pieces begin no words
             }
         ],
     }
@@ -78,7 +84,67 @@ def test_json_tells_why_a_line_failed() -> None:
 
 def test_a_model_without_attention_has_no_alignment() -> None:
     record = record_of("a", with_attention=False)
-    assert json.loads(json_record(0, record, one_line))["hypotheses"][0]["alignment"] is None
+    (hypothesis,) = json.loads(json_record(0, record, one_line))["hypotheses"]
+    assert hypothesis["alignment"] is hypothesis["word_alignment"] is None
+
+
+PAIR = Translation(
+    "the dog",
+    ("▁the", "▁do", "g", "</s>"),
+    tuple(
+        TargetText(
+            text,
+            score,
+            ("▁ein", "▁Hund", "</s>"),
+            (-0.5,) * 3,
+            np.array(weights, np.float32)[:, None],
+        )
+        for text, score, weights in (
+            ("ein Hund", -0.5, [[0.6, 0.3, 0.1, 0.0], [0.1, 0.4, 0.5, 0.0], [0.0, 0.0, 0.0, 1.0]]),
+            ("Hund ein", -1.0, [[0.1, 0.4, 0.5, 0.0], [0.3, 0.2, 0.1, 0.4], [1.0, 0.0, 0.0, 0.0]]),
+        )
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "one", "two"), [(None, "0-0 1-1", "1-0"), (0.3, "0-0 1-0 1-1", "1-0 0-1 1-1")]
+)
+def test_word_alignments_stand_behind_the_bars(threshold: float | None, one: str, two: str) -> None:
+    record = Record(Line("f", 1, "the dog"), "ok", PAIR)
+
+    def shown(record_format: RecordFormat) -> str:
+        return aligned(record_format, threshold)(4, record, one_line)
+
+    assert shown(plain_record) == f"ein Hund ||| {one}"
+    assert shown(scored_record) == f"-0.5000\tein Hund ||| {one}"
+    assert shown(moses_record).split("\n") == [
+        f"4 ||| ein Hund ||| -0.5000 ||| {one}",
+        f"4 ||| Hund ein ||| -1.0000 ||| {two}",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "boom", "silence"])
+def test_without_a_hypothesis_nothing_stands_behind_the_bars(text: str) -> None:
+    record = record_of(text)
+    assert aligned(plain_record)(0, record, one_line) == " ||| "
+    assert aligned(scored_record)(0, record, one_line) == "0.0000\t ||| "
+    assert aligned(moses_record)(0, record, one_line) == "0 |||  ||| 0.0000 ||| "
+
+
+def test_alignments_come_from_the_last_layer_but_one() -> None:
+    maps = np.zeros((2, 6, 3), np.float32)  # three layers of two heads
+    maps[..., 2] = 1.0
+    maps[:, 2:4] = 0.0
+    maps[0, 2, 0] = maps[0, 3, 0] = maps[1, 2, 1] = maps[1, 3, 0] = 1.0
+    maps[1, 2:4, 1] += 0.1
+    hypothesis = TargetText("x y", -1.0, ("▁x", "▁y"), (-0.5, -0.5), maps)
+    found = Translation("a b", ("▁a", "▁b", "</s>"), (hypothesis,), attention_shape=(3, 2))
+    heads = found.heads(hypothesis)
+    assert heads is not None
+    assert heads.weights.shape == (3, 2, 2, 3)
+    assert (heads.weights[1, 1] == maps[:, 3]).all()
+    assert word_alignment(found, hypothesis) == token_alignment(found, hypothesis) == "0-0 1-1"
 
 
 @pytest.mark.parametrize("record_format", [plain_record, scored_record, moses_record, json_record])

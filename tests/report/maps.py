@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import strategies as st
 
-from s2scli.report.attention import AttentionMap
+from s2scli.report.attention import END, AttentionMap
+from s2scli.report.heads import AttentionHeads
 
 HOSTILE = ("▁\x1b[31m", "\x07", "[link=x]", "<script>alert(1)</script>", '"&\u202e', "a\nb", "\x85")
 
@@ -39,4 +40,38 @@ MAPS = st.builds(
     st.lists(PIECES, min_size=1, max_size=12),
     seed=st.integers(0, 99),
     scores=st.booleans(),
+)
+
+
+def make_heads(
+    layers: int, heads: int, rows: int, columns: int, *, seed: int = 0
+) -> AttentionHeads:
+    """Random weights of several layers and heads; both sides close with the end token."""
+    generator = np.random.default_rng(seed)
+    weights = generator.dirichlet(np.full(columns, 0.3), (layers, heads, rows))
+    return AttentionHeads(
+        (*(f"▁s{place}" for place in range(columns - 1)), END),
+        (*(f"▁t{place}" for place in range(rows - 1)), END),
+        weights.astype(np.float32),
+    )
+
+
+def diagonal_heads(layers: int, heads: int, size: int, *, at: tuple[int, int]) -> AttentionHeads:
+    """Heads that look everywhere, at the end token or at one place, and one that aligns."""
+    found = make_heads(layers, heads, size, size)
+    weights = np.empty_like(found.weights)
+    poor = (np.full((size, size), 1 / size), np.eye(size)[[-1] * size], np.eye(size)[[0] * size])
+    for place, (layer, head) in enumerate(np.ndindex(layers, heads)):
+        weights[layer, head] = poor[place % len(poor)]
+    weights[at] = np.eye(size)
+    return AttentionHeads(found.source_pieces, found.target_pieces, weights)
+
+
+HEADS = st.builds(
+    make_heads,
+    st.integers(1, 4),
+    st.integers(1, 9),
+    st.integers(1, 12),
+    st.integers(1, 30),
+    seed=st.integers(0, 99),
 )

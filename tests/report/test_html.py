@@ -1,8 +1,8 @@
 from html.parser import HTMLParser
 
 from s2scli.report.colours import hex_colour
-from s2scli.report.html import attention_html
-from tests.report.maps import HOSTILE, make_map
+from s2scli.report.html import attention_html, grid_html
+from tests.report.maps import HOSTILE, make_heads, make_map
 
 
 class Reader(HTMLParser):
@@ -49,3 +49,11 @@ def test_nothing_is_loaded_from_anywhere() -> None:
     assert "https:" not in page
     assert "@import" not in page
     assert "log p" not in page
+
+
+def test_a_grid_is_a_page_of_pictures_with_its_sentences() -> None:
+    page = grid_html(make_heads(2, 3, 5, 6))
+    reader = Reader(page)
+    assert reader.tags.count("g") == 2 * 3
+    assert "s0 s1 s2 s3 s4" in reader.text
+    assert {name for name, _ in reader.attributes}.isdisjoint({"src", "href"})

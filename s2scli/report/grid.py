@@ -1,0 +1,196 @@
+"""All layers and heads at a glance: a small picture of every map, in the terminal and as SVG.
+
+Under each picture stand its mean entropy in bits and its diagonality; * marks the head that
+aligns best. Where a picture has fewer points than the map, a point shows the largest weight of
+the part that it stands for, so that no sharp line is lost.
+"""
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.style import Style
+from rich.text import Text
+
+from s2scli.report.attention import NOTE
+from s2scli.report.cells import cut, isolated, label
+from s2scli.report.colours import SHADES, ColourSystem, hex_colour, shade, weight_colour
+from s2scli.report.heads import AttentionHeads
+from s2scli.report.heatmap import DIM, key_line, render_lines
+from s2scli.report.markup import escaped
+from s2scli.report.svg import picture, text_at
+
+MIN_CELLS, MAX_CELLS = 10, 24  # the width of a picture; the line under it takes 10
+MAX_POINTS = 32  # its height, two points to a line
+GAP = 2
+
+# Of the SVG, in pixels.
+SIDE = 120
+MARGIN = 16
+LINE = 18
+LEVELS = 32
+
+LEGEND = (
+    "Under each map: mean entropy of a row in bits, and diagonality (1 the order of the source, "
+    "-1 the reverse, 0 none). * aligns best: sharpness x coverage off the end tokens is "
+)
+
+
+def render_grid(heads: AttentionHeads, width: int, system: ColourSystem) -> str:
+    """Return the grid as text: the sentence pair, layers of pictures, the key and a legend.
+
+    Args:
+        heads: the maps.
+        width: the widest line in cells, at least 32.
+        system: the colours there are; None for plain text, with shades made of characters.
+    """
+    texts = (isolated(cut(label(text), width)) for text in _texts(heads))
+    lines = [
+        *(Text(text, style) for text, style in zip(texts, (DIM, Style(bold=True)), strict=True)),
+        *_pictures(heads, width, system),
+        Text(),
+        key_line(system),
+        Text(),
+        *(Text(line) for line in textwrap.wrap(legend(heads), width)),
+        *(Text(line, DIM) for line in textwrap.wrap(NOTE, width)),
+    ]
+    return render_lines(lines, system)
+
+
+def legend(heads: AttentionHeads) -> str:
+    """Return what the numbers under the pictures are."""
+    return f"{LEGEND}{heads.qualities.max():.2f}."
+
+
+def pooled(weights: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
+    """Return a map [T, S] as `rows` x `columns` points: the largest weight of what each covers."""
+    for axis, points in ((0, rows), (1, columns)):
+        size = weights.shape[axis]
+        parts = [
+            weights.take(range(point * size // points, -(-(point + 1) * size // points)), axis)
+            for point in range(points)
+        ]
+        weights = np.stack([part.max(axis=axis) for part in parts], axis=axis)
+    return weights
+
+
+def grid_document(heads: AttentionHeads) -> dict[str, Any]:
+    """Return all maps as a JSON document: the raw weights, layers and heads counted from 1."""
+    source, target = _texts(heads)
+    best_layer, best_head = heads.best
+    return {
+        "source": source,
+        "target": target,
+        "source_pieces": list(heads.source_pieces),
+        "target_pieces": list(heads.target_pieces),
+        "token_scores": None if heads.token_scores is None else list(heads.token_scores),
+        "best": {"layer": best_layer + 1, "head": best_head + 1},
+        "maps": [
+            {
+                "layer": layer + 1,
+                "head": head + 1,
+                "mean_entropy_bits": float(heads.entropies[layer, head]),
+                "diagonality": float(heads.diagonalities[layer, head]),
+                "alignment_quality": float(heads.qualities[layer, head]),
+                "weights": heads.weights[layer, head].tolist(),
+            }
+            for layer, head in np.ndindex(heads.num_layers, heads.num_heads)
+        ],
+        "note": NOTE,
+    }
+
+
+def grid_svg(heads: AttentionHeads) -> str:
+    """Return the grid as an SVG picture: a row for each layer, a column for each head."""
+    rows, columns = heads.weights.shape[2:]
+    height = round(SIDE * min(max(rows / columns, 0.25), 2.0))
+    top = MARGIN + 2 * LINE
+    step_x, step_y = SIDE + MARGIN, height + 2 * LINE + MARGIN
+    bottom = top + heads.num_layers * step_y
+    notes = [*textwrap.wrap(legend(heads), 80), *textwrap.wrap(NOTE, 80)]
+    width = max(MARGIN + heads.num_heads * step_x, 80 * 8 + 2 * MARGIN)
+    title = cut(label(" → ".join(_texts(heads))), 80)
+    body = [text_at(MARGIN, MARGIN + 13, title)]
+    for layer, head in np.ndindex(heads.num_layers, heads.num_heads):
+        x, y = MARGIN + head * step_x, top + layer * step_y
+        body += [
+            text_at(x, y - 4, _label(heads, layer, head)),
+            _squares(heads.weights[layer, head], x, y, SIDE / columns, height / rows),
+            text_at(x, y + height + LINE - 4, _facts(heads, layer, head)),
+        ]
+    body += [text_at(MARGIN, bottom + place * LINE, note) for place, note in enumerate(notes)]
+    return picture(width, bottom + len(notes) * LINE + MARGIN, body)
+
+
+def _texts(heads: AttentionHeads) -> tuple[str, str]:
+    return heads.map(heads.weights[0, 0]).texts
+
+
+def _pictures(heads: AttentionHeads, width: int, system: ColourSystem) -> Iterator[Text]:
+    """Yield the lines of all layers; the heads of one stand side by side while there is room."""
+    together = min(heads.num_heads, (width + GAP) // (MIN_CELLS + GAP))
+    lines = -(-heads.num_heads // together)
+    together = -(-heads.num_heads // lines)
+    cells = min(MAX_CELLS, (width + GAP) // together - GAP)
+    for layer in range(heads.num_layers):
+        for first in range(0, heads.num_heads, together):
+            numbers = range(first, min(first + together, heads.num_heads))
+            yield Text()
+            yield from _beside([_picture(heads, layer, head, cells, system) for head in numbers])
+
+
+def _beside(pictures: list[list[Text]]) -> Iterator[Text]:
+    for parts in zip(*pictures, strict=True):
+        yield Text(" " * GAP).join(parts)
+
+
+def _picture(
+    heads: AttentionHeads, layer: int, head: int, cells: int, system: ColourSystem
+) -> list[Text]:
+    """Return the lines of one picture, each of `cells` cells: label, map, numbers."""
+    rows, columns = heads.weights.shape[2:]
+    across = cells if columns > cells else cells // columns * columns
+    down = min(max(round(across * rows / columns), 2), MAX_POINTS)
+    lines = -(-down // 2)
+    points = pooled(heads.weights[layer, head], lines * (1 if system is None else 2), across)
+    drawn = [_line(points, line, system) for line in range(lines)]
+    for text in drawn:
+        text.append(" " * (cells - across))
+    name, facts = _label(heads, layer, head), _facts(heads, layer, head)
+    return [Text(name.ljust(cells)), *drawn, Text(facts.ljust(cells), DIM)]
+
+
+def _line(points: NDArray[np.float32], line: int, system: ColourSystem) -> Text:
+    if system is None:
+        return Text("".join(SHADES[shade(float(weight))] for weight in points[line]))
+    text = Text()
+    for upper, lower in zip(points[2 * line], points[2 * line + 1], strict=True):
+        colours = (weight_colour(float(weight), system) for weight in (upper, lower))
+        text.append("▀", Style(color=next(colours), bgcolor=next(colours)))
+    return text
+
+
+def _label(heads: AttentionHeads, layer: int, head: int) -> str:
+    return f"L{layer + 1} H{head + 1}" + (" *" if (layer, head) == heads.best else "")
+
+
+def _facts(heads: AttentionHeads, layer: int, head: int) -> str:
+    return f"{heads.entropies[layer, head]:.1f}b {heads.diagonalities[layer, head]:+.2f}"
+
+
+def _squares(weights: NDArray[np.float32], x: float, y: float, across: float, down: float) -> str:
+    """Return a map as one path for each of its colours, on the colour of nothing."""
+    rows, columns = weights.shape
+    levels = np.rint(np.clip(weights, 0.0, 1.0) * (LEVELS - 1)).astype(int)
+    paths = []
+    for level in range(1, LEVELS):
+        squares = "".join(f"M{c} {r}h1v1h-1z" for r, c in np.argwhere(levels == level))
+        if squares:
+            paths.append(f'<path fill="{hex_colour(level / (LEVELS - 1))}" d="{squares}"/>')
+    return (
+        f'<g transform="translate({x:g} {y:g}) scale({across:.4g} {down:.4g})">'
+        f'<rect width="{columns}" height="{rows}" fill="{escaped(hex_colour(0))}"/>'
+        f"{''.join(paths)}</g>"
+    )

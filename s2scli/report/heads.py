@@ -1,0 +1,208 @@
+"""The maps of all layers and heads of a decoder: what each one does, and which to look at."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2scli.errors import UsageError
+from s2scli.report.attention import END, AttentionMap
+
+WAYS = ("mean", "max", "best")
+
+
+@dataclass(frozen=True)
+class AttentionHeads:
+    """How much each target piece looked at each source piece, for every layer and head.
+
+    Attributes:
+        source_pieces: the source's tokens with the end token, S of them.
+        target_pieces: the target's tokens with the end token, T of them.
+        weights: [L, H, T, S], each row a distribution over the source.
+        token_scores: the log-probability of each target piece, [T], or None.
+        source: the source as text; empty stands for its pieces joined.
+        target: the target as text; empty stands for its pieces joined.
+    """
+
+    source_pieces: tuple[str, ...]
+    target_pieces: tuple[str, ...]
+    weights: NDArray[np.float32]
+    token_scores: tuple[float, ...] | None = None
+    source: str = ""
+    target: str = ""
+
+    @property
+    def num_layers(self) -> int:
+        """L."""
+        return int(self.weights.shape[0])
+
+    @property
+    def num_heads(self) -> int:
+        """H."""
+        return int(self.weights.shape[1])
+
+    @functools.cached_property
+    def qualities(self) -> NDArray[np.float64]:
+        """How well each map aligns, from 0 to 1, [L, H]."""
+        return alignment_quality(self.weights, *self._ends)
+
+    @functools.cached_property
+    def diagonalities(self) -> NDArray[np.float64]:
+        """The diagonality of each map, from -1 to 1, [L, H]."""
+        return diagonality(self.weights, *self._ends)
+
+    @functools.cached_property
+    def entropies(self) -> NDArray[np.float64]:
+        """The mean entropy of each map in bits, [L, H]."""
+        weights = self.weights.astype(np.float64)
+        logs = np.log2(weights, out=np.zeros_like(weights), where=weights > 0)
+        bits: NDArray[np.float64] = np.abs((weights * logs).sum(axis=-1)).mean(axis=-1)
+        return bits
+
+    @functools.cached_property
+    def best(self) -> tuple[int, int]:
+        """The layer and head that aligns best, counted from 0; the first of equals."""
+        layer, head = divmod(int(self.qualities.argmax()), self.num_heads)
+        return layer, head
+
+    def map(self, weights: NDArray[np.float32], name: str = "") -> AttentionMap:
+        """Return one map of these pieces with weights [T, S]."""
+        return AttentionMap(
+            self.source_pieces,
+            self.target_pieces,
+            weights,
+            self.token_scores,
+            self.source,
+            self.target,
+            name,
+        )
+
+    @property
+    def _ends(self) -> tuple[bool, bool]:
+        return self.source_pieces[-1] == END, self.target_pieces[-1] == END
+
+
+def choose_map(
+    heads: AttentionHeads, layer: str | None = None, head: str | None = None
+) -> AttentionMap:
+    """Return the map of one head, or what several heads say together.
+
+    Args:
+        heads: all maps.
+        layer: the number of a layer, counted from 1, or `all`; None is the last but one, which
+            aligns best (Garg et al. 2019, section 4.2), and for the best head it is `all`.
+        head: the number of a head, counted from 1 (of several layers: its mean); `mean`; `max`
+            (the largest weight of all, scaled so that rows are distributions again); or `best`,
+            the one whose `alignment_quality` is highest. None is `mean`.
+
+    Raises:
+        UsageError: there is no such layer or head; the message says what there is.
+    """
+    way = head or "mean"
+    layers = _layers(heads, layer, way)
+    numbers = (
+        range(heads.num_heads) if way in WAYS else [_number("head", way, heads.num_heads, *WAYS)]
+    )
+    chosen = heads.weights[np.ix_(layers, numbers)]  # [l, h, T, S]
+    if way == "best":
+        places = heads.qualities[np.ix_(layers, numbers)]
+        one, two = divmod(int(places.argmax()), len(numbers))
+        layers, numbers, chosen = [layers[one]], [two], chosen[one : one + 1, two : two + 1]
+    weights = chosen.max(axis=(0, 1)) if way == "max" else chosen.mean(axis=(0, 1))
+    if way == "max":
+        weights = weights / np.maximum(weights.sum(axis=-1, keepdims=True), 1e-12)
+    return heads.map(weights.astype(np.float32), _name(heads, layers, numbers, way))
+
+
+def alignment_quality(
+    weights: NDArray[np.float32], source_end: bool, target_end: bool
+) -> NDArray[np.float64]:
+    """Return sharpness x coverage off the end tokens: how well maps [..., T, S] align, [...].
+
+    Sharpness is the mean over the target of the largest weight; coverage the mean over the source
+    of min(1, attention received), as in the coverage penalty of Wu et al. 2016 (equation 14). A
+    map that looks everywhere at once is not sharp; one that always looks at the same place, or at
+    the end token, covers little. It needs no gold alignment.
+
+    Args:
+        weights: each row a distribution over the source.
+        source_end: whether the last column is the end token.
+        target_end: whether the last row is the end token.
+    """
+    kept = _without_ends(weights, source_end, target_end)
+    if not kept.size:
+        return np.zeros(weights.shape[:-2])
+    sharpness = kept.max(axis=-1).mean(axis=-1)
+    coverage = np.minimum(kept.sum(axis=-2), 1.0).mean(axis=-1)
+    quality: NDArray[np.float64] = sharpness * coverage
+    return quality
+
+
+def diagonality(
+    weights: NDArray[np.float32], source_end: bool, target_end: bool
+) -> NDArray[np.float64]:
+    """Return the correlation of source and target places under the attention, [...].
+
+    Every pair of places off the end tokens counts by its weight in a map of [..., T, S]: 1 is the
+    order of the source, -1 the reverse, 0 no order at all, or only one place that was looked at.
+
+    Args:
+        weights: each row a distribution over the source.
+        source_end: whether the last column is the end token.
+        target_end: whether the last row is the end token.
+    """
+    kept = _without_ends(weights, source_end, target_end)
+    total = np.maximum(kept.sum(axis=(-2, -1), keepdims=True), 1e-12)
+    shares = kept / total
+    target = np.linspace(-1, 1, kept.shape[-2])[:, None]
+    source = np.linspace(-1, 1, kept.shape[-1])[None, :]
+
+    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = (shares * values).sum(axis=(-2, -1), keepdims=True)
+        return found
+
+    t, s = target - mean(target), source - mean(source)
+    spread = np.sqrt(mean(t * t) * mean(s * s))
+    flat = spread < 1e-9
+    found: NDArray[np.float64] = np.where(flat, 0.0, mean(t * s) / np.where(flat, 1.0, spread))
+    return found[..., 0, 0]
+
+
+def _without_ends(
+    weights: NDArray[np.float32], source_end: bool, target_end: bool
+) -> NDArray[np.float64]:
+    rows, columns = weights.shape[-2:]
+    return weights[..., : rows - target_end, : columns - source_end].astype(np.float64)
+
+
+def _layers(heads: AttentionHeads, layer: str | None, way: str) -> list[int]:
+    count = heads.num_layers
+    if layer == "all" or (layer is None and way == "best"):
+        return list(range(count))
+    return [max(0, count - 2) if layer is None else _number("layer", layer, count, "all")]
+
+
+def _number(what: str, text: str, count: int, *words: str) -> int:
+    """Return a number from 1 to `count` as a place, counted from 0."""
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= count:
+        return int(text) - 1
+    known = "1" if count == 1 else f"1 to {count}"
+    *choices, last = (known, *words)
+    raise UsageError(
+        f"--{what} {text}: the decoder attends with {count} {what}{'s' * (count > 1)}; "
+        f"choose {', '.join(choices)} or {last}"
+    )
+
+
+def _name(heads: AttentionHeads, layers: Sequence[int], numbers: Sequence[int], way: str) -> str:
+    """Return which maps were chosen, for people; nothing where there is only one."""
+    if heads.num_layers * heads.num_heads == 1:
+        return ""
+    where = f"layer {layers[0] + 1}" if len(layers) == 1 else f"all {len(layers)} layers"
+    if len(numbers) == 1:
+        which = f"head {numbers[0] + 1}" + (", which aligns best" if way == "best" else "")
+    else:
+        which = f"{way} of {len(numbers)} heads"
+    return f"{where}, {which}"
