@@ -97,7 +97,7 @@ class Workspace:
         if (inside := folder / self.model.name / MANIFEST).exists():
             way = f"did you mean {inside.parent}?"
         elif given:
-            way = "-m takes a folder that `s2s train` wrote"
+            way = "expected a folder that `s2s train` wrote"
         else:
             way = f"make one: {self.command('train')}"
         why = f" (it has no {MANIFEST})" if folder.is_dir() else ""

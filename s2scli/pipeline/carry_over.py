@@ -57,7 +57,7 @@ def carry_over(model: Seq2Seq, tokenizers: Tokenizers, trained: LoadedModel) -> 
         trained: the model to take from, on the CPU.
 
     Raises:
-        ConfigError: nothing fits.
+        ConfigError: nothing fits, but for vectors, which fit by chance.
     """
     theirs = dict(trained.model.named_parameters(remove_duplicate=False))
     weights, tables, new, used = [], {}, {}, set()
@@ -74,7 +74,7 @@ def carry_over(model: Seq2Seq, tokenizers: Tokenizers, trained: LoadedModel) -> 
             tables[name] = Rows(rows, len(weight))
         else:
             new[name] = "no piece in common"
-    if not (weights or tables):
+    if all(model.get_parameter(name).dim() < 2 for name in (*weights, *tables)):
         raise ConfigError(
             f"--init-from: nothing of that model (recipe {trained.recipe.name}) fits this one: "
             f"{_listed(new)}; leave --recipe out to take its recipe, or --init-from"

@@ -160,13 +160,15 @@ def test_special_pieces_alone_are_nothing_in_common() -> None:
     assert torch.equal(model.output.weight, before["output.weight"])
 
 
-def test_nothing_that_fits_is_an_error() -> None:
-    wide = tree_of(width=9, encoder={"kind": "lstm", "model_dim": 5})
-    wide |= {"decoder": {"kind": "lstm", "model_dim": 7}, "attention": {"kind": "general"}}
-    numbers = tokenizers(NUMBERS)
-    _, model = new_model(wide, numbers)
-    with pytest.raises(ConfigError, match=r"nothing of that model \(recipe test\) fits .* here\)"):
-        carry_over(model, numbers, trained_model(tree_of(), JOINT))
+@pytest.mark.parametrize("own", [tokenizers(NUMBERS), JOINT], ids=["numbers", "the same"])
+def test_nothing_that_fits_is_an_error(own: Tokenizers) -> None:
+    """The output's biases would fit, and some of the encoder's do by chance: 4 x 3 = 3 x 4."""
+    other = tree_of(width=9, encoder={"kind": "lstm", "model_dim": 3})
+    other |= {"decoder": {"kind": "lstm", "model_dim": 7}, "attention": {"kind": "general"}}
+    _, model = new_model(other, own)
+    message = r"nothing of that model \(recipe test\) fits this one: source.* here\)"
+    with pytest.raises(ConfigError, match=message):
+        carry_over(model, own, trained_model(tree_of(), JOINT))
 
 
 def test_the_random_numbers_that_follow_are_as_without(tmp_path: Path) -> None:

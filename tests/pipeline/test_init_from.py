@@ -197,6 +197,16 @@ def test_freezing_what_cannot_be_frozen_is_one_line(
     assert message in result.stderr
 
 
+def test_a_recipe_that_nothing_fits_is_one_line_and_leaves_no_run(
+    trained: Workspace, fresh: Workspace
+) -> None:
+    result = cli(fresh, "--init-from", str(trained.model), "-r", "bahdanau2015", "-q")
+    assert (result.exit_code, result.stderr.count("\n")) == (78, 1), result.stderr
+    assert "nothing of that model (recipe tiny) fits this one" in result.stderr
+    assert "leave --recipe out to take its recipe" in result.stderr
+    assert not list_checkpoints(fresh.training)
+
+
 def test_it_tells_what_it_took(trained: Workspace, fresh: Workspace) -> None:
     arguments = ("--init-from", str(trained.model), "--max-steps", "1", "--json")
     result = cli(fresh, *arguments, "--set", "training.freeze=encoder", "--set", "training.seed=2")
