@@ -84,7 +84,8 @@ Term = Callable[[Reading, TrainingSettings], Tensor]
 def batch_objective(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step: int) -> Tensor:
     """Return the objective summed over the target tokens of a batch, in nats, a scalar.
 
-    Pairs that are read twice count once: with the mean of the readings.
+    Pairs that are read twice count once, with the mean of both readings, so that losses can be
+    compared and gradients are clipped as ever: for R-Drop it is half of Liang et al.'s eq. 4.
 
     Args:
         model: in training mode, or in evaluation mode to do without dropout.
@@ -140,7 +141,7 @@ def _cross_entropy(reading: Reading, settings: TrainingSettings) -> Tensor:
 
 
 def _disagreement(reading: Reading, settings: TrainingSettings) -> Tensor:
-    """What two readings of a pair differ by: alpha x L_KL (Liang et al. 2021, eq. 2 and 4)."""
+    """What two readings differ by: alpha L_KL (Liang et al. 2021, eq. 2 and 4)."""
     if reading.passes == 1:
         return reading.logits.new_zeros(())
     first, second = reading.logits.chunk(2)
