@@ -51,6 +51,7 @@ def transformer_tree(
     stack = {"kind": "transformer", "model_dim": 8, "num_layers": 2, "num_heads": 2, "ffn_dim": 6}
     tree["encoder"] = {**stack, **both, **(encoder or {})}
     tree["decoder"] = {**stack, **both, **(decoder or {})}
+    tree["connection"] = {"kind": "none"}
     if attention == "none":
         tree["connection"] = {"kind": "mean", "every_step": True}
     return tree

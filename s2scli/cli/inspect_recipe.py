@@ -1,7 +1,7 @@
 """`s2s inspect recipe`: the recipes there are, what one resolves to, every setting explained."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,6 +51,9 @@ def command(
     toml: Annotated[
         bool, typer.Option("--toml", help="Print the recipe as TOML, to begin one of your own.")
     ] = False,
+    combinations: Annotated[
+        bool, typer.Option("--combinations", help="List which parts make a model together.")
+    ] = False,
     workspace: OptionalWorkspace = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -65,6 +68,11 @@ def command(
     from s2scli.pipeline.inspect import list_recipes
 
     talk = Talk(quiet=quiet, verbose=verbose)
+    if combinations:
+        if name or assignments or settings or toml:
+            raise UsageError("--combinations is about every recipe there could be; give it alone")
+        _show_combinations(json, talk)
+        return
     known = name or (workspace and _recipe_file(Workspace(workspace)))
     if known:
         _show_one(load_recipe(str(known), assignments or []), settings, toml, json, talk)
@@ -126,6 +134,42 @@ def _show_recipes(recipes: "list[Recipe]", json: bool, talk: Talk) -> None:
     ]
     talk.show(make_table(("recipe", "what it is, and the paper it follows"), rows))
     talk.say("next: s2s inspect recipe NAME, or s2s train --recipe NAME")
+
+
+def _show_combinations(json: bool, talk: Talk) -> None:
+    """Show how many models there are of each encoder and decoder, of what choices, and why not."""
+    from s2scli.pipeline.inspect import list_combinations
+
+    matrix = list_combinations()
+    if json:
+        talk.show_json(matrix.document)
+        return
+    encoders = [str(kind) for kind in matrix.choices["encoder.kind"]]
+    decoders = [str(kind) for kind in matrix.choices["decoder.kind"]]
+    counts = [
+        (encoder, *(f"{matrix.count(encoder, decoder):,}" for decoder in decoders))
+        for encoder in encoders
+    ]
+    talk.show(f"{len(matrix.possible):,} of {matrix.total:,} combinations make a model:\n")
+    headings = ("encoder", *(f"{decoder} decoder" for decoder in decoders))
+    talk.show(make_table(headings, counts, numbers=headings[1:]))
+    talk.show("")
+    chosen = [(f"model.{path}", _listed(values)) for path, values in matrix.choices.items()]
+    talk.show(make_table(("setting", "choices"), chosen))
+    talk.show("")
+    refused = [
+        (f"{refusal.count:,}", Text.assemble(refusal.fault, "\n", (_where(refusal.choices), "dim")))
+        for refusal in matrix.refusals
+    ]
+    talk.show(make_table(("refused", "why, and what to choose; where"), refused))
+
+
+def _listed(values: Sequence[str | bool]) -> str:
+    return ", ".join(str(value).lower() for value in values)
+
+
+def _where(choices: Mapping[str, Sequence[str | bool]]) -> str:
+    return "; ".join(f"{path} = {_listed(values)}" for path, values in choices.items())
 
 
 def _show_every_setting(json: bool, talk: Talk) -> None:

@@ -116,12 +116,12 @@ class Seq2Seq(nn.Module):
     def _check_sight(self, settings: ModelSettings) -> None:
         """Refuse a decoder that would know nothing of the source, and a connection to nothing."""
         connects = settings.connection.kind != "none"
-        connected = settings.decoder.state_shape.parts and connects or self.connection.vector_dim
+        connected = (settings.decoder.state_shape.parts and connects) or self.connection.vector_dim
         if not (connected or self.attention_shape):
             raise ConfigError(
-                "model.attention.kind: none leaves the decoder with no sight of the source, and "
-                f"model.connection shows nothing to one of kind {settings.decoder.kind}; choose an "
-                "attention, or another connection, with every_step = true"
+                "model.attention.kind: none leaves the decoder with no sight of the source, as "
+                "model.connection shows it nothing; choose an attention, or another connection, "
+                "with every_step = true"
             )
         if connects and not connected:
             raise ConfigError(

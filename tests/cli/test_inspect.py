@@ -413,3 +413,33 @@ def test_an_unknown_setting_offers_the_nearest() -> None:
 @pytest.mark.parametrize("flags", [("--toml",), ("--set", "a=b")])
 def test_changes_need_a_recipe(flags: tuple[str, ...]) -> None:
     assert "need a recipe" in refused(run("recipe", *flags), 2)
+
+
+def test_combinations_are_counted_and_refusals_explained() -> None:
+    shown = run("recipe", "--combinations").stdout
+    assert re.match(r"2,\d\d\d of 3,\d\d\d combinations make a model:\n", shown)
+    assert re.search(r"^lstm +188 +188 +230 +35$", shown, re.MULTILINE)
+    assert re.search(r"^model.decoder.attend +before, after *$", shown, re.MULTILINE)
+    assert re.search(r"^144 +model.connection.kind: last needs an encoder", shown, re.MULTILINE)
+    assert "decoder.kind = elman, gru, lstm; decoder.attend = before" in shown
+
+
+def test_combinations_as_json() -> None:
+    document = run_json("recipe", "--combinations")
+    assert document["count"] == len(document["combinations"])
+    refused = sum(refusal["count"] for refusal in document["refusals"])
+    assert document["count"] + refused == document["total"]
+    assert {
+        "encoder.kind": "transformer",
+        "decoder.kind": "lstm",
+        "decoder.attend": "before",
+        "decoder.input_feeding": True,
+        "attention.kind": "multi_head",
+        "connection.kind": "max",
+        "connection.every_step": True,
+    } in document["combinations"]
+
+
+@pytest.mark.parametrize("other", [("tiny",), ("--settings",), ("--toml",), ("--set", "name=x")])
+def test_combinations_stand_alone(other: tuple[str, ...]) -> None:
+    assert "give it alone" in refused(run("recipe", "--combinations", *other), 2)

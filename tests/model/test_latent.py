@@ -73,7 +73,7 @@ def test_fed_once_it_is_the_first_state_alone() -> None:
 def test_a_decoder_that_would_never_see_it_is_refused() -> None:
     tree = {**MODELS["latent-transformer"]}
     tree["connection"] = {**tree["connection"], "every_step": False}
-    with pytest.raises(ConfigError, match=r"no sight of the source.* transformer"):
+    with pytest.raises(ConfigError, match="no sight of the source"):
         make_model(tree)
 
 

@@ -5,7 +5,7 @@ from s2scli.errors import ConfigError
 from s2scli.model.seq2seq import Seq2Seq, count_parameters, pick_device
 from s2scli.model.settings import ModelSettings
 from s2scli.settings import Tree, load_settings
-from tests.models import VOCAB_SIZE, make_model, model_tree
+from tests.models import VOCAB_SIZE, make_model, model_tree, transformer_tree
 
 
 def build(tree: Tree, *, joint: bool = True) -> Seq2Seq:
@@ -57,6 +57,40 @@ def test_refuses_to_tie_separate_vocabularies() -> None:
 def test_last_connection_refuses_states_of_different_shapes() -> None:
     tree = {**model_tree("gru", "lstm"), "connection": {"kind": "last"}}
     with pytest.raises(ConfigError, match=r"model\.connection\.kind: last needs .* projected"):
+        build(tree)
+
+
+@pytest.mark.parametrize(
+    ("attention", "choices", "message"),
+    [
+        ("none", {"attend": "before"}, "attend: before needs an attention"),
+        ("none", {"input_feeding": True}, "input_feeding: true feeds back what attention has"),
+        ("dot", {}, "attend: after changes nothing"),
+        ("dot", {"attend": "before", "input_feeding": True}, "input_feeding: true changes nothing"),
+        ("none", {"deep_output": True}, "deep_output: true changes nothing"),
+        ("none", {"readout_dim": 8}, "readout_dim: 8 changes nothing"),
+    ],
+)
+def test_refuses_a_choice_that_changes_nothing(attention: str, choices: Tree, message: str) -> None:
+    readout = "state" if "changes nothing" in message else "tanh"
+    with pytest.raises(ConfigError, match=rf"model\.decoder\.{message}.*; choose"):
+        build(model_tree("gru", "gru", attention, readout=readout, **choices))
+
+
+def test_a_state_that_has_seen_the_context_may_be_the_readout() -> None:
+    build(model_tree("gru", "gru", "dot", attend="before", readout="state"))
+
+
+def test_refuses_to_turn_what_is_read_in_both_directions() -> None:
+    tree = model_tree()
+    tree["encoder"]["reverse"] = True
+    with pytest.raises(ConfigError, match=r"model\.encoder\.reverse: .*bidirectional.*; choose"):
+        build(tree)
+
+
+def test_refuses_a_connection_that_no_state_begins_with() -> None:
+    tree = {**transformer_tree(), "connection": {"kind": "mean"}}
+    with pytest.raises(ConfigError, match=r"connection\.kind: .* never read.*every_step = true"):
         build(tree)
 
 

@@ -1,0 +1,115 @@
+"""The laws of every model, as checks of one; the tests choose the models."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from s2scli.data.batch import Batch
+from s2scli.model.seq2seq import Seq2Seq
+from s2scli.model.states import DecoderState
+from tests.models import small_batch
+
+BATCH = small_batch()
+BEAMS = torch.arange(3).repeat_interleave(2)
+
+
+def begin(model: Seq2Seq) -> DecoderState:
+    """The state before the first token of the three sentences of the small BATCH."""
+    return model.start(model.encode(BATCH.source, BATCH.source_lengths))
+
+
+def assert_near(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
+
+
+def steps_equal_all_at_once(model: Seq2Seq) -> None:
+    state = begin(model)
+    output = model(BATCH, with_attention=True)
+    logits, weights = [], []
+    for place in range(BATCH.target_input.shape[1]):
+        step = model.step(BATCH.target_input[:, place], state, with_attention=True)
+        logits.append(step.logits)
+        if step.attention_weights is not None:
+            weights.append(step.attention_weights)
+        state = step.state
+    assert_near(torch.stack(logits, 1), model.logits(output.hidden))
+    assert (output.attention_weights is None) == (not weights)
+    if output.attention_weights is not None:
+        assert_near(torch.stack(weights, 1), output.attention_weights)
+
+
+def weights_are_distributions_over_the_source(model: Seq2Seq) -> None:
+    weights = model(BATCH, with_attention=True).attention_weights
+    assert (weights is None) == (model.attention_shape is None)
+    if weights is not None and model.attention_shape is not None:
+        layers, heads = model.attention_shape
+        assert weights.shape == (3, 5, layers * heads, 5)
+        assert_near(weights.sum(-1), torch.ones(3, 5, layers * heads))
+        for row, length in enumerate(BATCH.source_lengths.tolist()):
+            assert not weights[row, :, :, length:].any()
+
+
+def many_steps_go_on_from_any_place(model: Seq2Seq) -> None:
+    state = begin(model)
+    whole = model(BATCH)
+    assert whole.attention_weights is None, "nobody has asked for them"
+    embedded = model.target(BATCH.target_input)
+    first = model.decoder(embedded[:, :2], state, with_attention=False)
+    rest = model.decoder(embedded[:, 2:], first.state, with_attention=False)
+    assert_near(torch.cat([first.hidden, rest.hidden], 1), whole.hidden)
+
+
+def a_batch_equals_its_rows(model: Seq2Seq) -> None:
+    alone = [
+        Batch(
+            BATCH.source[row : row + 1, : BATCH.source_lengths[row]],
+            BATCH.source_lengths[row : row + 1],
+            BATCH.target_input[row : row + 1],
+            BATCH.target_output[row : row + 1],
+        )
+        for row in range(3)
+    ]
+    assert_near(torch.cat([model(row).hidden for row in alone]), model(BATCH).hidden)
+
+
+def reordered_steps_are_steps_reordered(model: Seq2Seq) -> None:
+    beams = begin(model).reorder(BEAMS)
+    first = model.step(torch.tensor([4, 5, 6, 7, 8, 9]), beams).state
+    swap = torch.tensor([1, 0, 2, 2, 5, 4])
+    tokens = torch.tensor([9, 4, 5, 6, 7, 10])
+    moved = model.step(tokens[swap], first.reorder(swap))
+    stayed = model.step(tokens, first)
+    assert_near(moved.logits, stayed.logits[swap])
+    assert_near(
+        model.step(tokens, moved.state).logits,
+        model.step(tokens, stayed.state.reorder(swap)).logits,
+    )
+
+
+def sentences_can_leave(model: Seq2Seq) -> None:
+    beams = begin(model).reorder(BEAMS)
+    tokens = torch.tensor([4, 5, 6, 7, 8, 9])
+    all_rows = model.step(tokens, beams).logits
+    kept = model.step(tokens[[0, 1, 4, 5]], beams.keep(torch.tensor([0, 2]))).logits
+    assert_near(kept, all_rows[[0, 1, 4, 5]])
+
+
+def gradients_reach_every_weight(model: Seq2Seq) -> None:
+    model.train()
+    loss = model.logits(model(BATCH).hidden).square().sum()
+    torch.autograd.backward(loss)
+    model.eval()
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None and weight.grad.any(), name
+
+
+LAWS: tuple[Callable[[Seq2Seq], None], ...] = (
+    steps_equal_all_at_once,
+    weights_are_distributions_over_the_source,
+    many_steps_go_on_from_any_place,
+    a_batch_equals_its_rows,
+    reordered_steps_are_steps_reordered,
+    sentences_can_leave,
+    gradients_reach_every_weight,
+)
