@@ -56,7 +56,8 @@ class TextFile:
             CorpusError: the file is damaged.
         """
         with self._damage_reported():
-            return self._stream.peek(BUFFER_BYTES).lstrip(b"\r\n ").partition(b"\n")[0]
+            start = self._stream.peek(BUFFER_BYTES).removeprefix(UTF8_BOM)
+        return start.lstrip(b"\r\n ").partition(b"\n")[0]
 
     def lines(self, limit: int) -> Iterator[bytes | None]:
         r"""Yield each line without its line end; None stands for one of more than `limit` bytes.

@@ -3,6 +3,7 @@ import hashlib
 import io
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,24 @@ def test_a_line_over_the_limit_is_none_and_the_next_is_whole(tmp_path: Path, siz
 def test_a_last_line_over_the_limit_without_an_end(tmp_path: Path, size: int) -> None:
     lines = read(written(tmp_path, b"a\n" + b"x" * size))
     assert lines == [b"a", b"x" * size if size < LIMIT else None]
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_the_first_line_is_seen_before_it_is_read(
+    tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    data = b"\xef\xbb\xbf\r\n \n\tx\ny\n"
+    with open_text(written(tmp_path, compress(data))) as file:
+        assert file.first_line() == b"\tx"
+        assert list(file.lines(LIMIT)) == [b"", b" ", b"\tx", b"y"]
+
+
+def test_the_first_line_of_a_damaged_file(tmp_path: Path) -> None:
+    with (
+        open_text(written(tmp_path, gzip.compress(b"x" * 99)[:11])) as file,
+        pytest.raises(CorpusError, match="damaged gzip file"),
+    ):
+        file.first_line()
 
 
 def test_gzip_is_known_by_its_content_with_all_its_members(tmp_path: Path) -> None:
