@@ -38,9 +38,9 @@ def freeze(model: nn.Module, parts: Sequence[str]) -> None:
         )
 
 
-def trainable(model: nn.Module) -> list[nn.Parameter]:
-    """Return the weights that learn, tied ones once, in the model's order."""
-    return [weight for weight in model.parameters() if weight.requires_grad]
+def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the weights that learn by name, tied ones once, in the model's order."""
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
 def count_frozen(model: nn.Module) -> int:

@@ -1,6 +1,6 @@
 """The optimizers of torch.optim, as settings that build them (torch is imported to build)."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from s2scli.settings import Settings, setting
@@ -29,12 +29,14 @@ class AdamSettings(Settings):
     beta2: float = setting(0.999, "Decay of the mean squared gradient.", ge=0, lt=1)
     epsilon: float = setting(1e-8, "Added to the denominator.", gt=0)
 
-    def build(self, weights: Iterable["nn.Parameter"]) -> "Optimizer":
-        """Return the optimizer over these weights."""
+    def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
+        """Return the optimizer over these weights, by name."""
         from torch.optim import Adam
 
         betas = (self.beta1, self.beta2)
-        return Adam(weights, lr=self.learning_rate, betas=betas, eps=self.epsilon, fused=True)
+        return Adam(
+            weights.values(), lr=self.learning_rate, betas=betas, eps=self.epsilon, fused=True
+        )
 
 
 class AdamWSettings(Settings):
@@ -47,12 +49,12 @@ class AdamWSettings(Settings):
     epsilon: float = setting(1e-8, "Added to the denominator.", gt=0)
     weight_decay: float = _decay(0.01)
 
-    def build(self, weights: Iterable["nn.Parameter"]) -> "Optimizer":
-        """Return the optimizer over these weights."""
+    def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
+        """Return the optimizer over these weights, by name."""
         from torch.optim import AdamW
 
         return AdamW(
-            weights,
+            weights.values(),
             lr=self.learning_rate,
             betas=(self.beta1, self.beta2),
             eps=self.epsilon,
@@ -69,12 +71,12 @@ class SGDSettings(Settings):
     momentum: float = setting(0.0, "Momentum.", ge=0, lt=1)
     weight_decay: float = _decay(0.0)
 
-    def build(self, weights: Iterable["nn.Parameter"]) -> "Optimizer":
-        """Return the optimizer over these weights."""
+    def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
+        """Return the optimizer over these weights, by name."""
         from torch.optim import SGD
 
         return SGD(
-            weights,
+            weights.values(),
             lr=self.learning_rate,
             momentum=self.momentum,
             weight_decay=self.weight_decay,
@@ -91,12 +93,12 @@ class RMSpropSettings(Settings):
     epsilon: float = setting(1e-7, "Added to the denominator.", gt=0)
     momentum: float = setting(0.0, "Momentum.", ge=0, lt=1)
 
-    def build(self, weights: Iterable["nn.Parameter"]) -> "Optimizer":
-        """Return the optimizer over these weights."""
+    def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
+        """Return the optimizer over these weights, by name."""
         from torch.optim import RMSprop
 
         return RMSprop(
-            weights,
+            weights.values(),
             lr=self.learning_rate,
             alpha=self.alpha,
             eps=self.epsilon,
@@ -111,8 +113,30 @@ class AdafactorSettings(Settings):
     learning_rate: float = _rate(0.01)
     weight_decay: float = _decay(0.0)
 
-    def build(self, weights: Iterable["nn.Parameter"]) -> "Optimizer":
-        """Return the optimizer over these weights."""
+    def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
+        """Return the optimizer over these weights, by name."""
         from torch.optim import Adafactor
 
-        return Adafactor(weights, lr=self.learning_rate, weight_decay=self.weight_decay)
+        return Adafactor(weights.values(), lr=self.learning_rate, weight_decay=self.weight_decay)
+
+
+class MuonSettings(Settings):
+    """Muon for the hidden matrices (Jordan et al. 2024), Adam for tables, norms and biases.
+
+    An update of a matrix is orthogonalised and then scaled so that one learning rate suits both
+    (Liu et al. 2025, Muon is scalable for LLM training, eq. 4).
+    """
+
+    kind: Literal["muon"] = setting("muon", "Muon, and Adam beside it (Jordan et al. 2024).")
+    learning_rate: float = _rate(0.003)
+    momentum: float = setting(0.95, "Momentum of the matrices' gradients.", ge=0, lt=1)
+    beta1: float = setting(0.9, "Adam's decay of the mean gradient.", ge=0, lt=1)
+    beta2: float = setting(0.98, "Adam's decay of the mean squared gradient.", ge=0, lt=1)
+    epsilon: float = setting(1e-8, "Added to Adam's denominator.", gt=0)
+    weight_decay: float = _decay(0.0)
+
+    def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
+        """Return the optimizer over these weights, by name."""
+        from s2scli.training.muon import MuonWithAdam
+
+        return MuonWithAdam(self, weights)

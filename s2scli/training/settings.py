@@ -11,6 +11,7 @@ from s2scli.training.optimizer import (
     AdafactorSettings,
     AdamSettings,
     AdamWSettings,
+    MuonSettings,
     RMSpropSettings,
     SGDSettings,
 )
@@ -23,7 +24,7 @@ from s2scli.training.schedule import (
 from s2scli.training.scheduled_sampling import AlwaysTruthSettings, ScheduledSamplingSettings
 
 OptimizerSettings = Annotated[
-    AdamSettings | AdamWSettings | SGDSettings | RMSpropSettings | AdafactorSettings,
+    AdamSettings | AdamWSettings | SGDSettings | RMSpropSettings | AdafactorSettings | MuonSettings,
     Field(discriminator="kind"),
 ]
 ScheduleSettings = Annotated[

@@ -95,7 +95,9 @@ def test_a_part_that_is_not_there_is_refused(part: str, message: str) -> None:
 def test_freezing_everything_is_refused() -> None:
     model = make_model(model_tree())
     parts = list(dict.fromkeys(name.partition(".")[0] for name, _ in model.named_parameters()))
-    with pytest.raises(ConfigError, match=r"source, target, .* is the whole model and leaves nothi"):
+    with pytest.raises(
+        ConfigError, match=r"source, target, .* is the whole model and leaves nothi"
+    ):
         freeze(model, parts)
 
 

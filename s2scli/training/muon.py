@@ -1,0 +1,68 @@
+"""Muon and Adam as one optimizer."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, overload
+
+import torch
+from torch import nn
+from torch.optim import Adam, Muon, Optimizer
+
+from s2scli.training.optimizer import MuonSettings
+
+TABLES = ("source", "target", "output")  # parts of a model that hold a row for each token
+
+
+class MuonWithAdam(Optimizer):
+    """Muon for the matrices between the tables, Adam for everything else.
+
+    Both work on the state and the learning rates of this one.
+    """
+
+    def __init__(self, settings: MuonSettings, weights: Mapping[str, nn.Parameter]) -> None:
+        matrices = [weight for name, weight in weights.items() if is_hidden_matrix(name, weight)]
+        others = [weight for name, weight in weights.items() if not is_hidden_matrix(name, weight)]
+        parts: list[Optimizer] = []
+        if matrices:
+            parts.append(
+                Muon(
+                    matrices,
+                    settings.learning_rate,
+                    settings.weight_decay,
+                    settings.momentum,
+                    adjust_lr_fn="match_rms_adamw",
+                )
+            )
+        if others:
+            betas = (settings.beta1, settings.beta2)
+            parts.append(Adam(others, settings.learning_rate, betas, settings.epsilon, fused=True))
+        super().__init__([group for part in parts for group in part.param_groups], {})
+        self.parts = parts
+        self._share()
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Make one update of all weights."""
+        loss = None if closure is None else closure()
+        for part in self.parts:
+            part.step()
+        return loss
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Put a saved state back."""
+        super().load_state_dict(state_dict)
+        self._share()
+
+    def _share(self) -> None:
+        """Let the parts see the state and the settings of this optimizer as their own."""
+        for part, group in zip(self.parts, self.param_groups, strict=True):
+            part.state, part.param_groups = self.state, [group]
+
+
+def is_hidden_matrix(name: str, weight: torch.Tensor) -> bool:
+    """Return whether a weight turns states into states."""
+    return weight.ndim == 2 and name.partition(".")[0] not in TABLES
