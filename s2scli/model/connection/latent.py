@@ -18,7 +18,9 @@ class LatentConnectionSettings(Settings):
         "latent", "A Gaussian vector (Kingma & Welling 2014; Bowman et al. 2016)."
     )
     summary: Literal["last", "mean", "max"] = setting(
-        "last", "Of the source: the encoder's last state, the mean or the maximum of its memory."
+        "last",
+        "Of the source: the encoder's last state, or the mean or the maximum of its memory, which "
+        "keep the latent vector in use longer (Long, Cao & Cheung 2019).",
     )
     latent_dim: int = setting(32, "Width of the latent vector.", "units", ge=1, le=16384)
     every_step: bool = setting(True, "Show the decoder the latent vector at every step too.")
