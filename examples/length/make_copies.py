@@ -3,8 +3,8 @@
     python examples/length/make_copies.py [FOLDER]
 
 writes train.tsv, valid.tsv and test.tsv (source TAB target) into FOLDER, by default the one this
-script is in. Sequences of training have every length from 1 to 30; those of the test have lengths
-of 2, 4, ... 30, as many of each, and no sequence stands in two files. The same rows each time.
+script is in. Sequences of training have every length from 1 to 20; those of the test have lengths
+of 2, 4, ... 20, as many of each, and no sequence stands in two files. The same rows each time.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 
 SEED = 20261121
 LETTERS = "abcdefghijklmnop"
-LONGEST = 30
+LONGEST = 20
 TRAINING, VALIDATION = 20_000, 300
 TEST_LENGTHS = range(2, LONGEST + 1, 2)
 PER_LENGTH = 40

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Where a fixed vector breaks: three models learn to copy, and are asked for longer and longer.
 #
-#     sh examples/length/run.sh [WORKSPACE [MINUTES]]
+#     sh examples/length/run.sh [WORKSPACE [STEPS]]
 set -eu
 here=$(dirname "$0")
 S2S_WORKSPACE=${1:-workspace/length}
@@ -11,6 +11,6 @@ python "$here/make_copies.py" "$S2S_WORKSPACE/copies"
 s2s prepare "$S2S_WORKSPACE/copies/train.tsv" \
     --valid "$S2S_WORKSPACE/copies/valid.tsv" --test "$S2S_WORKSPACE/copies/test.tsv"
 s2s compare "$here/fixed.toml" "$here/attention.toml" "$here/transformer.toml" \
-    --max-minutes "${2:-1.5}" --beam-size 1 --exact-match
+    --max-steps "${2:-1500}" --beam-size 1 --exact-match
 python "$here/plot.py" "$S2S_WORKSPACE" > "$S2S_WORKSPACE/length.svg"
 echo "the plot: $S2S_WORKSPACE/length.svg"
