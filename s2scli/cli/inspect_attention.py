@@ -60,8 +60,8 @@ def command(
         str | None,
         typer.Option(
             metavar="L",
-            help="Decoder layer to look at, counted from 1, or all. \\[default: the last but one; "
-            "all for --head best]",
+            help="Decoder layer to look at, counted from 1, or all. \\[default: all for --head "
+            "best, the last but one for other heads]",
             show_default=False,
         ),
     ] = None,
@@ -70,7 +70,8 @@ def command(
         typer.Option(
             metavar="H",
             help="Head to look at, counted from 1; mean or max of the heads; or best, the head "
-            "that aligns best: the highest sharpness x coverage. \\[default: mean]",
+            "that aligns best: the highest sharpness x coverage. \\[default: mean; without --layer "
+            "the mean of those that align best, as many as a layer has]",
             show_default=False,
         ),
     ] = None,

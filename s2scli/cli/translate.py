@@ -64,8 +64,8 @@ def command(
             "--alignment",
             help="Put ` ||| ` and the word alignment behind each output: source-target pairs that "
             "count from 0 the words between spaces, as Pharaoh writes them (0-0 1-2). Each target "
-            "word is paired with the source word it looked at most, by the mean of the heads of "
-            "the last decoder layer but one.",
+            "word is paired with the source word it looked at most, by the mean of the heads that "
+            "align best, as many as a decoder layer has.",
         ),
     ] = False,
     alignment_threshold: Annotated[

@@ -89,17 +89,22 @@ def choose_map(
 ) -> AttentionMap:
     """Return the map of one head, or what several heads say together.
 
+    Without a choice it is the mean of the heads whose `alignment_quality` is highest, as many as
+    a layer has, wherever they are: they align better than any layer or any one head.
+
     Args:
         heads: all maps.
-        layer: the number of a layer, counted from 1, or `all`; None is the last but one, which
-            aligns best (Garg et al. 2019, section 4.2), and for the best head it is `all`.
+        layer: the number of a layer, counted from 1, or `all`; with a head alone it is the last
+            but one, which aligns best (Garg et al. 2019, section 4.2), and for the best head all.
         head: the number of a head, counted from 1 (of several layers: its mean); `mean`; `max`
             (the largest weight of all, scaled so that rows are distributions again); or `best`,
-            the one whose `alignment_quality` is highest. None is `mean`.
+            the one whose `alignment_quality` is highest. With a layer alone it is `mean`.
 
     Raises:
         UsageError: there is no such layer or head; the message says what there is.
     """
+    if layer is None and head is None:
+        return _best_few(heads)
     way = head or "mean"
     layers = _layers(heads, layer, way)
     numbers = (
@@ -175,6 +180,19 @@ def _without_ends(
 ) -> NDArray[np.float64]:
     rows, columns = weights.shape[-2:]
     return weights[..., : rows - target_end, : columns - source_end].astype(np.float64)
+
+
+def _best_few(heads: AttentionHeads) -> AttentionMap:
+    """Return the mean of the H heads that align best."""
+    count = heads.num_heads
+    order = np.argsort(-heads.qualities.ravel(), kind="stable")[:count]
+    chosen = heads.weights[np.unravel_index(order, heads.qualities.shape)]  # [H, T, S]
+    if heads.num_layers == 1:
+        name = _name(heads, [0], range(count), "mean")
+    else:
+        places = ", ".join(f"L{place // count + 1} H{place % count + 1}" for place in sorted(order))
+        name = f"mean of {count} that align{'s' * (count == 1)} best ({places})"
+    return heads.map(chosen.mean(axis=0).astype(np.float32), name)
 
 
 def _layers(heads: AttentionHeads, layer: str | None, way: str) -> list[int]:

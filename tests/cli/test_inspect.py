@@ -173,7 +173,10 @@ def test_every_layer_and_head_of_a_transformer_can_be_seen(transformer: Path) ->
         return pytest.approx(np.array(run_json(*words, *flags)["weights"]), abs=1e-6)
 
     assert weights[4] == seen("--layer", "3", "--head", "1")
-    assert weights[2:4].mean(axis=0) == seen()
+    assert weights[2:4].mean(axis=0) == seen("--head", "mean")
+    assert weights[2:4].mean(axis=0) == seen("--layer", "2")
+    few = np.argsort([-one["alignment_quality"] for one in grid["maps"]], kind="stable")[:2]
+    assert weights[few].mean(axis=0) == seen()
     assert weights.mean(axis=0) == seen("--layer", "all")
     best = 2 * (grid["best"]["layer"] - 1) + grid["best"]["head"] - 1
     assert weights[best] == seen("--head", "best")

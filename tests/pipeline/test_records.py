@@ -132,18 +132,18 @@ def test_without_a_hypothesis_nothing_stands_behind_the_bars(text: str) -> None:
     assert aligned(moses_record)(0, record, one_line) == "0 |||  ||| 0.0000 ||| "
 
 
-def test_alignments_come_from_the_last_layer_but_one() -> None:
+def test_alignments_come_from_the_heads_that_align_best() -> None:
     maps = np.zeros((2, 6, 3), np.float32)  # three layers of two heads
     maps[..., 2] = 1.0
-    maps[:, 2:4] = 0.0
-    maps[0, 2, 0] = maps[0, 3, 0] = maps[1, 2, 1] = maps[1, 3, 0] = 1.0
-    maps[1, 2:4, 1] += 0.1
+    maps[:, [1, 4]] = 0.0
+    maps[0, [1, 4], 0] = maps[1, 1, 1] = 1.0
+    maps[1, 4] = 0.4, 0.6, 0.0
     hypothesis = TargetText("x y", -1.0, ("▁x", "▁y"), (-0.5, -0.5), maps)
     found = Translation("a b", ("▁a", "▁b", "</s>"), (hypothesis,), attention_shape=(3, 2))
     heads = found.heads(hypothesis)
     assert heads is not None
     assert heads.weights.shape == (3, 2, 2, 3)
-    assert (heads.weights[1, 1] == maps[:, 3]).all()
+    assert (heads.weights[2, 0] == maps[:, 4]).all()
     assert word_alignment(found, hypothesis) == token_alignment(found, hypothesis) == "0-0 1-1"
 
 

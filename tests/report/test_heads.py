@@ -96,10 +96,26 @@ def test_a_layer_and_a_head_are_one_map() -> None:
     assert chosen.texts == heads.map(heads.weights[0, 0]).texts
 
 
-@pytest.mark.parametrize(("layers", "expected"), [(1, 0), (2, 0), (3, 1), (6, 4)])
-def test_unless_told_it_is_the_mean_of_the_last_layer_but_one(layers: int, expected: int) -> None:
-    heads = make_heads(layers, 4, 6, 5)
+def test_unless_told_it_is_the_mean_of_the_heads_that_align_best() -> None:
+    heads = make_heads(3, 2, 6, 5)
+    ranked = sorted(np.ndindex(3, 2), key=lambda place: -heads.qualities[place])[:2]
     chosen = choose_map(heads)
+    mean = sum(heads.weights[place] for place in ranked) / 2
+    assert chosen.weights == pytest.approx(mean)
+    places = ", ".join(f"L{layer + 1} H{head + 1}" for layer, head in sorted(ranked))
+    assert chosen.name == f"mean of 2 that align best ({places})"
+    of_one_layer = choose_map(make_heads(1, 3, 6, 5))
+    assert of_one_layer.weights == pytest.approx(make_heads(1, 3, 6, 5).weights[0].mean(axis=0))
+    assert of_one_layer.name == "layer 1, mean of 3 heads"
+    assert (
+        choose_map(diagonal_heads(3, 1, 8, at=(1, 0))).name == "mean of 1 that aligns best (L2 H1)"
+    )
+
+
+@pytest.mark.parametrize(("layers", "expected"), [(1, 0), (2, 0), (3, 1), (6, 4)])
+def test_heads_without_a_layer_are_those_of_the_last_but_one(layers: int, expected: int) -> None:
+    heads = make_heads(layers, 4, 6, 5)
+    chosen = choose_map(heads, head="mean")
     assert chosen.weights == pytest.approx(heads.weights[expected].mean(axis=0))
     assert chosen.name == f"layer {expected + 1}, mean of 4 heads"
     one = choose_map(heads, head="2")
