@@ -18,8 +18,12 @@ STATE_PARTS = {"elman": 1, "gru": 1, "lstm": 2}
 def make_recurrence(
     cell: Cell, input_dim: int, dim: int, num_layers: int, *, bidirectional: bool, dropout: float
 ) -> Recurrence:
-    """Return a stack of recurrent layers over [B, T, input_dim], with dropout between layers."""
-    return LAYERS[cell](
+    """Return a stack of recurrent layers over [B, T, input_dim], with dropout between layers.
+
+    An Elman network has no gate to carry a state through time unchanged: its recurrent weights
+    begin orthogonal, so that they at least keep its length (Saxe et al. 2014, section 3).
+    """
+    recurrence = LAYERS[cell](
         input_dim,
         dim,
         num_layers,
@@ -27,6 +31,10 @@ def make_recurrence(
         bidirectional=bidirectional,
         dropout=dropout if num_layers > 1 else 0.0,
     )
+    for name, weight in recurrence.named_parameters():
+        if cell == "elman" and name.startswith("weight_hh") and not weight.is_meta:
+            nn.init.orthogonal_(weight)
+    return recurrence
 
 
 def pack_state(parts: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:

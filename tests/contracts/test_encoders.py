@@ -103,3 +103,11 @@ def test_cells_equal_their_definition(cell: str) -> None:
     memory = encoder(embedded, torch.tensor([6])).memory[0].detach()
     expected = plain_cells(cell, encoder, embedded[0].double().numpy())
     np.testing.assert_allclose(memory, expected, atol=1e-5)
+
+
+def test_an_elman_network_begins_with_weights_that_keep_a_states_length() -> None:
+    encoder = make_encoder("elman", 2, True, False)
+    found = [value for name, value in encoder.named_parameters() if "weight_hh" in name]
+    assert len(found) == 4
+    for weight in found:
+        torch.testing.assert_close(weight @ weight.T, torch.eye(4), atol=1e-5, rtol=0)

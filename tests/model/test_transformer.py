@@ -1,6 +1,7 @@
 """The Transformer against the papers' formulas, PyTorch's own layers, and a twin made of loops."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -195,7 +196,8 @@ class Twin:
         self.weights = {name: w.detach().double().numpy() for name, w in model.named_parameters()}
 
     def linear(self, name: str, x: Array) -> Array:
-        return x @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
+        product: Array = x @ self.weights[f"{name}.weight"].T
+        return product + self.weights[f"{name}.bias"]
 
     def norm(self, name: str, x: Array) -> Array:
         centred = x - x.mean(-1, keepdims=True)
@@ -225,9 +227,9 @@ class Twin:
                 result[step, mine] = exponentials / exponentials.sum() @ value[:end, mine]
         return result
 
-    def around(self, name: str, x: Array, sublayer: Any) -> Array:
+    def around(self, name: str, x: Array, sublayer: Callable[[Array], Array]) -> Array:
         if self.norm_first:
-            return x + np.asarray(sublayer(self.norm(f"{name}.norm", x)))
+            return x + sublayer(self.norm(f"{name}.norm", x))
         return self.norm(f"{name}.norm", x + sublayer(x))
 
     def self_attention(self, name: str, x: Array, *, causal: bool) -> Array:
