@@ -8,6 +8,7 @@ from s2scli.errors import ConfigError
 from s2scli.model.settings import ModelSettings
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Settings, Tree, load_settings, override, read_toml, setting, write_toml
+from s2scli.sizes import Size
 from s2scli.training.settings import TrainingSettings
 
 
@@ -31,8 +32,15 @@ def recipe_names() -> list[str]:
     return sorted(file.name[: -len(".toml")] for file in files if file.name.endswith(".toml"))
 
 
-def load_recipe(name_or_path: str, assignments: Sequence[str] = ()) -> Recipe:
+def load_recipe(
+    name_or_path: str, assignments: Sequence[str] = (), size: Size | None = None
+) -> Recipe:
     """Read a built-in recipe, or a TOML file, and apply `section.key=value` assignments.
+
+    Args:
+        name_or_path: of the recipe.
+        assignments: changes to it.
+        size: what the default recipe is made to be first; other recipes have their own.
 
     Raises:
         MissingInputError: no such file.
@@ -40,6 +48,8 @@ def load_recipe(name_or_path: str, assignments: Sequence[str] = ()) -> Recipe:
     """
     path = recipe_path(name_or_path)
     tree: Tree = {"name": path.stem, **read_toml(path)}
+    if size is not None and name_or_path == DEFAULT_RECIPE:
+        tree = override(Recipe, tree, size.assignments())
     return load_settings(Recipe, override(Recipe, tree, assignments), f"recipe {path.stem}")
 
 

@@ -23,6 +23,7 @@ FOUNDATIONS = (
     "files",
     "special_ids",
     "scripts",
+    "sizes",
     "normalization",
 )
 # A part imports from its own layer's part and from the layers after it.

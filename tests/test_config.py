@@ -40,7 +40,7 @@ def test_assignments_change_a_recipe() -> None:
 
 def test_another_kind_begins_with_its_own_defaults() -> None:
     changes = ["model.attention.kind=dot", "training.optimizer.kind=sgd", "model.encoder.kind=gru"]
-    recipe, before = load_recipe("default", changes), load_recipe("default")
+    recipe, before = load_recipe("lstm-attention", changes), load_recipe("lstm-attention")
     assert recipe.model.attention == DotAttentionSettings()
     assert recipe.training.optimizer == SGDSettings()
     assert before.model.encoder.dropout > 0

@@ -11,6 +11,7 @@ import torch
 
 from s2scli.config import DEFAULT_RECIPE, Recipe, load_recipe
 from s2scli.data.encoded import open_encoded
+from s2scli.data.store import open_split
 from s2scli.errors import ConfigError, StorageError
 from s2scli.files import DELETED, remove_folder
 from s2scli.manifest import read_manifest
@@ -25,6 +26,7 @@ from s2scli.pipeline.validation import Validator, open_validation
 from s2scli.report.console import Talk
 from s2scli.report.progress import Goal, TrainingDisplay, clock, training_display
 from s2scli.settings import Tree, load_settings, override
+from s2scli.sizes import Size, size_for
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import (
     Checkpoint,
@@ -131,7 +133,8 @@ def train(workspace: Workspace, request: TrainRequest, talk: Talk) -> TrainRepor
     with workspace.locked("train"):
         checkpoint = None if request.restart else _checkpoint_to_resume(workspace, talk)
         trained = None if checkpoint else _load_trained(workspace, request)
-        recipe = choose_recipe(request, checkpoint, trained)
+        size = size_for(len(open_split(workspace.find_corpus(), "train")))
+        recipe = choose_recipe(request, checkpoint, trained, size)
         if checkpoint:  # before a tokenizer is learned from a corpus that is not the run's
             corpus = read_manifest(workspace.corpus, "corpus")
             _check_origin(checkpoint, {"corpus": corpus.digest})
@@ -180,7 +183,10 @@ class Session:
 
 
 def choose_recipe(
-    request: TrainRequest, checkpoint: Checkpoint | None, trained: LoadedModel | None = None
+    request: TrainRequest,
+    checkpoint: Checkpoint | None,
+    trained: LoadedModel | None,
+    size: Size,
 ) -> Recipe:
     """Return the recipe asked for; to resume, nothing needs to be asked for again.
 
@@ -195,7 +201,7 @@ def choose_recipe(
         tree = override(Recipe, base.model_dump(mode="json"), request.assignments)
         recipe = load_settings(Recipe, tree, f"recipe {base.name}")
     else:
-        recipe = load_recipe(request.recipe or DEFAULT_RECIPE, request.assignments)
+        recipe = load_recipe(request.recipe or DEFAULT_RECIPE, request.assignments, size)
     if own:
         differences = settings_difference(_without_limits(own), _without_limits(recipe))
         if differences:
@@ -364,6 +370,8 @@ def _announce(session: Session, *, resumed: bool, talk: Talk) -> None:
         f"{batches.kept:,} pairs in {batches.updates_per_epoch} updates an epoch "
         f"(batches of {batches.batch_tokens} tokens)"
     )
+    if session.recipe.name == DEFAULT_RECIPE:
+        talk.say(f"its size goes by the corpus: {size_for(batches.kept)}")
     if session.carried_over:
         say_carried_over(session.carried_over, talk)
     source, target = batches.padding

@@ -7,8 +7,6 @@ import torch
 from torch import nn
 from torch.optim import Adam, Muon, Optimizer
 
-from s2scli.training.optimizer import MuonSettings
-
 TABLES = ("source", "target", "output")  # parts of a model that hold a row for each token
 
 
@@ -18,7 +16,16 @@ class MuonWithAdam(Optimizer):
     Both work on the state and the learning rates of this one.
     """
 
-    def __init__(self, settings: MuonSettings, weights: Mapping[str, nn.Parameter]) -> None:
+    def __init__(
+        self,
+        weights: Mapping[str, nn.Parameter],
+        learning_rate: float,
+        *,
+        momentum: float,
+        weight_decay: float,
+        betas: tuple[float, float],
+        epsilon: float,
+    ) -> None:
         matrices = [weight for name, weight in weights.items() if is_hidden_matrix(name, weight)]
         others = [weight for name, weight in weights.items() if not is_hidden_matrix(name, weight)]
         parts: list[Optimizer] = []
@@ -26,15 +33,14 @@ class MuonWithAdam(Optimizer):
             parts.append(
                 Muon(
                     matrices,
-                    settings.learning_rate,
-                    settings.weight_decay,
-                    settings.momentum,
+                    learning_rate,
+                    weight_decay,
+                    momentum,
                     adjust_lr_fn="match_rms_adamw",
                 )
             )
         if others:
-            betas = (settings.beta1, settings.beta2)
-            parts.append(Adam(others, settings.learning_rate, betas, settings.epsilon, fused=True))
+            parts.append(Adam(others, learning_rate, betas, epsilon, fused=True))
         super().__init__([group for part in parts for group in part.param_groups], {})
         self.parts = parts
         self._share()

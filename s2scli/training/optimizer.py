@@ -139,4 +139,11 @@ class MuonSettings(Settings):
         """Return the optimizer over these weights, by name."""
         from s2scli.training.muon import MuonWithAdam
 
-        return MuonWithAdam(self, weights)
+        return MuonWithAdam(
+            weights,
+            self.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            betas=(self.beta1, self.beta2),
+            epsilon=self.epsilon,
+        )

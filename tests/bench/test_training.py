@@ -23,7 +23,7 @@ from s2scli.training.epochs import TrainingBatches
 from s2scli.training.loop import Run, _update
 from s2scli.training.progress import Progress
 
-RECIPES = ("default", "bahdanau2015", "luong2015")
+RECIPES = ("default", "lstm-attention", "bahdanau2015", "luong2015")
 ROUNDS, UPDATES = 5, 4
 
 
