@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -196,8 +197,8 @@ class Twin:
         self.weights = {name: w.detach().double().numpy() for name, w in model.named_parameters()}
 
     def linear(self, name: str, x: Array) -> Array:
-        product: Array = x @ self.weights[f"{name}.weight"].T
-        return product + self.weights[f"{name}.bias"]
+        product: Array = x @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
+        return product
 
     def norm(self, name: str, x: Array) -> Array:
         centred = x - x.mean(-1, keepdims=True)
@@ -248,24 +249,13 @@ class Twin:
         for number in range(2):
             layer = f"{part}.layers.{number}"
             causal = memory is not None
-            x = self.around(
-                f"{layer}.around_self_attention",
-                x,
-                lambda y, of=layer, c=causal: self.self_attention(
-                    f"{of}.self_attention", y, causal=c
-                ),
-            )
+            attend = partial(self.self_attention, f"{layer}.self_attention", causal=causal)
+            x = self.around(f"{layer}.around_self_attention", x, attend)
             if memory is not None:
-                x = self.around(
-                    f"{layer}.around_attention",
-                    x,
-                    lambda y, of=layer, m=memory: self.attention(f"{of}.attention", y, m),
-                )
-            x = self.around(
-                f"{layer}.around_feed_forward",
-                x,
-                lambda y, of=layer: self.feed_forward(f"{of}.feed_forward", y),
-            )
+                read = partial(self.attention, f"{layer}.attention", memory=memory)
+                x = self.around(f"{layer}.around_attention", x, read)
+            think = partial(self.feed_forward, f"{layer}.feed_forward")
+            x = self.around(f"{layer}.around_feed_forward", x, think)
         return self.norm(f"{part}.norm", x) if self.norm_first else x
 
     def logits(self, source: list[int], target: list[int]) -> Array:
