@@ -51,7 +51,7 @@ class Size:
 # Multi30k (29,000 pairs) and Tatoeba (130,000) were measured; the last two rows are the small and
 # the base model of the literature (Vaswani et al. 2017).
 SIZES = (
-    Size(100_000, 128, 4, 4, 256, 0.2, 2048, 0.003),
+    Size(100_000, 128, 4, 4, 256, 0.1, 2048, 0.005),
     Size(1_000_000, 256, 3, 4, 1024, 0.1, 4096, 0.002),
     Size(MANY, 512, 6, 8, 2048, 0.1, 8192, 0.0007),
 )

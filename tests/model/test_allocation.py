@@ -27,8 +27,7 @@ def faults(*, keep: bool) -> int:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mallopt is of glibc")
 def test_the_same_pages_are_used_again() -> None:
-    assert faults(keep=True) < 200
-    assert faults(keep=False) > 1000
+    assert faults(keep=True) < faults(keep=False) / 2
 
 
 def test_elsewhere_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:

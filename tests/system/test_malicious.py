@@ -329,7 +329,7 @@ def quickly() -> Iterator[None]:
 def test_a_bad_model_folder_is_refused_in_a_line(model: Path, spoil: Spoil) -> None:
     spoil(model)
     with quickly(), pytest.raises(REFUSALS) as refusal:
-        load(model, "cpu")
+        load(model, device="cpu")
     for command in (["translate"], ["inspect", "model"]):
         with quickly():
             result = CliRunner().invoke(app, [*command, "-m", str(model)], input="one two three\n")
@@ -347,7 +347,7 @@ def test_a_bad_model_folder_is_refused_in_a_line(model: Path, spoil: Spoil) -> N
 
 def test_the_good_model_is_none_of_these(model: Path) -> None:
     seal(model)
-    assert len(load(model, "cpu").translate(["one two three"])) == 1
+    assert len(load(model, device="cpu").translate(["one two three"])) == 1
     result = CliRunner().invoke(app, ["translate", "-m", str(model)], input="one two three\n")
     assert (result.exit_code, result.stdout.count("\n")) == (0, 1)
 

@@ -79,7 +79,8 @@ def test_active_units_are_those_whose_mean_varies() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kl", "step", "collapsed"), [(0.05, 10, True), (0.05, 2, False), (0.5, 10, False), (0.05, 0, False)]
+    ("kl", "step", "collapsed"),
+    [(0.05, 10, True), (0.05, 2, False), (0.5, 10, False), (0.05, 0, False)],
 )
 def test_a_collapse_is_little_divergence_although_it_costs(
     kl: float, step: int, collapsed: bool
