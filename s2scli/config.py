@@ -8,7 +8,7 @@ from s2scli.errors import ConfigError
 from s2scli.model.settings import ModelSettings
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Settings, Tree, load_settings, override, read_toml, setting, write_toml
-from s2scli.sizes import Size
+from s2scli.sizes import SIZES, Size
 from s2scli.training.settings import TrainingSettings
 
 
@@ -33,14 +33,14 @@ def recipe_names() -> list[str]:
 
 
 def load_recipe(
-    name_or_path: str, assignments: Sequence[str] = (), size: Size | None = None
+    name_or_path: str, assignments: Sequence[str] = (), size: Size = SIZES[0]
 ) -> Recipe:
     """Read a built-in recipe, or a TOML file, and apply `section.key=value` assignments.
 
     Args:
         name_or_path: of the recipe.
         assignments: changes to it.
-        size: what the default recipe is made to be first; other recipes have their own.
+        size: what the default recipe is made of; other recipes have their own.
 
     Raises:
         MissingInputError: no such file.
@@ -48,9 +48,21 @@ def load_recipe(
     """
     path = recipe_path(name_or_path)
     tree: Tree = {"name": path.stem, **read_toml(path)}
-    if size is not None and name_or_path == DEFAULT_RECIPE:
-        tree = override(Recipe, tree, size.assignments())
+    if name_or_path == DEFAULT_RECIPE:
+        tree = _on_top(
+            tree, override(Recipe, read_toml(recipe_path(size.recipe)), size.assignments())
+        )
     return load_settings(Recipe, override(Recipe, tree, assignments), f"recipe {path.stem}")
+
+
+def _on_top(tree: Tree, base: Tree) -> Tree:
+    """Return the settings of a tree, and those of another where it has none."""
+    both = {
+        name: _on_top(tree[name], base[name])
+        for name in tree.keys() & base.keys()
+        if isinstance(tree[name], dict)
+    }
+    return {**base, **tree, **both}
 
 
 def recipe_path(name_or_path: str) -> Path:

@@ -1,19 +1,27 @@
-"""The default recipe's size goes by the corpus."""
+"""The default recipe is made of what suits the size of the corpus."""
 
 import pytest
 
-from s2scli.config import DEFAULT_RECIPE, load_recipe
-from s2scli.sizes import SIZES, size_for
+from s2scli.config import DEFAULT_RECIPE, load_recipe, recipe_names
+from s2scli.sizes import SIZES, Size, size_for
 
 
-@pytest.mark.parametrize(
-    ("pairs", "width"), [(1, 128), (100_000, 128), (100_001, 256), (1_000_000, 256), (10**9, 512)]
-)
-def test_larger_corpora_get_larger_models(pairs: int, width: int) -> None:
-    recipe = load_recipe(DEFAULT_RECIPE, size=size_for(pairs))
-    for part in (recipe.model.encoder, recipe.model.decoder):
-        assert part.model_dim == width
-    assert recipe.model.target.embedding_dim == width
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_it_is_the_recipe_of_its_row_with_the_dropout_and_the_average(size: Size) -> None:
+    found, base = load_recipe(DEFAULT_RECIPE, size=size), load_recipe(size.recipe)
+    for part in (found.model.encoder, found.model.decoder):
+        assert part.dropout == size.dropout
+    changes = [*size.assignments(), "training.ema_decay=0.999"]
+    base = load_recipe(size.recipe, changes)
+    assert (found.model, found.training) == (base.model, base.training)
+    assert found.name == DEFAULT_RECIPE
+    assert size.recipe in recipe_names()
+
+
+def test_the_corpus_decides() -> None:
+    assert size_for(1) == size_for(50_000) == SIZES[0] == size_for(0)
+    assert size_for(50_001) == SIZES[1]
+    assert size_for(10**9) == SIZES[-1]
 
 
 def test_the_table_grows() -> None:
@@ -21,16 +29,17 @@ def test_the_table_grows() -> None:
     assert limits == sorted(set(limits))
 
 
-def test_the_recipe_as_it_stands_is_the_smallest_size() -> None:
+def test_without_a_corpus_it_is_the_smallest() -> None:
     assert load_recipe(DEFAULT_RECIPE) == load_recipe(DEFAULT_RECIPE, size=SIZES[0])
 
 
 def test_what_is_asked_for_comes_before_the_size() -> None:
-    changes = ["model.encoder.model_dim=64", "model.encoder.num_heads=2"]
-    encoder = load_recipe(DEFAULT_RECIPE, changes, SIZES[1]).model.encoder
-    assert (encoder.model_dim, encoder.num_layers) == (64, SIZES[1].num_layers)
-    other = load_recipe(DEFAULT_RECIPE, ["model.decoder.kind=gru"], SIZES[1]).model.decoder
-    assert (other.kind, other.model_dim) == ("gru", 256)
+    changes = ["model.encoder.dropout=0.05", "training.ema_decay=0"]
+    recipe = load_recipe(DEFAULT_RECIPE, changes, SIZES[1])
+    assert (recipe.model.encoder.dropout, recipe.model.decoder.dropout) == (0.05, 0.2)
+    assert recipe.training.ema_decay == 0
+    other = load_recipe(DEFAULT_RECIPE, ["model.decoder.kind=transformer"], SIZES[1]).model.decoder
+    assert (other.kind, other.dropout) == ("transformer", 0.1)
 
 
 def test_other_recipes_have_their_own_size() -> None:

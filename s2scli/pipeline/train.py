@@ -133,8 +133,10 @@ def train(workspace: Workspace, request: TrainRequest, talk: Talk) -> TrainRepor
     with workspace.locked("train"):
         checkpoint = None if request.restart else _checkpoint_to_resume(workspace, talk)
         trained = None if checkpoint else _load_trained(workspace, request)
-        size = size_for(len(open_split(workspace.find_corpus(), "train")))
-        recipe = choose_recipe(request, checkpoint, trained, size)
+        pairs = len(open_split(workspace.find_corpus(), "train"))
+        recipe = choose_recipe(request, checkpoint, trained, size_for(pairs))
+        if recipe.name == DEFAULT_RECIPE and not checkpoint:
+            talk.say(f"recipe {DEFAULT_RECIPE} for {pairs:,} pairs: {size_for(pairs)}")
         if checkpoint:  # before a tokenizer is learned from a corpus that is not the run's
             corpus = read_manifest(workspace.corpus, "corpus")
             _check_origin(checkpoint, {"corpus": corpus.digest})
@@ -370,8 +372,6 @@ def _announce(session: Session, *, resumed: bool, talk: Talk) -> None:
         f"{batches.kept:,} pairs in {batches.updates_per_epoch} updates an epoch "
         f"(batches of {batches.batch_tokens} tokens)"
     )
-    if session.recipe.name == DEFAULT_RECIPE:
-        talk.say(f"its size goes by the corpus: {size_for(batches.kept)}")
     if session.carried_over:
         say_carried_over(session.carried_over, talk)
     source, target = batches.padding

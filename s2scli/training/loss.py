@@ -35,7 +35,7 @@ def label_smoothed_cross_entropy(logits: Tensor, target: Tensor, smoothing: floa
         target: [tokens].
         smoothing: e.
     """
-    loss: Tensor = _SmoothedCrossEntropy.apply(logits, target, smoothing)
+    loss: Tensor = _SmoothedCrossEntropy.apply(logits, target, smoothing)  # type: ignore[no-untyped-call]
     return loss
 
 

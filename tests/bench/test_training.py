@@ -48,7 +48,7 @@ def make_racer(folder: Path, name: str, precision: str) -> Racer:
     """Return a recipe ready to train on a workspace's corpus."""
     recipe = load_recipe(name, [f"training.precision={precision}"])
     model = build_model(recipe, Tokenizers.load(folder / "tokenizer"))
-    optimizer = recipe.training.optimizer.build(model.parameters())
+    optimizer = recipe.training.optimizer.build(dict(model.named_parameters()))
     run = Run(model, optimizer, recipe.training, torch.device("cpu"), Progress())
     batches = TrainingBatches(open_encoded(folder / "encoded", "train"), recipe.training)
     return Racer(run, batches)

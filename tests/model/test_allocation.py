@@ -1,9 +1,13 @@
 """Freed memory stays with the process where the C library can be asked."""
 
+import ctypes
+import os
 import subprocess
 import sys
 
 import pytest
+
+from s2scli.model.allocation import KERNELS, keep_freed_memory
 
 PROBE = """
 import resource, torch
@@ -13,13 +17,13 @@ if {keep}:
 for turn in range(20):
     if turn == 5:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    torch.ones(4_000_000)
+    torch.ones(16_000_000)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
 def faults(*, keep: bool) -> int:
-    """Pages the system had to hand over for 15 tensors of 16 MB, one after the other."""
+    """Pages the system had to hand over for 15 tensors of 64 MB, one after the other."""
     command = [sys.executable, "-c", PROBE.format(keep=keep)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     return int(done.stdout)
@@ -31,8 +35,17 @@ def test_the_same_pages_are_used_again() -> None:
 
 
 def test_elsewhere_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    from s2scli.model import allocation
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(ctypes, "CDLL", pytest.fail)
+    keep_freed_memory()
 
-    monkeypatch.setattr(allocation.sys, "platform", "darwin")
-    monkeypatch.setattr(allocation.ctypes, "CDLL", pytest.fail)
-    allocation.keep_freed_memory()
+
+@pytest.mark.parametrize(("given", "kept"), [(None, "64"), ("7", "7")])
+def test_fewer_kernels_are_kept_unless_the_user_says(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, kept: str
+) -> None:
+    monkeypatch.setenv(KERNELS, given or "")
+    if given is None:
+        monkeypatch.delenv(KERNELS)
+    keep_freed_memory()
+    assert os.environ[KERNELS] == kept

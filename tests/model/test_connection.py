@@ -27,6 +27,7 @@ def test_projected_equals_its_formula() -> None:
     output = encoder_output()
     connection = ProjectedConnectionSettings(kind="projected").build(FINAL, 6, INITIAL)
     connected = connection(output)
+    assert connection.state is not None
     flat = torch.tanh(output.final_state[0][-1] @ connection.state.weight.T + connection.state.bias)
     for part in range(2):
         for layer in range(3):
@@ -44,6 +45,7 @@ def test_a_summary_for_every_step_is_also_what_the_first_state_is_made_of() -> N
     connected = connection(output)
     assert connection.vector is not None and connected.vector is not None
     torch.testing.assert_close(connected.vector, torch.tanh(connection.vector(masked_mean(output))))
+    assert connection.state is not None
     flat = torch.tanh(connection.state(connected.vector))
     torch.testing.assert_close(connected.initial[0][0], flat[:, :4])
 

@@ -51,7 +51,7 @@ def train_for(workspace: Workspace, steps: int, *assignments: str) -> None:
 
 
 def test_the_scores_are_those_of_the_lower_bound(workspace: Workspace) -> None:
-    """Reckoned once more from the model folder, one batch of all, without label smoothing's help."""
+    """Reckoned once more from the model folder: one batch of all, and no label smoothing."""
     train_for(workspace, 3, *LATENT, "training.label_smoothing=0")
     loaded = load_model_folder(workspace.model, torch.device("cpu"))
     split = open_encoded(workspace.encoded, "valid")
