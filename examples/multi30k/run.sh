@@ -1,0 +1,68 @@
+#!/bin/sh
+# Multi30k, English to German: what the recipes reach, and what pre-training is worth.
+#
+#     sh examples/multi30k/run.sh RAW scores|tokenised|pretraining [WORKSPACE]
+#
+# RAW is a folder with {train,val,test_2016_flickr}.{en,de}.gz of data/task1/raw of
+# https://github.com/multi30k/dataset (its terms: non-commercial research and education).
+# Stopped and started again, it goes on where it was.
+set -eu
+raw=$1 here=$(dirname "$0")
+work=${3:-workspace/multi30k}
+mkdir -p "$work"
+
+# prepare WORKSPACE FOLDER SUFFIX: the three splits of a folder
+prepare() {
+    test -d "$1/corpus" || s2s prepare -w "$1" "$2/train.en$3" "$2/train.de$3" \
+        --valid "$2/val.en$3" --valid "$2/val.de$3" \
+        --test "$2/test_2016_flickr.en$3" --test "$2/test_2016_flickr.de$3"
+}
+
+case $2 in
+scores)
+    prepare "$work/raw" "$raw" .gz
+    s2s compare -w "$work/raw" default transformer-tiny --max-minutes 30 --patience 0 \
+        --set training.metric=bleu
+    s2s evaluate -w "$work/raw" --bleu \
+        -m "$work/raw/compare/default/model" -m "$work/raw/compare/transformer-tiny/model"
+    ;;
+tokenised)
+    mkdir -p "$work/text"
+    for side in en de; do
+        for split in train val test_2016_flickr; do
+            gzip -dc "$raw/$split.$side.gz" |
+                python "$here/tokenize_moses.py" $side > "$work/text/$split.$side"
+        done
+    done
+    prepare "$work/tokenised" "$work/text" ""
+    s2s train -w "$work/tokenised" --recipe transformer-tiny --max-minutes 30 \
+        --set training.metric=bleu --set training.limits.patience=0
+    s2s evaluate -w "$work/tokenised" --bleu --tokenize none
+    ;;
+pretraining)
+    mkdir -p "$work/text"
+    gzip -dc "$raw/train.de.gz" | tr '\t' ' ' > "$work/text/german.txt"
+    gzip -dc "$raw/val.de.gz" > "$work/text/german.val.txt"
+    for side in en de; do
+        gzip -dc "$raw/train.$side.gz" | sed 2000q > "$work/text/few.$side"
+    done
+    s2s prepare -w "$work/german" "$work/text/german.txt" --valid "$work/text/german.val.txt"
+    s2s train -w "$work/german" --recipe denoising --max-minutes 5
+    for begin in nothing german; do
+        s2s prepare -w "$work/from-$begin" "$work/text/few.en" "$work/text/few.de" \
+            --valid "$raw/val.en.gz" --valid "$raw/val.de.gz" \
+            --test "$raw/test_2016_flickr.en.gz" --test "$raw/test_2016_flickr.de.gz"
+        from=""
+        test $begin = nothing || from="--init-from $work/german/model"
+        # shellcheck disable=SC2086  # two words or none
+        s2s train -w "$work/from-$begin" --recipe transformer-tiny $from --max-minutes 2.5 \
+            --set training.metric=bleu --set training.validate_every=150 \
+            --set training.validation_examples=400
+        s2s evaluate -w "$work/from-$begin" --bleu
+    done
+    ;;
+*)
+    echo "expected scores, tokenised or pretraining, found $2" >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,68 @@
+"""The example of Multi30k: what its script asks of s2s, with nothing trained."""
+
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from s2scli.config import recipe_names
+from tests.examples.scripts import EXAMPLES
+
+EXAMPLE = EXAMPLES / "multi30k"
+STUB = """#!/bin/sh
+printf '%s\\n' "$*" >> "$LOG"
+"""
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    for split in ("train", "val", "test_2016_flickr"):
+        for side in ("en", "de"):
+            (folder / f"{split}.{side}.gz").write_bytes(gzip.compress(b"A dog.\nTwo dogs.\n"))
+    return folder
+
+
+def commands(raw: Path, mode: str) -> list[list[str]]:
+    """What the script asks for, word by word."""
+    tools, log = raw.parent / "bin", raw.parent / "log"
+    tools.mkdir()
+    for name, text in (("s2s", STUB), ("python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')):
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "LOG": str(log)}
+    script = ["sh", str(EXAMPLE / "run.sh"), str(raw), mode, str(raw.parent / "work")]
+    subprocess.run(script, check=True, env=environment)
+    return [line.split() for line in log.read_text().splitlines()]
+
+
+def test_scores_compare_two_recipes_and_then_both_together(raw: Path) -> None:
+    prepare, compare, evaluate = commands(raw, "scores")
+    assert (prepare[0], prepare.count("--valid"), prepare.count("--test")) == ("prepare", 2, 2)
+    assert {"default", "transformer-tiny"} <= set(compare) & set(recipe_names())
+    assert evaluate[0] == "evaluate" and evaluate.count("-m") == 2
+
+
+def test_pretraining_begins_one_of_two_with_the_other_model(raw: Path) -> None:
+    found = commands(raw, "pretraining")
+    german, *trainings = [words for words in found if words[0] == "train"]
+    assert "denoising" in german
+    assert [words.count("--init-from") for words in trainings] == [0, 1]
+    assert (raw.parent / "work/text/few.en").read_text() == "A dog.\nTwo dogs.\n"
+
+
+def test_another_word_is_refused(raw: Path) -> None:
+    script = ["sh", str(EXAMPLE / "run.sh"), str(raw), "everything", str(raw.parent / "work")]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "found everything" in done.stderr
+
+
+def test_tokenised_lines_are_lower_case_and_split(raw: Path) -> None:
+    pytest.importorskip("sacremoses", reason="sacremoses is not installed")
+    *_, evaluate = commands(raw, "tokenised")
+    assert evaluate[-2:] == ["--tokenize", "none"]
+    assert (raw.parent / "work/text/val.de").read_text() == "a dog .\ntwo dogs .\n"
