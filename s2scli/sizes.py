@@ -27,8 +27,9 @@ class Size:
         return f"{self.recipe} with dropout {self.dropout}"
 
 
-# Measured on Multi30k (29,000 pairs): after the same minutes the LSTM is ahead of Transformers.
-# The last row is the base model of the literature (Vaswani et al. 2017).
+# On Multi30k (29,000 pairs) the LSTM learned faster in the first five minutes, and after 25 it and
+# transformer-tiny scored alike (38.4 and 38.3, one run each). The second row was tried on CMUdict,
+# its dropout against no other; the last two are the literature's and were never trained here.
 SIZES = (
     Size(50_000, "lstm-attention", 0.3),
     Size(300_000, "lstm-attention", 0.2),

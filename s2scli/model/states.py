@@ -161,6 +161,11 @@ class Pairs(Protocol):
         ...
 
 
+def beam_rows(sentences: Tensor, beam: int) -> Tensor:
+    """Return the numbers of the `beam` rows of each of these sentences [B'], [B' x beam]."""
+    return (sentences[:, None] * beam + torch.arange(beam, device=sentences.device)).flatten()
+
+
 def length_mask(lengths: Tensor, width: int, device: torch.device) -> Tensor:
     """Return the mask that is True at the first `lengths` of `width` places, [B, width]."""
     return torch.arange(width, device=device) < lengths.to(device)[:, None]

@@ -135,7 +135,8 @@ def train(workspace: Workspace, request: TrainRequest, talk: Talk) -> TrainRepor
         trained = None if checkpoint else _load_trained(workspace, request)
         pairs = len(open_split(workspace.find_corpus(), "train"))
         recipe = choose_recipe(request, checkpoint, trained, size_for(pairs))
-        if recipe.name == DEFAULT_RECIPE and not checkpoint:
+        asked = request.recipe or ("" if trained else DEFAULT_RECIPE)  # a model brings its own
+        if asked == DEFAULT_RECIPE and not checkpoint:
             talk.say(f"recipe {DEFAULT_RECIPE} for {pairs:,} pairs: {size_for(pairs)}")
         if checkpoint:  # before a tokenizer is learned from a corpus that is not the run's
             corpus = read_manifest(workspace.corpus, "corpus")

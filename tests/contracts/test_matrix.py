@@ -48,7 +48,7 @@ def possible(group: Group) -> list[Combination]:
 
 def check_laws(combinations: list[Combination]) -> None:
     for combination in combinations:
-        model = make_model({**combination.tree, **FREE})
+        model = make_model({**combination.tree, **FREE}).double()
         for law in LAWS:
             try:
                 law(model)

@@ -55,7 +55,7 @@ def test_a_beam_of_one_is_greedy(tree: Tree) -> None:
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
 def test_a_wide_beam_is_exhaustive(tree: Tree, penalty: float) -> None:
     vocab_size, longest = 7, 4
-    model = make_model(tree, vocab_size)
+    model = make_model(tree, vocab_size).double()
     source, lengths = make_source([ids(4, 5)])
     words = [token for token in range(vocab_size) if token not in (PAD_ID, BOS_ID, EOS_ID)]
     outputs = [
@@ -73,8 +73,8 @@ def test_a_wide_beam_is_exhaustive(tree: Tree, penalty: float) -> None:
     found = beam_search(model, source, lengths, settings)[0]
     assert [hypothesis.token_ids for hypothesis in found] == [each.token_ids for each in best]
     for mine, theirs in zip(found, best, strict=True):
-        assert mine.score == pytest.approx(theirs.score, abs=1e-4)
-        assert mine.token_scores == pytest.approx(theirs.token_scores, abs=1e-4)
+        assert mine.score == pytest.approx(theirs.score, abs=1e-5)
+        assert mine.token_scores == pytest.approx(theirs.token_scores, abs=1e-5)
 
 
 @each_model
@@ -92,7 +92,10 @@ def test_a_batch_equals_its_sentences(tree: Tree) -> None:
 
 @each_model
 def test_scores_equal_forced_decoding(tree: Tree) -> None:
-    model, settings = make_model(tree), SearchSettings(beam_size=3, n_best=3, length_penalty=0.7)
+    model, settings = (
+        make_model(tree).double(),
+        SearchSettings(beam_size=3, n_best=3, length_penalty=0.7),
+    )
     for source in SOURCES:
         for found in beam_search(model, *make_source([source]), settings)[0]:
             batch = make_batch([source], [ids(*found.token_ids[:-1])])
@@ -104,7 +107,7 @@ def test_scores_equal_forced_decoding(tree: Tree) -> None:
             if model.attention_shape:
                 assert found.attention_weights is not None
                 assert forced.attention_weights is not None
-                assert found.attention_weights == pytest.approx(forced.attention_weights, abs=1e-4)
+                assert found.attention_weights == pytest.approx(forced.attention_weights, abs=1e-5)
 
 
 def test_n_best_are_sorted_and_distinct() -> None:

@@ -223,3 +223,26 @@ def test_it_tells_what_it_took(trained: Workspace, fresh: Workspace) -> None:
     assert report["frozen"] > 1000
     again = json.loads(cli(fresh, "--max-steps", "2", "--json").stdout)
     assert again["carried_over"] is None and again["frozen"] == report["frozen"]
+
+
+def test_the_size_is_said_where_it_decided(tmp_path: Path, fresh: Workspace) -> None:
+    first = prepare_toy(tmp_path / "first", 80)
+    small = [f"model.{side}.model_dim=8" for side in ("encoder", "decoder")]
+    words = [word for change in small for word in ("--set", change)]
+    begun = cli(first, "--max-steps", "1", *words)
+    assert begun.exit_code == 0 and "recipe default for " in begun.stderr
+    carried = cli(fresh, "--max-steps", "1", "--init-from", str(first.model))
+    assert carried.exit_code == 0, carried.stderr
+    assert "recipe default for " not in carried.stderr  # it is the model's, whatever its size
+    named = cli(
+        fresh,
+        "--restart",
+        "--max-steps",
+        "1",
+        "-r",
+        "default",
+        *words,
+        "--init-from",
+        str(first.model),
+    )
+    assert named.exit_code == 0 and "recipe default for " in named.stderr

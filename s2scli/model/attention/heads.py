@@ -41,7 +41,7 @@ def attend_heads(
         causal: query i may look at keys up to i only; then `mask` must be None.
         dropout: of the weights.
     """
-    if query.is_cuda or query.dtype == torch.float32:
+    if query.is_cuda or query.dtype in (torch.float32, torch.float64):
         return F.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, is_causal=causal, dropout_p=dropout
         )

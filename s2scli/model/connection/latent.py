@@ -57,7 +57,9 @@ class LatentConnection(nn.Module):
 
     def infer(self, output: EncoderOutput) -> Gaussian:
         """Return q(z|x), in full precision."""
-        mean, log_variance = self.posterior(self.summarise(output)).float().chunk(2, -1)
+        found = self.posterior(self.summarise(output))
+        precise = torch.promote_types(found.dtype, torch.float32)
+        mean, log_variance = found.to(precise).chunk(2, -1)
         return Gaussian(mean, log_variance)
 
     def code(self, output: EncoderOutput) -> Tensor:

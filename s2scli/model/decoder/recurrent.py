@@ -17,7 +17,7 @@ from s2scli.model.recurrence import (
     pack_state,
     unpack_state,
 )
-from s2scli.model.states import Connected, DecoderOutput, EncoderOutput, StateShape
+from s2scli.model.states import Connected, DecoderOutput, EncoderOutput, StateShape, beam_rows
 from s2scli.settings import Settings, setting
 
 
@@ -129,9 +129,8 @@ class RecurrentState:
     def keep(self, sentences: Tensor) -> "RecurrentState":
         """Return the state of these sentences only."""
         beam = self.hidden[0].shape[1] // self.sentences
-        rows = (sentences[:, None] * beam + torch.arange(beam, device=sentences.device)).flatten()
         return replace(
-            self.reorder(rows),
+            self.reorder(beam_rows(sentences, beam)),
             attended=None if self.attended is None else self.attended.keep(sentences),
             vector=None if self.vector is None else self.vector[sentences],
             sentences=len(sentences),

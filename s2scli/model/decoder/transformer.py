@@ -12,7 +12,7 @@ from s2scli.model.decoder.settings import AttentionBuilder
 from s2scli.model.layers.linear import make_linear
 from s2scli.model.layers.self_attention import KeyValueCache
 from s2scli.model.layers.transformer import Entrance, TransformerSettings
-from s2scli.model.states import Connected, DecoderOutput, EncoderOutput, StateShape
+from s2scli.model.states import Connected, DecoderOutput, EncoderOutput, StateShape, beam_rows
 from s2scli.settings import setting
 
 
@@ -64,9 +64,8 @@ class TransformerState:
     def keep(self, sentences: Tensor) -> "TransformerState":
         """Return the state of these sentences only."""
         beam = self.caches[0].keys.shape[0] // self.sentences
-        rows = (sentences[:, None] * beam + torch.arange(beam, device=sentences.device)).flatten()
         return replace(
-            self.reorder(rows),
+            self.reorder(beam_rows(sentences, beam)),
             attended=tuple(memory.keep(sentences) for memory in self.attended),
             vector=None if self.vector is None else self.vector[sentences],
             sentences=len(sentences),
