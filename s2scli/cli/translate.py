@@ -118,7 +118,7 @@ def command(
     if alignment_threshold is not None and not alignment:
         raise UsageError("--alignment-threshold is for --alignment: give that too")
     inputs = files or [STDIN]
-    require_inputs(inputs)
+    require_inputs(inputs, 'to translate a sentence: echo "..." | s2s translate')
     stream = load_flags(
         StreamSettings,
         given(window=window, max_wait=max_wait, overlong=overlong, strict=strict),

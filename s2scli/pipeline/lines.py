@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from s2scli.data.cleaning import is_blank
 from s2scli.data.overlong import split_text, truncate_text
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "empty", "failed"]
 Overlong = Literal["split", "truncate", "empty", "error"]
+Item = TypeVar("Item")
 
 
 class Searcher(Protocol):
@@ -86,8 +87,8 @@ class _Plan:
 
 
 @dataclass(frozen=True)
-class _Failure:
-    """Why a text could not be translated."""
+class Failure:
+    """Why a text could not be translated, or a pair not scored."""
 
     reason: str
 
@@ -111,7 +112,7 @@ def translate_lines(
     plans = [_plan(line, translator, overlong) for line in lines]
     parts = [part for plan in plans for part in plan.parts]
     searched = functools.partial(translator.search, settings=search, with_attention=with_attention)
-    found = iter(_search_each(parts, searched))
+    found = iter(search_each(parts, searched))
     return [_record(plan, [next(found) for _ in plan.parts], search) for plan in plans]
 
 
@@ -140,29 +141,29 @@ def _plan(line: Line, translator: Searcher, overlong: Overlong) -> _Plan:
             return _Plan(line, split_text(line.text, fits), overlong=True)
 
 
-def _search_each(
-    texts: Sequence[str], search: Callable[[Sequence[str]], list[Translation]]
-) -> list[Translation | _Failure]:
-    """Translate all texts at once; if that fails, halve them until the culprits stand alone."""
-    if not texts:
+def search_each(
+    items: Sequence[Item], search: Callable[[Sequence[Item]], list[Translation]]
+) -> list[Translation | Failure]:
+    """Do all items at once; if that fails, halve them until the culprits stand alone."""
+    if not items:
         return []
     try:
-        return list(search(texts))
+        return list(search(items))
     except S2SError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the other lines go on
-        failure = _Failure(f"{type(error).__name__}: {error}")
-    if len(texts) == 1:
+        failure = Failure(f"{type(error).__name__}: {error}")
+    if len(items) == 1:
         return [failure]
-    middle = len(texts) // 2
+    middle = len(items) // 2
     return [
-        *_search_each(texts[:middle], search),
-        *_search_each(texts[middle:], search),
+        *search_each(items[:middle], search),
+        *search_each(items[middle:], search),
     ]
 
 
-def _record(plan: _Plan, parts: Sequence[Translation | _Failure], search: SearchSettings) -> Record:
-    faults = [part.reason for part in parts if isinstance(part, _Failure)]
+def _record(plan: _Plan, parts: Sequence[Translation | Failure], search: SearchSettings) -> Record:
+    faults = [part.reason for part in parts if isinstance(part, Failure)]
     if plan.fault or faults:
         return Record(plan.line, "failed", None, plan.overlong, plan.fault or faults[0])
     found = [part for part in parts if isinstance(part, Translation)]

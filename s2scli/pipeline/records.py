@@ -3,7 +3,7 @@
 import itertools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from s2scli.pipeline.lines import Record
 from s2scli.pipeline.translation import TargetText, Translation
@@ -83,6 +83,11 @@ def json_record(index: int, record: Record, clean: Clean) -> str:
     }
     if record.fault:
         document["fault"] = record.fault
+    return json_line(document)
+
+
+def json_line(document: Mapping[str, object]) -> str:
+    """Return a document as JSON on one line, whatever a reader takes for a line end."""
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
     return NOT_IN_JSON.sub(lambda character: f"\\u{ord(character.group()):04x}", text)
 

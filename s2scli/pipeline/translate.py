@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from s2scli.errors import MissingInputError, StorageError, UsageError
 from s2scli.files import new_file
 from s2scli.pipeline.inspect import recipes_with_attention
 from s2scli.pipeline.lines import Record, Searcher, translate_lines
-from s2scli.pipeline.records import RecordFormat, one_line
+from s2scli.pipeline.records import Clean, RecordFormat, one_line
 from s2scli.report.console import Talk, visible
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
@@ -106,29 +106,49 @@ def translate(
     """
     tally = Tally()
     started = time.perf_counter()
-    clean = visible if output is None and sys.stdout.isatty() else one_line
+    clean = cleaner(output)
+
+    def answer(window: Sequence[Line]) -> Iterator[str]:
+        records = translate_lines(
+            window, translator, search, stream.overlong, with_attention=with_attention
+        )
+        for index, record in enumerate(records, tally.lines):
+            yield record_format(index, record, clean)
+        _count(records, tally, talk)
+
+    run_filter(inputs, output, stream, answer, talk)
+    _report(tally, stream, time.perf_counter() - started, talk)
+    return tally
+
+
+def run_filter(
+    inputs: Sequence[Path],
+    output: Path | None,
+    stream: StreamSettings,
+    answer: Callable[[Sequence[Line]], Iterable[str]],
+    talk: Talk,
+) -> None:
+    """Write what `answer` makes of each window of lines, as soon as it has come.
+
+    Raises:
+        MissingInputError: an input is not there.
+        CorpusError: an input is damaged, or a line is refused.
+        StorageError: the output cannot be written; a file that was there stays as it was.
+    """
     with open_output(output) as write:
         for path in inputs:
             prompt = Prompt(path == STDIN, talk)
             prompt.show()
             for window in read_windows(path, stream):
-                records = translate_lines(
-                    window,
-                    translator,
-                    search,
-                    stream.overlong,
-                    with_attention=with_attention,
-                )
-                shown = (
-                    record_format(index, record, clean) + "\n"
-                    for index, record in enumerate(records, tally.lines)
-                )
+                shown = (f"{record}\n" for record in answer(window))
                 write("".join(shown).encode(errors="replace"))
-                _count(records, tally, talk)
                 prompt.show()
             prompt.end()
-    _report(tally, stream, time.perf_counter() - started, talk)
-    return tally
+
+
+def cleaner(output: Path | None) -> Clean:
+    """Return what makes text fit to be one line of an output, or of the terminal."""
+    return visible if output is None and sys.stdout.isatty() else one_line
 
 
 def load_model(workspace: Workspace, models: Sequence[Path], device: str) -> "Translator":
@@ -145,17 +165,15 @@ def load_model(workspace: Workspace, models: Sequence[Path], device: str) -> "Tr
     return Translator.load(*folders, device=device)
 
 
-def require_inputs(inputs: Sequence[Path]) -> None:
-    """Check that all inputs are there, before anything is translated.
+def require_inputs(inputs: Sequence[Path], hint: str) -> None:
+    """Check that all inputs are there, before anything is done.
 
     Raises:
-        MissingInputError: one is not; the message says how to translate a sentence.
+        MissingInputError: one is not; the message ends with the hint.
     """
     for path in inputs:
         if path != STDIN and not path.exists():
-            raise MissingInputError(
-                f'{path}: no such file; to translate a sentence: echo "..." | s2s translate'
-            )
+            raise MissingInputError(f"{path}: no such file; {hint}")
 
 
 def require_attention(translator: Searcher) -> None:
@@ -235,20 +253,30 @@ def _count(records: Sequence[Record], tally: Tally, talk: Talk) -> None:
 
 def _report(tally: Tally, stream: StreamSettings, seconds: float, talk: Talk) -> None:
     treated = {"split": "split and joined again", "truncate": "truncated", "empty": "left out"}
-    if tally.not_utf8.count:
-        talk.warn(
-            f"not UTF-8, bad bytes were read as U+FFFD: {tally.not_utf8}; "
-            "if the text is Latin-1, convert it: iconv -f latin1 -t utf-8"
-        )
+    warn_of_bad_bytes(tally.not_utf8, talk)
     if tally.overlong.count:
         talk.warn(f"too long for the model and {treated[stream.overlong]}: {tally.overlong}")
     if tally.failed.count:
         talk.warn(f"not translated, their lines are empty: {tally.failed}")
-    unknown = tally.unknown_tokens / max(tally.source_tokens, 1)
-    if unknown > MUCH_UNKNOWN:
-        talk.warn(
-            f"{100 * unknown:.1f} % of the source tokens are unknown to the model: "
-            "is this the language and spelling that it was trained on?"
-        )
+    warn_of_unknown("source", tally.unknown_tokens, tally.source_tokens, talk)
     rate = tally.lines / max(seconds, 1e-9)
     talk.detail(f"{tally.lines:,} lines in {seconds:.1f} s ({rate:.1f} lines/s)")
+
+
+def warn_of_bad_bytes(lines: Oddities, talk: Talk) -> None:
+    """Name the lines that were not UTF-8, if there were any."""
+    if lines.count:
+        talk.warn(
+            f"not UTF-8, bad bytes were read as U+FFFD: {lines}; "
+            "if the text is Latin-1, convert it: iconv -f latin1 -t utf-8"
+        )
+
+
+def warn_of_unknown(side: str, unknown: int, tokens: int, talk: Talk) -> None:
+    """Warn where the tokenizer did not know much of the source, or of the target."""
+    share = unknown / max(tokens, 1)
+    if share > MUCH_UNKNOWN:
+        talk.warn(
+            f"{100 * share:.1f} % of the {side} tokens are unknown to the model: "
+            "is this the language and spelling that it was trained on?"
+        )
