@@ -17,6 +17,7 @@ from s2scli.cli import (
     generate,
     inspect,
     prepare,
+    score,
     train,
     train_tokenizer,
     translate,
@@ -114,6 +115,7 @@ app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("compare")(compare.command)
 app.command("translate")(translate.command)
+app.command("score")(score.command)
 app.command("generate")(generate.command)
 app.add_typer(inspect.app, name="inspect")
 

@@ -105,14 +105,39 @@ def _sentence_rows(file: TextFile, limit: int) -> Iterator[Row | _BadLine]:
             yield Dropped(number, OVER_LONG)
             continue
         try:
-            text = decode_line(line)
-            if "\t" in text and not is_blank(text):
-                found = text.count("\t") + 1
-                raise BadLineError("columns", f"{found} columns, expected one: a sentence alone")
+            yield Example(*read_pair(decode_line(line), one_column=True), number)
         except BadLineError as error:
             yield _BadLine(file, error)
-        else:
-            yield Example(text, text, number)
+
+
+def read_pair(text: str, *, one_column: bool) -> tuple[str, str]:
+    """Return source and target of a line that stands for itself; a blank one has neither.
+
+    Args:
+        text: source TAB target, and nothing else.
+        one_column: `text` is a sentence, its own source and target.
+
+    Raises:
+        BadLineError: another number of columns.
+    """
+    cells = text.split("\t")
+    if is_blank(text):
+        return "", ""
+    if one_column:
+        if len(cells) > 1:
+            fault = f"{len(cells)} columns, expected one: a sentence alone"
+            raise BadLineError("columns", fault)
+        return text, text
+    if len(cells) == 1:
+        raise BadLineError(
+            "columns",
+            "no TAB, expected source TAB target; of two files: paste SOURCES TARGETS; "
+            "--one-column is for sentences that are their own targets",
+        )
+    if len(cells) > 2:
+        fault = f"{len(cells)} columns, expected source TAB target; choose two: cut -f 1,2"
+        raise BadLineError("columns", fault)
+    return cells[0], cells[1]
 
 
 def _parallel_rows(files: Sequence[TextFile], limit: int) -> Iterator[Row | _BadLine]:

@@ -20,6 +20,7 @@ class TargetText:
         attention: attention weights of each map over the source's pieces, [T, A, S], or None
             where the model has no attention, or if they were not asked for.
         first_choices: in forced decoding whether each piece was the model's first choice, [T].
+        unknown_tokens: how many of the pieces stand for text that the tokenizer does not know.
     """
 
     text: str
@@ -28,6 +29,7 @@ class TargetText:
     token_scores: tuple[float, ...]
     attention: NDArray[np.float32] | None
     first_choices: tuple[bool, ...] = ()
+    unknown_tokens: int = 0
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,16 @@ class Translator:
         """Return the source tokens of `text`, without the end token."""
         return len(self._encode(text))
 
+    def count_longer_side(self, source: str, target: str) -> int:
+        """Return the tokens of the longer side of a pair, without the end token."""
+        return max(self.count_tokens(source), len(token_ids(target, self.tokenizers.target)))
+
+    @property
+    def is_latent(self) -> bool:
+        """Whether a model writes from a vector that has a distribution, here its mean."""
+        recipes = (self.recipe, *self.others)
+        return any(recipe.model.connection.kind == "latent" for recipe in recipes)
+
     def translate(self, texts: Sequence[str], **settings: Any) -> list[str]:
         """Return the best translation of each text; an empty text gives an empty one.
 
@@ -183,6 +193,7 @@ def target_text(found: Hypothesis, tokenizer: SentencePiece, source_length: int)
         found.token_scores,
         None if weights is None else weights[..., :source_length],
         found.first_choices,
+        found.token_ids.count(UNK_ID),
     )
 
 

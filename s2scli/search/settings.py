@@ -53,3 +53,20 @@ class GenerateSettings(Settings):
     steps: int = setting(
         7, "Sentences from one to another, both ends counted.", "sentences", ge=2, le=10_000
     )
+
+
+class ScoreSettings(Settings):
+    """How pairs are scored."""
+
+    length_penalty: float = setting(
+        0.0,
+        "Divide each score by (target tokens, the end token counted)^A: 0 leaves the sum, 1 is the "
+        "mean of a token; with that of the search it is the score of `s2s translate --scores`.",
+        ge=0.0,
+        le=10.0,
+    )
+    one_column: bool = setting(
+        False,
+        "Each line is a sentence, its own source and target, as autoencoders read it; a TAB is an "
+        "error.",
+    )
