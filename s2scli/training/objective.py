@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from s2scli.data.batch import Batch
 from s2scli.model.seq2seq import Seq2Seq
@@ -65,17 +65,25 @@ class Reading:
 
     Attributes:
         output: all of it.
-        logits: at the real output tokens, in float32, [tokens, V].
+        hidden: what the output layer reads at the real output tokens, [tokens, D].
+        layer: the output layer.
         target: the right ones, [tokens].
         step: the update that this is for (the first is 1).
         passes: of the lesson; the last tokens / passes are those of the last time.
     """
 
     output: ModelOutput
-    logits: Tensor
+    hidden: Tensor
+    layer: nn.Linear
     target: Tensor
     step: int
     passes: int
+
+    def logits(self, settings: TrainingSettings) -> Tensor:
+        """Return those of the real output tokens, in float32, [tokens, V]."""
+        with autocast(settings, self.hidden.device):
+            logits: Tensor = self.layer(self.hidden)
+        return logits.float()
 
 
 Term = Callable[[Reading, TrainingSettings], Tensor]
@@ -98,12 +106,12 @@ def batch_objective(model: Seq2Seq, batch: Batch, settings: TrainingSettings, st
 
 
 def read(model: Seq2Seq, lesson: Lesson, settings: TrainingSettings, step: int) -> Reading:
-    """Let the model read a lesson; the output layer sees real tokens only."""
+    """Let the model read a lesson, up to the output layer, which sees real tokens only."""
     mask = lesson.target_mask
     with autocast(settings, lesson.source.device):
         output = model(lesson)
-        logits = model.logits(output.hidden[mask])  # [tokens, V]
-    return Reading(output, logits.float(), lesson.target_output[mask], step, lesson.passes)
+    hidden, target = output.hidden[mask], lesson.target_output[mask]
+    return Reading(output, hidden, model.output, target, step, lesson.passes)
 
 
 def _lesson(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step: int) -> Lesson:
@@ -112,7 +120,7 @@ def _lesson(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step: int)
     truth_share = settings.scheduled_sampling.truth_share(step)
     if truth_share < 1:
         with torch.no_grad():
-            guesses = read(model, lesson, settings, step).logits.argmax(-1)
+            guesses = read(model, lesson, settings, step).logits(settings).argmax(-1)
         lesson = with_guesses(lesson, guesses, truth_share)
     return lesson.twice() if settings.r_drop else lesson
 
@@ -137,14 +145,17 @@ def with_guesses(lesson: Lesson, guesses: Tensor, truth_share: float) -> Lesson:
 
 def _cross_entropy(reading: Reading, settings: TrainingSettings) -> Tensor:
     """What the right tokens cost."""
-    return label_smoothed_cross_entropy(reading.logits, reading.target, settings.label_smoothing)
+    with autocast(settings, reading.hidden.device):
+        return label_smoothed_cross_entropy(
+            reading.hidden, reading.layer, reading.target, settings.label_smoothing
+        )
 
 
 def _disagreement(reading: Reading, settings: TrainingSettings) -> Tensor:
     """What two readings differ by: alpha L_KL (Liang et al. 2021, eq. 2 and 4)."""
     if reading.passes == 1:
-        return reading.logits.new_zeros(())
-    first, second = reading.logits.chunk(2)
+        return reading.hidden.new_zeros(())
+    first, second = reading.logits(settings).chunk(2)
     return settings.r_drop * symmetric_divergence(first, second)
 
 
@@ -152,7 +163,7 @@ def _divergence(reading: Reading, settings: TrainingSettings) -> Tensor:
     """What a latent vector says, at its price of now (Kingma & Welling 2014, eq. 10)."""
     latent = reading.output.latent
     if latent is None:
-        return reading.logits.new_zeros(())
+        return reading.hidden.new_zeros(())
     return kl_objective(latent, settings.kl, reading.step)
 
 
