@@ -10,6 +10,8 @@ from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.model import Encoded, Model
 from s2scli.search.ranking import normalise
 
+TOGETHER = 512  # places whose logits are held at once
+
 
 class ScoredPairs(Pairs, Protocol):
     """The part of a batch that forced decoding reads (`data.Batch` is one)."""
@@ -38,15 +40,19 @@ def force(
         with_attention: keep attention weights.
     """
     output = model(batch, with_attention=with_attention)
-    log_probs = model.logits(output.hidden).float().log_softmax(-1)  # [B, T, V]
-    chosen = log_probs.gather(-1, batch.target_output[..., None]).squeeze(-1)  # [B, T]
-    expected = log_probs.argmax(-1) == batch.target_output  # [B, T]
-    lengths = batch.target_mask.sum(1).tolist()
+    mask = batch.target_mask
+    chosen, expected = _look_up(model, output.hidden[mask], batch.target_output[mask])
+    lengths = mask.sum(1).tolist()
     hypotheses = []
-    for row, (length, source_length) in enumerate(
-        zip(lengths, batch.source_lengths.tolist(), strict=True)
+    for row, (length, source_length, scores, firsts) in enumerate(
+        zip(
+            lengths,
+            batch.source_lengths.tolist(),
+            torch.split(chosen, lengths),
+            torch.split(expected, lengths),
+            strict=True,
+        )
     ):
-        scores = chosen[row, :length]
         weights = output.attention_weights
         hypotheses.append(
             Hypothesis(
@@ -56,7 +62,27 @@ def force(
                 None
                 if weights is None
                 else weights[row, :length, :, :source_length].float().cpu().numpy(),
-                tuple(expected[row, :length].tolist()),
+                tuple(firsts.tolist()),
             )
         )
     return hypotheses
+
+
+def _look_up(model: Model[Encoded], hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the log-probability of each target, and whether it is the most probable token, [M].
+
+    Some at a time, as the logits of all take much memory.
+
+    Args:
+        model: whose output layer reads `hidden`.
+        hidden: of M places, [M, D].
+        targets: the id at each place, [M].
+    """
+    scores, firsts = [], []
+    for some, ids in zip(
+        torch.split(hidden, TOGETHER), torch.split(targets, TOGETHER), strict=True
+    ):
+        logits = model.logits(some).float()  # [<= TOGETHER, V]
+        scores.append(logits.gather(-1, ids[:, None]).squeeze(-1) - logits.logsumexp(-1))
+        firsts.append(logits.argmax(-1) == ids)
+    return torch.cat(scores).cpu(), torch.cat(firsts).cpu()
