@@ -1,78 +1,76 @@
-"""Target tokens a second in training, by recipe and arithmetic.
+"""Target tokens a second, share of the machine's peak, and memory: s2s and its peers.
 
-    S2S_BENCH_WORKSPACE=DIR pytest -m bench tests/bench/test_training.py -s
+    pytest -m bench tests/bench/test_training.py -s
+    pytest -m bench tests/bench/test_training.py -s -k "transformer and float32"
 
-prints JSON for a workspace with a prepared corpus and a tokenizer: medians of interleaved updates.
+prints one JSON document for each table. Contenders have the same shape, the same batches and the
+same threads (OMP_NUM_THREADS), each a process of its own; they take turns. S2S_BENCH_WORKSPACE
+names a workspace with an encoded corpus of a joint vocabulary; else the pairs are made up.
+S2S_BENCH_ROUNDS (9) and S2S_BENCH_UPDATES (4, a turn) say how long.
 """
 
+import importlib.metadata
 import json
-import os
-import statistics
-import time
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
-import torch
 
-from s2scli.config import load_recipe
-from s2scli.data.encoded import open_encoded
-from s2scli.pipeline.model_folder import build_model
-from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.epochs import TrainingBatches
-from s2scli.training.loop import Run, _update
-from s2scli.training.progress import Progress
+from tests.bench.contenders import Entry
+from tests.bench.race import (
+    MATRIX_PRODUCT,
+    against_the_machine,
+    compare,
+    describe,
+    race,
+    race_length,
+    setting,
+)
 
-RECIPES = ("default", "lstm-attention", "bahdanau2015", "luong2015")
-ROUNDS, UPDATES = 5, 4
-
-
-@dataclass
-class Racer:
-    """One recipe in one arithmetic."""
-
-    run: Run
-    batches: TrainingBatches
-    rates: list[float] = field(default_factory=list)
-
-    def go(self) -> None:
-        """Make some updates; keep their target tokens a second."""
-        tokens, start = self.run.progress.logged_tokens, time.perf_counter()
-        for _ in range(UPDATES):
-            _update(self.run, self.batches)
-        passed = time.perf_counter() - start
-        self.rates.append((self.run.progress.logged_tokens - tokens) / passed)
+PEERS = {
+    "transformer": ("marian", "marian, tuned", "nn.Transformer, tuned"),
+    "lstm-before": ("LSTMCell", "LSTMCell, tuned"),
+    "lstm-after": ("LSTMCell", "LSTMCell, tuned", "nn.LSTM, tuned"),
+}
+EXTRA = {"lstm-after": {"s2s, scaled dot-product attention": "lstm-dot"}}
+RECIPES = ("lstm-attention", "bahdanau2015", "luong2015", "transformer-tiny")
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(0)]
 
 
-def make_racer(folder: Path, name: str, precision: str) -> Racer:
-    """Return a recipe ready to train on a workspace's corpus."""
-    recipe = load_recipe(name, [f"training.precision={precision}"])
-    model = build_model(recipe, Tokenizers.load(folder / "tokenizer"))
-    optimizer = recipe.training.optimizer.build(dict(model.named_parameters()))
-    run = Run(model, optimizer, recipe.training, torch.device("cpu"), Progress())
-    batches = TrainingBatches(open_encoded(folder / "encoded", "train"), recipe.training)
-    return Racer(run, batches)
-
-
-@pytest.mark.bench
-def test_training() -> None:
-    folder = os.environ.get("S2S_BENCH_WORKSPACE")
-    if not folder:
-        pytest.skip("set S2S_BENCH_WORKSPACE to a workspace with a corpus and a tokenizer")
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
-    racers = {
-        (name, precision): make_racer(Path(folder), name, precision)
-        for name in RECIPES
-        for precision in ("float32", "bfloat16")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("shape", PEERS)
+def test_against_peers(shape: str, precision: str) -> None:
+    versions = {}
+    if any(name.startswith("marian") for name in PEERS[shape]):
+        pytest.importorskip("transformers", reason='needs the peer: pip install -e ".[bench]"')
+        versions["transformers"] = importlib.metadata.version("transformers")
+    length = race_length()
+    own = {"s2s": shape, **EXTRA.get(shape, {})}
+    contenders = {
+        **{label: ("s2s", recipe) for label, recipe in own.items()},
+        **{name: (name, shape) for name in (*PEERS[shape], MATRIX_PRODUCT)},
     }
-    for racer in racers.values():
-        racer.go()  # warm up
-        racer.rates.clear()
-    for _ in range(ROUNDS):
-        for racer in racers.values():
-            racer.go()
-    rates = {
-        f"{name} {precision}": round(statistics.median(racer.rates))
-        for (name, precision), racer in racers.items()
+    entries = {
+        label: Entry(name, recipe, precision, length.total)
+        for label, (name, recipe) in contenders.items()
     }
-    print(json.dumps({"threads": torch.get_num_threads(), "target_tokens_per_second": rates}))
+    outcomes = race(entries, length)
+    trained = {label: each for label, each in outcomes.items() if label != MATRIX_PRODUCT}
+    table = {
+        "table": f"{shape} {precision}",
+        **setting(outcomes, length),
+        **versions,
+        **against_the_machine(shape, precision, length, outcomes),
+        **compare(trained, list(own)),
+        "contenders": {label: describe(outcome) for label, outcome in trained.items()},
+    }
+    print(json.dumps(table, indent=1))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_recipes(precision: str) -> None:
+    """What a user of the built-in recipes gets; their shapes differ, and there is no peer."""
+    length = race_length()
+    entries = {name: Entry("s2s", name, precision, length.total) for name in RECIPES}
+    outcomes = race(entries, length)
+    described = {label: describe(outcome) for label, outcome in outcomes.items()}
+    table = {"table": f"recipes {precision}", **setting(outcomes, length), "contenders": described}
+    print(json.dumps(table, indent=1))
