@@ -141,7 +141,7 @@ def rotated(labels: list[str], places: int) -> list[str]:
 
 def median_ratio(mine: Sequence[float], others: Sequence[float]) -> float:
     """Return the median of the ratios of each round, which saw the same batches."""
-    return round(statistics.median(a / b for a, b in zip(mine, others, strict=True)), 3)
+    return statistics.median(a / b for a, b in zip(mine, others, strict=True))
 
 
 def describe(outcome: Outcome) -> dict[str, Any]:
@@ -182,13 +182,17 @@ def compare(outcomes: Mapping[str, Outcome], own: Sequence[str]) -> dict[str, An
         "leanest_peer": leanest,
         **{
             label: {
-                "times_fastest_peer": median_ratio(outcomes[label].rates, outcomes[fastest].rates),
+                "times_fastest_peer": round(
+                    median_ratio(outcomes[label].rates, outcomes[fastest].rates), 3
+                ),
                 "times_each_peer": {
-                    peer: median_ratio(outcomes[label].rates, outcomes[peer].rates)
+                    peer: round(median_ratio(outcomes[label].rates, outcomes[peer].rates), 3)
                     for peer in peers
                 },
                 "times_each_peer_by_cpu_seconds": {
-                    peer: median_ratio(outcomes[label].cpu_rates, outcomes[peer].cpu_rates)
+                    peer: round(
+                        median_ratio(outcomes[label].cpu_rates, outcomes[peer].cpu_rates), 3
+                    )
                     for peer in peers
                 },
                 "peak_memory_over_leanest_peer": round(
@@ -205,15 +209,17 @@ def against_the_machine(
 ) -> dict[str, Any]:
     """Return the arithmetic of a target token, and the share of the peak that each one reaches.
 
-    The peak is the median of large matrix products in the same rounds.
+    The peak is what large matrix products reached in the same rounds.
     """
     corpus, resolved = bench_corpus(), bench_recipe(recipe, precision)
     batches = first_batches(corpus, resolved.training, length.total)
     tokens = count_tokens(batches)
     work = count_work(resolved.model, corpus.vocab_size)
     weights, attention = flops_per_target_token(work, tokens)
-    rates = outcomes[MATRIX_PRODUCT].rates
-    peak = statistics.median(rates)
+    needed = weights + attention
+    product = outcomes[MATRIX_PRODUCT]
+    peak = statistics.median(product.rates)
+    trained = {label: each for label, each in outcomes.items() if label != MATRIX_PRODUCT}
     return {
         "corpus": corpus.name,
         "vocab_size": corpus.vocab_size,
@@ -229,13 +235,16 @@ def against_the_machine(
         },
         "matrix_product_gflops": {
             "median": round(peak / 1e9, 1),
-            "best": round(max(rates) / 1e9, 1),
+            "best": round(max(product.rates) / 1e9, 1),
         },
-        "tokens_per_second_at_peak": round(peak / (weights + attention)),
+        "tokens_per_second_at_peak": round(peak / needed),
         "share_of_peak": {
-            label: round(statistics.median(outcome.rates) * (weights + attention) / peak, 3)
-            for label, outcome in outcomes.items()
-            if label != MATRIX_PRODUCT
+            label: round(needed * median_ratio(outcome.rates, product.rates), 3)
+            for label, outcome in trained.items()
+        },
+        "share_of_peak_by_cpu_seconds": {
+            label: round(needed * median_ratio(outcome.cpu_rates, product.cpu_rates), 3)
+            for label, outcome in trained.items()
         },
     }
 
