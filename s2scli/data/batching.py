@@ -1,7 +1,13 @@
-"""Which examples go into which batch: by length, to a token budget, in an order of its own."""
+"""Which examples go into which batch: by both lengths, to a token budget, in a random order."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+PLAN = 2  # grows when the same settings come to give other batches
+SLACK = 0.09  # of a batch, that every cut may waste
+CHANCE = 0.02  # by how much, at most, padding is overrated, so that epochs are cut differently
 
 Rows = NDArray[np.int64]
 Lengths = NDArray[np.int32]
@@ -18,26 +24,27 @@ def plan_epoch(
 ) -> list[Rows]:
     """Return the batches of one epoch, each as row numbers; a pure function of its arguments.
 
-    Rows are shuffled, sorted by source and then target length (up and down by turns, so that
-    neighbours differ little), cut where rows x longest side would pass `max_tokens`, and the
-    batches are shuffled. Every row of at most `max_length` tokens stands in exactly one batch.
+    Rows are shuffled and sorted by their two lengths. Those of equal lengths fill as many batches
+    as they can, which hold no padding; what is left of them is cut in two, across the source or
+    the target lengths, wherever that leaves the least padding, until each part is a batch. The
+    batches are shuffled. Every row of at most `max_length` tokens stands in exactly one of them.
 
     Args:
         source_lengths: tokens of each source, without special tokens, [rows].
         target_lengths: tokens of each target, likewise, [rows].
-        max_tokens: budget of a batch: rows x the longer of its longest source and target.
+        max_tokens: budget of a batch: rows x the longer of its longest source and target, the end
+            token counted. A row that is longer than that is a batch of its own.
         max_length: rows with a longer side are left out, in tokens.
         seed: the run's seed.
         epoch: the epoch's number.
     """
     random = np.random.default_rng([seed, epoch])
     rows = random.permutation(np.flatnonzero(fits(source_lengths, target_lengths, max_length)))
-    source, target = source_lengths[rows].astype(np.int64), target_lengths[rows].astype(np.int64)
-    snake = np.where(source % 2 == 0, target, -target)
-    order = np.lexsort((snake, source))
-    rows, longest = rows[order], np.maximum(source[order], target[order]) + 1
-    batches = [rows[start:end] for start, end in _cuts(longest, max_tokens)]
-    return [batches[index] for index in random.permutation(len(batches))]
+    rows = rows[np.lexsort((target_lengths[rows], source_lengths[rows]))]
+    sides = np.stack([source_lengths[rows], target_lengths[rows]]).astype(np.int64) + 1
+    alike, others = _fill(sides, max_tokens)
+    batches = alike + [others[part] for part in _divide(sides[:, others], max_tokens, random)]
+    return [rows[batches[index]] for index in random.permutation(len(batches))]
 
 
 def fits(source_lengths: Lengths, target_lengths: Lengths, max_length: int) -> NDArray[np.bool_]:
@@ -45,15 +52,84 @@ def fits(source_lengths: Lengths, target_lengths: Lengths, max_length: int) -> N
     return np.maximum(source_lengths, target_lengths) <= max_length
 
 
-def _cuts(longest: NDArray[np.int64], max_tokens: int) -> list[tuple[int, int]]:
-    """Return (start, end) of each batch: as many rows as the budget holds, at least one."""
-    cuts, start = [], 0
-    while start < len(longest):
-        # rows x running maximum grows, so the first row past the budget is found by bisection;
-        # a window of max_tokens rows is always enough, since every row costs a token or more
-        window = longest[start : start + max_tokens]
-        cost = np.maximum.accumulate(window) * np.arange(1, len(window) + 1)
-        end = start + max(1, int(np.searchsorted(cost, max_tokens, side="right")))
-        cuts.append((start, end))
-        start = end
-    return cuts
+def _fill(sides: NDArray[np.int64], max_tokens: int) -> tuple[list[Rows], Rows]:
+    """Return the full batches of rows of equal lengths, and the rows that are in none.
+
+    Args:
+        sides: source and target lengths, sorted, [2, rows].
+        max_tokens: budget of a batch.
+    """
+    first = np.flatnonzero(np.diff(sides, axis=1, prepend=0).any(axis=0))  # of each two lengths
+    count = np.diff(first, append=sides.shape[1])
+    size = np.maximum(1, max_tokens // sides[:, first].max(axis=0))  # rows of a batch
+    place = np.arange(sides.shape[1]) - np.repeat(first, count)
+    placed = place < np.repeat(count - count % size, count)
+    starts = np.flatnonzero((place % np.repeat(size, count) == 0)[placed])
+    return np.split(np.flatnonzero(placed), starts)[1:], np.flatnonzero(~placed)
+
+
+def _divide(sides: NDArray[np.int64], max_tokens: int, random: np.random.Generator) -> list[Rows]:
+    """Return batches of rows of unequal lengths.
+
+    Args:
+        sides: source and target lengths, sorted, none above the budget, [2, rows].
+        max_tokens: budget of a batch.
+        random: makes the cuts differ from epoch to epoch.
+    """
+    batches: list[Rows] = []
+    parts = [np.stack([np.arange(sides.shape[1]), np.lexsort(sides)])]  # by source, by target
+    before = np.zeros(sides.shape[1], bool)
+    while parts:
+        part = parts.pop()
+        if part.shape[1] * sides[:, part[0]].max(initial=0) <= max_tokens:
+            batches.append(part[0])
+            continue
+        cut = _best_cut(sides, part, max_tokens, random)
+        before[cut] = True
+        chosen = before[part]
+        before[cut] = False
+        parts += [part[~chosen].reshape(2, -1), part[chosen].reshape(2, -1)]
+    return batches if sides.size else []
+
+
+def _best_cut(
+    sides: NDArray[np.int64], part: NDArray[np.int64], max_tokens: int, random: np.random.Generator
+) -> Rows:
+    """Return the rows on one side of the cut that leaves the least padding.
+
+    Padding is added up as shares of the part's source and target tokens. Where there are cuts
+    after which no more batches are needed than before, only those are looked at.
+
+    Args:
+        sides: source and target lengths, [2, rows].
+        part: the rows to cut, by source and by target length, [2, N].
+        max_tokens: budget of a batch.
+        random: overrates the padding of each cut a little.
+    """
+    along, across = sides[[[0], [1]], part], sides[[[1], [0]], part]  # [2, N]
+    tokens = np.maximum(along, across).cumsum(axis=1)
+    rows = np.arange(1, part.shape[1])
+    total = tokens[0, -1]
+    low = along[:, :-1], np.maximum.accumulate(across, axis=1)[:, :-1]
+    high = along[:, -1:], np.maximum.accumulate(across[:, ::-1], axis=1)[:, -2::-1]
+    needed = _needed(tokens[:, :-1], rows * np.maximum(*low), max_tokens)
+    needed += _needed(total - tokens[:, :-1], rows[::-1] * np.maximum(*high), max_tokens)
+    worth = 1 / along.sum(axis=1, keepdims=True), 1 / across.sum(axis=1, keepdims=True)  # [2, 1]
+    padded = rows * (low[0] * worth[0] + low[1] * worth[1])  # [2, N - 1]
+    padded += rows[::-1] * (high[0] * worth[0] + high[1] * worth[1])
+    padded *= random.uniform(1, 1 + CHANCE, padded.shape)
+    padded[needed > max(needed.min(), _needed(total, np.inf, max_tokens))] = np.inf
+    order, last = divmod(int(padded.argmin()), padded.shape[1])
+    return part[order, : last + 1]
+
+
+def _needed(tokens: Any, places: Any, max_tokens: int) -> Any:
+    """Return in how many batches rows are to go: with slack, so that there is a choice of cuts.
+
+    Args:
+        tokens: of the longer sides.
+        places: of the longer sides in one batch, padding counted.
+        max_tokens: budget of a batch.
+    """
+    several = np.ceil((tokens / max_tokens - SLACK) / (1 - SLACK))
+    return np.where(places <= max_tokens, 1, np.maximum(2, several))

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from s2scli.config import DEFAULT_RECIPE, Recipe, load_recipe
+from s2scli.data.batching import PLAN
 from s2scli.data.encoded import open_encoded
 from s2scli.data.store import open_split
 from s2scli.errors import ConfigError, StorageError
@@ -340,14 +341,15 @@ def _check_origin(checkpoint: Checkpoint, made_from: Mapping[str, str]) -> None:
 
 def _match_machine(checkpoint: Checkpoint, now: Mapping[str, Any], talk: Talk) -> None:
     """Take the run's thread count; say where bits may differ from an uninterrupted run."""
-    threads = int(checkpoint.machine["threads"])
+    before = {"batch plan": 1, **checkpoint.machine}  # the first plan had no number
+    threads = int(before["threads"])
     if threads != torch.get_num_threads():
         talk.say(f"using {threads} threads, as the run so far did")
         torch.set_num_threads(threads)
     for name, value in now.items():
-        if name != "threads" and checkpoint.machine.get(name) != value:
+        if name != "threads" and before.get(name) != value:
             talk.warn(
-                f"the run so far used {name} {checkpoint.machine.get(name)}, now it is {value}: "
+                f"the run so far used {name} {before.get(name)}, now it is {value}: "
                 "it goes on, but not bit for bit as it would have"
             )
 
@@ -360,6 +362,7 @@ def machine(recipe: Recipe, device: torch.device) -> dict[str, Any]:
         "device": "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
         "processor": platform.machine(),
         "precision": arithmetic(recipe.training, device),
+        "batch plan": PLAN,
     }
 
 

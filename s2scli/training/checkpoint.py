@@ -39,7 +39,7 @@ class Checkpoint:
         settings: the settings of the run that resuming must agree with.
         made_from: digests of the corpus, the tokenizer, and the model it began from, if any.
         progress: the counters.
-        machine: what bits depend on: threads, torch version, device.
+        machine: what bits depend on: threads, torch version, device, plan of the batches.
         weights: the model's, by name.
         optimizer: the optimizer's state, `weight number.name` to tensor.
         random_state: of torch's generators, by device, as bytes.

@@ -107,14 +107,8 @@ class TrainingBatches:
 
         It is that of the corpus as it was encoded; texts cut anew are padded somewhat more.
         """
-        wasted = [0, 0]
-        places = [0, 0]
-        for rows in self._plan.batches:
-            for side, lengths in enumerate((self.split.source_lengths, self.split.target_lengths)):
-                mine = lengths[rows].astype(np.int64) + 1
-                places[side] += len(rows) * int(mine.max())
-                wasted[side] += len(rows) * int(mine.max()) - int(mine.sum())
-        return wasted[0] / places[0], wasted[1] / places[1]
+        split, batches = self.split, self._plan.batches
+        return _padding(split.source_lengths, batches), _padding(split.target_lengths, batches)
 
     def epochs_done(self, progress: Progress) -> float:
         """Return the epochs finished, with the share of the current one."""
@@ -123,8 +117,9 @@ class TrainingBatches:
     def next(self, progress: Progress) -> tuple[list[Batch], Progress]:
         """Return the batches of the next update, and the counters after reading them."""
         plan = self._plan_of(progress.epoch).batches
-        end = min(progress.batch + self.settings.accumulate, len(plan))
-        numbers = range(progress.batch, end)
+        begin = min(progress.batch, len(plan) - 1)  # an older version may have counted further
+        end = min(begin + self.settings.accumulate, len(plan))
+        numbers = range(begin, end)
         batches = [self._read(plan[number], progress.epoch, number) for number in numbers]
         if end == len(plan):
             return batches, replace(progress, epoch=progress.epoch + 1, batch=0)
@@ -183,6 +178,14 @@ class TrainingBatches:
             epoch=epoch,
         )
         return EpochPlan(epoch, batches)
+
+
+def _padding(lengths: Lengths, batches: Sequence[Rows]) -> float:
+    """Return the share of places that hold no token, end tokens counted."""
+    rows = np.concatenate(batches)
+    sizes = np.array([len(batch) for batch in batches])
+    longest = np.maximum.reduceat(lengths[rows], np.cumsum(sizes) - sizes).astype(np.int64) + 1
+    return 1 - (int(lengths[rows].sum(dtype=np.int64)) + len(rows)) / int(sizes @ longest)
 
 
 def _seed(random: np.random.Generator) -> int:

@@ -232,3 +232,16 @@ def test_a_run_of_another_machine_goes_on_with_a_warning(
     result = run(workspace, "--max-steps", "5")
     assert result.exit_code == 0
     assert "now it is abacus: it goes on, but not bit for bit as it would have" in result.stderr
+
+
+def test_a_run_whose_batches_were_planned_otherwise_goes_on_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = prepare_toy(tmp_path / "workspace", 80)
+    with monkeypatch.context() as earlier:  # which wrote no number of its plan
+        earlier.setattr("s2scli.pipeline.train.machine", lambda recipe, device: {"threads": 1})
+        assert run(workspace, "-r", "tiny", "--max-steps", "2").exit_code == 0
+    result = run(workspace, "--max-steps", "3")
+    assert result.exit_code == 0
+    assert "the run so far used batch plan 1, now it is 2: it goes on, but " in result.stderr
+    assert "batch plan" not in run(workspace, "--max-steps", "4").stderr

@@ -53,7 +53,6 @@ def test_the_plan_is_a_function_of_seed_and_epoch(
     lengths = sides(corpus)
     batches = plan(lengths, max_tokens, seed, epoch)
     assert as_lists(plan(lengths, max_tokens, seed, epoch)) == as_lists(batches)
-    assert len(plan(lengths, max_tokens, seed, epoch + 1)) == len(batches)
 
 
 def realistic(rows: int) -> tuple[Lengths, Lengths]:
@@ -70,27 +69,57 @@ def padding(lengths: NDArray[np.int32], batches: list[Rows]) -> float:
     return 1 - (int(lengths.sum()) + len(lengths)) / places
 
 
-def test_little_is_padded() -> None:
-    source, target = realistic(20_000)
-    batches = plan((source, target), 4096)
-    assert padding(source, batches) < 0.03
-    assert padding(target, batches) < 0.12
-    unsorted = np.array_split(np.arange(20_000), len(batches))
+def fill(corpus: tuple[Lengths, Lengths], batches: list[Rows], max_tokens: int) -> float:
+    """The share of the budget that the longer sides take, padding counted."""
+    longest = np.maximum(*corpus) + 1
+    return float(np.mean([len(rows) * int(longest[rows].max()) for rows in batches]) / max_tokens)
+
+
+@pytest.mark.parametrize(
+    ("rows", "max_tokens", "least_fill", "most_padding"),
+    [(20_000, 4096, 0.88, 0.045), (20_000, 2048, 0.91, 0.03), (300_000, 4096, 0.95, 0.01)],
+)
+def test_batches_are_full_and_little_is_padded(
+    rows: int, max_tokens: int, least_fill: float, most_padding: float
+) -> None:
+    source, target = corpus = realistic(rows)
+    batches = plan(corpus, max_tokens)
+    assert fill(corpus, batches, max_tokens) > least_fill
+    assert padding(source, batches) < most_padding
+    assert padding(target, batches) < most_padding
+    unsorted = np.array_split(np.arange(rows), len(batches))
     assert padding(source, unsorted) > 0.5
     assert padding(target, unsorted) > 0.5
+
+
+def test_pairs_of_equal_lengths_are_not_padded_at_all() -> None:
+    random = np.random.default_rng(7)
+    source = random.integers(3, 5, 8000).astype(np.int32)
+    batches = plan((source, source + 2), 70)  # 11 or 10 pairs in each, and what is left of them
+    assert padding(source, batches) < 0.001
+    assert sum(len(rows) < 10 for rows in batches) <= 2
+
+
+def test_sides_that_have_nothing_to_do_with_each_other_are_both_heeded() -> None:
+    random = np.random.default_rng(8)
+    source, target = random.integers(1, 50, (2, 50_000)).astype(np.int32)
+    batches = plan((source, target), 2048)
+    assert padding(source, batches) < 0.04 and padding(target, batches) < 0.04
+    assert fill((source, target), batches, 2048) > 0.9
+
+
+def test_a_row_has_other_company_in_another_epoch() -> None:
+    lengths = realistic(5000)
+    companies = [
+        {frozenset(rows.tolist()) for rows in plan(lengths, 1000, epoch=epoch)} for epoch in (0, 1)
+    ]
+    assert len(companies[0] & companies[1]) < 0.1 * len(companies[0])
 
 
 def test_epochs_and_seeds_differ() -> None:
     lengths = realistic(500)
     orders = [as_lists(plan(lengths, 400, seed, epoch)) for seed in (1, 2) for epoch in (0, 1)]
     assert len({str(order) for order in orders}) == 4
-
-
-def test_batches_are_full() -> None:
-    source, target = realistic(20_000)
-    batches = plan((source, target), 4096)
-    used = [len(rows) * (max(source[rows].max(), target[rows].max()) + 1) for rows in batches]
-    assert np.mean(used) > 0.95 * 4096
 
 
 @pytest.mark.parametrize(("pair", "kept"), [((50, 1), True), ((1, 50), True), ((51, 1), False)])

@@ -64,6 +64,14 @@ def test_batches_depend_on_the_counters_alone(split: EncodedSplit) -> None:
     assert str(batches.next(Progress())) == str(other.next(Progress()))
 
 
+def test_a_place_past_the_end_of_a_shorter_plan_is_its_last_batch(split: EncodedSplit) -> None:
+    batches = TrainingBatches(split, training_settings())
+    last = batches.updates_per_epoch - 1
+    further = batches.next(Progress(epoch=0, batch=last + 3))
+    assert str(further) == str(batches.next(Progress(epoch=0, batch=last)))
+    assert (further[1].epoch, further[1].batch) == (1, 0)
+
+
 def test_epochs_done_counts_the_share_of_the_current_one(split: EncodedSplit) -> None:
     batches = TrainingBatches(split, training_settings())
     count = batches.updates_per_epoch
