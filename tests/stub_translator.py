@@ -21,6 +21,7 @@ class StubTranslator:
 
     max_source_tokens: int = 8
     has_attention: bool = True
+    is_latent: bool = False
     search_settings: SearchSettings = field(default_factory=SearchSettings)
     batches: list[list[str]] = field(default_factory=list)
 
@@ -30,6 +31,9 @@ class StubTranslator:
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())
+
+    def count_longer_side(self, source: str, target: str) -> int:
+        return max(self.count_tokens(source), self.count_tokens(target))
 
     def search(
         self, texts: Sequence[str], settings: SearchSettings, *, with_attention: bool = True
@@ -48,7 +52,8 @@ class StubTranslator:
             expected = (*source.upper().split(), "</s>")
             hits = tuple(a == b for a, b in zip(pieces, expected, strict=True))
             scores = tuple(float(np.log(0.5 if hit else 0.125)) for hit in hits)
-            one = TargetText(target, sum(scores), pieces, scores, None, hits)
+            unknown = sum("?" in word for word in pieces)
+            one = TargetText(target, sum(scores), pieces, scores, None, hits, unknown)
             found.append(Translation(source, (*source.split(), "</s>"), (one,)))
         return found
 

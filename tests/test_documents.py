@@ -18,6 +18,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "translate",
+    "score",
     "generate",
     "inspect",
 )

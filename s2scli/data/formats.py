@@ -111,7 +111,7 @@ def _sentence_rows(file: TextFile, limit: int) -> Iterator[Row | _BadLine]:
 
 
 def read_pair(text: str, *, one_column: bool) -> tuple[str, str]:
-    """Return source and target of a line that stands for itself; a blank one has neither.
+    """Return source and target of a line that stands for itself; one that is blank is both.
 
     Args:
         text: source TAB target, and nothing else.
@@ -121,13 +121,10 @@ def read_pair(text: str, *, one_column: bool) -> tuple[str, str]:
         BadLineError: another number of columns.
     """
     cells = text.split("\t")
-    if is_blank(text):
-        return "", ""
-    if one_column:
-        if len(cells) > 1:
-            fault = f"{len(cells)} columns, expected one: a sentence alone"
-            raise BadLineError("columns", fault)
+    if is_blank(text) or (one_column and len(cells) == 1):
         return text, text
+    if one_column:
+        raise BadLineError("columns", f"{len(cells)} columns, expected one: a sentence alone")
     if len(cells) == 1:
         raise BadLineError(
             "columns",
