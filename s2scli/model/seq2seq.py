@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from s2scli.errors import ConfigError
+from s2scli.model.layers.linear import Linear
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import (
     DecoderState,
@@ -52,7 +53,7 @@ class Seq2Seq(nn.Module):
             self.target.output_dim, memory_dim, self.connection.vector_dim, settings.attention
         )
         self._check_sight(settings)
-        self.output = nn.Linear(self.decoder.output_dim, target_vocab_size)
+        self.output = Linear(self.decoder.output_dim, target_vocab_size)
         self._tie(settings, joint)
 
     @property

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from s2scli.model.attention.memory import Attended, AttendedMemory, blend
+from s2scli.model.layers.linear import Linear
 from s2scli.settings import Settings, setting
 
 
@@ -28,9 +29,9 @@ class AdditiveAttention(nn.Module):
     def __init__(self, query_dim: int, memory_dim: int, attention_dim: int) -> None:
         super().__init__()
         self.output_dim = memory_dim
-        self.query = nn.Linear(query_dim, attention_dim, bias=False)
-        self.key = nn.Linear(memory_dim, attention_dim)
-        self.weight = nn.Linear(attention_dim, 1, bias=False)
+        self.query = Linear(query_dim, attention_dim, bias=False)
+        self.key = Linear(memory_dim, attention_dim)
+        self.weight = Linear(attention_dim, 1, bias=False)
 
     def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:
         """Make the keys of a memory [B, S, D], once for each sentence."""

@@ -5,6 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from s2scli.model.attention.memory import Attended, AttendedMemory, blend
+from s2scli.model.layers.linear import Linear
 from s2scli.settings import Settings, setting
 
 
@@ -26,7 +27,7 @@ class GeneralAttention(nn.Module):
     def __init__(self, query_dim: int, memory_dim: int) -> None:
         super().__init__()
         self.output_dim = memory_dim
-        self.key = nn.Linear(memory_dim, query_dim, bias=False)
+        self.key = Linear(memory_dim, query_dim, bias=False)
 
     def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:
         """Make the keys of a memory [B, S, D], once for each sentence."""

@@ -5,6 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from s2scli.model.attention.memory import Attended, AttendedMemory, blend
+from s2scli.model.layers.linear import Linear
 from s2scli.settings import Settings, setting
 
 
@@ -27,8 +28,8 @@ class ScaledDotAttention(nn.Module):
     def __init__(self, query_dim: int, memory_dim: int, attention_dim: int) -> None:
         super().__init__()
         self.output_dim = memory_dim
-        self.query = nn.Linear(query_dim, attention_dim, bias=False)
-        self.key = nn.Linear(memory_dim, attention_dim, bias=False)
+        self.query = Linear(query_dim, attention_dim, bias=False)
+        self.key = Linear(memory_dim, attention_dim, bias=False)
         self.scale = attention_dim**-0.5
 
     def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:

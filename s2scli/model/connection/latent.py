@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from s2scli.model.connection.summary import SUMMARIES, as_state, state_size
+from s2scli.model.layers.linear import Linear
 from s2scli.model.states import Connected, EncoderOutput, Gaussian, StateShape
 from s2scli.settings import Settings, setting
 
@@ -43,8 +44,8 @@ class LatentConnection(nn.Module):
         self.summarise, self.initial = SUMMARIES[settings.summary], initial
         self.code_dim = settings.latent_dim
         self.vector_dim = settings.latent_dim if settings.every_step else 0
-        self.posterior = nn.Linear(summary_dim, 2 * settings.latent_dim)
-        self.state = nn.Linear(settings.latent_dim, state_size(initial)) if initial.parts else None
+        self.posterior = Linear(summary_dim, 2 * settings.latent_dim)
+        self.state = Linear(settings.latent_dim, state_size(initial)) if initial.parts else None
 
     def forward(self, output: EncoderOutput) -> Connected:
         """Return what the decoder starts from, z = m + s e, e ~ N(0, 1), or z = m.

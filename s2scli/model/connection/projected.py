@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from s2scli.model.connection.summary import SUMMARIES, Summary, as_state, state_size
+from s2scli.model.layers.linear import Linear
 from s2scli.model.states import Connected, EncoderOutput, StateShape
 from s2scli.settings import Settings, setting
 
@@ -40,9 +41,9 @@ class ProjectedConnection(nn.Module):
         super().__init__()
         self.summarise, self.initial = summarise, initial
         self.vector_dim = initial.dim if every_step else 0
-        self.vector = nn.Linear(summary_dim, initial.dim) if every_step else None
+        self.vector = Linear(summary_dim, initial.dim) if every_step else None
         self.code_dim = self.vector_dim or summary_dim
-        self.state = nn.Linear(self.code_dim, state_size(initial)) if initial.parts else None
+        self.state = Linear(self.code_dim, state_size(initial)) if initial.parts else None
 
     def forward(self, output: EncoderOutput) -> Connected:
         """Return the decoder's first state, and the vector for every step if there is one."""

@@ -10,6 +10,7 @@ from s2scli.errors import ConfigError
 from s2scli.model.attention.memory import Attended, AttendedMemory
 from s2scli.model.decoder.settings import AttentionBuilder
 from s2scli.model.layers.dropout import Dropout
+from s2scli.model.layers.linear import Linear
 from s2scli.model.recurrence import (
     STATE_PARTS,
     Cell,
@@ -264,7 +265,7 @@ class TanhReadout(nn.Module):
 
     def __init__(self, input_dim: int, output_dim: int) -> None:
         super().__init__()
-        self.layer = nn.Linear(input_dim, output_dim)
+        self.layer = Linear(input_dim, output_dim)
 
     def forward(self, seen: Tensor) -> Tensor:
         """[N, T, input_dim] to [N, T, output_dim]."""
@@ -276,7 +277,7 @@ class MaxoutReadout(nn.Module):
 
     def __init__(self, input_dim: int, output_dim: int) -> None:
         super().__init__()
-        self.layer = nn.Linear(input_dim, 2 * output_dim)
+        self.layer = Linear(input_dim, 2 * output_dim)
 
     def forward(self, seen: Tensor) -> Tensor:
         """[N, T, input_dim] to [N, T, output_dim]."""
