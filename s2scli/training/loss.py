@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from s2scli.model.layers.linear import multiply
+
 ROWS_AT_ONCE = 512  # of logits; with 8,000 tokens 16 MB, and more rows were no quicker
 
 
@@ -65,13 +67,13 @@ class _OutputCrossEntropy(torch.autograd.Function):
         loss = hidden.new_zeros((), dtype=weight.dtype)
         for start in range(0, len(hidden), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
-            logits = F.linear(hidden[rows], weight, bias).to(weight.dtype)
+            logits = multiply(hidden[rows], weight, bias).to(weight.dtype)
             share, gradient = _smoothed_cross_entropy_(logits, target[rows, None], smoothing)
             loss += share
             if hidden_gradient is not None:
-                hidden_gradient[rows] = gradient @ weight
+                hidden_gradient[rows] = multiply(gradient, weight.t())
             if weight_gradient is not None:
-                weight_gradient += gradient.t() @ hidden[rows]
+                weight_gradient += multiply(gradient.t(), hidden[rows].t())
             if bias_gradient is not None:
                 bias_gradient += gradient.sum(0)
         ctx.gradients = (hidden_gradient, weight_gradient, bias_gradient)

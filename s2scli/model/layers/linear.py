@@ -21,6 +21,8 @@ class Linear(nn.Linear):
 
     def forward(self, values: Tensor) -> Tensor:
         """[..., input_dim] to [..., output_dim]."""
+        if not torch.is_grad_enabled():
+            return multiply(values, self.weight, self.bias)
         if not one_dnn_is_quicker(values, self.weight):
             return F.linear(values, self.weight, self.bias)
         product: Tensor = _OneDnnLinear.apply(  # type: ignore[no-untyped-call]
@@ -51,7 +53,7 @@ def multiply(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return left right^T + bias by the quicker library, without gradients.
 
     Args:
-        left: [M, K].
+        left: [..., K].
         right: [N, K].
         bias: [N], or None.
     """

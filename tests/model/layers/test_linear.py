@@ -1,40 +1,103 @@
+"""Products by oneDNN are those by PyTorch's usual library, and so are their gradients."""
+
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from s2scli.model.layers import linear
-from s2scli.model.layers.linear import Linear, make_linear, suits_onednn
+from s2scli.model.layers.linear import Linear, multiply, one_dnn_multiplies
+
+needs_one_dnn = pytest.mark.skipif(
+    not one_dnn_multiplies(), reason="this PyTorch has no products by oneDNN"
+)
+
+
+@pytest.fixture(params=[False, True])
+def by_one_dnn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Let either library multiply, whatever the processor."""
+    if request.param and not one_dnn_multiplies():
+        pytest.skip("this PyTorch has no products by oneDNN")
+    monkeypatch.setattr(linear, "_processor_wants_one_dnn", lambda: request.param)
+    return bool(request.param)
+
+
+def random(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("shape", [(0, 5), (1, 5), (7, 5), (2, 3, 5)])
-def test_every_way_says_the_same(bias: bool, shape: tuple[int, ...]) -> None:
-    torch.manual_seed(0)
-    layer, states = make_linear(5, 4, bias=bias), torch.randn(*shape)
-    expected = F.linear(states, layer.weight, layer.bias)
+@pytest.mark.parametrize("shape", [(7, 5), (2, 3, 5), (1, 1, 5)])
+def test_the_layer_and_its_gradients_are_those_of_torch(
+    shape: tuple[int, ...], bias: bool, by_one_dnn: bool
+) -> None:
+    layer = Linear(5, 11, bias=bias)
+    values, twin = (random(*shape).requires_grad_() for _ in range(2))
+    weight, offset = (
+        None if some is None else some.detach().clone().requires_grad_()
+        for some in (layer.weight, layer.bias)
+    )
+    assert weight is not None
+    scale = random(*shape[:-1], 11)
+    found, expected = layer(values), F.linear(twin, weight, offset)
+    assert (found.grad_fn.name() == "_OneDnnLinearBackward") == by_one_dnn
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    torch.autograd.backward((found * scale).sum())
+    torch.autograd.backward((expected * scale).sum())
+    torch.testing.assert_close(values.grad, twin.grad, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(layer.weight.grad, weight.grad, atol=1e-5, rtol=1e-5)
+    if offset is not None:
+        torch.testing.assert_close(layer.bias.grad, offset.grad, atol=1e-5, rtol=1e-5)
+
+
+def test_what_is_frozen_gets_no_gradient(by_one_dnn: bool) -> None:
+    layer = Linear(5, 3).requires_grad_(requires_grad=False)
+    values = random(4, 5).requires_grad_()
+    torch.autograd.backward(layer(values).sum())
+    assert values.grad is not None
+    assert layer.weight.grad is layer.bias.grad is None
+
+
+def test_products_take_transposed_matrices(by_one_dnn: bool) -> None:
+    left, right, bias = random(5, 7), random(5, 3), random(3)
+    expected = left.t() @ right + bias
+    torch.testing.assert_close(multiply(left.t(), right.t(), bias), expected)
+
+
+@needs_one_dnn
+def test_other_types_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "_processor_wants_one_dnn", lambda: True)
+    monkeypatch.setattr(linear, "_one_dnn", lambda *_: pytest.fail("asked oneDNN"))
+    layer = Linear(5, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert layer(random(4, 5)).dtype == torch.bfloat16
+    assert layer.double()(random(4, 5).double()).dtype == torch.float64
+    assert layer(random(0, 5).double()).shape == (0, 3)
+    assert Linear(5, 3)(random(0, 5)).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("processor", "capability", "wanted"),
+    [
+        ("vendor_id : AuthenticAMD", "AVX512", one_dnn_multiplies()),
+        ("vendor_id : GenuineIntel", "AVX512", False),
+        ("vendor_id : AuthenticAMD", "AVX2", False),
+    ],
+)
+def test_which_processor_wants_it(
+    processor: str, capability: str, wanted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpuinfo").write_text(processor)
+    monkeypatch.setattr(linear, "CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
+    assert linear._processor_wants_one_dnn.__wrapped__() == wanted
+
+
+def test_rows_that_do_not_stand_together(by_one_dnn: bool) -> None:
+    layer = Linear(5, 3)
+    apart = random(4, 10)[:, ::2]
     with torch.inference_mode():
-        torch.testing.assert_close(layer(states), expected)
-        apart = torch.cat([states, states], -1)[..., ::2]  # rows that do not stand together
         torch.testing.assert_close(layer(apart), F.linear(apart, layer.weight, layer.bias))
-
-
-def test_the_quick_way_is_for_float32_without_gradients() -> None:
-    states = torch.randn(2, 5)
-    assert not suits_onednn(states)
-    with torch.inference_mode():
-        assert suits_onednn(states) == torch.backends.mkldnn.is_available()
-        assert not suits_onednn(states.double())
-        assert not suits_onednn(states.to("meta"))
-        with torch.autocast("cpu", torch.bfloat16):
-            assert not suits_onednn(states)
-            assert Linear(5, 4)(states).dtype == torch.bfloat16
-    layer = Linear(5, 4)
-    torch.autograd.backward(layer(states).sum())
-    assert layer.weight.grad is not None
-
-
-def test_a_pytorch_without_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linear, "ONEDNN", None)
-    layer, states = Linear(5, 4), torch.randn(2, 5)
-    with torch.inference_mode():
-        torch.testing.assert_close(layer(states), F.linear(states, layer.weight, layer.bias))
