@@ -17,10 +17,11 @@ from typing import ParamSpec, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from s2scli.config import Recipe, load_recipe
 from s2scli.model.allocation import keep_freed_memory
+from s2scli.model.layers import linear
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.special_ids import PAD_ID
 from s2scli.training import loop
@@ -179,7 +180,7 @@ class Plain:
         self.done += updates
         return tokens
 
-    def _loss(self, number: int) -> torch.Tensor:
+    def _loss(self, number: int) -> Tensor:
         batch = self.batches[number]
         with self.autocast:
             logits = self.model(batch)  # [B, T, V]
@@ -192,10 +193,15 @@ class Plain:
 
 
 class MatrixProduct:
-    """The product of two square matrices: what the machine can do at most."""
+    """The product of two square matrices: what the machine can do at most.
 
-    def __init__(self, recipe: Recipe, corpus: Corpus, updates: int) -> None:
-        self.watch = Stopwatch()
+    Args:
+        recipe: its precision is that of the matrices.
+        multiply: makes the product.
+    """
+
+    def __init__(self, recipe: Recipe, multiply: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self.watch, self.multiply = Stopwatch(), multiply
         dtype = torch.bfloat16 if recipe.training.precision == "bfloat16" else torch.float32
         self.left, self.right = (torch.randn(SQUARE, SQUARE).to(dtype) for _ in range(2))
 
@@ -203,7 +209,7 @@ class MatrixProduct:
         """Multiply, five times for each update; return the operations."""
         times = 5 * updates
         for _ in range(times):
-            torch.matmul(self.left, self.right)
+            self.multiply(self.left, self.right)
         return times * 2 * SQUARE**3
 
 
@@ -235,9 +241,17 @@ def s2s(recipe: Recipe, corpus: Corpus, updates: int) -> Contender:
     return S2S(recipe, corpus, updates)
 
 
+def s2s_by_torch(recipe: Recipe, corpus: Corpus, updates: int) -> Contender:
+    """Return s2s with PyTorch's choice of library for its products, which is that of the peers."""
+    setattr(linear, "one_dnn_is_quicker", lambda left, right: False)  # noqa: B010
+    return s2s(recipe, corpus, updates)
+
+
 CONTENDERS: dict[str, Callable[[Recipe, Corpus, int], Contender]] = {
     "s2s": s2s,
-    "matrix product": MatrixProduct,
+    "s2s, torch's products": s2s_by_torch,
+    "torch's product": lambda recipe, corpus, updates: MatrixProduct(recipe, torch.matmul),
+    "s2s's product": lambda recipe, corpus, updates: MatrixProduct(recipe, linear.multiply),
     "marian": plain(Marian, tuned=False),
     "marian, tuned": plain(Marian, tuned=True),
     "nn.Transformer": plain(TorchTransformer, tuned=False),

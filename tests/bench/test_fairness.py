@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from s2scli.config import Recipe
+from s2scli.model.layers import linear
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.special_ids import PAD_ID
 from s2scli.training import loop
@@ -125,7 +126,8 @@ def peers(shape: str) -> list[str]:
     return found.get(shape, [])
 
 
-PAIRINGS = [(shape, peer) for shape in SHAPES for peer in ("s2s", *peers(shape))]
+OURS = ("s2s", "s2s, torch's products")
+PAIRINGS = [(shape, peer) for shape in SHAPES for peer in (*OURS, *peers(shape))]
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -138,6 +140,7 @@ def test_every_contender_learns_from_the_same_tokens(
         pytest.importorskip("transformers", reason="needs the extra bench")
     for owner, attribute in (  # put back afterwards what a contender times
         (loop, "batch_objective"),
+        (linear, "one_dnn_is_quicker"),
         (torch.autograd, "backward"),
         (nn.utils, "clip_grad_norm_"),
     ):
@@ -275,7 +278,7 @@ def test_turns_begin_at_another_one_each_time() -> None:
 
 @pytest.mark.slow
 def test_a_race_of_processes() -> None:
-    entry = Entry("matrix product", "transformer", "float32", 2)
+    entry = Entry("torch's product", "transformer", "float32", 2)
     outcomes = race({"a": entry, "b": entry}, Length(1, 1))
     assert {len(each.laps) for each in outcomes.values()} == {1}
     assert outcomes["a"].laps[0].amount == 5 * 2 * 2048**3

@@ -16,7 +16,7 @@ import pytest
 
 from tests.bench.contenders import Entry
 from tests.bench.race import (
-    MATRIX_PRODUCT,
+    PRODUCTS,
     against_the_machine,
     compare,
     describe,
@@ -46,20 +46,21 @@ def test_against_peers(shape: str, precision: str) -> None:
     own = {"s2s": shape, **EXTRA.get(shape, {})}
     contenders = {
         **{label: ("s2s", recipe) for label, recipe in own.items()},
-        **{name: (name, shape) for name in (*PEERS[shape], MATRIX_PRODUCT)},
+        "s2s, torch's products": ("s2s, torch's products", shape),
+        **{name: (name, shape) for name in (*PEERS[shape], *PRODUCTS)},
     }
     entries = {
         label: Entry(name, recipe, precision, length.total)
         for label, (name, recipe) in contenders.items()
     }
     outcomes = race(entries, length)
-    trained = {label: each for label, each in outcomes.items() if label != MATRIX_PRODUCT}
+    trained = {label: each for label, each in outcomes.items() if label not in PRODUCTS}
     table = {
         "table": f"{shape} {precision}",
         **setting(outcomes, length),
         **versions,
         **against_the_machine(shape, precision, length, outcomes),
-        **compare(trained, list(own)),
+        **compare(trained, [label for label in trained if label not in PEERS[shape]]),
         "contenders": {label: describe(outcome) for label, outcome in trained.items()},
     }
     print(json.dumps(table, indent=1))
