@@ -21,8 +21,12 @@ def make_segmenters(tokenizers: Tokenizers, settings: TrainingSettings) -> Segme
 def _segmenter(tokenizer: SentencePiece, settings: TrainingSettings) -> Resegment:
     alphas = {"bpe": settings.bpe_dropout, "unigram": settings.unigram_alpha}
     alpha = alphas.get(tokenizer.kind, 0.0)
+    if not alpha:
+        return as_they_are
+    resegment = tokenizer.resegmenter(alpha)
 
     def segment(rows: Sequence[TokenIds], seed: int) -> list[TokenIds]:
-        return [np.array(ids, np.int32) for ids in tokenizer.resegment(rows, seed, alpha)]
+        new = resegment([ids.tolist() for ids in rows], seed)
+        return [np.array(ids, np.int32) for ids in new]
 
-    return segment if alpha else as_they_are
+    return segment

@@ -14,6 +14,7 @@ from s2scli.manifest import plain_file_size
 from s2scli.normalization import Normalization, normalize
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from s2scli.tokenizer.escaping import escape, unescape
+from s2scli.tokenizer.resegmentation import CUTS, Pieces, Resegmenter
 from s2scli.tokenizer.settings import Kind
 
 SPACE = "\u2581"
@@ -62,6 +63,11 @@ class SentencePiece:
         return int(self._processor.vocab_size())
 
     @functools.cached_property
+    def vocabulary(self) -> list[str]:
+        """All pieces, as `piece` spells them, in the order of their ids."""
+        return [self.piece(id) for id in range(self.vocab_size)]
+
+    @functools.cached_property
     def byte_fallback(self) -> bool:
         """Whether characters without a piece are spelled in bytes."""
         return any(self._processor.is_byte(id) for id in range(self.vocab_size))
@@ -91,26 +97,22 @@ class SentencePiece:
         ids: list[list[int]] = self._processor.encode([escape(self.canonical(t)) for t in texts])
         return ids
 
-    def resegment(self, rows: Sequence[Iterable[int]], seed: int, alpha: float) -> list[list[int]]:
-        """Cut the texts of some ids into pieces anew, at random; the texts stay the same.
+    def resegmenter(self, alpha: float) -> Resegmenter:
+        """Return what cuts texts into pieces anew, at random; the texts stay the same.
+
+        Ids that are not spelled in characters, such as bytes and the unknown one, stay where they
+        are. Kinds char and word know one way to cut a text.
 
         Args:
-            rows: the ids of each text; a text with an unknown id keeps its ids, since they no
-                longer say how it was spelled.
-            seed: decides the outcome, with the rows and their order; below 2^32 - 1.
-            alpha: for bpe, the probability that a merge is left out, for good (BPE-dropout;
-                Provilkov et al. 2020, section 3, try again at the next one); for unigram, the
-                exponent of the probabilities that segmentations are drawn with, P(x)^alpha
-                (Kudo 2018, section 3.3).
+            alpha: for bpe, the probability that a merge is left out, for good (`BpeDropout`); for
+                unigram, the exponent of the probabilities that ways to cut a text are drawn with
+                (`UnigramSampling`).
         """
-        ids = [[int(id) for id in row] for row in rows]
-        texts = self._processor.decode(ids)
-        sentencepiece.set_random_generator_seed(seed)
-        # a list is encoded in a thread of its own, whose generator begins with that seed
-        sampled: list[list[int]] = self._processor.encode(
-            texts, enable_sampling=True, alpha=alpha, nbest_size=-1, num_threads=1
-        )
-        return [old if UNK_ID in old else new for old, new in zip(ids, sampled, strict=True)]
+        ids, processor = range(self.vocab_size), self._processor
+        kept = (processor.is_control, processor.is_unknown, processor.is_byte, processor.is_unused)
+        spellings = ["" if any(is_kept(id) for is_kept in kept) else self.piece(id) for id in ids]
+        pieces = Pieces(spellings, [processor.get_score(id) for id in ids])
+        return Resegmenter(pieces, CUTS[self.kind](pieces, alpha))
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of some ids; special ids stand for no text."""

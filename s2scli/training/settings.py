@@ -91,8 +91,9 @@ class TrainingSettings(Settings):
     )
     unigram_alpha: float = setting(
         0.0,
-        "Cut the training text anew each time, sampling in proportion to probability^alpha, where "
-        "the tokenizer is of kind unigram (Kudo 2018: 0.2, larger varies less); 0 is never.",
+        "Cut the training text anew each time, drawing from all ways to cut it in proportion to "
+        "probability^alpha, where the tokenizer is of kind unigram (Kudo 2018: 0.2, larger varies "
+        "less); 0 is never.",
         ge=0,
     )
     source_token_dropout: float = setting(

@@ -15,6 +15,7 @@ from s2scli.settings import Tree
 from s2scli.tokenizer.settings import Kind
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.epochs import as_they_are
+from tests.system.processes import finish, start
 from tests.tokenizer.samples import LINES, learn
 from tests.training.runs import training_settings
 
@@ -29,7 +30,7 @@ def test_each_kind_has_its_setting(kind: Kind, setting: str) -> None:
     segmenters = make_segmenters(tokenizers, training_settings(**{setting: 0.3}))
     rows = tokenizers.source.encode_many(REPEATED)
     new = segmenters.source([np.array(ids, np.int32) for ids in rows], 5)
-    assert [ids.tolist() for ids in new] == tokenizers.source.resegment(rows, 5, 0.3) != rows
+    assert [ids.tolist() for ids in new] == tokenizers.source.resegmenter(0.3)(rows, 5) != rows
     assert segmenters.target is as_they_are
 
 
@@ -87,5 +88,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     assert "text is cut anew each time, into 1." in said
     assert "cut anew" not in s2s(plain, *train, "9")
     s2s(stopped, *train, "4", *noisy)
-    s2s(stopped, "train", "--device", "cpu", "--max-steps", "9")  # of its own recipe
+    # of its own recipe, in another process
+    status, _, said = finish(start("train", "--device", "cpu", "--max-steps", 9, workspace=stopped))
+    assert status == 0, said
     assert weights(stopped) == weights(whole) != weights(plain)

@@ -1,7 +1,6 @@
 import functools
 import io
 import unicodedata
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -157,12 +156,12 @@ def test_a_missing_model_is_named(tmp_path: Path) -> None:
         load_sentencepiece(tmp_path / "joint.model", "bpe", "none")
 
 
-def foreign_model(lines: list[str], **options: Any) -> bytes:
+def foreign_model(lines: list[str], kind: Kind = "bpe", **options: Any) -> bytes:
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(lines),
         model_writer=model,
-        model_type="bpe",
+        model_type=kind,
         vocab_size=100,
         hard_vocab_limit=False,
         normalization_rule_name="identity",
@@ -192,54 +191,93 @@ def test_too_many_pieces_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 REPEATED = ["the cat sat on the mat"] * 50
+HAN = ["我们今天去公园", "今天天气很好", "我们很好", "公园里有猫和狗", "猫 和 狗"] * 20
+VARIED = [
+    *LINES[:3],
+    "  two  spaces ",
+    "thethethe mat on sat",
+    "cat 猫 <s> \u2581\t 12",
+    "",
+    "今天我们去公园里",
+]
 
 
 @pytest.mark.parametrize("kind", SUBWORDS)
 def test_resegmenting_keeps_the_text_and_the_alphabet(kind: Kind) -> None:
     tokenizer = with_bytes(kind)
-    texts = [*LINES[:3], "  two  spaces ", "猫 <s> ▁\t", ""]
-    new = tokenizer.resegment(tokenizer.encode_many(texts), 3, 0.3)
-    assert [tokenizer.decode(ids) for ids in new] == [tokenizer.canonical(text) for text in texts]
+    rows = tokenizer.encode_many(VARIED)
+    new = tokenizer.resegmenter(0.3)(rows, 3)
+    assert [tokenizer.decode(ids) for ids in new] == [tokenizer.canonical(text) for text in VARIED]
     assert not SPECIAL_IDS & {id for ids in new for id in ids}
-    assert new != tokenizer.encode_many(texts)
+    assert new != rows
+
+
+@pytest.mark.parametrize("lines", [LINES, HAN, [*LINES, *HAN, *LOOKALIKES]])
+@pytest.mark.parametrize("byte_fallback", [False, True])
+def test_at_its_limits_resegmenting_is_as_sentencepiece_encodes(
+    lines: list[str], byte_fallback: bool
+) -> None:
+    texts = [*VARIED, *lines, *LOOKALIKES, "abc" * 100]
+    limits: list[tuple[Kind, float, float]] = [("bpe", 1.0, 0.0), ("unigram", 0.0, 1e3)]
+    for kind, most, least in limits:
+        tokenizer = learn(kind, lines, byte_fallback=byte_fallback)
+        rows = tokenizer.encode_many(texts)
+        scattered = tokenizer.resegmenter(most)(rows, 1)
+        assert tokenizer.resegmenter(least)(scattered, 1) == rows != scattered, kind
+
+
+def test_bpe_without_merges_is_characters() -> None:
+    tokenizer = learn()
+    (row,) = tokenizer.resegmenter(1.0)(tokenizer.encode_many(["the cat"]), 1)
+    assert [tokenizer.piece(id) for id in row] == list("▁the▁cat")
 
 
 @pytest.mark.parametrize("kind", SUBWORDS)
 def test_resegmenting_depends_on_the_seed_alone(kind: Kind) -> None:
     tokenizer = learn(kind)
     rows = tokenizer.encode_many(REPEATED)
-    first = tokenizer.resegment(rows, 1, 0.2)
-    other = tokenizer.resegment(rows, 2, 0.2)
+    resegment = tokenizer.resegmenter(0.2)
+    first, other = resegment(rows, 1), resegment(rows, 2)
     assert first != other
-    tokenizer.resegment(rows[:7], 9, 0.5)  # what was done before leaves no trace
-    assert learn(kind).resegment(rows, 1, 0.2) == first
+    resegment(rows[:7], 9)  # what was done before leaves no trace
+    assert resegment(rows, 1) == learn(kind).resegmenter(0.2)(rows, 1) == first
     assert len({tuple(row) for row in first}) > 1, "rows of a batch differ among themselves"
-
-
-def test_bpe_dropout_leaves_merges_out_at_its_rate() -> None:
-    tokenizer = learn("bpe", ["xy"] * 20 + ["x", "y"], vocab_size=9)  # ▁ + x, then ▁x + y
-    rows = tokenizer.encode_many(["xy"] * 10_000)
-    assert tokenizer.resegment(rows, 1, 0.0) == rows
-    lengths = Counter(len(new) for new in tokenizer.resegment(rows, 1, 0.1))
-    shares = [lengths[length] / len(rows) for length in (1, 2, 3)]
-    assert shares == pytest.approx([0.9 * 0.9, 0.9 * 0.1, 0.1], abs=0.015)
-    assert {len(new) for new in tokenizer.resegment(rows, 1, 1.0)} == {3}
 
 
 def test_unigram_varies_less_the_larger_alpha_is() -> None:
     tokenizer = learn("unigram")
     rows = tokenizer.encode_many(REPEATED)
     kinds = [
-        len({tuple(new) for new in tokenizer.resegment(rows, 1, alpha)})
+        len({tuple(new) for new in tokenizer.resegmenter(alpha)(rows, 1)})
         for alpha in (0.05, 1.0, 100.0)
     ]
     assert kinds[0] > kinds[1] > kinds[2] == 1
 
 
 @pytest.mark.parametrize("kind", SUBWORDS)
-def test_a_text_with_an_unknown_id_keeps_its_ids(kind: Kind) -> None:
+def test_an_unknown_id_stays_where_it_is(kind: Kind) -> None:
     tokenizer = learn(kind)
     rows = tokenizer.encode_many(["the cat 猫 sat on the mat"] * 20)
-    assert UNK_ID in rows[0]
-    assert tokenizer.resegment(rows, 1, 0.9) == rows
-    assert tokenizer.resegment([], 1, 0.9) == []
+    new = tokenizer.resegmenter(0.3)(rows, 1)
+    assert new != rows
+    assert [tokenizer.decode(ids) for ids in new] == [tokenizer.decode(ids) for ids in rows]
+    assert {ids.count(UNK_ID) for ids in new} == {1}
+    assert tokenizer.resegmenter(0.3)([], 1) == []
+
+
+@pytest.mark.parametrize("kind", SUBWORDS)
+def test_resegmenting_keeps_the_text_of_symbols_that_users_defined(kind: Kind) -> None:
+    ids = {"pad_id": 0, "unk_id": 1, "bos_id": 2, "eos_id": 3}
+    model = foreign_model(LINES, kind, user_defined_symbols=["[a]", "the cat"], **ids)
+    tokenizer = SentencePiece(model, kind, "none")
+    rows = tokenizer.encode_many(["[a] sat on the cat[a]", "the cat[a]"])
+    for alpha in (0.0, 0.3, 1.0):
+        new = tokenizer.resegmenter(alpha)(rows, 1)
+        assert [tokenizer.decode(ids) for ids in new] == [tokenizer.decode(ids) for ids in rows]
+
+
+@pytest.mark.parametrize("kind", ["char", "word"])
+def test_the_other_kinds_know_one_way_to_cut(kind: Kind) -> None:
+    tokenizer = learn(kind)
+    rows = tokenizer.encode_many(LINES)
+    assert tokenizer.resegmenter(0.5)(rows, 1) == rows
