@@ -18,7 +18,7 @@ from s2scli.model.states import Gaussian
 from s2scli.pipeline.model_folder import load_model_folder
 from s2scli.pipeline.translation import TargetText
 from s2scli.pipeline.translator import target_text, token_ids
-from s2scli.search.beam import search_from
+from s2scli.search.loop import search_from
 from s2scli.search.settings import GenerateSettings, SearchSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.tokenizer.tokenizers import Tokenizers
@@ -95,10 +95,12 @@ class Writer:
     def write(self, codes: Tensor, search: SearchSettings) -> Iterator[TargetText]:
         """Yield the best sentence for each vector, [N, C]."""
         limit = search.max_length or self.recipe.training.max_length
-        for some in torch.split(codes, VECTORS_AT_ONCE):
+        for start in range(0, len(codes), VECTORS_AT_ONCE):
+            some = codes[start : start + VECTORS_AT_ONCE]
             longest = torch.full((len(some),), limit, device=self.device)
             state = self.model.start_from(some)
-            found = search_from(self.model, state, longest, search, with_attention=False)
+            keys = [(start + number,) for number in range(len(some))]
+            found = search_from(self.model, state, longest, search, keys, with_attention=False)
             for best, *_ in found:
                 yield target_text(best, self.tokenizers.target, 0)
 

@@ -11,6 +11,7 @@ from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.errors import CorpusError, S2SError
 from s2scli.pipeline.translation import TargetText, Translation
 from s2scli.scripts import is_unspaced
+from s2scli.search.ranking import normalise
 from s2scli.search.settings import SearchSettings
 
 if TYPE_CHECKING:
@@ -169,11 +170,15 @@ def _record(plan: _Plan, parts: Sequence[Translation | Failure], search: SearchS
     found = [part for part in parts if isinstance(part, Translation)]
     if not found:
         return Record(plan.line, "empty", None, plan.overlong)
-    whole = found[0] if len(found) == 1 else join_translations(found, search.length_penalty)
+    if len(found) > 1:
+        found = [join_translations(found, search.length_penalty, search.length_offset)]
+    whole = found[0]
     return Record(plan.line, "ok", whole, plan.overlong)
 
 
-def join_translations(parts: Sequence[Translation], length_penalty: float) -> Translation:
+def join_translations(
+    parts: Sequence[Translation], length_penalty: float, length_offset: float = 0.0
+) -> Translation:
     """Return the translations of the parts of one line as one, with one hypothesis.
 
     Its score is that of all its tokens; its attention sees, in each part, that part's source.
@@ -184,15 +189,23 @@ def join_translations(parts: Sequence[Translation], length_penalty: float) -> Tr
     if not all(part.hypotheses for part in parts):
         return Translation(source, pieces, (), unknown)
     bests = [part.hypotheses[0] for part in parts]
-    scores = tuple(score for best in bests for score in best.token_scores)
+    written = tuple(piece for best in bests for piece in best.pieces)
+    log_prob = sum(_log_prob(best, length_penalty, length_offset) for best in bests)
     whole = TargetText(
         text=join_text([best.text for best in bests]),
-        score=sum(scores) / len(scores) ** length_penalty,
-        pieces=tuple(piece for best in bests for piece in best.pieces),
-        token_scores=scores,
+        score=normalise(log_prob, len(written), length_penalty, length_offset),
+        pieces=written,
+        token_scores=tuple(score for best in bests for score in best.token_scores),
         attention=_block_diagonal([best.attention for best in bests]),
     )
     return Translation(source, pieces, (whole,), unknown, parts[0].attention_shape)
+
+
+def _log_prob(found: TargetText, length_penalty: float, length_offset: float) -> float:
+    """Return the log-probability of a hypothesis, of its score where that of tokens is unknown."""
+    if found.token_scores:
+        return sum(found.token_scores)
+    return found.score / normalise(1.0, len(found.pieces), length_penalty, length_offset)
 
 
 def join_text(parts: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ class TargetText:
 
     Attributes:
         text: the detokenised output; line separators in it are spaces.
-        score: the ranking score (sum of log-probabilities / length^length_penalty).
+        score: the ranking score (`search.ranking.normalise`).
         pieces: the target tokens with the end token, T of them.
         token_scores: the log-probability of each piece, [T].
         attention: attention weights of each map over the source's pieces, [T, A, S], or None

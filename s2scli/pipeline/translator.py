@@ -18,10 +18,10 @@ from s2scli.model.seq2seq import pick_device
 from s2scli.pipeline.model_folder import LoadedModel, load_model_folder
 from s2scli.pipeline.records import one_line
 from s2scli.pipeline.translation import TargetText, Translation
-from s2scli.search.beam import beam_search
 from s2scli.search.ensemble import Ensemble
 from s2scli.search.forced import force
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.loop import search
 from s2scli.search.model import Model
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import load_settings
@@ -128,7 +128,7 @@ class Translator:
         found: dict[int, tuple[Hypothesis, ...]] = {}
         for places in _batches(sources, settings.beam_size):
             source, lengths = make_source([sources[place] for place in places])
-            hypotheses = beam_search(
+            hypotheses = search(
                 self.model,
                 source.to(self.device),
                 lengths,
@@ -157,6 +157,7 @@ class Translator:
                 self.model,
                 batch.to(self.device),
                 self.search_settings.length_penalty,
+                self.search_settings.length_offset,
                 with_attention=with_attention,
             )
             found.update(zip(places, hypotheses, strict=True))

@@ -29,7 +29,12 @@ class ScoredPairs(Pairs, Protocol):
 
 @torch.inference_mode()
 def force(
-    model: Model[Encoded], batch: ScoredPairs, length_penalty: float, *, with_attention: bool = True
+    model: Model[Encoded],
+    batch: ScoredPairs,
+    length_penalty: float,
+    length_offset: float = 0.0,
+    *,
+    with_attention: bool = True,
 ) -> list[Hypothesis]:
     """Return each target of a batch with its scores and attention weights.
 
@@ -37,6 +42,7 @@ def force(
         model: in evaluation mode.
         batch: sources and targets.
         length_penalty: the exponent of the ranking score.
+        length_offset: what is added to lengths in it.
         with_attention: keep attention weights.
     """
     output = model(batch, with_attention=with_attention)
@@ -57,7 +63,7 @@ def force(
         hypotheses.append(
             Hypothesis(
                 tuple(batch.target_output[row, :length].tolist()),
-                float(normalise(scores.sum(), length, length_penalty)),
+                float(normalise(scores.sum(), length, length_penalty, length_offset)),
                 tuple(scores.tolist()),
                 None
                 if weights is None

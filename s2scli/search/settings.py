@@ -19,6 +19,13 @@ class SearchSettings(Settings):
         ge=0.0,
         le=10.0,
     )
+    length_offset: float = setting(
+        0.0,
+        "What is added to lengths in the ranking score, k of ((k + length) / (k + 1))^a; 5 is the "
+        "length penalty of GNMT (Wu et al. 2016, eq. 14).",
+        ge=0.0,
+        le=1000.0,
+    )
     max_length_ratio: float = setting(
         2.0,
         "Longest output, as a multiple of the source's tokens; 10 more are allowed.",
@@ -28,12 +35,61 @@ class SearchSettings(Settings):
     max_length: int | None = setting(
         None, "Longest output whatever the source, the end token counted.", "tokens", ge=1
     )
+    min_length: int = setting(
+        1, "Shortest output, the end token counted.", "tokens", ge=1, le=1_000_000
+    )
+    no_repeat_ngram: int = setting(
+        0,
+        "No so many tokens in a row come twice in one output (Paulus et al. 2018); 0 is no rule.",
+        "tokens",
+        ge=0,
+        le=1000,
+    )
+    sample: bool = setting(
+        False, "Draw outputs at random, n_best for each source, instead of looking for the best."
+    )
+    temperature: float = setting(
+        1.0,
+        "When drawing: probabilities are raised to 1 / temperature; less is closer to the most "
+        "probable token.",
+        gt=0.0,
+        le=100.0,
+    )
+    top_k: int = setting(
+        0, "When drawing: only so many of the most probable tokens; 0 is all.", "tokens", ge=0
+    )
+    top_p: float = setting(
+        1.0,
+        "When drawing: only the most probable tokens that have this much of the probability "
+        "together.",
+        "probability",
+        gt=0.0,
+        le=1.0,
+    )
+    min_p: float = setting(
+        0.0,
+        "When drawing: only tokens with this share of the best one's probability.",
+        ge=0.0,
+        le=1.0,
+    )
+    seed: int = setting(
+        1, "When drawing: the same seed draws the same outputs for a source.", ge=0, lt=2**63
+    )
 
     @model_validator(mode="after")
     def _beam_holds_n_best(self) -> Self:
-        if self.n_best > self.beam_size:
+        if self.n_best > self.beam_size and not self.sample:
             raise ValueError(
                 f"n_best {self.n_best} needs a beam_size of at least as many, not {self.beam_size}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _lengths_leave_room(self) -> Self:
+        if self.max_length is not None and self.min_length > self.max_length:
+            raise ValueError(
+                f"min_length {self.min_length} is more than max_length {self.max_length}; give a "
+                "smaller one"
             )
         return self
 

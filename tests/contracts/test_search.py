@@ -12,8 +12,8 @@ from s2scli.data.batch import make_batch, make_source
 from s2scli.errors import ConfigError
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.states import DecoderStep
-from s2scli.search.beam import beam_search, longest_allowed
 from s2scli.search.forced import force
+from s2scli.search.loop import longest_allowed, search
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
@@ -45,7 +45,7 @@ def test_a_beam_of_one_is_greedy(tree: Tree) -> None:
     model = make_model(tree)
     source, lengths = make_source(SOURCES)
     settings = SearchSettings(beam_size=1)
-    found = beam_search(model, source, lengths, settings)
+    found = search(model, source, lengths, settings)
     for row, longest in enumerate(longest_allowed(lengths, settings).tolist()):
         real = source[row, : lengths[row]].tolist()
         assert list(found[row][0].token_ids) == greedy(model, real, longest)
@@ -70,7 +70,7 @@ def test_a_wide_beam_is_exhaustive(tree: Tree, penalty: float) -> None:
     settings = SearchSettings(
         beam_size=len(outputs), n_best=5, length_penalty=penalty, max_length=longest
     )
-    found = beam_search(model, source, lengths, settings)[0]
+    found = search(model, source, lengths, settings)[0]
     assert [hypothesis.token_ids for hypothesis in found] == [each.token_ids for each in best]
     for mine, theirs in zip(found, best, strict=True):
         assert mine.score == pytest.approx(theirs.score, abs=1e-5)
@@ -80,10 +80,10 @@ def test_a_wide_beam_is_exhaustive(tree: Tree, penalty: float) -> None:
 @each_model
 def test_a_batch_equals_its_sentences(tree: Tree) -> None:
     model, settings = make_model(tree), SearchSettings(beam_size=4, n_best=3)
-    together = beam_search(model, *make_source(SOURCES), settings)
-    turned = beam_search(model, *make_source(SOURCES[::-1]), settings)[::-1]
+    together = search(model, *make_source(SOURCES), settings)
+    turned = search(model, *make_source(SOURCES[::-1]), settings)[::-1]
     for row, source in enumerate(SOURCES):
-        alone = beam_search(model, *make_source([source]), settings)[0]
+        alone = search(model, *make_source([source]), settings)[0]
         for others in (together[row], turned[row]):
             assert [h.token_ids for h in others] == [h.token_ids for h in alone]
             for mine, theirs in zip(others, alone, strict=True):
@@ -97,7 +97,7 @@ def test_scores_equal_forced_decoding(tree: Tree) -> None:
         SearchSettings(beam_size=3, n_best=3, length_penalty=0.7),
     )
     for source in SOURCES:
-        for found in beam_search(model, *make_source([source]), settings)[0]:
+        for found in search(model, *make_source([source]), settings)[0]:
             batch = make_batch([source], [ids(*found.token_ids[:-1])])
             forced = force(model, batch, settings.length_penalty)[0]
             assert found.score == pytest.approx(forced.score, abs=1e-4)
@@ -112,7 +112,7 @@ def test_scores_equal_forced_decoding(tree: Tree) -> None:
 
 def test_n_best_are_sorted_and_distinct() -> None:
     model = make_model(MODELS["gru-additive-after"])
-    for found in beam_search(model, *make_source(SOURCES), SearchSettings(beam_size=8, n_best=8)):
+    for found in search(model, *make_source(SOURCES), SearchSettings(beam_size=8, n_best=8)):
         scores = [hypothesis.score for hypothesis in found]
         assert scores == sorted(scores, reverse=True)
         assert len({hypothesis.token_ids for hypothesis in found}) == len(found)
@@ -123,7 +123,7 @@ def test_no_output_is_longer_than_allowed() -> None:
     with torch.no_grad():
         model.output.bias[EOS_ID] = -100.0
     settings = SearchSettings(beam_size=2, max_length_ratio=1.5)
-    found = beam_search(model, *make_source(SOURCES), settings)
+    found = search(model, *make_source(SOURCES), settings)
     assert [len(each[0].token_ids) for each in found] == [
         math.floor(1.5 * (len(source) + 1)) + 10 for source in SOURCES
     ]
@@ -165,5 +165,5 @@ class Counting:
 @pytest.mark.parametrize("beam_size", [1, 2, 5])
 def test_poor_endings_do_not_end_the_search(beam_size: int) -> None:
     settings = SearchSettings(beam_size=beam_size)
-    found = beam_search(cast(Seq2Seq, Counting()), *make_source(SOURCES), settings)
+    found = search(cast(Seq2Seq, Counting()), *make_source(SOURCES), settings)
     assert [best.token_ids for best, *_ in found] == [(4,) * 8 + (EOS_ID,)] * len(SOURCES)

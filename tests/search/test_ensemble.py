@@ -9,10 +9,10 @@ import torch
 
 from s2scli.data.batch import make_batch, make_source
 from s2scli.model.seq2seq import Seq2Seq
-from s2scli.search.beam import beam_search
 from s2scli.search.ensemble import Ensemble, mean_log_probs
 from s2scli.search.forced import force
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.loop import search
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 from tests.models import ids, make_model, model_tree, small_batch
@@ -31,8 +31,8 @@ def three_models(vocab_size: int = 11) -> list[Seq2Seq]:
     return [make_model(tree, vocab_size, seed) for seed, tree in enumerate(TREES)]
 
 
-def search(models: Sequence[Seq2Seq]) -> list[tuple[Hypothesis, ...]]:
-    return beam_search(Ensemble(models), *make_source(SOURCES), SETTINGS)
+def search_all(models: Sequence[Seq2Seq]) -> list[tuple[Hypothesis, ...]]:
+    return search(Ensemble(models), *make_source(SOURCES), SETTINGS)
 
 
 def assert_same(left: Sequence[Hypothesis], right: Sequence[Hypothesis], within: float) -> None:
@@ -60,8 +60,8 @@ def test_a_certain_token_outvotes_an_impossible_one() -> None:
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_model_with_itself_is_the_model(tree: dict[str, object], times: int) -> None:
     model = make_model(tree)
-    alone = beam_search(model, *make_source(SOURCES), SETTINGS)
-    for together, one in zip(search([model] * times), alone, strict=True):
+    alone = search(model, *make_source(SOURCES), SETTINGS)
+    for together, one in zip(search_all([model] * times), alone, strict=True):
         assert_same(together, one, 1e-5)
     forced = force(Ensemble([model] * times), small_batch(), 1.0)
     plain = force(model, small_batch(), 1.0)
@@ -70,31 +70,31 @@ def test_a_model_with_itself_is_the_model(tree: dict[str, object], times: int) -
 
 
 def test_the_order_of_the_models_changes_no_score() -> None:
-    expected = search(three_models())
+    expected = search_all(three_models())
     for models in itertools.permutations(three_models()):
-        for found, one in zip(search(models), expected, strict=True):
+        for found, one in zip(search_all(models), expected, strict=True):
             assert_same(found, one, 1e-6)
 
 
 def test_several_models_are_not_one_of_them() -> None:
     models = three_models()
-    alone = [beam_search(model, *make_source(SOURCES), SETTINGS) for model in models]
-    scores = [[one.score for one, *_ in found] for found in (search(models), *alone)]
+    alone = [search(model, *make_source(SOURCES), SETTINGS) for model in models]
+    scores = [[one.score for one, *_ in found] for found in (search_all(models), *alone)]
     assert all(scores[0] != pytest.approx(other, abs=1e-3) for other in scores[1:])
 
 
 def test_step_by_step_is_all_at_once() -> None:
     for source in SOURCES:
         ensemble = Ensemble(three_models())
-        for found in beam_search(ensemble, *make_source([source]), SETTINGS)[0]:
+        for found in search(ensemble, *make_source([source]), SETTINGS)[0]:
             forced = force(ensemble, make_batch([source], [ids(*found.token_ids[:-1])]), 1.0)
             assert_same([found], forced, 1e-5)
 
 
 def test_a_batch_equals_its_sentences() -> None:
-    together = search(three_models())
+    together = search_all(three_models())
     for row, source in enumerate(SOURCES):
-        alone = beam_search(Ensemble(three_models()), *make_source([source]), SETTINGS)[0]
+        alone = search(Ensemble(three_models()), *make_source([source]), SETTINGS)[0]
         assert_same(together[row], alone, 1e-5)
 
 
@@ -106,7 +106,7 @@ def test_a_wide_beam_is_exhaustive() -> None:
     batch = make_batch([ids(4, 5)] * len(bodies), [ids(*body) for body in bodies])
     best = sorted(force(ensemble, batch, 1.0), key=lambda one: -one.score)[:5]
     settings = SearchSettings(beam_size=len(bodies), n_best=5, max_length=longest)
-    assert_same(beam_search(ensemble, *make_source([ids(4, 5)]), settings)[0], best, 1e-5)
+    assert_same(search(ensemble, *make_source([ids(4, 5)]), settings)[0], best, 1e-5)
 
 
 def test_the_attention_is_the_first_models() -> None:
@@ -121,7 +121,7 @@ def test_the_attention_is_the_first_models() -> None:
     blind = Ensemble(models[::-1])
     assert blind.attention_shape is None
     assert force(blind, batch, 1.0)[0].attention_weights is None
-    assert search(models[::-1])[0][0].attention_weights is None
+    assert search_all(models[::-1])[0][0].attention_weights is None
 
 
 def test_attention_is_left_out_where_nobody_asks() -> None:

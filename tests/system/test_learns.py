@@ -19,7 +19,7 @@ from s2scli.data.batch import make_source
 from s2scli.model.combinations import Combination, every_combination
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.settings import ModelSettings
-from s2scli.search.beam import beam_search
+from s2scli.search.loop import search
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.special_ids import EOS_ID
@@ -93,7 +93,7 @@ def enumerate_all(symbols: int, longest: int) -> tuple[list[Ids], list[Ids]]:
 
 def exact_match(model: Seq2Seq, pairs: Pairs) -> float:
     source, lengths = make_source(pairs.sources)
-    found = beam_search(model.eval(), source, lengths, SearchSettings(beam_size=1))
+    found = search(model.eval(), source, lengths, SearchSettings(beam_size=1))
     right = [
         [token for token in best.token_ids if token != EOS_ID] == target.tolist()
         for (best, *_), target in zip(found, pairs.targets, strict=True)

@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 import torch
 
-from s2scli.search.choosing import alive, ended, expand
+from s2scli.search.beam import alive, ended, expand, largest
 from s2scli.special_ids import EOS_ID
 
 
@@ -22,9 +23,9 @@ def test_parts_those_that_end_from_those_that_live() -> None:
     log_probs = torch.full((1, 1, 6), -10.0)
     log_probs[0, 0, [5, EOS_ID, 4]] = torch.tensor([-1.0, -2.0, -3.0])
     candidates = expand(torch.zeros(1, 1), log_probs, 2)
-    assert ended(candidates, 2).tolist() == [[float("-inf"), -2.0, float("-inf"), float("-inf")]]
+    assert ended(candidates, 2).score.tolist() == [[float("-inf"), -2.0]]
     assert alive(candidates, 2).token.tolist() == [[5, 4]]
-    assert ended(candidates, 1).isfinite().sum() == 0  # ranked second, out of a beam of one
+    assert ended(candidates, 1).score.isfinite().sum() == 0  # ranked second, out of a beam of one
 
 
 def test_ties_fall_to_the_first() -> None:
@@ -32,3 +33,17 @@ def test_ties_fall_to_the_first() -> None:
     kept = alive(candidates, 4)
     order = [token for token in candidates.token[0].tolist() if token != EOS_ID]
     assert kept.token[0].tolist() == order[:4]
+
+
+@pytest.mark.parametrize("width", [1, 7, 63, 64, 640, 1000, 8191])
+@pytest.mark.parametrize("count", [1, 2, 10])
+def test_the_largest_by_blocks_are_the_largest(width: int, count: int) -> None:
+    torch.manual_seed(width)
+    values = torch.randn(3, width)
+    values[1] = float("-inf")
+    values[2, -1] = 9.0
+    found, places = largest(values, min(count, width))
+    expected = values.topk(min(count, width), dim=1)
+    assert found.equal(expected.values)
+    assert values.gather(1, places).equal(found)
+    assert places[::2].equal(expected.indices[::2])
