@@ -42,6 +42,12 @@ class MissingInputError(S2SError):
     exit_status = 66
 
 
+class MissingExtraError(S2SError):
+    """A package that only some commands need is not installed."""
+
+    exit_status = 69
+
+
 class DivergedError(S2SError):
     """Training met numbers that are not finite and could not recover."""
 

@@ -26,7 +26,7 @@ from s2scli.files import (
 MANIFEST = "manifest.json"
 FORMATS = {
     **{"corpus": 1, "tokenizer": 1, "encoded": 1},
-    **{"model": 1, "checkpoint": 1, "outputs": 1},
+    **{"model": 1, "checkpoint": 1, "outputs": 1, "ctranslate2": 1},
 }
 MAX_JSON_BYTES = 10_000_000
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")

@@ -15,7 +15,7 @@ import s2scli
 
 PACKAGE = Path(s2scli.__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py"))
-ROOMS = ("data", "tokenizer", "model", "search", "training", "metrics", "report")
+ROOMS = ("data", "tokenizer", "model", "search", "training", "metrics", "report", "export")
 FOUNDATIONS = (
     "settings",
     "workspace",
@@ -29,7 +29,10 @@ FOUNDATIONS = (
 # A part imports from its own layer's part and from the layers after it.
 LAYERS = (("__main__",), ("cli",), ("pipeline",), ("config",), ROOMS, FOUNDATIONS, ("errors",))
 LAYER_OF = {part: number for number, layer in enumerate(LAYERS) for part in layer}
-SIDEWAYS = {("search", "model"), ("training", "model"), ("training", "data")}
+SIDEWAYS = {
+    *{("search", "model"), ("training", "model"), ("training", "data")},
+    *{("export", "model"), ("export", "tokenizer")},
+}
 HEAVY = ("torch", "sentencepiece", "sacrebleu", "pyarrow")
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml"}
 UNSAFE_CALLS = {"eval", "exec", "__import__", "torch.load", "os.system", "os.popen"}

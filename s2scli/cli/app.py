@@ -14,6 +14,7 @@ from s2scli import __version__
 from s2scli.cli import (
     compare,
     evaluate,
+    export,
     generate,
     inspect,
     prepare,
@@ -116,6 +117,7 @@ app.command("evaluate")(evaluate.command)
 app.command("compare")(compare.command)
 app.command("translate")(translate.command)
 app.command("score")(score.command)
+app.command("export")(export.command)
 app.command("generate")(generate.command)
 app.add_typer(inspect.app, name="inspect")
 

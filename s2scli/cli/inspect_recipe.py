@@ -94,6 +94,7 @@ def _recipe_file(workspace: Workspace) -> Path | None:
 
 def _show_one(recipe: "Recipe", settings: bool, toml: bool, json: bool, talk: Talk) -> None:
     from s2scli.config import recipe_toml
+    from s2scli.export.ctranslate2 import say_obstacles
     from s2scli.pipeline.inspect import resolve_settings
 
     if toml:
@@ -102,7 +103,8 @@ def _show_one(recipe: "Recipe", settings: bool, toml: bool, json: bool, talk: Ta
     if json:
         talk.show_json(recipe.model_dump(mode="json"))
         return
-    for line in (recipe.name, recipe.description, recipe.paper, ""):
+    exports = f"exports to ctranslate2: {say_obstacles(recipe.model)}"
+    for line in (recipe.name, recipe.description, recipe.paper, exports, ""):
         talk.show(Text(visible(line), "bold" if line == recipe.name else ""))
     if settings:
         resolved = resolve_settings(recipe)

@@ -19,6 +19,7 @@ from s2scli.cli.options import (
 )
 from s2scli.data.stream import StreamSettings
 from s2scli.errors import UsageError
+from s2scli.export.settings import EngineSettings
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
@@ -89,6 +90,7 @@ def command(
     strict: Annotated[bool | None, flag(StreamSettings, "strict", "--strict")] = None,
     window: Annotated[int | None, flag(StreamSettings, "window")] = None,
     max_wait: Annotated[int | None, flag(StreamSettings, "max_wait")] = None,
+    engine: Annotated[str | None, flag(EngineSettings, "engine")] = None,
     device: DeviceOption = "auto",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     quiet: QuietOption = False,
@@ -102,8 +104,8 @@ def command(
     s2s translate --nbest 3 input.txt -o output.txt
     """
     from s2scli.data.lines import STDIN
+    from s2scli.pipeline.engine import Wish, load_translator
     from s2scli.pipeline.translate import (
-        load_model,
         require_attention,
         require_inputs,
         search_settings,
@@ -123,18 +125,24 @@ def command(
         StreamSettings,
         given(window=window, max_wait=max_wait, overlong=overlong, strict=strict),
     )
-    translator = load_model(Workspace(workspace), models or (), device)
+    asked = given(
+        beam_size=beam_size,
+        n_best=n_best,
+        length_penalty=length_penalty,
+        max_length_ratio=max_length_ratio,
+        max_length=max_length,
+    )
+    talk = Talk(quiet=quiet, verbose=verbose)
+    wish = Wish(
+        load_flags(EngineSettings, given(engine=engine)).engine,
+        ["--alignment"] * alignment,
+        ["--json, which shows the alignment"] * as_json,
+        asked,
+        device,
+    )
     with flag_errors():
-        search = search_settings(
-            translator,
-            given(
-                beam_size=beam_size,
-                n_best=n_best,
-                length_penalty=length_penalty,
-                max_length_ratio=max_length_ratio,
-                max_length=max_length,
-            ),
-        )
+        translator = load_translator(Workspace(workspace), models or (), wish, talk)
+        search = search_settings(translator, asked)
     shape = _record_format(as_json, n_best is not None, scores)
     if alignment:
         from s2scli.pipeline.records import aligned
@@ -142,7 +150,6 @@ def command(
         require_attention(translator)
         shape = aligned(shape, alignment_threshold)
     to = None if output == STDIN else output
-    talk = Talk(quiet=quiet, verbose=verbose)
     tally = translate(
         inputs,
         to,

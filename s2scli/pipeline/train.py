@@ -14,6 +14,7 @@ from s2scli.data.batching import PLAN
 from s2scli.data.encoded import open_encoded
 from s2scli.data.store import open_split
 from s2scli.errors import ConfigError, StorageError
+from s2scli.export.ctranslate2 import say_obstacles
 from s2scli.files import DELETED, remove_folder
 from s2scli.manifest import read_manifest
 from s2scli.model.allocation import keep_freed_memory
@@ -376,6 +377,8 @@ def _announce(session: Session, *, resumed: bool, talk: Talk) -> None:
         f"{batches.kept:,} pairs in {batches.updates_per_epoch} updates an epoch "
         f"(batches of {batches.batch_tokens} tokens)"
     )
+    if not resumed:
+        talk.say(f"exports to ctranslate2: {say_obstacles(session.recipe.model)}")
     if session.carried_over:
         say_carried_over(session.carried_over, talk)
     source, target = batches.padding

@@ -1,0 +1,101 @@
+"""`s2s export`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from s2scli.cli.compare import whole
+from s2scli.cli.options import (
+    DebugOption,
+    JsonOption,
+    ModelOption,
+    QuietOption,
+    VerboseOption,
+    WorkspaceOption,
+    flag,
+    given,
+    load_flags,
+)
+from s2scli.errors import UsageError
+from s2scli.export.settings import ExportSettings
+from s2scli.report.console import Talk
+from s2scli.report.tables import make_table
+from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
+
+if TYPE_CHECKING:
+    from s2scli.pipeline.agreement import Agreement
+
+
+def command(
+    to: Annotated[str | None, flag(ExportSettings, "to")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Where to write \\[default: beside the model, where s2s translate finds it].",
+        ),
+    ] = None,
+    quantization: Annotated[str | None, flag(ExportSettings, "quantization")] = None,
+    verify: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Translate pairs (source TAB reference) in PyTorch, and in CTranslate2 as "
+            "float32, as int8 and as asked for; show how they agree, and how fast they are.",
+        ),
+    ] = None,
+    lines: Annotated[int | None, flag(ExportSettings, "lines")] = None,
+    tolerance: Annotated[float | None, flag(ExportSettings, "tolerance")] = None,
+    model: ModelOption = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Export a Transformer to CTranslate2, with its tokenizer, for s2s translate and for others.
+
+    s2s export --quantization int8 --verify valid.tsv
+    """
+    from s2scli.pipeline.export import export
+
+    if verify is None:
+        for name in given(lines=lines, tolerance=tolerance):
+            raise UsageError(f"--{name} is for --verify: give that too")
+    settings = load_flags(
+        ExportSettings,
+        given(to=to, quantization=quantization, lines=lines, tolerance=tolerance),
+    )
+    talk = Talk(quiet=quiet, verbose=verbose)
+    report = export(Workspace(workspace).find_model(model), output, settings, verify, talk)
+    if json:
+        talk.show_json(asdict(report))
+        return
+    if report.agreements:
+        show_agreements(report.agreements, talk)
+        talk.say(f"on {report.lines:,} lines; BLEU and scores against their references")
+    talk.say(f"exported to {report.folder} ({report.bytes / 1e6:.1f} MB)")
+    talk.say(f"next: s2s translate -m {report.folder} < input.txt")
+
+
+def show_agreements(agreements: "Sequence[Agreement]", talk: Talk) -> None:
+    """Show one row for each engine."""
+    headings = ("engine", "same tokens", "score difference", "BLEU", "difference", "lines/s")
+    rows = [
+        (
+            one.engine,
+            f"{one.tokens:.2%}",
+            f"{one.score_difference:.2g}",
+            f"{one.bleu:.2f}",
+            f"{one.bleu_difference:+.2f}",
+            f"{one.lines_per_second:.1f}",
+        )
+        for one in agreements
+    ]
+    # wider than a narrow terminal rather than cut
+    talk.show(whole(make_table(headings, rows, numbers=headings[1:]), talk), soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Models for other programs to run: one file for each."""

@@ -1,0 +1,20 @@
+"""The package ctranslate2, which only exporting and exported models need."""
+
+from typing import Any
+
+from s2scli.errors import MissingExtraError
+
+
+def require_ctranslate2() -> Any:
+    """Return the package.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import ctranslate2
+    except ImportError as error:
+        raise MissingExtraError(
+            "CTranslate2 is not installed: pip install 's2scli[ctranslate2]'"
+        ) from error
+    return ctranslate2

@@ -1,0 +1,228 @@
+"""CTranslate2's `model.bin`, looked through before its library may read it (no torch here).
+
+The library takes shapes on trust: one that does not fit the others makes it read past the end of
+a table. So every name, type and shape in the file must be one that our own export could have
+written.
+"""
+
+import json
+import math
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from s2scli.errors import CheckpointError
+from s2scli.manifest import plain_file_size
+from s2scli.tokenizer.sentencepiece import SentencePiece
+from s2scli.tokenizer.tokenizers import Tokenizers
+
+MODEL, CONFIG = "model.bin", "config.json"
+SHARED, SOURCE, TARGET = (f"{name}_vocabulary.json" for name in ("shared", "source", "target"))
+MAX_VARIABLES, MAX_NAME_BYTES, MAX_VOCABULARY_BYTES = 10_000, 200, 64_000_000
+VERSION, REVISION, SPEC = 6, 7, "TransformerSpec"
+TYPES = ("f", "b", "h", "i", "e", "e")  # float32, int8, int16, int32, float16, bfloat16
+
+# D: width of the stack; M: of the memory; V: vocabulary; F: feed-forward width; P: places
+TENSORS = {
+    r"embeddings(_0)?/weight": ("V", "D"),
+    r"projection/weight": ("V", "D"),
+    r"position_encodings/encodings": ("P", "D"),
+    r"(layer_\d+/(self_attention|attention|ffn)/)?layer_norm/(gamma|beta)": ("D",),
+    r"layer_\d+/self_attention/linear_0/weight": ("3D", "D"),
+    r"layer_\d+/(self_attention/linear_1|attention/linear_[02])/weight": ("D", "D"),
+    r"layer_\d+/attention/linear_1/weight": ("2D", "M"),
+    r"layer_\d+/ffn/linear_0(_noact)?/weight": ("F", "D"),
+    r"layer_\d+/ffn/linear_1/weight": ("D", "F"),
+}
+SCALARS: dict[str, tuple[float, ...]] = {
+    r"activation": (0, 2, 3),
+    r"pre_norm|scale_embeddings": (0, 1),
+    r"alibi|alibi_use_positive_positions|scale_alibi|start_from_zero_embedding": (0,),
+    r"embeddings_merge|multi_query_attention": (0,),
+    r"alignment_heads": (1,),
+    r"alignment_layer": (-1,),
+    r"layer_\d+/self_attention/rotary_(dim|interleave)": (0,),
+    r"layer_\d+/self_attention/rotary_base": (10000,),
+}
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A tensor of the file: its shape, its type as `struct` has it, its value where it is one."""
+
+    shape: tuple[int, ...]
+    type: str
+    value: float | None
+
+
+def check_model(folder: Path, tokenizers: Tokenizers, places: int) -> None:
+    """Check that a folder holds a model for CTranslate2 that our export could have written.
+
+    Args:
+        folder: where.
+        tokenizers: whose pieces the vocabularies must be.
+        places: tokens that a source or target may have.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, or not what our export writes.
+    """
+    shared = (folder / SHARED).exists()
+    for name, tokenizer in ((SOURCE, tokenizers.source), (TARGET, tokenizers.target)):
+        _check_vocabulary(folder / (SHARED if shared else name), tokenizer)
+    plain_file_size(folder / CONFIG)
+    path = folder / MODEL
+    variables = read_variables(path)
+    try:
+        _check_stack(variables, "encoder", tokenizers.source.vocab_size, places)
+        _check_stack(variables, "decoder", tokenizers.target.vocab_size, places)
+        others = [name for name in variables if not name.startswith(("encoder/", "decoder/"))]
+        if others:
+            raise ValueError(f"{others[0]} is not known")
+    except (ValueError, KeyError) as error:
+        raise CheckpointError(f"{path}: not a model that s2s exported ({error!s:.200})") from error
+
+
+def read_variables(path: Path) -> dict[str, Variable]:
+    """Return what `model.bin` holds, by name, without reading the tensors.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    size = plain_file_size(path)
+    try:
+        with path.open("rb") as file:
+            if _read(file, "I") != VERSION or _read_name(file) != SPEC:
+                raise ValueError(f"expected version {VERSION} of a {SPEC}")
+            if _read(file, "I") != REVISION:
+                raise ValueError(f"expected revision {REVISION}")
+            variables = dict(_read_variable(file) for _ in range(_read_count(file)))
+            for _ in range(_read_count(file)):
+                alias, name = _read_name(file), _read_name(file)
+                variables[alias] = variables[name]
+                if f"{name}_scale" in variables:  # which the library shares too
+                    variables[f"{alias}_scale"] = variables[f"{name}_scale"]
+            if file.tell() != size:
+                raise ValueError(f"{size} bytes instead of {file.tell()}")
+    except (ValueError, KeyError, IndexError, struct.error, OSError) as error:
+        raise CheckpointError(f"{path}: damaged, not a model of CTranslate2 ({error})") from error
+    return variables
+
+
+def _read_variable(file: BinaryIO) -> tuple[str, Variable]:
+    name = _read_name(file)
+    shape = tuple(int(_read(file, "I")) for _ in range(int(_read(file, "B"))))
+    type = TYPES[int(_read(file, "B"))]
+    expected = math.prod(shape) * struct.calcsize(type)
+    if int(_read(file, "I")) != expected:
+        raise ValueError(f"{name} does not have the bytes of its shape")
+    if not shape:
+        return name, Variable(shape, type, _read(file, type))
+    file.seek(expected, 1)
+    return name, Variable(shape, type, None)
+
+
+def _read_count(file: BinaryIO) -> int:
+    count = int(_read(file, "I"))
+    if count > MAX_VARIABLES:
+        raise ValueError(f"{count} variables are too many")
+    return count
+
+
+def _read_name(file: BinaryIO) -> str:
+    length = int(_read(file, "H"))
+    if not 1 < length <= MAX_NAME_BYTES:
+        raise ValueError(f"a name of {length} bytes")
+    return file.read(length)[:-1].decode("ascii")
+
+
+def _read(file: BinaryIO, type: str) -> float:
+    (value,) = struct.unpack(f"<{type}", file.read(struct.calcsize(f"<{type}")))
+    return float(value) if type in "ef" else int(value)
+
+
+def _check_stack(
+    variables: Mapping[str, Variable], side: str, vocab_size: int, places: int
+) -> None:
+    """Check all variables of one side of the model.
+
+    Raises:
+        ValueError: one does not fit.
+        KeyError: one is missing.
+    """
+    own = {
+        name.partition("/")[2]: variable
+        for name, variable in variables.items()
+        if name.startswith(f"{side}/")
+    }
+    width = own["embeddings_0/weight" if side == "encoder" else "embeddings/weight"].shape[1]
+    sizes = {
+        **{"D": width, "2D": 2 * width, "3D": 3 * width, "V": vocab_size, "P": places},
+        "M": variables["encoder/embeddings_0/weight"].shape[1],
+        "F": own["layer_0/ffn/linear_0/weight"].shape[0],
+    }
+    heads = own["num_heads"].value
+    if not heads or heads < 1 or width % heads:
+        raise ValueError(f"{side}/num_heads is {heads}, of {width} units")
+    if "layer_0/self_attention/rotary_dim" in own and width / heads % 2:
+        raise ValueError(f"{side} turns pairs of units, of {width} units in {heads} heads")
+    for name, variable in own.items():
+        _check_variable(f"{side}/{name}", variable, _expected(name, own, sizes))
+        if variable.shape and not _fits_type(name, variable, own):
+            raise ValueError(f"{side}/{name} is of a type without a scale")
+    layers = {int(found[1]) for name in own if (found := re.match(r"layer_(\d+)/", name))}
+    if layers != set(range(len(layers))):
+        raise ValueError(f"{side} has the layers {sorted(layers)!s:.80}")
+
+
+def _fits_type(name: str, variable: Variable, own: Mapping[str, Variable]) -> bool:
+    """Whether a tensor is of floating point, or a quantised weight with its scale."""
+    whole = variable.type in "bh" and name.endswith("/weight")
+    return variable.type in "fe" or (whole and f"{name}_scale" in own)
+
+
+def _expected(
+    name: str, own: Mapping[str, Variable], sizes: Mapping[str, int]
+) -> tuple[tuple[tuple[int, ...], ...], tuple[float, ...]]:
+    """Return the shapes a variable may have, and the values, none where they are free."""
+    for pattern, shape in TENSORS.items():
+        if re.fullmatch(pattern, name):
+            return (tuple(sizes[size] for size in shape),), ()
+    for pattern, values in SCALARS.items():
+        if re.fullmatch(pattern, name):
+            return ((),), values
+    if name == "num_heads":
+        return ((),), ()
+    stem, _, last = name.rpartition("/")
+    if last == "bias":
+        return (own[f"{stem}/weight"].shape[:1],), ()
+    if last == "weight_scale":  # int16 has one for the whole
+        return (own[f"{stem}/weight"].shape[:1], ()), ()
+    raise ValueError(f"{name} is not known")
+
+
+def _check_variable(
+    name: str,
+    variable: Variable,
+    expected: tuple[tuple[tuple[int, ...], ...], tuple[float, ...]],
+) -> None:
+    shapes, values = expected
+    if variable.shape not in shapes:
+        raise ValueError(f"{name} has the shape {variable.shape}, not {shapes[0]}")
+    if values and variable.value not in values:
+        raise ValueError(f"{name} is {variable.value}")
+
+
+def _check_vocabulary(path: Path, tokenizer: SentencePiece) -> None:
+    """Check that a vocabulary is a tokenizer's, piece by piece."""
+    size = plain_file_size(path)
+    if size > MAX_VOCABULARY_BYTES:
+        raise CheckpointError(f"{path}: {size} bytes is too large (limit {MAX_VOCABULARY_BYTES})")
+    try:
+        words = json.loads(path.read_bytes())
+    except (ValueError, RecursionError, OSError) as error:
+        raise CheckpointError(f"{path}: damaged JSON ({error})") from error
+    if words != tokenizer.vocabulary:
+        raise CheckpointError(f"{path}: not the pieces of the tokenizer beside it")

@@ -1,0 +1,151 @@
+"""`s2s export`: a model folder becomes a folder that another program can run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from s2scli.config import recipe_toml
+from s2scli.errors import CheckpointError, LockedError, MissingInputError
+from s2scli.export.ctranslate2 import require_exportable, write_ctranslate2
+from s2scli.export.extra import require_ctranslate2
+from s2scli.export.settings import ExportSettings
+from s2scli.manifest import new_folder, read_manifest
+from s2scli.pipeline.agreement import Agreement, compare_exports, read_pairs
+from s2scli.pipeline.engine import folder_beside
+from s2scli.pipeline.exported import KIND, ExportFacts, longest_allowed
+from s2scli.pipeline.model_folder import CARD, RECIPE, LoadedModel, load_model_folder
+from s2scli.pipeline.translator import Translator
+from s2scli.report.console import Talk
+
+LEAST_PLACES = 1024
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was exported.
+
+    Attributes:
+        folder: where it is.
+        quantization: of the weights.
+        bytes: of its files.
+        lines: how many were tried; 0 if none.
+        agreements: what was found out with them.
+    """
+
+    folder: str
+    quantization: str
+    bytes: int
+    lines: int
+    agreements: Sequence[Agreement]
+
+
+def export(
+    model: Path, output: Path | None, settings: ExportSettings, verify: Path | None, talk: Talk
+) -> ExportReport:
+    """Export a model folder; if it is to be verified, only what holds is written.
+
+    Args:
+        model: the model folder.
+        output: where to; None is beside the model, where `s2s translate` finds it.
+        settings: to what, and how.
+        verify: a file of pairs to try it with.
+        talk: says what is found.
+
+    Raises:
+        MissingExtraError: CTranslate2 is not installed.
+        ConfigError: CTranslate2 cannot run such a model.
+        LockedError: there is something else where it would be written.
+        CheckpointError: the model is damaged, or the export does not hold.
+        MissingInputError: there is no model, or no file to verify with.
+        CorpusError: there is nothing in the file to verify with.
+        StorageError: the disk is full or writing failed.
+    """
+    require_ctranslate2()
+    folder = output or folder_beside(model)
+    _require_room(folder)
+    found = load_model_folder(model, torch.device("cpu"))
+    require_exportable(found.recipe.model)
+    facts = export_facts(found, settings)
+    lines, agreements = _verify(found, facts, settings, verify, talk) if verify else (0, [])
+    _write(folder, found, facts, settings)
+    size = sum(record.bytes for record in read_manifest(folder, KIND).files.values())
+    return ExportReport(str(folder), settings.quantization, size, lines, agreements)
+
+
+def export_facts(model: LoadedModel, settings: ExportSettings) -> ExportFacts:
+    """Return what the manifest of an export says."""
+    most = model.recipe.training.max_length
+    return ExportFacts(
+        name=model.recipe.name,
+        quantization=settings.quantization,
+        max_source_tokens=most,
+        places=max(LEAST_PLACES, most + 1, longest_allowed(most, model.recipe.search)),
+        search=model.recipe.search,
+    )
+
+
+def _require_room(folder: Path) -> None:
+    """Check that an export may be written here: nothing is, or an older one.
+
+    Raises:
+        LockedError: something else is.
+    """
+    if not folder.exists():
+        return
+    try:
+        read_manifest(folder, KIND)
+    except (CheckpointError, MissingInputError, NotADirectoryError) as error:
+        raise LockedError(
+            f"{folder}: is there already and no export of s2s; choose another place with -o, or "
+            "remove it"
+        ) from error
+
+
+def _verify(
+    model: LoadedModel, facts: ExportFacts, settings: ExportSettings, path: Path, talk: Talk
+) -> tuple[int, list[Agreement]]:
+    """Return how many lines were tried, and how each engine did."""
+    translator = Translator(model.recipe, model.model, model.tokenizers, torch.device("cpu"))
+    pairs = read_pairs(path, settings.lines, translator)
+    agreements = []
+    for agreement in compare_exports(model, translator, facts, pairs, settings):
+        talk.detail(f"{agreement.engine}: {agreement.lines_per_second:.1f} lines/s")
+        agreements.append(agreement)
+    return len(pairs), agreements
+
+
+def _write(folder: Path, model: LoadedModel, facts: ExportFacts, settings: ExportSettings) -> None:
+    made_from = {"model": model.manifest.digest, "tokenizer": model.tokenizers.digest}
+    with new_folder(
+        folder, KIND, settings=facts.model_dump(mode="json"), made_from=made_from
+    ) as temporary:
+        weights = model.model.state_dict()
+        write_ctranslate2(
+            temporary,
+            model.recipe.model,
+            weights,
+            model.tokenizers,
+            facts.places,
+            settings.quantization,
+        )
+        model.tokenizers.write(temporary)
+        (temporary / RECIPE).write_text(recipe_toml(model.recipe), encoding="utf-8", newline="\n")
+        (temporary / CARD).write_text(export_card(facts), encoding="utf-8", newline="\n")
+
+
+def export_card(facts: ExportFacts) -> str:
+    """Return what a reader of the folder should know."""
+    lines = [
+        f"# {facts.name}, for CTranslate2",
+        "",
+        f"- weights: {'float32' if facts.quantization == 'none' else facts.quantization}",
+        f"- sources of up to {facts.max_source_tokens:,} tokens",
+        "",
+        "Use it: `s2s translate -m FOLDER < input.txt`, or `ctranslate2.Translator(FOLDER)` with",
+        "the pieces of the tokenizer beside it. The pieces and the weights can hold strings that",
+        "were frequent in the training text.",
+        "",
+    ]
+    return "\n".join(lines)
