@@ -155,3 +155,36 @@ def test_dot_refuses_different_widths() -> None:
 
 def test_none_builds_nothing() -> None:
     NoAttentionSettings().build(8, 6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_additive_scores_have_the_gradients_of_plain_layers(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    attention = AdditiveAttention(WIDTH, WIDTH, 6).double()
+    query, keys = (
+        torch.randn(SENTENCES, size, WIDTH).double().requires_grad_() for size in (STEPS, LENGTH)
+    )
+    scale = torch.randn(SENTENCES, STEPS, LENGTH).double()
+
+    def gradients(scores: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        wanted = (
+            query,
+            keys,
+            attention.query.weight,
+            attention.key.weight,
+            attention.weight.weight,
+        )
+        return torch.autograd.grad((scores * scale).sum(), wanted)
+
+    hidden = torch.tanh(attention.query(query)[:, :, None] + attention.key(keys)[:, None])
+    expected = gradients(attention.weight(hidden).squeeze(-1))
+    if dtype == torch.float64:
+        found, near = gradients(attention.score(query, attention.key(keys))), 1e-10
+    else:
+        attention, near = attention.float(), 0.05
+        query, keys = (some.detach().float().requires_grad_() for some in (query, keys))
+        with torch.autocast("cpu", dtype=dtype):
+            scores = attention.score(query, attention.key(keys))
+        found = gradients(scores)
+    for mine, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine.double(), theirs, rtol=near, atol=near)

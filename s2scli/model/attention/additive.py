@@ -1,6 +1,6 @@
 """Additive attention: a small network scores each pair."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,27 @@ class AdditiveAttention(nn.Module):
         All pairs are in memory at once, [B, Q, S, K]: with `attend = "after"`, where one call
         scores the whole target, much more than any other part of the model takes.
         """
-        hidden = torch.tanh(self.query(query)[:, :, None] + keys[:, None])  # [B, Q, S, K]
-        scores: Tensor = self.weight(hidden)
-        return scores.squeeze(-1)
+        scores: Tensor = _AdditiveScores.apply(  # type: ignore[no-untyped-call]
+            self.query(query), keys, self.weight.weight[0].to(keys.dtype)
+        )
+        return scores
+
+
+class _AdditiveScores(torch.autograd.Function):
+    """v . tanh(q_i + k_j) for all pairs, in one place of [B, Q, S, K] forward and backward."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, keys: Tensor, weight: Tensor) -> Tensor:
+        """[B, Q, K], [B, S, K] and [K] to [B, Q, S]."""
+        hidden = (query[:, :, None] + keys[:, None]).tanh_()
+        ctx.hidden, ctx.weight = hidden, weight
+        return hidden @ weight
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return v (1 - h_ij^2) summed over j and over i, and h_ij summed over both."""
+        hidden, weight = ctx.hidden, ctx.weight
+        del ctx.hidden  # it is written over, so once only
+        for_weight = gradient.flatten() @ hidden.flatten(0, 2)
+        slopes = hidden.square_().neg_().add_(1).mul_(gradient[..., None])
+        return slopes.sum(2) * weight, slopes.sum(1) * weight, for_weight
