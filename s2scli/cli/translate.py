@@ -112,13 +112,7 @@ def command(
         translate,
     )
 
-    if scores and (as_json or n_best is not None):
-        given_too = "--json" if as_json else "--nbest"
-        raise UsageError(f"{given_too} shows the scores already: leave --scores out")
-    if alignment and as_json:
-        raise UsageError("--json shows the alignment already: leave --alignment out")
-    if alignment_threshold is not None and not alignment:
-        raise UsageError("--alignment-threshold is for --alignment: give that too")
+    _refuse_unused(scores, as_json, n_best is not None, alignment, alignment_threshold)
     inputs = files or [STDIN]
     require_inputs(inputs, 'to translate a sentence: echo "..." | s2s translate')
     stream = load_flags(
@@ -162,6 +156,19 @@ def command(
     )
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
+
+
+def _refuse_unused(
+    scores: bool, as_json: bool, n_best: bool, alignment: bool, threshold: float | None
+) -> None:
+    """Refuse a flag that would change nothing."""
+    if scores and (as_json or n_best):
+        given_too = "--json" if as_json else "--nbest"
+        raise UsageError(f"{given_too} shows the scores already: leave --scores out")
+    if alignment and as_json:
+        raise UsageError("--json shows the alignment already: leave --alignment out")
+    if threshold is not None and not alignment:
+        raise UsageError("--alignment-threshold is for --alignment: give that too")
 
 
 def _record_format(as_json: bool, n_best: bool, scores: bool) -> "RecordFormat":

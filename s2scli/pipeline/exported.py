@@ -33,7 +33,7 @@ from s2scli.tokenizer.tokenizers import Tokenizers
 
 KIND = "ctranslate2"
 BATCH_TOKENS = 4096  # of sources
-SEARCHED = ("beam_size", "n_best", "length_penalty", "max_length_ratio", "max_length", "min_length")
+SEARCHED = ("beam_size", "n_best", "length_penalty", "max_length_ratio", "max_length")
 
 
 class ExportFacts(Settings):
@@ -182,14 +182,13 @@ class ExportedTranslator:
         self, sources: Sequence[list[str]], length: int, settings: SearchSettings
     ) -> Sequence[Any]:
         """Begin to search translations of sources of one length; the results are to come."""
-        longest = longest_allowed(length, settings)
         results: Sequence[Any] = self.engine.translate_batch(
             sources,
             beam_size=settings.beam_size,
             num_hypotheses=settings.beam_size,  # among them one that ends, where the best is cut
             length_penalty=settings.length_penalty,
-            min_decoding_length=min(settings.min_length - 1, longest),  # without the end token
-            max_decoding_length=longest,
+            min_decoding_length=0,
+            max_decoding_length=longest_allowed(length, settings),
             max_input_length=0,
             suppress_sequences=[[self._target_words[id]] for id in (PAD_ID, BOS_ID)],
             return_scores=True,

@@ -78,11 +78,7 @@ def test_given_targets_have_the_same_scores(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", VARIETIES)
 def test_the_same_outputs_are_found(name: str, tmp_path: Path) -> None:
     ours, theirs = both(tmp_path, name)
-    for search in (
-        SearchSettings(beam_size=1),
-        SearchSettings(beam_size=1, max_length=3),
-        SearchSettings(beam_size=1, min_length=4),
-    ):
+    for search in (SearchSettings(beam_size=1), SearchSettings(beam_size=1, max_length=3)):
         found = theirs.search(TEXTS, search)
         for one, other in zip(ours.search(TEXTS, search), found, strict=True):
             assert_same(one, other)

@@ -1,0 +1,453 @@
+"""`s2s export`, and `s2s translate --engine`, by tiny Transformers."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from s2scli.cli.app import app
+from s2scli.config import load_recipe
+from s2scli.manifest import encode_json, read_manifest
+from s2scli.pipeline.engine import folder_beside
+from s2scli.pipeline.model_folder import build_model, write_model_folder
+from s2scli.special_ids import BOS_ID, PAD_ID
+from s2scli.training.checkpoint import model_weights
+from tests.folders import letters_of
+
+pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
+
+SMALL = (
+    *(f"model.{side}.embedding_dim=16" for side in ("source", "target")),
+    *(f"model.{side}.model_dim=16" for side in ("encoder", "decoder")),
+    *(f"model.{side}.ffn_dim=16" for side in ("encoder", "decoder")),
+    "training.max_length=20",
+)
+LINES = ["a bad cab", "", "face", "hi jig", "abc abc abc abc abc abc abc abc", "j"]
+TEXT = "".join(f"{line}\n" for line in LINES)
+
+
+def write(folder: Path, seed: int = 1) -> Path:
+    """Write a model that gives tokens that are never written no share of the probability."""
+    recipe, tokenizers = load_recipe("transformer-tiny", SMALL), letters_of(["abcdefgh ij"])
+    torch.manual_seed(seed)
+    model = build_model(recipe, tokenizers)
+    with torch.no_grad():
+        model.output.bias[[PAD_ID, BOS_ID]] = -1e4
+        model.output.weight.mul_(3.0)
+    write_model_folder(folder, recipe, model_weights(model), tokenizers, {})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with its export beside it."""
+    folder = write(tmp_path_factory.mktemp("exported") / "model")
+    result = run("export", "-m", str(folder))
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def model(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copytree(folder_beside(whole), tmp_path / "model-ctranslate2")
+    return shutil.copytree(whole, tmp_path / "model")
+
+
+def run(*words: str, given: str = "") -> Result:
+    return CliRunner().invoke(app, list(words), input=given)
+
+
+def translate(model: Path, *flags: str, given: str = TEXT) -> Result:
+    words = ("-m", str(model), "--device", "cpu", "--max-length", "6")
+    return run("translate", *words, *flags, given=given)
+
+
+def lines(result: Result) -> list[str]:
+    assert result.exit_code == 0, result.output
+    return result.stdout.splitlines()
+
+
+def seal(folder: Path, change: Callable[[dict[str, Any]], object] = lambda manifest: None) -> None:
+    """Make the manifest agree with the files and with a change of it, as an attacker would."""
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+    manifest.pop("digest")
+    for name, record in manifest["files"].items():
+        content = (folder / name).read_bytes()
+        record |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    change(manifest)
+    digest = hashlib.sha256(encode_json(manifest)).hexdigest()
+    (folder / "manifest.json").write_bytes(encode_json({**manifest, "digest": digest}))
+
+
+def test_an_export_says_what_it_was_made_from_and_can_be_copied(whole: Path) -> None:
+    manifest = read_manifest(folder_beside(whole), "ctranslate2")
+    assert manifest.made_from["model"] == read_manifest(whole, "model").digest
+    assert manifest.settings["max_source_tokens"] == 20
+    assert {"model.bin", "config.json", "tokenizer.json", "recipe.toml"} <= manifest.files.keys()
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [("--beam-size", "1"), ("--beam-size", "1", "--scores"), ("--beam-size", "1", "--nbest", "1")],
+)
+def test_both_engines_write_the_same(whole: Path, flags: tuple[str, ...]) -> None:
+    theirs = translate(whole, *flags, "--engine", "ctranslate2")
+    ours = translate(whole, *flags, "--engine", "pytorch")
+    assert lines(theirs) == lines(ours)
+    assert theirs.stderr == ours.stderr
+    assert len(lines(theirs)) >= len(LINES)
+
+
+def test_an_export_works_by_itself_wherever_it_is_copied(whole: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(folder_beside(whole), tmp_path / "elsewhere")
+    expected = lines(translate(whole, "--engine", "ctranslate2"))
+    assert lines(translate(copied)) == expected
+    assert lines(translate(copied, "--engine", "ctranslate2")) == expected
+
+
+def test_n_best_are_sorted_and_distinct(whole: Path) -> None:
+    found = lines(translate(whole, "--beam-size", "4", "--nbest", "4", "--engine", "ctranslate2"))
+    for number, line in enumerate(LINES):
+        rows = [row.split(" ||| ") for row in found if row.startswith(f"{number} ")]
+        scores = [float(score) for *_, score in rows]
+        assert scores == sorted(scores, reverse=True)
+        assert bool(line) == any(score for score in scores)
+
+
+def test_json_has_the_scores_of_the_tokens(whole: Path) -> None:
+    flags = ("--json", "--beam-size", "1")
+    for one, other in zip(
+        map(json.loads, lines(translate(whole, *flags, "--engine", "pytorch"))),
+        map(json.loads, lines(translate(folder_beside(whole), *flags))),
+        strict=True,
+    ):
+        assert (one["status"], one["translation"]) == (other["status"], other["translation"])
+        assert one["source_tokens"] == other["source_tokens"]
+        for mine, theirs in zip(one["hypotheses"], other["hypotheses"], strict=True):
+            assert theirs["tokens"] == mine["tokens"]
+            assert theirs["token_scores"] == pytest.approx(mine["token_scores"], abs=1e-4)
+            assert theirs["alignment"] is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "engine"),
+    [
+        ((), "engine: CTranslate2"),
+        (("--scores", "--nbest", "2")[1:], "engine: CTranslate2"),
+        (("--engine", "pytorch"), "engine: PyTorch"),
+        (("--engine", "ctranslate2", "--json"), "engine: CTranslate2"),
+        (("--json",), "because of --json, which shows the alignment"),
+        (("--alignment",), "because of --alignment"),
+        (("--max-length-ratio", "900"), "because of outputs of 18"),
+    ],
+)
+def test_the_engine_is_chosen_by_what_is_asked_for(
+    whole: Path, flags: tuple[str, ...], engine: str
+) -> None:
+    words = ("-m", str(whole), "--device", "cpu", "--max-length-ratio", "0.1", "-v", *flags)
+    result = run("translate", *words, given="abc\n")
+    assert result.exit_code == 0, result.output
+    assert engine in result.stderr
+    assert ("engine: PyTorch" in result.stderr) == ("CTranslate2 (" not in result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--alignment",), "CTranslate2 cannot do this: --alignment; leave that out, or choose"),
+        (("--max-length-ratio", "900"), "CTranslate2 cannot do this: outputs of"),
+        (("--beam-size", "0"), "--beam-size"),
+    ],
+)
+def test_what_ctranslate2_cannot_do_is_an_error_if_it_is_asked_for(
+    whole: Path, flags: tuple[str, ...], message: str
+) -> None:
+    result = run("translate", "-m", str(whole), "--engine", "ctranslate2", *flags, given="a\n")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_ensemble_is_for_pytorch(whole: Path, tmp_path: Path) -> None:
+    other = write(tmp_path / "other", seed=2)
+    words = (
+        "translate",
+        "-m",
+        str(whole),
+        "-m",
+        str(other),
+        "--device",
+        "cpu",
+        "--max-length",
+        "3",
+    )
+    assert "engine: PyTorch" in run(*words, "-v", given="a\n").stderr
+    result = run(*words, "--engine", "ctranslate2", given="a\n")
+    assert result.exit_code == 2
+    assert "several models (-m)" in result.stderr
+
+
+def test_an_export_is_not_for_pytorch(whole: Path) -> None:
+    result = translate(folder_beside(whole), "--engine", "pytorch")
+    assert result.exit_code == 2
+    assert "give the model folder that it was made from" in result.stderr
+    result = translate(folder_beside(whole), "--alignment")
+    assert "leave that out, or give the model folder" in result.stderr
+
+
+def test_a_wrong_engine_is_named(whole: Path) -> None:
+    result = translate(whole, "--engine", "tensorflow")
+    assert result.exit_code == 2
+    assert "--engine" in result.stderr
+
+
+def test_an_export_of_an_older_model_is_not_used(model: Path) -> None:
+    shutil.rmtree(model)
+    write(model, seed=2)
+    result = translate(model, "-v")
+    assert "an export of another model" in result.stderr
+    assert "engine: PyTorch" in result.stderr
+    result = translate(model, "--engine", "ctranslate2")
+    assert result.exit_code == 65
+    assert "make one: s2s export" in result.stderr
+    assert run("export", "-m", str(model)).exit_code == 0  # in the place of the old one
+    assert "engine: CTranslate2" in translate(model, "-v").stderr
+
+
+def test_without_an_export_pytorch_translates(tmp_path: Path) -> None:
+    model = write(tmp_path / "model")
+    assert "engine: PyTorch" in translate(model, "-v").stderr
+    result = translate(model, "--engine", "ctranslate2")
+    assert result.exit_code == 66
+    assert "no export of the model here; make one: s2s export" in result.stderr
+
+
+def test_without_ctranslate2_pytorch_translates(
+    whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ctranslate2", None)
+    assert "engine: PyTorch" in translate(whole, "-v").stderr
+    for words in (
+        ("translate", "-m", str(folder_beside(whole))),
+        ("translate", "-m", str(whole), "--engine", "ctranslate2"),
+        ("export", "-m", str(whole)),
+    ):
+        result = run(*words, given="a\n")
+        assert result.exit_code == 69
+        assert "pip install 's2scli[ctranslate2]'" in result.stderr
+
+
+def test_lines_that_are_too_long_are_split_and_joined(whole: Path) -> None:
+    text = "abcdefgh " * 6 + "\n"
+    flags = ("--beam-size", "1", "--scores")
+    ours = lines(translate(whole, *flags, "--engine", "pytorch", given=text))
+    assert lines(translate(whole, *flags, "--engine", "ctranslate2", given=text)) == ours
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:99"])
+def test_a_wrong_device_is_named(whole: Path, device: str) -> None:
+    result = run("translate", "-m", str(whole), "--device", device, given="a\n")
+    assert result.exit_code == 78
+    assert f"--device {device}: " in result.stderr
+
+
+def test_a_recurrent_model_says_in_a_line_why_it_is_not_exported(
+    trained_workspace: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    result = run("export", "-w", str(trained_workspace), "-o", str(output))
+    assert result.exit_code == 78
+    assert "runs Transformers, and the encoder is recurrent" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_there_is_not_replaced(whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for output in (tmp_path, tmp_path / "file", whole):
+        result = run("export", "-m", str(whole), "-o", str(output))
+        assert result.exit_code == 73
+        assert "is there already and no export of s2s" in result.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"precious", "file"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "message"),
+    [
+        (("--quantization", "int4"), 2, "--quantization"),
+        (("--to", "onnx"), 2, "--to"),
+        (("--lines", "5"), 2, "--lines is for --verify"),
+        (("--tolerance", "1"), 2, "--tolerance is for --verify"),
+        (("--verify", "nowhere.tsv"), 66, "nowhere.tsv"),
+    ],
+)
+def test_a_wrong_flag_is_named(
+    whole: Path, tmp_path: Path, flags: tuple[str, ...], status: int, message: str
+) -> None:
+    result = run("export", "-m", str(whole), "-o", str(tmp_path / "out"), *flags)
+    assert result.exit_code == status
+    assert message in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def pairs(folder: Path) -> Path:
+    path = folder / "pairs.tsv"
+    path.write_text("".join(f"{line}\t{line[::-1]}\n" for line in LINES * 2))
+    return path
+
+
+@pytest.mark.parametrize("quantization", ["none", "int8"])
+def test_verify_shows_how_the_engines_agree(whole: Path, tmp_path: Path, quantization: str) -> None:
+    output = tmp_path / "out"
+    words = ("export", "-m", str(whole), "-o", str(output), "--quantization", quantization)
+    result = run(
+        *words, "--verify", str(pairs(tmp_path)), "--lines", "5", "--tolerance", "100", "--json"
+    )
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["folder"] == str(output)
+    names = [one["engine"] for one in report["agreements"]]
+    assert names == ["PyTorch float32", "CTranslate2 float32", "CTranslate2 int8"]
+    ours, exact, small = report["agreements"]
+    assert ours["tokens"] == 1
+    assert exact["score_difference"] < 1e-4 < small["score_difference"]
+    assert exact["bleu_difference"] == exact["bleu"] - ours["bleu"]
+    assert all(one["lines_per_second"] > 0 for one in report["agreements"])
+
+
+def test_verifying_changes_nothing_of_what_is_exported(whole: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    words = ("export", "-m", str(whole), "-o", str(output), "--tolerance", "100")
+    result = run(*words, "--verify", str(pairs(tmp_path)))
+    assert result.exit_code == 0, result.output
+    for name in ("model.bin", "config.json", "shared_vocabulary.json"):
+        assert (output / name).read_bytes() == (folder_beside(whole) / name).read_bytes()
+    assert "same tokens" in result.stdout
+    assert "next: s2s translate -m" in result.stderr
+
+
+def test_an_export_that_loses_too_much_is_not_kept(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from s2scli.metrics.score import Score
+
+    scores = iter([30.0, 29.0])
+    monkeypatch.setattr(
+        "s2scli.pipeline.agreement.bleu", lambda *_: Score("bleu", next(scores), "")
+    )
+    given = pairs(tmp_path)
+    words = ("export", "-m", str(whole), "-o", str(tmp_path / "out"), "--verify", str(given))
+    result = run(*words, "--tolerance", "0.9")
+    assert result.exit_code == 65
+    assert "loses 1.00 BLEU, 0.9 may be lost" in result.stderr
+    assert list(tmp_path.iterdir()) == [given]
+
+
+def test_an_export_with_other_scores_is_not_kept(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s2scli.export.ctranslate2.EPSILONS", {"layer": 0.1})
+    given = pairs(tmp_path)
+    words = ("export", "-m", str(whole), "-o", str(tmp_path / "out"), "--verify", str(given))
+    result = run(*words, "--tolerance", "100")
+    assert result.exit_code == 65
+    assert "the log-probability of a token is" in result.stderr
+    assert list(tmp_path.iterdir()) == [given]
+
+
+def test_a_file_without_pairs_verifies_nothing(whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.tsv").write_text("\t\n")
+    output = tmp_path / "out"
+    words = ("export", "-m", str(whole), "-o", str(output))
+    result = run(*words, "--verify", str(tmp_path / "empty.tsv"))
+    assert result.exit_code == 65
+    assert "found no pair to verify with" in result.stderr
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("name", ["model.bin", "config.json", "tokenizer.json", "joint.model"])
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_damaged_export_is_refused(model: Path, name: str, sealed: bool) -> None:
+    folder = folder_beside(model)
+    (folder / name).write_bytes((folder / name).read_bytes()[:-3])
+    if sealed:
+        seal(folder)
+    result = translate(folder)
+    assert result.exit_code == 65, result.output
+    assert str(folder) in result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest["settings"].pop("places"),
+        lambda manifest: manifest["settings"].update(places=900),
+        lambda manifest: manifest["settings"].update(max_source_tokens="many"),
+        lambda manifest: manifest["settings"].update(search={"beam_size": 0}),
+        lambda manifest: manifest["settings"].update(extra=1),
+        lambda manifest: manifest["made_from"].update(tokenizer="0" * 64),
+        lambda manifest: manifest.update(format=2),
+        lambda manifest: manifest.update(kind="model"),
+        lambda manifest: manifest["files"].update({"../x": {"bytes": 0, "sha256": ""}}),
+    ],
+)
+def test_a_wrong_manifest_is_refused(
+    model: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    folder = folder_beside(model)
+    seal(folder, change)
+    result = translate(folder)
+    assert result.exit_code == 65, result.output
+    assert result.stderr.startswith("error: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_other_commands_say_what_they_expected(whole: Path) -> None:
+    result = run("inspect", "model", "-m", str(folder_beside(whole)))
+    assert result.exit_code == 65
+    assert "expected a model, found a 'ctranslate2'" in result.stderr
+
+
+def test_whether_a_recipe_exports_is_said_before_training(tmp_path: Path) -> None:
+    shown = run("inspect", "recipe", "vaswani2017").stdout
+    assert "exports to ctranslate2: yes" in shown
+    shown = run("inspect", "recipe", "bahdanau2015").stdout
+    assert "exports to ctranslate2: no: it runs Transformers" in shown
+    (tmp_path / "corpus.tsv").write_text("".join(f"a{i}\tb{i}\n" for i in range(300)))
+    workspace = ("-w", str(tmp_path / "workspace"))
+    run("prepare", str(tmp_path / "corpus.tsv"), "-q", *workspace)
+    trained = ("train", *workspace, "-r", "tiny", "--max-steps", "1", "--device", "cpu")
+    said = run(*trained).stderr
+    assert "exports to ctranslate2: no: " in said
+    assert said.index("exports to") < said.index("step 1")
+
+
+def test_a_line_is_translated_without_torch(whole: Path) -> None:
+    program = (
+        "import sys; from s2scli.cli.app import app\n"
+        f"sys.argv = ['s2s', 'translate', '-m', {str(whole)!r}, '--max-length', '3']\n"
+        "try:\n    app()\nfinally:\n"
+        "    assert not {'torch', 'pyarrow', 'sacrebleu'} & set(sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", program],
+        input="abc\n",
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+    )
+    assert result.stdout.count("\n") == 1
