@@ -37,28 +37,37 @@ def expand(scores: Tensor, log_probs: Tensor, beam_size: int) -> Candidates:
         beam_size: rows that may live on.
     """
     vocab_size = log_probs.shape[-1]
-    total = (scores[:, :, None] + log_probs).flatten(1)  # [B, K x V]
-    score, index = largest(total, min(2 * beam_size, total.shape[1]))
+    score, index = largest_sums(scores, log_probs, beam_size * 2)
     return Candidates(score, index % vocab_size, index // vocab_size)
 
 
-def largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return the `count` largest values of each row [B, M], and their places, largest first.
+def largest_sums(scores: Tensor, log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the `count` largest of scores + log_probs (fewer where there are fewer), [B, C].
 
-    What is among the largest is in one of the blocks whose maxima are among the largest: only
-    those are looked at, as to search all of a row takes several times as long as its maxima do.
+    They come largest first, with their places among the K x V. What is among the largest is in one
+    of the blocks whose maxima are among the largest: only those are looked at, as adding up and
+    sorting all would take as long as a layer of the model.
+
+    Args:
+        scores: [B, K].
+        log_probs: [B, K, V].
+        count: C.
     """
-    blocks = values.shape[1] // BLOCK
-    if blocks <= count:
-        found = values.topk(count, dim=1)
+    sentences, beam, vocab_size = log_probs.shape
+    blocks = vocab_size // BLOCK
+    if beam * blocks <= count:
+        total = (scores[:, :, None] + log_probs).flatten(1)  # [B, K x V]
+        found = total.topk(min(count, total.shape[1]), dim=1)
         return found.values, found.indices
-    whole = values[:, : blocks * BLOCK].view(-1, blocks, BLOCK)
-    best = whole.amax(2).topk(count, dim=1).indices  # [B, C]
-    inside = torch.arange(BLOCK, device=values.device)
-    places = (best[:, :, None] * BLOCK + inside).flatten(1)  # [B, C x BLOCK]
-    rest = torch.arange(blocks * BLOCK, values.shape[1], device=values.device)
-    places = torch.cat([places, rest.expand(len(values), -1)], 1)
-    found = values.gather(1, places).topk(count, dim=1)
+    whole = log_probs[..., : blocks * BLOCK].view(sentences, beam, blocks, BLOCK)
+    maxima = (scores[:, :, None] + whole.amax(3)).flatten(1)  # [B, K x blocks]
+    best = maxima.topk(count, dim=1).indices
+    first = best // blocks * vocab_size + best % blocks * BLOCK  # [B, C]
+    every = torch.arange(beam * vocab_size, device=scores.device).view(beam, vocab_size)
+    rest = every[:, blocks * BLOCK :].flatten().expand(sentences, -1)
+    places = torch.cat([(first[:, :, None] + every[0, :BLOCK]).flatten(1), rest], 1)
+    sums = scores.gather(1, places // vocab_size) + log_probs.flatten(1).gather(1, places)
+    found = sums.topk(count, dim=1)
     return found.values, places.gather(1, found.indices)
 
 

@@ -12,7 +12,7 @@ from s2scli.model.decoder.settings import AttentionBuilder
 from s2scli.model.layers.linear import make_linear
 from s2scli.model.layers.self_attention import KeyValueCache
 from s2scli.model.layers.transformer import Entrance, TransformerSettings
-from s2scli.model.states import Connected, DecoderOutput, EncoderOutput, StateShape, beam_rows
+from s2scli.model.states import Connected, DecoderOutput, EncoderOutput, StateShape
 from s2scli.settings import setting
 
 
@@ -44,6 +44,8 @@ class TransformerState:
 
     Attributes:
         caches: keys and values of each layer's self-attention.
+        seen: True where a row has read a token of the caches, [B, R, P]; None where each sentence
+            has always had one row.
         attended: the memory as each layer's attention reads it, one row for each sentence;
             empty without attention.
         vector: the summary shown at every step, [B, C], or None.
@@ -52,24 +54,53 @@ class TransformerState:
     """
 
     caches: tuple[KeyValueCache, ...]
+    seen: Tensor | None
     attended: tuple[AttendedMemory, ...]
     vector: Tensor | None
     sentences: int
     length: int
 
     def reorder(self, indices: Tensor) -> "TransformerState":
-        """Return the state of these rows; the memory stays as it is."""
-        return replace(self, caches=tuple(cache.reorder(indices) for cache in self.caches))
+        """Return the state of these rows; the memory and the caches stay as they are."""
+        if self.seen is None and len(indices) == self.sentences:
+            return self
+        past = self.caches[0].keys.shape[2]
+        seen = self.seen
+        if seen is None:
+            seen = torch.ones(self.sentences, 1, past, dtype=torch.bool, device=indices.device)
+        beam = len(indices) // self.sentences
+        return replace(self, seen=seen.flatten(0, 1)[indices].view(self.sentences, beam, past))
 
     def keep(self, sentences: Tensor) -> "TransformerState":
         """Return the state of these sentences only."""
-        beam = self.caches[0].keys.shape[0] // self.sentences
         return replace(
-            self.reorder(beam_rows(sentences, beam)),
+            self,
+            caches=tuple(cache.keep(sentences) for cache in self.caches),
+            seen=None if self.seen is None else self.seen[sentences],
             attended=tuple(memory.keep(sentences) for memory in self.attended),
             vector=None if self.vector is None else self.vector[sentences],
             sentences=len(sentences),
         )
+
+
+def see_more(seen: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Return what T more tokens of each row may look at, and what each row has then read.
+
+    A row's token sees what the row has read, and of the new ones those of its row up to itself.
+
+    Args:
+        seen: True where a row has read one of the P tokens before, [B, R, P].
+        steps: T.
+
+    Returns:
+        [B, R x T, P + R x T] and [B, R, P + R x T].
+    """
+    sentences, beam, _ = seen.shape
+    same_row = torch.eye(beam, dtype=torch.bool, device=seen.device)
+    up_to_itself = torch.ones(steps, steps, dtype=torch.bool, device=seen.device).tril()
+    own = torch.kron(same_row, up_to_itself).expand(sentences, -1, -1)  # [B, R x T, R x T]
+    sight = torch.cat([seen.repeat_interleave(steps, 1), own], 2)
+    return sight, sight[:, steps - 1 :: steps]
 
 
 class TransformerDecoder(nn.Module):
@@ -101,6 +132,7 @@ class TransformerDecoder(nn.Module):
         memory, mask = output.memory, output.attention_mask
         return TransformerState(
             tuple(layer.self_attention.empty_cache(memory) for layer in self._layers()),
+            None,
             tuple(
                 layer.attention.prepare(memory, mask)
                 for layer in self._layers()
@@ -122,15 +154,21 @@ class TransformerDecoder(nn.Module):
             with_attention: return the weights too.
         """
         states, angles = self.entrance(embedded, state.length, self._summary(embedded, state))
+        sight = seen = None
+        if state.seen is not None:
+            sight, seen = see_more(state.seen, embedded.shape[1])
         caches, weights = [], []
         for number, layer in enumerate(self._layers()):
             memory = state.attended[number] if state.attended else None
-            read = layer(states, state.caches[number], memory, angles, with_weights=with_attention)
+            read = layer(
+                states, state.caches[number], sight, memory, angles, with_weights=with_attention
+            )
             states = read.states
             caches.append(read.cache)
             if read.weights is not None:
                 weights.append(read.weights)
-        after = replace(state, caches=tuple(caches), length=state.length + embedded.shape[1])
+        length = state.length + embedded.shape[1]
+        after = replace(state, caches=tuple(caches), seen=seen, length=length)
         return DecoderOutput(self.norm(states), torch.cat(weights, 2) if weights else None, after)
 
     def _layers(self) -> Iterator["TransformerDecoderLayer"]:
@@ -175,15 +213,18 @@ class TransformerDecoderLayer(nn.Module):
         self,
         states: Tensor,
         cache: KeyValueCache,
+        sight: Tensor | None,
         memory: AttendedMemory | None,
         angles: Tensor | None,
         *,
         with_weights: bool,
     ) -> LayerOutput:
-        """Read T more states [N, T, D] behind those in the cache."""
+        """Read T more states [N, T, D] behind those in the cache that are in sight."""
         weights = None
         around = self.around_self_attention
-        change, cache = self.self_attention.continue_from(cache, around.before(states), angles)
+        change, cache = self.self_attention.continue_from(
+            cache, around.before(states), angles, sight
+        )
         states = around.after(states, change)
         if self.attention is not None:
             assert memory is not None
