@@ -18,6 +18,7 @@ from s2scli.cli.options import (
     flag_errors,
     given,
     load_flags,
+    refuse_unread,
 )
 from s2scli.errors import UsageError
 from s2scli.report.console import Talk, visible
@@ -46,6 +47,13 @@ def command(
         float | None, flag(SearchSettings, "length_penalty", "--length-penalty", "--lenpen")
     ] = None,
     max_length: Annotated[int | None, flag(SearchSettings, "max_length")] = None,
+    sample: Annotated[bool | None, flag(SearchSettings, "sample", "--sample")] = None,
+    token_temperature: Annotated[
+        float | None, flag(SearchSettings, "temperature", "--token-temperature")
+    ] = None,
+    top_k: Annotated[int | None, flag(SearchSettings, "top_k")] = None,
+    top_p: Annotated[float | None, flag(SearchSettings, "top_p")] = None,
+    min_p: Annotated[float | None, flag(SearchSettings, "min_p")] = None,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
@@ -68,10 +76,19 @@ def command(
     _refuse_unused(flags, between is not None)
     settings = load_flags(GenerateSettings, flags)
     writer = Writer.load(Workspace(workspace).find_model(model), device)
+    asked = given(
+        beam_size=beam_size,
+        length_penalty=length_penalty,
+        max_length=max_length,
+        sample=sample,
+        temperature=token_temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+    )
     with flag_errors():
-        search = writer.search_settings(
-            given(beam_size=beam_size, length_penalty=length_penalty, max_length=max_length)
-        )
+        search = writer.search_settings({**asked, "seed": settings.seed})
+    refuse_unread(asked, search, temperature="--token-temperature")
     if between is not None:
         codes = writer.interpolate(*between, settings)
     elif around is not None:

@@ -10,6 +10,7 @@ import typer
 
 from s2scli.errors import ConfigError, UsageError
 from s2scli.report.console import Talk
+from s2scli.search.settings import SearchSettings
 from s2scli.settings import Settings, Tree, default_of, load_settings
 from s2scli.workspace import Workspace
 
@@ -127,6 +128,24 @@ def flag_errors() -> Iterator[None]:
         fault = re.sub(r"^\w+: value error, ", "", fault)  # of several settings together
         named = SETTING_NAME.sub(lambda name: "--" + name.group().replace("_", "-"), fault)
         raise UsageError(named) from error
+
+
+def refuse_unread(asked: Tree, search: SearchSettings, **spellings: str) -> None:
+    """Refuse a flag of the search that this kind of search never reads.
+
+    Args:
+        asked: the flags given.
+        search: the settings that come of them.
+        spellings: of flags that are not called as their settings are.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for name in sorted(search.unread & asked.keys()):
+        spelled = spellings.get(name) or f"--{name.replace('_', '-')}"
+        if search.sample:
+            raise UsageError(f"{spelled}: of no use with --sample; leave one of them out")
+        raise UsageError(f"{spelled} is for --sample: give that too")
 
 
 def say_next(talk: Talk, workspace: Path, *commands: str) -> None:

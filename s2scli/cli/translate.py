@@ -16,6 +16,7 @@ from s2scli.cli.options import (
     flag_errors,
     given,
     load_flags,
+    refuse_unread,
 )
 from s2scli.data.stream import StreamSettings
 from s2scli.errors import UsageError
@@ -56,6 +57,18 @@ def command(
     ] = None,
     max_length_ratio: Annotated[float | None, flag(SearchSettings, "max_length_ratio")] = None,
     max_length: Annotated[int | None, flag(SearchSettings, "max_length")] = None,
+    length_offset: Annotated[float | None, flag(SearchSettings, "length_offset")] = None,
+    min_length: Annotated[int | None, flag(SearchSettings, "min_length")] = None,
+    no_repeat_ngram: Annotated[
+        int | None,
+        flag(SearchSettings, "no_repeat_ngram", "--no-repeat-ngram", "--no-repeat-ngram-size"),
+    ] = None,
+    sample: Annotated[bool | None, flag(SearchSettings, "sample", "--sample")] = None,
+    temperature: Annotated[float | None, flag(SearchSettings, "temperature")] = None,
+    top_k: Annotated[int | None, flag(SearchSettings, "top_k")] = None,
+    top_p: Annotated[float | None, flag(SearchSettings, "top_p")] = None,
+    min_p: Annotated[float | None, flag(SearchSettings, "min_p")] = None,
+    seed: Annotated[int | None, flag(SearchSettings, "seed")] = None,
     scores: Annotated[
         bool, typer.Option("--scores", help="Put the score and a tab before each output.")
     ] = False,
@@ -125,6 +138,15 @@ def command(
         length_penalty=length_penalty,
         max_length_ratio=max_length_ratio,
         max_length=max_length,
+        length_offset=length_offset,
+        min_length=min_length,
+        no_repeat_ngram=no_repeat_ngram,
+        sample=sample,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        seed=seed,
     )
     talk = Talk(quiet=quiet, verbose=verbose)
     wish = Wish(
@@ -137,6 +159,7 @@ def command(
     with flag_errors():
         translator = load_translator(Workspace(workspace), models or (), wish, talk)
         search = search_settings(translator, asked)
+    refuse_unread(asked, search)
     shape = _record_format(as_json, n_best is not None, scores)
     if alignment:
         from s2scli.pipeline.records import aligned

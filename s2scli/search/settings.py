@@ -1,10 +1,13 @@
 """The settings of the search (no torch here: flags are made from them)."""
 
+from collections.abc import Set
 from typing import Self
 
 from pydantic import model_validator
 
 from s2scli.settings import Settings, setting
+
+DRAWING = frozenset({"temperature", "top_k", "top_p", "min_p", "seed"})
 
 
 class SearchSettings(Settings):
@@ -75,6 +78,11 @@ class SearchSettings(Settings):
     seed: int = setting(
         1, "When drawing: the same seed draws the same outputs for a source.", ge=0, lt=2**63
     )
+
+    @property
+    def unread(self) -> Set[str]:
+        """The settings that are never read where outputs are drawn, or where they are not."""
+        return {"beam_size"} if self.sample else DRAWING
 
     @model_validator(mode="after")
     def _beam_holds_n_best(self) -> Self:

@@ -169,3 +169,13 @@ def test_no_model_is_said_with_what_to_do(tmp_path: Path) -> None:
     result = generate(tmp_path)
     assert result.exit_code == 66
     assert "s2s train" in result.stderr
+
+
+def test_tokens_can_be_drawn_too(variational: Path) -> None:
+    asked = ("-n", "4", *SHORT, "--sample", "--token-temperature", "3")
+    drawn = generate(variational, *asked, "--seed", "2").stdout
+    assert drawn == generate(variational, *asked, "--seed", "2").stdout
+    assert drawn != generate(variational, "-n", "4", *SHORT, "--seed", "2").stdout
+    for flag in ("--top-k", "--token-temperature"):
+        refused = generate(variational, flag, "3")
+        assert refused.exit_code == 2 and f"{flag} is for --sample" in refused.stderr

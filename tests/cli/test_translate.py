@@ -1,6 +1,7 @@
 """`s2s translate`: one record for each line, whatever happens, by a translator that shouts."""
 
 import gzip
+import itertools
 import json
 import os
 import shutil
@@ -210,6 +211,13 @@ def test_control_characters_reach_a_pipe_as_they_are(translate: Run) -> None:
         (["--alignment", "--json"], 2, "--json shows the alignment already"),
         (["--alignment-threshold", "0.5"], 2, "--alignment-threshold is for --alignment"),
         (["--scores", "--nbest", "2"], 2, "--nbest shows the scores already"),
+        (["--top-k", "5"], 2, "--top-k is for --sample: give that too"),
+        (["--seed", "5"], 2, "--seed is for --sample: give that too"),
+        (["--sample", "--beam-size", "5"], 2, "--beam-size: of no use with --sample"),
+        (["--sample", "--temperature", "0"], 2, "error: --temperature: input should be greater"),
+        (["--sample", "--top-p", "1.5"], 2, "error: --top-p: input should be less"),
+        (["--min-length", "9", "--max-length", "8"], 2, "--min-length 9 is more than --max-length"),
+        (["--no-repeat-ngram", "-1"], 2, "error: --no-repeat-ngram: input should be greater"),
         (["a.txt"], 66, 'a.txt: no such file; to translate a sentence: echo "..." | s2s translate'),
         (["."], 65, "is a directory"),
     ],
@@ -444,6 +452,44 @@ def test_the_search_is_as_asked(real: Run) -> None:
         return len(document["hypotheses"][0]["tokens"])
 
     assert tokens("--max-length", "2") <= 2 < tokens("--lenpen", "2", "--max-length-ratio", "3")
+
+
+def hypotheses(result: Result) -> list[tuple[str, ...]]:
+    """The tokens of every hypothesis of every line."""
+    assert result.exit_code == 0, result.stderr
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    return [tuple(found["tokens"]) for line in lines for found in line["hypotheses"]]
+
+
+def test_outputs_have_the_length_asked_for_and_nothing_twice(real: Run) -> None:
+    lines = "one two three\nsix\n"
+    shortest = hypotheses(real("--min-length", "6", "--json", given=lines))
+    assert all(len(tokens) >= 6 for tokens in shortest)
+    asked = ("--min-length", "8", "--max-length", "12", "--no-repeat-ngram", "2", "--json")
+    for tokens in hypotheses(real(*asked, given=lines)):
+        pairs = list(itertools.pairwise(tokens))
+        assert len(set(pairs)) == len(pairs) and 8 <= len(tokens) <= 12
+
+
+def test_samples_are_as_many_as_asked_for_and_the_seeds_own(real: Run) -> None:
+    lines = "one two three\nsix\nfour five\n"
+    asked = ("--sample", "--nbest", "3", "--temperature", "1.5", "--json")
+    found = hypotheses(real(*asked, "--seed", "3", given=lines))
+    assert len(found) == 9
+    assert hypotheses(real(*asked, "--seed", "3", "--window", "1", given=lines)) == found
+    assert hypotheses(real(*asked, "--seed", "4", given=lines)) != found
+    best = hypotheses(real("--beam-size", "1", "--json", given=lines))
+    assert hypotheses(real("--sample", "--top-k", "1", "--json", given=lines)) == best
+    assert hypotheses(real("--sample", "--top-p", "1e-6", "--json", given=lines)) == best
+    assert hypotheses(real("--sample", "--min-p", "1", "--json", given=lines)) == best
+
+
+def test_the_penalty_of_gnmt_is_in_the_score(real: Run) -> None:
+    asked = ("--lenpen", "0.6", "--length-offset", "5", "--json")
+    [line] = real(*asked, given="one two three\n").stdout.splitlines()
+    best = json.loads(line)["hypotheses"][0]
+    penalty = (5 + len(best["tokens"])) ** 0.6 / 6**0.6
+    assert best["score"] == pytest.approx(sum(best["token_scores"]) / penalty, abs=1e-4)
 
 
 def test_a_nasty_file_gets_its_lines(real: Run) -> None:

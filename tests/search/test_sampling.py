@@ -35,7 +35,8 @@ def test_top_k_keeps_the_k_most_probable() -> None:
 def test_top_p_keeps_the_fewest_that_reach_the_mass(mass: float) -> None:
     probs = some_probs()
     for row, kept in zip(probs.view(-1, 20), top_p(probs, mass).view(-1, 20), strict=True):
-        nucleus, total = [], 0.0
+        nucleus: list[int] = []
+        total = 0.0
         for token in sorted(range(20), key=lambda token: -float(row[token])):
             if nucleus and total >= mass - 1e-7:
                 break
