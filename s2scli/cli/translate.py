@@ -129,8 +129,7 @@ def command(
     inputs = files or [STDIN]
     require_inputs(inputs, 'to translate a sentence: echo "..." | s2s translate')
     stream = load_flags(
-        StreamSettings,
-        given(window=window, max_wait=max_wait, overlong=overlong, strict=strict),
+        StreamSettings, given(window=window, max_wait=max_wait, overlong=overlong, strict=strict)
     )
     asked = given(
         beam_size=beam_size,
@@ -168,14 +167,7 @@ def command(
         shape = aligned(shape, alignment_threshold)
     to = None if output == STDIN else output
     tally = translate(
-        inputs,
-        to,
-        translator,
-        search,
-        stream,
-        shape,
-        talk,
-        with_attention=as_json or alignment,
+        inputs, to, translator, search, stream, shape, talk, with_attention=as_json or alignment
     )
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
