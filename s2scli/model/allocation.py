@@ -18,9 +18,21 @@ def keep_freed_memory() -> None:
     first tensor is made; elsewhere nothing is done.
     """
     os.environ.setdefault(KERNELS, "64")
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, NEVER)
+    _call("mallopt", M_MMAP_MAX, 0)
+    _call("mallopt", M_TRIM_THRESHOLD, NEVER)
+
+
+def give_back_freed_memory() -> None:
+    """Return what is free to the system, where the C library is glibc.
+
+    Batches of ever new shapes leave ever more gaps between what is in use: kept for good, they
+    would add up. It takes a tenth of a second, and what is needed again is mapped anew.
+    """
+    _call("malloc_trim", 0)
+
+
+def _call(name: str, *arguments: int) -> None:
+    """Call a function of the C library, if this is Linux and the library has it."""
+    function = getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
+    if function is not None:
+        function(*arguments)

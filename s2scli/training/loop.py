@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from s2scli.data.batch import Batch
 from s2scli.errors import DivergedError, OutOfMemoryError, StorageError
+from s2scli.model.allocation import give_back_freed_memory
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.training.averaging import MovingAverage, wearing
 from s2scli.training.checkpoint import model_weights
@@ -22,6 +23,7 @@ from s2scli.training.progress import Progress, is_better, ranked
 from s2scli.training.settings import LimitSettings, TrainingSettings
 
 MAX_SKIPPED_IN_A_ROW = 10
+GIVE_BACK_EVERY = 100  # updates; it takes less than a hundredth of their time
 CPU_IS_FULL = "DefaultCPUAllocator: "  # torch has no class of its own for it
 
 
@@ -97,6 +99,8 @@ def train(
         with _enough_memory(run, batches):
             gradient_norm = _update(run, batches)
         clock.tick()
+        if run.progress.step % GIVE_BACK_EVERY == 0:
+            give_back_freed_memory()
         if run.progress.step % settings.log_every == 0:
             yield _report(run, batches, gradient_norm)
 

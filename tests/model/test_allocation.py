@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from s2scli.model.allocation import KERNELS, keep_freed_memory
+from s2scli.model.allocation import KERNELS, give_back_freed_memory, keep_freed_memory
 
 PROBE = """
 import resource, torch
@@ -38,6 +38,35 @@ def test_elsewhere_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(ctypes, "CDLL", pytest.fail)
     keep_freed_memory()
+    give_back_freed_memory()
+
+
+HELD = """
+import torch
+from s2scli.model.allocation import give_back_freed_memory, keep_freed_memory
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+keep_freed_memory()
+kept = []
+for turn in range(20):
+    gap = torch.ones(4_000_000)
+    kept.append(torch.ones(1000))
+    del gap
+full = torch.ones(40_000_000)
+kept.append(torch.ones(1000))
+del full
+before = resident()
+give_back_freed_memory()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="malloc_trim is of glibc")
+def test_gaps_between_what_is_in_use_go_back_to_the_system() -> None:
+    done = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 100_000_000  # of the 160 million bytes freed
 
 
 @pytest.mark.parametrize(("given", "kept"), [(None, "64"), ("7", "7")])
