@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from s2scli.errors import CheckpointError
-from s2scli.manifest import plain_file_size
+from s2scli.manifest import plain_file_size, read_json
+from s2scli.special_ids import BOS_ID, EOS_ID, UNK_ID
 from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
 
@@ -72,7 +73,7 @@ def check_model(folder: Path, tokenizers: Tokenizers, places: int) -> None:
     shared = (folder / SHARED).exists()
     for name, tokenizer in ((SOURCE, tokenizers.source), (TARGET, tokenizers.target)):
         _check_vocabulary(folder / (SHARED if shared else name), tokenizer)
-    plain_file_size(folder / CONFIG)
+    _check_config(folder / CONFIG, tokenizers.target)
     path = folder / MODEL
     variables = read_variables(path)
     try:
@@ -81,7 +82,7 @@ def check_model(folder: Path, tokenizers: Tokenizers, places: int) -> None:
         others = [name for name in variables if not name.startswith(("encoder/", "decoder/"))]
         if others:
             raise ValueError(f"{others[0]} is not known")
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, IndexError) as error:
         raise CheckpointError(f"{path}: not a model that s2s exported ({error!s:.200})") from error
 
 
@@ -98,12 +99,14 @@ def read_variables(path: Path) -> dict[str, Variable]:
                 raise ValueError(f"expected version {VERSION} of a {SPEC}")
             if _read(file, "I") != REVISION:
                 raise ValueError(f"expected revision {REVISION}")
-            variables = dict(_read_variable(file) for _ in range(_read_count(file)))
+            variables: dict[str, Variable] = {}
+            for _ in range(_read_count(file)):
+                _add(variables, *_read_variable(file))
             for _ in range(_read_count(file)):
                 alias, name = _read_name(file), _read_name(file)
-                variables[alias] = variables[name]
+                _add(variables, alias, variables[name])
                 if f"{name}_scale" in variables:  # which the library shares too
-                    variables[f"{alias}_scale"] = variables[f"{name}_scale"]
+                    _add(variables, f"{alias}_scale", variables[f"{name}_scale"])
             if file.tell() != size:
                 raise ValueError(f"{size} bytes instead of {file.tell()}")
     except (ValueError, KeyError, IndexError, struct.error, OSError) as error:
@@ -111,9 +114,17 @@ def read_variables(path: Path) -> dict[str, Variable]:
     return variables
 
 
+def _add(variables: dict[str, Variable], name: str, variable: Variable) -> None:
+    """Add a variable; of two with one name the library would take the first."""
+    if variables.setdefault(name, variable) is not variable:
+        raise ValueError(f"{name} is there twice")
+
+
 def _read_variable(file: BinaryIO) -> tuple[str, Variable]:
     name = _read_name(file)
     shape = tuple(int(_read(file, "I")) for _ in range(int(_read(file, "B"))))
+    if not all(shape):
+        raise ValueError(f"{name} has the shape {shape}")
     type = TYPES[int(_read(file, "B"))]
     expected = math.prod(shape) * struct.calcsize(type)
     if int(_read(file, "I")) != expected:
@@ -135,7 +146,10 @@ def _read_name(file: BinaryIO) -> str:
     length = int(_read(file, "H"))
     if not 1 < length <= MAX_NAME_BYTES:
         raise ValueError(f"a name of {length} bytes")
-    return file.read(length)[:-1].decode("ascii")
+    name = file.read(length)
+    if name.find(b"\0") != length - 1:  # where the library's string ends
+        raise ValueError("a name without an end")
+    return name[:-1].decode("ascii")
 
 
 def _read(file: BinaryIO, type: str) -> float:
@@ -198,8 +212,9 @@ def _expected(
     stem, _, last = name.rpartition("/")
     if last == "bias":
         return (own[f"{stem}/weight"].shape[:1],), ()
-    if last == "weight_scale":  # int16 has one for the whole
-        return (own[f"{stem}/weight"].shape[:1], ()), ()
+    if last == "weight_scale":
+        weight = own[f"{stem}/weight"]
+        return (() if weight.type == "h" else weight.shape[:1],), ()  # int16: one for the whole
     raise ValueError(f"{name} is not known")
 
 
@@ -213,6 +228,25 @@ def _check_variable(
         raise ValueError(f"{name} has the shape {variable.shape}, not {shapes[0]}")
     if values and variable.value not in values:
         raise ValueError(f"{name} is {variable.value}")
+
+
+def _check_config(path: Path, tokenizer: SentencePiece) -> None:
+    """Check that the configuration says of the tokens what our export does, and no more.
+
+    What else the library knows there changes how it reads the weights.
+    """
+    config, words = read_json(path), tokenizer.vocabulary
+    config.pop("layer_norm_epsilon", None)  # any number is as safe
+    if config != {
+        "add_source_bos": False,
+        "add_source_eos": True,
+        "bos_token": words[BOS_ID],
+        "decoder_start_token": words[BOS_ID],
+        "eos_token": words[EOS_ID],
+        "multi_query_attention": False,
+        "unk_token": words[UNK_ID],
+    }:
+        raise CheckpointError(f"{path}: not the configuration of a model that s2s exported")
 
 
 def _check_vocabulary(path: Path, tokenizer: SentencePiece) -> None:

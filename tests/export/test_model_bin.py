@@ -107,6 +107,15 @@ def quantized_without_scale(spec: Any) -> None:
     spec.decoder.projection.weight = np.ones((spec.decoder.projection.weight.shape), np.int8)
 
 
+def one_scale_for_all_rows(spec: Any) -> None:
+    quantized_without_scale(spec)
+    spec.decoder.projection.__dict__["weight_scale"] = np.float32(1)
+
+
+def flat(spec: Any) -> None:
+    spec.encoder.embeddings[0].weight = np.ones(15, np.float32)
+
+
 def surprise(spec: Any) -> None:
     spec.__dict__["surprise"] = np.ones(3, np.float32)
 
@@ -125,7 +134,7 @@ def lost_layer(spec: Any) -> None:
     [
         *(narrow, no_heads, three_heads, few_words, few_places, short_bias, other_memory, alibi),
         *(strange_activation, whole_numbers, quantized_without_scale, surprise, surprise_inside),
-        lost_layer,
+        *(lost_layer, one_scale_for_all_rows, flat),
     ],
 )
 def test_a_model_of_other_shapes_is_refused(
@@ -147,6 +156,20 @@ def test_odd_heads_cannot_turn_pairs(tokenizers: Tokenizers, tmp_path: Path) -> 
         check_model(tmp_path, tokenizers, PLACES)
 
 
+def with_first(name: bytes, shape: tuple[int, ...]) -> Callable[[bytes], bytes]:
+    """Put a tensor of zeros before those of a file."""
+    count = struct.Struct("<I")
+    size = 4 * int(np.prod(shape))
+    tensor = struct.pack(f"<H{len(name)}sB{len(shape)}I", len(name), name, len(shape), *shape)
+    tensor += struct.pack("<BI", 0, size) + bytes(size)
+
+    def spoil(content: bytes) -> bytes:
+        (before,) = count.unpack_from(content, 26)
+        return content[:26] + count.pack(before + 1) + tensor + content[30:]
+
+    return spoil
+
+
 def replace(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
     return lambda content: content.replace(old, new, 1)
 
@@ -165,6 +188,10 @@ def replace(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
         replace(struct.pack("<II", 15, 8), struct.pack("<II", 2**32 - 1, 8)),
         lambda content: content[:22] + b"\xff\xff\xff\xff" + content[26:],
         lambda content: content[:-9] + b"\xff" * 9,
+        with_first(b"encoder/layer_norm/gamma\0", (3,)),  # which the library would take
+        with_first(b"encoder/surprise\0", (0,)),
+        with_first(b"encoder/surprise", (3,)),
+        with_first(b"encoder\0surprise\0", (3,)),
     ],
 )
 def test_a_damaged_file_is_refused(
@@ -190,6 +217,19 @@ def test_a_missing_file_or_a_pipe_is_refused(
         os.mkfifo(path)
         with pytest.raises(CheckpointError, match="not a regular file"):
             check_model(tmp_path, tokenizers, PLACES)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"quantization_type": 1}, {"decoder_start_token": "a"}, {"add_source_eos": False}],
+)
+def test_another_configuration_is_refused(
+    change: Tree, tokenizers: Tokenizers, tmp_path: Path
+) -> None:
+    path = write(tmp_path, tokenizers, transformer_tree()) / CONFIG
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(CheckpointError, match="not the configuration"):
+        check_model(tmp_path, tokenizers, PLACES)
 
 
 @pytest.mark.parametrize("content", [b"", b"[" * 100_000, b"{}", b'["a"]', b"\xff"])
