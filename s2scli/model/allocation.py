@@ -9,15 +9,18 @@ NEVER = 2**31 - 1
 KERNELS = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"  # of oneDNN, 1024 if not given
 
 
-def keep_freed_memory() -> None:
+def keep_freed_memory(kernels: int = 64) -> None:
     """Ask the C library to keep freed memory for what comes next, where it is glibc.
 
     By default each large tensor is mapped anew from the system, which hands it over page by page:
     up to a third of the time of an update of a small model. oneDNN, which compiles kernels for
     every new shape of a batch and keeps them, is asked to keep fewer. To be called before the
     first tensor is made; elsewhere nothing is done.
+
+    Args:
+        kernels: that oneDNN keeps.
     """
-    os.environ.setdefault(KERNELS, "64")
+    os.environ.setdefault(KERNELS, str(kernels))
     _call("mallopt", M_MMAP_MAX, 0)
     _call("mallopt", M_TRIM_THRESHOLD, NEVER)
 

@@ -30,6 +30,7 @@ from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
 
 BATCH_TOKENS = 4096
+SEARCH_KERNELS = 1024  # small ones, for batches that shrink as their sentences end
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Translator:
             UsageError: the models do not share a tokenizer.
             ConfigError: there is no such device.
         """
-        keep_freed_memory()
+        keep_freed_memory(SEARCH_KERNELS)
         place = pick_device(device)
         first, *more = (load_model_folder(path, place) for path in (folder, *others))
         for other, path in zip(more, others, strict=True):

@@ -30,7 +30,7 @@ from s2scli.model.allocation import keep_freed_memory
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import EncoderOutput
-from s2scli.pipeline.translator import _batches
+from s2scli.pipeline.translator import SEARCH_KERNELS, _batches
 from s2scli.search.loop import search_from
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
@@ -240,7 +240,7 @@ def show(name: str, beam_size: int, outcome: dict[str, object]) -> None:
 
 @pytest.fixture(autouse=True)
 def threads() -> None:
-    keep_freed_memory()
+    keep_freed_memory(SEARCH_KERNELS)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 

@@ -10,6 +10,7 @@ import torch
 
 from s2scli.data.batch import make_batch, make_source
 from s2scli.errors import ConfigError
+from s2scli.model.decoder.transformer import TransformerState
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.states import DecoderStep
 from s2scli.search.forced import force
@@ -110,8 +111,32 @@ def test_scores_equal_forced_decoding(tree: Tree) -> None:
                 assert found.attention_weights == pytest.approx(forced.attention_weights, abs=1e-5)
 
 
-def test_n_best_are_sorted_and_distinct() -> None:
-    model = make_model(MODELS["gru-additive-after"])
+@pytest.mark.parametrize("name", ["lstm-before", "transformer-multi_head"])
+def test_threads_change_no_output(name: str) -> None:
+    model, settings = make_model(MODELS[name]), SearchSettings(beam_size=4, n_best=3)
+    threads = torch.get_num_threads()
+    found = []
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        outputs = search(model, *make_source(SOURCES), settings)
+        found.append([[one.token_ids for one in some] for some in outputs])
+    torch.set_num_threads(threads)
+    assert found[0] == found[1]
+
+
+@each_model
+def test_padding_changes_no_output(tree: Tree) -> None:
+    model, settings = make_model(tree), SearchSettings(beam_size=4, n_best=3)
+    source, lengths = make_source(SOURCES)
+    wider = torch.nn.functional.pad(source, (0, 5), value=PAD_ID)
+    found = search(model, source, lengths, settings)
+    for row, others in enumerate(search(model, wider, lengths, settings)):
+        assert [one.token_ids for one in others] == [one.token_ids for one in found[row]]
+
+
+@each_model
+def test_n_best_are_sorted_and_distinct(tree: Tree) -> None:
+    model = make_model(tree)
     for found in search(model, *make_source(SOURCES), SearchSettings(beam_size=8, n_best=8)):
         scores = [hypothesis.score for hypothesis in found]
         assert scores == sorted(scores, reverse=True)
@@ -127,6 +152,26 @@ def test_no_output_is_longer_than_allowed() -> None:
     assert [len(each[0].token_ids) for each in found] == [
         math.floor(1.5 * (len(source) + 1)) + 10 for source in SOURCES
     ]
+
+
+def test_an_output_has_room_for_its_minimum() -> None:
+    settings = SearchSettings(min_length=40, max_length_ratio=0.1)
+    assert longest_allowed(torch.tensor([3, 9]), settings).tolist() == [40, 40]
+    model = make_model(MODELS["transformer-multi_head"])
+    for best, *_ in search(model, *make_source(SOURCES), settings):
+        assert len(best.token_ids) == 40
+
+
+def test_the_memory_is_not_copied_for_the_beam() -> None:
+    model = make_model(MODELS["transformer-multi_head"])
+    state = model.start(model.encode(*make_source(SOURCES)))
+    assert isinstance(state, TransformerState)
+    beams = state.reorder(torch.arange(len(SOURCES)).repeat_interleave(5))
+    after = model.step(torch.full((5 * len(SOURCES),), 4), beams).state
+    assert isinstance(after, TransformerState)
+    for memory, first in zip(after.attended, state.attended, strict=True):
+        assert memory.keys.data_ptr() == first.keys.data_ptr()
+        assert memory.keys.shape[0] == len(SOURCES)
 
 
 def test_more_answers_than_the_beam_holds_are_refused() -> None:

@@ -14,7 +14,11 @@ from torch import Tensor, nn
 from s2scli.errors import ConfigError
 from s2scli.model.attention.heads import attend_heads, causal_mask, head_weights
 from s2scli.model.attention.multi_head import MultiHeadAttention
-from s2scli.model.decoder.transformer import TransformerDecoderLayer, TransformerDecoderSettings
+from s2scli.model.decoder.transformer import (
+    TransformerDecoderLayer,
+    TransformerDecoderSettings,
+    see_more,
+)
 from s2scli.model.encoder.transformer import TransformerEncoderLayer, TransformerEncoderSettings
 from s2scli.model.layers.feed_forward import FeedForward
 from s2scli.model.layers.positions import LearnedPositions, rotary_angles, rotate, sinusoids
@@ -330,3 +334,32 @@ def test_going_on_from_a_cache_equals_one_call() -> None:
     rest, cache = attention.continue_from(cache, states[:, 2:], None)
     torch.testing.assert_close(torch.cat([first, rest], 1), whole)
     assert cache.keys.shape == (3, HEADS, 5, DIM // HEADS)
+
+
+def test_two_ways_on_from_one_cache_do_not_disturb_each_other() -> None:
+    torch.manual_seed(0)
+    attention, states = SelfAttention(DIM, HEADS, 0.0), torch.randn(3, 6, DIM)
+    with torch.inference_mode():
+        _, cache = attention.continue_from(attention.empty_cache(states), states[:, :2], None)
+        _, cache = attention.continue_from(cache, states[:, 2:3], None)
+        _, one = attention.continue_from(cache, states[:, 3:4], None)
+        kept = one.keys.clone()
+        _, other = attention.continue_from(cache, states[:, 4:5], None)
+        assert one.room is cache.room and other.room is not cache.room
+        assert one.keys.equal(kept) and not one.keys.equal(other.keys)
+        for _ in range(20):
+            _, other = attention.continue_from(other, states[:, 5:], None)
+        assert other.keys.shape[2] == 24 and other.keys[:, :, :3].equal(cache.keys)
+
+
+def test_a_row_sees_what_it_has_read_and_no_other() -> None:
+    seen = torch.tensor([[[True, False], [False, True]]])
+    sight, after = see_more(seen, 2)
+    expected = [
+        [True, False, True, False, False, False],
+        [True, False, True, True, False, False],
+        [False, True, False, False, True, False],
+        [False, True, False, False, True, True],
+    ]
+    assert sight[0].tolist() == expected
+    assert after[0].tolist() == [expected[1], expected[3]]
