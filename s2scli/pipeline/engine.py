@@ -112,12 +112,8 @@ def is_export(folder: Path) -> bool:
 
 def folder_beside(model: Path) -> Path:
     """Return where the export of a model folder is looked for."""
-    whole = model.absolute()  # "." has no name
-    return (
-        model.parent / f"{model.name}-{KIND}"
-        if model.name
-        else whole.with_name(f"{whole.name}-{KIND}")
-    )
+    named = model if model.name not in ("", "..") else model.resolve()
+    return named.with_name(f"{named.name}-{KIND}")
 
 
 def _export(model: Path, given: Path | None, must: bool, talk: Talk) -> Export | None:

@@ -46,7 +46,7 @@ class NoRepeatedNgrams:
         written = live.tokens.flatten(0, 1)  # [N, T]
         ngrams = written.unfold(1, self.size, 1)  # [N, T - size + 1, size]
         last = written[:, live.length - self.size + 1 :]  # [N, size - 1]
-        seen = (ngrams[..., :-1] == last[:, None]).all(-1)
+        seen = (ngrams[..., :-1] == last[:, None]).all(-1) & (ngrams[..., -1] != EOS_ID)
         row, place = seen.nonzero(as_tuple=True)
         log_probs.flatten(0, 1)[row, ngrams[row, place, -1]] = IMPOSSIBLE
         return log_probs

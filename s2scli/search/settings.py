@@ -55,7 +55,7 @@ class SearchSettings(Settings):
         1.0,
         "When drawing: probabilities are raised to 1 / temperature; less is closer to the most "
         "probable token.",
-        gt=0.0,
+        ge=1e-6,
         le=100.0,
     )
     top_k: int = setting(
@@ -125,7 +125,8 @@ class ScoreSettings(Settings):
     length_penalty: float = setting(
         0.0,
         "Divide each score by (target tokens, the end token counted)^A: 0 leaves the sum, 1 is the "
-        "mean of a token; with that of the search it is the score of `s2s translate --scores`.",
+        "mean of a token; with that of the search, which must have no length offset, it is the "
+        "score of `s2s translate --scores`.",
         ge=0.0,
         le=10.0,
     )

@@ -70,6 +70,7 @@ class TrainingBatches:
         kept: pairs that are short enough.
         too_long: those that are not.
         batch_tokens: the budget of a batch.
+        updates_per_epoch: updates that the first epoch takes; others take about as many.
         growth: by what the segmenters make the pairs longer, on average.
 
     Raises:
@@ -95,11 +96,7 @@ class TrainingBatches:
         tokens = int(longer.sum() * self.growth)
         self.batch_tokens = min(settings.batch_tokens, max(1, tokens // settings.min_batches))
         self._plan = self._make_plan(0)
-
-    @property
-    def updates_per_epoch(self) -> int:
-        """Updates that the current epoch takes."""
-        return -(-len(self._plan.batches) // self.settings.accumulate)
+        self.updates_per_epoch = -(-len(self._plan.batches) // settings.accumulate)
 
     @property
     def padding(self) -> tuple[float, float]:

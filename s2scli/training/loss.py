@@ -6,6 +6,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from s2scli.model.layers.linear import multiply
 
@@ -80,6 +81,7 @@ class _OutputCrossEntropy(torch.autograd.Function):
         return loss
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients, times that of the loss."""
         gradients = [None if kept is None else kept.mul_(scale) for kept in ctx.gradients]

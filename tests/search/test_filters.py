@@ -56,6 +56,11 @@ def test_no_ngram_comes_twice(size: int) -> None:
             assert (token in possible(found, number)) != again
 
 
+def test_the_end_may_follow_what_it_followed_before() -> None:
+    ended = written([4, EOS_ID, 4])  # a sample that has ended, beside others that have not
+    assert EOS_ID in possible(NoRepeatedNgrams(2)(torch.zeros(1, 1, 7), ended))
+
+
 def test_an_output_shorter_than_an_ngram_is_free() -> None:
     found = NoRepeatedNgrams(3)(torch.zeros(1, 1, 7), written([4, 4]))
     assert len(possible(found)) == 7

@@ -100,9 +100,9 @@ def test_the_same_seed_draws_the_same_whatever_the_batch(kind: str) -> None:
 
 def test_almost_no_temperature_is_greedy() -> None:
     model = make_model(MODELS["transformer-multi_head"])
-    cold = SearchSettings(sample=True, temperature=1e-4)
+    colds = [SearchSettings(sample=True, temperature=cold) for cold in (1e-4, 1e-6)]
     greedy = search(model, *make_source(SOURCES), SearchSettings(beam_size=1))
-    for settings in (cold, SearchSettings(sample=True, top_k=1)):
+    for settings in (*colds, SearchSettings(sample=True, top_k=1)):
         found = search(model, *make_source(SOURCES), settings)
         assert [outputs(one) for one in found] == [outputs(one) for one in greedy]
 
@@ -118,3 +118,12 @@ def test_samples_follow_the_models_probabilities() -> None:
     for token, score in by_token.items():
         expected = 1000 * np.exp(score) / total
         assert abs(counts[token] - expected) < 4 * np.sqrt(expected) + 1
+
+
+def test_samples_that_go_on_after_others_have_ended_repeat_no_ngram() -> None:
+    model = make_model(MODELS["gru-additive-after"])
+    settings = SearchSettings(sample=True, n_best=20, no_repeat_ngram=2, max_length_ratio=5)
+    for samples in search(model, *make_source(SOURCES), settings, with_attention=False):
+        for sample in samples:
+            ngrams = list(zip(sample.token_ids, sample.token_ids[1:], strict=False))
+            assert len(set(ngrams)) == len(ngrams)

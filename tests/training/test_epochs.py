@@ -53,6 +53,8 @@ def test_updates_per_epoch(split: EncodedSplit, accumulate: int) -> None:
         updates += 1
         assert len(group) <= accumulate
     assert updates == batches.updates_per_epoch
+    batches.epochs_done(Progress(epoch=3))
+    assert updates == batches.updates_per_epoch  # whatever epoch was looked at last
 
 
 def test_batches_depend_on_the_counters_alone(split: EncodedSplit) -> None:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from s2scli.model.attention.memory import Attended, AttendedMemory, blend
 from s2scli.model.layers.linear import Linear
@@ -60,14 +61,18 @@ class _AdditiveScores(torch.autograd.Function):
     def forward(ctx: Any, query: Tensor, keys: Tensor, weight: Tensor) -> Tensor:
         """[B, Q, K], [B, S, K] and [K] to [B, Q, S]."""
         hidden = (query[:, :, None] + keys[:, None]).tanh_()
-        ctx.hidden, ctx.weight = hidden, weight
+        ctx.save_for_backward(weight)
+        ctx.hidden = hidden
         return hidden @ weight
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return v (1 - h_ij^2) summed over j and over i, and h_ij summed over both."""
-        hidden, weight = ctx.hidden, ctx.weight
+        (weight,) = ctx.saved_tensors
+        hidden = ctx.hidden
         del ctx.hidden  # it is written over, so once only
         for_weight = gradient.flatten() @ hidden.flatten(0, 2)
-        slopes = hidden.square_().neg_().add_(1).mul_(gradient[..., None])
+        outer = gradient[..., None].expand_as(hidden)
+        slopes = torch.ops.aten.tanh_backward.grad_input(outer, hidden, grad_input=hidden)
         return slopes.sum(2) * weight, slopes.sum(1) * weight, for_weight

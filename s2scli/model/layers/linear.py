@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 CPU_INFO = Path("/proc/cpuinfo")
 
@@ -108,6 +109,7 @@ class _OneDnnLinear(torch.autograd.Function):
         return _one_dnn(values, weight, bias)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of what needs one."""
         values, weight = ctx.saved_tensors

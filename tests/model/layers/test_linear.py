@@ -101,3 +101,12 @@ def test_rows_that_do_not_stand_together(by_one_dnn: bool) -> None:
     apart = random(4, 10)[:, ::2]
     with torch.inference_mode():
         torch.testing.assert_close(layer(apart), F.linear(apart, layer.weight, layer.bias))
+
+
+@needs_one_dnn
+def test_second_derivatives_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "_processor_wants_one_dnn", lambda: True)
+    values = random(4, 5).requires_grad_()
+    (slope,) = torch.autograd.grad(Linear(5, 3)(values).square().sum(), values, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        torch.autograd.grad(slope.sum(), values)
