@@ -109,4 +109,4 @@ def test_second_derivatives_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
     values = random(4, 5).requires_grad_()
     (slope,) = torch.autograd.grad(Linear(5, 3)(values).square().sum(), values, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
-        torch.autograd.grad(slope.sum(), values)
+        torch.autograd.backward(slope.sum())
