@@ -35,8 +35,13 @@ tokenised)
         done
     done
     prepare "$work/tokenised" "$work/text" ""
-    s2s train -w "$work/tokenised" --recipe transformer-tiny --max-minutes 30 \
-        --set training.metric=bleu --set training.limits.patience=0
+    test -d "$work/tokenised/tokenizer" ||
+        s2s train-tokenizer -w "$work/tokenised" --vocab-size 10000
+    s2s train -w "$work/tokenised" --recipe transformer-tiny --max-minutes 60 \
+        --set training.metric=bleu --set training.limits.patience=0 \
+        --set training.validate_every=500 --set training.batch_tokens=4096 \
+        --set training.schedule.warmup_steps=1000 \
+        --set model.encoder.dropout=0.25 --set model.decoder.dropout=0.25
     s2s evaluate -w "$work/tokenised" --bleu --tokenize none
     ;;
 pretraining)
