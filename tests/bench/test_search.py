@@ -245,6 +245,7 @@ def threads() -> None:
 
 
 @pytest.mark.bench
+@pytest.mark.timeout(0)
 @pytest.mark.parametrize("beam_size", [5, 1])
 def test_transformer(tmp_path: Path, beam_size: int) -> None:
     model = make_model(TRANSFORMER)
@@ -262,6 +263,7 @@ def test_transformer(tmp_path: Path, beam_size: int) -> None:
 
 
 @pytest.mark.bench
+@pytest.mark.timeout(0)
 @pytest.mark.parametrize("name", RECURRENT)
 @pytest.mark.parametrize("beam_size", [5, 1])
 def test_recurrent(name: str, beam_size: int) -> None:
