@@ -159,12 +159,9 @@ def command(
         translator = load_translator(Workspace(workspace), models or (), wish, talk)
         search = search_settings(translator, asked)
     refuse_unread(asked, search)
-    shape = _record_format(as_json, n_best is not None, scores)
     if alignment:
-        from s2scli.pipeline.records import aligned
-
         require_attention(translator)
-        shape = aligned(shape, alignment_threshold)
+    shape = _record_format(as_json, n_best is not None, scores, alignment, alignment_threshold)
     to = None if output == STDIN else output
     tally = translate(
         inputs, to, translator, search, stream, shape, talk, with_attention=as_json or alignment
@@ -186,11 +183,14 @@ def _refuse_unused(
         raise UsageError("--alignment-threshold is for --alignment: give that too")
 
 
-def _record_format(as_json: bool, n_best: bool, scores: bool) -> "RecordFormat":
+def _record_format(
+    as_json: bool, n_best: bool, scores: bool, alignment: bool, threshold: float | None
+) -> "RecordFormat":
     from s2scli.pipeline import records
 
     if as_json:
         return records.json_record
+    shape = records.scored_record if scores else records.plain_record
     if n_best:
-        return records.moses_record
-    return records.scored_record if scores else records.plain_record
+        shape = records.moses_record
+    return records.aligned(shape, threshold) if alignment else shape
