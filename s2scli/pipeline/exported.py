@@ -212,7 +212,7 @@ class ExportedTranslator:
         scores: list[tuple[float, ...]] = [()] * len(outputs)
         if with_scores or any(cut):
             scores = self._score([source] * len(outputs), [list(words[:-1]) for words in outputs])
-        found = {}
+        found: dict[tuple[str, ...], _Found] = {}
         for words, score, tokens, shortened in zip(
             outputs, result.scores, scores, cut, strict=True
         ):
