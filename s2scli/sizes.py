@@ -29,9 +29,9 @@ class Size:
 
 # On Multi30k (29,000 pairs) the LSTM learned faster in the first five minutes, and after 25 it and
 # transformer-tiny scored alike (38.4 and 38.3, one run each). The second row was tried on CMUdict,
-# its dropout against no other; on Tatoeba en-fr (163,000 pairs) transformer-tiny was ahead after four
-# minutes (23.2 and 17.6, examples/history), and longer was not tried. The last two rows are the
-# literature's and were never trained here.
+# its dropout against no other; on Tatoeba en-fr (163,000 pairs) transformer-tiny was ahead after
+# four minutes (23.2 and 17.6, examples/history), and longer was not tried. The last two rows are
+# the literature's and were never trained here.
 SIZES = (
     Size(50_000, "lstm-attention", 0.3),
     Size(300_000, "lstm-attention", 0.2),
