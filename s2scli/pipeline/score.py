@@ -21,6 +21,7 @@ from s2scli.pipeline.translate import (
 )
 from s2scli.pipeline.translation import TargetText
 from s2scli.report.console import Talk
+from s2scli.search.ranking import normalise
 from s2scli.search.settings import ScoreSettings
 
 ScoreFormat = Callable[[int, ScoredLine, float, Clean], str]
@@ -209,7 +210,7 @@ def log_prob(forced: TargetText) -> float:
 
 def penalised(forced: TargetText, length_penalty: float) -> float:
     """Return log p(target | source) / tokens^length_penalty."""
-    return log_prob(forced) / math.pow(len(forced.token_scores), length_penalty)
+    return normalise(log_prob(forced), len(forced.token_scores), length_penalty)
 
 
 def plain_score(index: int, record: ScoredLine, length_penalty: float, clean: Clean) -> str:

@@ -23,7 +23,7 @@ from s2scli.training.progress import Progress, is_better, ranked
 from s2scli.training.settings import LimitSettings, TrainingSettings
 
 MAX_SKIPPED_IN_A_ROW = 10
-GIVE_BACK_EVERY = 100  # updates; it takes less than a hundredth of their time
+GIVE_BACK_EVERY = 100  # updates; of millions of weights, under a hundredth of their time
 CPU_IS_FULL = "DefaultCPUAllocator: "  # torch has no class of its own for it
 
 

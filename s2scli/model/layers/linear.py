@@ -1,8 +1,8 @@
 """Linear layers, with the first weights that deep stacks want and the quickest products at hand.
 
 On a processor, PyTorch multiplies float32 matrices with MKL, which uses half of what AMD's
-processors with AVX-512 can do (92 against 213 GFLOP/s for two square matrices of 2,048 on one core
-of an EPYC); oneDNN, which PyTorch carries too, uses all of it.
+processors with AVX-512 can do (90 to 97 against 199 to 211 GFLOP/s for two square matrices of 2,048
+on one core of an EPYC, tests/bench); oneDNN, which PyTorch carries too, uses all of it.
 """
 
 import functools
