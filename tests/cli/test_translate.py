@@ -29,14 +29,6 @@ posix = pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX")
 
 
 @pytest.fixture
-def stub_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return what passes for a model folder, as the stub never reads it."""
-    folder = tmp_path_factory.mktemp("model")
-    (folder / "manifest.json").write_text("{}")
-    return folder
-
-
-@pytest.fixture
 def translate(monkeypatch: pytest.MonkeyPatch, stub_model: Path) -> Run:
     monkeypatch.setitem(sys.modules, "s2scli.pipeline.translator", stub_translator.stub_module())
 
