@@ -36,7 +36,12 @@ class StubTranslator:
         return max(self.count_tokens(source), self.count_tokens(target))
 
     def search(
-        self, texts: Sequence[str], settings: SearchSettings, *, with_attention: bool = True
+        self,
+        texts: Sequence[str],
+        settings: SearchSettings,
+        *,
+        with_attention: bool = True,
+        with_scores: bool = True,
     ) -> list[Translation]:
         self.batches.append(list(texts))
         if any("boom" in text for text in texts):

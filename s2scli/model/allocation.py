@@ -6,7 +6,8 @@ import sys
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of mallopt(3)
 NEVER = 2**31 - 1
-KERNELS = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"  # of oneDNN, 1024 if not given
+# what oneDNN keeps, and what PyTorch keeps of it beside that: 1024 each if not given
+KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
 
 
 def keep_freed_memory(kernels: int = 64) -> None:
@@ -14,13 +15,14 @@ def keep_freed_memory(kernels: int = 64) -> None:
 
     By default each large tensor is mapped anew from the system, which hands it over page by page:
     up to a third of the time of an update of a small model. oneDNN, which compiles kernels for
-    every new shape of a batch and keeps them, is asked to keep fewer. To be called before the
-    first tensor is made; elsewhere nothing is done.
+    every new shape of a batch, and PyTorch, which keeps them with their buffers, are asked to keep
+    fewer. To be called before the first tensor is made; elsewhere nothing is done.
 
     Args:
-        kernels: that oneDNN keeps.
+        kernels: that are kept.
     """
-    os.environ.setdefault(KERNELS, str(kernels))
+    for name in KERNELS:
+        os.environ.setdefault(name, str(kernels))
     _call("mallopt", M_MMAP_MAX, 0)
     _call("mallopt", M_TRIM_THRESHOLD, NEVER)
 

@@ -137,9 +137,9 @@ def decode(translator: Searcher, pairs: Sequence[Pair]) -> Decoded:
     """Translate the sources, in time, and score the references."""
     sources = [source for source, _ in pairs]
     search = translator.search_settings
-    translator.search(sources[:1], search, with_attention=False)  # what is done once, before
+    translator.search(sources[:1], search, with_attention=False, with_scores=False)  # what is done once, before
     started = time.perf_counter()
-    found = translator.search(sources, search, with_attention=False)
+    found = translator.search(sources, search, with_attention=False, with_scores=False)
     seconds = time.perf_counter() - started
     forced = translator.force(sources, [target for _, target in pairs], with_attention=False)
     bests = [one.hypotheses[0] for one in found]

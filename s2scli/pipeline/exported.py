@@ -10,7 +10,7 @@ what ranks above them.
 import functools
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -32,7 +32,7 @@ from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
 
 KIND = "ctranslate2"
-BATCH_TOKENS = 4096  # of sources
+BATCH_TOKENS = 1024  # of sources, padding counted
 SEARCHED = ("beam_size", "n_best", "length_penalty", "max_length_ratio", "max_length")
 
 
@@ -140,26 +140,24 @@ class ExportedTranslator:
         return len(encode(text, self.tokenizers.source))
 
     def search(
-        self, texts: Sequence[str], settings: SearchSettings, *, with_attention: bool = True
+        self,
+        texts: Sequence[str],
+        settings: SearchSettings,
+        *,
+        with_attention: bool = True,
+        with_scores: bool = True,
     ) -> list[Translation]:
-        """Search translations of texts, those of one length at once; results in input order.
+        """Search translations of texts, in batches of similar length; results in input order.
 
-        The scores of the single tokens are there if attention is asked for, which is not.
+        The scores of the single tokens are there if attention is asked for, which is not. Of one
+        hypothesis the score takes longer than it would alone: it is 0 if it is not asked for.
         """
         sources = [self._pieces(text) for text in texts]
-        by_length: dict[int, list[int]] = {}
-        for place, pieces in enumerate(sources):
-            by_length.setdefault(len(pieces), []).append(place)
-        # sentences of one length have one limit, and no padding; the longest take longest
-        lengths = sorted(by_length, reverse=True)
-        running = [self._start([sources[p] for p in by_length[n]], n, settings) for n in lengths]
-        found: dict[int, list[_Found]] = {}
-        for length, results in zip(lengths, running, strict=True):
-            for place, result in zip(by_length[length], results, strict=True):
-                found[place] = self._end(sources[place], result.result(), settings, with_attention)
+        scored = with_attention or with_scores or settings.beam_size > 1
+        results = self._results(sources, settings, scored)
         return [
-            self._translation(text, sources[place], found[place])
-            for place, text in enumerate(texts)
+            self._translation(text, pieces, self._end(pieces, result, settings, with_attention))
+            for text, pieces, result in zip(texts, sources, results, strict=True)
         ]
 
     def force(
@@ -178,29 +176,64 @@ class ExportedTranslator:
             for text, pieces, words, row in zip(sources, read, written, scores, strict=True)
         ]
 
+    def _results(
+        self, sources: Sequence[list[str]], settings: SearchSettings, scored: bool
+    ) -> list[Any]:
+        """Return what CTranslate2 finds for each source within the source's own limit.
+
+        A batch has one limit, that of its longest source. What comes to its own limit before that
+        is searched again, among sources of the same limit.
+        """
+        limits = [longest_allowed(len(source), settings) for source in sources]
+        found: list[Any] = [None] * len(sources)
+        too_long: dict[int, list[int]] = {}
+        for places, results in self._search(sources, batches(sources), settings, scored):
+            most = max(limits[place] for place in places)
+            for place, result in zip(places, results, strict=True):
+                found[place] = result
+                if max(map(len, result.hypotheses)) >= limits[place] < most:
+                    too_long.setdefault(limits[place], []).append(place)
+        for places, results in self._search(sources, too_long.values(), settings, scored):
+            for place, result in zip(places, results, strict=True):
+                found[place] = result
+        return found
+
+    def _search(
+        self,
+        sources: Sequence[list[str]],
+        batches: Iterable[Sequence[int]],
+        settings: SearchSettings,
+        scored: bool,
+    ) -> Iterator[tuple[Sequence[int], list[Any]]]:
+        """Search batches of sources, all workers at once, and yield each with its results."""
+        running = [
+            (places, self._start([sources[place] for place in places], settings, scored))
+            for places in batches
+        ]
+        for places, results in running:
+            yield places, [result.result() for result in results]
+
     def _start(
-        self, sources: Sequence[list[str]], length: int, settings: SearchSettings
+        self, sources: Sequence[list[str]], settings: SearchSettings, scored: bool
     ) -> Sequence[Any]:
-        """Begin to search translations of sources of one length; the results are to come."""
+        """Begin to search translations of a batch; the results are to come."""
         results: Sequence[Any] = self.engine.translate_batch(
             sources,
             beam_size=settings.beam_size,
             num_hypotheses=settings.beam_size,  # among them one that ends, where the best is cut
             length_penalty=settings.length_penalty,
             min_decoding_length=0,
-            max_decoding_length=longest_allowed(length, settings),
+            max_decoding_length=longest_allowed(max(map(len, sources)), settings),
             max_input_length=0,
             suppress_sequences=[[self._target_words[id]] for id in (PAD_ID, BOS_ID)],
-            return_scores=True,
+            return_scores=scored,
             return_end_token=True,
-            max_batch_size=BATCH_TOKENS // min(settings.beam_size, 4),
-            batch_type="tokens",
             asynchronous=True,
         )
         return results
 
     def _end(
-        self, source: list[str], result: Any, settings: SearchSettings, with_scores: bool
+        self, source: list[str], result: Any, settings: SearchSettings, with_token_scores: bool
     ) -> list["_Found"]:
         """Return the `n_best` that were found, best first, each with an end.
 
@@ -208,16 +241,18 @@ class ExportedTranslator:
         too, and ranked by what that costs. What is the same then is there once.
         """
         outputs = [(*words[:-1], self._end_word) for words in result.hypotheses]
+        if not result.scores:
+            return [_Found(words, 0.0, ()) for words in outputs]
         cut = [words[-1] != self._end_word for words in result.hypotheses]
         scores: list[tuple[float, ...]] = [()] * len(outputs)
-        if with_scores or any(cut):
+        if with_token_scores or any(cut):
             scores = self._score([source] * len(outputs), [list(words[:-1]) for words in outputs])
         found: dict[tuple[str, ...], _Found] = {}
         for words, score, tokens, shortened in zip(
             outputs, result.scores, scores, cut, strict=True
         ):
             own = ranked(tokens, settings.length_penalty) if shortened else score
-            found.setdefault(words, _Found(words, own, tokens if with_scores else ()))
+            found.setdefault(words, _Found(words, own, tokens if with_token_scores else ()))
         return sorted(found.values(), key=lambda one: -one.score)[: settings.n_best]
 
     def _score(
@@ -274,6 +309,18 @@ class _Found:
 def encode(text: str, tokenizer: SentencePiece) -> list[int]:
     """Return the ids of a text that is tidied as the corpus was."""
     return tokenizer.encode(tidy(text, tokenizer.normalization))
+
+
+def batches(sources: Sequence[Sized]) -> Iterator[list[int]]:
+    """Yield places of sources of similar length, the longest first: they take longest."""
+    batch: list[int] = []
+    for place in sorted(range(len(sources)), key=lambda place: -len(sources[place])):
+        if batch and (len(batch) + 1) * (len(sources[batch[0]]) + 1) > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
 
 
 def ranked(token_scores: Sequence[float], exponent: float) -> float:

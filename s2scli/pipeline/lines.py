@@ -39,9 +39,17 @@ class Searcher(Protocol):
         """How it searches unless told otherwise."""
 
     def search(
-        self, texts: Sequence[str], settings: SearchSettings, *, with_attention: bool = True
+        self,
+        texts: Sequence[str],
+        settings: SearchSettings,
+        *,
+        with_attention: bool = True,
+        with_scores: bool = True,
     ) -> list[Translation]:
-        """Translate texts that are not blank and not too long."""
+        """Translate texts that are not blank and not too long.
+
+        Without scores that of a hypothesis may be 0, where it takes time.
+        """
 
     def force(
         self, sources: Sequence[str], targets: Sequence[str], *, with_attention: bool = True
@@ -101,6 +109,7 @@ def translate_lines(
     overlong: Overlong = "split",
     *,
     with_attention: bool = False,
+    with_scores: bool = True,
 ) -> list[Record]:
     """Return one record for each line.
 
@@ -112,7 +121,12 @@ def translate_lines(
     """
     plans = [_plan(line, translator, overlong) for line in lines]
     parts = [part for plan in plans for part in plan.parts]
-    searched = functools.partial(translator.search, settings=search, with_attention=with_attention)
+    searched = functools.partial(
+        translator.search,
+        settings=search,
+        with_attention=with_attention,
+        with_scores=with_scores,
+    )
     found = iter(search_each(parts, searched))
     return [_record(plan, [next(found) for _ in plan.parts], search) for plan in plans]
 

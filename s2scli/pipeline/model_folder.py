@@ -13,6 +13,7 @@ from torch import Tensor
 from s2scli.config import Recipe, recipe_toml
 from s2scli.errors import CheckpointError
 from s2scli.manifest import Manifest, new_folder, plain_file_size, verify_folder
+from s2scli.model.layers.linear import pack_weights
 from s2scli.model.seq2seq import Seq2Seq, count_parameters
 from s2scli.settings import load_settings, read_toml
 from s2scli.tokenizer.tokenizers import Tokenizers
@@ -24,7 +25,7 @@ RECIPE, WEIGHTS, CARD = "recipe.toml", "model.safetensors", "README.md"
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """What a model folder holds, ready to run."""
+    """What a model folder holds, ready to run; the weights are to stay as they are."""
 
     recipe: Recipe
     model: Seq2Seq
@@ -105,7 +106,9 @@ def load_model_folder(folder: Path, device: torch.device) -> LoadedModel:
     found = describe_model_folder(folder)
     model = build_model(found.recipe, found.tokenizers)
     load_weights(model, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
-    return LoadedModel(found.recipe, model.to(device).eval(), found.tokenizers, found.manifest)
+    model = model.to(device).eval()
+    pack_weights(model)
+    return LoadedModel(found.recipe, model, found.tokenizers, found.manifest)
 
 
 def describe_model_folder(folder: Path) -> ModelDescription:

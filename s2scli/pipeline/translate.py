@@ -92,11 +92,13 @@ def translate(
     talk: Talk,
     *,
     with_attention: bool = False,
+    with_scores: bool = True,
 ) -> Tally:
     """Translate files (or stdin for `-`) line by line, into a file or to stdout.
 
     Lines that came before an error are written to stdout; a file appears only when it is whole.
-    `with_attention` says whether the records show what the decoder looked at.
+    `with_attention` says whether the records show what the decoder looked at, `with_scores`
+    whether they show scores.
 
     Raises:
         MissingInputError: an input is not there.
@@ -110,7 +112,12 @@ def translate(
 
     def answer(window: Sequence[Line]) -> Iterator[str]:
         records = translate_lines(
-            window, translator, search, stream.overlong, with_attention=with_attention
+            window,
+            translator,
+            search,
+            stream.overlong,
+            with_attention=with_attention,
+            with_scores=with_scores,
         )
         for index, record in enumerate(records, tally.lines):
             yield record_format(index, record, clean)

@@ -122,9 +122,17 @@ class Translator:
         return results
 
     def search(
-        self, texts: Sequence[str], settings: SearchSettings, *, with_attention: bool = True
+        self,
+        texts: Sequence[str],
+        settings: SearchSettings,
+        *,
+        with_attention: bool = True,
+        with_scores: bool = True,
     ) -> list[Translation]:
-        """Search translations of texts, in batches of similar length; results in input order."""
+        """Search translations of texts, in batches of similar length; results in input order.
+
+        The scores are there, asked for or not: the search ranks by them.
+        """
         sources = [self._encode(text) for text in texts]
         found: dict[int, tuple[Hypothesis, ...]] = {}
         for places in _batches(sources, settings.beam_size):

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from s2scli.data.batch import make_source
 from s2scli.export.ctranslate2 import make_spec
 from s2scli.model.allocation import keep_freed_memory
+from s2scli.model.layers.linear import pack_weights
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import EncoderOutput
@@ -79,6 +80,7 @@ def make_model(tree: Tree) -> Seq2Seq:
     model = Seq2Seq(settings, VOCAB_SIZE, VOCAB_SIZE, joint=True).eval()
     with torch.no_grad():
         model.output.bias[EOS_ID] = -100.0
+    pack_weights(model)
     return model
 
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from s2scli.model.allocation import KERNELS, give_back_freed_memory, keep_freed_memory
+from s2scli.model.layers.linear import one_dnn_multiplies
 
 PROBE = """
 import resource, torch
@@ -69,12 +70,43 @@ def test_gaps_between_what_is_in_use_go_back_to_the_system() -> None:
     assert int(done.stdout) > 100_000_000  # of the 160 million bytes freed
 
 
+@pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize(("given", "kept"), [(None, "64"), ("7", "7")])
 def test_fewer_kernels_are_kept_unless_the_user_says(
-    monkeypatch: pytest.MonkeyPatch, given: str | None, kept: str
+    monkeypatch: pytest.MonkeyPatch, name: str, given: str | None, kept: str
 ) -> None:
-    monkeypatch.setenv(KERNELS, given or "")
-    if given is None:
-        monkeypatch.delenv(KERNELS)
+    for each in KERNELS:
+        monkeypatch.setenv(each, given or "")
+        if given is None:
+            monkeypatch.delenv(each)
     keep_freed_memory()
-    assert os.environ[KERNELS] == kept
+    assert os.environ[name] == kept
+
+
+SHAPES = """
+import torch
+from s2scli.model.allocation import give_back_freed_memory, keep_freed_memory
+from s2scli.model.layers.linear import _one_dnn
+
+def resident():
+    give_back_freed_memory()
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+keep_freed_memory(8)
+weight = torch.randn(512, 512)
+before = None
+for rows in range(1, 401):
+    _one_dnn(torch.randn(rows, 512), weight, None)
+    if rows == 50:
+        before = resident()
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="malloc_trim is of glibc")
+@pytest.mark.skipif(not one_dnn_multiplies(), reason="this PyTorch lacks oneDNN's operators")
+def test_ever_new_shapes_do_not_add_up() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SHAPES], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 20_000_000

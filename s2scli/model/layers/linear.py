@@ -18,14 +18,21 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 
 class Linear(nn.Linear):
-    """W x + b, as nn.Linear."""
+    """W x + b, as nn.Linear.
+
+    Attributes:
+        packed: the weight once more, laid out as oneDNN multiplies, or None (`pack_weights`).
+    """
+
+    packed: Tensor | None = None
 
     def forward(self, values: Tensor) -> Tensor:
         """[..., input_dim] to [..., output_dim]."""
-        if not torch.is_grad_enabled():
-            return multiply(values, self.weight, self.bias)
         if not one_dnn_is_quicker(values, self.weight):
             return F.linear(values, self.weight, self.bias)
+        if not torch.is_grad_enabled():
+            weight = self.weight if self.packed is None else self.packed
+            return _one_dnn(values, weight, self.bias)
         product: Tensor = _OneDnnLinear.apply(  # type: ignore[no-untyped-call]
             values, self.weight, self.bias
         )
@@ -48,6 +55,17 @@ def make_linear(input_dim: int, output_dim: int, *, parts: int = 1, bias: bool =
         if bias:
             nn.init.zeros_(layer.bias)
     return layer
+
+
+def pack_weights(model: nn.Module) -> None:
+    """Lay out the weights of a model's linear layers as oneDNN multiplies, where it is quicker.
+
+    It lays out plain ones anew for every product, which for a few rows takes longer than the
+    product itself. The weights are then in memory twice, and must stay as they are.
+    """
+    for layer in model.modules():
+        if isinstance(layer, Linear) and one_dnn_is_quicker(layer.weight, layer.weight):
+            layer.packed = _pack(layer.weight.detach())
 
 
 def multiply(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -85,10 +103,11 @@ def _processor_wants_one_dnn() -> bool:
 
 
 def one_dnn_multiplies() -> bool:
-    """Whether oneDNN's operator is in this version of PyTorch and takes transposed matrices."""
+    """Whether this version of PyTorch has oneDNN's operators for transposed and packed matrices."""
     some = torch.arange(6.0).view(2, 3)
     try:
-        return torch.equal(_one_dnn(some.t(), some.t(), None), some.t() @ some)
+        transposed = torch.equal(_one_dnn(some.t(), some.t(), None), some.t() @ some)
+        return transposed and torch.equal(_one_dnn(some, _pack(some), None), some @ some.t())
     except (AttributeError, RuntimeError):
         return False
 
@@ -97,6 +116,12 @@ def _one_dnn(left: Tensor, right: Tensor, bias: Tensor | None) -> Tensor:
     """Return left right^T + bias by oneDNN, [..., K] and [N, K] to [..., N]."""
     product: Tensor = torch.ops.mkldnn._linear_pointwise(left, right, bias, "none", [], "")
     return product
+
+
+def _pack(weight: Tensor) -> Tensor:
+    """Return a weight [N, K] as `_one_dnn` reads it without laying it out first."""
+    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight)
+    return packed
 
 
 class _OneDnnLinear(torch.autograd.Function):

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from s2scli.model.layers import linear
-from s2scli.model.layers.linear import Linear, multiply, one_dnn_multiplies
+from s2scli.model.layers.linear import Linear, multiply, one_dnn_multiplies, pack_weights
 
 needs_one_dnn = pytest.mark.skipif(
     not one_dnn_multiplies(), reason="this PyTorch has no products by oneDNN"
@@ -110,3 +110,45 @@ def test_second_derivatives_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
     (slope,) = torch.autograd.grad(Linear(5, 3)(values).square().sum(), values, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         torch.autograd.backward(slope.sum())
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_packed_weights_multiply_as_plain_ones(bias: bool, by_one_dnn: bool) -> None:
+    layer = Linear(40, 70, bias=bias)
+    pack_weights(nn.Sequential(layer))
+    assert (layer.packed is not None) == by_one_dnn
+    together = random(33, 40)
+    with torch.inference_mode():
+        found = layer(together)
+        alone = torch.cat([layer(row[None]) for row in together])
+        stacked = layer(together.view(3, 11, 40)).view(33, 70)
+        apart = layer(random(33, 80)[:, ::2])
+    for one in (found, alone, stacked):
+        torch.testing.assert_close(one, F.linear(together, layer.weight, layer.bias))
+    expected = F.linear(random(33, 80)[:, ::2], layer.weight, layer.bias)
+    torch.testing.assert_close(apart, expected)
+
+
+def test_packed_weights_are_not_saved_and_leave_gradients_alone(by_one_dnn: bool) -> None:
+    layer, plain = Linear(5, 3), Linear(5, 3)
+    names = list(layer.state_dict())
+    pack_weights(layer)
+    assert list(layer.state_dict()) == names
+    plain.load_state_dict(layer.state_dict())
+    for one in (layer, plain):
+        torch.autograd.backward(one(random(4, 5)).square().sum())
+    assert layer.weight.grad is not None
+    assert plain.weight.grad is not None
+    assert torch.equal(layer.weight.grad, plain.weight.grad)
+
+
+@needs_one_dnn
+def test_packed_weights_are_for_their_own_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "_processor_wants_one_dnn", lambda: True)
+    layer = Linear(5, 3)
+    pack_weights(layer)
+    monkeypatch.setattr(linear, "_one_dnn", lambda *_: pytest.fail("asked oneDNN"))
+    with torch.inference_mode():
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert layer(random(4, 5)).dtype == torch.bfloat16
+        assert layer.double()(random(4, 5).double()).dtype == torch.float64
