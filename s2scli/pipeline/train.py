@@ -18,6 +18,7 @@ from s2scli.export.ctranslate2 import say_obstacles
 from s2scli.files import DELETED, remove_folder
 from s2scli.manifest import read_manifest
 from s2scli.model.allocation import keep_freed_memory
+from s2scli.model.layers.linear import processor_wants_one_dnn
 from s2scli.model.seq2seq import count_parameters, pick_device
 from s2scli.pipeline.carry_over import CarriedOver, carry_over, say_carried_over
 from s2scli.pipeline.model_folder import LoadedModel, build_model, load_model_folder
@@ -342,7 +343,8 @@ def _check_origin(checkpoint: Checkpoint, made_from: Mapping[str, str]) -> None:
 
 def _match_machine(checkpoint: Checkpoint, now: Mapping[str, Any], talk: Talk) -> None:
     """Take the run's thread count; say where bits may differ from an uninterrupted run."""
-    before = {"batch plan": 1, **checkpoint.machine}  # the first plan had no number
+    unsaid = {"batch plan": 1, "products by": now["products by"]}  # in checkpoints of before
+    before = {**unsaid, **checkpoint.machine}
     threads = int(before["threads"])
     if threads != torch.get_num_threads():
         talk.say(f"using {threads} threads, as the run so far did")
@@ -363,6 +365,7 @@ def machine(recipe: Recipe, device: torch.device) -> dict[str, Any]:
         "device": "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
         "processor": platform.machine(),
         "precision": arithmetic(recipe.training, device),
+        "products by": "oneDNN" if processor_wants_one_dnn() else "torch",
         "batch plan": PLAN,
     }
 

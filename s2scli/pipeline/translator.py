@@ -135,7 +135,7 @@ class Translator:
         """
         sources = [self._encode(text) for text in texts]
         found: dict[int, tuple[Hypothesis, ...]] = {}
-        for places in _batches(sources, settings.beam_size):
+        for places in _batches(sources, settings.width):
             source, lengths = make_source([sources[place] for place in places])
             hypotheses = search(
                 self.model,
@@ -222,9 +222,9 @@ def token_ids(text: str, tokenizer: SentencePiece) -> TokenIds:
     return np.array(tokenizer.encode(tidy(text, tokenizer.normalization)), dtype=np.int32)
 
 
-def _batches(sources: Sequence[TokenIds], beam_size: int) -> Iterator[list[int]]:
+def _batches(sources: Sequence[TokenIds], width: int) -> Iterator[list[int]]:
     """Yield places of sources of similar length, within a budget of padded tokens."""
-    budget = max(1, BATCH_TOKENS // min(beam_size, 4))
+    budget = max(1, BATCH_TOKENS // min(width, 4))
     batch: list[int] = []
     for place in sorted(range(len(sources)), key=lambda place: len(sources[place])):
         if batch and (len(batch) + 1) * (len(sources[place]) + 1) > budget:

@@ -80,6 +80,11 @@ class SearchSettings(Settings):
     )
 
     @property
+    def width(self) -> int:
+        """Outputs of a source that are written side by side."""
+        return self.n_best if self.sample else self.beam_size
+
+    @property
     def unread(self) -> Set[str]:
         """The settings that are never read where outputs are drawn, or where they are not."""
         return {"beam_size"} if self.sample else DRAWING

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.data.settings import PrepareSettings
+from s2scli.model.layers.linear import processor_wants_one_dnn
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk
@@ -234,6 +235,17 @@ def test_a_run_of_another_machine_goes_on_with_a_warning(
     assert "now it is abacus: it goes on, but not bit for bit as it would have" in result.stderr
 
 
+def test_a_run_that_another_library_multiplied_for_goes_on_with_a_warning(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = processor_wants_one_dnn()
+    monkeypatch.setattr("s2scli.pipeline.train.processor_wants_one_dnn", lambda: not wanted)
+    result = run(workspace, "--max-steps", "5")
+    assert result.exit_code == 0
+    used, now = ("oneDNN", "torch") if wanted else ("torch", "oneDNN")
+    assert f"the run so far used products by {used}, now it is {now}: it goes on" in result.stderr
+
+
 def test_a_run_whose_batches_were_planned_otherwise_goes_on_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,4 +256,5 @@ def test_a_run_whose_batches_were_planned_otherwise_goes_on_with_a_warning(
     result = run(workspace, "--max-steps", "3")
     assert result.exit_code == 0
     assert "the run so far used batch plan 1, now it is 2: it goes on, but " in result.stderr
+    assert "products by" not in result.stderr
     assert "batch plan" not in run(workspace, "--max-steps", "4").stderr

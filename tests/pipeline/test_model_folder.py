@@ -25,7 +25,7 @@ def test_a_loaded_model_is_packed_and_says_the_same(
     folder = write_model(tmp_path / "model", letters_of(["abcde fghij"] * 30), recipe=recipe)
     packed = {}
     for wanted in (False, True):
-        monkeypatch.setattr(linear, "_processor_wants_one_dnn", lambda wanted=wanted: wanted)
+        monkeypatch.setattr(linear, "processor_wants_one_dnn", lambda wanted=wanted: wanted)
         packed[wanted] = load_model_folder(folder, CPU).model
         layers = [layer for layer in packed[wanted].modules() if isinstance(layer, Linear)]
         assert all((layer.packed is not None) == wanted for layer in layers)
