@@ -164,15 +164,7 @@ def command(
     shape = _record_format(as_json, n_best is not None, scores, alignment, alignment_threshold)
     to = None if output == STDIN else output
     tally = translate(
-        inputs,
-        to,
-        translator,
-        search,
-        stream,
-        shape,
-        talk,
-        with_attention=as_json or alignment,
-        with_scores=as_json or scores or n_best is not None,
+        inputs, to, translator, search, stream, shape, talk, with_attention=as_json or alignment
     )
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)

@@ -1,5 +1,6 @@
 """Whether an export writes what its model writes: both decode the same lines."""
 
+import functools
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -136,10 +137,15 @@ def read_pairs(path: Path, most: int, translator: Searcher) -> list[Pair]:
 def decode(translator: Searcher, pairs: Sequence[Pair]) -> Decoded:
     """Translate the sources, in time, and score the references."""
     sources = [source for source, _ in pairs]
-    search = translator.search_settings
-    translator.search(sources[:1], search, with_attention=False, with_scores=False)  # what is done once, before
+    search = functools.partial(
+        translator.search,
+        settings=translator.search_settings,
+        with_attention=False,
+        with_scores=False,
+    )
+    search(sources[:1])  # what is done once, before
     started = time.perf_counter()
-    found = translator.search(sources, search, with_attention=False, with_scores=False)
+    found = search(sources)
     seconds = time.perf_counter() - started
     forced = translator.force(sources, [target for _, target in pairs], with_attention=False)
     bests = [one.hypotheses[0] for one in found]

@@ -240,10 +240,11 @@ class ExportedTranslator:
         CTranslate2 cuts what is longest where the PyTorch search ends it: here it is ended there
         too, and ranked by what that costs. What is the same then is there once.
         """
-        outputs = [(*words[:-1], self._end_word) for words in result.hypotheses]
+        written = result.hypotheses
+        outputs = [(*words[:-1], self._end_word) for words in written]
         if not result.scores:
             return [_Found(words, 0.0, ()) for words in outputs]
-        cut = [words[-1] != self._end_word for words in result.hypotheses]
+        cut = [words[-1] != self._end_word for words in written]
         scores: list[tuple[float, ...]] = [()] * len(outputs)
         if with_token_scores or any(cut):
             scores = self._score([source] * len(outputs), [list(words[:-1]) for words in outputs])
@@ -265,18 +266,19 @@ class ExportedTranslator:
         return [tuple(result.log_probs) for result in results]
 
     def _pieces(self, text: str) -> list[str]:
-        return [self._source_words[id] for id in encode(text, self.tokenizers.source)]
+        words = self._source_words
+        return [words[id] for id in encode(text, self.tokenizers.source)]
 
     def _translation(
         self, text: str, pieces: Sequence[str], found: Sequence["_Found"]
     ) -> Translation:
         hypotheses = tuple(self._target_text(one) for one in found)
-        unknown = sum(piece == self._source_words[UNK_ID] for piece in pieces)
+        unknown = pieces.count(self._source_words[UNK_ID])
         source_pieces = (*pieces, self._source_words[EOS_ID])
         return Translation(text, source_pieces, hypotheses, unknown)
 
     def _target_text(self, found: "_Found") -> TargetText:
-        ids = [self._target_ids[word] for word in found.words[:-1]]
+        ids = map(self._target_ids.__getitem__, found.words[:-1])
         text = one_line(self.tokenizers.target.decode(ids))
         return TargetText(text, found.score, found.words, found.token_scores, None)
 

@@ -14,7 +14,7 @@ from s2scli.errors import MissingInputError, StorageError, UsageError
 from s2scli.files import new_file
 from s2scli.pipeline.inspect import recipes_with_attention
 from s2scli.pipeline.lines import Record, Searcher, translate_lines
-from s2scli.pipeline.records import Clean, RecordFormat, one_line
+from s2scli.pipeline.records import Clean, RecordFormat, one_line, plain_record
 from s2scli.report.console import Talk, visible
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
@@ -92,13 +92,12 @@ def translate(
     talk: Talk,
     *,
     with_attention: bool = False,
-    with_scores: bool = True,
 ) -> Tally:
     """Translate files (or stdin for `-`) line by line, into a file or to stdout.
 
     Lines that came before an error are written to stdout; a file appears only when it is whole.
-    `with_attention` says whether the records show what the decoder looked at, `with_scores`
-    whether they show scores.
+    `with_attention` says whether the records show what the decoder looked at; scores are shown by
+    all but plain ones.
 
     Raises:
         MissingInputError: an input is not there.
@@ -117,7 +116,7 @@ def translate(
             search,
             stream.overlong,
             with_attention=with_attention,
-            with_scores=with_scores,
+            with_scores=record_format is not plain_record,
         )
         for index, record in enumerate(records, tally.lines):
             yield record_format(index, record, clean)

@@ -116,7 +116,7 @@ class SentencePiece:
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of some ids; special ids stand for no text."""
-        text = self._processor.decode([int(id) for id in ids])
+        text = self._processor.decode(list(map(int, ids)))
         return unescape(text.replace(SPACE, " ")).strip(" ")
 
     def pieces(self, text: str) -> list[str]:

@@ -23,6 +23,7 @@ from s2scli.model.settings import ModelSettings
 from s2scli.pipeline.exported import (
     ExportedTranslator,
     ExportFacts,
+    batches,
     longest_allowed,
     open_engine,
 )
@@ -98,6 +99,53 @@ def test_a_beam_finds_the_same_outputs_but_for_those_that_are_cut(
             assert_same(one, other)
             compared += 1
     assert compared > len(TEXTS) / 2
+
+
+@needs_ctranslate2
+@pytest.mark.parametrize("beam_size", [1, 4])
+@pytest.mark.parametrize("name", VARIETIES)
+def test_the_others_of_a_batch_change_no_output(
+    name: str, beam_size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(tokens: int, settings: SearchSettings) -> int:
+        return tokens // 2 + 1
+
+    monkeypatch.setattr("s2scli.pipeline.exported.longest_allowed", short)
+    _, theirs = both(tmp_path, name)
+    search = SearchSettings(beam_size=beam_size, n_best=beam_size)
+    together = theirs.search(TEXTS, search)
+    assert len(list(batches(TEXTS))) == 1
+    for text, other in zip(TEXTS, together, strict=True):
+        (one,) = theirs.search([text], search)
+        assert [found.pieces for found in other.hypotheses] == [
+            found.pieces for found in one.hypotheses
+        ]
+        assert max(len(found.pieces) for found in other.hypotheses) <= short(len(text), search)
+        for mine, found in zip(one.hypotheses, other.hypotheses, strict=True):
+            assert found.score == pytest.approx(mine.score, abs=1e-4)
+
+
+@needs_ctranslate2
+def test_one_hypothesis_has_no_score_unless_it_is_asked_for(tmp_path: Path) -> None:
+    _, theirs = both(tmp_path, "pre-norm")
+    for beam_size, known in ((1, False), (2, True)):
+        search = SearchSettings(beam_size=beam_size)
+        scored = theirs.search(TEXTS, search, with_attention=False)
+        plain = theirs.search(TEXTS, search, with_attention=False, with_scores=False)
+        for one, other in zip(scored, plain, strict=True):
+            assert other.hypotheses[0].pieces == one.hypotheses[0].pieces
+            assert one.hypotheses[0].score < 0
+            assert other.hypotheses[0].score == (one.hypotheses[0].score if known else 0)
+
+
+def test_batches_hold_so_many_tokens_and_the_longest_come_first() -> None:
+    lengths = [3, 200, 500, 7, 2000, 300, 3]
+    found = list(batches([range(length) for length in lengths]))
+    assert [[lengths[place] for place in batch] for batch in found] == [
+        [2000],
+        [500, 300],
+        [200, 7, 3, 3],
+    ]
 
 
 def assert_same(one: Translation, other: Translation) -> None:

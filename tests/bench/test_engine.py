@@ -1,0 +1,163 @@
+"""CPU time of `s2s translate --engine ctranslate2`, beside CTranslate2 driven directly.
+
+    pytest -m bench tests/bench/test_engine.py -s
+
+prints JSON: medians of the CPU seconds of interleaved rounds, and ours over each other in the same
+round. Everybody begins and ends with text: ours with lines and records, as the filter has them; the
+others with SentencePiece, in batches that CTranslate2 sorts by length. They share
+one engine, a worker for each of `OMP_NUM_THREADS`. `S2S_BENCH_EXPORT` is a folder that
+`s2s export` wrote, `S2S_BENCH_TEXT` a file of sources; without them model and text are random.
+"""
+
+import dataclasses
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sentencepiece
+import torch
+from typer.testing import CliRunner
+
+from s2scli.cli.app import app
+from s2scli.config import load_recipe
+from s2scli.data.stream import Line
+from s2scli.pipeline.engine import folder_beside
+from s2scli.pipeline.exported import ExportedTranslator, open_engine
+from s2scli.pipeline.lines import translate_lines
+from s2scli.pipeline.model_folder import build_model, write_model_folder
+from s2scli.special_ids import EOS_ID
+from s2scli.tokenizer.learning import learn_sentencepiece
+from s2scli.tokenizer.plan import TokenizerPlan
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.checkpoint import model_weights
+
+WORDS = 4000
+UNTIED = ("model.tie_embeddings=none",)  # a random model that is tied repeats what it read
+SENTENCES = int(os.environ.get("S2S_BENCH_SENTENCES", "256"))
+ROUNDS = int(os.environ.get("S2S_BENCH_ROUNDS", "5"))
+LAYOUTS = ((32, "examples"), (64, "examples"), (1024, "tokens"))
+
+Translate = Callable[[], Sequence[str]]
+
+
+def make_texts() -> list[str]:
+    """Return sources as long as those of Multi30k in pieces."""
+    random = np.random.default_rng(0)
+    lengths = np.clip(random.normal(13, 4, SENTENCES).round().astype(int), 4, 35)
+    return [" ".join(f"w{word}" for word in random.integers(0, WORDS, n)) for n in lengths]
+
+
+def make_export(folder: Path) -> Path:
+    """Export a random model that ends its sentences, at random."""
+    words = tuple(f"w{word}" for word in range(WORDS))
+    pieces = learn_sentencepiece(
+        lambda: words, TokenizerPlan("word", WORDS + 4, False, 1.0, False), "none"
+    )
+    recipe, tokenizers = (
+        load_recipe("transformer-tiny", UNTIED),
+        Tokenizers(pieces, pieces, joint=True),
+    )
+    torch.manual_seed(0)
+    model = build_model(recipe, tokenizers)
+    with torch.no_grad():
+        model.output.bias[EOS_ID] += 1.5
+    write_model_folder(folder, recipe, model_weights(model), tokenizers, {})
+    result = CliRunner().invoke(app, ["export", "-q", "-m", str(folder)])
+    assert result.exit_code == 0, result.output
+    return folder_beside(folder)
+
+
+def ours(translator: ExportedTranslator, texts: Sequence[str], beam_size: int) -> Translate:
+    """What `s2s translate` does with lines."""
+    search = translator.search_settings.model_copy(update={"beam_size": beam_size})
+    lines = [Line("bench", number, text) for number, text in enumerate(texts, 1)]
+
+    def translate() -> list[str]:
+        return [
+            record.best for record in translate_lines(lines, translator, search, with_scores=False)
+        ]
+
+    return translate
+
+
+def directly(
+    engine: Any, pieces: Any, texts: Sequence[str], beam_size: int, most: int, of: str
+) -> Translate:
+    """What one does with CTranslate2 and SentencePiece alone, in batches of at most so many."""
+
+    def translate() -> list[str]:
+        results = engine.translate_batch(
+            pieces.encode(texts, out_type=str),
+            beam_size=beam_size,
+            max_batch_size=most,
+            batch_type=of,
+        )
+        found: list[str] = pieces.decode([result.hypotheses[0] for result in results])
+        return found
+
+    return translate
+
+
+def race(contenders: dict[str, Translate]) -> dict[str, object]:
+    """Let everybody translate in turn."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    outputs: dict[str, Sequence[str]] = {}
+    for turn in range(ROUNDS + 1):
+        for name, translate in contenders.items():
+            start = time.process_time()
+            outputs[name] = translate()
+            if turn:  # the first one warms up
+                seconds[name].append(time.process_time() - start)
+    first, *others = contenders
+    return {
+        "cpu_seconds": {
+            name: round(statistics.median(taken), 3) for name, taken in seconds.items()
+        },
+        f"{first} over": {
+            name: round(
+                statistics.median(
+                    mine / theirs
+                    for mine, theirs in zip(seconds[first], seconds[name], strict=True)
+                ),
+                3,
+            )
+            for name in others
+        },
+        "lines that differ": {
+            name: sum(a != b for a, b in zip(outputs[first], outputs[name], strict=True))
+            for name in others
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that was named, or a random one."""
+    named = os.environ.get("S2S_BENCH_EXPORT")
+    return Path(named) if named else make_export(tmp_path_factory.mktemp("engine") / "model")
+
+
+@pytest.mark.bench
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("beam_size", [5, 1])
+@pytest.mark.parametrize("type", ["float32", "int8"])
+def test_engine(exported: Path, type: str, beam_size: int) -> None:
+    pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
+    named = os.environ.get("S2S_BENCH_TEXT")
+    texts = Path(named).read_text("utf-8").splitlines()[:SENTENCES] if named else make_texts()
+    engine = open_engine(exported, "cpu", type)
+    translator = dataclasses.replace(ExportedTranslator.load(exported, "cpu"), engine=engine)
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(exported / "joint.model"))
+    contenders = {"ours": ours(translator, texts, beam_size)}
+    for most, of in LAYOUTS:
+        name = f"directly, {most} {of}"
+        contenders[name] = directly(engine, pieces, texts, beam_size, most, of)
+    facts = {"engine": type, "beam_size": beam_size, "workers": engine.num_translators}
+    counts = {"rounds": ROUNDS, "sentences": len(texts)}
+    print(json.dumps({**facts, **counts, **race(contenders)}))
