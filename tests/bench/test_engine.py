@@ -154,6 +154,10 @@ def test_engine(exported: Path, type: str, beam_size: int) -> None:
     engine = open_engine(exported, "cpu", type)
     translator = dataclasses.replace(ExportedTranslator.load(exported, "cpu"), engine=engine)
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(exported / "joint.model"))
+    found = ours(translator, texts, beam_size)()
+    theirs = directly(engine, pieces, texts, beam_size, *LAYOUTS[0])()
+    # a line that never ends is longer where nothing but CTranslate2's own limit ends it
+    texts = [text for text, a, b in zip(texts, found, theirs, strict=True) if a == b]
     contenders = {"ours": ours(translator, texts, beam_size)}
     for most, of in LAYOUTS:
         name = f"directly, {most} {of}"
