@@ -62,11 +62,20 @@ def largest_sums(scores: Tensor, log_probs: Tensor, count: int) -> tuple[Tensor,
     whole = log_probs[..., : blocks * BLOCK].view(sentences, beam, blocks, BLOCK)
     maxima = (scores[:, :, None] + whole.amax(3)).flatten(1)  # [B, K x blocks]
     best = maxima.topk(count, dim=1).indices
-    first = best // blocks * vocab_size + best % blocks * BLOCK  # [B, C]
+    parent = best // blocks
+    first = parent * vocab_size + best % blocks * BLOCK  # [B, C]
     every = torch.arange(beam * vocab_size, device=scores.device).view(beam, vocab_size)
+    inside = (first[:, :, None] + every[0, :BLOCK]).flatten(1)  # [B, C x BLOCK]
+    found_inside = log_probs.flatten(1).gather(1, inside).view(sentences, count, BLOCK)
     rest = every[:, blocks * BLOCK :].flatten().expand(sentences, -1)
-    places = torch.cat([(first[:, :, None] + every[0, :BLOCK]).flatten(1), rest], 1)
-    sums = scores.gather(1, places // vocab_size) + log_probs.flatten(1).gather(1, places)
+    places = torch.cat([inside, rest], 1)
+    sums = torch.cat(
+        [
+            (scores.gather(1, parent)[:, :, None] + found_inside).flatten(1),
+            (scores[:, :, None] + log_probs[..., blocks * BLOCK :]).flatten(1),
+        ],
+        1,
+    )
     found = sums.topk(count, dim=1)
     return found.values, places.gather(1, found.indices)
 

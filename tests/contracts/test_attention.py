@@ -68,12 +68,14 @@ def read(
     return found.context, found.weights
 
 
-def test_equals_a_loop_over_queries_and_states(attention: Attention) -> None:
+@pytest.mark.parametrize("learning", [True, False])
+def test_equals_a_loop_over_queries_and_states(attention: Attention, learning: bool) -> None:
     torch.manual_seed(1)
     query, memory = torch.randn(SENTENCES, STEPS, WIDTH), torch.randn(SENTENCES, LENGTH, WIDTH)
     lengths = [5, 3]
     mask = torch.tensor([[place < length for place in range(LENGTH)] for length in lengths])
-    context, weights = read(attention, query, memory, mask)
+    with torch.inference_mode(not learning):
+        context, weights = read(attention, query, memory, mask)
     for sentence, length in enumerate(lengths):
         for step in range(STEPS):
             heads, blended = plain_attention(

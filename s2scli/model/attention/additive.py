@@ -8,6 +8,7 @@ from torch.autograd.function import once_differentiable
 
 from s2scli.model.attention.memory import Attended, AttendedMemory, blend
 from s2scli.model.layers.linear import Linear
+from s2scli.model.layers.tanh import logistic_is_quicker
 from s2scli.settings import Settings, setting
 
 
@@ -48,9 +49,18 @@ class AdditiveAttention(nn.Module):
         All pairs are in memory at once, [B, Q, S, K]: with `attend = "after"`, where one call
         scores the whole target, much more than any other part of the model takes.
         """
+        if logistic_is_quicker(keys):
+            return self._score_by_logistic(query, keys)
         scores: Tensor = _AdditiveScores.apply(  # type: ignore[no-untyped-call]
             self.query(query), keys, self.weight.weight[0].to(keys.dtype)
         )
+        return scores
+
+    def _score_by_logistic(self, query: Tensor, keys: Tensor) -> Tensor:
+        """Return v . tanh(x) as 2 v . s(2 x) - sum(v), [B, Q, S]."""
+        weight = self.weight.weight[0].to(keys.dtype)
+        doubled = 2 * self.query(query)[:, :, None] + 2 * keys[:, None]  # [B, Q, S, K]
+        scores: Tensor = doubled.sigmoid_() @ (2 * weight) - weight.sum()
         return scores
 
 

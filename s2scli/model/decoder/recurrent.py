@@ -11,9 +11,11 @@ from s2scli.model.attention.memory import Attended, AttendedMemory
 from s2scli.model.decoder.settings import AttentionBuilder
 from s2scli.model.layers.dropout import Dropout
 from s2scli.model.layers.linear import Linear
+from s2scli.model.layers.tanh import tanh
 from s2scli.model.recurrence import (
     STATE_PARTS,
     Cell,
+    Steps,
     make_recurrence,
     pack_state,
     unpack_state,
@@ -123,7 +125,7 @@ class RecurrentState:
         """Return the state of these rows; the memory stays as it is."""
         return replace(
             self,
-            hidden=tuple(part[:, indices] for part in self.hidden),
+            hidden=tuple(part.index_select(1, indices) for part in self.hidden),
             readout=None if self.readout is None else self.readout[indices],
         )
 
@@ -177,7 +179,12 @@ class RecurrentDecoder(nn.Module):
             bidirectional=False,
             dropout=settings.dropout,
         )
+        self.steps = Steps(self.recurrence)
         self.dropout = Dropout(settings.dropout)
+
+    def pack(self) -> None:
+        """Lay the recurrent weights out for the steps to come."""
+        self.steps.pack()
 
     def start(self, output: EncoderOutput, connected: Connected) -> RecurrentState:
         """Return the state before the first token, one row for each sentence."""
@@ -232,7 +239,7 @@ class RecurrentDecoder(nn.Module):
             inputs.append(read.context)
         if state.readout is not None:
             inputs.append(state.readout[:, None])
-        recurrent, final = self.recurrence(torch.cat(inputs, dim=-1), pack_state(state.hidden))
+        recurrent, final = self._recur(torch.cat(inputs, dim=-1), state.hidden)
         if self.attention is not None and not self.attends_before:
             read = self._attend(recurrent, state, with_attention)
         context = None if read is None else read.context
@@ -242,11 +249,21 @@ class RecurrentDecoder(nn.Module):
         hidden = self.dropout(self.readout(torch.cat([x for x in seen if x is not None], dim=-1)))
         after = replace(
             state,
-            hidden=unpack_state(final),
+            hidden=final,
             readout=hidden[:, -1] if self.feeds_readout else None,
         )
         weights = read.weights if read is not None and with_attention else None
         return DecoderOutput(hidden, weights, after)
+
+    def _recur(
+        self, values: Tensor, hidden: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return the outputs for [N, T, I], and the state after them."""
+        if self.steps.can_take(values):
+            after = self.steps(values[:, 0], hidden)
+            return after[0][-1][:, None], after
+        outputs, final = self.recurrence(values, pack_state(hidden))
+        return outputs, unpack_state(final)
 
     def _attend(self, query: Tensor, state: RecurrentState, with_weights: bool) -> Attended:
         assert self.attention is not None and state.attended is not None
@@ -269,7 +286,7 @@ class TanhReadout(nn.Module):
 
     def forward(self, seen: Tensor) -> Tensor:
         """[N, T, input_dim] to [N, T, output_dim]."""
-        return torch.tanh(self.layer(seen))
+        return tanh(self.layer(seen))
 
 
 class MaxoutReadout(nn.Module):

@@ -7,7 +7,7 @@ on one core of an EPYC, tests/bench); oneDNN, which PyTorch carries too, uses al
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,15 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 CPU_INFO = Path("/proc/cpuinfo")
+
+
+@runtime_checkable
+class Packable(Protocol):
+    """A module that multiplies by weights."""
+
+    def pack(self) -> None:
+        """Lay them out for the products to come."""
+        ...
 
 
 class Linear(nn.Linear):
@@ -31,12 +40,15 @@ class Linear(nn.Linear):
         if not one_dnn_is_quicker(values, self.weight):
             return F.linear(values, self.weight, self.bias)
         if not torch.is_grad_enabled():
-            weight = self.weight if self.packed is None else self.packed
-            return _one_dnn(values, weight, self.bias)
+            return multiply(values, self.weight, self.bias, packed=self.packed)
         product: Tensor = _OneDnnLinear.apply(  # type: ignore[no-untyped-call]
             values, self.weight, self.bias
         )
         return product
+
+    def pack(self) -> None:
+        """Lay the weight out for the products to come."""
+        self.packed = pack_weight(self.weight)
 
 
 def make_linear(input_dim: int, output_dim: int, *, parts: int = 1, bias: bool = True) -> Linear:
@@ -58,26 +70,34 @@ def make_linear(input_dim: int, output_dim: int, *, parts: int = 1, bias: bool =
 
 
 def pack_weights(model: nn.Module) -> None:
-    """Lay out the weights of a model's linear layers as oneDNN multiplies, where it is quicker.
+    """Lay out the weights of a model's layers as oneDNN multiplies, where it is quicker.
 
     It lays out plain ones anew for every product, which for a few rows takes longer than the
     product itself. The weights are then in memory twice, and must stay as they are.
     """
     for layer in model.modules():
-        if isinstance(layer, Linear) and one_dnn_is_quicker(layer.weight, layer.weight):
-            layer.packed = _pack(layer.weight.detach())
+        if isinstance(layer, Packable):
+            layer.pack()
 
 
-def multiply(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
+def pack_weight(weight: Tensor) -> Tensor | None:
+    """Return a weight [N, K] laid out as oneDNN multiplies, None where it is not quicker."""
+    return _pack(weight.detach()) if one_dnn_is_quicker(weight, weight) else None
+
+
+def multiply(
+    left: Tensor, right: Tensor, bias: Tensor | None = None, *, packed: Tensor | None = None
+) -> Tensor:
     """Return left right^T + bias by the quicker library, without gradients.
 
     Args:
         left: [..., K].
         right: [N, K].
         bias: [N], or None.
+        packed: what `pack_weight` made of `right`, or None.
     """
     if one_dnn_is_quicker(left, right):
-        return _one_dnn(left, right, bias)
+        return _one_dnn(left, right if packed is None else packed, bias)
     return F.linear(left, right, bias)
 
 
@@ -87,13 +107,13 @@ def one_dnn_is_quicker(left: Tensor, right: Tensor) -> bool:
         left.dtype == right.dtype == torch.float32
         and left.device.type == "cpu"
         and left.numel() > 0
-        and _processor_wants_one_dnn()
+        and processor_wants_one_dnn()
         and not torch.is_autocast_enabled("cpu")
     )
 
 
 @functools.cache
-def _processor_wants_one_dnn() -> bool:
+def processor_wants_one_dnn() -> bool:
     """Whether this is a processor with AVX-512 by AMD, and torch has both libraries."""
     has_mkl = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
     if not has_mkl or torch.backends.cpu.get_cpu_capability() != "AVX512":
