@@ -135,9 +135,7 @@ def search_from(
     while len(live.numbers):
         step = model.step(live.last, state, with_attention=with_attention)
         weights.append(step.attention_weights)
-        logits = step.logits.float()
-        # in the place of the logits, which are then still in the processor's cache
-        log_probs = torch.log_softmax(logits, -1, out=logits).view(*live.scores.shape, -1)
+        log_probs = step.logits.float().log_softmax(-1).view(*live.scores.shape, -1)
         for rule in filters:
             log_probs = rule(log_probs, live)
         chosen = chooser.choose(log_probs, live)
