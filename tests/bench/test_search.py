@@ -6,7 +6,8 @@ prints JSON: medians of interleaved rounds on one thread (`OMP_NUM_THREADS` for 
 each other in the same round. The models are random, and every output is as long as its source, so
 that everybody takes the same steps. CTranslate2 (our weights, in float32 and int8) and HuggingFace
 generate take part where they are installed. The recurrent models race a plain loop, which repeats
-the memory for each row of the beam, steps on until the longest output ends and sorts all words.
+the memory for each row of the beam, steps on until the longest output ends and sorts all words:
+with our cells and products, and with PyTorch's, as one would write it.
 """
 
 import importlib.util
@@ -39,7 +40,7 @@ from s2scli.special_ids import BOS_ID, EOS_ID
 from tests.bench.peers import Marian
 
 VOCAB_SIZE = 8000
-SENTENCES = int(os.environ.get("S2S_BENCH_SENTENCES", "256"))
+SENTENCES = int(os.environ.get("S2S_BENCH_SENTENCES", "1000"))
 ROUNDS = int(os.environ.get("S2S_BENCH_ROUNDS", "5"))
 EMBEDDING = {"embedding_dim": 256}
 STACK = {"kind": "transformer", "model_dim": 256, "num_layers": 3, "num_heads": 4, "ffn_dim": 1024}
@@ -147,6 +148,20 @@ def loop(model: Seq2Seq, together: int) -> Decode:
             plain_loop(model, source, lengths, beam_size)
 
     return decode
+
+
+def by_pytorch(decode: Decode) -> Decode:
+    """Let PyTorch's recurrent layers, products and tanh do what ours do otherwise."""
+
+    def without_ours(sources: Sequence[Source], beam_size: int) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("s2scli.model.layers.linear.processor_wants_one_dnn", lambda: False)
+            patch.setattr("s2scli.model.recurrence.Steps.can_take", lambda steps, values: False)
+            for place in ("layers.tanh", "attention.additive"):
+                patch.setattr(f"s2scli.model.{place}.logistic_is_quicker", lambda values: False)
+            decode(sources, beam_size)
+
+    return without_ours
 
 
 def ctranslate2_decode(model: Seq2Seq, settings: ModelSettings, folder: Path, type: str) -> Decode:
@@ -273,6 +288,7 @@ def test_recurrent(name: str, beam_size: int) -> None:
     decoders = {
         "ours": ours(model),
         "plain loop": loop(model, 64),
-        "plain loop, a sentence at a time": loop(model, 1),
+        "plain loop, PyTorch's layers": by_pytorch(loop(model, 64)),
+        "plain loop, PyTorch's layers, a sentence at a time": by_pytorch(loop(model, 1)),
     }
     show(name, beam_size, race(decoders, beam_size))
