@@ -21,8 +21,8 @@ prepare() {
 case $2 in
 scores)
     prepare "$work/raw" "$raw" .gz
-    s2s compare -w "$work/raw" default transformer-tiny --max-minutes 30 --patience 0 \
-        --set training.metric=bleu
+    s2s compare -w "$work/raw" default transformer-tiny bahdanau2015 --max-minutes 30 --patience 0 \
+        --set training.metric=bleu --set training.ema_decay=0.999
     s2s evaluate -w "$work/raw" --bleu \
         -m "$work/raw/compare/default/model" -m "$work/raw/compare/transformer-tiny/model"
     ;;
