@@ -1,9 +1,10 @@
 """A model that translates text: tokenizer, search and detokenizer around the network."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from s2scli.special_ids import EOS_ID, UNK_ID
 from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
 
+Found = TypeVar("Found")
 BATCH_TOKENS = 4096
 SEARCH_KERNELS = 1024  # small ones, for batches that shrink as their sentences end
 
@@ -134,17 +136,13 @@ class Translator:
         The scores are there, asked for or not: the search ranks by them.
         """
         sources = [self._encode(text) for text in texts]
-        found: dict[int, tuple[Hypothesis, ...]] = {}
-        for places in _batches(sources, settings.width):
+
+        def search_batch(places: Sequence[int]) -> list[tuple[Hypothesis, ...]]:
             source, lengths = make_source([sources[place] for place in places])
-            hypotheses = search(
-                self.model,
-                source.to(self.device),
-                lengths,
-                settings,
-                with_attention=with_attention,
-            )
-            found.update(zip(places, hypotheses, strict=True))
+            source = source.to(self.device)
+            return search(self.model, source, lengths, settings, with_attention=with_attention)
+
+        found = self._side_by_side(search_batch, list(_batches(sources, settings.width)))
         return [
             self._translation(text, ids, found[place])
             for place, (text, ids) in enumerate(zip(texts, sources, strict=True))
@@ -156,24 +154,48 @@ class Translator:
         """Score given targets: one hypothesis each, with token scores and attention weights."""
         source_ids = [self._encode(text) for text in sources]
         target_ids = [token_ids(text, self.tokenizers.target) for text in targets]
-        found: dict[int, Hypothesis] = {}
         longest = [max(a, b, key=len) for a, b in zip(source_ids, target_ids, strict=True)]
-        for places in _batches(longest, 1):
+
+        def force_batch(places: Sequence[int]) -> list[Hypothesis]:
             batch = make_batch(
                 [source_ids[place] for place in places], [target_ids[place] for place in places]
             )
-            hypotheses = force(
+            return force(
                 self.model,
                 batch.to(self.device),
                 self.search_settings.length_penalty,
                 self.search_settings.length_offset,
                 with_attention=with_attention,
             )
-            found.update(zip(places, hypotheses, strict=True))
+
+        found = self._side_by_side(force_batch, list(_batches(longest, 1)))
         return [
             self._translation(text, ids, (found[place],))
             for place, (text, ids) in enumerate(zip(sources, source_ids, strict=True))
         ]
+
+    def _side_by_side(
+        self, work: Callable[[Sequence[int]], Sequence[Found]], batches: Sequence[Sequence[int]]
+    ) -> dict[int, Found]:
+        """Return what the work finds for each place of the batches.
+
+        Threads of a processor take a batch each, the longest sources first: that is quicker than to
+        share the operations of one.
+        """
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        workers = max(1, min(threads, len(batches)))
+        batches = batches[::-1]
+        if workers == 1:
+            results: Iterable[Sequence[Found]] = map(work, batches)
+        else:
+            share = (threads // workers,)
+            with ThreadPoolExecutor(workers, "search", torch.set_num_threads, share) as pool:
+                results = list(pool.map(work, batches))
+        return dict(
+            pair
+            for places, found in zip(batches, results, strict=True)
+            for pair in zip(places, found, strict=True)
+        )
 
     def _encode(self, text: str) -> TokenIds:
         return token_ids(text, self.tokenizers.source)
@@ -223,7 +245,7 @@ def token_ids(text: str, tokenizer: SentencePiece) -> TokenIds:
 
 
 def _batches(sources: Sequence[TokenIds], width: int) -> Iterator[list[int]]:
-    """Yield places of sources of similar length, within a budget of padded tokens."""
+    """Yield places of sources of like length, the shortest first, within a budget of padded tokens."""
     budget = max(1, BATCH_TOKENS // min(width, 4))
     batch: list[int] = []
     for place in sorted(range(len(sources)), key=lambda place: len(sources[place])):
