@@ -142,7 +142,7 @@ class Translator:
             source = source.to(self.device)
             return search(self.model, source, lengths, settings, with_attention=with_attention)
 
-        found = self._side_by_side(search_batch, list(_batches(sources, settings.width)))
+        found = side_by_side(search_batch, _batches(sources, settings.width), self._threads)
         return [
             self._translation(text, ids, found[place])
             for place, (text, ids) in enumerate(zip(texts, sources, strict=True))
@@ -168,34 +168,15 @@ class Translator:
                 with_attention=with_attention,
             )
 
-        found = self._side_by_side(force_batch, list(_batches(longest, 1)))
+        found = side_by_side(force_batch, _batches(longest, 1), self._threads)
         return [
             self._translation(text, ids, (found[place],))
             for place, (text, ids) in enumerate(zip(sources, source_ids, strict=True))
         ]
 
-    def _side_by_side(
-        self, work: Callable[[Sequence[int]], Sequence[Found]], batches: Sequence[Sequence[int]]
-    ) -> dict[int, Found]:
-        """Return what the work finds for each place of the batches.
-
-        Threads of a processor take a batch each, the longest sources first: that is quicker than to
-        share the operations of one.
-        """
-        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
-        workers = max(1, min(threads, len(batches)))
-        batches = batches[::-1]
-        if workers == 1:
-            results: Iterable[Sequence[Found]] = map(work, batches)
-        else:
-            share = (threads // workers,)
-            with ThreadPoolExecutor(workers, "search", torch.set_num_threads, share) as pool:
-                results = list(pool.map(work, batches))
-        return dict(
-            pair
-            for places, found in zip(batches, results, strict=True)
-            for pair in zip(places, found, strict=True)
-        )
+    @property
+    def _threads(self) -> int:
+        return torch.get_num_threads() if self.device.type == "cpu" else 1
 
     def _encode(self, text: str) -> TokenIds:
         return token_ids(text, self.tokenizers.source)
@@ -244,8 +225,31 @@ def token_ids(text: str, tokenizer: SentencePiece) -> TokenIds:
     return np.array(tokenizer.encode(tidy(text, tokenizer.normalization)), dtype=np.int32)
 
 
+def side_by_side(
+    work: Callable[[Sequence[int]], Sequence[Found]], batches: Iterable[Sequence[int]], threads: int
+) -> dict[int, Found]:
+    """Return what the work finds for each place of the batches.
+
+    Each thread takes a batch, the last ones first, which are the longest: that is quicker than to
+    share the operations of one. Where there are fewer batches, each has several threads.
+    """
+    plan = list(batches)[::-1]
+    workers = max(1, min(threads, len(plan)))
+    if workers == 1:
+        results: Iterable[Sequence[Found]] = map(work, plan)
+    else:
+        share = (threads // workers,)
+        with ThreadPoolExecutor(workers, "search", torch.set_num_threads, share) as pool:
+            results = list(pool.map(work, plan))
+    return dict(
+        pair
+        for places, found in zip(plan, results, strict=True)
+        for pair in zip(places, found, strict=True)
+    )
+
+
 def _batches(sources: Sequence[TokenIds], width: int) -> Iterator[list[int]]:
-    """Yield places of sources of like length, the shortest first, within a budget of padded tokens."""
+    """Yield places of like length, the shortest first, within a budget of padded tokens."""
     budget = max(1, BATCH_TOKENS // min(width, 4))
     batch: list[int] = []
     for place in sorted(range(len(sources)), key=lambda place: len(sources[place])):

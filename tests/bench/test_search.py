@@ -32,7 +32,7 @@ from s2scli.model.layers.linear import pack_weights
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import EncoderOutput
-from s2scli.pipeline.translator import SEARCH_KERNELS, _batches
+from s2scli.pipeline.translator import SEARCH_KERNELS, _batches, side_by_side
 from s2scli.search.loop import search_from
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
@@ -41,6 +41,7 @@ from tests.bench.peers import Marian
 
 VOCAB_SIZE = 8000
 SENTENCES = int(os.environ.get("S2S_BENCH_SENTENCES", "1000"))
+THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))
 ROUNDS = int(os.environ.get("S2S_BENCH_ROUNDS", "5"))
 EMBEDDING = {"embedding_dim": 256}
 STACK = {"kind": "transformer", "model_dim": 256, "num_layers": 3, "num_heads": 4, "ffn_dim": 1024}
@@ -102,13 +103,17 @@ def of_one_length(sources: Sequence[Source]) -> Iterator[list[Source]]:
 def ours(model: Seq2Seq) -> Decode:
     """Our search, in batches as `s2s translate` makes them."""
 
-    @torch.inference_mode()
     def decode(sources: Sequence[Source], beam_size: int) -> None:
         settings = SearchSettings(beam_size=beam_size)
-        for places in _batches(sources, beam_size):
+
+        @torch.inference_mode()
+        def search_batch(places: Sequence[int]) -> Sequence[object]:
             source, lengths = make_source([sources[place] for place in places])
             state = model.start(model.encode(source, lengths))
-            search_from(model, state, lengths, settings, source.tolist(), with_attention=False)
+            keys = source.tolist()
+            return search_from(model, state, lengths, settings, keys, with_attention=False)
+
+        side_by_side(search_batch, _batches(sources, beam_size), THREADS)
 
     return decode
 
@@ -177,9 +182,8 @@ def ctranslate2_decode(model: Seq2Seq, settings: ModelSettings, folder: Path, ty
     spec.optimize(quantization=None)
     folder.mkdir()
     spec.save(str(folder))
-    threads = torch.get_num_threads()
     engine = ctranslate2.Translator(
-        str(folder), compute_type=type, inter_threads=threads, intra_threads=1
+        str(folder), compute_type=type, inter_threads=THREADS, intra_threads=1
     )
 
     def decode(sources: Sequence[Source], beam_size: int) -> None:
@@ -227,6 +231,7 @@ def race(decoders: dict[str, Decode], beam_size: int) -> dict[str, object]:
     seconds: dict[str, list[float]] = {name: [] for name in decoders}
     for turn in range(ROUNDS + 1):
         for name, decode in decoders.items():
+            torch.set_num_threads(THREADS)  # others may have changed it
             start = time.perf_counter()
             decode(sources, beam_size)
             if turn:  # the first one warms up
@@ -251,14 +256,14 @@ def race(decoders: dict[str, Decode], beam_size: int) -> dict[str, object]:
 
 
 def show(name: str, beam_size: int, outcome: dict[str, object]) -> None:
-    facts = {"threads": torch.get_num_threads(), "rounds": ROUNDS, "sentences": SENTENCES}
+    facts = {"threads": THREADS, "rounds": ROUNDS, "sentences": SENTENCES}
     print(json.dumps({"model": name, "beam_size": beam_size, **facts, **outcome}))
 
 
 @pytest.fixture(autouse=True)
 def threads() -> None:
     keep_freed_memory(SEARCH_KERNELS)
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    torch.set_num_threads(THREADS)
 
 
 @pytest.mark.bench
