@@ -1,7 +1,7 @@
 """The three recurrent cells, a whole sequence in one call of PyTorch's layers, or one step."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +75,10 @@ class Steps:
             (pack_weight(weight_ih), pack_weight(weight_hh))
             for weight_ih, weight_hh, *_ in self.recurrence.all_weights
         ]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy begins with: plain weights, as laid out ones cannot be copied."""
+        return {**self.__dict__, "packed": [(None, None) for _ in self.packed]}
 
     def can_take(self, values: Tensor) -> bool:
         """Whether these inputs [N, T, I] are a step to be taken here."""

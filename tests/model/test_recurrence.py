@@ -86,8 +86,15 @@ def test_takes_one_step_where_nothing_is_learned() -> None:
         assert not steps.can_take(inputs()[:, :1]), "dropout between the layers"
 
 
-def test_a_copy_steps_with_its_own_weights() -> None:
+@pytest.mark.parametrize("by_one_dnn", [False, True])
+def test_a_copy_steps_with_its_own_weights(
+    by_one_dnn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if by_one_dnn and not one_dnn_multiplies():
+        pytest.skip("this PyTorch has no products by oneDNN")
+    monkeypatch.setattr(linear, "processor_wants_one_dnn", lambda: by_one_dnn)
     steps = Steps(make("lstm"))
+    steps.pack()
     twin = copy.deepcopy(steps)
     with torch.inference_mode():
         hidden = start("lstm", 1, torch.float32)

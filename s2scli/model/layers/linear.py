@@ -50,6 +50,10 @@ class Linear(nn.Linear):
         """Lay the weight out for the products to come."""
         self.packed = pack_weight(self.weight)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy begins with: plain weights, as laid out ones cannot be copied."""
+        return {**self.__dict__, "packed": None}
+
 
 def make_linear(input_dim: int, output_dim: int, *, parts: int = 1, bias: bool = True) -> Linear:
     """Return a layer with uniform Xavier weights (Glorot & Bengio 2010, eq. 16), zero bias.

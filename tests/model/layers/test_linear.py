@@ -1,5 +1,6 @@
 """Products by oneDNN are those by PyTorch's usual library, and so are their gradients."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,18 @@ def test_packed_weights_are_not_saved_and_leave_gradients_alone(by_one_dnn: bool
     assert layer.weight.grad is not None
     assert plain.weight.grad is not None
     assert torch.equal(layer.weight.grad, plain.weight.grad)
+
+
+def test_a_copy_multiplies_by_its_own_weights(by_one_dnn: bool) -> None:
+    layer, values = Linear(5, 3), random(4, 5)
+    pack_weights(layer)
+    with torch.inference_mode():
+        before = layer(values)
+        twin = copy.deepcopy(layer)
+        torch.testing.assert_close(twin(values), before)
+        twin.weight.zero_()
+        assert torch.equal(twin(values), twin.bias.expand(4, 3))
+        assert torch.equal(layer(values), before)
 
 
 @needs_one_dnn
