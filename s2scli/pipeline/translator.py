@@ -239,8 +239,11 @@ def side_by_side(
         results: Iterable[Sequence[Found]] = map(work, plan)
     else:
         share = (threads // workers,)
-        with ThreadPoolExecutor(workers, "search", torch.set_num_threads, share) as pool:
-            results = list(pool.map(work, plan))
+        try:
+            with ThreadPoolExecutor(workers, "search", torch.set_num_threads, share) as pool:
+                results = list(pool.map(work, plan))
+        finally:
+            torch.set_num_threads(threads)  # the share would be that of every later thread too
     return dict(
         pair
         for places, found in zip(plan, results, strict=True)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,13 @@ def test_the_number_of_threads_changes_no_output(loaded: Translator) -> None:
     assert found[0] == found[1] == found[2]
     assert forced[1] == pytest.approx(forced[0], abs=1e-5)
     assert forced[2] == pytest.approx(forced[0], abs=1e-5)
+
+
+def test_a_later_thread_has_as_many_threads_as_before(loaded: Translator) -> None:
+    torch.set_num_threads(3)
+    loaded.search(TEXTS, SEARCH)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 3
 
 
 @pytest.mark.parametrize(("threads", "names"), [(1, {"MainThread"}), (2, {"search_0", "search_1"})])
