@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from s2scli.data.batch import make_batch
+from s2scli.model.decoder.recurrent import RecurrentDecoder
 from s2scli.model.layers import linear
 from s2scli.model.layers.linear import Linear, one_dnn_multiplies
+from s2scli.model.seq2seq import Seq2Seq
 from s2scli.pipeline.model_folder import load_model_folder
 from tests.folders import letters_of, write_model
 
@@ -29,8 +31,16 @@ def test_a_loaded_model_is_packed_and_says_the_same(
         packed[wanted] = load_model_folder(folder, CPU).model
         layers = [layer for layer in packed[wanted].modules() if isinstance(layer, Linear)]
         assert all((layer.packed is not None) == wanted for layer in layers)
+        assert packs_steps(packed[wanted]) == (wanted and recipe == "tiny")
     sources, targets = ([np.array(ids, np.int32) for ids in side] for side in (SOURCES, TARGETS))
     batch = make_batch(sources, targets)
     with torch.inference_mode():
         plain, found = (model.logits(model(batch).hidden) for model in packed.values())
     torch.testing.assert_close(found, plain, atol=1e-4, rtol=1e-4)
+
+
+def packs_steps(model: Seq2Seq) -> bool:
+    """Whether the single steps of a recurrent decoder have their weights laid out."""
+    decoders = [part for part in model.modules() if isinstance(part, RecurrentDecoder)]
+    pairs = [pair for decoder in decoders for pair in decoder.steps.packed]
+    return bool(pairs) and all(weight is not None for pair in pairs for weight in pair)
