@@ -8,6 +8,7 @@ export S2S_WORKSPACE
 
 s2s prepare --one-column "${1:?give a file with one sentence on each line}"
 s2s train --recipe vae --max-minutes 20
+s2s evaluate --exact-match
 echo "reconstructions:"
 shuf -n 5 "$1" > "$S2S_WORKSPACE/some.txt"
 s2s translate < "$S2S_WORKSPACE/some.txt" | paste "$S2S_WORKSPACE/some.txt" -
