@@ -359,13 +359,14 @@ def _match_machine(checkpoint: Checkpoint, now: Mapping[str, Any], talk: Talk) -
 
 def machine(recipe: Recipe, device: torch.device) -> dict[str, Any]:
     """Return what the bits of a run depend on, beside its settings."""
+    on_cpu = device.type == "cpu"
     return {
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "device": "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
+        "device": "cpu" if on_cpu else torch.cuda.get_device_name(device),
         "processor": platform.machine(),
         "precision": arithmetic(recipe.training, device),
-        "products by": "oneDNN" if processor_wants_one_dnn() else "torch",
+        "products by": "oneDNN" if on_cpu and processor_wants_one_dnn() else "torch",
         "batch plan": PLAN,
     }
 

@@ -1,7 +1,8 @@
 """A model that translates text: tokenizer, search and detokenizer around the network."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -22,7 +23,7 @@ from s2scli.pipeline.translation import TargetText, Translation
 from s2scli.search.ensemble import Ensemble
 from s2scli.search.forced import force
 from s2scli.search.hypothesis import Hypothesis
-from s2scli.search.loop import search
+from s2scli.search.loop import Notice, search
 from s2scli.search.model import Model
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import load_settings
@@ -32,12 +33,16 @@ from s2scli.tokenizer.tokenizers import Tokenizers
 
 Found = TypeVar("Found")
 BATCH_TOKENS = 4096
+MAX_WORKERS = 8  # batches in memory at once
 SEARCH_KERNELS = 1024  # small ones, for batches that shrink as their sentences end
 
 
 @dataclass(frozen=True)
 class Translator:
     """A trained model with its tokenizers; `load` makes one from a model folder, or several.
+
+    The weights of a model that was loaded must stay as they are: some are kept once more, laid out
+    for its products. A copy of it may change.
 
     Attributes:
         recipe: of the model; of an ensemble's first one, which says how to search.
@@ -137,10 +142,18 @@ class Translator:
         """
         sources = [self._encode(text) for text in texts]
 
-        def search_batch(places: Sequence[int]) -> list[tuple[Hypothesis, ...]]:
+        def search_batch(
+            places: Sequence[int], before_step: Notice
+        ) -> list[tuple[Hypothesis, ...]]:
             source, lengths = make_source([sources[place] for place in places])
-            source = source.to(self.device)
-            return search(self.model, source, lengths, settings, with_attention=with_attention)
+            return search(
+                self.model,
+                source.to(self.device),
+                lengths,
+                settings,
+                with_attention=with_attention,
+                before_step=before_step,
+            )
 
         found = side_by_side(search_batch, _batches(sources, settings.width), self._threads)
         return [
@@ -156,7 +169,7 @@ class Translator:
         target_ids = [token_ids(text, self.tokenizers.target) for text in targets]
         longest = [max(a, b, key=len) for a, b in zip(source_ids, target_ids, strict=True)]
 
-        def force_batch(places: Sequence[int]) -> list[Hypothesis]:
+        def force_batch(places: Sequence[int], _: Notice) -> list[Hypothesis]:
             batch = make_batch(
                 [source_ids[place] for place in places], [target_ids[place] for place in places]
             )
@@ -226,29 +239,57 @@ def token_ids(text: str, tokenizer: SentencePiece) -> TokenIds:
 
 
 def side_by_side(
-    work: Callable[[Sequence[int]], Sequence[Found]], batches: Iterable[Sequence[int]], threads: int
+    work: Callable[[Sequence[int], Notice], Sequence[Found]],
+    batches: Iterable[Sequence[int]],
+    threads: int,
 ) -> dict[int, Found]:
     """Return what the work finds for each place of the batches.
 
     Each thread takes a batch, the last ones first, which are the longest: that is quicker than to
     share the operations of one. Where there are fewer batches, each has several threads.
+
+    Args:
+        work: what is done with the places of a batch; it calls its second argument now and then,
+            which raises where there is no use in going on.
+        batches: of places, in any order.
+        threads: to compute with.
     """
     plan = list(batches)[::-1]
-    workers = max(1, min(threads, len(plan)))
+    workers = max(1, min(threads, len(plan), MAX_WORKERS))
     if workers == 1:
-        results: Iterable[Sequence[Found]] = map(work, plan)
+        results: Iterable[Sequence[Found]] = [work(places, lambda: None) for places in plan]
     else:
-        share = (threads // workers,)
-        try:
-            with ThreadPoolExecutor(workers, "search", torch.set_num_threads, share) as pool:
-                results = list(pool.map(work, plan))
-        finally:
-            torch.set_num_threads(threads)  # the share would be that of every later thread too
+        results = _in_threads(work, plan, workers, threads)
     return dict(
         pair
         for places, found in zip(plan, results, strict=True)
         for pair in zip(places, found, strict=True)
     )
+
+
+def _in_threads(
+    work: Callable[[Sequence[int], Notice], Sequence[Found]],
+    plan: Sequence[Sequence[int]],
+    workers: int,
+    threads: int,
+) -> list[Sequence[Found]]:
+    """Do the work of each batch, so many at once; what ends one, or an interruption, ends all."""
+    over = threading.Event()
+
+    def go_on() -> None:
+        if over.is_set():
+            raise CancelledError
+
+    share = (threads // workers,)
+    try:
+        with ThreadPoolExecutor(workers, "search", torch.set_num_threads, share) as pool:
+            try:
+                return list(pool.map(lambda places: work(places, go_on), plan))
+            except BaseException:
+                over.set()
+                raise
+    finally:
+        torch.set_num_threads(threads)  # the share would be that of every later thread too
 
 
 def _batches(sources: Sequence[TokenIds], width: int) -> Iterator[list[int]]:

@@ -5,7 +5,7 @@ the rest (a `Chooser`), and asks whether anything still written can rank (`ranki
 has ended.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -23,6 +23,7 @@ from s2scli.search.sampling import Sampler, make_draws
 from s2scli.search.settings import SearchSettings
 
 Keys = Sequence[Sequence[int]]
+Notice = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def search(
     settings: SearchSettings,
     *,
     with_attention: bool = True,
+    before_step: Notice = lambda: None,
 ) -> list[tuple[Hypothesis, ...]]:
     """Return the `n_best` best outputs of each source, best first.
 
@@ -96,11 +98,20 @@ def search(
         lengths: real tokens of each, [B].
         settings: what is looked for, and how.
         with_attention: keep attention weights.
+        before_step: called before each step; what it raises ends the search.
     """
     state = model.start(model.encode(source, lengths))
     longest = longest_allowed(lengths, settings).to(source.device)
     keys = [ids[:length] for ids, length in zip(source.tolist(), lengths.tolist(), strict=True)]
-    return search_from(model, state, longest, settings, keys, with_attention=with_attention)
+    return search_from(
+        model,
+        state,
+        longest,
+        settings,
+        keys,
+        with_attention=with_attention,
+        before_step=before_step,
+    )
 
 
 @torch.inference_mode()
@@ -112,6 +123,7 @@ def search_from(
     keys: Keys,
     *,
     with_attention: bool = True,
+    before_step: Notice = lambda: None,
 ) -> list[tuple[Hypothesis, ...]]:
     """Return the `n_best` best outputs of each sentence that a state begins, best first.
 
@@ -126,6 +138,7 @@ def search_from(
         settings: what is looked for, and how.
         keys: what tells each sentence from others where outputs are drawn at random.
         with_attention: keep attention weights.
+        before_step: called before each step; what it raises ends the search.
     """
     filters = make_filters(settings)
     chooser = make_chooser(settings, longest, keys)
@@ -133,6 +146,7 @@ def search_from(
     weights: list[Tensor | None] = []
     live = Live.begin(longest)
     while len(live.numbers):
+        before_step()
         step = model.step(live.last, state, with_attention=with_attention)
         weights.append(step.attention_weights)
         log_probs = step.logits.float().log_softmax(-1).view(*live.scores.shape, -1)

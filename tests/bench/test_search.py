@@ -33,7 +33,7 @@ from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import EncoderOutput
 from s2scli.pipeline.translator import SEARCH_KERNELS, _batches, side_by_side
-from s2scli.search.loop import search_from
+from s2scli.search.loop import Notice, search_from
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.special_ids import BOS_ID, EOS_ID
@@ -107,7 +107,7 @@ def ours(model: Seq2Seq) -> Decode:
         settings = SearchSettings(beam_size=beam_size)
 
         @torch.inference_mode()
-        def search_batch(places: Sequence[int]) -> Sequence[object]:
+        def search_batch(places: Sequence[int], _: Notice) -> Sequence[object]:
             source, lengths = make_source([sources[place] for place in places])
             state = model.start(model.encode(source, lengths))
             keys = source.tolist()

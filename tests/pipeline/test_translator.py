@@ -1,16 +1,21 @@
 """Batches of a translator go side by side, and that changes no output."""
 
+import os
+import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from s2scli.data.batch import make_source
 from s2scli.pipeline import translator
-from s2scli.pipeline.translator import Translator
+from s2scli.pipeline.translator import MAX_WORKERS, Translator, side_by_side
 from s2scli.search.loop import search
 from s2scli.search.settings import SearchSettings
 from s2scli.workspace import Workspace
@@ -97,3 +102,47 @@ def test_what_goes_wrong_in_a_batch_is_raised(
     monkeypatch.setattr(translator, "search", fail)
     with pytest.raises(RuntimeError, match="no memory"):
         loaded.search(TEXTS, SEARCH)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_an_interruption_ends_the_batches_that_are_searched() -> None:
+    ended = []
+
+    def work(places: Sequence[int], go_on: Callable[[], None]) -> Sequence[int]:
+        if places == [2]:  # the first to begin
+            os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(400):
+            go_on()
+            time.sleep(0.05)
+        ended.append(places)
+        return places
+
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side(work, [[0], [1], [2]], 2)
+    assert not ended
+
+
+def test_the_search_can_be_ended_before_a_step(loaded: Translator) -> None:
+    source, lengths = make_source([np.array([5, 6, 7], dtype=np.int32)])
+
+    def stop() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        search(loaded.model, source, lengths, SEARCH, before_step=stop)
+
+
+@pytest.mark.parametrize("threads", [8, 100])
+def test_so_many_batches_are_in_memory_at_most(threads: int) -> None:
+    seen: set[str] = set()
+    together = threading.Barrier(MAX_WORKERS)
+
+    def work(places: Sequence[int], _: Callable[[], None]) -> Sequence[int]:
+        seen.add(threading.current_thread().name)
+        together.wait(timeout=60)
+        return places
+
+    assert side_by_side(work, [[n] for n in range(2 * MAX_WORKERS)], threads) == {
+        n: n for n in range(2 * MAX_WORKERS)
+    }
+    assert len(seen) == MAX_WORKERS
