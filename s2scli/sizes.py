@@ -28,11 +28,11 @@ class Size:
 
 
 # On Multi30k (29,000 pairs) the LSTM learned faster in the first five minutes, and after 25 it and
-# transformer-tiny scored alike (38.4 and 38.3). The second row stands between two corpora: on CMUdict
-# (125,000 pairs) the LSTM was ahead after 12 minutes (58.4 % of words right and 53.0), on Tatoeba en-fr
-# (163,000) transformer-tiny, by less and less (23.2 and 17.6 BLEU after four minutes, 30.5 and 29.3
-# after six). One run each, by validation but for the four minutes. The last two rows are the
-# literature's and were never trained here.
+# transformer-tiny scored alike (38.4 and 38.3). The second row stands between two corpora: on
+# CMUdict (125,000 pairs) the LSTM was ahead after 12 minutes (58.4 % of words right and 53.0), on
+# Tatoeba en-fr (163,000) transformer-tiny, by less and less (23.2 and 17.6 BLEU after four minutes,
+# 30.5 and 29.3 after six). One run each, by validation but for the four minutes. The last two rows
+# are the literature's and were never trained here.
 SIZES = (
     Size(50_000, "lstm-attention", 0.3),
     Size(300_000, "lstm-attention", 0.2),
