@@ -116,10 +116,10 @@ class Live:
     def keep(self, sentences: Tensor) -> "Live":
         """Return the hypotheses of these sentences only, [B']."""
         return Live(
-            self.scores[sentences],
-            self.tokens[sentences],
-            self.token_scores[sentences],
-            self.rows[sentences],
-            self.longest[sentences],
-            self.numbers[sentences],
+            self.scores.index_select(0, sentences),
+            self.tokens.index_select(0, sentences),
+            self.token_scores.index_select(0, sentences),
+            self.rows.index_select(0, sentences),
+            self.longest.index_select(0, sentences),
+            self.numbers.index_select(0, sentences),
         )

@@ -24,9 +24,9 @@ class AttendedMemory:
     def keep(self, sentences: Tensor) -> "AttendedMemory":
         """Return the memory of these sentences only, [B']."""
         return AttendedMemory(
-            self.keys[sentences],
-            self.values[sentences],
-            None if self.mask is None else self.mask[sentences],
+            self.keys.index_select(0, sentences),
+            self.values.index_select(0, sentences),
+            None if self.mask is None else self.mask.index_select(0, sentences),
         )
 
 

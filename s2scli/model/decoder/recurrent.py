@@ -126,7 +126,7 @@ class RecurrentState:
         return replace(
             self,
             hidden=tuple(part.index_select(1, indices) for part in self.hidden),
-            readout=None if self.readout is None else self.readout[indices],
+            readout=None if self.readout is None else self.readout.index_select(0, indices),
         )
 
     def keep(self, sentences: Tensor) -> "RecurrentState":
@@ -135,7 +135,7 @@ class RecurrentState:
         return replace(
             self.reorder(beam_rows(sentences, beam)),
             attended=None if self.attended is None else self.attended.keep(sentences),
-            vector=None if self.vector is None else self.vector[sentences],
+            vector=None if self.vector is None else self.vector.index_select(0, sentences),
             sentences=len(sentences),
         )
 

@@ -69,16 +69,18 @@ class TransformerState:
         if seen is None:
             seen = torch.ones(self.sentences, 1, past, dtype=torch.bool, device=indices.device)
         beam = len(indices) // self.sentences
-        return replace(self, seen=seen.flatten(0, 1)[indices].view(self.sentences, beam, past))
+        return replace(
+            self, seen=seen.flatten(0, 1).index_select(0, indices).view(self.sentences, beam, past)
+        )
 
     def keep(self, sentences: Tensor) -> "TransformerState":
         """Return the state of these sentences only."""
         return replace(
             self,
             caches=tuple(cache.keep(sentences) for cache in self.caches),
-            seen=None if self.seen is None else self.seen[sentences],
+            seen=None if self.seen is None else self.seen.index_select(0, sentences),
             attended=tuple(memory.keep(sentences) for memory in self.attended),
-            vector=None if self.vector is None else self.vector[sentences],
+            vector=None if self.vector is None else self.vector.index_select(0, sentences),
             sentences=len(sentences),
         )
 

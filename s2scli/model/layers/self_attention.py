@@ -29,7 +29,9 @@ class KeyValueCache:
 
     def keep(self, sentences: Tensor) -> "KeyValueCache":
         """Return the cache of these sentences only, [B']."""
-        return KeyValueCache(self.keys[sentences], self.values[sentences])
+        return KeyValueCache(
+            self.keys.index_select(0, sentences), self.values.index_select(0, sentences)
+        )
 
     def extend(self, keys: Tensor, values: Tensor) -> "KeyValueCache":
         """Return the cache with the keys and values of more tokens behind, each [B, H, P', K]."""
