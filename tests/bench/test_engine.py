@@ -36,6 +36,7 @@ from s2scli.tokenizer.learning import learn_sentencepiece
 from s2scli.tokenizer.plan import TokenizerPlan
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import model_weights
+from tests.bench.race import median_ratio
 
 WORDS = 4000
 UNTIED = ("model.tie_embeddings=none",)  # a random model that is tied repeats what it read
@@ -120,14 +121,7 @@ def race(contenders: dict[str, Translate]) -> dict[str, object]:
             name: round(statistics.median(taken), 3) for name, taken in seconds.items()
         },
         f"{first} over": {
-            name: round(
-                statistics.median(
-                    mine / theirs
-                    for mine, theirs in zip(seconds[first], seconds[name], strict=True)
-                ),
-                3,
-            )
-            for name in others
+            name: round(median_ratio(seconds[first], seconds[name]), 3) for name in others
         },
         "lines that differ": {
             name: sum(a != b for a, b in zip(outputs[first], outputs[name], strict=True))

@@ -38,6 +38,7 @@ from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.special_ids import BOS_ID, EOS_ID
 from tests.bench.peers import Marian
+from tests.bench.race import median_ratio
 
 VOCAB_SIZE = 8000
 SENTENCES = int(os.environ.get("S2S_BENCH_SENTENCES", "1000"))
@@ -243,14 +244,7 @@ def race(decoders: dict[str, Decode], beam_size: int) -> dict[str, object]:
             for name, taken in seconds.items()
         },
         f"{first} over": {
-            name: round(
-                statistics.median(
-                    theirs / mine
-                    for mine, theirs in zip(seconds[first], seconds[name], strict=True)
-                ),
-                2,
-            )
-            for name in others
+            name: round(median_ratio(seconds[name], seconds[first]), 2) for name in others
         },
     }
 

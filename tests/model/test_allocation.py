@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from s2scli.model.allocation import KERNELS, give_back_freed_memory, keep_freed_memory
-from s2scli.model.layers.linear import one_dnn_multiplies
+from tests.one_dnn import needs_one_dnn
 
 PROBE = """
 import resource, torch
@@ -104,7 +104,7 @@ print(resident() - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="malloc_trim is of glibc")
-@pytest.mark.skipif(not one_dnn_multiplies(), reason="this PyTorch lacks oneDNN's operators")
+@needs_one_dnn
 def test_ever_new_shapes_do_not_add_up() -> None:
     done = subprocess.run(
         [sys.executable, "-c", SHAPES], capture_output=True, text=True, check=True

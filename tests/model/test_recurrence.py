@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from s2scli.model.layers import linear
-from s2scli.model.layers.linear import one_dnn_multiplies
 from s2scli.model.recurrence import (
     STATE_PARTS,
     Cell,
@@ -18,6 +17,7 @@ from s2scli.model.recurrence import (
     pack_state,
     unpack_state,
 )
+from tests.one_dnn import EITHER_LIBRARY
 
 ROWS, LENGTH, INPUT, DIM = 3, 4, 5, 6
 
@@ -44,7 +44,7 @@ def start(cell: Cell, num_layers: int, dtype: torch.dtype) -> tuple[Tensor, ...]
 @pytest.mark.parametrize("cell", get_args(Cell))
 @pytest.mark.parametrize("num_layers", [1, 3])
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("by_one_dnn", [False, True])
+@pytest.mark.parametrize("by_one_dnn", EITHER_LIBRARY)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_steps_are_those_of_the_layer(
     cell: Cell,
@@ -54,8 +54,6 @@ def test_steps_are_those_of_the_layer(
     dtype: torch.dtype,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if by_one_dnn and not one_dnn_multiplies():
-        pytest.skip("this PyTorch has no products by oneDNN")
     monkeypatch.setattr(linear, "processor_wants_one_dnn", lambda: by_one_dnn)
     recurrence = make(cell, num_layers).to(dtype)
     steps, hidden, outputs = Steps(recurrence), start(cell, num_layers, dtype), []
@@ -86,12 +84,10 @@ def test_takes_one_step_where_nothing_is_learned() -> None:
         assert not steps.can_take(inputs()[:, :1]), "dropout between the layers"
 
 
-@pytest.mark.parametrize("by_one_dnn", [False, True])
+@pytest.mark.parametrize("by_one_dnn", EITHER_LIBRARY)
 def test_a_copy_steps_with_its_own_weights(
     by_one_dnn: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if by_one_dnn and not one_dnn_multiplies():
-        pytest.skip("this PyTorch has no products by oneDNN")
     monkeypatch.setattr(linear, "processor_wants_one_dnn", lambda: by_one_dnn)
     steps = Steps(make("lstm"))
     steps.pack()

@@ -9,10 +9,11 @@ import torch
 from s2scli.data.batch import make_batch
 from s2scli.model.decoder.recurrent import RecurrentDecoder
 from s2scli.model.layers import linear
-from s2scli.model.layers.linear import Linear, one_dnn_multiplies
+from s2scli.model.layers.linear import Linear
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.pipeline.model_folder import load_model_folder
 from tests.folders import letters_of, write_model
+from tests.one_dnn import needs_one_dnn
 
 SOURCES, TARGETS = ((4, 5, 6), (7, 4)), ((5, 4), (6, 7, 8, 9))
 CPU = torch.device("cpu")
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("quick_fsync")
 
 
 @pytest.mark.parametrize("recipe", ["tiny", "transformer-tiny"])
-@pytest.mark.skipif(not one_dnn_multiplies(), reason="this PyTorch has no products by oneDNN")
+@needs_one_dnn
 def test_a_loaded_model_is_packed_and_says_the_same(
     recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,13 +10,10 @@ from torch import Tensor, nn
 
 from s2scli.model.layers import linear
 from s2scli.model.layers.linear import Linear, multiply, one_dnn_multiplies, pack_weights
-
-needs_one_dnn = pytest.mark.skipif(
-    not one_dnn_multiplies(), reason="this PyTorch has no products by oneDNN"
-)
+from tests.one_dnn import EITHER_LIBRARY, needs_one_dnn
 
 
-@pytest.fixture(params=[False, pytest.param(True, marks=needs_one_dnn)])
+@pytest.fixture(params=EITHER_LIBRARY)
 def by_one_dnn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Let either library multiply, whatever the processor."""
     monkeypatch.setattr(linear, "processor_wants_one_dnn", lambda: request.param)
