@@ -10,7 +10,7 @@ what ranks above them.
 import functools
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +22,7 @@ from s2scli.errors import CheckpointError, ConfigError
 from s2scli.export.extra import require_ctranslate2
 from s2scli.export.model_bin import check_model
 from s2scli.manifest import Manifest, verify_folder
+from s2scli.pipeline.batches import similar_batches
 from s2scli.pipeline.records import one_line
 from s2scli.pipeline.translation import TargetText, Translation
 from s2scli.search.ranking import normalise
@@ -187,7 +188,9 @@ class ExportedTranslator:
         limits = [longest_allowed(len(source), settings) for source in sources]
         found: list[Any] = [None] * len(sources)
         too_long: dict[int, list[int]] = {}
-        for places, results in self._search(sources, batches(sources), settings, scored):
+        lengths, workers = [len(source) for source in sources], self.engine.num_translators
+        batches = similar_batches(lengths, BATCH_TOKENS, workers)
+        for places, results in self._search(sources, batches, settings, scored):
             most = max(limits[place] for place in places)
             for place, result in zip(places, results, strict=True):
                 found[place] = result
@@ -311,18 +314,6 @@ class _Found:
 def encode(text: str, tokenizer: SentencePiece) -> list[int]:
     """Return the ids of a text that is tidied as the corpus was."""
     return tokenizer.encode(tidy(text, tokenizer.normalization))
-
-
-def batches(sources: Sequence[Sized]) -> Iterator[list[int]]:
-    """Yield places of sources of similar length, the longest first: they take longest."""
-    batch: list[int] = []
-    for place in sorted(range(len(sources)), key=lambda place: -len(sources[place])):
-        if batch and (len(batch) + 1) * (len(sources[batch[0]]) + 1) > BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch
 
 
 def ranked(token_scores: Sequence[float], exponent: float) -> float:

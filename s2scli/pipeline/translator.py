@@ -1,7 +1,7 @@
 """A model that translates text: tokenizer, search and detokenizer around the network."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from s2scli.data.example import TokenIds
 from s2scli.errors import UsageError
 from s2scli.model.allocation import keep_freed_memory
 from s2scli.model.seq2seq import pick_device
+from s2scli.pipeline.batches import similar_batches
 from s2scli.pipeline.model_folder import LoadedModel, load_model_folder
 from s2scli.pipeline.records import one_line
 from s2scli.pipeline.translation import TargetText, Translation
@@ -32,7 +33,7 @@ from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
 
 Found = TypeVar("Found")
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 6144
 MAX_WORKERS = 8  # batches in memory at once
 SEARCH_KERNELS = 1024  # small ones, for batches that shrink as their sentences end
 
@@ -155,7 +156,7 @@ class Translator:
                 before_step=before_step,
             )
 
-        found = side_by_side(search_batch, _batches(sources, settings.width), self._threads)
+        found = side_by_side(search_batch, self._batches(sources, settings.width), self._threads)
         return [
             self._translation(text, ids, found[place])
             for place, (text, ids) in enumerate(zip(texts, sources, strict=True))
@@ -181,7 +182,7 @@ class Translator:
                 with_attention=with_attention,
             )
 
-        found = side_by_side(force_batch, _batches(longest, 1), self._threads)
+        found = side_by_side(force_batch, self._batches(longest, 1), self._threads)
         return [
             self._translation(text, ids, (found[place],))
             for place, (text, ids) in enumerate(zip(sources, source_ids, strict=True))
@@ -190,6 +191,12 @@ class Translator:
     @property
     def _threads(self) -> int:
         return torch.get_num_threads() if self.device.type == "cpu" else 1
+
+    def _batches(self, sources: Sequence[TokenIds], width: int) -> list[list[int]]:
+        """Return batches for hypotheses of `width` for each source."""
+        budget = max(1, BATCH_TOKENS // min(width, 4))
+        workers = min(self._threads, MAX_WORKERS)
+        return similar_batches([len(source) for source in sources], budget, workers)
 
     def _encode(self, text: str) -> TokenIds:
         return token_ids(text, self.tokenizers.source)
@@ -240,36 +247,35 @@ def token_ids(text: str, tokenizer: SentencePiece) -> TokenIds:
 
 def side_by_side(
     work: Callable[[Sequence[int], Notice], Sequence[Found]],
-    batches: Iterable[Sequence[int]],
+    batches: Sequence[Sequence[int]],
     threads: int,
 ) -> dict[int, Found]:
     """Return what the work finds for each place of the batches.
 
-    Each thread takes a batch, the last ones first, which are the longest: that is quicker than to
-    share the operations of one. Where there are fewer batches, each has several threads.
+    Each thread takes a batch: that is quicker than to share the operations of one. Where there are
+    fewer batches, each has several threads.
 
     Args:
         work: what is done with the places of a batch; it calls its second argument now and then,
             which raises where there is no use in going on.
-        batches: of places, in any order.
+        batches: of places, what takes longest first.
         threads: to compute with.
     """
-    plan = list(batches)[::-1]
-    workers = max(1, min(threads, len(plan), MAX_WORKERS))
+    workers = max(1, min(threads, len(batches), MAX_WORKERS))
     if workers == 1:
-        results: Iterable[Sequence[Found]] = [work(places, lambda: None) for places in plan]
+        results: Sequence[Sequence[Found]] = [work(places, lambda: None) for places in batches]
     else:
-        results = _in_threads(work, plan, workers, threads)
+        results = _in_threads(work, batches, workers, threads)
     return dict(
         pair
-        for places, found in zip(plan, results, strict=True)
+        for places, found in zip(batches, results, strict=True)
         for pair in zip(places, found, strict=True)
     )
 
 
 def _in_threads(
     work: Callable[[Sequence[int], Notice], Sequence[Found]],
-    plan: Sequence[Sequence[int]],
+    batches: Sequence[Sequence[int]],
     workers: int,
     threads: int,
 ) -> list[Sequence[Found]]:
@@ -284,22 +290,9 @@ def _in_threads(
     try:
         with ThreadPoolExecutor(workers, "search", torch.set_num_threads, share) as pool:
             try:
-                return list(pool.map(lambda places: work(places, go_on), plan))
+                return list(pool.map(lambda places: work(places, go_on), batches))
             except BaseException:
                 over.set()
                 raise
     finally:
         torch.set_num_threads(threads)  # the share would be that of every later thread too
-
-
-def _batches(sources: Sequence[TokenIds], width: int) -> Iterator[list[int]]:
-    """Yield places of like length, the shortest first, within a budget of padded tokens."""
-    budget = max(1, BATCH_TOKENS // min(width, 4))
-    batch: list[int] = []
-    for place in sorted(range(len(sources)), key=lambda place: len(sources[place])):
-        if batch and (len(batch) + 1) * (len(sources[place]) + 1) > budget:
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch

@@ -32,7 +32,8 @@ from s2scli.model.layers.linear import pack_weights
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import EncoderOutput
-from s2scli.pipeline.translator import SEARCH_KERNELS, _batches, side_by_side
+from s2scli.pipeline.batches import similar_batches
+from s2scli.pipeline.translator import BATCH_TOKENS, SEARCH_KERNELS, side_by_side
 from s2scli.search.loop import Notice, search_from
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
@@ -114,7 +115,9 @@ def ours(model: Seq2Seq) -> Decode:
             keys = source.tolist()
             return search_from(model, state, lengths, settings, keys, with_attention=False)
 
-        side_by_side(search_batch, _batches(sources, beam_size), THREADS)
+        lengths = [len(source) for source in sources]
+        batches = similar_batches(lengths, BATCH_TOKENS // min(beam_size, 4), THREADS)
+        side_by_side(search_batch, batches, THREADS)
 
     return decode
 

@@ -20,10 +20,11 @@ from s2scli.export.ctranslate2 import (
 from s2scli.export.extra import require_ctranslate2
 from s2scli.export.settings import Quantization
 from s2scli.model.settings import ModelSettings
+from s2scli.pipeline.batches import similar_batches
 from s2scli.pipeline.exported import (
+    BATCH_TOKENS,
     ExportedTranslator,
     ExportFacts,
-    batches,
     longest_allowed,
     open_engine,
 )
@@ -114,7 +115,7 @@ def test_the_others_of_a_batch_change_no_output(
     _, theirs = both(tmp_path, name)
     search = SearchSettings(beam_size=beam_size, n_best=beam_size)
     together = theirs.search(TEXTS, search)
-    assert len(list(batches(TEXTS))) == 1
+    assert len(similar_batches([len(text) for text in TEXTS], BATCH_TOKENS, 2)) == 1
     for text, other in zip(TEXTS, together, strict=True):
         (one,) = theirs.search([text], search)
         assert [found.pieces for found in other.hypotheses] == [
@@ -136,16 +137,6 @@ def test_one_hypothesis_has_no_score_unless_it_is_asked_for(tmp_path: Path) -> N
             assert other.hypotheses[0].pieces == one.hypotheses[0].pieces
             assert one.hypotheses[0].score < 0
             assert other.hypotheses[0].score == (one.hypotheses[0].score if known else 0)
-
-
-def test_batches_hold_so_many_tokens_and_the_longest_come_first() -> None:
-    lengths = [3, 200, 500, 7, 2000, 300, 3]
-    found = list(batches([range(length) for length in lengths]))
-    assert [[lengths[place] for place in batch] for batch in found] == [
-        [2000],
-        [500, 300],
-        [200, 7, 3, 3],
-    ]
 
 
 def assert_same(one: Translation, other: Translation) -> None:

@@ -11,12 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from s2scli.data.batch import make_batch, make_source
 from s2scli.errors import ConfigError
 from s2scli.model.attention.heads import attend_heads, causal_mask, head_weights
 from s2scli.model.attention.multi_head import MultiHeadAttention
 from s2scli.model.decoder.transformer import (
     TransformerDecoderLayer,
     TransformerDecoderSettings,
+    TransformerState,
     see_more,
 )
 from s2scli.model.encoder.transformer import TransformerEncoderLayer, TransformerEncoderSettings
@@ -25,6 +27,7 @@ from s2scli.model.layers.positions import LearnedPositions, rotary_angles, rotat
 from s2scli.model.layers.residual import Residual
 from s2scli.model.layers.self_attention import SelfAttention
 from s2scli.model.seq2seq import Seq2Seq
+from s2scli.special_ids import BOS_ID
 from tests.models import make_model, small_batch, transformer_tree
 
 Array = NDArray[np.float64]
@@ -309,6 +312,34 @@ def test_causal_heads_in_bfloat16_look_back_only() -> None:
     torch.testing.assert_close(exact[:, :, 0], value[:, :, 0])
 
 
+@pytest.mark.parametrize("keys", [1, 3, 16, 70, 200])
+@pytest.mark.parametrize("queries", [1, 5])
+@pytest.mark.parametrize("kind", ["all", "real tokens", "of a beam"])
+def test_heads_of_many_short_sequences_are_those_of_the_fused_kernel(
+    kind: str, queries: int, keys: int
+) -> None:
+    torch.manual_seed(0)
+    query = torch.randn(20, queries, HEADS, 4).transpose(1, 2)
+    key, value = torch.randn(2, 20, HEADS, keys + 3, 4)[:, :, :, :keys]
+    mask = None
+    if kind == "real tokens":
+        mask = (torch.arange(keys) < torch.randint(1, keys + 1, (20, 1)))[:, None, None]
+    elif kind == "of a beam":
+        mask = torch.rand(20, 1, queries, keys) < 0.5
+        mask[..., 0] = True
+    fused = attend_heads(query, key, value, mask)
+    with torch.inference_mode():
+        torch.testing.assert_close(attend_heads(query, key, value, mask), fused)
+
+
+def test_causal_heads_of_many_short_sequences_are_those_of_the_fused_kernel() -> None:
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 20, HEADS, 5, 4)
+    fused = attend_heads(query, key, value, None, causal=True)
+    with torch.inference_mode():
+        torch.testing.assert_close(attend_heads(query, key, value, None, causal=True), fused)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_dropped_weights_are_zero_and_the_rest_is_scaled_up(dtype: torch.dtype) -> None:
     torch.manual_seed(0)
@@ -350,6 +381,29 @@ def test_two_ways_on_from_one_cache_do_not_disturb_each_other() -> None:
         for _ in range(20):
             _, other = attention.continue_from(other, states[:, 5:], None)
         assert other.keys.shape[2] == 24 and other.keys[:, :, :3].equal(cache.keys)
+
+
+@torch.inference_mode()
+def test_what_no_row_has_read_leaves_and_the_rest_is_as_before() -> None:
+    torch.manual_seed(0)
+    model, beam, steps = make_model(transformer_tree()), 4, 40
+    sources = [np.array([4, 5, 6, 7]), np.array([8, 5])]
+    source, lengths = make_source(sources)
+    first = torch.arange(len(sources))[:, None] * beam  # the first row of each sentence
+    step = model.step(
+        torch.tensor([BOS_ID] * len(sources)), model.start(model.encode(source, lengths))
+    )
+    rows = torch.arange(len(sources)).repeat_interleave(beam)
+    written, most = torch.zeros(len(sources), 0, dtype=torch.long), 0
+    for _ in range(steps):
+        written = torch.cat([written[rows], torch.randint(4, 11, (len(rows), 1))], 1)
+        step = model.step(written[:, -1], step.state.reorder(rows))
+        assert isinstance(step.state, TransformerState)
+        most = max(most, step.state.caches[0].keys.shape[2])
+        rows = (first + torch.randint(0, 2, (len(sources), beam))).flatten()  # two of four go on
+    again = make_batch([ids for ids in sources for _ in range(beam)], list(written.numpy()))
+    torch.testing.assert_close(step.logits, model.logits(model(again).hidden[:, -1]))
+    assert steps < most < 2.5 * steps < beam * steps
 
 
 def test_a_row_sees_what_it_has_read_and_no_other() -> None:

@@ -87,7 +87,7 @@ def test_few_batches_share_the_threads(loaded: Translator, monkeypatch: pytest.M
 
     torch.set_num_threads(5)
     monkeypatch.setattr(translator, "search", watched)
-    monkeypatch.setattr(translator, "_batches", lambda sources, width: [[0], [1]])
+    monkeypatch.setattr(translator, "similar_batches", lambda *_: [[0], [1]])
     loaded.search(["a", "b"], SEARCH)
     assert seen == [2, 2]
 
@@ -109,7 +109,7 @@ def test_an_interruption_ends_the_batches_that_are_searched() -> None:
     ended = []
 
     def work(places: Sequence[int], go_on: Callable[[], None]) -> Sequence[int]:
-        if places == [2]:  # the first to begin
+        if places == [0]:
             os.kill(os.getpid(), signal.SIGINT)
         for _ in range(400):
             go_on()

@@ -1,7 +1,8 @@
 """The arithmetic of multi-head attention: heads side by side, through one fused kernel.
 
-On a processor the kernel is slow in bfloat16 (backward takes four to ten times as long as the
-products it is made of), so that there the products are taken one by one.
+On a processor the products are taken one by one where the kernel is slow: in bfloat16 (its backward
+takes four to ten times as long as they do), and in a search over many short sequences, where it
+spends its time between the products.
 """
 
 import torch
@@ -9,6 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from s2scli.model.layers.dropout import drop
+from s2scli.model.layers.softmax import softmax
+
+SHORT = 128  # keys
+MANY = 32  # heads of all sentences
 
 
 def split_heads(values: Tensor, num_heads: int) -> Tensor:
@@ -41,7 +46,7 @@ def attend_heads(
         causal: query i may look at keys up to i only; then `mask` must be None.
         dropout: of the weights.
     """
-    if query.is_cuda or query.dtype in (torch.float32, torch.float64):
+    if _fused_is_quicker(query, key):
         return F.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, is_causal=causal, dropout_p=dropout
         )
@@ -51,12 +56,26 @@ def attend_heads(
     return weights.to(value.dtype) @ value
 
 
+def _fused_is_quicker(query: Tensor, key: Tensor) -> bool:
+    """Whether [B, H, Q, K] and [B, H, S, K] are better left to the fused kernel."""
+    if query.is_cuda:
+        return True
+    sentences, heads, keys, _ = key.shape
+    many_short = sentences * heads >= MANY and keys < SHORT and not torch.is_grad_enabled()
+    return query.dtype in (torch.float32, torch.float64) and not many_short
+
+
 def head_weights(query: Tensor, key: Tensor, mask: Tensor | None) -> Tensor:
     """Return softmax(Q K' / sqrt(K)), what `attend_heads` blends with, [B, H, Q, S]."""
-    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    sentences, heads, steps, width = query.shape
+    queries = query.reshape(-1, steps, width)  # [B x H, Q, K]
+    keys = key.reshape(len(queries), -1, width)
+    scores = torch.baddbmm(
+        queries.new_zeros(()), queries, keys.transpose(1, 2), beta=0, alpha=width**-0.5
+    ).view(sentences, heads, steps, -1)
     if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf"))
-    return torch.softmax(scores, -1)
+        scores = scores.masked_fill_(~mask, float("-inf"))
+    return softmax(scores)
 
 
 def causal_mask(steps: int, past: int, device: torch.device) -> Tensor:

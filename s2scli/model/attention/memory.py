@@ -6,6 +6,8 @@ from typing import Protocol
 
 from torch import Tensor
 
+from s2scli.model.layers.softmax import softmax
+
 
 @dataclass(frozen=True)
 class AttendedMemory:
@@ -84,6 +86,6 @@ def blend(
     scores = score(query.reshape(sentences, -1, width), memory.keys)  # [B, Q, S]
     if memory.mask is not None:
         scores = scores.masked_fill(~memory.mask[:, None, :], float("-inf"))
-    weights = scores.softmax(-1)
+    weights = softmax(scores)
     context = weights @ memory.values  # [B, Q, D]
     return Attended(context.reshape(rows, steps, -1), weights.reshape(rows, steps, 1, -1))

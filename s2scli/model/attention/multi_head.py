@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from s2scli.errors import ConfigError
@@ -40,10 +41,12 @@ class MultiHeadAttention(nn.Module):
 
     def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:
         """Make keys and values [B, H, S, K] of a memory [B, S, D], once for each sentence."""
-        keys, values = self.key_value(memory).chunk(2, -1)
-        return AttendedMemory(
-            split_heads(keys, self.num_heads), split_heads(values, self.num_heads), mask
+        keys, values = (
+            split_heads(part, self.num_heads) for part in self.key_value(memory).chunk(2, -1)
         )
+        if not torch.is_grad_enabled():  # to be read step by step
+            keys, values = keys.contiguous(), values.contiguous()
+        return AttendedMemory(keys, values, mask)
 
     def attend(self, query: Tensor, memory: AttendedMemory, *, with_weights: bool) -> Attended:
         """Read the memory with queries [N, T, Dq]."""

@@ -61,7 +61,10 @@ class TransformerState:
     length: int
 
     def reorder(self, indices: Tensor) -> "TransformerState":
-        """Return the state of these rows; the memory and the caches stay as they are."""
+        """Return the state of these rows; the memory stays as it is.
+
+        So do the caches as long as they have room: then the tokens that no row has read leave.
+        """
         if self.seen is None and len(indices) == self.sentences:
             return self
         past = self.caches[0].keys.shape[2]
@@ -69,9 +72,9 @@ class TransformerState:
         if seen is None:
             seen = torch.ones(self.sentences, 1, past, dtype=torch.bool, device=indices.device)
         beam = len(indices) // self.sentences
-        return replace(
-            self, seen=seen.flatten(0, 1).index_select(0, indices).view(self.sentences, beam, past)
-        )
+        seen = seen.flatten(0, 1).index_select(0, indices).view(self.sentences, beam, past)
+        after = replace(self, seen=seen)
+        return after if self.caches[0].has_room(beam) else after._without_unseen(seen)
 
     def keep(self, sentences: Tensor) -> "TransformerState":
         """Return the state of these sentences only."""
@@ -82,6 +85,17 @@ class TransformerState:
             attended=tuple(memory.keep(sentences) for memory in self.attended),
             vector=None if self.vector is None else self.vector.index_select(0, sentences),
             sentences=len(sentences),
+        )
+
+    def _without_unseen(self, seen: Tensor) -> "TransformerState":
+        """Return the state without the tokens that no row has read, as far as all sentences can."""
+        needed = seen.any(1)  # [B, P]
+        places = needed.int().argsort(dim=1, descending=True, stable=True)
+        places = places[:, : int(needed.sum(1).max())]  # [B, P']
+        return replace(
+            self,
+            caches=tuple(cache.gather(places) for cache in self.caches),
+            seen=seen.gather(2, places[:, None].expand(-1, seen.shape[1], -1)),
         )
 
 

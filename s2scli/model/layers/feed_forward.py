@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -10,8 +11,15 @@ from s2scli.model.layers.dropout import Dropout
 from s2scli.model.layers.linear import make_linear
 
 Activation = Literal["relu", "gelu", "swiglu"]
+
+
+def relu(values: Tensor) -> Tensor:
+    """Return max(x, 0), without gradients in place of what it reads."""
+    return F.relu(values, inplace=not torch.is_grad_enabled())
+
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": F.relu,
+    "relu": relu,
     "gelu": F.gelu,
     "swiglu": F.silu,
 }

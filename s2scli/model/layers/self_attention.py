@@ -9,10 +9,12 @@ from s2scli.model.attention.heads import attend_heads, causal_mask, join_heads, 
 from s2scli.model.layers.linear import make_linear
 from s2scli.model.layers.positions import rotate
 
+STEPS = 8  # that a new room has places for, at least
+
 
 @dataclass(frozen=True)
 class KeyValueCache:
-    """Keys and values of the P tokens that all rows of a sentence have read, each [B, H, P, K].
+    """Keys and values of the P tokens that the rows of a sentence have read, each [B, H, P, K].
 
     A token is there once for all rows that go on from it: nothing is copied for the beam, and who
     has read what is for a mask to say.
@@ -27,25 +29,46 @@ class KeyValueCache:
     values: Tensor
     room: "Room | None" = None
 
+    def has_room(self, tokens: int) -> bool:
+        """Whether so many more tokens can be put behind without copying those that are there."""
+        return self.room is not None and self.room.fits(self.keys.shape[2], tokens)
+
     def keep(self, sentences: Tensor) -> "KeyValueCache":
         """Return the cache of these sentences only, [B']."""
+        keys, values = self._storage()
+        keys, values = keys.index_select(0, sentences), values.index_select(0, sentences)
+        if self.room is None:
+            return KeyValueCache(keys, values)
+        return Room(keys, values, self.keys.shape[2]).cache
+
+    def gather(self, places: Tensor) -> "KeyValueCache":
+        """Return the cache of the tokens at these places of each sentence, [B, P']."""
+        keys, values = self._storage()
+        sentences, heads, capacity, width = keys.shape
+        first = torch.arange(sentences * heads, device=places.device) * capacity
+        rows = (places[:, None] + first.view(sentences, heads, 1)).flatten()  # [B x H x P']
+        shape = (sentences, heads, places.shape[1], width)
         return KeyValueCache(
-            self.keys.index_select(0, sentences), self.values.index_select(0, sentences)
+            keys.reshape(-1, width).index_select(0, rows).view(shape),
+            values.reshape(-1, width).index_select(0, rows).view(shape),
         )
 
     def extend(self, keys: Tensor, values: Tensor) -> "KeyValueCache":
         """Return the cache with the keys and values of more tokens behind, each [B, H, P', K]."""
-        past = self.keys.shape[2]
-        if not past:
+        if not self.keys.shape[2]:
             return KeyValueCache(keys, values)
         if torch.is_grad_enabled():
             return KeyValueCache(
                 torch.cat([self.keys, keys], 2), torch.cat([self.values, values], 2)
             )
-        room = self.room
-        if room is None or not room.fits(past, keys.shape[2]):
-            room = Room.begin(self.keys, self.values, 2 * (past + keys.shape[2]))
-        return KeyValueCache(*room.add(keys, values), room)
+        more = keys.shape[2]
+        if self.room is None or not self.has_room(more):
+            return Room.begin(self, more).add(keys, values)
+        return self.room.add(keys, values)
+
+    def _storage(self) -> tuple[Tensor, Tensor]:
+        """Return what the keys and values are the first part of."""
+        return (self.keys, self.values) if self.room is None else (self.room.keys, self.room.values)
 
 
 @dataclass
@@ -61,24 +84,29 @@ class Room:
     used: int
 
     @classmethod
-    def begin(cls, keys: Tensor, values: Tensor, capacity: int) -> "Room":
-        """Return a room that begins with these."""
-        sentences, heads, _, width = keys.shape
-        shape = (sentences, heads, capacity, width)
-        room = cls(keys.new_empty(shape), values.new_empty(shape), 0)
-        room.add(keys, values)
+    def begin(cls, cache: KeyValueCache, more: int) -> "Room":
+        """Return a room that begins with a cache, for `more` tokens many times over."""
+        sentences, heads, past, width = cache.keys.shape
+        shape = (sentences, heads, past + max(past, STEPS * more), width)
+        room = cls(cache.keys.new_empty(shape), cache.values.new_empty(shape), 0)
+        room.add(cache.keys, cache.values)
         return room
+
+    @property
+    def cache(self) -> KeyValueCache:
+        """What is in it."""
+        return KeyValueCache(self.keys[:, :, : self.used], self.values[:, :, : self.used], self)
 
     def fits(self, past: int, more: int) -> bool:
         """Whether the place behind `past` tokens is free for more."""
         return self.used == past and past + more <= self.keys.shape[2]
 
-    def add(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Put more behind; return all keys and values so far."""
+    def add(self, keys: Tensor, values: Tensor) -> KeyValueCache:
+        """Put more behind; return the cache of all so far."""
         past, self.used = self.used, self.used + keys.shape[2]
         self.keys[:, :, past : self.used] = keys
         self.values[:, :, past : self.used] = values
-        return self.keys[:, :, : self.used], self.values[:, :, : self.used]
+        return self.cache
 
 
 class SelfAttention(nn.Module):
