@@ -16,7 +16,9 @@ __version__ = "0.1.0"
 __all__ = ["load"]
 
 
-def load(folder: "str | Path", *others: "str | Path", device: str = "auto") -> "Translator":
+def load(
+    folder: "str | Path", *others: "str | Path", device: str = "auto", int8: bool = False
+) -> "Translator":
     """Load a model folder and return something that translates.
 
     Args:
@@ -24,14 +26,16 @@ def load(folder: "str | Path", *others: "str | Path", device: str = "auto") -> "
         others: more of them, for an ensemble: the mean of the models' probabilities decides on
             every token.
         device: `cpu`, `cuda` or `auto` (a GPU where there is one).
+        int8: multiply by weights of 8 bits, on a processor: quicker, and nearly the same.
 
     Raises:
         MissingInputError: there is no model in a folder.
         CheckpointError: a folder is damaged or was written by a newer version.
         UsageError: the models do not share a tokenizer.
+        ConfigError: there is no such device, or it has no products of 8 bits.
     """
     from pathlib import Path
 
     from s2scli.pipeline.translator import Translator
 
-    return Translator.load(Path(folder), *map(Path, others), device=device)
+    return Translator.load(Path(folder), *map(Path, others), device=device, int8=int8)

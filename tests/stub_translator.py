@@ -26,7 +26,7 @@ class StubTranslator:
     batches: list[list[str]] = field(default_factory=list)
 
     @classmethod
-    def load(cls, *folders: Path, device: str = "auto") -> "StubTranslator":
+    def load(cls, *folders: Path, device: str = "auto", int8: bool = False) -> "StubTranslator":
         return cls()
 
     def count_tokens(self, text: str) -> int:

@@ -11,6 +11,7 @@ from rich.text import Text
 from s2scli.cli.options import (
     DebugOption,
     DeviceOption,
+    Int8Option,
     JsonOption,
     ModelsOption,
     QuietOption,
@@ -102,6 +103,7 @@ def command(
         typer.Option("-o", "--output", metavar="FILE", help="Write the outputs here, one a line."),
     ] = None,
     models: ModelsOption = None,
+    int8: Int8Option = False,
     device: DeviceOption = "auto",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
@@ -139,6 +141,7 @@ def command(
         tuple(models or ()),
         device,
         multi_reference,
+        int8,
     )
     search = given(
         beam_size=beam_size,

@@ -8,6 +8,7 @@ import typer
 from s2scli.cli.options import (
     DebugOption,
     DeviceOption,
+    Int8Option,
     ModelsOption,
     QuietOption,
     VerboseOption,
@@ -104,6 +105,7 @@ def command(
     window: Annotated[int | None, flag(StreamSettings, "window")] = None,
     max_wait: Annotated[int | None, flag(StreamSettings, "max_wait")] = None,
     engine: Annotated[str | None, flag(EngineSettings, "engine")] = None,
+    int8: Int8Option = False,
     device: DeviceOption = "auto",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     quiet: QuietOption = False,
@@ -150,10 +152,11 @@ def command(
     talk = Talk(quiet=quiet, verbose=verbose)
     wish = Wish(
         load_flags(EngineSettings, given(engine=engine)).engine,
-        ["--alignment"] * alignment,
+        ["--alignment"] * alignment + ["--int8"] * int8,
         ["--json, which shows the alignment"] * as_json,
         asked,
         device,
+        int8,
     )
     with flag_errors():
         translator = load_translator(Workspace(workspace), models or (), wish, talk)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from s2scli.model.layers.linear import multiply, pack_weight
+from s2scli.model.layers.linear import Packed, multiply, pack_weight
 from s2scli.model.layers.tanh import tanh
 
 Cell = Literal["elman", "gru", "lstm"]
@@ -65,14 +65,14 @@ class Steps:
 
     def __init__(self, recurrence: Recurrence) -> None:
         self.recurrence = recurrence
-        self.packed: list[tuple[Tensor | None, Tensor | None]] = [
+        self.packed: list[tuple[Packed | None, Packed | None]] = [
             (None, None) for _ in range(recurrence.num_layers)
         ]
 
-    def pack(self) -> None:
+    def pack(self, *, int8: bool) -> None:
         """Lay the weights out for the steps to come."""
         self.packed = [
-            (pack_weight(weight_ih), pack_weight(weight_hh))
+            (pack_weight(weight_ih, int8=int8), pack_weight(weight_hh, int8=int8))
             for weight_ih, weight_hh, *_ in self.recurrence.all_weights
         ]
 

@@ -29,6 +29,7 @@ class Wish:
         prefers: flags that it has a fuller answer to.
         search: settings of the search that were given.
         device: auto, cpu, cuda or cuda:N.
+        int8: weights of 8 bits in the PyTorch search.
     """
 
     engine: Engine
@@ -36,6 +37,7 @@ class Wish:
     prefers: Sequence[str]
     search: Tree
     device: str
+    int8: bool = False
 
 
 def load_translator(
@@ -65,7 +67,7 @@ def load_translator(
     talk.detail("engine: PyTorch")
     from s2scli.pipeline.translator import Translator
 
-    return Translator.load(*folders, device=wish.device)
+    return Translator.load(*folders, device=wish.device, int8=wish.int8)
 
 
 def choose_export(folders: Sequence[Path], wish: Wish, talk: Talk) -> Export | None:

@@ -56,6 +56,7 @@ class EvaluateRequest:
         models: model folders instead of the workspace's; several are an ensemble.
         device: where to compute.
         multi_reference: whether the targets of all rows with one source are right for it.
+        int8: whether the model's weights are rounded to 8 bits.
     """
 
     metrics: tuple[str, ...]
@@ -67,11 +68,12 @@ class EvaluateRequest:
     models: tuple[Path, ...] = ()
     device: str = "auto"
     multi_reference: bool = False
+    int8: bool = False
 
     @property
     def of_workspace(self) -> bool:
-        """Whether the workspace's own model is scored on the workspace's own corpus."""
-        return not (self.models or self.source or self.hypothesis)
+        """Whether the workspace's own model, as it is, is scored on the workspace's own corpus."""
+        return not (self.models or self.source or self.hypothesis or self.int8)
 
     @property
     def searches(self) -> bool:
@@ -102,6 +104,8 @@ class EvaluateRequest:
         if self.multi_reference and (self.hypothesis or not self.searches):
             what = "--source instead of --hypothesis" if self.hypothesis else "a metric of outputs"
             raise UsageError(f"--multi-reference goes by the sources of outputs: give {what}")
+        if self.hypothesis and self.int8:
+            raise UsageError("--int8 is for a model: give --source instead of --hypothesis")
         if self.hypothesis and self.output:
             raise UsageError("-o writes what a model makes of --source; there is only --hypothesis")
 
@@ -109,7 +113,9 @@ class EvaluateRequest:
 class Load(Protocol):
     """How a model is loaded."""
 
-    def __call__(self, workspace: Workspace, models: Sequence[Path], device: str) -> Searcher:
+    def __call__(
+        self, workspace: Workspace, models: Sequence[Path], device: str, int8: bool
+    ) -> Searcher:
         """Return the model of some folders, or of the workspace where there are none."""
 
 
@@ -222,7 +228,7 @@ def evaluate(
         texts = read_split(workspace, request.split or "test")
     if request.searches and not request.multi_reference:
         hint_at_repeats(texts, talk)
-    translator = load(workspace, request.models, request.device)
+    translator = load(workspace, request.models, request.device, request.int8)
     if request.of_workspace:
         warn_if_stale(workspace, talk)
     return evaluate_model(

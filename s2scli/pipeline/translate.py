@@ -157,7 +157,9 @@ def cleaner(output: Path | None) -> Clean:
     return visible if output is None and sys.stdout.isatty() else one_line
 
 
-def load_model(workspace: Workspace, models: Sequence[Path], device: str) -> "Translator":
+def load_model(
+    workspace: Workspace, models: Sequence[Path], device: str, int8: bool = False
+) -> "Translator":
     """Load the model folders `models` (several are an ensemble), or the workspace's.
 
     Raises:
@@ -168,7 +170,7 @@ def load_model(workspace: Workspace, models: Sequence[Path], device: str) -> "Tr
     folders = [workspace.find_model(model) for model in models or (None,)]
     from s2scli.pipeline.translator import Translator
 
-    return Translator.load(*folders, device=device)
+    return Translator.load(*folders, device=device, int8=int8)
 
 
 def require_inputs(inputs: Sequence[Path], hint: str) -> None:

@@ -60,18 +60,24 @@ class Translator:
     others: tuple[Recipe, ...] = ()
 
     @classmethod
-    def load(cls, folder: Path, *others: Path, device: str = "auto") -> Self:
+    def load(cls, folder: Path, *others: Path, device: str = "auto", int8: bool = False) -> Self:
         """Read a model folder; with others, an ensemble of their models.
+
+        Args:
+            folder: of the model.
+            others: of further ones.
+            device: auto, cpu, cuda or cuda:N.
+            int8: multiply by weights of 8 bits: quicker, and nearly the same.
 
         Raises:
             MissingInputError: there is no model in a folder.
             CheckpointError: a folder is damaged or was written by a newer version.
             UsageError: the models do not share a tokenizer.
-            ConfigError: there is no such device.
+            ConfigError: there is no such device, or it has no products of 8 bits.
         """
         keep_freed_memory(SEARCH_KERNELS)
         place = pick_device(device)
-        first, *more = (load_model_folder(path, place) for path in (folder, *others))
+        first, *more = (load_model_folder(path, place, int8=int8) for path in (folder, *others))
         for other, path in zip(more, others, strict=True):
             _check_tokenizers(first, folder, other, path)
         model = Ensemble([one.model for one in (first, *more)]) if more else first.model

@@ -77,14 +77,14 @@ Source = NDArray[np.int32]
 Decode = Callable[[Sequence[Source], int], object]
 
 
-def make_model(tree: Tree) -> Seq2Seq:
+def make_model(tree: Tree, *, int8: bool = False) -> Seq2Seq:
     """Return a random model that never ends by itself."""
     settings = load_settings(ModelSettings, {"source": EMBEDDING, "target": EMBEDDING, **tree}, "")
     torch.manual_seed(0)
     model = Seq2Seq(settings, VOCAB_SIZE, VOCAB_SIZE, joint=True).eval()
     with torch.no_grad():
         model.output.bias[EOS_ID] = -100.0
-    pack_weights(model)
+    pack_weights(model, int8=int8)
     return model
 
 
@@ -271,7 +271,7 @@ def test_transformer(tmp_path: Path, beam_size: int) -> None:
     settings = load_settings(
         ModelSettings, {"source": EMBEDDING, "target": EMBEDDING, **TRANSFORMER}, ""
     )
-    decoders = {"ours": ours(model)}
+    decoders = {"ours": ours(model), "ours int8": ours(make_model(TRANSFORMER, int8=True))}
     if importlib.util.find_spec("ctranslate2"):
         for type in ("float32", "int8"):
             folder = tmp_path / type
@@ -289,6 +289,7 @@ def test_recurrent(name: str, beam_size: int) -> None:
     model = make_model(RECURRENT[name])
     decoders = {
         "ours": ours(model),
+        "ours int8": ours(make_model(RECURRENT[name], int8=True)),
         "plain loop": loop(model, 64),
         "plain loop, PyTorch's layers": by_pytorch(loop(model, 64)),
         "plain loop, PyTorch's layers, a sentence at a time": by_pytorch(loop(model, 1)),

@@ -116,6 +116,7 @@ def test_another_model_or_file_leaves_no_trace_in_the_workspace(
     (tmp_path / "r").write_text("A\n")
     evaluate("-m", str(workspace / "model"), "--bleu")
     evaluate("--source", str(tmp_path / "s"), "--reference", str(tmp_path / "r"))
+    assert evaluate("--int8", "--bleu").exit_code == 0
     assert not (workspace / "evaluation.json").exists()
 
 

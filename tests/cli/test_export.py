@@ -22,6 +22,7 @@ from s2scli.pipeline.model_folder import build_model, write_model_folder
 from s2scli.special_ids import BOS_ID, PAD_ID
 from s2scli.training.checkpoint import model_weights
 from tests.folders import letters_of
+from tests.one_dnn import needs_int8
 
 pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
 
@@ -148,6 +149,7 @@ def test_json_has_the_scores_of_the_tokens(whole: Path) -> None:
         (("--engine", "ctranslate2", "--json"), "engine: CTranslate2"),
         (("--json",), "because of --json, which shows the alignment"),
         (("--alignment",), "because of --alignment"),
+        pytest.param(("--int8",), "because of --int8", marks=needs_int8),
         (("--max-length-ratio", "900"), "because of outputs of 18"),
     ],
 )
@@ -166,6 +168,7 @@ def test_the_engine_is_chosen_by_what_is_asked_for(
     [
         (("--alignment",), "CTranslate2 cannot do this: --alignment; leave that out, or choose"),
         (("--max-length-ratio", "900"), "CTranslate2 cannot do this: outputs of"),
+        (("--int8",), "CTranslate2 cannot do this: --int8; leave that out, or choose"),
         (("--beam-size", "0"), "--beam-size"),
     ],
 )

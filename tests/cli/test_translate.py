@@ -179,7 +179,7 @@ def test_alignments(translate: Run) -> None:
 def test_a_model_that_attends_to_nothing_has_no_alignment(
     translate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blind = classmethod(lambda cls, *folders, device: cls(has_attention=False))
+    blind = classmethod(lambda cls, *folders, **options: cls(has_attention=False))
     monkeypatch.setattr(stub_translator.StubTranslator, "load", blind)
     result = translate("--alignment", given=b"a\n")
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)

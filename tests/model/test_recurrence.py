@@ -58,7 +58,7 @@ def test_steps_are_those_of_the_layer(
     recurrence = make(cell, num_layers).to(dtype)
     steps, hidden, outputs = Steps(recurrence), start(cell, num_layers, dtype), []
     if packed:
-        steps.pack()
+        steps.pack(int8=False)
         laid_out = by_one_dnn and dtype == torch.float32
         assert all((weight is not None) == laid_out for both in steps.packed for weight in both)
     whole, final = recurrence(inputs(dtype), pack_state(hidden))
@@ -90,7 +90,7 @@ def test_a_copy_steps_with_its_own_weights(
 ) -> None:
     monkeypatch.setattr(linear, "processor_wants_one_dnn", lambda: by_one_dnn)
     steps = Steps(make("lstm"))
-    steps.pack()
+    steps.pack(int8=False)
     twin = copy.deepcopy(steps)
     with torch.inference_mode():
         hidden = start("lstm", 1, torch.float32)

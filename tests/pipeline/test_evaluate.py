@@ -23,7 +23,9 @@ BARE = MetricSettings(resamples=0)
 
 
 def test_a_model_is_loaded_only_where_it_is_needed(tmp_path: Path) -> None:
-    def load(workspace: Workspace, models: Sequence[Path], device: str) -> StubTranslator:
+    def load(
+        workspace: Workspace, models: Sequence[Path], device: str, int8: bool
+    ) -> StubTranslator:
         raise AssertionError("loaded")
 
     (tmp_path / "lines").write_text("a b c d\n")
@@ -36,7 +38,9 @@ def test_a_model_is_loaded_only_where_it_is_needed(tmp_path: Path) -> None:
 
 
 def test_the_search_is_the_models_but_for_what_was_given(tmp_path: Path) -> None:
-    def load(workspace: Workspace, models: Sequence[Path], device: str) -> StubTranslator:
+    def load(
+        workspace: Workspace, models: Sequence[Path], device: str, int8: bool
+    ) -> StubTranslator:
         assert (workspace.root, models, device) == (tmp_path, (tmp_path / "m",), "cpu")
         return StubTranslator(search_settings=SearchSettings(length_penalty=0.25))
 

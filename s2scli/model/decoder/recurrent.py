@@ -182,9 +182,9 @@ class RecurrentDecoder(nn.Module):
         self.steps = Steps(self.recurrence)
         self.dropout = Dropout(settings.dropout)
 
-    def pack(self) -> None:
+    def pack(self, *, int8: bool) -> None:
         """Lay the recurrent weights out for the steps to come."""
-        self.steps.pack()
+        self.steps.pack(int8=int8)
 
     def start(self, output: EncoderOutput, connected: Connected) -> RecurrentState:
         """Return the state before the first token, one row for each sentence."""

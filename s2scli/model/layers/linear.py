@@ -14,15 +14,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from s2scli.model.layers.int8 import Int8Weight
+
 CPU_INFO = Path("/proc/cpuinfo")
+Packed = Tensor | Int8Weight  # a weight as oneDNN multiplies it, in float32 or in 8 bits
 
 
 @runtime_checkable
 class Packable(Protocol):
     """A module that multiplies by weights."""
 
-    def pack(self) -> None:
-        """Lay them out for the products to come."""
+    def pack(self, *, int8: bool) -> None:
+        """Lay them out for the products to come, as they are or in 8 bits."""
         ...
 
 
@@ -30,25 +33,25 @@ class Linear(nn.Linear):
     """W x + b, as nn.Linear.
 
     Attributes:
-        packed: the weight once more, laid out as oneDNN multiplies, or None (`pack_weights`).
+        packed: the weight once more, laid out for products, or None (`pack_weights`).
     """
 
-    packed: Tensor | None = None
+    packed: Packed | None = None
 
     def forward(self, values: Tensor) -> Tensor:
         """[..., input_dim] to [..., output_dim]."""
-        if not one_dnn_is_quicker(values, self.weight):
-            return F.linear(values, self.weight, self.bias)
         if not torch.is_grad_enabled():
             return multiply(values, self.weight, self.bias, packed=self.packed)
+        if not one_dnn_is_quicker(values, self.weight):
+            return F.linear(values, self.weight, self.bias)
         product: Tensor = _OneDnnLinear.apply(  # type: ignore[no-untyped-call]
             values, self.weight, self.bias
         )
         return product
 
-    def pack(self) -> None:
+    def pack(self, *, int8: bool) -> None:
         """Lay the weight out for the products to come."""
-        self.packed = pack_weight(self.weight)
+        self.packed = pack_weight(self.weight, int8=int8)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy begins with: plain weights, as laid out ones cannot be copied."""
@@ -73,26 +76,34 @@ def make_linear(input_dim: int, output_dim: int, *, parts: int = 1, bias: bool =
     return layer
 
 
-def pack_weights(model: nn.Module) -> None:
-    """Lay out the weights of a model's layers as oneDNN multiplies, where it is quicker.
+def pack_weights(model: nn.Module, *, int8: bool = False) -> None:
+    """Lay out the weights of a model's layers for products without gradients.
 
-    It lays out plain ones anew for every product, which for a few rows takes longer than the
-    product itself. The weights are then in memory twice, and must stay as they are.
+    oneDNN, where it is quicker, lays out plain ones anew for every product, which for a few rows
+    takes longer than the product itself. The weights are then in memory twice, and must stay as
+    they are.
+
+    Args:
+        model: whose layers that are `Packable` are to multiply.
+        int8: round them to 8 bits, on any processor, for quicker and less exact products.
     """
     for layer in model.modules():
         if isinstance(layer, Packable):
-            layer.pack()
+            layer.pack(int8=int8)
 
 
-def pack_weight(weight: Tensor) -> Tensor | None:
-    """Return a weight [N, K] laid out as oneDNN multiplies, None where it is not quicker."""
-    return _pack(weight.detach()) if one_dnn_is_quicker(weight, weight) else None
+def pack_weight(weight: Tensor, *, int8: bool) -> Packed | None:
+    """Return a weight [N, K] laid out for products; None where it is best left as it is."""
+    weight = weight.detach()
+    if int8:
+        return Int8Weight.of(weight)
+    return _pack(weight) if one_dnn_is_quicker(weight, weight) else None
 
 
 def multiply(
-    left: Tensor, right: Tensor, bias: Tensor | None = None, *, packed: Tensor | None = None
+    left: Tensor, right: Tensor, bias: Tensor | None = None, *, packed: Packed | None = None
 ) -> Tensor:
-    """Return left right^T + bias by the quicker library, without gradients.
+    """Return left right^T + bias by the quickest library, without gradients.
 
     Args:
         left: [..., K].
@@ -100,6 +111,10 @@ def multiply(
         bias: [N], or None.
         packed: what `pack_weight` made of `right`, or None.
     """
+    if isinstance(packed, Int8Weight):
+        if _is_plain(left):
+            return packed.multiply(left, bias)
+        packed = None
     if one_dnn_is_quicker(left, right):
         return _one_dnn(left, right if packed is None else packed, bias)
     return F.linear(left, right, bias)
@@ -107,11 +122,15 @@ def multiply(
 
 def one_dnn_is_quicker(left: Tensor, right: Tensor) -> bool:
     """Whether a product of these two is better left to oneDNN."""
+    return _is_plain(left) and right.dtype == torch.float32 and processor_wants_one_dnn()
+
+
+def _is_plain(values: Tensor) -> bool:
+    """Whether these are float32 numbers on a processor, to be multiplied as such."""
     return (
-        left.dtype == right.dtype == torch.float32
-        and left.device.type == "cpu"
-        and left.numel() > 0
-        and processor_wants_one_dnn()
+        values.dtype == torch.float32
+        and values.device.type == "cpu"
+        and values.numel() > 0
         and not torch.is_autocast_enabled("cpu")
     )
 
