@@ -10,6 +10,7 @@ the memory for each row of the beam, steps on until the longest output ends and 
 with our cells and products, and with PyTorch's, as one would write it.
 """
 
+import gc
 import importlib.util
 import json
 import os
@@ -233,6 +234,8 @@ def race(decoders: dict[str, Decode], beam_size: int) -> dict[str, object]:
     """Let everybody decode the sources in turn."""
     sources = make_sources()
     seconds: dict[str, list[float]] = {name: [] for name in decoders}
+    gc.collect()
+    gc.freeze()  # what all have loaded is not looked through again at somebody's expense
     for turn in range(ROUNDS + 1):
         for name, decode in decoders.items():
             torch.set_num_threads(THREADS)  # others may have changed it
