@@ -84,7 +84,9 @@ def value_levels() -> int:
 
 @functools.cache
 def int8_multiplies() -> bool:
-    """Whether this version of PyTorch has oneDNN's operators for products of 8 bits."""
+    """Whether PyTorch has oneDNN's products of 8 bits, and this processor is one they are for."""
+    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+        return False
     some = torch.eye(4).repeat(4, 4)
     try:
         return torch.allclose(Int8Weight.of(some).multiply(some, None), some @ some)
