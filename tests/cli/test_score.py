@@ -220,7 +220,7 @@ def test_verbose_tells_the_perplexity_beside_the_lines(score: Run) -> None:
 
 
 def test_what_a_latent_model_is_asked_is_said(score: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    latent = classmethod(lambda cls, *folders, device: cls(is_latent=True))
+    latent = classmethod(lambda cls, *folders, **options: cls(is_latent=True))
     monkeypatch.setattr(stub_translator.StubTranslator, "load", latent)
     told = score(given=b"a\tA\n").stderr
     assert "scored is log p(target | z) at the mean of q(z | source), without its KL" in told
