@@ -6,7 +6,6 @@ on one core of an EPYC, tests/bench); oneDNN, which PyTorch carries too, uses al
 """
 
 import functools
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -14,9 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from s2scli.model.layers.int8 import Int8Weight
+from s2scli.model.layers.int8 import CPU_INFO, Int8Weight
 
-CPU_INFO = Path("/proc/cpuinfo")
 Packed = Tensor | Int8Weight  # a weight as oneDNN multiplies it, in float32 or in 8 bits
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from s2scli.model.layers import int8
 from s2scli.model.layers.int8 import Int8Weight, int8_multiplies, value_levels
 from s2scli.model.layers.linear import Linear, pack_weights
-from s2scli.model.recurrence import Steps, make_recurrence
+from s2scli.model.recurrence import Cell, Steps, make_recurrence
 from tests.one_dnn import needs_int8
 
 pytestmark = needs_int8
@@ -99,9 +99,9 @@ def test_gradients_are_those_of_the_exact_weights() -> None:
 
 
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
-def test_steps_of_a_recurrence_multiply_in_8_bits(cell: str) -> None:
+def test_steps_of_a_recurrence_multiply_in_8_bits(cell: Cell) -> None:
     torch.manual_seed(0)
-    recurrence = make_recurrence(cell, 5, 7, 2, bidirectional=False, dropout=0.0).eval()  # type: ignore[arg-type]
+    recurrence = make_recurrence(cell, 5, 7, 2, bidirectional=False, dropout=0.0).eval()
     steps = Steps(recurrence)
     hidden = tuple(random(2, 4, 7, seed=part) for part in range(2 if cell == "lstm" else 1))
     with torch.inference_mode():
