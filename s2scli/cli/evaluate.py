@@ -184,6 +184,8 @@ def facts_table(evaluation: "Evaluation") -> Table:
         rows.append(("failed (scored as empty)", f"{evaluation.failed:,}"))
     if evaluation.overlong:
         rows.append(("too long (split and joined)", f"{evaluation.overlong:,}"))
+    if evaluation.int8:
+        rows.append(("weights", "of 8 bits"))
     if evaluation.search:
         known = {name: value for name, value in evaluation.search.items() if value is not None}
         rows.append(("search", "  ".join(f"{name} {value}" for name, value in known.items())))

@@ -152,7 +152,7 @@ def command(
     talk = Talk(quiet=quiet, verbose=verbose)
     wish = Wish(
         load_flags(EngineSettings, given(engine=engine)).engine,
-        ["--alignment"] * alignment + ["--int8"] * int8,
+        ["--alignment"] * alignment,
         ["--json, which shows the alignment"] * as_json,
         asked,
         device,

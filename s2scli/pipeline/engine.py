@@ -93,7 +93,11 @@ def choose_export(folders: Sequence[Path], wish: Wish, talk: Talk) -> Export | N
     export = _export(folders[0], first, must, talk)
     if export is None:
         return None
-    beyond = [*wish.needs, *(["several models (-m)"] if len(folders) > 1 else [])]
+    beyond = [
+        *wish.needs,
+        *["--int8"] * wish.int8,
+        *["several models (-m)"] * (len(folders) > 1),
+    ]
     search = {**export.facts.search.model_dump(), **wish.search}
     beyond += export.beyond(load_settings(SearchSettings, search, "command line"))
     if must:

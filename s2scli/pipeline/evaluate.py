@@ -168,6 +168,7 @@ class Evaluation:
         failed: how many sentences could not be translated; they count as empty outputs.
         overlong: how many were too long for the model; they were split and joined again.
         search: the settings of the search, by name; empty where nothing was searched.
+        int8: whether the model's weights were rounded to 8 bits.
     """
 
     scored: str
@@ -177,6 +178,7 @@ class Evaluation:
     failed: int = 0
     overlong: int = 0
     search: Tree = field(default_factory=dict)
+    int8: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON document."""
@@ -231,9 +233,10 @@ def evaluate(
     translator = load(workspace, request.models, request.device, request.int8)
     if request.of_workspace:
         warn_if_stale(workspace, talk)
-    return evaluate_model(
+    found = evaluate_model(
         texts, translator, search_settings(translator, search), request, settings, talk
     )
+    return replace(found, int8=request.int8)
 
 
 def read_split(workspace: Workspace, split: str) -> Texts:

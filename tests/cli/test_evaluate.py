@@ -120,6 +120,12 @@ def test_another_model_or_file_leaves_no_trace_in_the_workspace(
     assert not (workspace / "evaluation.json").exists()
 
 
+def test_weights_of_8_bits_are_told(evaluate: Run) -> None:
+    for flags, known in (((), False), (("--int8",), True)):
+        assert json.loads(evaluate("--bleu", "--json", *flags).stdout)["int8"] is known
+        assert ("of 8 bits" in evaluate("--bleu", *flags).stdout) is known
+
+
 def test_another_split(evaluate: Run) -> None:
     scores = scores_of(evaluate("--split", "train", "--exact-match", "--json"))
     assert scores == {"exact match": 100.0}
