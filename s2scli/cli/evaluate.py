@@ -143,7 +143,7 @@ def command(
         multi_reference,
         int8,
     )
-    search = given(
+    overrides = given(
         beam_size=beam_size,
         length_penalty=length_penalty,
         max_length_ratio=max_length_ratio,
@@ -152,7 +152,7 @@ def command(
     settings = load_flags(MetricSettings, given(tokenize=tokenize, resamples=resamples))
     talk, place = Talk(quiet=quiet, verbose=verbose), Workspace(workspace)
     with flag_errors():
-        found = evaluate(place, request, search, settings, talk)
+        found = evaluate(place, request, overrides, settings, talk)
     if as_json:
         talk.show_json(found.as_json())
     else:

@@ -26,7 +26,7 @@ from s2scli.report.tables import make_table
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.agreement import Agreement
+    from s2scli.translation.agreement import Agreement
 
 
 def command(

@@ -27,7 +27,7 @@ from s2scli.settings import Tree
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.translation import TargetText
+    from s2scli.translation.results import TargetText
 
 
 def command(
@@ -87,7 +87,7 @@ def command(
         min_p=min_p,
     )
     with flag_errors():
-        search = writer.search_settings({**asked, "seed": settings.seed})
+        search = writer.translator.settings({**asked, "seed": settings.seed})
     refuse_unread(asked, search, temperature="--token-temperature")
     if between is not None:
         codes = writer.interpolate(*between, settings)
@@ -113,7 +113,7 @@ def _refuse_unused(flags: Tree, between: bool) -> None:
 
 def _show(texts: Iterable[str]) -> None:
     """Write one sentence a line as they come; a terminal gets control characters spelled out."""
-    from s2scli.pipeline.translate import open_output
+    from s2scli.translation.filter import open_output
 
     clean = visible if sys.stdout.isatty() else str
     with open_output(None) as write:

@@ -127,7 +127,7 @@ def command(
 
     s2s inspect attention "A dog runs." --grid
     """
-    from s2scli.pipeline.inspect import inspect_attention
+    from s2scli.pipeline.inspect_attention import inspect_attention
     from s2scli.report.heads import choose_map
 
     talk = Talk(quiet=quiet, verbose=verbose)

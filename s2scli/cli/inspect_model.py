@@ -16,7 +16,7 @@ from s2scli.report.tables import make_table
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.inspect import ModelFacts
+    from s2scli.pipeline.inspect_model import ModelFacts
 
 
 def command(
@@ -28,7 +28,7 @@ def command(
     debug: DebugOption = False,
 ) -> None:
     """Show a model's parameters by part, what it was made from, and its whole recipe."""
-    from s2scli.pipeline.inspect import inspect_model
+    from s2scli.pipeline.inspect_model import inspect_model
 
     talk = Talk(quiet=quiet, verbose=verbose)
     facts = inspect_model(Workspace(workspace).find_model(model))

@@ -65,7 +65,7 @@ def command(
     s2s inspect recipe bahdanau2015 --toml > mine.toml
     """
     from s2scli.config import load_recipe
-    from s2scli.pipeline.inspect import list_recipes
+    from s2scli.pipeline.inspect_recipe import list_recipes
 
     talk = Talk(quiet=quiet, verbose=verbose)
     if combinations:
@@ -86,7 +86,7 @@ def command(
 
 def _recipe_file(workspace: Workspace) -> Path | None:
     """Return the recipe of the workspace's model; None where there is no model."""
-    from s2scli.pipeline.model_folder import RECIPE
+    from s2scli.translation.model_folder import RECIPE
 
     path = workspace.model / RECIPE
     return path if path.exists() else None
@@ -94,8 +94,8 @@ def _recipe_file(workspace: Workspace) -> Path | None:
 
 def _show_one(recipe: "Recipe", settings: bool, toml: bool, json: bool, talk: Talk) -> None:
     from s2scli.config import recipe_toml
-    from s2scli.export.ctranslate2 import say_obstacles
-    from s2scli.pipeline.inspect import resolve_settings
+    from s2scli.export.targets import say_exports
+    from s2scli.pipeline.inspect_recipe import resolve_settings
 
     if toml:
         sys.stdout.write(recipe_toml(recipe))
@@ -103,8 +103,7 @@ def _show_one(recipe: "Recipe", settings: bool, toml: bool, json: bool, talk: Ta
     if json:
         talk.show_json(recipe.model_dump(mode="json"))
         return
-    exports = f"exports to ctranslate2: {say_obstacles(recipe.model)}"
-    for line in (recipe.name, recipe.description, recipe.paper, exports, ""):
+    for line in (recipe.name, recipe.description, recipe.paper, say_exports(recipe.model), ""):
         talk.show(Text(visible(line), "bold" if line == recipe.name else ""))
     if settings:
         resolved = resolve_settings(recipe)
@@ -116,7 +115,7 @@ def _show_one(recipe: "Recipe", settings: bool, toml: bool, json: bool, talk: Ta
 
 def settings_table(recipe: "Recipe") -> Table:
     """Return what a recipe says of every setting of the kinds it chooses."""
-    from s2scli.pipeline.inspect import resolve_settings
+    from s2scli.pipeline.inspect_recipe import resolve_settings
 
     rows = []
     for one in resolve_settings(recipe):
@@ -140,7 +139,7 @@ def _show_recipes(recipes: "list[Recipe]", json: bool, talk: Talk) -> None:
 
 def _show_combinations(json: bool, talk: Talk) -> None:
     """Show how many models there are of each encoder and decoder, of what choices, and why not."""
-    from s2scli.pipeline.inspect import list_combinations
+    from s2scli.pipeline.inspect_recipe import list_combinations
 
     matrix = list_combinations()
     if json:

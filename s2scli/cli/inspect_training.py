@@ -18,7 +18,7 @@ from s2scli.report.tables import make_table
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.inspect import History, LogLine
+    from s2scli.pipeline.inspect_training import History, LogLine
     from s2scli.report.curve import Curve
 
 RATES = ("sequence_error_rate", "symbol_error_rate")
@@ -34,7 +34,7 @@ def command(
     debug: DebugOption = False,
 ) -> None:
     """Draw the loss and the scores of a training run, and name its best step."""
-    from s2scli.pipeline.inspect import inspect_training
+    from s2scli.pipeline.inspect_training import inspect_training
 
     talk = Talk(quiet=quiet, verbose=verbose)
     history = inspect_training(Workspace(workspace).training)

@@ -26,7 +26,8 @@ from s2scli.search.settings import ScoreSettings
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.score import ScoreFormat, Totals
+    from s2scli.pipeline.score import Totals
+    from s2scli.translation.records import RecordFormat
 
 
 def command(
@@ -90,9 +91,9 @@ def command(
     """
     from s2scli.data.lines import STDIN
     from s2scli.pipeline.score import score
-    from s2scli.pipeline.translate import load_model, require_inputs
+    from s2scli.translation.filter import require_inputs
+    from s2scli.translation.loading import load_in_torch
 
-    shape = _score_format(as_json=as_json, tokens=tokens, summary=summary)
     _refuse_unused(length_penalty, output, summary)
     inputs = files or [STDIN]
     require_inputs(inputs, "to score a pair: printf 'SOURCE\\tTARGET\\n' | s2s score")
@@ -100,15 +101,18 @@ def command(
     settings = load_flags(
         ScoreSettings, given(length_penalty=length_penalty, one_column=one_column)
     )
-    scorer = load_model(Workspace(workspace), models or (), device)
+    record_format = _record_format(
+        settings.length_penalty, as_json=as_json, tokens=tokens, summary=summary
+    )
+    translator = load_in_torch(Workspace(workspace), models or (), device)
     talk = Talk(quiet=quiet, verbose=verbose)
     to = None if output == STDIN else output
-    totals = score(inputs, to, scorer, settings, stream, shape, talk)
+    totals = score(inputs, to, translator, settings, stream, record_format, talk)
     if summary and as_json:
         talk.show_json(totals.as_json())
     elif summary:
         talk.show(summary_table(totals))
-    if totals.failed.count:
+    if totals.tally.failed.count:
         raise typer.Exit(SOME_FAILED)
 
 
@@ -137,14 +141,17 @@ def _refuse_unused(length_penalty: float | None, output: Path | None, summary: b
         raise UsageError("--output: of no use with --summary, which writes no lines")
 
 
-def _score_format(*, as_json: bool, tokens: bool, summary: bool) -> "ScoreFormat | None":
-    from s2scli.pipeline.score import json_score, plain_score, token_columns
+def _record_format(
+    length_penalty: float, *, as_json: bool, tokens: bool, summary: bool
+) -> "RecordFormat | None":
+    from s2scli.pipeline.score import ScoreFormats
 
     if tokens and (as_json or summary):
         why = "--summary writes no lines" if summary else "--json shows the tokens already"
         raise UsageError(f"{why}: leave --tokens out")
     if summary:
         return None
+    formats = ScoreFormats(length_penalty)
     if as_json:
-        return json_score
-    return token_columns if tokens else plain_score
+        return formats.json
+    return formats.tokens if tokens else formats.plain

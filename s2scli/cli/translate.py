@@ -27,7 +27,7 @@ from s2scli.search.settings import SearchSettings
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.records import RecordFormat
+    from s2scli.translation.records import RecordFormat
 
 SOME_FAILED = 3
 
@@ -119,13 +119,9 @@ def command(
     s2s translate --nbest 3 input.txt -o output.txt
     """
     from s2scli.data.lines import STDIN
-    from s2scli.pipeline.engine import Wish, load_translator
-    from s2scli.pipeline.translate import (
-        require_attention,
-        require_inputs,
-        search_settings,
-        translate,
-    )
+    from s2scli.pipeline.translate import TranslateRequest, require_attention, translate
+    from s2scli.translation.filter import require_inputs
+    from s2scli.translation.loading import Wish, load_translator
 
     _refuse_unused(scores, as_json, n_best is not None, alignment, alignment_threshold)
     inputs = files or [STDIN]
@@ -160,15 +156,14 @@ def command(
     )
     with flag_errors():
         translator = load_translator(Workspace(workspace), models or (), wish, talk)
-        search = search_settings(translator, asked)
-    refuse_unread(asked, search)
+        settings = translator.settings(asked)
+    refuse_unread(asked, settings)
     if alignment:
         require_attention(translator)
     shape = _record_format(as_json, n_best is not None, scores, alignment, alignment_threshold)
     to = None if output == STDIN else output
-    tally = translate(
-        inputs, to, translator, search, stream, shape, talk, with_attention=as_json or alignment
-    )
+    request = TranslateRequest(inputs, to, settings, stream, shape, as_json or alignment)
+    tally = translate(translator, request, talk)
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
 
@@ -189,7 +184,7 @@ def _refuse_unused(
 def _record_format(
     as_json: bool, n_best: bool, scores: bool, alignment: bool, threshold: float | None
 ) -> "RecordFormat":
-    from s2scli.pipeline import records
+    from s2scli.translation import records
 
     if as_json:
         return records.json_record

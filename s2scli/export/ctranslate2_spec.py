@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from s2scli.errors import ConfigError
 from s2scli.export.extra import require_ctranslate2
 from s2scli.export.settings import Quantization
 from s2scli.model.layers.positions import sinusoids
@@ -25,76 +24,34 @@ Weights = Mapping[str, Tensor]
 Spec = Any  # of ctranslate2.specs, which has no types
 
 
-def obstacles(settings: ModelSettings) -> list[str]:
-    """Return why CTranslate2 cannot run a model of these settings; nothing where it can."""
-    encoder, attention, decoder = settings.encoder, settings.attention, settings.decoder
-    if encoder.kind != "transformer" or decoder.kind != "transformer":
-        side = "encoder" if encoder.kind != "transformer" else "decoder"
-        kind = encoder.kind if side == "encoder" else decoder.kind
-        return [f"it runs Transformers, and the {side} is recurrent ({kind})"]
-    found = []
-    if attention.kind != "multi_head":
-        found.append(f"its decoder attends with several heads, not by {attention.kind}")
-    elif attention.num_heads != decoder.num_heads:
-        found.append(
-            f"its decoder has as many heads for the source ({attention.num_heads} here) as for "
-            f"itself ({decoder.num_heads})"
-        )
-    if settings.connection.kind != "none":
-        found.append(
-            f"its decoder sees the source by attention only, not by the connection "
-            f"{settings.connection.kind}"
-        )
-    if encoder.norm != decoder.norm:
-        found.append("its encoder and decoder have the same norm, and here they differ")
-    return found
-
-
-def say_obstacles(settings: ModelSettings) -> str:
-    """Return yes, or no and why CTranslate2 cannot run a model of these settings."""
-    found = obstacles(settings)
-    return f"no: {'; '.join(found)}" if found else "yes"
-
-
-def require_exportable(settings: ModelSettings) -> None:
-    """Check that CTranslate2 can run a model of these settings.
-
-    Raises:
-        ConfigError: it cannot; the message says why.
-    """
-    found = obstacles(settings)
-    if found:
-        raise ConfigError(f"the model cannot be exported to CTranslate2: {'; '.join(found)}")
-
-
-def write_ctranslate2(
+def write_spec(
     folder: Path,
     settings: ModelSettings,
     weights: Weights,
     tokenizers: Tokenizers,
-    places: int,
+    positions: int,
     quantization: Quantization,
 ) -> None:
     """Write `model.bin`, `config.json` and the vocabularies into an existing folder.
 
     Args:
         folder: where.
-        settings: of the model, one that `obstacles` has nothing to say of.
+        settings: of the model, one without obstacles.
         weights: by name, tied ones under each of theirs, on the CPU.
         tokenizers: whose pieces are the vocabularies.
-        places: tokens that source and target may have, where positions are a table.
+        positions: tokens that source and target may have, where positions are a table.
         quantization: of the weights, by CTranslate2's names; none is float32.
     """
-    spec = make_spec(settings, weights, tokenizers, places)
+    spec = make_spec(settings, weights, tokenizers, positions)
     spec.validate()
     spec.optimize(quantization=None if quantization == "none" else quantization)
     spec.save(str(folder))
 
 
 def make_spec(
-    settings: ModelSettings, weights: Weights, tokenizers: Tokenizers, places: int
+    settings: ModelSettings, weights: Weights, tokenizers: Tokenizers, positions: int
 ) -> Spec:
-    """Return the model as CTranslate2 describes it; arguments as of `write_ctranslate2`."""
+    """Return the model as CTranslate2 describes it; arguments as of `write_spec`."""
     specs = require_ctranslate2().specs.transformer_spec
     encoder, decoder = settings.encoder, settings.decoder
     assert encoder.kind == decoder.kind == "transformer"
@@ -102,8 +59,8 @@ def make_spec(
         specs.TransformerEncoderSpec(encoder.num_layers, encoder.num_heads, **_choices(encoder)),
         specs.TransformerDecoderSpec(decoder.num_layers, decoder.num_heads, **_choices(decoder)),
     )
-    _set_entrance(spec.encoder, spec.encoder.embeddings[0], encoder, weights, places, "encoder")
-    _set_entrance(spec.decoder, spec.decoder.embeddings, decoder, weights, places, "decoder")
+    _set_entrance(spec.encoder, spec.encoder.embeddings[0], encoder, weights, positions, "encoder")
+    _set_entrance(spec.decoder, spec.decoder.embeddings, decoder, weights, positions, "decoder")
     for stack, side in ((spec.encoder, "encoder"), (spec.decoder, "decoder")):
         for number, layer in enumerate(stack.layer):
             _set_layer(layer, weights, f"{side}.layers.{number}")
@@ -133,10 +90,10 @@ def _set_entrance(
     embeddings: Spec,
     settings: TransformerSettings,
     weights: Weights,
-    places: int,
+    positions: int,
     side: str,
 ) -> None:
-    """Set the vectors of tokens and places.
+    """Set the vectors of tokens and positions.
 
     CTranslate2 has no projection between the vectors of tokens and the stack: both are linear, so
     that they become one table, already scaled.
@@ -149,10 +106,10 @@ def _set_entrance(
         table = scaled @ project.T + weights[f"{side}.entrance.project.bias"]
     embeddings.weight = _array(table)
     if settings.positions == "sinusoidal":
-        encodings = sinusoids(torch.arange(places), settings.model_dim)
+        encodings = sinusoids(torch.arange(positions), settings.model_dim)
     elif settings.positions == "learned":
         learned = weights[f"{side}.entrance.learned.table.weight"]
-        encodings = learned[torch.arange(places).clamp(max=len(learned) - 1)]
+        encodings = learned[torch.arange(positions).clamp(max=len(learned) - 1)]
     else:
         return
     stack.position_encodings.encodings = _array(encodings)

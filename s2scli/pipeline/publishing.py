@@ -10,7 +10,6 @@ from torch import Tensor
 from s2scli.config import Recipe
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.manifest import verify_folder
-from s2scli.pipeline.model_folder import model_facts, write_model_folder
 from s2scli.report.console import Talk
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.averaging import mean_weights, wearing
@@ -18,6 +17,7 @@ from s2scli.training.checkpoint import checkpoint_folder, load_checkpoint
 from s2scli.training.loop import Run
 from s2scli.training.metrics_log import MetricsLog
 from s2scli.training.progress import is_better
+from s2scli.translation.model_folder import model_facts, write_model_folder
 from s2scli.workspace import Workspace
 
 

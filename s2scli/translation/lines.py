@@ -1,169 +1,104 @@
-"""Translate lines, whatever is in them: one record for each, in order, always."""
+"""A line as parts that fit the model, and the parts' translations as one again."""
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from s2scli.data.cleaning import is_blank
+from s2scli.data.example import TokenIds
 from s2scli.data.overlong import split_text, truncate_text
 from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.errors import CorpusError, S2SError
-from s2scli.pipeline.translation import TargetText, Translation
 from s2scli.scripts import is_unspaced
 from s2scli.search.ranking import normalise
 from s2scli.search.settings import SearchSettings
+from s2scli.translation.options import Overlong
+from s2scli.translation.records import Record
+from s2scli.translation.results import TargetText, Translation
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Status = Literal["ok", "empty", "failed"]
-Overlong = Literal["split", "truncate", "empty", "error"]
 Item = TypeVar("Item")
-
-
-class Searcher(Protocol):
-    """What is needed of a translator here."""
-
-    @property
-    def max_source_tokens(self) -> int:
-        """The longest source it takes."""
-
-    @property
-    def has_attention(self) -> bool:
-        """Whether there is attention to align words by."""
-
-    @property
-    def search_settings(self) -> SearchSettings:
-        """How it searches unless told otherwise."""
-
-    def search(
-        self,
-        texts: Sequence[str],
-        settings: SearchSettings,
-        *,
-        with_attention: bool = True,
-        with_scores: bool = True,
-    ) -> list[Translation]:
-        """Translate texts that are not blank and not too long.
-
-        Without scores that of a hypothesis may be 0, where it takes time.
-        """
-
-    def force(
-        self, sources: Sequence[str], targets: Sequence[str], *, with_attention: bool = True
-    ) -> list[Translation]:
-        """Score given targets."""
-
-    def count_tokens(self, text: str) -> int:
-        """Count the tokens of a source."""
+Result = TypeVar("Result")
+Encode = Callable[[str], TokenIds]
 
 
 @dataclass(frozen=True)
-class Record:
-    """What became of one line.
+class Part:
+    """A text that fits the model, with its token ids."""
 
-    Attributes:
-        line: the line.
-        status: ok; empty (nothing was translated); failed.
-        translation: its translation where the status is ok.
-        overlong: whether it was too long for the model.
-        fault: why it failed, or nothing.
-    """
-
-    line: Line
-    status: Status
-    translation: Translation | None = None
-    overlong: bool = False
-    fault: str = ""
-
-    @property
-    def best(self) -> str:
-        """The best hypothesis; empty where there is none."""
-        found = self.translation and self.translation.hypotheses
-        return found[0].text if found else ""
+    text: str
+    token_ids: TokenIds
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """The parts of a line that will be translated; none for a blank one."""
+class Plan:
+    """The parts of a line that will be translated: none if it is blank or left out."""
 
     line: Line
-    parts: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
     overlong: bool = False
     fault: str = ""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a text could not be translated, or a pair not scored."""
+    """Why a part could not be translated, or a pair not scored."""
 
     reason: str
 
 
-def translate_lines(
-    lines: Sequence[Line],
-    translator: Searcher,
-    search: SearchSettings,
-    overlong: Overlong = "split",
-    *,
-    with_attention: bool = False,
-    with_scores: bool = True,
-) -> list[Record]:
-    """Return one record for each line.
+def plan_line(line: Line, encode: Encode, most: int, overlong: Overlong) -> Plan:
+    """Decide what of a line is translated.
 
-    A blank line gives an empty record without calling the model. A line that makes the model
-    fail gives a failed one and does no harm to the others.
+    Args:
+        line: the line.
+        encode: the source's encoder.
+        most: tokens that the model takes.
+        overlong: what to do with a line that has more.
 
     Raises:
-        CorpusError: a line is too long and `overlong` is `error`.
+        CorpusError: the line is too long and `overlong` is `error`.
     """
-    plans = [_plan(line, translator, overlong) for line in lines]
-    parts = [part for plan in plans for part in plan.parts]
-    searched = functools.partial(
-        translator.search,
-        settings=search,
-        with_attention=with_attention,
-        with_scores=with_scores,
-    )
-    found = iter(search_each(parts, searched))
-    return [_record(plan, [next(found) for _ in plan.parts], search) for plan in plans]
-
-
-def _plan(line: Line, translator: Searcher, overlong: Overlong) -> _Plan:
-    def fits(text: str) -> bool:
-        return translator.count_tokens(text) <= translator.max_source_tokens
-
     if is_blank(line.text):
-        return _Plan(line)
-    if not line.cut and fits(line.text):
-        return _Plan(line, (line.text,))
+        return Plan(line)
+    whole = encode(line.text)
+    if not line.cut and len(whole) <= most:
+        return Plan(line, (Part(line.text, whole),))
+
+    def fits(text: str) -> bool:
+        return len(encode(text)) <= most
+
     match overlong:
         case "error":
             raise CorpusError(
-                f"{line.place}: too long, the model takes {translator.max_source_tokens} tokens; "
+                f"{line.where}: too long, the model takes {most} tokens; "
                 "shorten it or choose --overlong split, truncate or empty"
             )
         case "empty":
-            return _Plan(line, overlong=True)
+            return Plan(line, overlong=True)
         case "truncate":
-            return _Plan(line, (truncate_text(line.text, fits),), overlong=True)
+            texts: Sequence[str] = (truncate_text(line.text, fits),)
         case "split" if line.cut:
-            fault = f"longer than {LINE_BYTES:,} bytes"
-            return _Plan(line, overlong=True, fault=fault)
+            return Plan(line, overlong=True, fault=f"longer than {LINE_BYTES:,} bytes")
         case "split":
-            return _Plan(line, split_text(line.text, fits), overlong=True)
+            texts = split_text(line.text, fits)
+    return Plan(line, tuple(Part(text, encode(text)) for text in texts), overlong=True)
 
 
-def search_each(
-    items: Sequence[Item], search: Callable[[Sequence[Item]], list[Translation]]
-) -> list[Translation | Failure]:
-    """Do all items at once; if that fails, halve them until the culprits stand alone."""
+def isolate(
+    items: Sequence[Item], work: Callable[[Sequence[Item]], Sequence[Result]]
+) -> list[Result | Failure]:
+    """Do all items at once; if that fails, halve them until those that fail stand alone.
+
+    An error of s2s's own is no failure of an item, and is raised.
+    """
     if not items:
         return []
     try:
-        return list(search(items))
+        return list(work(items))
     except S2SError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the other lines go on
@@ -171,23 +106,24 @@ def search_each(
     if len(items) == 1:
         return [failure]
     middle = len(items) // 2
-    return [
-        *search_each(items[:middle], search),
-        *search_each(items[middle:], search),
-    ]
+    return [*isolate(items[:middle], work), *isolate(items[middle:], work)]
 
 
-def _record(plan: _Plan, parts: Sequence[Translation | Failure], search: SearchSettings) -> Record:
+def make_record(
+    plan: Plan, parts: Sequence[Translation | Failure], settings: SearchSettings
+) -> Record:
+    """Return what became of a line whose parts came to this."""
+    line = plan.line
     faults = [part.reason for part in parts if isinstance(part, Failure)]
     if plan.fault or faults:
-        return Record(plan.line, "failed", None, plan.overlong, plan.fault or faults[0])
+        fault = plan.fault or faults[0]
+        return Record(line, "failed", line.text, overlong=plan.overlong, fault=fault)
     found = [part for part in parts if isinstance(part, Translation)]
     if not found:
-        return Record(plan.line, "empty", None, plan.overlong)
+        return Record(line, "empty", line.text, overlong=plan.overlong)
     if len(found) > 1:
-        found = [join_translations(found, search.length_penalty, search.length_offset)]
-    whole = found[0]
-    return Record(plan.line, "ok", whole, plan.overlong)
+        found = [join_translations(found, settings.length_penalty, settings.length_offset)]
+    return Record(line, "ok", line.text, translation=found[0], overlong=plan.overlong)
 
 
 def join_translations(
@@ -216,14 +152,14 @@ def join_translations(
 
 
 def _log_prob(found: TargetText, length_penalty: float, length_offset: float) -> float:
-    """Return the log-probability of a hypothesis, of its score where that of tokens is unknown."""
+    """Return the log-probability of a hypothesis, from its score if its tokens have none."""
     if found.token_scores:
         return sum(found.token_scores)
     return found.score / normalise(1.0, len(found.pieces), length_penalty, length_offset)
 
 
 def join_text(parts: Sequence[str]) -> str:
-    """Join texts with spaces, but none between two characters of scripts that have none."""
+    """Join texts with spaces, but none between two characters of scripts without spaces."""
     joined = ""
     for part in parts:
         unspaced = is_unspaced(joined[-1:]) and is_unspaced(part[:1])

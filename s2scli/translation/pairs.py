@@ -1,105 +1,100 @@
-"""Score lines, whatever is in them: one record for each, in order, always."""
+"""A source with a given target: what can be scored, and what became of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from s2scli.data.cleaning import is_blank
+from s2scli.data.example import TokenIds
 from s2scli.data.formats import read_pair
 from s2scli.data.lines import BadLineError
 from s2scli.data.stream import LINE_BYTES, Line
-from s2scli.pipeline.lines import Failure, Status, search_each
-from s2scli.pipeline.translation import TargetText, Translation
-
-
-class Scorer(Protocol):
-    """What is needed of a translator here."""
-
-    @property
-    def max_source_tokens(self) -> int:
-        """The longest source, and the longest target, that it was trained on."""
-
-    @property
-    def is_latent(self) -> bool:
-        """Whether it writes from a vector that has a distribution."""
-
-    def count_longer_side(self, source: str, target: str) -> int:
-        """Count the tokens of the longer side of a pair."""
-
-    def force(
-        self, sources: Sequence[str], targets: Sequence[str], *, with_attention: bool = True
-    ) -> list[Translation]:
-        """Score given targets."""
+from s2scli.translation.lines import Encode, Failure
+from s2scli.translation.records import Record
+from s2scli.translation.results import Translation
 
 
 @dataclass(frozen=True)
-class ScoredLine:
-    """What became of one line.
+class Pair:
+    """A source and its target.
 
     Attributes:
-        line: the line.
-        status: ok; empty (there is no source); failed.
-        source: its first column, or all of it.
-        target: its second column, or all of it.
-        scored: source and target with the scores of its tokens, where the status is ok.
-        fault: why it failed, or nothing.
+        line: where they come from.
+        source: the source.
+        target: the target; an empty one has the score of its end token.
+        fault: why the line is no pair; empty if it is one.
     """
 
     line: Line
-    status: Status
     source: str = ""
     target: str = ""
-    scored: Translation | None = None
     fault: str = ""
 
-    @property
-    def forced(self) -> TargetText | None:
-        """The target as the model read it; None where there is no score."""
-        return self.scored.hypotheses[0] if self.scored else None
+
+@dataclass(frozen=True)
+class EncodedPair:
+    """A pair that the model can score, as token ids."""
+
+    pair: Pair
+    source: TokenIds
+    target: TokenIds
 
 
-def score_lines(
-    lines: Sequence[Line], scorer: Scorer, *, one_column: bool = False
-) -> list[ScoredLine]:
-    """Return one record for each line.
+def pair_of(line: Line, *, one_column: bool = False) -> Pair:
+    """Read a line as source TAB target, or as its own source and target."""
+    if line.cut:
+        return Pair(line, fault=f"longer than {LINE_BYTES:,} bytes")
+    try:
+        return Pair(line, *read_pair(line.text, one_column=one_column))
+    except BadLineError as error:
+        return Pair(line, fault=str(error))
 
-    A line without a source gives an empty record without calling the model; a target may be empty,
-    and has the score of its end. A line that is no pair, is too long, or makes the model fail
-    gives a failed record and does no harm to the others.
+
+def pairs_of(name: str, sources: Sequence[str], targets: Sequence[str]) -> list[Pair]:
+    """Return pairs of texts that belong together, one for one.
 
     Args:
-        lines: source TAB target each.
-        scorer: the model.
-        one_column: a line is its own source and target.
+        name: what they are called in messages.
+        sources: the sources.
+        targets: as many targets.
     """
-
-    def force(pairs: Sequence[ScoredLine]) -> list[Translation]:
-        sources, targets = [one.source for one in pairs], [one.target for one in pairs]
-        return scorer.force(sources, targets, with_attention=False)
-
-    read = [_read(line, scorer, one_column) for line in lines]
-    found = iter(search_each([one for one in read if one.status == "ok"], force))
-    return [_with_scores(one, next(found)) if one.status == "ok" else one for one in read]
+    return [
+        Pair(Line(name, number, source), source, target)
+        for number, (source, target) in enumerate(zip(sources, targets, strict=True), 1)
+    ]
 
 
-def _read(line: Line, scorer: Scorer, one_column: bool) -> ScoredLine:
-    """Return the pair of a line, still without a score."""
-    if line.cut:
-        return ScoredLine(line, "failed", fault=f"longer than {LINE_BYTES:,} bytes")
-    try:
-        source, target = read_pair(line.text, one_column=one_column)
-    except BadLineError as error:
-        return ScoredLine(line, "failed", fault=str(error))
-    if is_blank(source):
-        return ScoredLine(line, "empty", source, target)
-    tokens, most = scorer.count_longer_side(source, target), scorer.max_source_tokens
+def encode_pair(
+    pair: Pair, encode_source: Encode, encode_target: Encode, most: int
+) -> EncodedPair | Record:
+    """Return a pair as token ids, or the record of one that cannot be scored.
+
+    Args:
+        pair: the pair.
+        encode_source: encodes a source.
+        encode_target: encodes a target.
+        most: tokens that the model takes on either side.
+    """
+    if pair.fault:
+        return failed(pair, pair.fault)
+    if is_blank(pair.source):
+        return Record(pair.line, "empty", pair.source, pair.target)
+    source, target = encode_source(pair.source), encode_target(pair.target)
+    tokens = max(len(source), len(target))
     if tokens > most:
-        fault = f"too long, {tokens:,} tokens on one side, and the model takes {most:,}"
-        return ScoredLine(line, "failed", source, target, fault=fault)
-    return ScoredLine(line, "ok", source, target)
+        return failed(
+            pair, f"too long, {tokens:,} tokens on one side, and the model takes {most:,}"
+        )
+    return EncodedPair(pair, source, target)
 
 
-def _with_scores(read: ScoredLine, found: Translation | Failure) -> ScoredLine:
+def failed(pair: Pair, fault: str) -> Record:
+    """Return the record of a pair that could not be scored."""
+    return Record(pair.line, "failed", pair.source, pair.target, fault=fault)
+
+
+def scored(encoded: EncodedPair, found: Translation | Failure) -> Record:
+    """Return what became of a pair that the model was given."""
+    pair = encoded.pair
     if isinstance(found, Failure):
-        return ScoredLine(read.line, "failed", read.source, read.target, fault=found.reason)
-    return ScoredLine(read.line, "ok", read.source, read.target, found)
+        return failed(pair, found.reason)
+    return Record(pair.line, "ok", pair.source, pair.target, found)

@@ -1,0 +1,106 @@
+"""CTranslate2 as a target of exports (no torch here: what runs an export needs none)."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from s2scli.devices import choose_device
+from s2scli.errors import CheckpointError, ConfigError
+from s2scli.export.extra import require_ctranslate2
+from s2scli.export.model_bin import check_model
+from s2scli.export.settings import Quantization
+from s2scli.tokenizer.tokenizers import Tokenizers
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from s2scli.model.settings import ModelSettings
+
+
+class CTranslate2:
+    """Writes, checks and opens folders of CTranslate2; see `Target` for its methods."""
+
+    kind = "ctranslate2"
+    name = "CTranslate2"
+
+    def require(self) -> Any:
+        """Return the package."""
+        return require_ctranslate2()
+
+    def obstacles(self, settings: "ModelSettings") -> list[str]:
+        """Return why CTranslate2 cannot run a model of these settings; empty where it can."""
+        encoder, attention, decoder = settings.encoder, settings.attention, settings.decoder
+        if encoder.kind != "transformer":
+            return [f"it runs Transformers only, and the encoder is recurrent ({encoder.kind})"]
+        if decoder.kind != "transformer":
+            return [f"it runs Transformers only, and the decoder is recurrent ({decoder.kind})"]
+        found = []
+        if attention.kind != "multi_head":
+            found.append(f"its decoder uses multi-head attention, not {attention.kind}")
+        elif attention.num_heads != decoder.num_heads:
+            found.append(
+                f"its decoder has as many heads for the source ({attention.num_heads} here) as "
+                f"for itself ({decoder.num_heads})"
+            )
+        if settings.connection.kind != "none":
+            found.append(
+                "its decoder sees the source through attention only, not through the connection "
+                f"{settings.connection.kind}"
+            )
+        if encoder.norm != decoder.norm:
+            found.append("its encoder and decoder have the same norm, and here they differ")
+        return found
+
+    def write(
+        self,
+        folder: Path,
+        settings: "ModelSettings",
+        weights: "Mapping[str, Tensor]",
+        tokenizers: Tokenizers,
+        positions: int,
+        quantization: Quantization,
+    ) -> None:
+        """Write `model.bin`, `config.json` and the vocabularies."""
+        from s2scli.export.ctranslate2_spec import write_spec
+
+        write_spec(folder, settings, weights, tokenizers, positions, quantization)
+
+    def check(self, folder: Path, tokenizers: Tokenizers, positions: int) -> None:
+        """Check the files before the library, which trusts them, may read them."""
+        check_model(folder, tokenizers, positions)
+
+    def open(self, folder: Path, device: str, compute_type: str = "default") -> Any:
+        """Return a `ctranslate2.Translator`, one worker for each core.
+
+        Args:
+            folder: of an export, checked.
+            device: auto (a GPU where there is one), cpu, cuda or cuda:N.
+            compute_type: of the arithmetic; `default` is that of the weights.
+        """
+        ctranslate2 = require_ctranslate2()
+        chosen = choose_device(device, ctranslate2.get_cuda_device_count(), self.name)
+        kind, _, number = chosen.partition(":")
+        try:
+            return ctranslate2.Translator(
+                str(folder),
+                device=kind,
+                device_index=int(number or 0),
+                compute_type=compute_type,
+                inter_threads=1 if kind == "cuda" else _cores(),
+                intra_threads=1,
+            )
+        except ValueError as error:
+            raise ConfigError(f"{folder}: {error}") from error
+        except RuntimeError as error:
+            fault = f"{folder}: CTranslate2 cannot read it ({error!s:.200})"
+            raise CheckpointError(fault) from error
+
+
+def _cores() -> int:
+    """Return how many threads may compute: OMP_NUM_THREADS, or the cores of this process."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked):
+        return int(asked)
+    mine = getattr(os, "sched_getaffinity", None)
+    return len(mine(0)) if mine else os.cpu_count() or 1
