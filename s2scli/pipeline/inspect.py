@@ -15,7 +15,7 @@ from s2scli.data.cleaning import is_blank
 from s2scli.errors import CheckpointError, CorpusError, MissingInputError, UsageError
 from s2scli.manifest import Manifest
 from s2scli.report.heads import AttentionHeads
-from s2scli.settings import SettingRow, Tree, list_settings, toml_text
+from s2scli.settings import SettingRow, Tree, toml_text
 
 if TYPE_CHECKING:
     from s2scli.config import Recipe
@@ -160,9 +160,11 @@ def inspect_attention(
 
 def resolve_settings(recipe: "Recipe") -> list[ResolvedSetting]:
     """Return every setting of a recipe with its value; only those of the chosen kinds."""
+    from s2scli.config import list_recipe_settings
+
     values = dict(_flatten(recipe.model_dump(mode="json")))
     resolved = []
-    for row in list_settings(type(recipe)):
+    for row in list_recipe_settings():
         path, kinds = _without_kinds(row.path)
         chosen = all(values.get(f"{section}.kind") in names for section, names in kinds)
         if chosen and path in values:

@@ -151,7 +151,7 @@ class Validator:
     def _text_scores(self) -> dict[str, float]:
         found = self.translator.search(self.sources, GREEDY, with_attention=False)
         hypotheses = [each.hypotheses[0].text if each.hypotheses else "" for each in found]
-        settings, chosen = MetricSettings(resamples=0), self.run.settings.metric
+        settings, chosen = MetricSettings(resamples=0), self.run.criterion.name
         return {
             name: metric.function(hypotheses, self.references, settings).value
             for name, metric in METRICS.items()
