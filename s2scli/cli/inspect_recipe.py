@@ -21,7 +21,7 @@ from s2scli.cli.options import (
 from s2scli.errors import UsageError
 from s2scli.report.console import Talk, visible
 from s2scli.report.tables import make_table
-from s2scli.settings import SettingRow, list_settings
+from s2scli.settings import SettingRow
 from s2scli.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -174,9 +174,9 @@ def _where(choices: Mapping[str, Sequence[str | bool]]) -> str:
 
 
 def _show_every_setting(json: bool, talk: Talk) -> None:
-    from s2scli.config import Recipe
+    from s2scli.config import list_recipe_settings
 
-    rows = list(list_settings(Recipe))
+    rows = list(list_recipe_settings())
     if json:
         talk.show_json([asdict(row) for row in rows])
     else:

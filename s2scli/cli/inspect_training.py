@@ -13,6 +13,7 @@ from s2scli.cli.options import (
     VerboseOption,
     WorkspaceOption,
 )
+from s2scli.metrics import METRICS
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from s2scli.pipeline.inspect_training import History, LogLine
     from s2scli.report.curve import Curve
 
-RATES = ("sequence_error_rate", "symbol_error_rate")
-TEXT_SCORES = ("bleu", "chrf", "ter", "exact_match", *RATES)
+TEXT_SCORES = [name for name, metric in METRICS.items() if metric.needs == "outputs"]
 LOSS_HEIGHT, SCORE_HEIGHT = 12, 7
 
 

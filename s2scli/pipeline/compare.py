@@ -17,6 +17,7 @@ from s2scli.errors import (
     UsageError,
 )
 from s2scli.manifest import new_folder, read_manifest, verify_folder
+from s2scli.metrics import METRICS
 from s2scli.metrics.bootstrap import paired_p
 from s2scli.metrics.score import DEFAULTS, Score
 from s2scli.metrics.settings import MetricSettings
@@ -35,7 +36,6 @@ from s2scli.pipeline.validation import open_validation
 from s2scli.report.console import Talk
 from s2scli.settings import Tree
 from s2scli.training.metrics_log import MetricsLog
-from s2scli.training.settings import LOWER_IS_BETTER
 from s2scli.translation import torch_engine
 from s2scli.workspace import Workspace
 
@@ -359,15 +359,15 @@ def _ranked(
 ) -> Comparison:
     """Put the best first, and say of the others how sure it is that they are no better."""
     metric = request.metrics[0]
-    lower = metric in LOWER_IS_BETTER
+    higher = METRICS[metric].higher_is_better
     results = sorted(
         (entry for entry in entries if isinstance(entry, Result)),
         key=lambda result: result.scores[0].value,
-        reverse=not lower,
+        reverse=higher,
     )
     best = results[0].scores[0].resampled if results else ()
-    for place, other in enumerate(results[1:], 1):
-        p = paired_p(best, other.scores[0].resampled, lower_is_better=lower)
-        results[place] = replace(other, p=p)
+    for index, other in enumerate(results[1:], 1):
+        p = paired_p(best, other.scores[0].resampled, higher_is_better=higher)
+        results[index] = replace(other, p=p)
     failures = tuple(entry for entry in entries if isinstance(entry, Failure))
     return Comparison(texts.name, len(texts.references), metric, tuple(results), failures)

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from s2scli.config import Recipe, load_recipe, recipe_names
+from s2scli.config import Recipe, list_recipe_settings, load_recipe, recipe_names
 from s2scli.model.combinations import Matrix, make_matrix
-from s2scli.settings import SettingRow, Tree, list_settings, toml_text
+from s2scli.settings import SettingRow, Tree, toml_text
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def resolve_settings(recipe: Recipe) -> list[ResolvedSetting]:
     """Return every setting of a recipe with its value; only those of the chosen kinds."""
     values = dict(_flatten(recipe.model_dump(mode="json")))
     resolved = []
-    for row in list_settings(type(recipe)):
+    for row in list_recipe_settings():
         path, kinds = _without_kinds(row.path)
         chosen = all(values.get(f"{section}.kind") in names for section, names in kinds)
         if chosen and path in values:

@@ -153,9 +153,9 @@ class Validator:
 
     def _text_scores(self) -> dict[str, float]:
         hypotheses = [one.text for one in self.translator.translate(self.lines, GREEDY)]
-        settings = MetricSettings(resamples=0)
+        settings, chosen = MetricSettings(resamples=0), self.run.criterion.name
         return {
-            name: METRICS[name](hypotheses, self.references, settings).value
-            for name in METRICS
-            if name in TEXT_METRICS or name == self.run.settings.metric
+            name: metric.function(hypotheses, self.references, settings).value
+            for name, metric in METRICS.items()
+            if name in TEXT_METRICS or (name == chosen and metric.needs == "outputs")
         }

@@ -135,12 +135,12 @@ def read_pairs(path: Path, most: int, translator: Translator) -> list[Pair]:
     with open_text(path) as file:
         rows = read_rows([file], LINE_BYTES, skip_bad_lines=True, notice=lambda _: None)
         found = list(islice((row for row in rows if isinstance(row, Example)), most))
-    rows = [row for row in found if _fits(row, translator)]
-    if not rows:
+    fit = [row for row in found if _fits(row, translator)]
+    if not fit:
         raise CorpusError(
             f"{path}: found no pair to verify with; expected source TAB reference in each line"
         )
-    return [Pair(Line(str(path), row.line, row.source), row.source, row.target) for row in rows]
+    return [Pair(Line(str(path), row.line, row.source), row.source, row.target) for row in fit]
 
 
 def decode(translator: Translator, pairs: Sequence[Pair]) -> Decoded:

@@ -19,7 +19,7 @@ from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.loop import Notice, search
 from s2scli.search.model import Model
 from s2scli.search.settings import SearchSettings
-from s2scli.translation.batches import similar_batches
+from s2scli.translation.batches import in_order, similar_batches
 from s2scli.translation.model_folder import LoadedModel, load_model_folder
 from s2scli.translation.options import Wanted
 from s2scli.translation.pool import SearchPool
