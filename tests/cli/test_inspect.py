@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from s2scli.pipeline.model_folder import WEIGHTS
 from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.config import Recipe, load_recipe, recipe_names
 from s2scli.settings import list_settings
+from s2scli.translation.model_folder import WEIGHTS
 from tests.folders import letters_of, write_model
 
 TEXTS = ("A dog runs .", "Two dogs run through the grass .", "Ein Hund rennt .") * 4
