@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.text import Text
-from typer.core import TyperGroup
 
 from s2scli import __version__
 from s2scli.cli import (
@@ -23,6 +22,7 @@ from s2scli.cli import (
     train_tokenizer,
     translate,
 )
+from s2scli.cli.help import HelpfulGroup, add_commands
 from s2scli.errors import S2SError
 from s2scli.report.console import make_console, visible
 
@@ -31,7 +31,7 @@ BROKEN_PIPE = 141
 STORAGE_FAILED = 74
 
 
-class Commands(TyperGroup):
+class Commands(HelpfulGroup):
     """A group of commands whose failures end as one red line and an exit status."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -48,8 +48,8 @@ class Commands(TyperGroup):
         except BrokenPipeError as error:
             status, message, failure = BROKEN_PIPE, "", error
         except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            status, message = STORAGE_FAILED, f"error: {place}{error.strerror or error}"
+            where = f"{error.filename}: " if error.filename else ""
+            status, message = STORAGE_FAILED, f"error: {where}{error.strerror or error}"
             failure = error
         except Exception as error:  # the last line of defence
             if _is_typers(error):
@@ -110,15 +110,9 @@ def s2s(
     """Turn a file of pairs into a sequence-to-sequence model, and use it as a filter."""
 
 
-app.command("prepare")(prepare.command)
-app.command("train-tokenizer")(train_tokenizer.command)
-app.command("train")(train.command)
-app.command("evaluate")(evaluate.command)
-app.command("compare")(compare.command)
-app.command("translate")(translate.command)
-app.command("score")(score.command)
-app.command("export")(export.command)
-app.command("generate")(generate.command)
+add_commands(
+    app, prepare, train_tokenizer, train, evaluate, compare, translate, score, export, generate
+)
 app.add_typer(inspect.app, name="inspect")
 
 

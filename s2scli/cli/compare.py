@@ -8,30 +8,17 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.options import (
-    DebugOption,
-    DeviceOption,
-    JsonOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-    flag,
-    given,
-    load_flags,
-    say_next,
-)
+from s2scli.cli.flags import flags
+from s2scli.cli.options import SOME_FAILED, CommonOptions, DeviceOption
 from s2scli.metrics.settings import MetricSettings
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
 from s2scli.search.settings import SearchSettings
 from s2scli.training.settings import LimitSettings
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.metrics.score import Score
     from s2scli.pipeline.compare import Comparison, Result
-
-SOME_FAILED = 3
 
 
 def command(
@@ -39,10 +26,6 @@ def command(
         list[str],
         typer.Argument(metavar="RECIPE...", help="Built-in recipes and TOML files."),
     ],
-    max_minutes: Annotated[float | None, flag(LimitSettings, "max_minutes")] = None,
-    max_steps: Annotated[int | None, flag(LimitSettings, "max_steps")] = None,
-    max_epochs: Annotated[int | None, flag(LimitSettings, "max_epochs")] = None,
-    patience: Annotated[int | None, flag(LimitSettings, "patience", default="the recipe's")] = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option(
@@ -60,25 +43,22 @@ def command(
         bool,
         typer.Option("--exact-match", help="Rank by the share of outputs that are the reference."),
     ] = False,
-    tokenize: Annotated[str | None, flag(MetricSettings, "tokenize")] = None,
-    resamples: Annotated[int | None, flag(MetricSettings, "resamples")] = None,
-    beam_size: Annotated[
-        int | None, flag(SearchSettings, "beam_size", default="the recipe's")
-    ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Remove the runs of these recipes and begin anew.")
     ] = False,
     device: DeviceOption = "auto",
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    limits: Annotated[LimitSettings, flags(LimitSettings, default="the recipe's")],
+    settings: Annotated[MetricSettings, flags(MetricSettings)],
+    search: Annotated[
+        SearchSettings, flags(SearchSettings, only=("beam_size",), default="the recipe's")
+    ],
+    common: CommonOptions,
 ) -> None:
-    r"""Train recipes under one budget on one corpus, and rank them by their test scores.
+    """Train recipes under one budget on one corpus, and rank them by their test scores.
 
     Each lives in WORKSPACE/compare/NAME; the same command goes on where it was stopped.
-    The first metric below that is asked for ranks. \[default: BLEU]
+    The first metric below that is asked for ranks. [default: BLEU]
     p: how likely the best is no better than this one (paired bootstrap, Koehn 2004).
 
     Examples: s2s compare elman cho2014 bahdanau2015 --max-minutes 10 ·
@@ -86,27 +66,21 @@ def command(
     """
     from s2scli.pipeline.compare import CompareRequest, compare
 
-    talk = Talk(quiet=quiet, verbose=verbose)
+    talk = common.talk
     flags = {"bleu": bleu, "chrf": chrf, "ter": ter, "exact_match": exact_match}
-    limits = given(
-        max_minutes=max_minutes, max_steps=max_steps, max_epochs=max_epochs, patience=patience
-    )
-    load_flags(LimitSettings, limits)  # a wrong one is found before anything is trained
-    search = given(beam_size=beam_size)
-    load_flags(SearchSettings, search)
     request = CompareRequest(
         recipes,
-        limits,
+        limits.model_dump(exclude_unset=True),
         tuple(name for name, asked in flags.items() if asked) or ("bleu",),
         assignments or (),
         seeds or (),
-        search,
-        load_flags(MetricSettings, given(tokenize=tokenize, resamples=resamples)),
+        search.model_dump(exclude_unset=True),
+        settings,
         device,
         restart,
     )
-    found = compare(Workspace(workspace), request, talk)
-    if json:
+    found = compare(common.workspace, request, talk)
+    if common.json:
         talk.show_json(found.as_json())
     else:
         show(found, talk)
@@ -115,7 +89,7 @@ def command(
         raise typer.Exit(128 + found.signal)
     if found.results:
         model = shlex.quote(found.results[0].model)
-        say_next(talk, workspace, f"translate -m {model} < input.txt")
+        common.say_next(f"translate -m {model} < input.txt")
     if found.failures:
         raise typer.Exit(SOME_FAILED)
 

@@ -8,39 +8,26 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.options import (
-    DebugOption,
-    DeviceOption,
-    Int8Option,
-    JsonOption,
-    ModelsOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-    flag,
-    flag_errors,
-    given,
-    load_flags,
-    say_next,
-)
+from s2scli.cli.flags import flag_errors, flags
+from s2scli.cli.options import CommonOptions, DeviceOption, Int8Option, ModelsOption
 from s2scli.metrics.settings import MetricSettings
-from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
-from s2scli.search.settings import SearchSettings
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
+from s2scli.search.settings import DRAWING, SearchSettings
+from s2scli.settings import Tree
 
 if TYPE_CHECKING:
     from s2scli.metrics.score import Score
     from s2scli.pipeline.evaluate import Evaluation
 
 DEFAULT_METRICS = ("bleu", "chrf", "exact_match")
+NOT_SEARCHED = DRAWING | {"sample", "n_best"}
 
 
 def command(
     split: Annotated[
         str | None,
         typer.Option(
-            "--split", help="Split of the corpus to score: train, valid or test. \\[default: test]"
+            "--split", help="Split of the corpus to score: train, valid or test. [default: test]"
         ),
     ] = None,
     source: Annotated[
@@ -90,14 +77,6 @@ def command(
             "once, against the closest of them.",
         ),
     ] = False,
-    tokenize: Annotated[str | None, flag(MetricSettings, "tokenize")] = None,
-    resamples: Annotated[int | None, flag(MetricSettings, "resamples")] = None,
-    beam_size: Annotated[int | None, flag(SearchSettings, "beam_size")] = None,
-    length_penalty: Annotated[
-        float | None, flag(SearchSettings, "length_penalty", "--length-penalty", "--lenpen")
-    ] = None,
-    max_length_ratio: Annotated[float | None, flag(SearchSettings, "max_length_ratio")] = None,
-    max_length: Annotated[int | None, flag(SearchSettings, "max_length")] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write the outputs here, one a line."),
@@ -105,11 +84,10 @@ def command(
     models: ModelsOption = None,
     int8: Int8Option = False,
     device: DeviceOption = "auto",
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    settings: Annotated[MetricSettings, flags(MetricSettings)],
+    search: Annotated[Tree, flags(SearchSettings, but=NOT_SEARCHED, load=False)],
+    common: CommonOptions,
 ) -> None:
     """Score a model on the test split, or on files, or score outputs that are there.
 
@@ -143,25 +121,18 @@ def command(
         multi_reference,
         int8,
     )
-    search = given(
-        beam_size=beam_size,
-        length_penalty=length_penalty,
-        max_length_ratio=max_length_ratio,
-        max_length=max_length,
-    )
-    settings = load_flags(MetricSettings, given(tokenize=tokenize, resamples=resamples))
-    talk, place = Talk(quiet=quiet, verbose=verbose), Workspace(workspace)
     with flag_errors():
-        found = evaluate(place, request, search, settings, talk)
-    if as_json:
+        found = evaluate(common.workspace, request, search, settings, common.talk)
+    talk = common.talk
+    if common.json:
         talk.show_json(found.as_json())
     else:
         talk.show(Group(scores_table(found), "", facts_table(found)))
         talk.show(signatures(found), soft_wrap=True)
     if request.of_workspace:
-        save_evaluation(found, place, talk)
+        save_evaluation(found, common.workspace, talk)
     if found.speed and not models:
-        say_next(talk, workspace, "translate < input.txt")
+        common.say_next("translate < input.txt")
 
 
 def scores_table(evaluation: "Evaluation") -> Table:

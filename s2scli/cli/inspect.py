@@ -10,14 +10,19 @@ from s2scli.cli import (
     inspect_tokenizer,
     inspect_training,
 )
+from s2scli.cli.help import HelpfulGroup, add_commands
 
 app = typer.Typer(
+    cls=HelpfulGroup,
     no_args_is_help=True,
     help="Look at the corpus, the tokenizer, the model, its training, its attention, a recipe.",
 )
-app.command("attention")(inspect_attention.command)
-app.command("corpus")(inspect_corpus.command)
-app.command("tokenizer")(inspect_tokenizer.command)
-app.command("model")(inspect_model.command)
-app.command("training")(inspect_training.command)
-app.command("recipe")(inspect_recipe.command)
+add_commands(
+    app,
+    inspect_attention,
+    inspect_corpus,
+    inspect_tokenizer,
+    inspect_model,
+    inspect_training,
+    inspect_recipe,
+)

@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from s2scli.cli.options import (
-    DebugOption,
-    DeviceOption,
-    JsonOption,
-    ModelOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-)
+from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption
 from s2scli.errors import UsageError
 from s2scli.files import new_file
 from s2scli.report.colours import ColourSystem, colour_system
-from s2scli.report.console import Talk, json_text
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
+from s2scli.report.console import json_text
 
 if TYPE_CHECKING:
     from s2scli.report.attention import AttentionMap
@@ -60,7 +51,7 @@ def command(
         str | None,
         typer.Option(
             metavar="L",
-            help="Decoder layer to look at, counted from 1, or all. \\[default: all for --head "
+            help="Decoder layer to look at, counted from 1, or all. [default: all for --head "
             "best, the last but one for other heads]",
             show_default=False,
         ),
@@ -70,7 +61,7 @@ def command(
         typer.Option(
             metavar="H",
             help="Head to look at, counted from 1; mean or max of the heads; or best, the head "
-            "that aligns best: the highest sharpness x coverage. \\[default: mean; without --layer "
+            "that aligns best: the highest sharpness x coverage. [default: mean; without --layer "
             "the mean of those that align best, as many as a layer has]",
             show_default=False,
         ),
@@ -83,7 +74,7 @@ def command(
         typer.Option(
             "-f",
             "--format",
-            help="What to write; pharaoh is one line of word alignments. \\[default: by the suffix "
+            help="What to write; pharaoh is one line of word alignments. [default: by the suffix "
             "of -o; colours on a terminal, plain in a pipe]",
             show_default=False,
         ),
@@ -93,14 +84,14 @@ def command(
     ] = None,
     width: Annotated[
         int | None,
-        typer.Option(min=32, max=10_000, help="Widest line in cells. \\[default: the terminal's]"),
+        typer.Option(min=32, max=10_000, help="Widest line in cells. [default: the terminal's]"),
     ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
             min=0.0,
             max=1.0,
-            help=f"Smallest weight that links two words. \\[default: {LINK}; for pharaoh each "
+            help=f"Smallest weight that links two words. [default: {LINK}; for pharaoh each "
             "target word's best]",
             show_default=False,
         ),
@@ -109,17 +100,14 @@ def command(
         bool | None,
         typer.Option(
             "--half-blocks/--full-rows",
-            help="Show two target pieces on a line. \\[default: where the map is large]",
+            help="Show two target pieces on a line. [default: where the map is large]",
             show_default=False,
         ),
     ] = None,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     model: ModelOption = None,
     device: DeviceOption = "auto",
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    common: CommonOptions,
 ) -> None:
     """Show where the decoder looks while it translates a sentence.
 
@@ -130,13 +118,13 @@ def command(
     from s2scli.pipeline.inspect import inspect_attention
     from s2scli.report.heads import choose_map
 
-    talk = Talk(quiet=quiet, verbose=verbose)
-    chosen = Format.JSON if json else format or (output and format_of(output))
+    talk = common.talk
+    chosen = Format.JSON if common.json else format or (output and format_of(output))
     if grid and (layer or head):
         raise UsageError("--grid shows every layer and head: leave --layer and --head out")
     if grid and chosen is Format.PHARAOH:
         raise UsageError("-f pharaoh writes the words of one map: leave --grid out")
-    found = inspect_attention(Workspace(workspace).find_model(model), text, target, device)
+    found = inspect_attention(common.workspace.find_model(model), text, target, device)
     system = colour_system(talk.stdout) if output is None else None
     form = chosen or (Format.PLAIN if system is None else Format.ANSI)
     cells = width or talk.stdout.width

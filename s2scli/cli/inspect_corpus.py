@@ -6,17 +6,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.options import (
-    DebugOption,
-    JsonOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-)
+from s2scli.cli.options import CommonOptions
 from s2scli.cli.prepare import rows_table, splits_table
 from s2scli.errors import UsageError
-from s2scli.report.console import Talk, visible
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
+from s2scli.report.console import visible
 
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect_corpus import CorpusView
@@ -29,11 +22,8 @@ def command(
         str, typer.Option("--split", help="Split to look at: train, valid or test.")
     ] = "train",
     count: Annotated[int, typer.Option("-n", "--samples", min=0, help="Rows to show.")] = 5,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    common: CommonOptions,
 ) -> None:
     """Show what was read and kept, the splits, lengths, and sample rows.
 
@@ -46,9 +36,9 @@ def command(
 
     if split not in SPLITS:
         raise UsageError(f"--split {split}: expected one of {', '.join(SPLITS)}")
-    view = inspect_corpus(Workspace(workspace), split, count)
-    talk = Talk(quiet=quiet, verbose=verbose)
-    if as_json:
+    view = inspect_corpus(common.workspace, split, count)
+    talk = common.talk
+    if common.json:
         talk.show_json(asdict(view))
         return
     for table in (rows_table(view.report), splits_table(view.report), _lengths(view)):

@@ -3,39 +3,27 @@
 from typing import TYPE_CHECKING, Any
 
 from s2scli.cli.inspect_recipe import settings_table
-from s2scli.cli.options import (
-    DebugOption,
-    JsonOption,
-    ModelOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-)
+from s2scli.cli.options import CommonOptions, ModelOption
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect import ModelFacts
 
 
 def command(
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     model: ModelOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    common: CommonOptions,
 ) -> None:
     """Show a model's parameters by part, what it was made from, and its whole recipe."""
     from s2scli.pipeline.inspect import inspect_model
 
-    talk = Talk(quiet=quiet, verbose=verbose)
-    facts = inspect_model(Workspace(workspace).find_model(model))
-    if json:
-        talk.show_json(_document(facts))
+    facts = inspect_model(common.workspace.find_model(model))
+    if common.json:
+        common.talk.show_json(_document(facts))
     else:
-        _show(facts, talk)
+        _show(facts, common.talk)
 
 
 def _document(facts: "ModelFacts") -> dict[str, Any]:

@@ -11,13 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.options import (
-    DebugOption,
-    JsonOption,
-    OptionalWorkspace,
-    QuietOption,
-    VerboseOption,
-)
+from s2scli.cli.options import JsonOption, OptionalWorkspace, TalkOptions
 from s2scli.errors import UsageError
 from s2scli.report.console import Talk, visible
 from s2scli.report.tables import make_table
@@ -34,7 +28,7 @@ def command(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="A built-in recipe, or a .toml file. \\[default: that of the model in -w; "
+            help="A built-in recipe, or a .toml file. [default: that of the model in -w; "
             "without -w, list them]",
             show_default=False,
         ),
@@ -56,9 +50,8 @@ def command(
     ] = False,
     workspace: OptionalWorkspace = None,
     json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    talk: TalkOptions,
 ) -> None:
     """List the recipes, or show what one resolves to.
 
@@ -67,7 +60,6 @@ def command(
     from s2scli.config import load_recipe
     from s2scli.pipeline.inspect import list_recipes
 
-    talk = Talk(quiet=quiet, verbose=verbose)
     if combinations:
         if name or assignments or settings or toml:
             raise UsageError("--combinations is about every recipe there could be; give it alone")

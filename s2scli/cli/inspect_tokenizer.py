@@ -4,17 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from s2scli.cli.options import (
-    DebugOption,
-    JsonOption,
-    ModelOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-)
+from s2scli.cli.options import CommonOptions, ModelOption
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect_tokenizer import TokenizedText
@@ -23,14 +15,11 @@ if TYPE_CHECKING:
 def command(
     texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="What to split.")],
     target: Annotated[
-        bool, typer.Option("--target", help="Use the target's tokenizer, not the source's.")
+        bool, typer.Option("--target", help="Use the target's tokenizer instead of the source's.")
     ] = False,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     model: ModelOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    common: CommonOptions,
 ) -> None:
     """Show the pieces and ids of a text, and whether it comes back from them.
 
@@ -40,15 +29,14 @@ def command(
 
     from s2scli.pipeline.inspect_tokenizer import load_tokenizers, tokenize
 
-    talk = Talk(quiet=quiet, verbose=verbose)
-    tokenizers = load_tokenizers(Workspace(workspace), model)
+    tokenizers = load_tokenizers(common.workspace, model)
     tokenizer = tokenizers.target if target else tokenizers.source
     results = [tokenize(tokenizer, text) for text in texts]
-    if as_json:
-        talk.show_json([asdict(result) for result in results])
+    if common.json:
+        common.talk.show_json([asdict(result) for result in results])
         return
     for result in results:
-        _show(result, talk)
+        _show(result, common.talk)
 
 
 def _show(result: "TokenizedText", talk: Talk) -> None:

@@ -6,16 +6,9 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.options import (
-    DebugOption,
-    JsonOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-)
+from s2scli.cli.options import CommonOptions
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect import History, LogLine
@@ -27,21 +20,16 @@ LOSS_HEIGHT, SCORE_HEIGHT = 12, 7
 
 
 def command(
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    common: CommonOptions,
 ) -> None:
     """Draw the loss and the scores of a training run, and name its best step."""
     from s2scli.pipeline.inspect import inspect_training
 
-    talk = Talk(quiet=quiet, verbose=verbose)
-    history = inspect_training(Workspace(workspace).training)
-    if json:
-        talk.show_json(_document(history))
+    history = inspect_training(common.workspace.training)
+    if common.json:
+        common.talk.show_json(_document(history))
     else:
-        _show(history, talk)
+        _show(history, common.talk)
 
 
 def _document(history: "History") -> dict[str, Any]:

@@ -1,23 +1,37 @@
-"""Options that every command takes, and flags made from declared settings."""
+"""The options that commands share."""
 
-import contextlib
-import re
-from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
-from s2scli.errors import ConfigError, UsageError
+from s2scli.cli.flags import Options
+from s2scli.errors import UsageError
 from s2scli.report.console import Talk
-from s2scli.search.settings import SearchSettings
-from s2scli.settings import Settings, Tree, default_of, load_settings
-from s2scli.workspace import Workspace
+from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
-COMMAND_LINE = "command line"
-SETTING_NAME = re.compile(r"^\w+(?=:)|(?<!['\w])[a-z]+(?:_[a-z]+)+")
+GENERAL, ENGINE = "General", "Engine"
+SOME_FAILED = 3
 
-S = TypeVar("S", bound=Settings)
+
+@dataclass(frozen=True)
+class Common:
+    """What nearly every command is told.
+
+    Attributes:
+        workspace: where the corpus, the tokenizer, the training run and the model are.
+        json: whether the result is printed as JSON.
+        talk: how much is said.
+    """
+
+    workspace: Workspace
+    json: bool
+    talk: Talk
+
+    def say_next(self, *commands: str) -> None:
+        """Say what may come next, as commands for the same workspace."""
+        self.talk.say(f"next: {' · '.join(map(self.workspace.command, commands))}")
 
 
 def _remember_debug(context: typer.Context, value: bool) -> bool:
@@ -38,37 +52,32 @@ _WORKSPACE = typer.Option(
     metavar="DIR",
     callback=_folder,
     help="Folder that holds the corpus, the tokenizer, the training run and the model.",
+    rich_help_panel=GENERAL,
 )
-WorkspaceOption = Annotated[Path, _WORKSPACE]
 OptionalWorkspace = Annotated[Path | None, _WORKSPACE]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on stdout instead of tables.")
-]
-QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings.")]
-VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Say more.")]
-DebugOption = Annotated[
-    bool, typer.Option("--debug", callback=_remember_debug, help="Show the traceback of a failure.")
-]
+JSON_HELP = "Print one JSON document on stdout instead of tables."
+JsonOption = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
 DeviceOption = Annotated[
     str,
-    typer.Option("--device", help="Where to compute: auto (a GPU where there is one), cpu, cuda."),
+    typer.Option(
+        metavar="DEVICE",
+        help="Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N.",
+        rich_help_panel=ENGINE,
+    ),
 ]
 Int8Option = Annotated[
     bool,
     typer.Option(
         "--int8",
-        help="Multiply by weights of 8 bits, in PyTorch on a processor: quicker, and the outputs "
-        "are nearly the same.",
+        help="Multiply with 8-bit weights, in PyTorch on a CPU: faster, and the outputs are nearly "
+        "the same.",
+        rich_help_panel=ENGINE,
     ),
 ]
+_MODEL_HELP = "Model folder to use instead of the workspace's."
 ModelOption = Annotated[
     Path | None,
-    typer.Option(
-        "-m",
-        "--model",
-        metavar="DIR",
-        help="Model folder to use instead of the workspace's.",
-    ),
+    typer.Option("-m", "--model", metavar="DIR", help=_MODEL_HELP, rich_help_panel=ENGINE),
 ]
 ModelsOption = Annotated[
     list[Path] | None,
@@ -76,86 +85,49 @@ ModelsOption = Annotated[
         "-m",
         "--model",
         metavar="DIR",
-        help="Model folder to use instead of the workspace's. Given more than once: an ensemble "
-        "of them, whatever they are made of, as long as they share a tokenizer; the probability "
-        "of each token is the mean of theirs.",
+        help=f"{_MODEL_HELP} Repeat it for an ensemble: the models may differ in everything but "
+        "the tokenizer, and the probability of each token is the mean of theirs.",
+        rich_help_panel=ENGINE,
     ),
 ]
 
 
-def flag(group: type[Settings], name: str, *names: str, default: str | None = None) -> Any:
-    """Return the Typer option of one declared setting; its help and default come from there.
-
-    The command's own default is None, which means "not given": `given` leaves it out.
-
-    Args:
-        group: the settings class that declares it.
-        name: the setting's name; the flag is `--name` unless `names` says otherwise.
-        names: the flags' spellings.
-        default: the default to show, where it is not the declared one.
-    """
-    declared = default_of(group, name)
-    shown = default or (None if declared is None else str(declared))
-    help = group.model_fields[name].description or ""
-    return typer.Option(
-        *(names or (f"--{name.replace('_', '-')}",)),
-        # the backslash keeps Rich from reading the brackets as markup
-        help=help + (f" \\[default: {shown}]" if shown is not None else ""),
-        show_default=False,
-    )
-
-
-def given(**values: Any) -> Tree:
-    """Return the flags the user gave, as a tree that settings are loaded from."""
-    return {name: value for name, value in values.items() if value is not None}
+def _talk(
+    quiet: Annotated[
+        bool,
+        typer.Option("-q", "--quiet", help="Say nothing but warnings.", rich_help_panel=GENERAL),
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Say more.", rich_help_panel=GENERAL)
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug",
+            callback=_remember_debug,
+            help="Show the traceback of a failure.",
+            rich_help_panel=GENERAL,
+        ),
+    ] = False,
+) -> Talk:
+    return Talk(quiet=quiet, verbose=verbose)
 
 
-def load_flags(group: type[S], flags: Mapping[str, Any]) -> S:
-    """Return the settings that the flags given stand for.
-
-    Raises:
-        UsageError: a flag has a wrong value.
-    """
-    with flag_errors():
-        return load_settings(group, flags, COMMAND_LINE)
+TalkOptions = Annotated[Talk, Options(_talk)]
 
 
-@contextlib.contextmanager
-def flag_errors() -> Iterator[None]:
-    """Turn a complaint about a setting of the command line into one about its flag.
+def common(json_help: str = JSON_HELP) -> Options:
+    """Return the options of `Common`, as one parameter of a command."""
 
-    Raises:
-        UsageError: a flag has a wrong value.
-    """
-    try:
-        yield
-    except ConfigError as error:
-        where, _, fault = str(error).partition(": ")
-        if where != COMMAND_LINE:
-            raise
-        fault = re.sub(r"^\w+: value error, ", "", fault)  # of several settings together
-        named = SETTING_NAME.sub(lambda name: "--" + name.group().replace("_", "-"), fault)
-        raise UsageError(named) from error
+    def collect(
+        *,
+        json: Annotated[bool, typer.Option("--json", help=json_help)] = False,
+        workspace: Annotated[Path, _WORKSPACE] = DEFAULT_WORKSPACE,
+        talk: TalkOptions,
+    ) -> Common:
+        return Common(Workspace(workspace), json, talk)
+
+    return Options(collect)
 
 
-def refuse_unread(asked: Tree, search: SearchSettings, **spellings: str) -> None:
-    """Refuse a flag of the search that this kind of search never reads.
-
-    Args:
-        asked: the flags given.
-        search: the settings that come of them.
-        spellings: of flags that are not called as their settings are.
-
-    Raises:
-        UsageError: there is one.
-    """
-    for name in sorted(search.unread & asked.keys()):
-        spelled = spellings.get(name) or f"--{name.replace('_', '-')}"
-        if search.sample:
-            raise UsageError(f"{spelled}: of no use with --sample; leave one of them out")
-        raise UsageError(f"{spelled} is for --sample: give that too")
-
-
-def say_next(talk: Talk, workspace: Path, *commands: str) -> None:
-    """Say what may come next, as commands for the same workspace."""
-    talk.say(f"next: {' · '.join(map(Workspace(workspace).command, commands))}")
+CommonOptions = Annotated[Common, common()]

@@ -7,20 +7,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.options import (
-    DebugOption,
-    JsonOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-    flag,
-    given,
-    load_flags,
-    say_next,
-)
+from s2scli.cli.flags import flags
+from s2scli.cli.options import CommonOptions
 from s2scli.data.settings import PrepareSettings
-from s2scli.report.console import Talk, visible
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
+from s2scli.report.console import visible
 
 if TYPE_CHECKING:
     from s2scli.data.accounting import Report
@@ -49,20 +39,9 @@ def command(
     test: Annotated[
         list[Path] | None, typer.Option("--test", help=HELD_OUT_HELP.format(split="test"))
     ] = None,
-    one_column: Annotated[bool | None, flag(PrepareSettings, "one_column", "--one-column")] = None,
-    valid_size: Annotated[int | None, flag(PrepareSettings, "valid_size")] = None,
-    test_size: Annotated[int | None, flag(PrepareSettings, "test_size")] = None,
-    max_length: Annotated[int | None, flag(PrepareSettings, "max_length")] = None,
-    max_length_ratio: Annotated[float | None, flag(PrepareSettings, "max_length_ratio")] = None,
-    normalization: Annotated[str | None, flag(PrepareSettings, "normalization")] = None,
-    skip_bad_lines: Annotated[
-        bool | None, flag(PrepareSettings, "skip_bad_lines", "--skip-bad-lines")
-    ] = None,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    settings: Annotated[PrepareSettings, flags(PrepareSettings)],
+    common: CommonOptions,
 ) -> None:
     """Read, clean, deduplicate and split a corpus, and account for every row.
 
@@ -76,26 +55,15 @@ def command(
 
     from s2scli.pipeline.prepare import Inputs, prepare
 
-    flags = given(
-        one_column=one_column,
-        valid_size=valid_size,
-        test_size=test_size,
-        max_length=max_length,
-        max_length_ratio=max_length_ratio,
-        normalization=normalization,
-        skip_bad_lines=skip_bad_lines,
-    )
-    settings = load_flags(PrepareSettings, flags)
     corpus = (source,) if target is None else (source, target)
     inputs = Inputs(corpus, tuple(valid or ()), tuple(test or ()))
-    talk = Talk(quiet=quiet, verbose=verbose)
-    report = prepare(Workspace(workspace), inputs, settings, talk)
-    if as_json:
-        talk.show_json(asdict(report))
+    report = prepare(common.workspace, inputs, settings, common.talk)
+    if common.json:
+        common.talk.show_json(asdict(report))
     else:
-        talk.show(rows_table(report))
-        talk.show(splits_table(report))
-    say_next(talk, workspace, "train")
+        common.talk.show(rows_table(report))
+        common.talk.show(splits_table(report))
+    common.say_next("train")
 
 
 def rows_table(report: "Report") -> Table:

@@ -6,24 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from s2scli.cli.options import (
-    DebugOption,
-    DeviceOption,
-    ModelsOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-    flag,
-    given,
-    load_flags,
-)
-from s2scli.cli.translate import SOME_FAILED
+from s2scli.cli.flags import flags
+from s2scli.cli.options import SOME_FAILED, Common, DeviceOption, ModelsOption, common
 from s2scli.data.stream import StreamSettings
 from s2scli.errors import UsageError
-from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
 from s2scli.search.settings import ScoreSettings
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.pipeline.score import ScoreFormat, Totals
@@ -39,11 +27,6 @@ def command(
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write here, once all is scored."),
-    ] = None,
-    models: ModelsOption = None,
-    length_penalty: Annotated[
-        float | None,
-        flag(ScoreSettings, "length_penalty", "--length-penalty", "--lenpen", "--normalize"),
     ] = None,
     tokens: Annotated[
         bool,
@@ -62,23 +45,18 @@ def command(
             "models with other tokenizers, compare characters or words.",
         ),
     ] = False,
-    one_column: Annotated[bool | None, flag(ScoreSettings, "one_column", "--one-column")] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            help="One JSON object a line: status (ok, empty, failed), score, log_prob, tokens and "
-            "token_scores. With --summary: one document.",
-        ),
-    ] = False,
-    strict: Annotated[bool | None, flag(StreamSettings, "strict", "--strict")] = None,
-    window: Annotated[int | None, flag(StreamSettings, "window")] = None,
-    max_wait: Annotated[int | None, flag(StreamSettings, "max_wait")] = None,
+    models: ModelsOption = None,
     device: DeviceOption = "auto",
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    settings: Annotated[ScoreSettings, flags(ScoreSettings)],
+    stream: Annotated[StreamSettings, flags(StreamSettings, but=("overlong",))],
+    common: Annotated[
+        Common,
+        common(
+            "One JSON object a line: status (ok, empty, failed), score, log_prob, tokens and "
+            "token_scores. With --summary: one document."
+        ),
+    ],
 ) -> None:
     """Score pairs: the log-probability (natural, in nats) of each target, one a line, in order.
 
@@ -92,22 +70,17 @@ def command(
     from s2scli.pipeline.score import score
     from s2scli.pipeline.translate import load_model, require_inputs
 
-    shape = _score_format(as_json=as_json, tokens=tokens, summary=summary)
-    _refuse_unused(length_penalty, output, summary)
+    shape = _score_format(as_json=common.json, tokens=tokens, summary=summary)
+    _refuse_unused(settings, output, summary)
     inputs = files or [STDIN]
     require_inputs(inputs, "to score a pair: printf 'SOURCE\\tTARGET\\n' | s2s score")
-    stream = load_flags(StreamSettings, given(window=window, max_wait=max_wait, strict=strict))
-    settings = load_flags(
-        ScoreSettings, given(length_penalty=length_penalty, one_column=one_column)
-    )
-    scorer = load_model(Workspace(workspace), models or (), device)
-    talk = Talk(quiet=quiet, verbose=verbose)
+    scorer = load_model(common.workspace, models or (), device)
     to = None if output == STDIN else output
-    totals = score(inputs, to, scorer, settings, stream, shape, talk)
-    if summary and as_json:
-        talk.show_json(totals.as_json())
+    totals = score(inputs, to, scorer, settings, stream, shape, common.talk)
+    if summary and common.json:
+        common.talk.show_json(totals.as_json())
     elif summary:
-        talk.show(summary_table(totals))
+        common.talk.show(summary_table(totals))
     if totals.failed.count:
         raise typer.Exit(SOME_FAILED)
 
@@ -129,9 +102,9 @@ def summary_table(totals: "Totals") -> Table:
     return make_table(headings, [*rows, whole], numbers=headings[1:])
 
 
-def _refuse_unused(length_penalty: float | None, output: Path | None, summary: bool) -> None:
+def _refuse_unused(settings: ScoreSettings, output: Path | None, summary: bool) -> None:
     """Refuse a flag that would change nothing."""
-    if summary and length_penalty is not None:
+    if summary and "length_penalty" in settings.model_fields_set:
         raise UsageError("--length-penalty: of no use with --summary, which shows the means")
     if summary and output is not None:
         raise UsageError("--output: of no use with --summary, which writes no lines")

@@ -6,21 +6,9 @@ from typing import Annotated
 
 import typer
 
-from s2scli.cli.options import (
-    DebugOption,
-    DeviceOption,
-    JsonOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-    flag,
-    given,
-    load_flags,
-    say_next,
-)
-from s2scli.report.console import Talk
+from s2scli.cli.flags import flags
+from s2scli.cli.options import CommonOptions, DeviceOption
 from s2scli.training.settings import LimitSettings
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 
 def command(
@@ -40,10 +28,6 @@ def command(
             "--set", metavar="SECTION.KEY=VALUE", help="Change one setting of the recipe."
         ),
     ] = None,
-    max_minutes: Annotated[float | None, flag(LimitSettings, "max_minutes")] = None,
-    max_steps: Annotated[int | None, flag(LimitSettings, "max_steps")] = None,
-    max_epochs: Annotated[int | None, flag(LimitSettings, "max_epochs")] = None,
-    patience: Annotated[int | None, flag(LimitSettings, "patience")] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Remove the run that is there and begin a new one.")
     ] = False,
@@ -57,11 +41,9 @@ def command(
         ),
     ] = None,
     device: DeviceOption = "auto",
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    limits: Annotated[LimitSettings, flags(LimitSettings)],
+    common: CommonOptions,
 ) -> None:
     """Train a model: validate, keep the best, resume where it stopped.
 
@@ -72,14 +54,11 @@ def command(
     """
     from s2scli.pipeline.train import TrainRequest, train
 
-    talk = Talk(quiet=quiet, verbose=verbose)
-    limits = given(
-        max_minutes=max_minutes, max_steps=max_steps, max_epochs=max_epochs, patience=patience
-    )
-    load_flags(LimitSettings, limits)  # a wrong one is named as the flag it is
-    request = TrainRequest(recipe, assignments or (), limits, device, restart, init_from)
-    report = train(Workspace(workspace), request, talk)
-    if json:
+    talk = common.talk
+    given = limits.model_dump(exclude_unset=True)
+    request = TrainRequest(recipe, assignments or (), given, device, restart, init_from)
+    report = train(common.workspace, request, talk)
+    if common.json:
         talk.show_json(asdict(report))
     talk.say(
         f"{report.reason}: step {report.step}, {report.epochs:.1f} epochs, "
@@ -90,9 +69,9 @@ def command(
         raise typer.Exit(128 + report.signal)
     steps = ", ".join(map(str, report.averaged or [report.best_step]))
     which = "the mean of steps" if report.averaged else "of step"
-    talk.say(f"the best model is {which} {steps}, in {Workspace(workspace).model}")
+    talk.say(f"the best model is {which} {steps}, in {common.workspace.model}")
     if report.limit:
         option = f"--{report.limit.replace('_', '-')}"
-        without = f"without {option}, or " if report.limit in limits else ""
+        without = f"without {option}, or " if report.limit in given else ""
         talk.say(f"to train on: the same command {without}with a larger {option}")
-    say_next(talk, workspace, "evaluate", "translate < input.txt")
+    common.say_next("evaluate", "translate < input.txt")

@@ -5,31 +5,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from s2scli.cli.flags import flag_errors, flags, refuse_unread
 from s2scli.cli.options import (
-    DebugOption,
+    SOME_FAILED,
+    Common,
     DeviceOption,
     Int8Option,
     ModelsOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-    flag,
-    flag_errors,
-    given,
-    load_flags,
-    refuse_unread,
+    common,
 )
 from s2scli.data.stream import StreamSettings
 from s2scli.errors import UsageError
 from s2scli.export.settings import EngineSettings
-from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
+from s2scli.settings import Tree
 
 if TYPE_CHECKING:
     from s2scli.pipeline.records import RecordFormat
-
-SOME_FAILED = 3
 
 
 def command(
@@ -41,35 +33,6 @@ def command(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write here, once all is translated."),
     ] = None,
-    models: ModelsOption = None,
-    beam_size: Annotated[int | None, flag(SearchSettings, "beam_size")] = None,
-    n_best: Annotated[
-        int | None,
-        typer.Option(
-            "--nbest",
-            "--n-best",
-            metavar="N",
-            help="The N best hypotheses of each line, as `line ||| hypothesis ||| score`; "
-            "lines count from 0, as in Moses. With --json: the N best in each object.",
-        ),
-    ] = None,
-    length_penalty: Annotated[
-        float | None, flag(SearchSettings, "length_penalty", "--length-penalty", "--lenpen")
-    ] = None,
-    max_length_ratio: Annotated[float | None, flag(SearchSettings, "max_length_ratio")] = None,
-    max_length: Annotated[int | None, flag(SearchSettings, "max_length")] = None,
-    length_offset: Annotated[float | None, flag(SearchSettings, "length_offset")] = None,
-    min_length: Annotated[int | None, flag(SearchSettings, "min_length")] = None,
-    no_repeat_ngram: Annotated[
-        int | None,
-        flag(SearchSettings, "no_repeat_ngram", "--no-repeat-ngram", "--no-repeat-ngram-size"),
-    ] = None,
-    sample: Annotated[bool | None, flag(SearchSettings, "sample", "--sample")] = None,
-    temperature: Annotated[float | None, flag(SearchSettings, "temperature")] = None,
-    top_k: Annotated[int | None, flag(SearchSettings, "top_k")] = None,
-    top_p: Annotated[float | None, flag(SearchSettings, "top_p")] = None,
-    min_p: Annotated[float | None, flag(SearchSettings, "min_p")] = None,
-    seed: Annotated[int | None, flag(SearchSettings, "seed")] = None,
     scores: Annotated[
         bool, typer.Option("--scores", help="Put the score and a tab before each output.")
     ] = False,
@@ -92,25 +55,20 @@ def command(
             help="With --alignment: pair all words with at least this weight instead.",
         ),
     ] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            help="One JSON object a line: status (ok, empty, failed), hypotheses with tokens, "
-            "scores, and alignment of tokens and of words as source-target pairs.",
-        ),
-    ] = False,
-    overlong: Annotated[str | None, flag(StreamSettings, "overlong")] = None,
-    strict: Annotated[bool | None, flag(StreamSettings, "strict", "--strict")] = None,
-    window: Annotated[int | None, flag(StreamSettings, "window")] = None,
-    max_wait: Annotated[int | None, flag(StreamSettings, "max_wait")] = None,
-    engine: Annotated[str | None, flag(EngineSettings, "engine")] = None,
+    models: ModelsOption = None,
     int8: Int8Option = False,
     device: DeviceOption = "auto",
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    search: Annotated[Tree, flags(SearchSettings, load=False)],
+    stream: Annotated[StreamSettings, flags(StreamSettings)],
+    engine: Annotated[EngineSettings, flags(EngineSettings)],
+    common: Annotated[
+        Common,
+        common(
+            "One JSON object a line: status (ok, empty, failed), hypotheses with tokens, scores, "
+            "and alignment of tokens and of words as source-target pairs."
+        ),
+    ],
 ) -> None:
     """Translate: one output line for each input line, in order, always.
 
@@ -127,47 +85,28 @@ def command(
         translate,
     )
 
-    _refuse_unused(scores, as_json, n_best is not None, alignment, alignment_threshold)
+    many, as_json, talk = "n_best" in search, common.json, common.talk
+    _refuse_unused(scores, as_json, many, alignment, alignment_threshold)
     inputs = files or [STDIN]
     require_inputs(inputs, 'to translate a sentence: echo "..." | s2s translate')
-    stream = load_flags(
-        StreamSettings, given(window=window, max_wait=max_wait, overlong=overlong, strict=strict)
-    )
-    asked = given(
-        beam_size=beam_size,
-        n_best=n_best,
-        length_penalty=length_penalty,
-        max_length_ratio=max_length_ratio,
-        max_length=max_length,
-        length_offset=length_offset,
-        min_length=min_length,
-        no_repeat_ngram=no_repeat_ngram,
-        sample=sample,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        seed=seed,
-    )
-    talk = Talk(quiet=quiet, verbose=verbose)
     wish = Wish(
-        load_flags(EngineSettings, given(engine=engine)).engine,
+        engine.engine,
         ["--alignment"] * alignment,
         ["--json, which shows the alignment"] * as_json,
-        asked,
+        search,
         device,
         int8,
     )
     with flag_errors():
-        translator = load_translator(Workspace(workspace), models or (), wish, talk)
-        search = search_settings(translator, asked)
-    refuse_unread(asked, search)
+        translator = load_translator(common.workspace, models or (), wish, talk)
+        settings = search_settings(translator, search)
+    refuse_unread(search, settings)
     if alignment:
         require_attention(translator)
-    shape = _record_format(as_json, n_best is not None, scores, alignment, alignment_threshold)
+    shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
     to = None if output == STDIN else output
     tally = translate(
-        inputs, to, translator, search, stream, shape, talk, with_attention=as_json or alignment
+        inputs, to, translator, settings, stream, shape, talk, with_attention=as_json or alignment
     )
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
