@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from s2scli.data.cleaning import is_blank
 from s2scli.data.lines import BadLineError, decode_line, open_text
@@ -21,10 +21,8 @@ from s2scli.files import new_file, write_file
 from s2scli.manifest import encode_json, read_manifest
 from s2scli.metrics import METRICS
 from s2scli.metrics.edit_distance import closest
-from s2scli.metrics.perplexity import perplexity
 from s2scli.metrics.score import Score
 from s2scli.metrics.settings import MetricSettings
-from s2scli.metrics.token_accuracy import token_accuracy
 from s2scli.pipeline.lines import Searcher, translate_lines
 from s2scli.pipeline.records import one_line
 from s2scli.pipeline.translate import load_model, search_settings
@@ -35,7 +33,6 @@ from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree
 from s2scli.workspace import Workspace
 
-FORCED = ("perplexity", "token_accuracy")
 MANY_REPEATS = 0.02
 TOGETHER = 512  # sentences translated, or scored, at once
 
@@ -47,7 +44,7 @@ class EvaluateRequest:
     """What to score.
 
     Attributes:
-        metrics: names of METRICS, `perplexity`, `token_accuracy`.
+        metrics: names of METRICS.
         split: a split of the corpus; test where nothing else is given.
         source: a file to translate.
         hypothesis: a file of outputs, scored without a model.
@@ -75,10 +72,14 @@ class EvaluateRequest:
         """Whether the workspace's own model, as it is, is scored on the workspace's own corpus."""
         return not (self.models or self.source or self.hypothesis or self.int8)
 
+    def needing(self, needs: Literal["outputs", "model"]) -> list[str]:
+        """Return the metrics that need the outputs, or the model."""
+        return [name for name in self.metrics if METRICS[name].needs == needs]
+
     @property
     def searches(self) -> bool:
         """Whether anything asked for needs translations."""
-        return self.output is not None or any(name in METRICS for name in self.metrics)
+        return self.output is not None or bool(self.needing("outputs"))
 
     def check(self) -> None:
         """Refuse what makes no sense together.
@@ -95,7 +96,7 @@ class EvaluateRequest:
             raise UsageError("--reference needs --source FILE or --hypothesis FILE beside it")
         if self.reference and self.split:
             raise UsageError("give --split, or files, not both")
-        forced = [name for name in self.metrics if name in FORCED]
+        forced = self.needing("model")
         if self.hypothesis and forced:
             flag = "--" + forced[0].replace("_", "-")
             raise UsageError(f"{flag} needs a model: give --source instead of --hypothesis")
@@ -286,7 +287,9 @@ def evaluate_outputs(texts: Texts, metrics: Sequence[str], settings: MetricSetti
     return Evaluation(
         texts.name,
         len(texts.sources),
-        tuple(METRICS[name](texts.sources, texts.references, settings) for name in metrics),
+        tuple(
+            METRICS[name].function(texts.sources, texts.references, settings) for name in metrics
+        ),
     )
 
 
@@ -311,8 +314,8 @@ def evaluate_model(
             found = _translate(asked.lines, translator, search, talk)
             write([found.hypotheses[place] for place in asked.places])
         scores += _text_scores(texts, asked, found.hypotheses, request, settings)
-    if any(name in FORCED for name in request.metrics):
-        scores += _forced_scores(texts, translator, request.metrics, settings, talk)
+    if forced := request.needing("model"):
+        scores += _forced_scores(texts, translator, forced, settings, talk)
     if not found:
         return Evaluation(texts.name, len(texts.sources), tuple(scores))
     return Evaluation(
@@ -352,10 +355,9 @@ def _text_scores(
         right[place].append(reference)
     references = [closest(*pair) for pair in zip(hypotheses, right, strict=True)]
     rule = "|refs:closest" if request.multi_reference else ""
-    for name in request.metrics:
-        if name in METRICS:
-            score = METRICS[name](hypotheses, references, settings)
-            yield replace(score, signature=f"{score.signature}{rule}")
+    for name in request.needing("outputs"):
+        score = METRICS[name].function(hypotheses, references, settings)
+        yield replace(score, signature=f"{score.signature}{rule}")
 
 
 def save_evaluation(evaluation: Evaluation, workspace: Workspace, talk: Talk) -> None:
@@ -476,7 +478,5 @@ def _forced_scores(
             sources, references = zip(*part, strict=True)
             scored = translator.force(sources, references, with_attention=False)
             forced += (found.hypotheses[0] for found in scored)
-    if "perplexity" in metrics:
-        yield perplexity([one.token_scores for one in forced], settings)
-    if "token_accuracy" in metrics:
-        yield token_accuracy([one.first_choices for one in forced], settings)
+    for name in metrics:
+        yield METRICS[name].function(forced, settings)

@@ -151,9 +151,9 @@ class Validator:
     def _text_scores(self) -> dict[str, float]:
         found = self.translator.search(self.sources, GREEDY, with_attention=False)
         hypotheses = [each.hypotheses[0].text if each.hypotheses else "" for each in found]
-        settings = MetricSettings(resamples=0)
+        settings, chosen = MetricSettings(resamples=0), self.run.settings.metric
         return {
-            name: METRICS[name](hypotheses, self.references, settings).value
-            for name in METRICS
-            if name in TEXT_METRICS or name == self.run.settings.metric
+            name: metric.function(hypotheses, self.references, settings).value
+            for name, metric in METRICS.items()
+            if name in TEXT_METRICS or (name == chosen and metric.needs == "outputs")
         }
