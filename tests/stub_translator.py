@@ -87,7 +87,7 @@ def stub_module() -> types.ModuleType:
 
 
 if __name__ == "__main__":
-    from s2scli.cli.app import main
+    from s2scli.__main__ import main
 
     sys.modules["s2scli.pipeline.translator"] = stub_module()
     main()

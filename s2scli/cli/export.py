@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from s2scli.cli.compare import whole
 from s2scli.cli.flags import flags
 from s2scli.cli.options import CommonOptions, ModelOption
 from s2scli.errors import UsageError
 from s2scli.export.settings import ExportSettings
 from s2scli.report.console import Talk
-from s2scli.report.tables import make_table
+from s2scli.report.tables import make_table, whole
 
 if TYPE_CHECKING:
     from s2scli.pipeline.agreement import Agreement
@@ -80,4 +79,4 @@ def show_agreements(agreements: "Sequence[Agreement]", talk: Talk) -> None:
         for one in agreements
     ]
     # wider than a narrow terminal rather than cut
-    talk.show(whole(make_table(headings, rows, numbers=headings[1:]), talk), soft_wrap=True)
+    talk.show(whole(make_table(headings, rows, numbers=headings[1:]), talk.stdout), soft_wrap=True)

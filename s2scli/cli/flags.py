@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 import typer
+from pydantic import create_model
 
 from s2scli.errors import ConfigError, UsageError
+from s2scli.metrics import METRICS
+from s2scli.metrics.settings import MetricSettings
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import Settings, Tree, default_of, extra_of, load_settings
+from s2scli.settings import Settings, Tree, default_of, extra_of, load_settings, setting
 
 COMMAND_LINE = "command line"
 SETTING_NAME = re.compile(r"^\w+(?=:)|(?<!['\w])[a-z]+(?:_[a-z]+)+")
-METAVARS = {int: "INT", float: "FLOAT", str: "TEXT"}
 METAVAR_WIDTH = 28
 
 T = TypeVar("T")
@@ -86,44 +88,62 @@ def flags(
         default: the default to show, where it is not the declared one.
         spelled: flags that are not called as their settings are.
     """
-    names = [name for name in group.model_fields if name in (only or group.model_fields)]
     options = [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=None,
+            default=None,  # not given
             annotation=_flag(group, name, default, spelled.get(name)),
         )
-        for name in names
-        if name not in but
+        for name in group.model_fields
+        if name in (only or group.model_fields) and name not in but
     ]
 
     def collect(**values: Any) -> Settings | Tree:
         given = {name: value for name, value in values.items() if value is not None}
-        return load_flags(group, given) if load else given
+        if not load:
+            return given
+        with flag_errors():
+            return load_settings(group, given, COMMAND_LINE)
 
     collect.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     return Options(collect)
 
 
+def metric_settings(*needs: str) -> type[Settings]:
+    """Return settings that choose among the metrics that need one of `needs`."""
+    fields: dict[str, Any] = {
+        name: (bool, setting(False, metric.help, panel=MetricSettings.panel))
+        for name, metric in METRICS.items()
+        if metric.needs in needs
+    }
+    return create_model("MetricChoice", __base__=Settings, **fields)
+
+
 def _flag(group: type[Settings], name: str, default: str | None, spelled: str | None) -> Any:
-    """Return the annotation of one setting's option; None stands for "not given"."""
+    """Return the annotation of one setting's option."""
     field, declared = group.model_fields[name], default_of(group, name)
     extra = extra_of(field)
     kind, choices = _type_of(field.annotation)
-    dashed = f"--{name.replace('_', '-')}"
+    listed = "|".join(choices)
+    flag = dashed(name)
     if kind is bool and declared is not False:
-        dashed = f"{dashed}/--no-{dashed[2:]}"
-    shown = default or {"None": "", "False": "", "True": "on"}.get(str(declared), declared)
+        flag = f"{flag}/--no-{flag[2:]}"
+    shown = {"None": "", "False": "", "True": "on"}.get(str(declared), default or declared)
     option = typer.Option(
-        *([spelled] if spelled else extra.get("flags") or [dashed]),
+        *([spelled] if spelled else extra.get("flags") or [flag]),
         help=f"{field.description} [default: {shown}]" if shown != "" else field.description,
         show_default=False,
-        metavar=_metavar(kind, choices),
+        metavar=(listed or None) if len(listed) <= METAVAR_WIDTH else "CHOICE",
         rich_help_panel=extra.get("panel") or group.panel,
         autocompletion=(lambda: list(choices)) if choices else None,
     )
     return Annotated[kind | None, option]
+
+
+def dashed(name: str) -> str:
+    """Return the flag of a setting's or a metric's name."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _type_of(annotation: Any) -> tuple[Any, tuple[str, ...]]:
@@ -136,32 +156,11 @@ def _type_of(annotation: Any) -> tuple[Any, tuple[str, ...]]:
     return annotation, ()
 
 
-def _metavar(kind: type, choices: tuple[str, ...]) -> str | None:
-    listed = "|".join(choices)
-    if len(listed) > METAVAR_WIDTH:
-        return "CHOICE"
-    return listed or METAVARS.get(kind)
-
-
-def load_flags(group: type[S], given: Mapping[str, Any]) -> S:
-    """Return the settings that the flags given stand for.
-
-    Raises:
-        UsageError: a flag has a wrong value.
-    """
-    with flag_errors():
-        return load_settings(group, given, COMMAND_LINE)
-
-
 @contextlib.contextmanager
 def flag_errors(**spelled: str) -> Iterator[None]:
-    """Turn a complaint about a setting of the command line into one about its flag.
+    """Turn a ConfigError about a setting of the command line into a UsageError about its flag.
 
-    Args:
-        spelled: flags that are not called as their settings are.
-
-    Raises:
-        UsageError: a flag has a wrong value.
+    `spelled` holds the flags that are not called as their settings are.
     """
     try:
         yield
@@ -170,26 +169,20 @@ def flag_errors(**spelled: str) -> Iterator[None]:
         if where != COMMAND_LINE:
             raise
         fault = re.sub(r"^\w+: value error, ", "", fault)  # of several settings together
-        raise UsageError(SETTING_NAME.sub(lambda m: _spell(m.group(), spelled), fault)) from error
-
-
-def _spell(name: str, spelled: Mapping[str, str]) -> str:
-    return spelled.get(name) or f"--{name.replace('_', '-')}"
+        named = SETTING_NAME.sub(lambda m: spelled.get(m[0]) or dashed(m[0]), fault)
+        raise UsageError(named) from error
 
 
 def refuse_unread(given: Tree, settings: SearchSettings, **spelled: str) -> None:
-    """Refuse a flag of the search that this kind of search never reads.
+    """Refuse a given flag that the search never reads: of sampling without it, of the beam with it.
 
-    Args:
-        given: the values of the flags given.
-        settings: the settings that come of them.
-        spelled: flags that are not called as their settings are.
+    `spelled` holds the flags that are not called as their settings are.
 
     Raises:
         UsageError: there is one.
     """
     for name in sorted(settings.unread & given.keys()):
-        flag = _spell(name, spelled)
+        flag = spelled.get(name) or dashed(name)
         if settings.sample:
             raise UsageError(f"{flag}: of no use with --sample; leave one of them out")
         raise UsageError(f"{flag} is for --sample: give that too")

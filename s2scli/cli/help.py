@@ -1,5 +1,6 @@
 """How commands are added to the program, and their help: options in panels, within the width."""
 
+import re
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -12,10 +13,9 @@ from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 from s2scli.cli.flags import expand
-from s2scli.cli.options import GENERAL
 from s2scli.report.console import make_console
 
-INPUT_AND_OUTPUT = "Input and output"
+INPUT_AND_OUTPUT, GENERAL = "Input and output", "General"
 NAMES_WIDTH = 28
 
 Row = tuple[str, str]
@@ -27,8 +27,7 @@ class PanelHelp:
     def format_help(self: Any, ctx: Any, formatter: Any) -> None:
         """Print the help; Click asks for it."""
         console = make_console()
-        first, *paragraphs = (self.help or "").split("\n\n")
-        text = [self.get_usage(ctx).strip(), first.replace("\n", " "), *paragraphs]
+        text = [_plain(self.get_usage(ctx)), *map(_joined, (self.help or "").split("\n\n"))]
         console.print(Padding(Text("\n\n".join(text)), 1))
         panels: dict[str, list[Row]] = {}
         for title, row in (*_option_rows(self, ctx), *_command_rows(self, ctx)):
@@ -44,16 +43,35 @@ class PanelHelp:
             console.print(Panel(table, title=title, title_align="left", border_style="dim"))
 
 
+def _joined(paragraph: str) -> str:
+    """Return a paragraph as one line; examples are lines of their own."""
+    return paragraph if paragraph.startswith("s2s ") else paragraph.replace("\n", " ")
+
+
+def _plain(usage: str) -> str:
+    """Return a usage without the braces that Typer sets around what must be given."""
+    return re.sub(r"[{}]", "", usage)
+
+
 def _option_rows(command: Any, ctx: Any) -> Iterator[tuple[str, Row]]:
     """Yield the panel, the names and the help of each option and argument."""
     for parameter in command.get_params(ctx):
-        record = parameter.get_help_record(ctx)  # None: hidden
+        if not (record := parameter.get_help_record(ctx)):
+            continue  # hidden
+        names = re.sub(r"<(\w+).*>", _metavar, record[0])
+        if parameter.param_type_name == "argument":
+            names = _plain(parameter.get_usage_pieces(ctx)[0])
+        general = parameter.name == "help" or isinstance(command, TyperGroup)
         panel = getattr(parameter, "rich_help_panel", None)
-        if record and parameter.param_type_name == "argument":
-            yield panel or INPUT_AND_OUTPUT, (parameter.get_usage_pieces(ctx)[0], record[1])
-        elif record:
-            # eager are --help, --version and what Typer adds for completion
-            yield panel or (GENERAL if parameter.is_eager else INPUT_AND_OUTPUT), record
+        yield (
+            panel or (GENERAL if general else INPUT_AND_OUTPUT),
+            (names, record[1].replace("  [", " [")),
+        )
+
+
+def _metavar(type_name: re.Match[str]) -> str:
+    """Return INT for `<int>` and `<int range>`, FILE for `<path>`."""
+    return type_name[1].upper().replace("PATH", "FILE")
 
 
 def _command_rows(group: Any, ctx: Any) -> Iterator[tuple[str, Row]]:

@@ -1,5 +1,6 @@
 """`s2s inspect corpus`."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,40 +30,23 @@ def command(
 
     s2s inspect corpus --split test -n 20
     """
-    from dataclasses import asdict
-
     from s2scli.data.store import SPLITS
     from s2scli.pipeline.inspect_corpus import inspect_corpus
 
     if split not in SPLITS:
         raise UsageError(f"--split {split}: expected one of {', '.join(SPLITS)}")
     view = inspect_corpus(common.workspace, split, count)
-    talk = common.talk
-    if common.json:
-        talk.show_json(asdict(view))
-        return
-    for table in (rows_table(view.report), splits_table(view.report), _lengths(view)):
-        talk.show(table)
-    if view.samples:
-        talk.show(_samples(view))
+    tables = [rows_table(view.report), splits_table(view.report), _lengths(view)]
+    common.show(asdict(view), *tables, *([_samples(view)] if view.samples else []))
 
 
 def _lengths(view: "CorpusView") -> Table:
     table = Table("characters", "sources", "", "targets", "", title=f"lengths in {view.split}")
     most = max((max(part.sources, part.targets) for part in view.lengths), default=1)
     for part in view.lengths:
-        span = (
-            f"{part.shortest}"
-            if part.shortest == part.longest
-            else (f"{part.shortest}-{part.longest}")
-        )
-        table.add_row(
-            span,
-            f"{part.sources:,}",
-            _bar(part.sources, most),
-            f"{part.targets:,}",
-            _bar(part.targets, most),
-        )
+        span = "-".join(map(str, sorted({part.shortest, part.longest})))
+        counts = (part.sources, part.targets)
+        table.add_row(span, *(cell for n in counts for cell in (f"{n:,}", _bar(n, most))))
     return table
 
 

@@ -1,33 +1,35 @@
 """The options that commands share."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import RenderableType
 
 from s2scli.cli.flags import Options
 from s2scli.errors import UsageError
 from s2scli.report.console import Talk
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
-GENERAL, ENGINE = "General", "Engine"
 SOME_FAILED = 3
 
 
 @dataclass(frozen=True)
 class Common:
-    """What nearly every command is told.
-
-    Attributes:
-        workspace: where the corpus, the tokenizer, the training run and the model are.
-        json: whether the result is printed as JSON.
-        talk: how much is said.
-    """
+    """What nearly every command is told: where, whether to print JSON, and how much to say."""
 
     workspace: Workspace
     json: bool
     talk: Talk
+
+    def show(self, document: object, *shown: RenderableType) -> None:
+        """Print the document as JSON where that was asked for, otherwise what is shown."""
+        if self.json:
+            self.talk.show_json(document)
+        for renderable in () if self.json else shown:
+            self.talk.show(renderable)
 
     def say_next(self, *commands: str) -> None:
         """Say what may come next, as commands for the same workspace."""
@@ -45,69 +47,54 @@ def _folder(path: Path | None) -> Path | None:
     return path
 
 
-_WORKSPACE = typer.Option(
+_general: Any = functools.partial(typer.Option, rich_help_panel="General")
+_engine: Any = functools.partial(typer.Option, rich_help_panel="Engine")
+run_option: Any = functools.partial(typer.Option, rich_help_panel="Recipe and run")
+
+_WORKSPACE = _general(
     "-w",
     "--workspace",
     envvar="S2S_WORKSPACE",
     metavar="DIR",
     callback=_folder,
     help="Folder that holds the corpus, the tokenizer, the training run and the model.",
-    rich_help_panel=GENERAL,
 )
 OptionalWorkspace = Annotated[Path | None, _WORKSPACE]
-JSON_HELP = "Print one JSON document on stdout instead of tables."
-JsonOption = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
+JsonOption = Annotated[bool, _general("--json", help="Print JSON on stdout.")]
 DeviceOption = Annotated[
     str,
-    typer.Option(
+    _engine(
         metavar="DEVICE",
         help="Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N.",
-        rich_help_panel=ENGINE,
     ),
 ]
-Int8Option = Annotated[
-    bool,
-    typer.Option(
-        "--int8",
-        help="Multiply with 8-bit weights, in PyTorch on a CPU: faster, and the outputs are nearly "
-        "the same.",
-        rich_help_panel=ENGINE,
-    ),
+SetOption = Annotated[
+    list[str] | None,
+    run_option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting of the recipe."),
+]
+RestartOption = Annotated[
+    bool, run_option("--restart", help="Remove the run that is there and begin a new one.")
 ]
 _MODEL_HELP = "Model folder to use instead of the workspace's."
-ModelOption = Annotated[
-    Path | None,
-    typer.Option("-m", "--model", metavar="DIR", help=_MODEL_HELP, rich_help_panel=ENGINE),
-]
+ModelOption = Annotated[Path | None, _engine("-m", "--model", metavar="DIR", help=_MODEL_HELP)]
 ModelsOption = Annotated[
     list[Path] | None,
-    typer.Option(
+    _engine(
         "-m",
         "--model",
         metavar="DIR",
         help=f"{_MODEL_HELP} Repeat it for an ensemble: the models may differ in everything but "
         "the tokenizer, and the probability of each token is the mean of theirs.",
-        rich_help_panel=ENGINE,
     ),
 ]
 
 
 def _talk(
-    quiet: Annotated[
-        bool,
-        typer.Option("-q", "--quiet", help="Say nothing but warnings.", rich_help_panel=GENERAL),
-    ] = False,
-    verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Say more.", rich_help_panel=GENERAL)
-    ] = False,
+    quiet: Annotated[bool, _general("-q", "--quiet", help="Say nothing but warnings.")] = False,
+    verbose: Annotated[bool, _general("-v", "--verbose", help="Say more.")] = False,
     debug: Annotated[
         bool,
-        typer.Option(
-            "--debug",
-            callback=_remember_debug,
-            help="Show the traceback of a failure.",
-            rich_help_panel=GENERAL,
-        ),
+        _general("--debug", callback=_remember_debug, help="Show the traceback of a failure."),
     ] = False,
 ) -> Talk:
     return Talk(quiet=quiet, verbose=verbose)
@@ -116,18 +103,13 @@ def _talk(
 TalkOptions = Annotated[Talk, Options(_talk)]
 
 
-def common(json_help: str = JSON_HELP) -> Options:
-    """Return the options of `Common`, as one parameter of a command."""
-
-    def collect(
-        *,
-        json: Annotated[bool, typer.Option("--json", help=json_help)] = False,
-        workspace: Annotated[Path, _WORKSPACE] = DEFAULT_WORKSPACE,
-        talk: TalkOptions,
-    ) -> Common:
-        return Common(Workspace(workspace), json, talk)
-
-    return Options(collect)
+def _common(
+    *,
+    json: JsonOption = False,
+    workspace: Annotated[Path, _WORKSPACE] = DEFAULT_WORKSPACE,
+    talk: TalkOptions,
+) -> Common:
+    return Common(Workspace(workspace), json, talk)
 
 
-CommonOptions = Annotated[Common, common()]
+CommonOptions = Annotated[Common, Options(_common)]

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from s2scli.cli.flags import flags
-from s2scli.cli.options import SOME_FAILED, Common, DeviceOption, ModelsOption, common
+from s2scli.cli.options import SOME_FAILED, CommonOptions, DeviceOption, ModelsOption
 from s2scli.data.stream import StreamSettings
 from s2scli.errors import UsageError
 from s2scli.report.tables import make_table
@@ -21,28 +21,27 @@ def command(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILE]...", help="Source TAB target in each line; plain or gzip; - is stdin."
+            metavar="FILE", help="Source TAB target in each line; plain or gzip; - is stdin."
         ),
     ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write here, once all is scored."),
+        Path | None, typer.Option("-o", "--output", help="Write here, once all is scored.")
     ] = None,
     tokens: Annotated[
         bool,
         typer.Option(
             "--tokens",
-            help="Put behind each score a TAB and the tokens of the target, a TAB and their "
-            "log-probabilities; spaces divide both.",
+            help="Append a TAB and the target's tokens, and a TAB and their log-probabilities, to "
+            "each score; both are separated by spaces.",
         ),
     ] = False,
     summary: Annotated[
         bool,
         typer.Option(
             "--summary",
-            help="Write only what all lines come to: log-probability, bits and perplexity for each "
-            "token, character, word and sentence. The end of a target counts as one of each. Of "
-            "models with other tokenizers, compare characters or words.",
+            help="Write only the summary of all lines: log-probability, bits and perplexity per "
+            "token, character, word and sentence; the end of a target counts as one of each. To "
+            "compare models with different tokenizers, use characters or words.",
         ),
     ] = False,
     models: ModelsOption = None,
@@ -50,28 +49,23 @@ def command(
     *,
     settings: Annotated[ScoreSettings, flags(ScoreSettings)],
     stream: Annotated[StreamSettings, flags(StreamSettings, but=("overlong",))],
-    common: Annotated[
-        Common,
-        common(
-            "One JSON object a line: status (ok, empty, failed), score, log_prob, tokens and "
-            "token_scores. With --summary: one document."
-        ),
-    ],
+    common: CommonOptions,
 ) -> None:
     """Score pairs: the log-probability (natural, in nats) of each target, one a line, in order.
 
-    A line has nothing in it where there is no score: without a source, or where it failed.
+    A line is empty if there is no score: the source is empty, or scoring failed.
 
     s2s score pairs.tsv > scores.txt
-
     paste sources.txt targets.txt | s2s score --summary
+
+    With --json each line is an object: status (ok, empty, failed), score, log_prob, tokens and
+    token_scores; with --summary, one document.
     """
     from s2scli.data.lines import STDIN
     from s2scli.pipeline.score import score
     from s2scli.pipeline.translate import load_model, require_inputs
 
-    shape = _score_format(as_json=common.json, tokens=tokens, summary=summary)
-    _refuse_unused(settings, output, summary)
+    shape = _score_format(settings, output, as_json=common.json, tokens=tokens, summary=summary)
     inputs = files or [STDIN]
     require_inputs(inputs, "to score a pair: printf 'SOURCE\\tTARGET\\n' | s2s score")
     scorer = load_model(common.workspace, models or (), device)
@@ -90,29 +84,27 @@ def summary_table(totals: "Totals") -> Table:
     headings = ("per", "count", "log-probability", "bits", "perplexity")
     rows = [
         (
-            unit.name,
-            f"{unit.count:,}",
-            f"{unit.mean:.4f}",
-            f"{unit.bits:.4f}",
-            f"{unit.perplexity:.6g}",
+            one.name,
+            f"{one.count:,}",
+            *(f"{one.mean:.4f}", f"{one.bits:.4f}"),
+            f"{one.perplexity:.6g}",
         )
-        for unit in totals.units
+        for one in totals.units
     ]
     whole = ("all", "", f"{totals.log_prob:.4f}", "", "")
     return make_table(headings, [*rows, whole], numbers=headings[1:])
 
 
-def _refuse_unused(settings: ScoreSettings, output: Path | None, summary: bool) -> None:
-    """Refuse a flag that would change nothing."""
+def _score_format(
+    settings: ScoreSettings, output: Path | None, *, as_json: bool, tokens: bool, summary: bool
+) -> "ScoreFormat | None":
+    """Return how a line is written, None for no lines; refuse a flag that would change nothing."""
+    from s2scli.pipeline.score import json_score, plain_score, token_columns
+
     if summary and "length_penalty" in settings.model_fields_set:
         raise UsageError("--length-penalty: of no use with --summary, which shows the means")
     if summary and output is not None:
         raise UsageError("--output: of no use with --summary, which writes no lines")
-
-
-def _score_format(*, as_json: bool, tokens: bool, summary: bool) -> "ScoreFormat | None":
-    from s2scli.pipeline.score import json_score, plain_score, token_columns
-
     if tokens and (as_json or summary):
         why = "--summary writes no lines" if summary else "--json shows the tokens already"
         raise UsageError(f"{why}: leave --tokens out")

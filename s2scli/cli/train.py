@@ -7,37 +7,29 @@ from typing import Annotated
 import typer
 
 from s2scli.cli.flags import flags
-from s2scli.cli.options import CommonOptions, DeviceOption
+from s2scli.cli.options import CommonOptions, DeviceOption, RestartOption, SetOption, run_option
 from s2scli.training.settings import LimitSettings
 
 
 def command(
     recipe: Annotated[
         str | None,
-        typer.Option(
+        run_option(
             "-r",
             "--recipe",
             metavar="NAME|FILE",
-            help="Built-in recipe or TOML file \\[default: default; the run's own when resuming; "
-            "the model's with --init-from].",
+            help="Built-in recipe or TOML file. [default: default; when resuming the run's own; "
+            "with --init-from the model's]",
         ),
     ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="SECTION.KEY=VALUE", help="Change one setting of the recipe."
-        ),
-    ] = None,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Remove the run that is there and begin a new one.")
-    ] = False,
+    assignments: SetOption = None,
+    restart: RestartOption = False,
     init_from: Annotated[
         Path | None,
-        typer.Option(
-            "--init-from",
+        run_option(
             metavar="DIR",
             help="Begin a new run with the weights of this model folder, where they fit, and with "
-            "its tokenizer, where there is none yet.",
+            "its tokenizer, if there is none yet.",
         ),
     ] = None,
     device: DeviceOption = "auto",
@@ -49,8 +41,9 @@ def command(
 
     The same command goes on with a run that was stopped, or killed, exactly where it was.
 
-    Examples: s2s train · s2s train --max-minutes 30 · s2s train -r bahdanau2015 ·
-    s2s train --set training.seed=2 · s2s train --init-from other/model
+    s2s train --max-minutes 30
+    s2s train -r bahdanau2015 --set training.seed=2
+    s2s train --init-from other/model
     """
     from s2scli.pipeline.train import TrainRequest, train
 

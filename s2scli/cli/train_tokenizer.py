@@ -1,5 +1,6 @@
 """`s2s train-tokenizer`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,13 +35,9 @@ def command(
     """Learn the tokenizer of a prepared corpus, and encode the corpus with it.
 
     s2s train-tokenizer
-
     s2s train-tokenizer --model-type unigram --vocab-size 8000 --joint
-
     s2s train-tokenizer --from other/model
     """
-    from dataclasses import asdict
-
     from s2scli.pipeline.train_tokenizer import copy_tokenizer, train_tokenizer
 
     if model and settings.model_fields_set:
@@ -49,10 +46,7 @@ def command(
         report = copy_tokenizer(common.workspace, model, common.talk)
     else:
         report = train_tokenizer(common.workspace, settings, common.talk)
-    if common.json:
-        common.talk.show_json(asdict(report))
-    else:
-        common.talk.show(report_table(report))
+    common.show(asdict(report), report_table(report))
     common.say_next("train")
 
 

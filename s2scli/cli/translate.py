@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from s2scli.cli.flags import flag_errors, flags, refuse_unread
-from s2scli.cli.options import (
-    SOME_FAILED,
-    Common,
-    DeviceOption,
-    Int8Option,
-    ModelsOption,
-    common,
-)
+from s2scli.cli.options import SOME_FAILED, CommonOptions, DeviceOption, ModelsOption
 from s2scli.data.stream import StreamSettings
 from s2scli.errors import UsageError
 from s2scli.export.settings import EngineSettings
@@ -27,11 +20,10 @@ if TYPE_CHECKING:
 def command(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="Texts to translate, plain or gzip; - is stdin."),
+        typer.Argument(metavar="FILE", help="Texts to translate, plain or gzip; - is stdin."),
     ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write here, once all is translated."),
+        Path | None, typer.Option("-o", "--output", help="Write here, once all is translated.")
     ] = None,
     scores: Annotated[
         bool, typer.Option("--scores", help="Put the score and a tab before each output.")
@@ -40,41 +32,34 @@ def command(
         bool,
         typer.Option(
             "--alignment",
-            help="Put ` ||| ` and the word alignment behind each output: source-target pairs that "
-            "count from 0 the words between spaces, as Pharaoh writes them (0-0 1-2). Each target "
-            "word is paired with the source word it looked at most, by the mean of the heads that "
-            "align best, as many as a decoder layer has.",
+            help="Append ` ||| ` and the word alignment to each output: source-target pairs of "
+            "words, counted from 0, in Pharaoh's format (0-0 1-2). Each target word is paired with "
+            "the source word of largest attention weight, the mean of the best-aligning heads (as "
+            "many as a layer has).",
         ),
     ] = False,
     alignment_threshold: Annotated[
         float | None,
         typer.Option(
-            min=0.0,
-            max=1.0,
-            metavar="WEIGHT",
-            help="With --alignment: pair all words with at least this weight instead.",
+            min=0.0, max=1.0, help="With --alignment: pair words of at least this weight."
         ),
     ] = None,
     models: ModelsOption = None,
-    int8: Int8Option = False,
     device: DeviceOption = "auto",
     *,
     search: Annotated[Tree, flags(SearchSettings, load=False)],
     stream: Annotated[StreamSettings, flags(StreamSettings)],
     engine: Annotated[EngineSettings, flags(EngineSettings)],
-    common: Annotated[
-        Common,
-        common(
-            "One JSON object a line: status (ok, empty, failed), hypotheses with tokens, scores, "
-            "and alignment of tokens and of words as source-target pairs."
-        ),
-    ],
+    common: CommonOptions,
 ) -> None:
     """Translate: one output line for each input line, in order, always.
 
     s2s translate < input.txt > output.txt
-
     s2s translate --nbest 3 input.txt -o output.txt
+
+    With --nbest each hypothesis is a line: `line ||| hypothesis ||| score`, where lines count
+    from 0, as in Moses. With --json each line is an object: status (ok, empty, failed) and
+    hypotheses with tokens, scores, and alignments of tokens and words as source-target pairs.
     """
     from s2scli.data.lines import STDIN
     from s2scli.pipeline.engine import Wish, load_translator
@@ -95,7 +80,7 @@ def command(
         ["--json, which shows the alignment"] * as_json,
         search,
         device,
-        int8,
+        engine.int8,
     )
     with flag_errors():
         translator = load_translator(common.workspace, models or (), wish, talk)
