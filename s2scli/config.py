@@ -1,15 +1,37 @@
 """A recipe: the settings of every room, composed, named and saved with the model."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
 
 from s2scli.errors import ConfigError
+from s2scli.metrics import METRICS
 from s2scli.model.settings import ModelSettings
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import Settings, Tree, load_settings, override, read_toml, setting, write_toml
+from s2scli.settings import (
+    SettingRow,
+    Settings,
+    Tree,
+    list_settings,
+    load_settings,
+    override,
+    read_toml,
+    setting,
+    write_toml,
+)
 from s2scli.sizes import SIZES, Size
 from s2scli.training.settings import TrainingSettings
+from s2scli.training.stopping import Criterion
+
+CRITERIA: dict[str, Criterion] = {
+    "loss": Criterion("loss", higher_is_better=False),
+    **{name: Criterion(name, metric.higher_is_better) for name, metric in METRICS.items()},
+}
 
 
 class Recipe(Settings):
@@ -21,6 +43,21 @@ class Recipe(Settings):
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
     search: SearchSettings = SearchSettings()
+
+    @model_validator(mode="after")
+    def _check_metric(self) -> Self:
+        name = self.training.metric
+        if name not in CRITERIA:
+            raise ValueError(
+                f"training.metric: no validation score is called {name!r}; "
+                f"{_nearest(name, CRITERIA)}there are {', '.join(CRITERIA)}"
+            )
+        return self
+
+    @property
+    def criterion(self) -> Criterion:
+        """The validation score that selects the best checkpoint."""
+        return CRITERIA[self.training.metric]
 
 
 DEFAULT_RECIPE = "default"
@@ -75,15 +112,23 @@ def recipe_path(name_or_path: str) -> Path:
         return Path(name_or_path)
     names = recipe_names()
     if name_or_path not in names:
-        import difflib
-
-        near = difflib.get_close_matches(name_or_path, names, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}? " if near else ""
         raise ConfigError(
-            f"no recipe is called {name_or_path!r}; {hint}"
+            f"no recipe is called {name_or_path!r}; {_nearest(name_or_path, names)}"
             f"there are {', '.join(names)}, or give a .toml file"
         )
     return Path(str(resources.files("s2scli.recipes") / f"{name_or_path}.toml"))
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    return f"did you mean {near[0]}? " if near else ""
+
+
+def list_recipe_settings() -> Iterator[SettingRow]:
+    """Yield every setting of a recipe, as `list_settings`, with the scores of training.metric."""
+    for row in list_settings(Recipe):
+        scores = row.path == "training.metric"
+        yield replace(row, type=" | ".join(CRITERIA)) if scores else row
 
 
 def recipe_toml(recipe: Recipe) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-
 from s2scli.pipeline.translation import TargetText, Translation
+
 from s2scli.search.settings import SearchSettings
 
 

@@ -1,11 +1,11 @@
 from pathlib import Path
 
 import pytest
+from s2scli.pipeline.translator import Translator
 
 import s2scli
 from s2scli import load
 from s2scli.errors import ConfigError, MissingInputError, UsageError
-from s2scli.pipeline.translator import Translator
 from s2scli.search.settings import SearchSettings
 from tests.folders import write_model
 

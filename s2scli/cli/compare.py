@@ -47,7 +47,7 @@ def command(
     limits: Annotated[LimitSettings, flags(LimitSettings, default="the recipe's")],
     metrics: Annotated[Tree, flags(metric_settings("outputs"), load=False)],
     settings: Annotated[MetricSettings, flags(MetricSettings)],
-    search: Annotated[
+    search_settings: Annotated[
         SearchSettings, flags(SearchSettings, only=("beam_size",), default="the recipe's")
     ],
     common: CommonOptions,
@@ -70,7 +70,7 @@ def command(
         tuple(metrics) or ("bleu",),
         assignments or (),
         seeds or (),
-        search.model_dump(exclude_unset=True),
+        search_settings.model_dump(exclude_unset=True),
         settings,
         device,
         restart,

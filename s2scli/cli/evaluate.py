@@ -55,7 +55,7 @@ def command(
     metrics: Annotated[Tree, flags(metric_settings("outputs", "model"), load=False)],
     settings: Annotated[MetricSettings, flags(MetricSettings)],
     engine: Annotated[EngineSettings, flags(EngineSettings, only=("int8",))],
-    search: Annotated[Tree, flags(SearchSettings, but=NOT_SEARCHED, load=False)],
+    overrides: Annotated[Tree, flags(SearchSettings, but=NOT_SEARCHED, load=False)],
     common: CommonOptions,
 ) -> None:
     """Score a model on the test split, or on files, or score outputs that are there.
@@ -80,7 +80,7 @@ def command(
         engine.int8,
     )
     with flag_errors():
-        found = evaluate(common.workspace, request, search, settings, common.talk)
+        found = evaluate(common.workspace, request, overrides, settings, common.talk)
     talk = common.talk
     if common.json:
         talk.show_json(found.as_json())

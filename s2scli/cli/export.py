@@ -15,7 +15,7 @@ from s2scli.report.console import Talk
 from s2scli.report.tables import make_table, whole
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.agreement import Agreement
+    from s2scli.translation.agreement import Agreement
 
 
 def command(

@@ -14,7 +14,7 @@ from s2scli.search.settings import GenerateSettings, SearchSettings
 from s2scli.settings import Tree
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.translation import TargetText
+    from s2scli.translation.results import TargetText
 
 
 # what a vector has no source for, and what --seed and --temperature of the vectors take
@@ -43,7 +43,9 @@ def command(
     device: DeviceOption = "auto",
     *,
     settings: Annotated[GenerateSettings, flags(GenerateSettings)],
-    search: Annotated[Tree, flags(SearchSettings, but=NOT_SEARCHED, load=False, spelled=SPELLED)],
+    overrides: Annotated[
+        Tree, flags(SearchSettings, but=NOT_SEARCHED, load=False, spelled=SPELLED)
+    ],
     common: CommonOptions,
 ) -> None:
     """Write sentences of a model's own, one a line, from vectors instead of sources.
@@ -59,15 +61,15 @@ def command(
     _refuse_unused(settings, between is not None)
     writer = Writer.load(common.workspace.find_model(model), device)
     with flag_errors(**SPELLED):
-        searched = writer.search_settings({**search, "seed": settings.seed})
-    refuse_unread(search, searched, **SPELLED)
+        search_settings = writer.translator.settings({**overrides, "seed": settings.seed})
+    refuse_unread(overrides, search_settings, **SPELLED)
     if between is not None:
         codes = writer.interpolate(*between, settings)
     elif around is not None:
         codes = writer.draw_around(around, settings)
     else:
         codes = writer.draw(settings)
-    found = writer.write(codes, searched)
+    found = writer.write(codes, search_settings)
     if common.json:
         common.talk.show_json({"sentences": [_document(one) for one in found]})
     else:
@@ -84,7 +86,7 @@ def _refuse_unused(settings: GenerateSettings, between: bool) -> None:
 
 def _show(texts: Iterable[str]) -> None:
     """Write one sentence a line as they come; a terminal gets control characters spelled out."""
-    from s2scli.pipeline.translate import open_output
+    from s2scli.translation.filter import open_output
 
     clean = visible if sys.stdout.isatty() else str
     with open_output(None) as write:

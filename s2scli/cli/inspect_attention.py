@@ -84,7 +84,7 @@ def command(
     s2s inspect attention "A dog runs." --target "Ein Hund läuft." -o dog.html
     s2s inspect attention "A dog runs." --grid
     """
-    from s2scli.pipeline.inspect import inspect_attention
+    from s2scli.pipeline.inspect_attention import inspect_attention
     from s2scli.report.heads import choose_map
 
     talk = common.talk

@@ -10,7 +10,7 @@ from s2scli.cli.options import CommonOptions, ModelOption
 from s2scli.report.tables import make_table
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.inspect import ModelFacts
+    from s2scli.pipeline.inspect_model import ModelFacts
 
 
 def command(
@@ -19,7 +19,7 @@ def command(
     common: CommonOptions,
 ) -> None:
     """Show a model's parameters by part, what it was made from, and its whole recipe."""
-    from s2scli.pipeline.inspect import inspect_model
+    from s2scli.pipeline.inspect_model import inspect_model
 
     facts = inspect_model(common.workspace.find_model(model))
     common.show(_document(facts), *_tables(facts))

@@ -15,7 +15,7 @@ from s2scli.cli.options import Common, JsonOption, OptionalWorkspace, SetOption,
 from s2scli.errors import UsageError
 from s2scli.report.console import visible
 from s2scli.report.tables import make_table
-from s2scli.settings import SettingRow, list_settings
+from s2scli.settings import SettingRow
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def command(
     s2s inspect recipe bahdanau2015 --toml > mine.toml
     """
     from s2scli.config import load_recipe
-    from s2scli.pipeline.inspect import list_recipes
+    from s2scli.pipeline.inspect_recipe import list_recipes
 
     common = Common(Workspace(workspace or DEFAULT_WORKSPACE), json, talk)
     if combinations:
@@ -74,7 +74,7 @@ def command(
 
 def _recipe_file(workspace: Workspace) -> Path | None:
     """Return the recipe of the workspace's model; None where there is no model."""
-    from s2scli.pipeline.model_folder import RECIPE
+    from s2scli.translation.model_folder import RECIPE
 
     path = workspace.model / RECIPE
     return path if path.exists() else None
@@ -82,14 +82,13 @@ def _recipe_file(workspace: Workspace) -> Path | None:
 
 def _show_one(recipe: "Recipe", settings: bool, toml: bool, common: Common) -> None:
     from s2scli.config import recipe_toml
-    from s2scli.export.ctranslate2 import say_obstacles
-    from s2scli.pipeline.inspect import resolve_settings
+    from s2scli.export.targets import say_exports
+    from s2scli.pipeline.inspect_recipe import resolve_settings
 
     if toml:
         sys.stdout.write(recipe_toml(recipe))
         return
-    exports = f"exports to ctranslate2: {say_obstacles(recipe.model)}"
-    lines = (recipe.name, recipe.description, recipe.paper, exports, "")
+    lines = (recipe.name, recipe.description, recipe.paper, say_exports(recipe.model), "")
     about = [Text(visible(line), "bold" if line == recipe.name else "") for line in lines]
     resolved = [(one.path, one.text, one.row) for one in resolve_settings(recipe)]
     explained = _explain([row for row in resolved if row[0] not in NAMES])
@@ -104,7 +103,7 @@ def _show_one(recipe: "Recipe", settings: bool, toml: bool, common: Common) -> N
 
 def settings_table(recipe: "Recipe") -> Table:
     """Return what a recipe says of every setting of the kinds it chooses."""
-    from s2scli.pipeline.inspect import resolve_settings
+    from s2scli.pipeline.inspect_recipe import resolve_settings
 
     rows = []
     for one in resolve_settings(recipe):
@@ -128,7 +127,7 @@ def _show_recipes(recipes: "list[Recipe]", common: Common) -> None:
 
 def _show_combinations(common: Common) -> None:
     """Show how many models there are of each encoder and decoder, of what choices, and why not."""
-    from s2scli.pipeline.inspect import list_combinations
+    from s2scli.pipeline.inspect_recipe import list_combinations
 
     matrix = list_combinations()
     encoders, decoders = (matrix.choices[f"{part}.kind"] for part in ("encoder", "decoder"))
@@ -162,9 +161,9 @@ def _where(choices: Mapping[str, Sequence[str | bool]]) -> str:
 
 
 def _show_every_setting(common: Common) -> None:
-    from s2scli.config import Recipe
+    from s2scli.config import list_recipe_settings
 
-    rows = list(list_settings(Recipe))
+    rows = list(list_recipe_settings())
     explained = _explain([(row.path, row.default, row) for row in rows])
     common.show([asdict(row) for row in rows], *explained)
 

@@ -12,7 +12,7 @@ from s2scli.metrics import METRICS
 from s2scli.report.tables import make_table
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.inspect import History, LogLine
+    from s2scli.pipeline.inspect_training import History, LogLine
     from s2scli.report.curve import Curve
 
 LOSS_HEIGHT, SCORE_HEIGHT = 12, 7
@@ -20,7 +20,7 @@ LOSS_HEIGHT, SCORE_HEIGHT = 12, 7
 
 def command(common: CommonOptions) -> None:
     """Draw the loss and the scores of a training run, and name its best step."""
-    from s2scli.pipeline.inspect import inspect_training
+    from s2scli.pipeline.inspect_training import inspect_training
 
     history = inspect_training(common.workspace.training)
     common.show(_document(history), *_shown(history, common.talk.stdout))

@@ -14,7 +14,8 @@ from s2scli.report.tables import make_table
 from s2scli.search.settings import ScoreSettings
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.score import ScoreFormat, Totals
+    from s2scli.pipeline.score import Totals
+    from s2scli.translation.records import RecordFormat
 
 
 def command(
@@ -63,19 +64,22 @@ def command(
     """
     from s2scli.data.lines import STDIN
     from s2scli.pipeline.score import score
-    from s2scli.pipeline.translate import load_model, require_inputs
+    from s2scli.translation.filter import require_inputs
+    from s2scli.translation.loading import load_in_torch
 
-    shape = _score_format(settings, output, as_json=common.json, tokens=tokens, summary=summary)
+    record_format = _record_format(
+        settings, output, as_json=common.json, tokens=tokens, summary=summary
+    )
     inputs = files or [STDIN]
     require_inputs(inputs, "to score a pair: printf 'SOURCE\\tTARGET\\n' | s2s score")
-    scorer = load_model(common.workspace, models or (), device)
+    translator = load_in_torch(common.workspace, models or (), device)
     to = None if output == STDIN else output
-    totals = score(inputs, to, scorer, settings, stream, shape, common.talk)
+    totals = score(inputs, to, translator, settings, stream, record_format, common.talk)
     if summary and common.json:
         common.talk.show_json(totals.as_json())
     elif summary:
         common.talk.show(summary_table(totals))
-    if totals.failed.count:
+    if totals.tally.failed.count:
         raise typer.Exit(SOME_FAILED)
 
 
@@ -95,11 +99,11 @@ def summary_table(totals: "Totals") -> Table:
     return make_table(headings, [*rows, whole], numbers=headings[1:])
 
 
-def _score_format(
+def _record_format(
     settings: ScoreSettings, output: Path | None, *, as_json: bool, tokens: bool, summary: bool
-) -> "ScoreFormat | None":
+) -> "RecordFormat | None":
     """Return how a line is written, None for no lines; refuse a flag that would change nothing."""
-    from s2scli.pipeline.score import json_score, plain_score, token_columns
+    from s2scli.pipeline.score import ScoreFormats
 
     if summary and "length_penalty" in settings.model_fields_set:
         raise UsageError("--length-penalty: of no use with --summary, which shows the means")
@@ -110,6 +114,7 @@ def _score_format(
         raise UsageError(f"{why}: leave --tokens out")
     if summary:
         return None
+    formats = ScoreFormats(settings.length_penalty)
     if as_json:
-        return json_score
-    return token_columns if tokens else plain_score
+        return formats.json
+    return formats.tokens if tokens else formats.plain

@@ -14,7 +14,7 @@ from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.records import RecordFormat
+    from s2scli.translation.records import RecordFormat
 
 
 def command(
@@ -47,7 +47,7 @@ def command(
     models: ModelsOption = None,
     device: DeviceOption = "auto",
     *,
-    search: Annotated[Tree, flags(SearchSettings, load=False)],
+    overrides: Annotated[Tree, flags(SearchSettings, load=False)],
     stream: Annotated[StreamSettings, flags(StreamSettings)],
     engine: Annotated[EngineSettings, flags(EngineSettings)],
     common: CommonOptions,
@@ -62,15 +62,11 @@ def command(
     hypotheses with tokens, scores, and alignments of tokens and words as source-target pairs.
     """
     from s2scli.data.lines import STDIN
-    from s2scli.pipeline.engine import Wish, load_translator
-    from s2scli.pipeline.translate import (
-        require_attention,
-        require_inputs,
-        search_settings,
-        translate,
-    )
+    from s2scli.pipeline.translate import TranslateRequest, require_attention, translate
+    from s2scli.translation.filter import require_inputs
+    from s2scli.translation.loading import Wish, load_translator
 
-    many, as_json, talk = "n_best" in search, common.json, common.talk
+    many, as_json, talk = "n_best" in overrides, common.json, common.talk
     _refuse_unused(scores, as_json, many, alignment, alignment_threshold)
     inputs = files or [STDIN]
     require_inputs(inputs, 'to translate a sentence: echo "..." | s2s translate')
@@ -78,21 +74,20 @@ def command(
         engine.engine,
         ["--alignment"] * alignment,
         ["--json, which shows the alignment"] * as_json,
-        search,
+        overrides,
         device,
         engine.int8,
     )
     with flag_errors():
         translator = load_translator(common.workspace, models or (), wish, talk)
-        settings = search_settings(translator, search)
-    refuse_unread(search, settings)
+        settings = translator.settings(overrides)
+    refuse_unread(overrides, settings)
     if alignment:
         require_attention(translator)
     shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
     to = None if output == STDIN else output
-    tally = translate(
-        inputs, to, translator, settings, stream, shape, talk, with_attention=as_json or alignment
-    )
+    request = TranslateRequest(inputs, to, settings, stream, shape, as_json or alignment)
+    tally = translate(translator, request, talk)
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
 
@@ -113,7 +108,7 @@ def _refuse_unused(
 def _record_format(
     as_json: bool, n_best: bool, scores: bool, alignment: bool, threshold: float | None
 ) -> "RecordFormat":
-    from s2scli.pipeline import records
+    from s2scli.translation import records
 
     if as_json:
         return records.json_record

@@ -68,8 +68,8 @@ class Line:
     cut: bool = False
 
     @property
-    def place(self) -> str:
-        """Where it is, for messages."""
+    def where(self) -> str:
+        """File and line, for messages."""
         return f"{self.name}, line {self.number}"
 
 
@@ -150,7 +150,7 @@ def read_windows(path: Path, settings: StreamSettings) -> Iterator[list[Line]]:
         for line in splitter.feed(block) if block else splitter.finish():
             if settings.strict and line.bad_byte:
                 yield from window.rest()
-                raise CorpusError(f"{line.place}, byte {line.bad_byte}: not UTF-8")
+                raise CorpusError(f"{line.where}, byte {line.bad_byte}: not UTF-8")
             window.add(line)
             if window.full:
                 yield window.take()

@@ -42,7 +42,7 @@ def interval_of(resampled: Sequence[float]) -> tuple[float, float] | None:
 
 
 def paired_p(
-    best: Sequence[float], other: Sequence[float], *, lower_is_better: bool = False
+    best: Sequence[float], other: Sequence[float], *, higher_is_better: bool = True
 ) -> float | None:
     """Return how likely it is that `best` is no better than `other` (Koehn 2004, section 4).
 
@@ -52,14 +52,14 @@ def paired_p(
     Args:
         best: resampled scores of the system that leads.
         other: those of another, over the same sentences.
-        lower_is_better: whether the lower score wins.
+        higher_is_better: which of two scores wins.
 
     Returns:
         p above 0 and at most 1; None without resampled scores.
     """
     if not best:
         return None
-    sign = -1 if lower_is_better else 1
+    sign = 1 if higher_is_better else -1
     lost = sum(sign * one <= sign * two for one, two in zip(best, other, strict=True))
     return (lost + 1) / (len(best) + 1)
 

@@ -17,6 +17,7 @@ from s2scli.errors import (
     UsageError,
 )
 from s2scli.manifest import new_folder, read_manifest, verify_folder
+from s2scli.metrics import METRICS
 from s2scli.metrics.bootstrap import paired_p
 from s2scli.metrics.score import DEFAULTS, Score
 from s2scli.metrics.settings import MetricSettings
@@ -31,13 +32,11 @@ from s2scli.pipeline.evaluate import (
 )
 from s2scli.pipeline.train import TrainReport, TrainRequest, train
 from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
-from s2scli.pipeline.translate import search_settings
-from s2scli.pipeline.translator import Translator
 from s2scli.pipeline.validation import open_validation
 from s2scli.report.console import Talk
 from s2scli.settings import Tree
 from s2scli.training.metrics_log import MetricsLog
-from s2scli.training.settings import LOWER_IS_BETTER
+from s2scli.translation import torch_engine
 from s2scli.workspace import Workspace
 
 BUDGETS = ("max_minutes", "max_steps", "max_epochs")
@@ -55,7 +54,7 @@ class CompareRequest:
         metrics: names of METRICS; the first decides who is best.
         assignments: `section.key=value` changes to every recipe.
         seeds: each recipe is trained with each of them; none leaves it to the recipe.
-        search: search settings that differ from the recipes' own.
+        overrides: search settings that differ from the recipes' own.
         settings: of the metrics.
         device: auto, cpu, cuda or cuda:N.
         restart: forget the runs that are there.
@@ -66,7 +65,7 @@ class CompareRequest:
     metrics: tuple[str, ...] = ("bleu",)
     assignments: Sequence[str] = ()
     seeds: Sequence[int] = ()
-    search: Tree = field(default_factory=dict)
+    overrides: Tree = field(default_factory=dict)
     settings: MetricSettings = DEFAULTS
     device: str = "auto"
     restart: bool = False
@@ -332,9 +331,9 @@ def read_outputs(
         CheckpointError: the model is damaged.
         StorageError: the outputs cannot be written.
     """
-    translator = Translator.load(run.model, device=request.device)
-    search = search_settings(translator, request.search)
-    made_by = {"split": texts.name, "search": search.model_dump(mode="json")}
+    translator = torch_engine.load(run.model, device=request.device)
+    settings = translator.settings(request.overrides)
+    made_by = {"split": texts.name, "search": settings.model_dump(mode="json")}
     made_from = {
         "model": read_manifest(run.model, "model").digest,
         "corpus": read_manifest(run.corpus, "corpus").digest,
@@ -342,7 +341,7 @@ def read_outputs(
     if not _is_there(run.outputs, made_by, made_from):
         with new_folder(run.outputs, "outputs", settings=made_by, made_from=made_from) as folder:
             order = EvaluateRequest((), output=folder / OUTPUTS)
-            evaluate_model(texts, translator, search, order, request.settings, talk)
+            evaluate_model(texts, translator, settings, order, request.settings, talk)
     return tuple((run.outputs / OUTPUTS).read_bytes().decode().split("\n")[:-1])
 
 
@@ -360,15 +359,15 @@ def _ranked(
 ) -> Comparison:
     """Put the best first, and say of the others how sure it is that they are no better."""
     metric = request.metrics[0]
-    lower = metric in LOWER_IS_BETTER
+    higher = METRICS[metric].higher_is_better
     results = sorted(
         (entry for entry in entries if isinstance(entry, Result)),
         key=lambda result: result.scores[0].value,
-        reverse=not lower,
+        reverse=higher,
     )
     best = results[0].scores[0].resampled if results else ()
-    for place, other in enumerate(results[1:], 1):
-        p = paired_p(best, other.scores[0].resampled, lower_is_better=lower)
-        results[place] = replace(other, p=p)
+    for index, other in enumerate(results[1:], 1):
+        p = paired_p(best, other.scores[0].resampled, higher_is_better=higher)
+        results[index] = replace(other, p=p)
     failures = tuple(entry for entry in entries if isinstance(entry, Failure))
     return Comparison(texts.name, len(texts.references), metric, tuple(results), failures)

@@ -10,14 +10,13 @@ from torch import Tensor
 from s2scli.config import Recipe
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.manifest import verify_folder
-from s2scli.pipeline.model_folder import model_facts, write_model_folder
 from s2scli.report.console import Talk
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.averaging import mean_weights, wearing
 from s2scli.training.checkpoint import checkpoint_folder, load_checkpoint
 from s2scli.training.loop import Run
 from s2scli.training.metrics_log import MetricsLog
-from s2scli.training.progress import is_better
+from s2scli.translation.model_folder import model_facts, write_model_folder
 from s2scli.workspace import Workspace
 
 
@@ -89,12 +88,13 @@ class Publisher:
 
     def _compare(self, steps: Sequence[int], scores: Mapping[str, float], talk: Talk) -> bool:
         """Say whether the mean of these checkpoints is better than the best one."""
-        metric, best = self.run.settings.metric, self.run.progress.best_score
+        criterion, best = self.run.criterion, self.run.progress.best_score
         sound = all(map(math.isfinite, scores.values()))
-        better = sound and is_better(metric, scores[metric], best)
+        score = scores[criterion.name]
+        better = sound and criterion.is_better(score, best)
         talk.say(
             f"the mean of {len(steps)} checkpoints (steps {', '.join(map(str, steps))}) has "
-            f"{metric} {scores[metric]:.4g}, the best of them {best:.4g}: "
+            f"{criterion.name} {score:.4g}, the best of them {best:.4g}: "
             f"{'the mean' if better else 'that one'} is the model"
         )
         return better

@@ -14,14 +14,14 @@ from s2scli.data.batching import PLAN
 from s2scli.data.encoded import open_encoded
 from s2scli.data.store import open_split
 from s2scli.errors import ConfigError, StorageError
-from s2scli.export.ctranslate2 import say_obstacles
+from s2scli.export.targets import say_exports
 from s2scli.files import DELETED, remove_folder
 from s2scli.manifest import read_manifest
+from s2scli.metrics import METRICS
 from s2scli.model.allocation import keep_freed_memory
 from s2scli.model.layers.linear import processor_wants_one_dnn
 from s2scli.model.seq2seq import count_parameters, pick_device
 from s2scli.pipeline.carry_over import CarriedOver, carry_over, say_carried_over
-from s2scli.pipeline.model_folder import LoadedModel, build_model, load_model_folder
 from s2scli.pipeline.publishing import Published, Publisher
 from s2scli.pipeline.segmenters import make_segmenters
 from s2scli.pipeline.train_tokenizer import adopt_tokenizer, ensure_encoded, ensure_tokenizer
@@ -56,7 +56,10 @@ from s2scli.training.metrics_log import MetricsLog
 from s2scli.training.precision import arithmetic
 from s2scli.training.progress import Progress
 from s2scli.training.settings import TrainingSettings
+from s2scli.translation.model_folder import LoadedModel, build_model, load_model_folder
 from s2scli.workspace import Workspace
+
+DIGITS = {name: metric.digits for name, metric in METRICS.items()} | {"active_units": 0}
 
 
 @dataclass(frozen=True)
@@ -290,6 +293,7 @@ def _begin(
         model,
         recipe.training.optimizer.build(trainable(model)),
         limited(recipe, request.limits),
+        recipe.criterion,
         device,
         Progress(),
     )
@@ -382,7 +386,7 @@ def _announce(session: Session, *, resumed: bool, talk: Talk) -> None:
         f"(batches of {batches.batch_tokens} tokens)"
     )
     if not resumed:
-        talk.say(f"exports to ctranslate2: {say_obstacles(session.recipe.model)}")
+        talk.say(f"the model {say_exports(session.recipe.model)}")
     if session.carried_over:
         say_carried_over(session.carried_over, talk)
     source, target = batches.padding
@@ -400,7 +404,7 @@ def _announce(session: Session, *, resumed: bool, talk: Talk) -> None:
 
 def _run(session: Session, talk: Talk) -> TrainReport:
     """Go through the events of the run: log them, show them, publish the best model."""
-    run, limits, metric = session.run, session.run.settings.limits, session.run.settings.metric
+    run, limits = session.run, session.run.settings.limits
     ending = Finished(run.progress.step, "")
 
     def announce(signal: int) -> None:
@@ -411,11 +415,12 @@ def _run(session: Session, talk: Talk) -> TrainReport:
         save_checkpoint(session.workspace.training, _checkpoint(session, progress))
 
     goal = Goal(limits.max_steps, limits.max_epochs, limits.max_minutes)
-    with stop_requests(announce) as request, training_display(talk, goal, metric) as display:
+    display = training_display(talk, goal, run.criterion.name, DIGITS)
+    with stop_requests(announce) as request, display as shown:
         for event in training_events(
             run, session.batches, session.validator, save, lambda: request.signal
         ):
-            _show(event, display, talk)
+            _show(event, shown, talk)
             _warn_of_collapse(event, session, talk)
             with _going_on(talk):
                 session.log.add(event)

@@ -16,20 +16,23 @@ from s2scli.data.encoded import EncodedSplit, open_encoded
 from s2scli.data.noise import damage
 from s2scli.data.settings import NoiseSettings
 from s2scli.data.store import TextSplit, open_split
+from s2scli.data.stream import Line
 from s2scli.errors import CorpusError
 from s2scli.metrics import METRICS
 from s2scli.metrics.settings import MetricSettings
 from s2scli.model.states import Gaussian
-from s2scli.pipeline.translator import Translator
 from s2scli.search.settings import SearchSettings
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.latent import active_units, join, kl_divergence
 from s2scli.training.loop import Run
 from s2scli.training.loss import score_batch
 from s2scli.training.precision import autocast
+from s2scli.translation.options import Options
+from s2scli.translation.torch_engine import TorchEngine
+from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
 
-GREEDY = SearchSettings(beam_size=1)
+GREEDY = Options(SearchSettings(beam_size=1))
 TEXT_METRICS = ("bleu", "chrf", "exact_match")  # the others are slow: only where they decide
 
 
@@ -65,14 +68,14 @@ class Validator:
         run: holds the model.
         translator: decodes with it.
         batches: the sample as token ids.
-        sources: the sample's sources as text.
+        lines: the sample's sources.
         references: its targets as text.
     """
 
     run: Run
     translator: Translator
     batches: Sequence[Batch]
-    sources: Sequence[str]
+    lines: Sequence[Line]
     references: Sequence[str]
 
     @classmethod
@@ -98,9 +101,9 @@ class Validator:
         )
         return cls(
             run,
-            Translator(recipe, run.model, tokenizers, run.device),
+            Translator.of_text(TorchEngine((recipe,), run.model, run.device), tokenizers),
             list(_batches(encoded, [rows[places] for places in plan], recipe.training.noise)),
-            [text[int(row)].source for row in rows],
+            [Line("the validation split", int(row) + 1, text[int(row)].source) for row in rows],
             [text[int(row)].target for row in rows],
         )
 
@@ -149,9 +152,8 @@ class Validator:
         }
 
     def _text_scores(self) -> dict[str, float]:
-        found = self.translator.search(self.sources, GREEDY, with_attention=False)
-        hypotheses = [each.hypotheses[0].text if each.hypotheses else "" for each in found]
-        settings, chosen = MetricSettings(resamples=0), self.run.settings.metric
+        hypotheses = [one.text for one in self.translator.translate(self.lines, GREEDY)]
+        settings, chosen = MetricSettings(resamples=0), self.run.criterion.name
         return {
             name: metric.function(hypotheses, self.references, settings).value
             for name, metric in METRICS.items()

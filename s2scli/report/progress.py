@@ -15,6 +15,8 @@ from rich.progress import (
 
 from s2scli.report.console import Talk
 
+DIGITS = 3
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -44,13 +46,15 @@ class TrainingDisplay:
 
     Attributes:
         talk: where to.
-        goal: what the time left is reckoned by.
+        goal: what the time left is computed from.
         metric: the score that the moving line keeps showing.
+        digits: the decimals of a score, by name; DIGITS where there is none.
     """
 
     talk: Talk
     goal: Goal
     metric: str
+    digits: Mapping[str, int]
     _bar: Progress | None = None
     _task: TaskID | None = None
     _score: str = ""
@@ -76,23 +80,31 @@ class TrainingDisplay:
 
     def validation(self, step: int, scores: Mapping[str, float], *, best: bool) -> None:
         """Show the scores of a validation, as a line that stays."""
-        words = "  ".join(f"{name} {format_score(name, scores[name])}" for name in scores)
-        self._score = f"  {self.metric} {format_score(self.metric, scores[self.metric])}"
+        shown = {
+            name: f"{name} {score:.{self.digits.get(name, DIGITS)}f}"
+            for name, score in scores.items()
+        }
+        words, self._score = "  ".join(shown.values()), f"  {shown[self.metric]}"
         self.talk.say(f"validation at step {step}:  {words}{'  (best)' if best else ''}")
 
 
 @contextlib.contextmanager
-def training_display(talk: Talk, goal: Goal, metric: str) -> Iterator[TrainingDisplay]:
-    """Yield a display for the block; on a terminal it moves, and shows the last `metric`."""
+def training_display(
+    talk: Talk, goal: Goal, metric: str, digits: Mapping[str, int]
+) -> Iterator[TrainingDisplay]:
+    """Yield a display for the block; on a terminal it moves, and shows the last `metric`.
+
+    The arguments are those of `TrainingDisplay`.
+    """
     if not talk.animated:
-        yield TrainingDisplay(talk, goal, metric)
+        yield TrainingDisplay(talk, goal, metric, digits)
         return
     limited = goal.share(1, 1, 1) is not None
     columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
     columns += [BarColumn(bar_width=20)] if limited else []
     with Progress(*columns, TimeElapsedColumn(), console=talk.stderr, transient=True) as bar:
         task = bar.add_task("starting", total=1000 if limited else None)
-        yield TrainingDisplay(talk, goal, metric, bar, task)
+        yield TrainingDisplay(talk, goal, metric, digits, bar, task)
 
 
 def clock(seconds: float) -> str:
@@ -100,10 +112,3 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def format_score(name: str, value: float) -> str:
-    """Return a score with the digits that mean something."""
-    if name in ("bleu", "chrf", "ter", "exact_match") or name.endswith("_error_rate"):
-        return f"{value:.1f}"
-    return f"{value:.0f}" if name == "active_units" else f"{value:.3f}"

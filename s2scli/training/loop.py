@@ -17,10 +17,11 @@ from s2scli.model.seq2seq import Seq2Seq
 from s2scli.training.averaging import MovingAverage, wearing
 from s2scli.training.checkpoint import model_weights
 from s2scli.training.epochs import TrainingBatches
-from s2scli.training.events import Event, Finished, Saved, Update, Validation
+from s2scli.training.events import Event, Saved, Update, Validation
 from s2scli.training.objective import batch_objective
-from s2scli.training.progress import Progress, is_better, ranked
-from s2scli.training.settings import LimitSettings, TrainingSettings
+from s2scli.training.progress import Progress
+from s2scli.training.settings import TrainingSettings
+from s2scli.training.stopping import Criterion, ending
 
 MAX_SKIPPED_IN_A_ROW = 10
 GIVE_BACK_EVERY = 100  # updates; of millions of weights, under a hundredth of their time
@@ -37,6 +38,7 @@ class Run:
     model: Seq2Seq
     optimizer: Optimizer
     settings: TrainingSettings
+    criterion: Criterion
     device: torch.device
     progress: Progress
     average: MovingAverage = field(init=False)
@@ -82,19 +84,19 @@ def train(
     gradient_norm = 0.0
     while True:
         step = run.progress.step
-        ending = _ending(run.progress, settings.limits, stop())
+        finished = ending(run.progress, settings.limits, stop())
         due = step % interval == 0
-        wanted = due if ending is None else not ending.signal
+        wanted = due if finished is None else not finished.signal
         if wanted and run.progress.validated != step:
             yield _validate(run, batches, validate, clock, scheduled=due)
             saved = -1
-            ending = ending or _ending(run.progress, settings.limits, stop())
-        save_due = ending or run.progress.validated == step or step % settings.save_every == 0
+            finished = finished or ending(run.progress, settings.limits, stop())
+        save_due = finished or run.progress.validated == step or step % settings.save_every == 0
         if step != saved and save_due:
-            yield _save(run, save, final=ending is not None)
+            yield _save(run, save, final=finished is not None)
             saved = step
-        if ending:
-            yield ending
+        if finished:
+            yield finished
             return
         with _enough_memory(run, batches):
             gradient_norm = _update(run, batches)
@@ -121,25 +123,6 @@ class Clock:
             seconds=progress.seconds + passed,
             logged_seconds=progress.logged_seconds + (passed if training else 0.0),
         )
-
-
-def _ending(progress: Progress, limits: LimitSettings, signal: int) -> Finished | None:
-    """Return why the run ends here, or None if it goes on."""
-    step = progress.step
-    if signal:
-        return Finished(step, "stopped by a signal", signal)
-    for name, used in (
-        ("max_steps", step),
-        ("max_epochs", progress.epoch),
-        ("max_minutes", progress.seconds / 60),
-    ):
-        limit = getattr(limits, name)
-        if limit is not None and used >= limit:
-            return Finished(step, f"{name} {limit:.10g} reached", limit=name)
-    if limits.patience and progress.bad_validations >= limits.patience:
-        reason = f"no better score in {limits.patience} validations"
-        return Finished(step, reason, limit="patience")
-    return None
 
 
 @contextlib.contextmanager
@@ -231,16 +214,16 @@ def _validate(
     if not progress.step:  # chance is no score to beat, but the model is published all the same
         run.progress = progress
         return Validation(0, 0.0, progress.seconds, scores, sound)
-    score = scores[settings.metric]
-    best = sound and is_better(settings.metric, score, progress.best_score)
+    score = scores[run.criterion.name]
+    best = sound and run.criterion.is_better(score, progress.best_score)
     if best:
         progress = replace(progress, best_score=score, best_step=progress.step)
     if sound:
         size = settings.average_checkpoints
-        ranking = ranked(settings.metric, progress.ranking, progress.step, score, size)
+        ranking = run.criterion.rank(progress.ranking, progress.step, score, size)
         progress = replace(progress, ranking=ranking)
     if scheduled:
-        improved = sound and is_better(settings.metric, score, progress.best_scheduled)
+        improved = sound and run.criterion.is_better(score, progress.best_scheduled)
         progress = _count(progress, settings, score, improved=improved)
     run.progress = progress
     return Validation(progress.step, batches.epochs_done(progress), progress.seconds, scores, best)

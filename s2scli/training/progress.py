@@ -1,13 +1,11 @@
 """Where a run is: everything but weights, optimizer and random state, as one JSON value."""
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from s2scli.training.schedule import PlateauState
-from s2scli.training.settings import LOWER_IS_BETTER
 
 
 @dataclass(frozen=True)
@@ -70,20 +68,3 @@ class Progress:
         # runs of before `best_scheduled` go on with their best score
         tree = {"best_scheduled": tree.get("best_score")} | tree
         return TypeAdapter(cls).validate_python(tree)
-
-
-def ranked(
-    metric: str, ranking: tuple[tuple[int, float], ...], step: int, score: float, size: int
-) -> tuple[tuple[int, float], ...]:
-    """Return the ranking of the `size` best validations after one more; of equals, the first."""
-    sign = 1 if metric in LOWER_IS_BETTER else -1
-    return tuple(sorted((*ranking, (step, score)), key=lambda each: (sign * each[1], each[0])))[
-        :size
-    ]
-
-
-def is_better(metric: str, score: float, best: float | None) -> bool:
-    """Whether `score` is a number and strictly better than `best`."""
-    if best is None:
-        return math.isfinite(score)
-    return score < best if metric in LOWER_IS_BETTER else score > best

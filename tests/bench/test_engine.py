@@ -22,15 +22,15 @@ import numpy as np
 import pytest
 import sentencepiece
 import torch
+from s2scli.pipeline.engine import folder_beside
+from s2scli.pipeline.exported import ExportedTranslator, open_engine
+from s2scli.pipeline.lines import translate_lines
+from s2scli.pipeline.model_folder import build_model, write_model_folder
 from typer.testing import CliRunner
 
 from s2scli.cli.app import app
 from s2scli.config import load_recipe
 from s2scli.data.stream import Line
-from s2scli.pipeline.engine import folder_beside
-from s2scli.pipeline.exported import ExportedTranslator, open_engine
-from s2scli.pipeline.lines import translate_lines
-from s2scli.pipeline.model_folder import build_model, write_model_folder
 from s2scli.special_ids import EOS_ID
 from s2scli.tokenizer.learning import learn_sentencepiece
 from s2scli.tokenizer.plan import TokenizerPlan

@@ -25,6 +25,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from s2scli.pipeline.batches import similar_batches
+from s2scli.pipeline.translator import BATCH_TOKENS, SEARCH_KERNELS, side_by_side
 
 from s2scli.data.batch import make_source
 from s2scli.export.ctranslate2 import make_spec
@@ -33,8 +35,6 @@ from s2scli.model.layers.linear import pack_weights
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import EncoderOutput
-from s2scli.pipeline.batches import similar_batches
-from s2scli.pipeline.translator import BATCH_TOKENS, SEARCH_KERNELS, side_by_side
 from s2scli.search.loop import Notice, search_from
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from s2scli.pipeline.model_folder import WEIGHTS
 from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.config import Recipe, load_recipe, recipe_names
-from s2scli.pipeline.model_folder import WEIGHTS
 from s2scli.settings import list_settings
 from tests.folders import letters_of, write_model
 

@@ -412,6 +412,7 @@ def test_the_perplexity_is_that_of_validation(
     real: Run, trained_workspace: Path, valid: list[tuple[str, str]]
 ) -> None:
     from s2scli.pipeline.model_folder import load_model_folder
+
     from s2scli.pipeline.validation import Validator
     from s2scli.workspace import Workspace
     from tests.training.runs import make_run, training_settings
@@ -461,9 +462,9 @@ def test_models_of_every_kind_agree_with_their_steps(
     trained_workspace: Path, tmp_path: Path, changes: tuple[str, ...]
 ) -> None:
     import torch
+    from s2scli.pipeline.translator import token_ids
 
     from s2scli.data.batch import make_batch
-    from s2scli.pipeline.translator import token_ids
     from tests.search.test_forced import step_by_step
 
     tokenizers = Tokenizers.load(trained_workspace / "tokenizer")

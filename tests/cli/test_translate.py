@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from s2scli.pipeline.records import one_line
 from typer.testing import CliRunner, Result
 
 from s2scli import load
 from s2scli.cli.app import app
 from s2scli.data.cleaning import is_blank
-from s2scli.pipeline.records import one_line
 from tests import stub_translator
 from tests.folders import letters_of, write_model
 

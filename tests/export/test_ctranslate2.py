@@ -8,6 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from s2scli.pipeline.batches import similar_batches
+from s2scli.pipeline.exported import (
+    BATCH_TOKENS,
+    ExportedTranslator,
+    ExportFacts,
+    longest_allowed,
+    open_engine,
+)
+from s2scli.pipeline.translation import Translation
+from s2scli.pipeline.translator import Translator
 
 from s2scli.config import Recipe
 from s2scli.errors import ConfigError, MissingExtraError
@@ -20,16 +30,6 @@ from s2scli.export.ctranslate2 import (
 from s2scli.export.extra import require_ctranslate2
 from s2scli.export.settings import Quantization
 from s2scli.model.settings import ModelSettings
-from s2scli.pipeline.batches import similar_batches
-from s2scli.pipeline.exported import (
-    BATCH_TOKENS,
-    ExportedTranslator,
-    ExportFacts,
-    longest_allowed,
-    open_engine,
-)
-from s2scli.pipeline.translation import Translation
-from s2scli.pipeline.translator import Translator
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
 from tests.export.varieties import PLACES, TARGETS, TEXTS, VARIETIES, letters, variety

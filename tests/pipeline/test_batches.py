@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from s2scli.pipeline.batches import similar_batches
 
 RANDOM = np.random.default_rng(0)

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from s2scli.pipeline.model_folder import LoadedModel, build_model
 
 from s2scli.config import Recipe
 from s2scli.errors import ConfigError
 from s2scli.manifest import Manifest
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.pipeline.carry_over import TABLES, Rows, carry_over, say_carried_over
-from s2scli.pipeline.model_folder import LoadedModel, build_model
 from s2scli.report.console import Talk
 from s2scli.settings import Tree, load_settings
 from s2scli.tokenizer.tokenizers import Tokenizers

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from s2scli.errors import CheckpointError, CorpusError
 from s2scli.pipeline.inspect import inspect_attention, recipes_with_attention
 from s2scli.pipeline.translation import TargetText, Translation
 from s2scli.pipeline.translator import Translator
+
+from s2scli.errors import CheckpointError, CorpusError
 from s2scli.search.settings import SearchSettings
 
 

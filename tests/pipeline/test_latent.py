@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from s2scli.pipeline.model_folder import load_model_folder
 from torch.distributions import Normal, kl_divergence
 
 from s2scli.data.batch import make_batch
 from s2scli.data.encoded import open_encoded
 from s2scli.data.settings import PrepareSettings
-from s2scli.pipeline.model_folder import load_model_folder
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.train import TrainRequest, train
 from s2scli.report.console import Talk

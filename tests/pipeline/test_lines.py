@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from s2scli.pipeline.lines import Record, join_text, join_translations, translate_lines
+from s2scli.pipeline.translation import Translation
 
 from s2scli.data.stream import Line
 from s2scli.errors import ConfigError, CorpusError
-from s2scli.pipeline.lines import Record, join_text, join_translations, translate_lines
-from s2scli.pipeline.translation import Translation
 from s2scli.search.settings import SearchSettings
 from tests.stub_translator import StubTranslator
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from s2scli.pipeline.model_folder import write_model_folder
 from torch import Tensor
 
 from s2scli.errors import ConfigError
 from s2scli.manifest import verify_folder
 from s2scli.pipeline import publishing
-from s2scli.pipeline.model_folder import write_model_folder
 from s2scli.pipeline.train import TrainReport, TrainRequest, train
 from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk

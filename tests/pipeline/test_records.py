@@ -2,8 +2,6 @@ import json
 
 import numpy as np
 import pytest
-
-from s2scli.data.stream import Line
 from s2scli.pipeline.lines import Record, translate_lines
 from s2scli.pipeline.records import (
     RecordFormat,
@@ -17,6 +15,8 @@ from s2scli.pipeline.records import (
     word_alignment,
 )
 from s2scli.pipeline.translation import TargetText, Translation
+
+from s2scli.data.stream import Line
 from s2scli.search.settings import SearchSettings
 from tests.stub_translator import StubTranslator
 

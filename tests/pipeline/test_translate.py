@@ -1,8 +1,8 @@
 import pytest
+from s2scli.pipeline.lines import translate_lines
 
 from s2scli.data.stream import Line
 from s2scli.errors import ConfigError
-from s2scli.pipeline.lines import translate_lines
 from s2scli.pipeline.translate import Oddities, Tally, search_settings
 from s2scli.search.settings import SearchSettings
 from tests.stub_translator import StubTranslator

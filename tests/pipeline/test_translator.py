@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from s2scli.pipeline.translator import MAX_WORKERS, Translator, side_by_side
 
 from s2scli.data.batch import make_source
 from s2scli.pipeline import translator
-from s2scli.pipeline.translator import MAX_WORKERS, Translator, side_by_side
 from s2scli.search.loop import search
 from s2scli.search.settings import SearchSettings
 from s2scli.workspace import Workspace

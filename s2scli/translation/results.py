@@ -1,4 +1,4 @@
-"""What comes out of a translator, as text."""
+"""What a translator makes of a source, as text."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,14 @@ class TargetText:
     """One hypothesis as text.
 
     Attributes:
-        text: the detokenised output; line separators in it are spaces.
+        text: the detokenised output on one line.
         score: the ranking score (`search.ranking.normalise`).
         pieces: the target tokens with the end token, T of them.
-        token_scores: the log-probability of each piece, [T].
-        attention: attention weights of each map over the source's pieces, [T, A, S], or None
+        token_scores: the log-probability of each token, [T].
+        attention: the weights of each attention map over the source's tokens, [T, A, S]; None
             where the model has no attention, or if they were not asked for.
-        first_choices: in forced decoding whether each piece was the model's first choice, [T].
-        unknown_tokens: how many of the pieces stand for text that the tokenizer does not know.
+        first_choices: in forced decoding whether each token was the most probable one, [T].
+        unknown_tokens: how many of the tokens stand for text that the tokenizer does not know.
     """
 
     text: str
@@ -34,10 +34,10 @@ class TargetText:
 
 @dataclass(frozen=True)
 class Translation:
-    """A source line with its hypotheses, best first.
+    """A source with its hypotheses, best first.
 
     Attributes:
-        source: the line as it was given.
+        source: the source as it was given.
         source_pieces: its tokens with the end token, S of them.
         hypotheses: `n_best` of them, or fewer where the search found fewer.
         unknown_tokens: how many of the source's tokens the tokenizer did not know.
@@ -51,7 +51,7 @@ class Translation:
     attention_shape: tuple[int, int] = (1, 1)
 
     def heads(self, hypothesis: TargetText) -> AttentionHeads | None:
-        """Return where the decoder looked while it wrote a hypothesis; None if that is unknown."""
+        """Return where the decoder looked as it wrote a hypothesis; None if that is unknown."""
         weights = hypothesis.attention
         if weights is None:
             return None

@@ -1,6 +1,6 @@
 """Whether an export writes what its model writes: both decode the same lines."""
 
-import functools
+import math
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -12,19 +12,21 @@ from s2scli.data.cleaning import is_blank
 from s2scli.data.example import Example
 from s2scli.data.formats import read_rows
 from s2scli.data.lines import open_text
-from s2scli.data.stream import LINE_BYTES
+from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.errors import CheckpointError, CorpusError
-from s2scli.export.ctranslate2 import write_ctranslate2
+from s2scli.export.facts import ExportFacts
 from s2scli.export.settings import ExportSettings, Quantization
 from s2scli.metrics.bleu import bleu
 from s2scli.metrics.edit_distance import edit_distance
-from s2scli.pipeline.exported import ExportedTranslator, ExportFacts, open_engine
-from s2scli.pipeline.lines import Searcher
-from s2scli.pipeline.model_folder import LoadedModel
-from s2scli.pipeline.translation import TargetText, Translation
+from s2scli.translation.ctranslate2_engine import TARGET, CTranslate2Engine
+from s2scli.translation.model_folder import LoadedModel
+from s2scli.translation.options import Options, Wanted
+from s2scli.translation.pairs import Pair
+from s2scli.translation.records import Record
+from s2scli.translation.results import TargetText
+from s2scli.translation.translator import Translator
 
 EXACT = 1e-2  # of float32: log-probabilities of a token that differ more are another model's
-Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Agreement:
 
 def compare_exports(
     model: LoadedModel,
-    translator: Searcher,
+    translator: Translator,
     facts: ExportFacts,
     pairs: Sequence[Pair],
     settings: ExportSettings,
@@ -82,19 +84,20 @@ def compare_exports(
         settings: the quantization asked for.
 
     Raises:
-        CheckpointError: as float32, a token's log-probability is not the model's.
+        CheckpointError: as float32, a token's log-probability is not the model's; or as asked for,
+            the export loses too much BLEU.
     """
     ours = decode(translator, pairs)
-    references = [reference for _, reference in pairs]
+    references = [pair.target for pair in pairs]
     expected = bleu(ours.texts, references).value
     yield Agreement("PyTorch float32", 1.0, 0.0, expected, 0.0, ours.lines_per_second)
     asked = "float32" if settings.quantization == "none" else settings.quantization
     kinds: list[Quantization] = ["float32", "int8", asked]
     for kind in dict.fromkeys(kinds):
-        theirs = decode(_scratch(model, facts, kind), pairs)
+        theirs = decode(_in_ctranslate2(model, facts, kind), pairs)
         score = bleu(theirs.texts, references).value
         found = Agreement(
-            f"CTranslate2 {kind}",
+            f"{TARGET.name} {kind}",
             token_agreement(ours, theirs),
             score_difference(ours, theirs),
             score,
@@ -102,20 +105,27 @@ def compare_exports(
             theirs.lines_per_second,
         )
         yield found
-        if kind == "float32" and not found.score_difference <= EXACT:
-            raise CheckpointError(
-                f"not exported: in CTranslate2 the log-probability of a token is "
-                f"{found.score_difference:.3g} off; this is a bug in s2s, please report it"
-            )
-        if kind == asked and found.bleu_difference < -settings.tolerance:
-            raise CheckpointError(
-                f"not exported: as {kind} it loses {-found.bleu_difference:.2f} BLEU, "
-                f"{settings.tolerance:g} may be lost (--tolerance); choose another "
-                "--quantization, or more --lines if these are few"
-            )
+        _require_agreement(found, kind, asked, settings)
 
 
-def read_pairs(path: Path, most: int, translator: Searcher) -> list[Pair]:
+def _require_agreement(
+    found: Agreement, kind: Quantization, asked: Quantization, settings: ExportSettings
+) -> None:
+    """Refuse an export whose probabilities are not the model's, or that loses too much."""
+    if kind == "float32" and not found.score_difference <= EXACT:
+        raise CheckpointError(
+            f"not exported: in {TARGET.name} the log-probability of a token is "
+            f"{found.score_difference:.3g} off; this is a bug in s2s, please report it"
+        )
+    if kind == asked and found.bleu_difference < -settings.tolerance:
+        raise CheckpointError(
+            f"not exported: as {kind} it loses {-found.bleu_difference:.2f} BLEU, "
+            f"{settings.tolerance:g} may be lost (--tolerance); choose another "
+            "--quantization, or more --lines if these are few"
+        )
+
+
+def read_pairs(path: Path, most: int, translator: Translator) -> list[Pair]:
     """Read the first pairs of a TSV file, plain or gzip, that the model can translate.
 
     Raises:
@@ -124,35 +134,32 @@ def read_pairs(path: Path, most: int, translator: Searcher) -> list[Pair]:
     """
     with open_text(path) as file:
         rows = read_rows([file], LINE_BYTES, skip_bad_lines=True, notice=lambda _: None)
-        examples = (row for row in rows if isinstance(row, Example))
-        pairs = list(islice(((row.source, row.target) for row in examples), most))
-    fit = [pair for pair in pairs if _fits(pair, translator)]
+        found = list(islice((row for row in rows if isinstance(row, Example)), most))
+    fit = [row for row in found if _fits(row, translator)]
     if not fit:
         raise CorpusError(
             f"{path}: found no pair to verify with; expected source TAB reference in each line"
         )
-    return fit
+    return [Pair(Line(str(path), row.line, row.source), row.source, row.target) for row in fit]
 
 
-def decode(translator: Searcher, pairs: Sequence[Pair]) -> Decoded:
-    """Translate the sources, in time, and score the references."""
-    sources = [source for source, _ in pairs]
-    search = functools.partial(
-        translator.search,
-        settings=translator.search_settings,
-        with_attention=False,
-        with_scores=False,
-    )
-    search(sources[:1])  # what is done once, before
+def decode(translator: Translator, pairs: Sequence[Pair]) -> Decoded:
+    """Translate the sources, in time, and score the references.
+
+    Raises:
+        CheckpointError: the model fails at a line.
+    """
+    options = Options(translator.engine.settings, wanted=Wanted(scores=False), window=len(pairs))
+    lines = [pair.line for pair in pairs]
+    list(translator.translate(lines[:1], options))  # what is done once, before
     started = time.perf_counter()
-    found = search(sources)
+    found = list(translator.translate(lines, options))
     seconds = time.perf_counter() - started
-    forced = translator.force(sources, [target for _, target in pairs], with_attention=False)
-    bests = [one.hypotheses[0] for one in found]
+    bests = [_best(record) for record in found]
     return Decoded(
         tuple(best.text for best in bests),
         tuple(best.pieces for best in bests),
-        tuple(_only(one).token_scores for one in forced),
+        tuple(_best(record).token_scores for record in translator.score(pairs, options)),
         len(pairs) / max(seconds, 1e-9),
     )
 
@@ -164,40 +171,43 @@ def token_agreement(ours: Decoded, theirs: Decoded) -> float:
 
 
 def score_difference(ours: Decoded, theirs: Decoded) -> float:
-    """Return the largest difference of a token's log-probability; NaN if a number is none."""
+    """Return the largest difference of a token's log-probability; NaN if one is not a number."""
     differences = [
         abs(one - other)
         for mine, others in zip(ours.scores, theirs.scores, strict=True)
         for one, other in zip(mine, others, strict=True)
     ]
-    return max(differences) if all(map(_is_number, differences)) else float("nan")
+    return math.nan if any(map(math.isnan, differences)) else max(differences)
 
 
-def _is_number(value: float) -> bool:
-    return value == value
-
-
-def _scratch(model: LoadedModel, facts: ExportFacts, kind: Quantization) -> ExportedTranslator:
+def _in_ctranslate2(model: LoadedModel, facts: ExportFacts, kind: Quantization) -> Translator:
     """Return the model as CTranslate2 has it, from a folder that is gone again."""
     with tempfile.TemporaryDirectory(prefix="s2s-") as name:
-        folder = Path(name)
-        write_ctranslate2(
-            folder,
+        TARGET.write(
+            Path(name),
             model.recipe.model,
             model.model.state_dict(),
             model.tokenizers,
-            facts.places,
+            facts.positions,
             kind,
         )
-        return ExportedTranslator(open_engine(folder, "cpu"), model.tokenizers, facts)
+        engine = CTranslate2Engine(TARGET.open(Path(name), "cpu"), model.tokenizers, facts)
+        return Translator.of_text(engine, model.tokenizers)
 
 
-def _fits(pair: Pair, translator: Searcher) -> bool:
-    source, target = pair
-    blank = is_blank(source) or is_blank(target)
-    return not blank and translator.count_tokens(source) <= translator.max_source_tokens
+def _fits(row: Example, translator: Translator) -> bool:
+    blank = is_blank(row.source) or is_blank(row.target)
+    lengths = len(translator.source.encode(row.source)), len(translator.target.encode(row.target))
+    return not blank and max(lengths) <= translator.engine.max_source_tokens
 
 
-def _only(forced: Translation) -> TargetText:
-    (hypothesis,) = forced.hypotheses
-    return hypothesis
+def _best(record: Record) -> TargetText:
+    """Return what was written, or scored.
+
+    Raises:
+        CheckpointError: there is nothing.
+    """
+    if record.best is None:
+        fault = record.fault or "the search found nothing"
+        raise CheckpointError(f"{record.line.where}: the model failed at this line ({fault})")
+    return record.best

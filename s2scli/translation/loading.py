@@ -1,22 +1,21 @@
-"""Which engine translates: the PyTorch search, or CTranslate2 with an export of the model."""
+"""Which engine translates: PyTorch, or CTranslate2 with an export of the model."""
 
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from s2scli.errors import CheckpointError, MissingInputError, UsageError
 from s2scli.export.settings import Engine
 from s2scli.manifest import MANIFEST, read_json, read_manifest
-from s2scli.pipeline.exported import KIND, Export, ExportedTranslator
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
+from s2scli.translation.ctranslate2_engine import TARGET, Export
+from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
 
-if TYPE_CHECKING:
-    from s2scli.pipeline.lines import Searcher
+MAKE_ONE = "make one: s2s export"
 
 
 @dataclass(frozen=True)
@@ -25,24 +24,24 @@ class Wish:
 
     Attributes:
         engine: which one.
-        needs: flags that only the PyTorch search has an answer to.
-        prefers: flags that it has a fuller answer to.
-        search: settings of the search that were given.
+        needs: flags that only PyTorch can serve.
+        prefers: flags that PyTorch serves better.
+        overrides: search settings that were given.
         device: auto, cpu, cuda or cuda:N.
-        int8: weights of 8 bits in the PyTorch search.
+        int8: weights of 8 bits in PyTorch.
     """
 
-    engine: Engine
-    needs: Sequence[str]
-    prefers: Sequence[str]
-    search: Tree
-    device: str
+    engine: Engine = "auto"
+    needs: Sequence[str] = ()
+    prefers: Sequence[str] = ()
+    overrides: Tree = field(default_factory=dict)
+    device: str = "auto"
     int8: bool = False
 
 
 def load_translator(
     workspace: Workspace, models: Sequence[Path], wish: Wish, talk: Talk
-) -> "Searcher":
+) -> Translator:
     """Load models into the engine asked for, or the one that suits what is asked for.
 
     Args:
@@ -54,7 +53,7 @@ def load_translator(
     Raises:
         MissingInputError: there is no model, or no export of it.
         CheckpointError: a folder is damaged or was written by a newer version.
-        UsageError: what is asked for together cannot be; or the models of an ensemble do not
+        UsageError: what is asked for cannot be combined; or the models of an ensemble do not
             share a tokenizer.
         ConfigError: there is no such device, or a setting of the search has a wrong value.
         MissingExtraError: CTranslate2 is needed and not installed.
@@ -62,12 +61,31 @@ def load_translator(
     folders = [workspace.find_model(model) for model in models or (None,)]
     export = choose_export(folders, wish, talk)
     if export:
-        talk.detail(f"engine: CTranslate2 ({export.folder}, {export.facts.quantization})")
-        return ExportedTranslator.load(export.folder, wish.device)
-    talk.detail("engine: PyTorch")
-    from s2scli.pipeline.translator import Translator
+        from s2scli.translation import ctranslate2_engine
 
-    return Translator.load(*folders, device=wish.device, int8=wish.int8)
+        talk.detail(f"engine: {TARGET.name} ({export.folder}, {export.facts.quantization})")
+        return ctranslate2_engine.load(export.folder, wish.device)
+    from s2scli.translation import torch_engine
+
+    talk.detail("engine: PyTorch")
+    return torch_engine.load(*folders, device=wish.device, int8=wish.int8)
+
+
+def load_in_torch(
+    workspace: Workspace, models: Sequence[Path], device: str, int8: bool = False
+) -> Translator:
+    """Load model folders (several are an ensemble), or the workspace's model, into PyTorch.
+
+    Raises:
+        MissingInputError: there is none; the message says how to get one.
+        CheckpointError: one is damaged or was written by a newer version.
+        UsageError: the models of an ensemble do not share a tokenizer.
+        ConfigError: there is no such device, or it has no 8-bit products.
+    """
+    folders = [workspace.find_model(model) for model in models or (None,)]
+    from s2scli.translation import torch_engine
+
+    return torch_engine.load(*folders, device=device, int8=int8)
 
 
 def choose_export(folders: Sequence[Path], wish: Wish, talk: Talk) -> Export | None:
@@ -85,41 +103,47 @@ def choose_export(folders: Sequence[Path], wish: Wish, talk: Talk) -> Export | N
     if wish.engine == "pytorch":
         if first:
             raise UsageError(
-                f"{first}: an export to CTranslate2, which PyTorch cannot run; give the model "
+                f"{first}: an export to {TARGET.name}, which PyTorch cannot run; give the model "
                 "folder that it was made from"
             )
         return None
-    must = first is not None or wish.engine == "ctranslate2"
+    must = first is not None or wish.engine == TARGET.kind
     export = _export(folders[0], first, must, talk)
     if export is None:
         return None
-    beyond = [
-        *wish.needs,
-        *["--int8"] * wish.int8,
-        *["several models (-m)"] * (len(folders) > 1),
-    ]
-    search = {**export.facts.search.model_dump(), **wish.search}
-    beyond += export.beyond(load_settings(SearchSettings, search, "command line"))
+    unsupported = _unsupported(export, folders, wish)
     if must:
-        if beyond:
-            raise UsageError(f"CTranslate2 cannot do this: {', '.join(beyond)}; {_way(first)}")
+        if unsupported:
+            listed = ", ".join(unsupported)
+            raise UsageError(f"{TARGET.name} cannot do this: {listed}; {_instead(first)}")
         return export
-    reasons = [*beyond, *wish.prefers]
+    reasons = [*unsupported, *wish.prefers]
     if reasons:
-        talk.detail(f"not CTranslate2, because of {', '.join(reasons)}")
+        talk.detail(f"not {TARGET.name}, because of {', '.join(reasons)}")
         return None
     return export if importlib.util.find_spec("ctranslate2") else None
 
 
 def is_export(folder: Path) -> bool:
     """Whether a folder says that it is an export to CTranslate2."""
-    return read_json(folder / MANIFEST).get("kind") == KIND
+    return read_json(folder / MANIFEST).get("kind") == TARGET.kind
 
 
 def folder_beside(model: Path) -> Path:
     """Return where the export of a model folder is looked for."""
     named = model if model.name not in ("", "..") else model.resolve()
-    return named.with_name(f"{named.name}-{KIND}")
+    return named.with_name(f"{named.name}-{TARGET.kind}")
+
+
+def _unsupported(export: Export, folders: Sequence[Path], wish: Wish) -> list[str]:
+    """Return everything asked for that the export cannot do."""
+    tree = {**export.facts.search.model_dump(), **wish.overrides}
+    return [
+        *wish.needs,
+        *["--int8"] * wish.int8,
+        *["several models (-m)"] * (len(folders) > 1),
+        *export.unsupported(load_settings(SearchSettings, tree, "command line")),
+    ]
 
 
 def _export(model: Path, given: Path | None, must: bool, talk: Talk) -> Export | None:
@@ -130,14 +154,13 @@ def _export(model: Path, given: Path | None, must: bool, talk: Talk) -> Export |
         CheckpointError: it is damaged; or it must be the model's, and is of another.
     """
     folder = given or folder_beside(model)
-    way = "make one: s2s export"
     if not (folder / MANIFEST).exists():
         if must:
-            raise MissingInputError(f"{folder}: no export of the model here; {way}")
+            raise MissingInputError(f"{folder}: no export of the model here; {MAKE_ONE}")
         return None
-    manifest = read_manifest(folder, KIND)
+    manifest = read_manifest(folder, TARGET.kind)
     if not given and manifest.made_from.get("model") != read_manifest(model, "model").digest:
-        fault = f"{folder}: an export of another model than the one in {model}; {way}"
+        fault = f"{folder}: an export of another model than the one in {model}; {MAKE_ONE}"
         if must:
             raise CheckpointError(fault)
         talk.warn(fault)
@@ -145,7 +168,7 @@ def _export(model: Path, given: Path | None, must: bool, talk: Talk) -> Export |
     return Export.of(folder, manifest)
 
 
-def _way(given: Path | None) -> str:
+def _instead(given: Path | None) -> str:
     """Say what to do instead of asking CTranslate2."""
     if given:
         return "leave that out, or give the model folder that the export was made from"
