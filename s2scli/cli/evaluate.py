@@ -28,7 +28,7 @@ NOT_SEARCHED = DRAWING | {"sample", "n_best"}
 def command(
     split: Annotated[
         str | None,
-        typer.Option(help="Split of the corpus to score: train, valid or test. [default: test]"),
+        typer.Option(metavar="SPLIT", help="Score train, valid or test. [default: test]"),
     ] = None,
     source: Annotated[Path | None, typer.Option(help="Translate this file instead.")] = None,
     hypothesis: Annotated[

@@ -40,7 +40,7 @@ class PanelHelp:
                 shown = Text(help)
                 shown.highlight_regex(r"\[[^]]*\]$", "dim")
                 table.add_row(names, shown)
-            console.print(Panel(table, title=title, title_align="left", border_style="dim"))
+            console.print(Panel(table, title=Text(title), title_align="left", border_style="dim"))
 
 
 def _joined(paragraph: str) -> str:
@@ -65,7 +65,7 @@ def _option_rows(command: Any, ctx: Any) -> Iterator[tuple[str, Row]]:
         panel = getattr(parameter, "rich_help_panel", None)
         yield (
             panel or (GENERAL if general else INPUT_AND_OUTPUT),
-            (names, record[1].replace("  [", " [")),
+            (names, re.sub(r"  \\?\[", " [", record[1])),
         )
 
 

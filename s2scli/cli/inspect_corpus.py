@@ -20,7 +20,7 @@ BAR_WIDTH = 20
 
 def command(
     split: Annotated[
-        str, typer.Option("--split", help="Split to look at: train, valid or test.")
+        str, typer.Option(metavar="SPLIT", help="Look at train, valid or test.")
     ] = "train",
     count: Annotated[int, typer.Option("-n", "--samples", min=0, help="Rows to show.")] = 5,
     *,
