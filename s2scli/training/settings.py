@@ -44,12 +44,16 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
 class LimitSettings(Settings):
     """When training ends; these may change when a run is resumed."""
 
-    max_minutes: float | None = setting(None, "Train no longer than this.", "minutes", gt=0)
-    max_steps: int | None = setting(None, "Train no more updates than this.", "updates", ge=1)
-    max_epochs: int | None = setting(None, "Go through the corpus no more often.", "epochs", ge=1)
+    panel = "Limits"
+
+    max_minutes: float | None = setting(None, "Stop after this many minutes.", "minutes", gt=0)
+    max_steps: int | None = setting(None, "Stop after this many updates.", "updates", ge=1)
+    max_epochs: int | None = setting(
+        None, "Stop after this many passes over the corpus.", "epochs", ge=1
+    )
     patience: int = setting(
         10,
-        "Stop after this many validations without a better score; 0 is never.",
+        "Stop after this many validations without a better score; 0 never does.",
         "validations",
         ge=0,
     )

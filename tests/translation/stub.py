@@ -116,7 +116,7 @@ def stub_module(make: Callable[[], StubEngine] = StubEngine) -> types.ModuleType
 
 
 if __name__ == "__main__":
-    from s2scli.cli.app import main
+    from s2scli.__main__ import main
 
     sys.modules[MODULE] = stub_module()
     main()
