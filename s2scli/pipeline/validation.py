@@ -96,10 +96,11 @@ class Validator:
             seed=0,
             epoch=0,
         )
+        shares = [run.world.share(rows[indices]) for indices in plan]
         return cls(
             run,
             Translator(recipe, run.model, tokenizers, run.device),
-            list(_batches(encoded, [rows[places] for places in plan], recipe.training.noise)),
+            list(_batches(encoded, shares, recipe.training.noise)),
             [text[int(row)].source for row in rows],
             [text[int(row)].target for row in rows],
         )

@@ -13,6 +13,7 @@ from s2scli.data.noise import damage, drop_tokens
 from s2scli.errors import CorpusError
 from s2scli.training.progress import Progress
 from s2scli.training.settings import TrainingSettings
+from s2scli.training.world import ALONE, World
 
 MEASURED_ROWS = 1000
 Resegment: TypeAlias = Callable[[Sequence[TokenIds], int], Sequence[TokenIds]]
@@ -82,8 +83,10 @@ class TrainingBatches:
         split: EncodedPairs,
         settings: TrainingSettings,
         segmenters: Segmenters = Segmenters(),
+        world: World = ALONE,
     ) -> None:
-        self.split, self.settings, self.segmenters = split, settings, segmenters
+        self.split, self.settings = split, settings
+        self.segmenters, self.world = segmenters, world
         kept = fits(split.source_lengths, split.target_lengths, settings.max_length)
         self.kept, self.too_long = int(kept.sum()), int((~kept).sum())
         if not self.kept:
@@ -117,7 +120,8 @@ class TrainingBatches:
         begin = min(progress.batch, len(plan) - 1)  # an older version may have counted further
         end = min(begin + self.settings.accumulate, len(plan))
         numbers = range(begin, end)
-        batches = [self._read(plan[number], progress.epoch, number) for number in numbers]
+        share = self.world.share
+        batches = [self._read(share(plan[number]), progress.epoch, number) for number in numbers]
         if end == len(plan):
             return batches, replace(progress, epoch=progress.epoch + 1, batch=0)
         return batches, replace(progress, batch=end)
