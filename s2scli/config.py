@@ -131,6 +131,26 @@ def list_recipe_settings() -> Iterator[SettingRow]:
         yield replace(row, type=" | ".join(CRITERIA)) if scores else row
 
 
+def limited(recipe: Recipe, limits: Tree) -> TrainingSettings:
+    """Return how to train this time: the recipe's training settings with some limits replaced.
+
+    The limits do not become part of the recipe, so the next command does not inherit them.
+
+    Raises:
+        ConfigError: a limit is wrong.
+    """
+    tree = recipe.model_dump(mode="json")
+    tree["training"]["limits"] |= limits
+    return load_settings(Recipe, tree, "train").training
+
+
+def fixed_settings(recipe: Recipe) -> Tree:
+    """Return the settings that may not change when a run is resumed: all but limits and search."""
+    return recipe.model_dump(
+        mode="json", include={"model", "training"}, exclude={"training": {"limits"}}
+    )
+
+
 def recipe_toml(recipe: Recipe) -> str:
     """Return the resolved recipe as TOML, itself a valid recipe."""
     return write_toml(recipe.model_dump(mode="json"))

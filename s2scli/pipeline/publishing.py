@@ -136,4 +136,7 @@ class Publisher:
         averaged: Sequence[int] = (),
     ) -> None:
         facts = model_facts(self.run.model, step, seconds, scores, averaged)
-        write_model_folder(self.workspace.model, self.recipe, weights, self.tokenizers, facts)
+        folder, tokenizers = self.workspace.model, self.tokenizers
+        self.run.world.once(
+            lambda: write_model_folder(folder, self.recipe, weights, tokenizers, facts)
+        )

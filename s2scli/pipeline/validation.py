@@ -21,11 +21,15 @@ from s2scli.metrics import METRICS
 from s2scli.metrics.settings import MetricSettings
 from s2scli.model.states import Gaussian
 from s2scli.pipeline.translator import Translator
+from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.latent import active_units, join, kl_divergence
+from s2scli.training.annealing import KLSettings
+from s2scli.training.events import Validation
+from s2scli.training.latent import active_units, has_collapsed, join, kl_divergence
 from s2scli.training.loop import Run
 from s2scli.training.loss import score_batch
+from s2scli.training.metrics_log import MetricsLog
 from s2scli.training.precision import autocast
 from s2scli.workspace import Workspace
 
@@ -158,3 +162,28 @@ class Validator:
             for name, metric in METRICS.items()
             if name in TEXT_METRICS or (name == chosen and metric.needs == "outputs")
         }
+
+
+def warn_of_collapse(event: Validation, log: MetricsLog, settings: KLSettings, talk: Talk) -> None:
+    """Warn that the latent vector holds nothing, at the first validation of a run that finds so.
+
+    Args:
+        event: the validation, which is not in the log yet.
+        log: of the run.
+        settings: of the Kullback-Leibler term.
+        talk: takes the warning.
+    """
+
+    def collapsed(step: int, scores: Mapping[str, float]) -> bool:
+        return "kl" in scores and has_collapsed(scores["kl"], settings, step)
+
+    if not collapsed(event.step, event.scores):
+        return
+    before = (record for record in log.read() if record["kind"] == "validation")
+    if not any(collapsed(record["step"], record["scores"]) for record in before):
+        talk.warn(
+            f"the posterior has collapsed: {event.scores['kl']:.3f} nats of KL a sentence, so the "
+            "decoder ignores the latent vector and samples will not depend on it; start again "
+            "(--restart) with more training.kl.free_bits, a slower training.kl.annealing, or more "
+            "training.target_token_dropout"
+        )

@@ -140,7 +140,7 @@ def newest_checkpoint(training: Path) -> tuple[Checkpoint | None, list[str]]:
         except (CheckpointError, MissingInputError) as error:
             faults.append(str(error))
     if faults:
-        raise CheckpointError(f"no checkpoint is whole: {faults[0]}; start anew with --restart")
+        raise CheckpointError(f"no checkpoint is whole: {faults[0]}; start again with --restart")
     return None, []
 
 

@@ -209,7 +209,7 @@ def test_damaged_outputs_are_made_again(workspace: Workspace) -> None:
 def test_a_raised_budget_goes_on(workspace: Workspace) -> None:
     result = run(workspace, "tiny", "--max-steps", "6", *SMALL, "--json")
     assert [row["steps"] for row in document(result)["results"]] == [6]
-    assert "going on from step 4" in result.stderr
+    assert "resuming from step 4" in result.stderr
 
 
 def test_the_budget_is_the_same_whatever_a_recipe_says(workspace: Workspace) -> None:
@@ -239,7 +239,7 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_been(
     assert weights_of(killed, "tiny")
     result = run(killed, *map(str, command[1:]))
     assert "small: recipe 2 of 2\nrecipe small:" in result.stderr
-    assert "going on from step" in result.stderr
+    assert "resuming from step" in result.stderr
     expected = document(run(whole, *map(str, command[1:])))
     assert without_times(document(result)["results"]) == without_times(expected["results"])
     for name in ("tiny", "small"):
@@ -259,7 +259,7 @@ def test_an_interrupt_stops_it_all_and_it_goes_on(
     failures = [{"recipe": "tiny", "error": "stopped by a signal", "signal": 2}]
     assert document(result, 130)["failures"] == failures
     assert "small: recipe" not in result.stderr
-    assert "saved; the same command goes on from here" in result.stderr
+    assert "saved; rerun the same command to resume" in result.stderr
     rows = document(run(workspace, *both, "--max-steps", "8", *SMALL, "--json"))["results"]
     assert [row["steps"] for row in rows] == [8, 8]
 
@@ -304,7 +304,7 @@ def test_runs_of_another_corpus_are_not_gone_on_with(workspace: Workspace, tmp_p
     (failure,) = document(run(workspace, "tiny", "--max-steps", "4", *SMALL, "--json"), 3)[
         "failures"
     ]
-    assert "was trained with another corpus; start anew with --restart" in failure["error"]
+    assert "was trained with another corpus; start again with --restart" in failure["error"]
     again = document(run(workspace, "tiny", "--max-steps", "4", *SMALL, "--json", "--restart"))
     assert [row["steps"] for row in again["results"]] == [4]
 
