@@ -119,7 +119,7 @@ def train(
         settings, device = limited(recipe, request.limits), pick_device(request.device)
         session = put_together(workspace, recipe, settings, tokenizers, start, device, world, talk)
         world.once(lambda: _open_log(session, restart=request.restart))
-        session.publisher.mend(talk)
+        session.publisher.repair(talk)
         session.announce(talk, resumed=start.checkpoint is not None)
         ending = _run(session, talk)
         published = _publish(session, ending, talk)
@@ -218,7 +218,7 @@ def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
 def _publish(session: Session, ending: Finished, talk: Talk) -> Published:
     """Make sure that the model is the best there is; without averaging after a signal."""
     publisher = session.publisher
-    publisher.mend(talk)
+    publisher.repair(talk)
     return publisher.best() if ending.signal else publisher.finish(session.validator, talk)
 
 

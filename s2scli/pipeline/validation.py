@@ -1,4 +1,4 @@
-"""Validation: the loss on the validation split, and the scores of what the model really says."""
+"""Validation: the loss on the validation split, and the text scores of greedy output."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,11 @@ from s2scli.training.precision import autocast
 from s2scli.workspace import Workspace
 
 GREEDY = SearchSettings(beam_size=1)
-TEXT_METRICS = ("bleu", "chrf", "exact_match")  # the others are slow: only where they decide
+TEXT_METRICS = (
+    "bleu",
+    "chrf",
+    "exact_match",
+)  # the others are slow: computed only if they are the criterion
 
 
 def open_validation(corpus: Path) -> TextSplit:
@@ -54,7 +58,7 @@ def open_validation(corpus: Path) -> TextSplit:
 
 
 def _batches(encoded: EncodedSplit, plan: Sequence[Rows], noise: NoiseSettings) -> Iterator[Batch]:
-    """Yield the batches of a plan, with the same noise every time."""
+    """Yield the batches of a plan, with the same noise each time."""
     random = np.random.default_rng(0)
     for rows in plan:
         sources, targets = encoded.gather(rows)
@@ -83,10 +87,10 @@ class Validator:
     def prepare(
         cls, workspace: Workspace, run: Run, recipe: Recipe, tokenizers: Tokenizers
     ) -> Self:
-        """Choose the sample, evenly spread over the split.
+        """Choose the sample, spread evenly over the split; each process takes its share.
 
         Raises:
-            as `open_validation`.
+            MissingInputError, CorpusError, CheckpointError: as `open_validation`.
         """
         text = open_validation(workspace.corpus)
         encoded = open_encoded(workspace.encoded, "valid")
@@ -112,9 +116,10 @@ class Validator:
     def __call__(self) -> Mapping[str, float]:
         """Return the scores of the reference tokens, then the text scores of greedy output.
 
-        Of the tokens: loss, perplexity and accuracy. With a latent connection, which hands over its
-        mean: the loss is the whole lower bound for each token, and there are, for each sentence,
-        the nats of `reconstruction` (without label smoothing) and of `kl`, and the `active_units`.
+        The former are loss, perplexity and token accuracy. With a latent connection, which uses
+        its mean, the loss is the negative lower bound per token, and there are also
+        `reconstruction` (without label smoothing) and `kl`, in nats per sentence, and
+        `active_units`.
         """
         return {**self._token_scores(), **self._text_scores()}
 
@@ -123,7 +128,7 @@ class Validator:
         objective = cross_entropy = correct = 0.0
         tokens = 0
         latents: list[Gaussian] = []
-        settings = self.run.settings
+        settings, world = self.run.settings, self.run.world
         for batch in (batch.to(self.run.device) for batch in self.batches):
             with autocast(settings, self.run.device):
                 output = self.run.model(batch)
@@ -136,6 +141,8 @@ class Validator:
             cross_entropy += float(sums.cross_entropy)
             correct += float(sums.correct)
             tokens += sums.tokens
+        objective, cross_entropy = world.sum(objective), world.sum(cross_entropy)
+        correct, tokens = world.sum(correct), world.sum(tokens)
         scores = {
             "loss": objective / tokens,
             "perplexity": math.exp(min(100.0, cross_entropy / tokens)),
@@ -144,12 +151,13 @@ class Validator:
         if not latents:
             return scores
         latent = join(latents)
-        kl = float(kl_divergence(latent).sum())
+        kl = world.sum(float(kl_divergence(latent).sum()))
+        sentences = world.sum(len(latent.mean))
         return {
             **scores,
             "loss": (objective + kl) / tokens,
-            "reconstruction": cross_entropy / len(latent.mean),
-            "kl": kl / len(latent.mean),
+            "reconstruction": cross_entropy / sentences,
+            "kl": kl / sentences,
             "active_units": active_units(latent),
         }
 

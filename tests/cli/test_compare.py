@@ -358,7 +358,7 @@ def test_without_a_test_split_the_validation_split_is_scored(tmp_path: Path) -> 
 
 
 def test_one_word_targets_ask_for_exact_match(workspace: Workspace, tmp_path: Path) -> None:
-    hint = "most targets are one word: --exact-match says more of them than BLEU"
+    hint = "most targets are one word: --exact-match tells more about them than BLEU"
     assert hint in run(workspace, "tiny", "--max-steps", "4", *SMALL).stderr
     assert hint not in run(workspace, "tiny", "--max-steps", "4", *SMALL, "--chrf").stderr
     rows = [f"{n} {n} is\t{n} words {n} long\n" for n in range(80)]
@@ -393,14 +393,14 @@ def test_two_files_of_one_name_are_told_apart_by_the_user(workspace: Workspace) 
     other = workspace.root / "tiny.toml"
     other.write_text(OTHER)
     line = refused(run(workspace, "tiny", other, "--max-steps", "1"), 2)
-    assert f"two recipes are called tiny: tiny and {other}; copy one to a file of another" in line
+    assert f"two recipes are called tiny: tiny and {other}; copy one to a file with another" in line
 
 
 def test_a_name_that_would_leave_the_folder_is_refused(workspace: Workspace) -> None:
     odd = workspace.root / "...toml"  # its stem is `..`
     odd.write_text(OTHER)
     line = refused(run(workspace, odd, "--max-steps", "1"), 2)
-    assert "a name that begins with a dot cannot name a folder" in line
+    assert "a name that starts with a dot cannot name a folder" in line
 
 
 def test_a_missing_corpus_is_missing_input(tmp_path: Path) -> None:

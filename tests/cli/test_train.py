@@ -215,7 +215,7 @@ def test_nothing_but_damaged_checkpoints_is_65(workspace: Workspace) -> None:
     for folder in list_checkpoints(workspace.training):
         (folder / "state.json").unlink()
     line = refused(run(workspace), 65)
-    assert "no checkpoint is whole: " in line and "start again with --restart" in line
+    assert "every checkpoint is damaged: " in line and "start again with --restart" in line
 
 
 def test_long_pairs_are_told(tmp_path: Path) -> None:

@@ -156,14 +156,14 @@ def test_a_best_checkpoint_that_is_gone_leaves_the_model_as_it_is(
     save_checkpoint(workspace.training, lost)
     before = model_step(workspace)
     go_on(workspace, max_steps=6)
-    assert "stays as it is until there is a better model" in capsys.readouterr().err
+    assert "is not changed until there is a better model" in capsys.readouterr().err
     assert model_step(workspace) == before
 
 
 def test_nothing_but_damage_says_what_to_do(workspace: Workspace) -> None:
     for folder in list_checkpoints(workspace.training):
         (folder / "manifest.json").unlink()
-    with pytest.raises(CheckpointError, match=r"no checkpoint is whole: .*--restart"):
+    with pytest.raises(CheckpointError, match=r"every checkpoint is damaged: .*--restart"):
         go_on(workspace)
 
 
