@@ -14,7 +14,6 @@ from s2scli.cli.app import app
 from s2scli.data.settings import PrepareSettings
 from s2scli.manifest import sha256_of
 from s2scli.pipeline import compare as pipeline
-from s2scli.pipeline.compare import CompareRequest, list_candidates
 from s2scli.pipeline.evaluate import read_split
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.report.console import Talk
@@ -420,11 +419,3 @@ def test_a_run_in_use_ends_it(workspace: Workspace) -> None:
     with run_.locked("train"):
         line = refused(run(workspace, "tiny", "--max-steps", "4", "-q"), 73)
     assert f"{run_.home} is in use by" in line
-
-
-def test_candidates_are_named_for_their_file_and_seed() -> None:
-    request = CompareRequest(("tiny",), {"max_steps": 1}, assignments=("a=1",), seeds=(3, 4))
-    assert [(each.name, each.assignments) for each in list_candidates(request)] == [
-        ("tiny-seed-3", ("a=1", "training.seed=3")),
-        ("tiny-seed-4", ("a=1", "training.seed=4")),
-    ]

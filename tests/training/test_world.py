@@ -1,14 +1,17 @@
 """The loop among several processes: what is added up, agreed on, and done once."""
 
 import math
+import re
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import s2scli
 from s2scli.data.encoded import EncodedSplit
 from s2scli.errors import StorageError
 from s2scli.training.events import Event, Finished, Saved, Update
@@ -167,3 +170,11 @@ def test_a_last_checkpoint_that_cannot_be_written_is_an_error_of_all(split: Enco
         return str(refusal.value)
 
     assert together(2, work) == ["No space left on device"] * 2
+
+
+def test_nobody_else_asks_which_process_this_is() -> None:
+    package = Path(s2scli.__file__).parent
+    asking = re.compile(r"world\.(rank|is_first)\b")
+    others = [path for path in package.rglob("*.py") if path.parent.name != "report"]
+    found = {path.name for path in others if asking.search(path.read_text(encoding="utf-8"))}
+    assert found <= {"world.py"}
