@@ -60,7 +60,7 @@ def save(training: Path, step: int, *, best_step: int = 0, files: Files = FILES)
 
 
 def recovered_step(training: Path) -> int:
-    """Start anew as `s2s train` does; return the step it would go on from, -1 for none."""
+    """Start as `s2s train` does; return the step it would resume from, -1 for none."""
     sweep(training)
     checkpoint, _ = newest_checkpoint(training)
     assert not [path.name for path in training.iterdir() if path.name.startswith(".")]
@@ -238,7 +238,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     assert checkpoint is not None and checkpoint.progress.step == 10
     assert len(faults) == 1 and str(newer) in faults[0]
     damage(older / part)
-    with pytest.raises(CheckpointError, match=r"no checkpoint is whole: .*--restart"):
+    with pytest.raises(CheckpointError, match=r"every checkpoint is damaged: .*--restart"):
         newest_checkpoint(tmp_path)
 
 

@@ -286,7 +286,7 @@ def test_what_does_not_fit_is_told_with_half_the_batch(
         session.events()
     assert str(refusal.value) == (
         "update 5 does not fit into the memory of cpu with batches of 16 tokens; the last "
-        "checkpoint is untouched; start anew with --restart --set training.batch_tokens=8"
+        "checkpoint is untouched; start again with --restart --set training.batch_tokens=8"
     )
     assert refusal.value.exit_status == 70
     assert session.saves[-1] == 4
