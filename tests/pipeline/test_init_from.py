@@ -212,8 +212,8 @@ def test_it_tells_what_it_took(trained: Workspace, fresh: Workspace) -> None:
     result = cli(fresh, *arguments, "--set", "training.freeze=encoder", "--set", "training.seed=2")
     assert result.exit_code == 0, result.stderr
     told = ["there is no tokenizer yet: taking the model's", " frozen) on cpu", "taken over: "]
-    places = [result.stderr.find(part) for part in told]
-    assert -1 not in places and places == sorted(places), result.stderr
+    found = [result.stderr.find(part) for part in told]
+    assert -1 not in found and found == sorted(found), result.stderr
     report = json.loads(result.stdout)
     carried = report["carried_over"]
     assert carried["new"] == {} and carried["unused"] == []
