@@ -29,9 +29,10 @@ def names(folder: Path) -> list[str]:
 def publish(folder: Path, content: bytes, files: Files | None = None) -> None:
     """Publish a folder of two files: one written through the seam, one by plain means."""
     seam = files or Files()
-    with new_folder(folder, "model", settings={"size": len(content)}, files=seam) as temporary:
-        seam.write(temporary / "through", content)
-        (temporary / "plain").write_bytes(content)
+    with new_folder(folder, "model", files=seam) as draft:
+        draft.facts = {"size": len(content)}
+        seam.write(draft.path / "through", content)
+        (draft.path / "plain").write_bytes(content)
 
 
 def write_old(path: Path) -> None:
@@ -43,7 +44,7 @@ def content_of(folder: Path) -> bytes:
     manifest = verify_folder(folder, "model")
     through = (folder / "through").read_bytes()
     assert through == (folder / "plain").read_bytes()
-    assert manifest.settings == {"size": len(through)}
+    assert manifest.facts == {"size": len(through)}
     assert names(folder) == ["manifest.json", "plain", "through"]
     return through
 
@@ -121,8 +122,8 @@ def test_a_removed_folder_is_whole_or_gone(tmp_path: Path, kind: str) -> None:
 def test_a_block_that_fails_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     publish(folder, OLD)
-    with pytest.raises(KeyError), new_folder(folder, "model") as temporary:
-        (temporary / "through").write_bytes(NEW)
+    with pytest.raises(KeyError), new_folder(folder, "model") as draft:
+        (draft.path / "through").write_bytes(NEW)
         raise KeyError
     assert content_of(folder) == OLD
     assert names(tmp_path) == ["model"]

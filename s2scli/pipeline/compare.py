@@ -340,8 +340,9 @@ def read_outputs(
         "corpus": read_manifest(run.corpus, "corpus").digest,
     }
     if not _is_there(run.outputs, made_by, made_from):
-        with new_folder(run.outputs, "outputs", settings=made_by, made_from=made_from) as folder:
-            order = EvaluateRequest((), output=folder / OUTPUTS)
+        with new_folder(run.outputs, "outputs", made_from=made_from) as draft:
+            draft.facts = made_by
+            order = EvaluateRequest((), output=draft.path / OUTPUTS)
             evaluate_model(texts, translator, search, order, request.settings, talk)
     return tuple((run.outputs / OUTPUTS).read_bytes().decode().split("\n")[:-1])
 
@@ -352,7 +353,7 @@ def _is_there(folder: Path, made_by: Tree, made_from: Mapping[str, str]) -> bool
         manifest = verify_folder(folder, "outputs")
     except (MissingInputError, CheckpointError):
         return False
-    return manifest.settings == made_by and manifest.made_from == made_from
+    return manifest.facts == made_by and manifest.made_from == made_from
 
 
 def _ranked(

@@ -69,7 +69,7 @@ class Export:
             CheckpointError: not what the manifest of an export says.
         """
         try:
-            facts = load_settings(ExportFacts, manifest.settings, str(folder))
+            facts = load_settings(ExportFacts, manifest.facts, str(folder))
         except ConfigError as error:
             raise CheckpointError(f"{error}; not an export of s2s") from error
         return cls(folder, manifest, facts)

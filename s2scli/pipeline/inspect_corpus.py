@@ -56,7 +56,7 @@ def inspect_corpus(workspace: Workspace, split: str, count: int) -> CorpusView:
     rows = open_split(workspace.find_corpus(), split)
     return CorpusView(
         report=read_report(workspace.corpus),
-        settings=read_manifest(workspace.corpus, "corpus").settings,
+        settings=read_manifest(workspace.corpus, "corpus").facts,
         split=split,
         lengths=_length_bins(rows),
         samples=tuple(_samples(rows, count)),

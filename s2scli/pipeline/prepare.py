@@ -92,12 +92,8 @@ def _make_corpus(
 ) -> Report:
     """Read the files and publish the corpus."""
     notices: list[str] = []
-    record = _recorded(settings)
-    # the manifest is written at the very end: by then `record` holds the inputs' hashes too
-    with (
-        workspace.locked("prepare"),
-        new_folder(workspace.corpus, "corpus", settings=record) as folder,
-    ):
+    with workspace.locked("prepare"), new_folder(workspace.corpus, "corpus") as draft:
+        folder = draft.path
         held_out = {
             role: _hold_out(role, files[role], settings, folder, notices)
             for role in HELD_OUT
@@ -109,7 +105,8 @@ def _make_corpus(
             watch = SourceWatch(_hashes(held_out))
             tallies = write_splits(corpus, split, folder, watch)
         report = _report(account, held_out, tallies, watch, notices)
-        record["inputs"] = {account.role: list(account.sha256) for account in report.files}
+        digests = {account.role: list(account.sha256) for account in report.files}
+        draft.facts = {**_recorded(settings), "inputs": digests}
         write_report(folder, report)
     return report
 

@@ -108,8 +108,8 @@ def adopt_tokenizer(
     corpus = _corpus(workspace, whole=True)
     with new_folder(
         workspace.tokenizer, "tokenizer", made_from={"corpus": corpus.digest, "model": model}
-    ) as folder:
-        tokenizers.write(folder)
+    ) as draft:
+        tokenizers.write(draft.path)
     report = _report(workspace, corpus, tokenizers)
     _warn_of_unknown(report, "`s2s train-tokenizer` learns pieces for this corpus", talk)
     return report
@@ -148,7 +148,7 @@ def ensure_tokenizer(
         return Tokenizers.load(workspace.tokenizer)
     talk.say(f"{reason}: learning a tokenizer")
     if settings is None and manifest is not None:
-        settings = TokenizerSettings.model_validate(manifest.settings)
+        settings = TokenizerSettings.model_validate(manifest.facts)
     corpus = _corpus(workspace, whole=True)
     return _learn(workspace, corpus, settings or TokenizerSettings(), talk)
 
@@ -203,7 +203,7 @@ def _out_of_date(
         return "there is no tokenizer yet"
     if "model" not in manifest.made_from and manifest.made_from != {"corpus": corpus.digest}:
         return "the corpus has changed since the tokenizer was learned"
-    if settings is not None and manifest.settings != settings.model_dump():
+    if settings is not None and manifest.facts != settings.model_dump():
         return "the tokenizer was learned with other settings"
     return None
 
@@ -218,16 +218,12 @@ def _learn(
     for reason in plan.reasons:
         talk.say(reason)
     with counting(talk, "learning the tokenizer"):
-        tokenizers = _learn_sides(train, plan, settings, corpus.settings["normalization"])
+        tokenizers = _learn_sides(train, plan, settings, corpus.facts["normalization"])
     if settings.vocab_size is not None:
         _say_other_sizes(tokenizers, settings.vocab_size, talk)
-    with new_folder(
-        workspace.tokenizer,
-        "tokenizer",
-        settings=settings.model_dump(),
-        made_from={"corpus": corpus.digest},
-    ) as folder:
-        tokenizers.write(folder)
+    with new_folder(workspace.tokenizer, "tokenizer", made_from={"corpus": corpus.digest}) as draft:
+        draft.facts = settings.model_dump()
+        tokenizers.write(draft.path)
     return tokenizers
 
 
@@ -266,11 +262,11 @@ def _encode(workspace: Workspace, corpus: Manifest, tokenizers: Tokenizers, talk
     texts = {split: open_split(workspace.corpus, split) for split in _splits(corpus)}
     rows = sum(map(len, texts.values()))
     with (
-        new_folder(workspace.encoded, "encoded", made_from=_ancestry(corpus, tokenizers)) as folder,
+        new_folder(workspace.encoded, "encoded", made_from=_ancestry(corpus, tokenizers)) as draft,
         counting(talk, "encoding the corpus", total=rows) as advance,
     ):
         for split, text in texts.items():
-            path = split_path(folder, split)
+            path = split_path(draft.path, split)
             encode_split(text, path, source.encode_many, target.encode_many, advance)
 
 

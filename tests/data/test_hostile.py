@@ -256,7 +256,7 @@ def test_normalised_look_alikes_are_duplicates(data_folder: Path, tmp_path: Path
     prepared = prepare(data_folder, tmp_path, "nfc_vs_nfd.tsv", "--normalization", "nfc")
     assert prepared.account["dropped"] == {"duplicate": 4}
     manifest = json.loads((tmp_path / "corpus" / "manifest.json").read_text())
-    assert manifest["settings"]["normalization"] == "nfc"
+    assert manifest["facts"]["normalization"] == "nfc"
 
 
 @pytest.mark.parametrize(

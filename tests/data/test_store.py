@@ -64,8 +64,8 @@ def test_a_split_may_have_no_rows(tmp_path: Path) -> None:
 def test_missing_things_name_the_command_that_makes_them(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="no corpus here; make one: s2s prepare"):
         open_split(tmp_path / "corpus", "train")
-    with new_folder(tmp_path / "corpus", "corpus") as folder:
-        write(split_path(folder, "train"), EXAMPLES)
+    with new_folder(tmp_path / "corpus", "corpus") as draft:
+        write(split_path(draft.path, "train"), EXAMPLES)
     assert len(open_split(tmp_path / "corpus", "train")) == 25
     with pytest.raises(MissingInputError, match=r"no test split; .* --test-size N or --test FILE"):
         open_split(tmp_path / "corpus", "test")
@@ -73,8 +73,8 @@ def test_missing_things_name_the_command_that_makes_them(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("damage", ["cut", "other", "gone"])
 def test_a_damaged_split_is_an_error(tmp_path: Path, damage: str) -> None:
-    with new_folder(tmp_path / "corpus", "corpus") as folder:
-        write(split_path(folder, "train"), EXAMPLES)
+    with new_folder(tmp_path / "corpus", "corpus") as draft:
+        write(split_path(draft.path, "train"), EXAMPLES)
     path = split_path(tmp_path / "corpus", "train")
     data = path.read_bytes()
     if damage == "gone":

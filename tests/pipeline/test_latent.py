@@ -63,7 +63,7 @@ def test_the_scores_are_those_of_the_lower_bound(workspace: Workspace) -> None:
     assert output.latent is not None
     normal = Normal(output.latent.mean, (output.latent.log_variance / 2).exp())
     kl = float(kl_divergence(normal, Normal(0.0, 1.0)).sum())
-    scores = loaded.manifest.settings["scores"]
+    scores = loaded.manifest.facts["scores"]
     assert scores["kl"] == pytest.approx(kl / 20, rel=1e-4)
     assert scores["reconstruction"] == pytest.approx(-float(chosen.sum()) / 20, rel=1e-4)
     assert scores["loss"] == pytest.approx((kl - float(chosen.sum())) / len(chosen), rel=1e-4)

@@ -50,7 +50,7 @@ def steps(workspace: Workspace) -> list[int]:
 
 def model_step(workspace: Workspace) -> int:
     """Return the update of the workspace's model, which must be whole."""
-    return int(verify_folder(workspace.model, "model").settings["step"])
+    return int(verify_folder(workspace.model, "model").facts["step"])
 
 
 def test_no_arguments_go_on_with_the_run(workspace: Workspace) -> None:

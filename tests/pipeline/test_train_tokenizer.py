@@ -181,8 +181,8 @@ def test_two_workspaces_get_the_same_bytes(workspace: Workspace, tmp_path: Path)
 
 def model_of(workspace: Workspace, folder: Path) -> Path:
     """Write what matters here of a model: the tokenizers of a workspace."""
-    with new_folder(folder, "model") as model:
-        ensure_tokenizer(workspace, None, TALK).write(model)
+    with new_folder(folder, "model") as draft:
+        ensure_tokenizer(workspace, None, TALK).write(draft.path)
     return folder
 
 
