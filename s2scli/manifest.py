@@ -178,6 +178,16 @@ def verify_folder(folder: Path, kind: str) -> Manifest:
         CheckpointError: a file is missing, changed or not a plain file.
     """
     manifest = read_manifest(folder, kind)
+    verify_files(folder, manifest)
+    return manifest
+
+
+def verify_files(folder: Path, manifest: Manifest) -> None:
+    """Check the size and the hash of every file that the manifest of `folder` names.
+
+    Raises:
+        CheckpointError: a file is missing, changed or not a plain file.
+    """
     for name, record in manifest.files.items():
         path = folder / name
         size = plain_file_size(path)
@@ -185,7 +195,6 @@ def verify_folder(folder: Path, kind: str) -> Manifest:
             raise CheckpointError(f"{path}: damaged, it has {size} bytes instead of {record.bytes}")
         if sha256_of(path) != record.sha256:
             raise CheckpointError(f"{path}: damaged, its content does not match its SHA-256")
-    return manifest
 
 
 def plain_file_size(path: Path) -> int:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from s2scli.data.cleaning import is_blank
 from s2scli.data.lines import BadLineError, decode_line, open_text
@@ -34,6 +34,9 @@ from s2scli.report.counting import Advance, counting
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree
 from s2scli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from s2scli.data.store import Corpus
 
 FORCED = ("perplexity", "token_accuracy")
 MANY_REPEATS = 0.02
@@ -224,34 +227,36 @@ def evaluate(
     if request.hypothesis and request.reference:
         texts = read_files(request.hypothesis, request.reference)
         return evaluate_outputs(texts, request.metrics, settings)
+    corpus = None
     if request.source and request.reference:
         texts = read_files(request.source, request.reference)
     else:
-        texts = read_split(workspace, request.split or "test")
+        from s2scli.data.store import Corpus
+
+        corpus = Corpus.load(workspace.find_corpus())
+        texts = read_split(corpus, request.split or "test")
     if request.searches and not request.multi_reference:
         hint_at_repeats(texts, talk)
     translator = load(workspace, request.models, request.device, request.int8)
-    if request.of_workspace:
-        warn_if_stale(workspace, talk)
+    if corpus and request.of_workspace:
+        warn_if_stale(workspace, corpus, talk)
     found = evaluate_model(
         texts, translator, search_settings(translator, search), request, settings, talk
     )
     return replace(found, int8=request.int8)
 
 
-def read_split(workspace: Workspace, split: str) -> Texts:
-    """Read one split of the workspace's corpus.
+def read_split(corpus: "Corpus", split: str) -> Texts:
+    """Read one split of a corpus.
 
     Raises:
-        MissingInputError: there is no corpus or no such split.
+        MissingInputError: there is no such split.
         CheckpointError: the corpus is damaged.
         CorpusError: the split is empty.
     """
-    from s2scli.data.store import open_split
-
-    found = open_split(workspace.find_corpus(), split)
+    found = corpus.open_split(split)
     if not len(found):
-        raise CorpusError(f"{workspace.corpus}: the {split} split has no rows")
+        raise CorpusError(f"{corpus.folder}: the {split} split has no rows")
     return Texts(f"{split} split", tuple(found.sources()), tuple(found.targets()))
 
 
@@ -371,7 +376,7 @@ def save_evaluation(evaluation: Evaluation, workspace: Workspace, talk: Talk) ->
         talk.warn(f"the scores are not kept: {error}")
 
 
-def warn_if_stale(workspace: Workspace, talk: Talk) -> None:
+def warn_if_stale(workspace: Workspace, corpus: "Corpus", talk: Talk) -> None:
     """Warn where the model was trained on another corpus than the workspace holds now.
 
     The newest checkpoint knows what it was trained on, and the tokenizer what it was learned from.
@@ -382,7 +387,7 @@ def warn_if_stale(workspace: Workspace, talk: Talk) -> None:
     for folder, kind in (*checkpoints, (workspace.tokenizer, "tokenizer")):
         with contextlib.suppress(CheckpointError, MissingInputError):
             trained_on = read_manifest(folder, kind).made_from.get("corpus")
-            if trained_on != read_manifest(workspace.corpus, "corpus").digest:
+            if trained_on != corpus.digest:
                 talk.warn(
                     "the model was trained on another corpus than the one here now, of which it "
                     "may have seen what it is scored on; train it again: "

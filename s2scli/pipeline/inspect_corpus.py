@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from s2scli.data.accounting import Report, read_report
 from s2scli.data.example import Example
-from s2scli.data.store import TextSplit, open_split
-from s2scli.manifest import read_manifest
+from s2scli.data.store import Corpus, TextSplit
 from s2scli.workspace import Workspace
 
 MAX_EXPONENT = 30  # lengths up to 2^30 characters have a bin of their own
@@ -53,10 +52,11 @@ def inspect_corpus(workspace: Workspace, split: str, count: int) -> CorpusView:
         MissingInputError: there is no corpus, or no such split.
         CheckpointError: the corpus is damaged.
     """
-    rows = open_split(workspace.find_corpus(), split)
+    corpus = Corpus.load(workspace.find_corpus())
+    rows = corpus.open_split(split)
     return CorpusView(
-        report=read_report(workspace.corpus),
-        settings=read_manifest(workspace.corpus, "corpus").facts,
+        report=read_report(corpus.folder),
+        settings=corpus.manifest.facts,
         split=split,
         lengths=_length_bins(rows),
         samples=tuple(_samples(rows, count)),

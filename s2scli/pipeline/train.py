@@ -12,7 +12,7 @@ import torch
 from s2scli.config import DEFAULT_RECIPE, Recipe, load_recipe
 from s2scli.data.batching import PLAN
 from s2scli.data.encoded import open_encoded
-from s2scli.data.store import open_split
+from s2scli.data.store import Corpus
 from s2scli.errors import ConfigError, StorageError
 from s2scli.export.ctranslate2 import say_obstacles
 from s2scli.files import DELETED, remove_folder
@@ -134,23 +134,24 @@ def train(workspace: Workspace, request: TrainRequest, talk: Talk) -> TrainRepor
     _check(workspace, request)
     keep_freed_memory()
     with workspace.locked("train"):
+        corpus = Corpus.load(workspace.find_corpus())
+        open_validation(corpus)
         checkpoint = None if request.restart else _checkpoint_to_resume(workspace, talk)
         trained = None if checkpoint else _load_trained(workspace, request)
-        pairs = len(open_split(workspace.find_corpus(), "train"))
+        pairs = len(corpus.open_split("train"))
         recipe = choose_recipe(request, checkpoint, trained, size_for(pairs))
         asked = request.recipe or ("" if trained else DEFAULT_RECIPE)  # a model brings its own
         if asked == DEFAULT_RECIPE and not checkpoint:
             talk.say(f"recipe {DEFAULT_RECIPE} for {pairs:,} pairs: {size_for(pairs)}")
         if checkpoint:  # before a tokenizer is learned from a corpus that is not the run's
-            corpus = read_manifest(workspace.corpus, "corpus")
             _check_origin(checkpoint, {"corpus": corpus.digest})
             _check_init(checkpoint, workspace, request)
         if trained and not workspace.tokenizer.exists():
             talk.say("there is no tokenizer yet: taking the model's")
-            adopt_tokenizer(workspace, trained.tokenizers, trained.manifest.digest, talk)
-        tokenizers = ensure_tokenizer(workspace, None, talk)
-        ensure_encoded(workspace, tokenizers, talk)
-        session = _begin(workspace, recipe, tokenizers, request, checkpoint, trained, talk)
+            adopt_tokenizer(workspace, corpus, trained.tokenizers, trained.manifest.digest, talk)
+        tokenizers = ensure_tokenizer(workspace, corpus, None, talk)
+        ensure_encoded(workspace, corpus, tokenizers, talk)
+        session = _begin(workspace, corpus, recipe, tokenizers, request, checkpoint, trained, talk)
         return _run(session, talk)
 
 
@@ -165,7 +166,7 @@ def _check(workspace: Workspace, request: TrainRequest) -> None:
     recipe = load_recipe(request.recipe or DEFAULT_RECIPE, () if own else request.assignments)
     limited(recipe, request.limits)
     if not (workspace.root / f"{DELETED}{workspace.corpus.name}").exists():  # else locking mends it
-        open_validation(workspace.find_corpus())
+        workspace.find_corpus()
 
 
 @dataclass(frozen=True)
@@ -269,6 +270,7 @@ def _check_init(checkpoint: Checkpoint, workspace: Workspace, request: TrainRequ
 
 def _begin(
     workspace: Workspace,
+    corpus: Corpus,
     recipe: Recipe,
     tokenizers: Tokenizers,
     request: TrainRequest,
@@ -277,7 +279,7 @@ def _begin(
     talk: Talk,
 ) -> Session:
     """Build the model and put it where the run stands."""
-    made_from = _origin(workspace, tokenizers, checkpoint, trained)
+    made_from = _origin(corpus, tokenizers, checkpoint, trained)
     device = pick_device(request.device)
     if checkpoint:
         _match_machine(checkpoint, machine(recipe, device), talk)
@@ -302,7 +304,7 @@ def _begin(
     segmenters = make_segmenters(tokenizers, recipe.training)
     train_split = open_encoded(workspace.encoded, "train")
     batches = TrainingBatches(train_split, recipe.training, segmenters)
-    validator = Validator.prepare(workspace, run, recipe, tokenizers)
+    validator = Validator.prepare(workspace, corpus, run, recipe, tokenizers)
     if request.restart and workspace.training.exists():
         remove_folder(workspace.training)
     log = MetricsLog(workspace.training / "metrics.jsonl")
@@ -316,14 +318,14 @@ def _begin(
 
 
 def _origin(
-    workspace: Workspace,
+    corpus: Corpus,
     tokenizers: Tokenizers,
     checkpoint: Checkpoint | None,
     trained: LoadedModel | None,
 ) -> Mapping[str, str]:
     """Return the digests of what the run is made from; what it was made from may not change."""
     now = {
-        "corpus": read_manifest(workspace.corpus, "corpus").digest,
+        "corpus": corpus.digest,
         "tokenizer": tokenizers.digest,
     }
     if checkpoint:

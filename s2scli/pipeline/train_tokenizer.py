@@ -7,9 +7,9 @@ from pathlib import Path
 
 from s2scli.data.encoded import encode_split
 from s2scli.data.sampling import sample_pairs
-from s2scli.data.store import SPLITS, TextSplit, open_split, split_path
+from s2scli.data.store import Corpus, TextSplit, split_path
 from s2scli.errors import CheckpointError, MissingInputError
-from s2scli.manifest import Manifest, new_folder, read_manifest, verify_folder
+from s2scli.manifest import Manifest, new_folder, verify_folder
 from s2scli.normalization import Normalization
 from s2scli.report.console import Talk
 from s2scli.report.counting import counting
@@ -60,13 +60,13 @@ def train_tokenizer(
         LockedError: another run is using the workspace.
         StorageError: the disk is full or a write failed.
     """
-    if not workspace.root.exists():  # locking would make it
-        _corpus(workspace, whole=False)
+    if not workspace.root.exists():  # locking would create it
+        workspace.find_corpus()
     with workspace.locked("train-tokenizer"):
-        corpus = _corpus(workspace, whole=True)
+        corpus = Corpus.load(workspace.find_corpus()).verified
         tokenizers = _learn(workspace, corpus, settings, talk)
         _encode(workspace, corpus, tokenizers, talk)
-        report = _report(workspace, corpus, tokenizers)
+        report = _report(corpus, tokenizers)
     _warn_of_unknown(report, "--byte-fallback spells them out", talk)
     return report
 
@@ -82,22 +82,25 @@ def copy_tokenizer(workspace: Workspace, model: Path, talk: Talk) -> TokenizerRe
     """
     folder = workspace.find_model(model)
     digest, tokenizers = verify_folder(folder, "model").digest, Tokenizers.load(folder)
-    _corpus(workspace, whole=False)  # locking would make the workspace
+    if not workspace.root.exists():  # locking would create it
+        workspace.find_corpus()
     with workspace.locked("train-tokenizer"):
-        report = adopt_tokenizer(workspace, tokenizers, digest, talk)
-        _encode(workspace, _corpus(workspace, whole=True), tokenizers, talk)
+        corpus = Corpus.load(workspace.find_corpus())
+        report = adopt_tokenizer(workspace, corpus, tokenizers, digest, talk)
+        _encode(workspace, corpus, tokenizers, talk)
     return report
 
 
 def adopt_tokenizer(
-    workspace: Workspace, tokenizers: Tokenizers, model: str, talk: Talk
+    workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, model: str, talk: Talk
 ) -> TokenizerReport:
     """Make the tokenizers of a model the workspace's; another corpus will not change them.
 
     The workspace must be locked by the caller.
 
     Args:
-        workspace: holds the corpus.
+        workspace: where they are written.
+        corpus: the workspace's.
         tokenizers: the model's.
         model: the model's digest.
         talk: says what they do not know.
@@ -105,12 +108,10 @@ def adopt_tokenizer(
     Raises:
         CheckpointError: the corpus is damaged.
     """
-    corpus = _corpus(workspace, whole=True)
-    with new_folder(
-        workspace.tokenizer, "tokenizer", made_from={"corpus": corpus.digest, "model": model}
-    ) as draft:
+    made_from = {"corpus": corpus.verified.digest, "model": model}
+    with new_folder(workspace.tokenizer, "tokenizer", made_from=made_from) as draft:
         tokenizers.write(draft.path)
-    report = _report(workspace, corpus, tokenizers)
+    report = _report(corpus, tokenizers)
     _warn_of_unknown(report, "`s2s train-tokenizer` learns pieces for this corpus", talk)
     return report
 
@@ -125,23 +126,22 @@ def _warn_of_unknown(report: TokenizerReport, mend: str, talk: Talk) -> None:
 
 
 def ensure_tokenizer(
-    workspace: Workspace, settings: TokenizerSettings | None, talk: Talk
+    workspace: Workspace, corpus: Corpus, settings: TokenizerSettings | None, talk: Talk
 ) -> Tokenizers:
     """Return the workspace's tokenizers; learn them if they are missing or out of date.
 
     The workspace must be locked by the caller.
 
     Args:
-        workspace: holds the corpus.
+        workspace: where the tokenizers are.
+        corpus: the workspace's.
         settings: what the tokenizers must have been learned with; None takes any.
         talk: says why tokenizers are learned.
 
     Raises:
-        MissingInputError: the workspace has no corpus.
         CheckpointError: the corpus or a tokenizer is damaged.
         TokenizerError: there is nothing in the corpus to learn from, or a tokenizer is damaged.
     """
-    corpus = _corpus(workspace, whole=False)
     manifest = _tokenizer_manifest(workspace)
     reason = _out_of_date(manifest, corpus, settings)
     if reason is None:
@@ -149,20 +149,19 @@ def ensure_tokenizer(
     talk.say(f"{reason}: learning a tokenizer")
     if settings is None and manifest is not None:
         settings = TokenizerSettings.model_validate(manifest.facts)
-    corpus = _corpus(workspace, whole=True)
-    return _learn(workspace, corpus, settings or TokenizerSettings(), talk)
+    return _learn(workspace, corpus.verified, settings or TokenizerSettings(), talk)
 
 
-def ensure_encoded(workspace: Workspace, tokenizers: Tokenizers, talk: Talk) -> None:
+def ensure_encoded(
+    workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, talk: Talk
+) -> None:
     """Encode the corpus with `tokenizers`, unless that has been done and is undamaged.
 
     The workspace must be locked by the caller.
 
     Raises:
-        MissingInputError: the workspace has no corpus.
         CheckpointError: the corpus is damaged.
     """
-    corpus = _corpus(workspace, whole=False)
     try:
         manifest = verify_folder(workspace.encoded, "encoded")
     except MissingInputError:
@@ -173,16 +172,7 @@ def ensure_encoded(workspace: Workspace, tokenizers: Tokenizers, talk: Talk) -> 
         if manifest.made_from == _ancestry(corpus, tokenizers):
             return
         talk.say("the encoded corpus is out of date")
-    _encode(workspace, _corpus(workspace, whole=True), tokenizers, talk)
-
-
-def _corpus(workspace: Workspace, *, whole: bool) -> Manifest:
-    """Return the corpus' manifest; check the files too if the `whole` is going to be read."""
-    check, folder = verify_folder if whole else read_manifest, workspace.find_corpus()
-    try:
-        return check(folder, "corpus")
-    except CheckpointError as error:
-        raise CheckpointError(f"{error}; make it again with `s2s prepare`") from error
+    _encode(workspace, corpus, tokenizers, talk)
 
 
 def _tokenizer_manifest(workspace: Workspace) -> Manifest | None:
@@ -196,7 +186,7 @@ def _tokenizer_manifest(workspace: Workspace) -> Manifest | None:
 
 
 def _out_of_date(
-    manifest: Manifest | None, corpus: Manifest, settings: TokenizerSettings | None
+    manifest: Manifest | None, corpus: Corpus, settings: TokenizerSettings | None
 ) -> str | None:
     """Return why the tokenizers must be learned anew, or None."""
     if manifest is None:
@@ -209,16 +199,16 @@ def _out_of_date(
 
 
 def _learn(
-    workspace: Workspace, corpus: Manifest, settings: TokenizerSettings, talk: Talk
+    workspace: Workspace, corpus: Corpus, settings: TokenizerSettings, talk: Talk
 ) -> Tokenizers:
     """Choose, learn and publish the tokenizers of the corpus."""
-    train = open_split(workspace.corpus, "train")
+    train = corpus.open_split("train")
     sample = sample_pairs(train, min(settings.sample_size, PLANNING_PAIRS))
     plan = plan_corpus(*count_pairs(sample, len(train)), settings)
     for reason in plan.reasons:
         talk.say(reason)
     with counting(talk, "learning the tokenizer"):
-        tokenizers = _learn_sides(train, plan, settings, corpus.facts["normalization"])
+        tokenizers = _learn_sides(train, plan, settings, corpus.manifest.facts["normalization"])
     if settings.vocab_size is not None:
         _say_other_sizes(tokenizers, settings.vocab_size, talk)
     with new_folder(workspace.tokenizer, "tokenizer", made_from={"corpus": corpus.digest}) as draft:
@@ -256,10 +246,10 @@ def _say_other_sizes(tokenizers: Tokenizers, wanted: int, talk: Talk) -> None:
         talk.say(f"the {side} vocabulary of {wanted:,} is {why.format(tokenizer.vocab_size)}")
 
 
-def _encode(workspace: Workspace, corpus: Manifest, tokenizers: Tokenizers, talk: Talk) -> None:
+def _encode(workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, talk: Talk) -> None:
     """Encode every split of the corpus and publish the result."""
     source, target = tokenizers.source, tokenizers.target
-    texts = {split: open_split(workspace.corpus, split) for split in _splits(corpus)}
+    texts = {split: corpus.verified.open_split(split) for split in corpus.splits}
     rows = sum(map(len, texts.values()))
     with (
         new_folder(workspace.encoded, "encoded", made_from=_ancestry(corpus, tokenizers)) as draft,
@@ -270,18 +260,12 @@ def _encode(workspace: Workspace, corpus: Manifest, tokenizers: Tokenizers, talk
             encode_split(text, path, source.encode_many, target.encode_many, advance)
 
 
-def _ancestry(corpus: Manifest, tokenizers: Tokenizers) -> dict[str, str]:
+def _ancestry(corpus: Corpus, tokenizers: Tokenizers) -> dict[str, str]:
     return {"corpus": corpus.digest, "tokenizer": tokenizers.digest}
 
 
-def _splits(corpus: Manifest) -> list[str]:
-    """Return the splits that a corpus has."""
-    return [split for split in SPLITS if split_path(Path(), split).name in corpus.files]
-
-
-def _report(workspace: Workspace, corpus: Manifest, tokenizers: Tokenizers) -> TokenizerReport:
-    splits = _splits(corpus)
-    texts = {split: open_split(workspace.corpus, split) for split in splits}
+def _report(corpus: Corpus, tokenizers: Tokenizers) -> TokenizerReport:
+    texts = {split: corpus.open_split(split) for split in corpus.splits}
     split = "valid" if texts.get("valid") else "train"
     sources, targets = zip(*sample_pairs(texts[split], MEASURED_PAIRS), strict=True)
     return TokenizerReport(

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.data.example import Example
-from s2scli.data.store import SPLITS, open_split
+from s2scli.data.store import SPLITS, Corpus
 from s2scli.manifest import verify_folder
 from s2scli.workspace import Workspace
 
@@ -41,7 +41,7 @@ def report(folder: Path) -> Any:
 
 
 def rows(folder: Path, split: str) -> list[Example]:
-    return list(open_split(folder / "w" / "corpus", split))
+    return list(Corpus.load(folder / "w" / "corpus").open_split(split))
 
 
 def test_a_corpus_is_prepared_and_every_row_shown(tmp_path: Path) -> None:

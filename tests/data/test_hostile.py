@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from s2scli.cli import inspect_corpus
 from s2scli.cli.app import app
 from s2scli.data.example import Example
-from s2scli.data.store import SPLITS, open_split
+from s2scli.data.store import SPLITS, Corpus
 from s2scli.errors import MissingInputError
 
 MANIFEST = "hostile/MANIFEST.tsv"
@@ -97,7 +97,7 @@ class Prepared:
     def rows(self) -> list[Example]:
         corpus = self.workspace / "corpus"
         names = [name for name in SPLITS if (corpus / f"{name}.arrow").exists()]
-        rows = [row for name in names for row in open_split(corpus, name)]
+        rows = [row for name in names for row in Corpus.load(corpus).open_split(name)]
         return sorted(rows, key=lambda row: row.line)
 
     @property
@@ -317,7 +317,7 @@ def _mended(line: bytes) -> bytes:
 def test_no_split_is_missing_silently(data_folder: Path, tmp_path: Path) -> None:
     prepare(data_folder, tmp_path, "one_row.tsv")
     with pytest.raises(MissingInputError, match="no valid split"):
-        open_split(tmp_path / "corpus", "valid")
+        Corpus.load(tmp_path / "corpus").open_split("valid")
 
 
 def _capture(command: Callable[..., None], **options: Any) -> str:

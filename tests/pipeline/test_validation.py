@@ -6,6 +6,7 @@ import torch
 
 from s2scli.config import load_recipe
 from s2scli.data.batch import Batch
+from s2scli.data.store import Corpus
 from s2scli.pipeline.validation import Validator
 from s2scli.special_ids import UNK_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
@@ -18,7 +19,8 @@ def batches(folder: Path, *assignments: str) -> list[Batch]:
     workspace, recipe = Workspace(folder), load_recipe("tiny", assignments)
     run = make_run(training_settings())
     tokenizers = Tokenizers.load(workspace.tokenizer)
-    return list(Validator.prepare(workspace, run, recipe, tokenizers).batches)
+    corpus = Corpus.load(workspace.corpus)
+    return list(Validator.prepare(workspace, corpus, run, recipe, tokenizers).batches)
 
 
 def test_what_is_to_be_restored_is_damaged_in_the_same_way_every_time(
