@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from s2scli.data.cleaning import DUPLICATE, Dropped, Row
+from s2scli.data.cleaning import DUPLICATE
 from s2scli.data.example import Example
+from s2scli.data.rows import Dropped, Row
 from s2scli.data.store import SPLITS
 from s2scli.errors import CheckpointError
 from s2scli.manifest import encode_json, read_json
@@ -111,19 +112,29 @@ def read_report(folder: Path) -> Report:
 
 @dataclass
 class RowTally:
-    """Counts rows while they stream by."""
+    """Counts rows while they stream by.
+
+    Attributes:
+        read: lines so far.
+        dropped: those that yielded no example, by reason.
+        notices: what was said about the file.
+    """
 
     read: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    notices: list[str] = field(default_factory=list)
 
     def keep(self, rows: Iterable[Row]) -> Iterator[Example]:
-        """Yield the examples among `rows`; count all of them."""
+        """Yield the examples among `rows`; count every line and collect the notices."""
         for row in rows:
-            self.read += 1
-            if isinstance(row, Dropped):
+            if isinstance(row, Example):
+                self.read += 1
+                yield row
+            elif isinstance(row, Dropped):
+                self.read += 1
                 self.dropped[row.reason] += 1
             else:
-                yield row
+                self.notices.append(row.text)
 
     def drop_duplicates(self, count: int) -> None:
         """Count rows found to be copies after they were read."""

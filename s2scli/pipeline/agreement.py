@@ -10,7 +10,7 @@ from pathlib import Path
 
 from s2scli.data.cleaning import is_blank
 from s2scli.data.example import Example
-from s2scli.data.formats import read_rows
+from s2scli.data.formats import FORMATS
 from s2scli.data.lines import open_text
 from s2scli.data.stream import LINE_BYTES
 from s2scli.errors import CheckpointError, CorpusError
@@ -123,10 +123,11 @@ def read_pairs(path: Path, most: int, translator: Searcher) -> list[Pair]:
         CorpusError: it is damaged, or there is no such pair.
     """
     with open_text(path) as file:
-        rows = read_rows([file], LINE_BYTES, skip_bad_lines=True, notice=lambda _: None)
-        examples = (row for row in rows if isinstance(row, Example))
-        pairs = list(islice(((row.source, row.target) for row in examples), most))
-    fit = [pair for pair in pairs if _fits(pair, translator)]
+        rows = FORMATS["tsv"].read([file], LINE_BYTES)
+        pairs = ((row.source, row.target) for row in rows if isinstance(row, Example))
+        first = list(islice((pair for pair in pairs if not any(map(is_blank, pair))), most))
+    longest = translator.max_source_tokens
+    fit = [pair for pair in first if translator.count_tokens(pair[0]) <= longest]
     if not fit:
         raise CorpusError(
             f"{path}: found no pair to verify with; expected source TAB reference in each line"
@@ -190,12 +191,6 @@ def _scratch(model: LoadedModel, facts: ExportFacts, kind: Quantization) -> Expo
             kind,
         )
         return ExportedTranslator(open_engine(folder, "cpu"), model.tokenizers, facts)
-
-
-def _fits(pair: Pair, translator: Searcher) -> bool:
-    source, target = pair
-    blank = is_blank(source) or is_blank(target)
-    return not blank and translator.count_tokens(source) <= translator.max_source_tokens
 
 
 def _only(forced: Translation) -> TargetText:

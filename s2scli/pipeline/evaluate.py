@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from s2scli.data.cleaning import is_blank
-from s2scli.data.lines import BadLineError, decode_line, open_text
+from s2scli.data.formats import FORMATS
+from s2scli.data.lines import STDIN, open_text
+from s2scli.data.rows import require_examples
 from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.errors import (
     CheckpointError,
@@ -267,12 +269,12 @@ def read_files(sources: Path, references: Path) -> Texts:
         MissingInputError: one is not there.
         CorpusError: one is damaged, empty, or not UTF-8; or they have different numbers of lines.
     """
-    left, right = tuple(_read_lines(sources)), tuple(_read_lines(references))
-    if len(left) != len(right):
-        raise CorpusError(
-            f"{sources} has {len(left):,} lines and {references} has {len(right):,}; "
-            "line k of one must belong to line k of the other"
-        )
+    if sources == references == STDIN:
+        raise UsageError("- is given twice, but stdin can be read only once")
+    with open_text(sources) as source, open_text(references) as reference:
+        rows = FORMATS["parallel"].read([source, reference], LINE_BYTES)
+        pairs = [(row.source, row.target) for row in require_examples(rows)]
+    left, right = zip(*pairs, strict=True)
     return Texts(f"{sources.name} against {references.name}", left, right)
 
 
@@ -411,17 +413,6 @@ def _output_file(path: Path | None) -> Iterator[Callable[[Sequence[str]], None]]
         return
     with new_file(path) as file:
         yield lambda texts: file.writelines(f"{text}\n".encode(errors="replace") for text in texts)
-
-
-def _read_lines(path: Path) -> Iterator[str]:
-    with open_text(path) as file:
-        for number, line in enumerate(file.lines(LINE_BYTES), 1):
-            if line is None:
-                raise CorpusError(f"{file.name}, line {number}: longer than {LINE_BYTES:,} bytes")
-            try:
-                yield decode_line(line)
-            except BadLineError as error:
-                raise CorpusError(f"{file.name}, line {number}: {error}") from error
 
 
 def _translate(

@@ -1,6 +1,7 @@
 """`s2s prepare`: read, clean, deduplicate and split a corpus."""
 
 import contextlib
+import itertools
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,13 @@ from s2scli.data.accounting import (
     SplitTally,
     write_report,
 )
-from s2scli.data.cleaning import LENGTH_RATIO, OVER_LONG, Row, limit_lengths, tidy_rows
+from s2scli.data.cleaning import (
+    LENGTH_RATIO,
+    OVER_LONG,
+    check_lines,
+    limit_lengths,
+    tidy_rows,
+)
 from s2scli.data.corpus import (
     HashArray,
     SourceWatch,
@@ -27,8 +34,9 @@ from s2scli.data.corpus import (
     write_splits,
 )
 from s2scli.data.example import Example
-from s2scli.data.formats import read_rows
+from s2scli.data.formats import FORMATS, Format
 from s2scli.data.lines import STDIN, TextFile, line_limit, open_text
+from s2scli.data.rows import Row
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.splitting import SplitSizes, choose_split, default_size
 from s2scli.data.store import SPLITS, split_path
@@ -91,20 +99,19 @@ def _make_corpus(
     talk: Talk,
 ) -> Report:
     """Read the files and publish the corpus."""
-    notices: list[str] = []
     with workspace.locked("prepare"), new_folder(workspace.corpus, "corpus") as draft:
         folder = draft.path
         held_out = {
-            role: _hold_out(role, files[role], settings, folder, notices)
+            role: _hold_out(role, files[role], settings, folder)
             for role in HELD_OUT
             if role in files
         }
         with _scratch(folder) as scratch:
-            corpus, account = _stage(files["corpus"], settings, scratch, notices, talk)
-            split = choose_split(corpus.hashes, _sizes(corpus.kept, inputs, settings))
+            staged = _stage(files["corpus"], settings, scratch, talk)
+            split = choose_split(staged.corpus.hashes, _sizes(staged.corpus.kept, inputs, settings))
             watch = SourceWatch(_hashes(held_out))
-            tallies = write_splits(corpus, split, folder, watch)
-        report = _report(account, held_out, tallies, watch, notices)
+            tallies = write_splits(staged.corpus, split, folder, watch)
+        report = _report(staged, held_out, tallies, watch)
         digests = {account.role: list(account.sha256) for account in report.files}
         draft.facts = {**_recorded(settings), "inputs": digests}
         write_report(folder, report)
@@ -112,10 +119,20 @@ def _make_corpus(
 
 
 @dataclass(frozen=True)
+class _Staged:
+    """The corpus, read and cleaned but not split yet."""
+
+    corpus: StagedCorpus
+    account: FileAccount
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class _HeldOut:
     """A split made of the user's own file."""
 
     account: FileAccount
+    notices: tuple[str, ...]
     tally: SplitTally
     hashes: HashArray
 
@@ -182,48 +199,43 @@ def _scratch(folder: Path) -> Iterator[Path]:
     shutil.rmtree(scratch)
 
 
-def _rows(
-    files: Sequence[TextFile], settings: PrepareSettings, notices: list[str]
-) -> Iterator[Row]:
-    rows = read_rows(
-        files,
-        line_limit(settings.max_length),
-        one_column=settings.one_column,
+def _format(files: Sequence[TextFile], settings: PrepareSettings) -> Format:
+    """Return the format of one file, or of two that belong together."""
+    if settings.one_column:
+        return FORMATS["sentences"]
+    return FORMATS["tsv" if len(files) == 1 else "parallel"]
+
+
+def _rows(files: Sequence[TextFile], settings: PrepareSettings) -> Iterator[Row]:
+    """Read the rows of one file, or of two parallel ones, and tidy them."""
+    rows = check_lines(
+        _format(files, settings).read(files, line_limit(settings.max_length)),
+        files[0].short_name,
         skip_bad_lines=settings.skip_bad_lines,
-        notice=notices.append,
+        skip_flags="--one-column " * settings.one_column + "--skip-bad-lines",
     )
     return tidy_rows(rows, settings.normalization)
 
 
 def _stage(
-    files: Sequence[TextFile],
-    settings: PrepareSettings,
-    scratch: Path,
-    notices: list[str],
-    talk: Talk,
-) -> tuple[StagedCorpus, FileAccount]:
+    files: Sequence[TextFile], settings: PrepareSettings, scratch: Path, talk: Talk
+) -> _Staged:
     """Read and clean the corpus; write its rows to the scratch folder."""
     tally = RowTally()
-    rows = limit_lengths(_rows(files, settings, notices), settings)
+    rows = limit_lengths(_rows(files, settings), settings)
     corpus = stage(_counted(tally.keep(rows), talk), scratch)
     tally.drop_duplicates(corpus.rows - corpus.kept)
     account = _account("corpus", files, tally)
-    notices.extend(_notices(account, settings))
-    return corpus, account
+    return _Staged(corpus, account, (*tally.notices, *_length_notices(account, settings)))
 
 
 def _hold_out(
-    role: str,
-    files: Sequence[TextFile],
-    settings: PrepareSettings,
-    folder: Path,
-    notices: list[str],
+    role: str, files: Sequence[TextFile], settings: PrepareSettings, folder: Path
 ) -> _HeldOut:
-    """Write the user's own file as the split `role`, whole but for rows with an empty side."""
+    """Write the user's own file as the split `role`, all of it but rows with an empty side."""
     tally = RowTally()
-    rows = _rows(files, settings, notices)
-    written, hashes = write_held_out(tally.keep(rows), split_path(folder, role))
-    return _HeldOut(_account(role, files, tally), written, hashes)
+    written, hashes = write_held_out(tally.keep(_rows(files, settings)), split_path(folder, role))
+    return _HeldOut(_account(role, files, tally), tuple(tally.notices), written, hashes)
 
 
 def _account(role: str, files: Sequence[TextFile], tally: RowTally) -> FileAccount:
@@ -255,22 +267,27 @@ def _hashes(held_out: Mapping[str, _HeldOut]) -> HashArray:
 
 
 def _report(
-    account: FileAccount,
+    staged: _Staged,
     held_out: Mapping[str, _HeldOut],
     tallies: Mapping[str, SplitTally],
     watch: SourceWatch,
-    notices: list[str],
 ) -> Report:
     splits = {name: tally.summary(source_in_train=0) for name, tally in tallies.items()}
     for role, part in held_out.items():
         splits[role] = part.tally.summary(source_in_train=watch.count(part.hashes))
-    notices.extend(_split_notices(splits))
-    files = (account, *(part.account for part in held_out.values()))
-    ordered = {name: splits[name] for name in SPLITS if name in splits}
-    return Report(files, ordered, tuple(notices))
+    parts = held_out.values()
+    return Report(
+        files=(staged.account, *(part.account for part in parts)),
+        splits={name: splits[name] for name in SPLITS if name in splits},
+        notices=(
+            *itertools.chain.from_iterable(part.notices for part in parts),
+            *staged.notices,
+            *_split_notices(splits),
+        ),
+    )
 
 
-def _notices(account: FileAccount, settings: PrepareSettings) -> Iterator[str]:
+def _length_notices(account: FileAccount, settings: PrepareSettings) -> Iterator[str]:
     limits = {
         OVER_LONG: ("--max-length", settings.max_length),
         LENGTH_RATIO: ("--max-length-ratio", settings.max_length_ratio),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from s2scli.data.cleaning import is_blank
-from s2scli.data.formats import read_pair
+from s2scli.data.formats import LINE_FORMATS
 from s2scli.data.lines import BadLineError
 from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.pipeline.lines import Failure, Status, search_each
@@ -87,7 +87,7 @@ def _read(line: Line, scorer: Scorer, one_column: bool) -> ScoredLine:
     if line.cut:
         return ScoredLine(line, "failed", fault=f"longer than {LINE_BYTES:,} bytes")
     try:
-        source, target = read_pair(line.text, one_column=one_column)
+        source, target = LINE_FORMATS["sentences" if one_column else "tsv"].pair(line.text)
     except BadLineError as error:
         return ScoredLine(line, "failed", fault=str(error))
     if is_blank(source):

@@ -402,7 +402,7 @@ def test_a_damaged_export_is_refused(model: Path, name: str, sealed: bool) -> No
         lambda manifest: manifest["facts"].update(search={"beam_size": 0}),
         lambda manifest: manifest["facts"].update(extra=1),
         lambda manifest: manifest["made_from"].update(tokenizer="0" * 64),
-        lambda manifest: manifest.update(format=2),
+        lambda manifest: manifest.update(format=99),
         lambda manifest: manifest.update(kind="model"),
         lambda manifest: manifest["files"].update({"../x": {"bytes": 0, "sha256": ""}}),
     ],
