@@ -255,7 +255,7 @@ FOLDERS: dict[str, Spoil] = {
     "wrong size": lambda folder: (folder / "recipe.toml").write_bytes(b""),
     "no weights listed": change_manifest(lambda tree: tree["files"].pop("model.safetensors")),
     "other tokenizer": change_manifest(lambda tree: tree["made_from"].update(tokenizer="0" * 64)),
-    "newer format": change_manifest(lambda tree: tree.update(format=2)),
+    "newer format": change_manifest(lambda tree: tree.update(format=99)),
     "other kind": change_manifest(lambda tree: tree.update(kind="checkpoint")),
     "unknown key": change_manifest(lambda tree: tree.update(command="rm")),
     "settings are a list": change_manifest(lambda tree: tree.update(settings=[1])),
