@@ -426,7 +426,7 @@ def _translate(
     seconds = max(time.perf_counter() - started, 1e-9)
     failures = [record for record in records if record.status == "failed"]
     for record in failures:
-        talk.warn(f"{record.line.place}: not translated ({record.fault})")
+        talk.warn(f"{record.line.where}: not translated ({record.fault})")
     bests = [record.translation.hypotheses for record in records if record.translation]
     tokens = sum(len(hypotheses[0].pieces) for hypotheses in bests if hypotheses)
     return Outputs(

@@ -142,7 +142,7 @@ def _plan(line: Line, translator: Searcher, overlong: Overlong) -> _Plan:
     match overlong:
         case "error":
             raise CorpusError(
-                f"{line.place}: too long, the model takes {translator.max_source_tokens} tokens; "
+                f"{line.where}: too long, the model takes {translator.max_source_tokens} tokens; "
                 "shorten it or choose --overlong split, truncate or empty"
             )
         case "empty":

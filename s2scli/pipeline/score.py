@@ -255,7 +255,7 @@ def _count(records: Sequence[ScoredLine], totals: Totals, talk: Talk) -> None:
     for record in records:
         totals.add(record)
         if record.status == "failed" and totals.failed.count <= PLACES_NAMED:
-            talk.warn(f"{record.line.place}: not scored ({record.fault})")
+            talk.warn(f"{record.line.where}: not scored ({record.fault})")
     talk.detail(f"{totals.lines:,} lines scored")
 
 

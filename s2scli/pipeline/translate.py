@@ -255,7 +255,7 @@ def _count(records: Sequence[Record], tally: Tally, talk: Talk) -> None:
     for record in records:
         tally.add(record)
         if record.status == "failed":
-            talk.warn(f"{record.line.place}: not translated ({record.fault})")
+            talk.warn(f"{record.line.where}: not translated ({record.fault})")
     talk.detail(f"{tally.lines:,} lines translated")
 
 

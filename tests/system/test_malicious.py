@@ -269,9 +269,7 @@ FOLDERS: dict[str, Spoil] = {
     "manifest of a large number": replace_text(
         "manifest.json", '"format": 2', f'"format": {"9" * 4000}'
     ),
-    "infinity in the facts": replace_text(
-        "manifest.json", '"facts": {', '"facts": {"a": 1e999, '
-    ),
+    "infinity in the facts": replace_text("manifest.json", '"facts": {', '"facts": {"a": 1e999, '),
     "surrogate in the facts": replace_text(
         "manifest.json", '"facts": {', '"facts": {"a": "\\ud800", '
     ),
