@@ -182,7 +182,7 @@ def test_a_device_is_written_to_as_it_is() -> None:
         file.write(NEW)
 
 
-def test_a_storage_error_names_the_place_and_the_reason(tmp_path: Path) -> None:
+def test_a_storage_error_names_the_path_and_the_reason(tmp_path: Path) -> None:
     here = Path("here")
     with pytest.raises(StorageError, match="cannot write here: Is a dir"), storage_errors(here):
         tmp_path.open("wb")
@@ -194,9 +194,9 @@ def power_cuts(files: RecordingFiles, folder: Path, start: int = 0) -> Iterator[
     """Yield the number of events before each power cut, and a folder as the cut may leave it."""
     for end in range(start, len(files.history) + 1):
         for number, tree in enumerate(crash_states(files, files.history[:end])):
-            place = folder / f"{end}-{number}"
-            write_tree(tree, place)
-            yield end, place
+            copy = folder / f"{end}-{number}"
+            write_tree(tree, copy)
+            yield end, copy
 
 
 def record_two_folders(root: Path) -> tuple[RecordingFiles, int]:
@@ -210,8 +210,8 @@ def record_two_folders(root: Path) -> tuple[RecordingFiles, int]:
 
 def losses(files: RecordingFiles, acknowledged: int, scratch: Path) -> Iterator[int]:
     """Yield after how many events a power cut may lose what was acknowledged, or half of it."""
-    for end, place in power_cuts(files, scratch):
-        folder = place / "workspace" / "model"
+    for end, copy in power_cuts(files, scratch):
+        folder = copy / "workspace" / "model"
         recover_folder(folder)
         expected: list[bytes | None] = [NEW] if end == len(files.history) else [OLD, NEW]
         expected += [None] if end < acknowledged else []
@@ -251,8 +251,8 @@ def test_a_power_cut_loses_no_written_file(tmp_path: Path) -> None:
     write_file(disk / "file", OLD, files)
     acknowledged = len(files.history)
     write_file(disk / "file", NEW, files)
-    for end, place in power_cuts(files, scratch):
-        file = place / "file"
+    for end, copy in power_cuts(files, scratch):
+        file = copy / "file"
         if end < acknowledged:
             assert not file.exists() or file.read_bytes() == OLD
         else:

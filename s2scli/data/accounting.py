@@ -1,4 +1,4 @@
-"""What happened to every row of a corpus, and what its splits are like."""
+"""What happened to every row of a corpus, and a summary of each split."""
 
 import unicodedata
 from collections import Counter
@@ -45,16 +45,16 @@ class FileAccount:
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """What a split is like.
+    """A summary of a split.
 
     Attributes:
-        rows: its rows.
+        rows: the number of its rows.
         source_characters: the mean length of a source.
         target_characters: the mean length of a target.
         source_equals_target: rows with the same text on both sides.
-        length_correlation: how well the two sides' lengths go together (Pearson's r of the
-            logarithms, -1 to 1): near 0 where the sides are not aligned, or in dialogue; None
-            where it is unknown, since all sources or all targets are equally long.
+        length_correlation: Pearson's r of the logarithms of the two sides' lengths, -1 to 1: near
+            0 where the sides are not aligned, or in dialogue; None where all sources or all
+            targets are equally long.
         not_nfc: rows that Unicode normalisation (NFC) would change.
         source_in_train: rows whose source is also in the train split (all of them for train).
     """
@@ -75,7 +75,7 @@ class SplitSummary:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole account of a preparation; `report.json` holds just this."""
+    """The whole account of a preparation, as in `report.json`."""
 
     files: tuple[FileAccount, ...]
     splits: dict[str, SplitSummary]
@@ -137,7 +137,7 @@ class RowTally:
                 self.notices.append(row.text)
 
     def drop_duplicates(self, count: int) -> None:
-        """Count rows found to be copies after they were read."""
+        """Count rows that were found to be copies after they were read."""
         if count:
             self.dropped[DUPLICATE] += count
 
@@ -149,7 +149,7 @@ class RowTally:
 
 @dataclass
 class SplitTally:
-    """Adds up what a `SplitSummary` says, batch by batch."""
+    """Computes a `SplitSummary`, batch by batch."""
 
     rows: int = 0
     source_characters: int = 0
@@ -172,7 +172,7 @@ class SplitTally:
         self.not_nfc += sum(not (_is_nfc(source) and _is_nfc(target)) for source, target in pairs)
 
     def summary(self, source_in_train: int) -> SplitSummary:
-        """Return what was counted."""
+        """Return the summary of the rows counted."""
         rows = max(1, self.rows)
         found = correlation(self.moments)
         return SplitSummary(
@@ -189,7 +189,7 @@ class SplitTally:
 def correlation(moments: NDArray[np.float64]) -> float | None:
     """Return Pearson's r of x and y from the sums of (1, x, y) (1, x, y)', [3, 3].
 
-    It is None where there are fewer than two rows, or x or y is the same in all of them.
+    It is None if there are fewer than two rows, or if x or y is the same in all of them.
     """
     rows = moments[0, 0]
     if rows < 2:

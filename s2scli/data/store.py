@@ -33,7 +33,7 @@ BATCH_CHARACTERS = 4_000_000
 
 
 def split_path(folder: Path, split: str) -> Path:
-    """Return where a split of the corpus in `folder` is."""
+    """Return the path of a split of the corpus in `folder`."""
     return folder / f"{split}.arrow"
 
 
@@ -62,7 +62,7 @@ def _batch(examples: list[Example]) -> pa.RecordBatch:
 
 
 class BatchWriter:
-    """Writes record batches to an Arrow file; the file is whole when the block ends.
+    """Writes record batches to an Arrow file, which is complete when the block ends.
 
     Small batches are joined until they have `BATCH_ROWS` rows or `BATCH_CHARACTERS` bytes.
     """

@@ -28,12 +28,12 @@ class LengthBin:
 
 @dataclass(frozen=True)
 class CorpusView:
-    """A corpus: the report of its preparation, and one split at close range.
+    """A corpus: the report of its preparation, and one of its splits in detail.
 
     Attributes:
-        report: what `s2s prepare` found.
-        settings: what it was prepared with.
-        split: the name of the split looked at.
+        report: the report of `s2s prepare`.
+        settings: the settings of `s2s prepare`, and the hashes of the files it read.
+        split: the name of the split.
         lengths: the distribution of lengths in it, in bins that double in width.
         samples: rows of it, evenly spaced.
     """
@@ -46,7 +46,7 @@ class CorpusView:
 
 
 def inspect_corpus(workspace: Workspace, split: str, count: int) -> CorpusView:
-    """Look at the corpus of a workspace, and at `count` rows of one of its splits.
+    """Return a view of the corpus of a workspace, with `count` rows of one split.
 
     Raises:
         MissingInputError: there is no corpus, or no such split.

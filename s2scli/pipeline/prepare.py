@@ -55,9 +55,9 @@ MIN_ROWS_TO_CORRELATE, MIN_CORRELATION = 500, 0.05
 
 @dataclass(frozen=True)
 class Inputs:
-    """The files of a corpus: each is one TSV file, or a source and a target file; `-` is stdin.
+    """The input files by role: a TSV file, or a source file and a target file; `-` is stdin.
 
-    A corpus of one column has one file of sentences for each.
+    A corpus of one column has one file of sentences for each role.
     """
 
     corpus: tuple[Path, ...]
@@ -71,12 +71,12 @@ class Inputs:
 
 
 def prepare(workspace: Workspace, inputs: Inputs, settings: PrepareSettings, talk: Talk) -> Report:
-    """Make the corpus of a workspace, and account for every row that was read.
+    """Make the corpus of a workspace and account for every row read.
 
     Raises:
         UsageError: the inputs do not go together.
         MissingInputError: a file is missing or unreadable.
-        CorpusError: a file is not what it should be; the corpus that was there stays.
+        CorpusError: a file cannot be read as a corpus; an existing corpus stays.
         LockedError: another run is using the workspace.
         StorageError: the disk is full or a write failed.
     """
@@ -153,9 +153,9 @@ def _check(inputs: Inputs, settings: PrepareSettings) -> None:
 
 
 def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> PrepareSettings:
-    """Find out whether the corpus is one of sentences; then each of its parts is one file.
+    """Return the settings with `one_column` decided: whether each line is a sentence of its own.
 
-    Where bad lines are to be dropped, a first line without a TAB may just be one of them.
+    If bad lines are dropped, a first line without a TAB may be one of them and decides nothing.
     """
     one_column = settings.one_column or (
         len(inputs.corpus) == 1
@@ -173,7 +173,7 @@ def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> 
 
 
 def _recorded(settings: PrepareSettings) -> Tree:
-    """Return the settings as the manifest holds them: pairs as they were before sentences were."""
+    """Return the settings for the manifest; `one_column` is recorded only where it is set."""
     return settings.model_dump(exclude=set() if settings.one_column else {"one_column"})
 
 
@@ -192,7 +192,7 @@ def _opened(inputs: Inputs, talk: Talk) -> Iterator[dict[str, list[TextFile]]]:
 
 @contextlib.contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """Make a folder for files that are gone when the block ends."""
+    """Make a folder for files that are removed when the block ends."""
     scratch = folder / "scratch"
     scratch.mkdir()
     yield scratch
@@ -232,7 +232,7 @@ def _stage(
 def _hold_out(
     role: str, files: Sequence[TextFile], settings: PrepareSettings, folder: Path
 ) -> _HeldOut:
-    """Write the user's own file as the split `role`, all of it but rows with an empty side."""
+    """Write the user's own file as the split `role`, without rows that have an empty side."""
     tally = RowTally()
     written, hashes = write_held_out(tally.keep(_rows(files, settings)), split_path(folder, role))
     return _HeldOut(_account(role, files, tally), tuple(tally.notices), written, hashes)
@@ -322,7 +322,7 @@ def _split_notices(splits: Mapping[str, SplitSummary]) -> Iterator[str]:
 
 
 def _counted(examples: Iterable[Example], talk: Talk) -> Iterator[Example]:
-    """Pass the examples on, and show how many there were."""
+    """Yield the examples and show how many there are."""
     with counting(talk, "reading") as advance:
         for number, example in enumerate(examples, start=1):
             yield example

@@ -29,12 +29,12 @@ AGAIN = "make it again with `s2s train-tokenizer`"
 
 @dataclass(frozen=True)
 class TokenizerReport:
-    """What `s2s train-tokenizer` has made.
+    """The tokenizers that `s2s train-tokenizer` made.
 
     Attributes:
-        joint: whether one tokenizer serves both sides.
-        source: how the source's tokenizer does on the text of `split`.
-        target: how the target's tokenizer does on it.
+        joint: whether both sides share one tokenizer.
+        source: the quality of the source's tokenizer on the text of `split`.
+        target: the quality of the target's tokenizer.
         split: the split they are measured on: valid, or train where there is no valid split.
         digest: the tokenizers' SHA-256.
         encoded: the rows of the encoded corpus, by split.
@@ -51,7 +51,7 @@ class TokenizerReport:
 def train_tokenizer(
     workspace: Workspace, settings: TokenizerSettings, talk: Talk
 ) -> TokenizerReport:
-    """Learn a tokenizer for each side, or for both, and encode the corpus with it.
+    """Learn a tokenizer for each side, or one for both, and encode the corpus.
 
     Raises:
         MissingInputError: the workspace has no corpus.
@@ -72,7 +72,7 @@ def train_tokenizer(
 
 
 def copy_tokenizer(workspace: Workspace, model: Path, talk: Talk) -> TokenizerReport:
-    """Take the tokenizers of a model over as they are, and encode the corpus with them.
+    """Copy the tokenizers of a model, and encode the corpus with them.
 
     Raises:
         as `train_tokenizer`; and
@@ -94,7 +94,7 @@ def copy_tokenizer(workspace: Workspace, model: Path, talk: Talk) -> TokenizerRe
 def adopt_tokenizer(
     workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, model: str, talk: Talk
 ) -> TokenizerReport:
-    """Make the tokenizers of a model the workspace's; another corpus will not change them.
+    """Make the tokenizers of a model the workspace's; they stay when the corpus changes.
 
     The workspace must be locked by the caller.
 
@@ -103,7 +103,7 @@ def adopt_tokenizer(
         corpus: the workspace's.
         tokenizers: the model's.
         model: the model's digest.
-        talk: says what they do not know.
+        talk: warns of unknown characters.
 
     Raises:
         CheckpointError: the corpus is damaged.
@@ -128,14 +128,14 @@ def _warn_of_unknown(report: TokenizerReport, mend: str, talk: Talk) -> None:
 def ensure_tokenizer(
     workspace: Workspace, corpus: Corpus, settings: TokenizerSettings | None, talk: Talk
 ) -> Tokenizers:
-    """Return the workspace's tokenizers; learn them if they are missing or out of date.
+    """Return the workspace's tokenizers, learned first if they are missing or out of date.
 
     The workspace must be locked by the caller.
 
     Args:
         workspace: where the tokenizers are.
         corpus: the workspace's.
-        settings: what the tokenizers must have been learned with; None takes any.
+        settings: the settings they must have been learned with; None accepts any.
         talk: says why tokenizers are learned.
 
     Raises:
@@ -155,7 +155,7 @@ def ensure_tokenizer(
 def ensure_encoded(
     workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, talk: Talk
 ) -> None:
-    """Encode the corpus with `tokenizers`, unless that has been done and is undamaged.
+    """Encode the corpus with `tokenizers`, unless an undamaged encoding is there.
 
     The workspace must be locked by the caller.
 
@@ -188,7 +188,7 @@ def _tokenizer_manifest(workspace: Workspace) -> Manifest | None:
 def _out_of_date(
     manifest: Manifest | None, corpus: Corpus, settings: TokenizerSettings | None
 ) -> str | None:
-    """Return why the tokenizers must be learned anew, or None."""
+    """Return why the tokenizers must be learned again, or None."""
     if manifest is None:
         return "there is no tokenizer yet"
     if "model" not in manifest.made_from and manifest.made_from != {"corpus": corpus.digest}:
@@ -234,7 +234,7 @@ def _learn_sides(
 
 
 def _say_other_sizes(tokenizers: Tokenizers, wanted: int, talk: Talk) -> None:
-    """Say where a vocabulary has not the size that was asked for."""
+    """Say which vocabularies have another size than the one wanted."""
     sides = {"source": tokenizers.source, "target": tokenizers.target}
     for side, tokenizer in ({"joint": tokenizers.source} if tokenizers.joint else sides).items():
         if tokenizer.vocab_size < wanted:

@@ -43,7 +43,7 @@ class Parallel:
                 file = files[1]
                 yield Example(source_text, decode_line(target), number)
             except BadLineError as error:
-                yield BadLine(file.name, number, error.kind, str(error))
+                yield BadLine(file.name, number, error.reason, str(error))
 
     def write(self, pairs: Iterable[Pair], files: Sequence[BinaryIO]) -> None:
         """Write the sources to one file and the targets to the other."""

@@ -26,7 +26,7 @@ class Sentences:
             try:
                 source, target = self.pair(decode_line(line))
             except BadLineError as error:
-                yield BadLine(file.name, number, error.kind, str(error))
+                yield BadLine(file.name, number, error.reason, str(error))
             else:
                 yield Example(source, target, number)
 

@@ -42,7 +42,7 @@ class Tsv:
                                 f"{file.short_name} has {columns} columns; the first 2 are used"
                             )
             except BadLineError as error:
-                yield BadLine(file.name, number, error.kind, str(error))
+                yield BadLine(file.name, number, error.reason, str(error))
             else:
                 yield Example(cells[0], cells[1], number)
 
