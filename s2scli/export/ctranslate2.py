@@ -10,9 +10,9 @@ from torch import Tensor
 from s2scli.errors import ConfigError
 from s2scli.export.extra import require_ctranslate2
 from s2scli.export.settings import Quantization
-from s2scli.model.layers.positions import sinusoids
-from s2scli.model.layers.transformer import TransformerSettings
 from s2scli.model.settings import ModelSettings
+from s2scli.model.transformer.positions import sinusoids
+from s2scli.model.transformer.settings import TransformerSettings
 from s2scli.special_ids import BOS_ID, EOS_ID, UNK_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from s2scli.errors import ConfigError
-from s2scli.model.layers.linear import Linear
+from s2scli.model.kernels.linear import Linear
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import (
     DecoderState,

@@ -13,6 +13,7 @@ from s2scli.config import Recipe
 from s2scli.data.batch import make_source
 from s2scli.data.cleaning import is_blank
 from s2scli.errors import UsageError
+from s2scli.model.kernels.layout import lay_out
 from s2scli.model.seq2seq import Seq2Seq, pick_device
 from s2scli.model.states import Gaussian
 from s2scli.pipeline.model_folder import load_model_folder
@@ -49,6 +50,7 @@ class Writer:
         loaded = load_model_folder(folder, place)
         if not loaded.model.code_dim:
             raise UsageError(f"{folder}: {_without_code(loaded.recipe)}")
+        lay_out(loaded.model)
         return cls(loaded.recipe, loaded.model, loaded.tokenizers, place)
 
     def search_settings(self, given: Tree) -> SearchSettings:

@@ -17,8 +17,8 @@ from s2scli.errors import ConfigError, StorageError
 from s2scli.export.ctranslate2 import say_obstacles
 from s2scli.files import DELETED, remove_folder
 from s2scli.manifest import read_manifest
-from s2scli.model.allocation import keep_freed_memory
-from s2scli.model.layers.linear import processor_wants_one_dnn
+from s2scli.model.kernels.allocation import keep_freed_memory
+from s2scli.model.kernels.machine import this_machine
 from s2scli.model.seq2seq import count_parameters, pick_device
 from s2scli.pipeline.carry_over import CarriedOver, carry_over, say_carried_over
 from s2scli.pipeline.model_folder import LoadedModel, build_model, load_model_folder
@@ -366,7 +366,7 @@ def machine(recipe: Recipe, device: torch.device) -> dict[str, Any]:
         "device": "cpu" if on_cpu else torch.cuda.get_device_name(device),
         "processor": platform.machine(),
         "precision": arithmetic(recipe.training, device),
-        "products by": "oneDNN" if on_cpu and processor_wants_one_dnn() else "torch",
+        "products by": "oneDNN" if on_cpu and this_machine().prefers_one_dnn else "torch",
         "batch plan": PLAN,
     }
 

@@ -14,8 +14,10 @@ from s2scli.config import Recipe
 from s2scli.data.batch import make_batch, make_source
 from s2scli.data.cleaning import is_blank, tidy
 from s2scli.data.example import TokenIds
-from s2scli.errors import UsageError
-from s2scli.model.allocation import keep_freed_memory
+from s2scli.errors import ConfigError, UsageError
+from s2scli.model.kernels.allocation import keep_freed_memory
+from s2scli.model.kernels.layout import lay_out
+from s2scli.model.kernels.machine import this_machine
 from s2scli.model.seq2seq import pick_device
 from s2scli.pipeline.batches import similar_batches
 from s2scli.pipeline.model_folder import LoadedModel, load_model_folder
@@ -41,9 +43,6 @@ SEARCH_KERNELS = 1024  # small ones, for batches that shrink as their sentences 
 @dataclass(frozen=True)
 class Translator:
     """A trained model with its tokenizers; `load` makes one from a model folder, or several.
-
-    The weights of a model that was loaded must stay as they are: some are kept once more, laid out
-    for its products. A copy of it may change.
 
     Attributes:
         recipe: of the model; of an ensemble's first one, which says how to search.
@@ -77,7 +76,11 @@ class Translator:
         """
         keep_freed_memory(SEARCH_KERNELS)
         place = pick_device(device)
-        first, *more = (load_model_folder(path, place, int8=int8) for path in (folder, *others))
+        if int8:
+            _require_int8(place)
+        first, *more = (load_model_folder(path, place) for path in (folder, *others))
+        for one in (first, *more):
+            lay_out(one.model, int8=int8)
         for other, path in zip(more, others, strict=True):
             _check_tokenizers(first, folder, other, path)
         model = Ensemble([one.model for one in (first, *more)]) if more else first.model
@@ -234,6 +237,20 @@ def target_text(found: Hypothesis, tokenizer: SentencePiece, source_length: int)
         found.first_choices,
         found.token_ids.count(UNK_ID),
     )
+
+
+def _require_int8(device: torch.device) -> None:
+    """Refuse products of 8 bits where there are none.
+
+    Raises:
+        ConfigError: on a GPU, or without oneDNN's.
+    """
+    if device.type != "cpu":
+        raise ConfigError(f"--int8 is for a processor, found {device}; choose --device cpu")
+    if not this_machine().has_int8:
+        raise ConfigError(
+            "--int8: PyTorch has no products of 8 bits for this processor; leave it out"
+        )
 
 
 def _check_tokenizers(first: LoadedModel, folder: Path, other: LoadedModel, path: Path) -> None:

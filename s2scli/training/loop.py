@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from s2scli.data.batch import Batch
 from s2scli.errors import DivergedError, OutOfMemoryError, StorageError
-from s2scli.model.allocation import give_back_freed_memory
+from s2scli.model.kernels.allocation import give_back_freed_memory
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.training.averaging import MovingAverage, wearing
 from s2scli.training.checkpoint import model_weights

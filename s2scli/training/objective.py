@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from s2scli.data.batch import Batch
+from s2scli.model.kernels.cross_entropy import label_smoothed_cross_entropy
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.states import ModelOutput
 from s2scli.special_ids import PAD_ID
 from s2scli.training.latent import kl_objective
-from s2scli.training.loss import label_smoothed_cross_entropy, symmetric_divergence
+from s2scli.training.loss import symmetric_divergence
 from s2scli.training.precision import autocast
 from s2scli.training.settings import TrainingSettings
 

@@ -22,7 +22,7 @@ from s2scli.pipeline.model_folder import build_model, write_model_folder
 from s2scli.special_ids import BOS_ID, PAD_ID
 from s2scli.training.checkpoint import model_weights
 from tests.folders import letters_of
-from tests.one_dnn import needs_int8
+from tests.machines import needs_int8
 
 pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
 

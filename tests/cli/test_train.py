@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.data.settings import PrepareSettings
-from s2scli.model.layers.linear import processor_wants_one_dnn
+from s2scli.model.kernels.machine import this_machine
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk
@@ -238,7 +238,7 @@ def test_a_run_of_another_machine_goes_on_with_a_warning(
 def test_a_run_that_another_library_multiplied_for_goes_on_with_a_warning(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = processor_wants_one_dnn()
+    wanted = this_machine().prefers_one_dnn
     monkeypatch.setattr("s2scli.pipeline.train.processor_wants_one_dnn", lambda: not wanted)
     result = run(workspace, "--max-steps", "5")
     assert result.exit_code == 0

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from s2scli.data.batch import make_batch, make_source
 from s2scli.errors import ConfigError
-from s2scli.model.attention.heads import attend_heads, causal_mask, head_weights
 from s2scli.model.attention.multi_head import MultiHeadAttention
 from s2scli.model.decoder.transformer import (
     TransformerDecoderLayer,
@@ -22,11 +21,12 @@ from s2scli.model.decoder.transformer import (
     see_more,
 )
 from s2scli.model.encoder.transformer import TransformerEncoderLayer, TransformerEncoderSettings
-from s2scli.model.layers.feed_forward import FeedForward
-from s2scli.model.layers.positions import LearnedPositions, rotary_angles, rotate, sinusoids
-from s2scli.model.layers.residual import Residual
-from s2scli.model.layers.self_attention import SelfAttention
+from s2scli.model.kernels.attention import attend_heads, causal_mask, head_weights
 from s2scli.model.seq2seq import Seq2Seq
+from s2scli.model.transformer.feed_forward import FeedForward
+from s2scli.model.transformer.positions import LearnedPositions, rotary_angles, rotate, sinusoids
+from s2scli.model.transformer.residual import Residual
+from s2scli.model.transformer.self_attention import SelfAttention
 from s2scli.special_ids import BOS_ID
 from tests.models import make_model, small_batch, transformer_tree
 

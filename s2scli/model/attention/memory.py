@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from s2scli.model.layers.softmax import softmax
+from s2scli.model.kernels.softmax import softmax
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from s2scli.errors import ConfigError
-from s2scli.model.attention.heads import attend_heads, head_weights, join_heads, split_heads
 from s2scli.model.attention.memory import Attended, AttendedMemory
-from s2scli.model.layers.linear import make_linear
+from s2scli.model.kernels.attention import attend_heads, head_weights, join_heads, split_heads
+from s2scli.model.kernels.in_place import laid_out_for_steps
+from s2scli.model.kernels.linear import make_linear
 from s2scli.settings import Settings, setting
 
 
@@ -44,9 +44,7 @@ class MultiHeadAttention(nn.Module):
         keys, values = (
             split_heads(part, self.num_heads) for part in self.key_value(memory).chunk(2, -1)
         )
-        if not torch.is_grad_enabled():  # to be read step by step
-            keys, values = keys.contiguous(), values.contiguous()
-        return AttendedMemory(keys, values, mask)
+        return AttendedMemory(laid_out_for_steps(keys), laid_out_for_steps(values), mask)
 
     def attend(self, query: Tensor, memory: AttendedMemory, *, with_weights: bool) -> Attended:
         """Read the memory with queries [N, T, Dq]."""

@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from s2scli.model.attention.memory import Attended, AttendedMemory, blend
-from s2scli.model.layers.linear import Linear
+from s2scli.model.kernels.linear import Linear
 from s2scli.settings import Settings, setting
 
 

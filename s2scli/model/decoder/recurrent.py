@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from s2scli.errors import ConfigError
 from s2scli.model.attention.memory import Attended, AttendedMemory
 from s2scli.model.decoder.settings import AttentionBuilder
-from s2scli.model.layers.dropout import Dropout
-from s2scli.model.layers.linear import Linear
-from s2scli.model.layers.tanh import tanh
+from s2scli.model.kernels.dropout import Dropout
+from s2scli.model.kernels.linear import Linear
+from s2scli.model.kernels.steps import Steps
+from s2scli.model.kernels.tanh import tanh
 from s2scli.model.recurrence import (
     STATE_PARTS,
     Cell,
-    Steps,
     make_recurrence,
     pack_state,
     unpack_state,
@@ -182,9 +182,9 @@ class RecurrentDecoder(nn.Module):
         self.steps = Steps(self.recurrence)
         self.dropout = Dropout(settings.dropout)
 
-    def pack(self, *, int8: bool) -> None:
+    def lay_out(self, *, int8: bool) -> None:
         """Lay the recurrent weights out for the steps to come."""
-        self.steps.pack(int8=int8)
+        self.steps.lay_out(int8=int8)
 
     def start(self, output: EncoderOutput, connected: Connected) -> RecurrentState:
         """Return the state before the first token, one row for each sentence."""

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from s2scli.model.attention.memory import AttendedMemory, Attention
 from s2scli.model.decoder.settings import AttentionBuilder
-from s2scli.model.layers.linear import make_linear
-from s2scli.model.layers.self_attention import KeyValueCache
-from s2scli.model.layers.transformer import Entrance, TransformerSettings
+from s2scli.model.kernels.linear import make_linear
 from s2scli.model.states import Connected, DecoderOutput, EncoderOutput, StateShape
+from s2scli.model.transformer.entrance import Entrance
+from s2scli.model.transformer.self_attention import KeyValueCache
+from s2scli.model.transformer.settings import TransformerSettings
 from s2scli.settings import setting
 
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from s2scli.errors import ConfigError
-from s2scli.model.layers.dropout import Dropout
+from s2scli.model.kernels.dropout import Dropout
 from s2scli.model.recurrence import STATE_PARTS, Cell, make_recurrence, unpack_state
 from s2scli.model.states import EncoderOutput, StateShape, length_mask
 from s2scli.settings import Settings, setting

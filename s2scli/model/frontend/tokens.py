@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from s2scli.model.layers.dropout import Dropout
+from s2scli.model.kernels.dropout import Dropout
 from s2scli.settings import Settings, setting
 
 

@@ -3,19 +3,14 @@
 from collections.abc import Callable
 from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from s2scli.model.layers.dropout import Dropout
-from s2scli.model.layers.linear import make_linear
+from s2scli.model.kernels.dropout import Dropout
+from s2scli.model.kernels.in_place import relu
+from s2scli.model.kernels.linear import make_linear
 
 Activation = Literal["relu", "gelu", "swiglu"]
-
-
-def relu(values: Tensor) -> Tensor:
-    """Return max(x, 0), without gradients in place of what it reads."""
-    return F.relu(values, inplace=not torch.is_grad_enabled())
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -4,14 +4,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-LEVELS = 1 << 16  # a place is dropped with a probability that is a multiple of 1 / LEVELS
+from s2scli.model.kernels.machine import Kernel
+
+LEVELS = 1 << 16  # probabilities are multiples of 1 / LEVELS
+FOUR_A_DRAW = Kernel()
 
 
 class Dropout(nn.Module):
-    """Sets places to 0 and scales the rest, in training (Srivastava et al. 2014).
+    """Sets values to 0 and scales the rest, in training (Srivastava et al. 2014).
 
-    PyTorch draws a number for each place, which takes longer than many of the layers around it;
-    here one draw of 64 bits decides four places. A probability is rounded to a multiple of 1/65536,
+    PyTorch draws a number for each value, which takes longer than many of the layers around it;
+    here one draw of 64 bits decides four values. A probability is rounded to a multiple of 1/65536,
     and the scale is that of the rounded one, so that the mean is kept.
     """
 
@@ -27,19 +30,19 @@ class Dropout(nn.Module):
 
 
 def drop(values: Tensor, probability: float) -> Tensor:
-    """Return values with each place 0 by `probability`, and the rest scaled up."""
+    """Return values, each set to 0 with this probability, and the rest scaled up."""
     if not probability:
         return values
-    if values.is_cuda:
+    if not FOUR_A_DRAW.runs(values):
         return F.dropout(values, probability)
     return values * keep_mask(values, probability)
 
 
 def keep_mask(values: Tensor, probability: float) -> Tensor:
-    """Return 0 where a place is dropped and 1 / (1 - probability) elsewhere, shaped as `values`."""
-    places = values.numel()
-    draws = torch.empty(-(-places // 4), dtype=torch.int64).random_(-(1 << 63), None)
-    levels = draws.view(torch.int16)[:places].view(values.shape)  # uniform in [-2^15, 2^15)
+    """Return 0 where a value is dropped and 1 / (1 - probability) elsewhere, shaped as `values`."""
+    count = values.numel()
+    draws = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(1 << 63), None)
+    levels = draws.view(torch.int16)[:count].view(values.shape)  # uniform in [-2^15, 2^15)
     dropped = min(LEVELS - 1, round(probability * LEVELS))
     kept = levels >= dropped - LEVELS // 2
     return kept.to(values.dtype) * (LEVELS / (LEVELS - dropped))

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from s2scli.model.allocation import KERNELS, give_back_freed_memory, keep_freed_memory
-from tests.one_dnn import needs_one_dnn
+from s2scli.model.kernels.allocation import KERNELS, give_back_freed_memory, keep_freed_memory
+from tests.machines import needs_one_dnn
 
 PROBE = """
 import resource, torch
-from s2scli.model.allocation import keep_freed_memory
+from s2scli.model.kernels.allocation import keep_freed_memory
 if {keep}:
     keep_freed_memory()
 for turn in range(20):
@@ -44,7 +44,7 @@ def test_elsewhere_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
 
 HELD = """
 import torch
-from s2scli.model.allocation import give_back_freed_memory, keep_freed_memory
+from s2scli.model.kernels.allocation import give_back_freed_memory, keep_freed_memory
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
@@ -85,8 +85,8 @@ def test_fewer_kernels_are_kept_unless_the_user_says(
 
 SHAPES = """
 import torch
-from s2scli.model.allocation import give_back_freed_memory, keep_freed_memory
-from s2scli.model.layers.linear import _one_dnn
+from s2scli.model.kernels.allocation import give_back_freed_memory, keep_freed_memory
+from s2scli.model.kernels.one_dnn import multiply
 
 def resident():
     give_back_freed_memory()
@@ -96,7 +96,7 @@ keep_freed_memory(8)
 weight = torch.randn(512, 512)
 before = None
 for rows in range(1, 401):
-    _one_dnn(torch.randn(rows, 512), weight, None)
+    multiply(torch.randn(rows, 512), weight, None)
     if rows == 50:
         before = resident()
 print(resident() - before)

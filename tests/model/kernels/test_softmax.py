@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from s2scli.model.layers.softmax import WIDTH, softmax
+from s2scli.model.kernels.softmax import WIDTH, softmax
 
 
 @pytest.mark.parametrize("width", [1, 2, 15, WIDTH, 17, 100])

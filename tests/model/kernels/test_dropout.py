@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from s2scli.model.layers.dropout import Dropout, drop, keep_mask
+from s2scli.model.kernels.dropout import Dropout, drop, keep_mask
 
 ROWS, WIDTH = 400, 250
 PLACES = ROWS * WIDTH

@@ -1,18 +1,13 @@
-"""What both sides of a Transformer share: their settings, and how vectors enter the stack."""
+"""The settings that both sides of a Transformer share, and the layers they make."""
 
-import math
-
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from s2scli.errors import ConfigError
 from s2scli.model.attention.multi_head import check_heads
-from s2scli.model.layers.dropout import Dropout
-from s2scli.model.layers.feed_forward import Activation, FeedForward
-from s2scli.model.layers.linear import make_linear
-from s2scli.model.layers.positions import LearnedPositions, Positions, rotary_angles, sinusoids
-from s2scli.model.layers.residual import NORMS, Norm, Residual
-from s2scli.model.layers.self_attention import SelfAttention
+from s2scli.model.transformer.feed_forward import Activation, FeedForward
+from s2scli.model.transformer.positions import Positions
+from s2scli.model.transformer.residual import NORMS, Norm, Residual
+from s2scli.model.transformer.self_attention import SelfAttention
 from s2scli.settings import Settings, setting
 
 
@@ -40,7 +35,7 @@ class TransformerSettings(Settings):
         "2021).",
     )
     max_positions: int = setting(
-        1024, "Places with a learned position of their own.", "tokens", ge=1, le=1_000_000
+        1024, "Learned positions; later tokens share the last one.", "tokens", ge=1, le=1_000_000
     )
     dropout: float = setting(
         0.1, "Dropout on what enters and on every sublayer.", "probability", ge=0.0, lt=1.0
@@ -80,47 +75,3 @@ class TransformerSettings(Settings):
     def make_last_norm(self) -> nn.Module:
         """Return the norm behind the last layer; there is none to do after `norm_first = false`."""
         return NORMS[self.norm](self.model_dim) if self.norm_first else nn.Identity()
-
-
-class Entrance(nn.Module):
-    """Vectors of tokens to states: to the stack's width, scaled by the root of it, placed."""
-
-    def __init__(self, settings: TransformerSettings, input_dim: int) -> None:
-        super().__init__()
-        self.scale = math.sqrt(input_dim)  # tables hold vectors of length about 1
-        self.project = (
-            nn.Identity()
-            if input_dim == settings.model_dim
-            else make_linear(input_dim, settings.model_dim)
-        )
-        self.dim, self.head_dim = settings.model_dim, settings.model_dim // settings.num_heads
-        self.kind = settings.positions
-        self.learned = (
-            LearnedPositions(settings.max_positions, settings.model_dim)
-            if settings.positions == "learned"
-            else None
-        )
-        self.dropout = Dropout(settings.dropout)
-
-    def forward(
-        self, embedded: Tensor, start: int, summary: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return states [B, T, D], and the angles of rotary positions [T, K / 2] or None.
-
-        Args:
-            embedded: vectors of tokens, [B, T, E].
-            start: the place of the first of them.
-            summary: something to see at every place, [B, T, D], or None.
-        """
-        states = self.project(embedded * self.scale)
-        places = torch.arange(start, start + embedded.shape[1], device=embedded.device)
-        angles = None
-        if self.learned is not None:
-            states = states + self.learned(places)
-        elif self.kind == "rotary":
-            angles = rotary_angles(places, self.head_dim)
-        else:
-            states = states + sinusoids(places, self.dim)
-        if summary is not None:
-            states = states + summary
-        return self.dropout(states), angles

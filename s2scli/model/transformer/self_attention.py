@@ -1,28 +1,29 @@
-"""Multi-head attention of a sequence over itself, all at once or going on from a cache."""
+"""Multi-head attention of a sequence over itself, all at once or continuing a cache."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from s2scli.model.attention.heads import attend_heads, causal_mask, join_heads, split_heads
-from s2scli.model.layers.linear import make_linear
-from s2scli.model.layers.positions import rotate
+from s2scli.model.kernels.attention import attend_heads, causal_mask, join_heads, split_heads
+from s2scli.model.kernels.in_place import may_overwrite
+from s2scli.model.kernels.linear import make_linear
+from s2scli.model.transformer.positions import rotate
 
-STEPS = 8  # that a new room has places for, at least
+STEPS = 8  # that a new room has space for, at least
 
 
 @dataclass(frozen=True)
 class KeyValueCache:
     """Keys and values of the P tokens that the rows of a sentence have read, each [B, H, P, K].
 
-    A token is there once for all rows that go on from it: nothing is copied for the beam, and who
-    has read what is for a mask to say.
+    A token is stored once for all rows that continue it: nothing is copied for the beam, and a mask
+    says which row has read it.
 
     Attributes:
-        keys: may be a part of what `room` holds.
+        keys: the first part of what `room` holds, if there is one.
         values: likewise.
-        room: with places for more tokens, or None.
+        room: memory with space for more tokens, or None.
     """
 
     keys: Tensor
@@ -30,7 +31,7 @@ class KeyValueCache:
     room: "Room | None" = None
 
     def has_room(self, tokens: int) -> bool:
-        """Whether so many more tokens can be put behind without copying those that are there."""
+        """Whether this many tokens can be appended without copying those that are there."""
         return self.room is not None and self.room.fits(self.keys.shape[2], tokens)
 
     def keep(self, sentences: Tensor) -> "KeyValueCache":
@@ -41,23 +42,23 @@ class KeyValueCache:
             return KeyValueCache(keys, values)
         return Room(keys, values, self.keys.shape[2]).cache
 
-    def gather(self, places: Tensor) -> "KeyValueCache":
-        """Return the cache of the tokens at these places of each sentence, [B, P']."""
+    def gather(self, indices: Tensor) -> "KeyValueCache":
+        """Return the cache of the tokens at these indices of each sentence, [B, P']."""
         keys, values = self._storage()
         sentences, heads, capacity, width = keys.shape
-        first = torch.arange(sentences * heads, device=places.device) * capacity
-        rows = (places[:, None] + first.view(sentences, heads, 1)).flatten()  # [B x H x P']
-        shape = (sentences, heads, places.shape[1], width)
+        first = torch.arange(sentences * heads, device=indices.device) * capacity
+        rows = (indices[:, None] + first.view(sentences, heads, 1)).flatten()  # [B x H x P']
+        shape = (sentences, heads, indices.shape[1], width)
         return KeyValueCache(
             keys.reshape(-1, width).index_select(0, rows).view(shape),
             values.reshape(-1, width).index_select(0, rows).view(shape),
         )
 
     def extend(self, keys: Tensor, values: Tensor) -> "KeyValueCache":
-        """Return the cache with the keys and values of more tokens behind, each [B, H, P', K]."""
+        """Return the cache with the keys and values of more tokens appended, each [B, H, P', K]."""
         if not self.keys.shape[2]:
             return KeyValueCache(keys, values)
-        if torch.is_grad_enabled():
+        if not may_overwrite(keys):
             return KeyValueCache(
                 torch.cat([self.keys, keys], 2), torch.cat([self.values, values], 2)
             )
@@ -73,10 +74,10 @@ class KeyValueCache:
 
 @dataclass
 class Room:
-    """A place for keys and values, each [B, H, C, K], of which the first `used` are taken.
+    """Memory for keys and values, each [B, H, C, K], of which the first `used` are taken.
 
-    Whoever comes first behind those may add to it; a second one who goes on from the same place
-    finds it taken, and begins a room of their own: so no cache ever changes.
+    The first cache to go on from those may append to it. A second one that goes on from the same
+    tokens finds the space taken and begins a room of its own, so that no cache ever changes.
     """
 
     keys: Tensor
@@ -85,7 +86,7 @@ class Room:
 
     @classmethod
     def begin(cls, cache: KeyValueCache, more: int) -> "Room":
-        """Return a room that begins with a cache, for `more` tokens many times over."""
+        """Return a room that begins with a cache, with space for `more` tokens many times."""
         sentences, heads, past, width = cache.keys.shape
         shape = (sentences, heads, past + max(past, STEPS * more), width)
         room = cls(cache.keys.new_empty(shape), cache.values.new_empty(shape), 0)
@@ -98,11 +99,11 @@ class Room:
         return KeyValueCache(self.keys[:, :, : self.used], self.values[:, :, : self.used], self)
 
     def fits(self, past: int, more: int) -> bool:
-        """Whether the place behind `past` tokens is free for more."""
+        """Whether the space after `past` tokens is free for more."""
         return self.used == past and past + more <= self.keys.shape[2]
 
     def add(self, keys: Tensor, values: Tensor) -> KeyValueCache:
-        """Put more behind; return the cache of all so far."""
+        """Append more; return the cache of all so far."""
         past, self.used = self.used, self.used + keys.shape[2]
         self.keys[:, :, past : self.used] = keys
         self.values[:, :, past : self.used] = values

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from s2scli.model.layers.tanh import tanh
+from s2scli.model.kernels.tanh import tanh
 
 VALUES = torch.cat([torch.linspace(-20, 20, 4001), torch.tensor([float("inf"), -float("inf")])])
 

@@ -8,23 +8,29 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from s2scli.model.layers import int8
-from s2scli.model.layers.int8 import Int8Weight, int8_multiplies, value_levels
-from s2scli.model.layers.linear import Linear, pack_weights
-from s2scli.model.recurrence import Cell, Steps, make_recurrence
-from tests.one_dnn import needs_int8
+from s2scli.model.kernels import int8
+from s2scli.model.kernels.int8 import Int8Weight
+from s2scli.model.kernels.layout import lay_out
+from s2scli.model.kernels.linear import Linear
+from s2scli.model.kernels.machine import this_machine
+from s2scli.model.kernels.steps import Steps
+from s2scli.model.recurrence import Cell, make_recurrence
+from tests.machines import needs_int8
 
 pytestmark = needs_int8
 WITHOUT_VNNI = """
 import torch
-from s2scli.model.layers import int8
-int8.CPU_INFO = int8.CPU_INFO / "not there"
+from s2scli.model.kernels import machine
+from s2scli.model.kernels.int8 import Int8Weight
+machine.CPU_INFO = machine.CPU_INFO / "not there"
 weight, values = torch.full((8, 64), 0.5), torch.full((9, 64), 3.0)
-assert int8.value_levels() == 63
-print(int8.Int8Weight.of(weight).multiply(values, None).sub(96).abs().max().item() < 0.5)
+levels = machine.this_machine().int8_levels
+assert levels == 63
+print(Int8Weight.of(weight, levels).multiply(values, None).sub(96).abs().max().item() < 0.5)
 """
+LEVELS = this_machine().int8_levels
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -33,10 +39,9 @@ def random(*shape: int, seed: int = 0) -> Tensor:
 
 def rounded(weight: Tensor, values: Tensor) -> Tensor:
     """The product as defined, one number after another in float64."""
-    levels = value_levels()
     weight, values = weight.double(), values.double()
     weight_scale = weight.abs().amax(1) / 127
-    scale = values.abs().amax(1) / levels
+    scale = values.abs().amax(1) / LEVELS
     integers = torch.floor(values / scale[:, None] + 0.5)
     return (integers @ (weight / weight_scale[:, None]).round().t()) * scale[:, None] * weight_scale
 
@@ -44,7 +49,7 @@ def rounded(weight: Tensor, values: Tensor) -> Tensor:
 @pytest.mark.parametrize("rows", [1, 8, 9, 32, 70])
 def test_the_product_is_that_of_the_rounded_numbers(rows: int) -> None:
     weight, values, bias = random(70, 40), random(rows, 40, seed=1), random(70, seed=2)
-    found = Int8Weight.of(weight).multiply(values, bias).double()
+    found = Int8Weight.of(weight, LEVELS).multiply(values, bias).double()
     # a number that is as near to one integer as to another may go either way
     torch.testing.assert_close(found, rounded(weight, values) + bias, atol=0.05, rtol=0.0)
     exact = F.linear(values, weight, bias)
@@ -52,7 +57,7 @@ def test_the_product_is_that_of_the_rounded_numbers(rows: int) -> None:
 
 
 def test_a_row_is_the_same_whatever_stands_beside_it() -> None:
-    weight = Int8Weight.of(random(70, 40))
+    weight = Int8Weight.of(random(70, 40), LEVELS)
     values = random(33, 40, seed=1) * torch.logspace(-3, 3, 33)[:, None]
     together = weight.multiply(values, None)
     for row, found in zip(values, together, strict=True):
@@ -68,9 +73,9 @@ def test_a_row_is_the_same_whatever_stands_beside_it() -> None:
 def test_rows_of_zeros_stay_zeros() -> None:
     weight = random(5, 6)
     weight[2] = 0.0
-    found = Int8Weight.of(weight).multiply(torch.zeros(3, 6), None)
+    found = Int8Weight.of(weight, LEVELS).multiply(torch.zeros(3, 6), None)
     assert torch.equal(found, torch.zeros(3, 5))
-    assert Int8Weight.of(weight).multiply(random(3, 6), None)[:, 2].tolist() == [0.0] * 3
+    assert Int8Weight.of(weight, LEVELS).multiply(random(3, 6), None)[:, 2].tolist() == [0.0] * 3
 
 
 def test_large_numbers_do_not_overflow_without_products_of_8_bits_in_the_processor() -> None:
@@ -87,8 +92,7 @@ def test_large_numbers_do_not_overflow_without_products_of_8_bits_in_the_process
 def test_gradients_are_those_of_the_exact_weights() -> None:
     layer, values = Linear(5, 3), random(4, 5)
     exact = F.linear(values, layer.weight, layer.bias)
-    pack_weights(layer, int8=True)
-    assert isinstance(layer.packed, Int8Weight)
+    lay_out(layer, int8=True)
     torch.testing.assert_close(layer(values), exact)
     with torch.inference_mode():
         rough = layer(values)
@@ -106,7 +110,7 @@ def test_steps_of_a_recurrence_multiply_in_8_bits(cell: Cell) -> None:
     hidden = tuple(random(2, 4, 7, seed=part) for part in range(2 if cell == "lstm" else 1))
     with torch.inference_mode():
         exact = steps(random(4, 5), hidden)
-        steps.pack(int8=True)
+        steps.lay_out(int8=True)
         rough = steps(random(4, 5), hidden)
     for one, other in zip(exact, rough, strict=True):
         assert not torch.equal(one, other)
@@ -114,12 +118,9 @@ def test_steps_of_a_recurrence_multiply_in_8_bits(cell: Cell) -> None:
 
 
 def test_a_processor_without_them_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(weight: Tensor) -> nn.Module:
+    def fail(weight: Tensor, levels: int) -> Int8Weight:
         raise RuntimeError("not built")
 
-    monkeypatch.setattr(int8.Int8Weight, "of", fail)
-    int8_multiplies.cache_clear()
-    try:
-        assert not int8_multiplies()
-    finally:
-        int8_multiplies.cache_clear()
+    assert int8.works()
+    monkeypatch.setattr(Int8Weight, "of", fail)
+    assert not int8.works()

@@ -7,17 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from s2scli.model.layers import linear
+from s2scli.model.kernels.steps import Recurrence, Steps
 from s2scli.model.recurrence import (
     STATE_PARTS,
     Cell,
-    Recurrence,
-    Steps,
     make_recurrence,
     pack_state,
     unpack_state,
 )
-from tests.one_dnn import EITHER_LIBRARY
+from tests.machines import EITHER_LIBRARY, multiply_by_one_dnn
 
 ROWS, LENGTH, INPUT, DIM = 3, 4, 5, 6
 
@@ -43,28 +41,28 @@ def start(cell: Cell, num_layers: int, dtype: torch.dtype) -> tuple[Tensor, ...]
 
 @pytest.mark.parametrize("cell", get_args(Cell))
 @pytest.mark.parametrize("num_layers", [1, 3])
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("laid_out", [False, True])
 @pytest.mark.parametrize("by_one_dnn", EITHER_LIBRARY)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_steps_are_those_of_the_layer(
     cell: Cell,
     num_layers: int,
-    packed: bool,
+    laid_out: bool,
     by_one_dnn: bool,
     dtype: torch.dtype,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(linear, "processor_wants_one_dnn", lambda: by_one_dnn)
+    multiply_by_one_dnn(monkeypatch, by_one_dnn)
     recurrence = make(cell, num_layers).to(dtype)
     steps, hidden, outputs = Steps(recurrence), start(cell, num_layers, dtype), []
-    if packed:
-        steps.pack(int8=False)
-        laid_out = by_one_dnn and dtype == torch.float32
-        assert all((weight is not None) == laid_out for both in steps.packed for weight in both)
+    if laid_out:
+        steps.lay_out(int8=False)
+        wanted = by_one_dnn and dtype == torch.float32
+        assert all((layout is not None) == wanted for both in steps.layouts for layout in both)
     whole, final = recurrence(inputs(dtype), pack_state(hidden))
     with torch.inference_mode():
-        for place in range(LENGTH):
-            hidden = steps(inputs(dtype)[:, place], hidden)
+        for index in range(LENGTH):
+            hidden = steps(inputs(dtype)[:, index], hidden)
             outputs.append(hidden[0][-1])
     within = 1e-6 if dtype == torch.float32 else 1e-14
     torch.testing.assert_close(torch.stack(outputs, 1), whole, atol=within, rtol=0)
@@ -88,9 +86,9 @@ def test_takes_one_step_where_nothing_is_learned() -> None:
 def test_a_copy_steps_with_its_own_weights(
     by_one_dnn: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(linear, "processor_wants_one_dnn", lambda: by_one_dnn)
+    multiply_by_one_dnn(monkeypatch, by_one_dnn)
     steps = Steps(make("lstm"))
-    steps.pack(int8=False)
+    steps.lay_out(int8=False)
     twin = copy.deepcopy(steps)
     with torch.inference_mode():
         hidden = start("lstm", 1, torch.float32)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from s2scli.model.layers.dropout import Dropout
+from s2scli.model.kernels.dropout import Dropout
 
 Norm = Literal["layer", "rms"]
 NORMS: dict[str, type[nn.LayerNorm] | type[nn.RMSNorm]] = {

@@ -1,19 +1,22 @@
-"""The arithmetic of multi-head attention: heads side by side, through one fused kernel.
+"""The arithmetic of multi-head attention: heads side by side, by PyTorch's fused kernel or apart.
 
-On a processor the products are taken one by one where the kernel is slow: in bfloat16 (its backward
-takes four to ten times as long as they do), and in a search over many short sequences, where it
-spends its time between the products.
+On a processor the products are computed one by one where the fused kernel is slow: in bfloat16 (its
+backward takes four to ten times as long as they do), and in a search over many short sequences,
+where it spends its time between the products.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s2scli.model.layers.dropout import drop
-from s2scli.model.layers.softmax import softmax
+from s2scli.model.kernels.dropout import drop
+from s2scli.model.kernels.machine import Kernel
+from s2scli.model.kernels.softmax import softmax
 
 SHORT = 128  # keys
 MANY = 32  # heads of all sentences
+OF_FEW_DIGITS = Kernel(frozenset({torch.float16, torch.bfloat16}))
+OF_MANY_SHORT = Kernel(frozenset({torch.float32, torch.float64}), with_gradients=False)
 
 
 def split_heads(values: Tensor, num_heads: int) -> Tensor:
@@ -46,7 +49,7 @@ def attend_heads(
         causal: query i may look at keys up to i only; then `mask` must be None.
         dropout: of the weights.
     """
-    if _fused_is_quicker(query, key):
+    if not _apart_is_faster(query, key):
         return F.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, is_causal=causal, dropout_p=dropout
         )
@@ -56,13 +59,11 @@ def attend_heads(
     return weights.to(value.dtype) @ value
 
 
-def _fused_is_quicker(query: Tensor, key: Tensor) -> bool:
-    """Whether [B, H, Q, K] and [B, H, S, K] are better left to the fused kernel."""
-    if query.is_cuda:
-        return True
+def _apart_is_faster(query: Tensor, key: Tensor) -> bool:
+    """Whether [B, H, Q, K] and [B, H, S, K] are better multiplied product by product."""
     sentences, heads, keys, _ = key.shape
-    many_short = sentences * heads >= MANY and keys < SHORT and not torch.is_grad_enabled()
-    return query.dtype in (torch.float32, torch.float64) and not many_short
+    many_short = sentences * heads >= MANY and keys < SHORT
+    return (many_short and OF_MANY_SHORT.runs(query)) or OF_FEW_DIGITS.runs(query)
 
 
 def head_weights(query: Tensor, key: Tensor, mask: Tensor | None) -> Tensor:
