@@ -14,9 +14,9 @@ from s2scli.config import Recipe, recipe_toml
 from s2scli.errors import CheckpointError
 from s2scli.manifest import Manifest, new_folder, plain_file_size, verify_folder
 from s2scli.model.seq2seq import Seq2Seq, count_parameters
+from s2scli.model.weights import encode_tensors, load_weights, read_tensors
 from s2scli.settings import load_settings, read_toml
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.checkpoint import encode_tensors, load_weights, read_tensors
 
 MAX_HEADER_BYTES = 1_000_000
 RECIPE, WEIGHTS, CARD = "recipe.toml", "model.safetensors", "README.md"

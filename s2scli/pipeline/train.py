@@ -20,6 +20,7 @@ from s2scli.manifest import read_manifest
 from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.model.kernels.machine import this_machine
 from s2scli.model.seq2seq import count_parameters, pick_device
+from s2scli.model.weights import load_weights, model_weights
 from s2scli.pipeline.carry_over import CarriedOver, carry_over, say_carried_over
 from s2scli.pipeline.model_folder import LoadedModel, build_model, load_model_folder
 from s2scli.pipeline.publishing import Published, Publisher
@@ -35,8 +36,6 @@ from s2scli.training.checkpoint import (
     Checkpoint,
     list_checkpoints,
     load_optimizer,
-    load_weights,
-    model_weights,
     newest_checkpoint,
     optimizer_tensors,
     random_state,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from s2scli.training.checkpoint import check_weights, model_weights
+from s2scli.model.weights import check_weights, model_weights
 
 
 class MovingAverage:

@@ -27,6 +27,7 @@ from typer.testing import CliRunner
 from s2scli.cli.app import app
 from s2scli.config import load_recipe
 from s2scli.data.stream import Line
+from s2scli.model.weights import model_weights
 from s2scli.pipeline.engine import folder_beside
 from s2scli.pipeline.exported import ExportedTranslator, open_engine
 from s2scli.pipeline.lines import translate_lines
@@ -35,7 +36,6 @@ from s2scli.special_ids import EOS_ID
 from s2scli.tokenizer.learning import learn_sentencepiece
 from s2scli.tokenizer.plan import TokenizerPlan
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.checkpoint import model_weights
 from tests.bench.race import median_ratio
 
 WORDS = 4000

@@ -50,7 +50,7 @@ def make_linear(input_dim: int, output_dim: int, *, parts: int = 1, bias: bool =
     """
     layer = Linear(input_dim, parts * output_dim, bias=bias)
     if not layer.weight.is_meta:  # there it would only import torch._dynamo, for over a second
-        for part in layer.weight.data.chunk(parts):
+        for part in layer.weight.detach().chunk(parts):
             nn.init.xavier_uniform_(part)
         if bias:
             nn.init.zeros_(layer.bias)
