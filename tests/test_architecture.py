@@ -4,6 +4,7 @@ import ast
 import functools
 import graphlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -133,6 +134,9 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 
 
 KERNELS = "s2scli.model.kernels"
+PARTS_OF_MODEL = re.compile(
+    r"(?<!recipe\.)\bmodel\.(output|connection|source|target|encoder|decoder)\b|\.table\b"
+)
 LIBRARIES = ("torch.ops", "torch.backends", "torch.cpu")
 MODES = ("is_grad_enabled", "is_inference_mode_enabled", "is_autocast_enabled")
 
@@ -162,6 +166,18 @@ def test_kernels_import_nothing_else_of_the_package(module: Path) -> None:
     if is_kernel(name_of(module)):
         own = [name for name in imports_of(module) if name.startswith("s2scli.")]
         assert [name for name in own if not is_kernel(name)] == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_nobody_reaches_into_a_model(module: Path) -> None:
+    """Its parts are its own; `recipe.model.connection` and the like are settings."""
+    if name_of(module).startswith("s2scli.model"):
+        return
+    tree = parse(module)
+    paths = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    assert [path for path in paths if PARTS_OF_MODEL.search(path)] == []
+    strings = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    assert [text for text in strings if re.search(r"(source|target)\.table", str(text))] == []
 
 
 def test_packages_of_the_model_import_each_other_one_way() -> None:

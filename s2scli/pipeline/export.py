@@ -12,6 +12,7 @@ from s2scli.export.ctranslate2 import require_exportable, write_ctranslate2
 from s2scli.export.extra import require_ctranslate2
 from s2scli.export.settings import ExportSettings
 from s2scli.manifest import new_folder, read_manifest
+from s2scli.model.kernels.layout import lay_out
 from s2scli.pipeline.agreement import Agreement, compare_exports, read_pairs
 from s2scli.pipeline.engine import folder_beside
 from s2scli.pipeline.exported import KIND, ExportFacts, longest_allowed
@@ -107,6 +108,7 @@ def _verify(
     model: LoadedModel, facts: ExportFacts, settings: ExportSettings, path: Path, talk: Talk
 ) -> tuple[int, list[Agreement]]:
     """Return how many lines were tried, and how each engine did."""
+    lay_out(model.model)
     translator = Translator(model.recipe, model.model, model.tokenizers, torch.device("cpu"))
     pairs = read_pairs(path, settings.lines, translator)
     agreements = []

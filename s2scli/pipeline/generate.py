@@ -15,7 +15,6 @@ from s2scli.data.cleaning import is_blank
 from s2scli.errors import UsageError
 from s2scli.model.kernels.layout import lay_out
 from s2scli.model.seq2seq import Seq2Seq, pick_device
-from s2scli.model.states import Gaussian
 from s2scli.pipeline.model_folder import load_model_folder
 from s2scli.pipeline.translation import TargetText
 from s2scli.pipeline.translator import target_text, token_ids
@@ -79,9 +78,7 @@ class Writer:
             UsageError: the model has no distribution to draw from, or cannot read the sentence.
         """
         noise = self._noise(settings)
-        latent = self.model.connection(self.model.encode(*self._source([text]))).latent
-        assert isinstance(latent, Gaussian), "what has a prior has a posterior"
-        return latent.at(noise)
+        return self.model.posterior(*self._source([text])).at(noise)
 
     @torch.inference_mode()
     def interpolate(self, first: str, second: str, settings: GenerateSettings) -> Tensor:
@@ -90,7 +87,7 @@ class Writer:
         Raises:
             UsageError: the model cannot read a sentence.
         """
-        a, b = self.model.connection.code(self.model.encode(*self._source([first, second])))
+        a, b = self.model.code(*self._source([first, second]))
         return torch.lerp(a, b, torch.linspace(0, 1, settings.steps, device=a.device)[:, None])
 
     @torch.inference_mode()
@@ -108,7 +105,7 @@ class Writer:
 
     def _noise(self, settings: GenerateSettings) -> Tensor:
         """Return T e, which the seed alone decides; more of them begin with the same ones."""
-        if not self.model.connection.has_prior:
+        if not self.model.has_prior:
             raise UsageError(
                 f"the model {self.recipe.name} has no distribution to draw vectors from "
                 f"(model.connection.kind {self.recipe.model.connection.kind}); it can write "

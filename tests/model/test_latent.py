@@ -73,7 +73,7 @@ def test_fed_once_it_is_the_first_state_alone() -> None:
 def test_a_decoder_that_would_never_see_it_is_refused() -> None:
     tree = {**MODELS["latent-transformer"]}
     tree["connection"] = {**tree["connection"], "every_step": False}
-    with pytest.raises(ConfigError, match="no sight of the source"):
+    with pytest.raises(ConfigError, match="never sees the source"):
         make_model(tree)
 
 
@@ -82,8 +82,7 @@ def test_the_model_says_what_it_drew_from(name: str) -> None:
     model, batch = make_model(MODELS[name]), small_batch()
     latent = model(batch).latent
     assert latent is not None and latent.mean.shape == latent.log_variance.shape == (3, 6)
-    output = model.encode(batch.source, batch.source_lengths)
-    torch.testing.assert_close(latent.mean, model.connection.code(output))
+    torch.testing.assert_close(latent.mean, model.code(batch.source, batch.source_lengths))
 
 
 def test_other_models_have_drawn_nothing() -> None:
@@ -98,7 +97,7 @@ def test_a_vector_stands_for_its_source(name: str) -> None:
     """Begun from the code of a source, the decoder is where the source would have put it."""
     model, batch = make_model(MODELS[name]), small_batch()
     output = model.encode(batch.source, batch.source_lengths)
-    code = model.connection.code(output)
+    code = model.code(batch.source, batch.source_lengths)
     assert code.shape == (3, model.code_dim)
     tokens = torch.tensor([4, 5, 6])
     torch.testing.assert_close(
