@@ -137,11 +137,11 @@ class Seq2Seq(nn.Module):
         return state
 
     def step(
-        self, token_ids: Tensor, state: DecoderState, *, with_attention: bool = False
+        self, token_ids: Tensor, state: DecoderState, *, attention: bool = False
     ) -> DecoderStep:
         """Read one token [N] in each row and say what may come next."""
         embedded = self.target(token_ids[:, None])
-        output = self.decoder(embedded, state, with_attention=with_attention)
+        output = self.decoder(embedded, state, attention=attention)
         weights = output.attention_weights
         return DecoderStep(
             self.logits(output.hidden[:, 0]),
@@ -149,13 +149,13 @@ class Seq2Seq(nn.Module):
             None if weights is None else weights[:, 0],
         )
 
-    def forward(self, batch: Pairs, *, with_attention: bool = False) -> ModelOutput:
+    def forward(self, batch: Pairs, *, attention: bool = False) -> ModelOutput:
         """Read every target of a batch at once (teacher forcing)."""
         encoded = self.encode(batch.source, batch.source_lengths)
         connected = self.connection(encoded)
         embedded = self.target(batch.target_input)
         state = self.decoder.start(encoded, connected)
-        output = self.decoder(embedded, state, with_attention=with_attention)
+        output = self.decoder(embedded, state, attention=attention)
         return ModelOutput(output.hidden, output.attention_weights, connected.latent)
 
     def logits(self, hidden: Tensor) -> Tensor:

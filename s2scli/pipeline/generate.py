@@ -99,7 +99,7 @@ class Writer:
             longest = torch.full((len(some),), limit, device=self.device)
             state = self.model.start_from(some)
             keys = [(start + number,) for number in range(len(some))]
-            found = search_from(self.model, state, longest, search, keys, with_attention=False)
+            found = search_from(self.model, state, longest, search, keys, attention=False)
             for best, *_ in found:
                 yield target_text(best, self.tokenizers.target, 0)
 

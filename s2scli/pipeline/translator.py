@@ -161,7 +161,7 @@ class Translator:
                 source.to(self.device),
                 lengths,
                 settings,
-                with_attention=with_attention,
+                attention=with_attention,
                 before_step=before_step,
             )
 
@@ -188,7 +188,7 @@ class Translator:
                 batch.to(self.device),
                 self.search_settings.length_penalty,
                 self.search_settings.length_offset,
-                with_attention=with_attention,
+                attention=with_attention,
             )
 
         found = side_by_side(force_batch, self._batches(longest, 1), self._threads)

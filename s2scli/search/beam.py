@@ -55,6 +55,6 @@ def alive(candidates: Candidates, beam_size: int) -> Candidates:
     score = candidates.score.masked_fill(candidates.token == EOS_ID, IMPOSSIBLE)
     width = min(beam_size, score.shape[1])
     # a stable sort keeps the order of equals, so that ties fall the same way in every batch
-    places = score.sort(dim=1, descending=True, stable=True).indices[:, :width]
-    kept = candidates.take(places)
-    return Candidates(score.gather(1, places), kept.token, kept.parent)
+    best = score.sort(dim=1, descending=True, stable=True).indices[:, :width]
+    kept = candidates.take(best)
+    return Candidates(score.gather(1, best), kept.token, kept.parent)

@@ -1,4 +1,4 @@
-"""The arithmetic of forward and backward: float32, or bfloat16 where it is quick."""
+"""The arithmetic of forward and backward: float32, or bfloat16 where it is fast."""
 
 from typing import Literal
 
@@ -21,6 +21,6 @@ def arithmetic(settings: TrainingSettings, device: torch.device) -> Arithmetic:
 
 
 def autocast(settings: TrainingSettings, device: torch.device) -> torch.autocast:
-    """Return the context that computes so; weights and optimizer stay in float32."""
+    """Return the context of that arithmetic; weights and optimizer stay in float32."""
     enabled = arithmetic(settings, device) == "bfloat16"
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)

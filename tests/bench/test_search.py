@@ -116,7 +116,7 @@ def ours(model: Seq2Seq) -> Decode:
             source, lengths = make_source([sources[place] for place in places])
             state = model.start(model.encode(source, lengths))
             keys = source.tolist()
-            return search_from(model, state, lengths, settings, keys, with_attention=False)
+            return search_from(model, state, lengths, settings, keys, attention=False)
 
         lengths = [len(source) for source in sources]
         batches = similar_batches(lengths, BATCH_TOKENS // min(beam_size, 4), THREADS)

@@ -183,7 +183,7 @@ def test_a_decoder_layer_equals_pytorchs(norm_first: bool) -> None:
     states, memory = torch.randn(2, 4, DIM), torch.randn(2, 5, DIM)
     mask = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
     empty = ours.self_attention.empty_cache(states)
-    found = ours(states, empty, None, attention.prepare(memory, mask), None, with_weights=False)
+    found = ours(states, empty, None, attention.prepare(memory, mask), None, attention=False)
     expected = theirs(
         states,
         memory,

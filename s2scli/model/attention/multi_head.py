@@ -46,7 +46,7 @@ class MultiHeadAttention(nn.Module):
         )
         return AttendedMemory(laid_out_for_steps(keys), laid_out_for_steps(values), mask)
 
-    def attend(self, query: Tensor, memory: AttendedMemory, *, with_weights: bool) -> Attended:
+    def attend(self, query: Tensor, memory: AttendedMemory, *, attention: bool) -> Attended:
         """Read the memory with queries [N, T, Dq]."""
         rows, steps, width = query.shape
         sentences = memory.keys.shape[0]
@@ -61,7 +61,7 @@ class MultiHeadAttention(nn.Module):
             dropout=self.dropout if self.training else 0.0,
         )
         context = self.output(join_heads(found)).view(rows, steps, -1)
-        if not with_weights:
+        if not attention:
             return Attended(context, None)
         weights = head_weights(queries, memory.keys, mask).transpose(1, 2)  # [B, Q, H, S]
         return Attended(context, weights.reshape(rows, steps, self.num_heads, -1))

@@ -1,4 +1,4 @@
-"""How the C library gives memory out: a model frees and takes the same sizes all the time."""
+"""How the C library allocates: a model frees and allocates the same sizes all the time."""
 
 import ctypes
 import os
@@ -6,20 +6,20 @@ import sys
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of mallopt(3)
 NEVER = 2**31 - 1
-# what oneDNN keeps, and what PyTorch keeps of it beside that: 1024 each if not given
+# the caches of oneDNN and of PyTorch, of 1024 kernels each by default
 KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
 
 
 def keep_freed_memory(kernels: int = 64) -> None:
-    """Ask the C library to keep freed memory for what comes next, where it is glibc.
+    """Let the C library keep freed memory for later allocations, where it is glibc.
 
-    By default each large tensor is mapped anew from the system, which hands it over page by page:
-    up to a third of the time of an update of a small model. oneDNN, which compiles kernels for
-    every new shape of a batch, and PyTorch, which keeps them with their buffers, are asked to keep
-    fewer. To be called before the first tensor is made; elsewhere nothing is done.
+    By default each large tensor is mapped anew from the system, page by page, which takes up to a
+    third of the time of an update of a small model. oneDNN compiles a kernel for every new shape of
+    a batch, and PyTorch keeps them with their buffers: both caches are made smaller, unless the
+    environment says otherwise. Call it before the first tensor is made.
 
     Args:
-        kernels: that are kept.
+        kernels: that the caches hold.
     """
     for name in KERNELS:
         os.environ.setdefault(name, str(kernels))
@@ -28,10 +28,10 @@ def keep_freed_memory(kernels: int = 64) -> None:
 
 
 def give_back_freed_memory() -> None:
-    """Return what is free to the system, where the C library is glibc.
+    """Return freed memory to the system, where the C library is glibc.
 
-    Batches of ever new shapes leave ever more gaps between what is in use: kept for good, they
-    would add up. It takes a tenth of a second, and what is needed again is mapped anew.
+    Batches of new shapes leave gaps between what is in use, which would add up. It takes a tenth of
+    a second, and memory that is needed again is mapped anew.
     """
     _call("malloc_trim", 0)
 
