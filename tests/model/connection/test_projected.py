@@ -1,6 +1,7 @@
+"""A projected summary of the source begins the decoder."""
+
 import torch
 
-from s2scli.model.connection.none import NoConnectionSettings
 from s2scli.model.connection.projected import ProjectedConnectionSettings
 from s2scli.model.connection.summary import masked_mean
 from s2scli.model.states import EncoderOutput, StateShape
@@ -14,13 +15,6 @@ def encoder_output() -> EncoderOutput:
     return EncoderOutput(
         torch.randn(2, 3, 6), mask, (torch.randn(1, 2, 6), torch.randn(1, 2, 6)), True
     )
-
-
-def test_the_mean_leaves_padding_out() -> None:
-    output = encoder_output()
-    mean = masked_mean(output)
-    torch.testing.assert_close(mean[0], output.memory[0].mean(0))
-    torch.testing.assert_close(mean[1], output.memory[1, 0])
 
 
 def test_projected_equals_its_formula() -> None:
@@ -48,9 +42,3 @@ def test_a_summary_for_every_step_is_also_what_the_first_state_is_made_of() -> N
     assert connection.state is not None
     flat = torch.tanh(connection.state(connected.vector))
     torch.testing.assert_close(connected.initial[0][0], flat[:, :4])
-
-
-def test_none_is_zero() -> None:
-    connected = NoConnectionSettings().build(FINAL, 6, INITIAL)(encoder_output())
-    assert [part.shape for part in connected.initial] == [(3, 2, 4), (3, 2, 4)]
-    assert all(part.abs().sum() == 0 for part in connected.initial)
