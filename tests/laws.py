@@ -25,10 +25,10 @@ def assert_near(found: Tensor, expected: Tensor) -> None:
 
 def steps_equal_all_at_once(model: Seq2Seq) -> None:
     state = begin(model)
-    output = model(BATCH, with_attention=True)
+    output = model(BATCH, attention=True)
     logits, weights = [], []
     for place in range(BATCH.target_input.shape[1]):
-        step = model.step(BATCH.target_input[:, place], state, with_attention=True)
+        step = model.step(BATCH.target_input[:, place], state, attention=True)
         logits.append(step.logits)
         if step.attention_weights is not None:
             weights.append(step.attention_weights)
@@ -40,7 +40,7 @@ def steps_equal_all_at_once(model: Seq2Seq) -> None:
 
 
 def weights_are_distributions_over_the_source(model: Seq2Seq) -> None:
-    weights = model(BATCH, with_attention=True).attention_weights
+    weights = model(BATCH, attention=True).attention_weights
     assert (weights is None) == (model.attention_shape is None)
     if weights is not None and model.attention_shape is not None:
         layers, heads = model.attention_shape
@@ -55,8 +55,8 @@ def many_steps_go_on_from_any_place(model: Seq2Seq) -> None:
     whole = model(BATCH)
     assert whole.attention_weights is None, "nobody has asked for them"
     embedded = model.target(BATCH.target_input)
-    first = model.decoder(embedded[:, :2], state, with_attention=False)
-    rest = model.decoder(embedded[:, 2:], first.state, with_attention=False)
+    first = model.decoder(embedded[:, :2], state, attention=False)
+    rest = model.decoder(embedded[:, 2:], first.state, attention=False)
     assert_near(torch.cat([first.hidden, rest.hidden], 1), whole.hidden)
 
 

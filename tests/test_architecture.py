@@ -4,6 +4,7 @@ import ast
 import functools
 import graphlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -136,6 +137,72 @@ def test_no_module_imports_itself_in_a_circle() -> None:
         if name_of(module) != "s2scli"
     }
     tuple(graphlib.TopologicalSorter(graph).static_order())
+
+
+KERNELS = "s2scli.model.kernels"
+PARTS_OF_MODEL = re.compile(
+    r"(?<!recipe\.)\bmodel\.(output|connection|source|target|encoder|decoder)\b|\.table\b"
+)
+LIBRARIES = ("torch.ops", "torch.backends", "torch.cpu")
+MODES = ("is_grad_enabled", "is_inference_mode_enabled", "is_autocast_enabled")
+
+
+def is_kernel(name: str) -> bool:
+    return name == KERNELS or name.startswith(f"{KERNELS}.")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_processors_and_modes_are_the_business_of_kernels(module: Path) -> None:
+    """Outside nobody asks what this runs on or which mode PyTorch is in; to enter one is fine."""
+    tree, name = parse(module), name_of(module)
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    modes = [node.lineno for node in attributes if node.attr in MODES]
+    if name != f"{KERNELS}.machine":
+        assert modes == [], "only Kernel.runs asks for modes"
+        assert [each for each in imports_of(module) if each.endswith(MODES)] == []
+    if not is_kernel(name):
+        strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        assert [node.lineno for node in attributes if ast.unparse(node) in LIBRARIES] == []
+        assert [node.lineno for node in strings if "cpuinfo" in str(node.value)] == []
+        assert [each for each in imports_of(module) if each.startswith(LIBRARIES)] == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_kernels_import_nothing_else_of_the_package(module: Path) -> None:
+    if is_kernel(name_of(module)):
+        own = [name for name in imports_of(module) if name.startswith("s2scli.")]
+        assert [name for name in own if not is_kernel(name)] == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_nobody_reaches_into_a_model(module: Path) -> None:
+    """Its parts are its own; `recipe.model.connection` and the like are settings."""
+    if name_of(module).startswith("s2scli.model"):
+        return
+    tree = parse(module)
+    paths = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    assert [path for path in paths if PARTS_OF_MODEL.search(path)] == []
+    strings = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    assert [text for text in strings if re.search(r"(source|target)\.table", str(text))] == []
+
+
+def test_packages_of_the_model_import_each_other_one_way() -> None:
+    graph: dict[str, set[str]] = {}
+    for module in MODULES:
+        package = _package_of_model(name_of(module))
+        if package is not None:
+            found = map(_package_of_model, imports_of(module))
+            graph.setdefault(package, set()).update(each for each in found if each)
+            graph[package].discard(package)
+    assert {"kernels", "attention", "transformer", "decoder"} <= graph.keys()
+    tuple(graphlib.TopologicalSorter(graph).static_order())
+
+
+def _package_of_model(name: str) -> str | None:
+    """Return the package inside the model that a dotted name is in; None for its own modules."""
+    parts = name.removeprefix("s2scli.model.").split(".")
+    is_package = name.startswith("s2scli.model.") and (PACKAGE / "model" / parts[0]).is_dir()
+    return parts[0] if is_package else None
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)

@@ -19,7 +19,7 @@ class Batch:
         source: source ids, each ending in `eos_id`, [B, S].
         source_lengths: real tokens of each source, the end token counted, [B], on the CPU.
         target_input: what the decoder reads: `bos_id`, then the target ids, [B, T].
-        target_output: what the decoder should say: the target ids, then `eos_id`, [B, T].
+        target_output: what the decoder should write: the target ids, then `eos_id`, [B, T].
     """
 
     source: Tensor
@@ -31,6 +31,15 @@ class Batch:
     def target_mask(self) -> Tensor:
         """True at real output tokens, [B, T]."""
         return self.target_output != PAD_ID
+
+    def twice(self) -> "Batch":
+        """Return the batch with a copy of its examples after them, 2 x B."""
+        return Batch(
+            torch.cat([self.source, self.source]),
+            torch.cat([self.source_lengths, self.source_lengths]),
+            torch.cat([self.target_input, self.target_input]),
+            torch.cat([self.target_output, self.target_output]),
+        )
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch with its ids on `device` (lengths stay on the CPU)."""

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from s2scli.export.extra import require_ctranslate2
 from s2scli.export.settings import Quantization
-from s2scli.model.layers.positions import sinusoids
-from s2scli.model.layers.transformer import TransformerSettings
+from s2scli.model.frontend.tokens import TABLE
 from s2scli.model.settings import ModelSettings
+from s2scli.model.transformer.positions import sinusoids
+from s2scli.model.transformer.settings import TransformerSettings
 from s2scli.special_ids import BOS_ID, EOS_ID, UNK_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 
@@ -98,7 +99,7 @@ def _set_entrance(
     CTranslate2 has no projection between the vectors of tokens and the stack: both are linear, so
     that they become one table, already scaled.
     """
-    table = weights["source.table.weight" if side == "encoder" else "target.table.weight"]
+    table = weights[f"{'source' if side == 'encoder' else 'target'}.{TABLE}"]
     project = weights.get(f"{side}.entrance.project.weight")
     stack.scale_embeddings = project is None
     if project is not None:

@@ -1,22 +1,27 @@
 """The whole model and its four verbs: encode, start, step, forward."""
 
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from s2scli.devices import choose_device
 from s2scli.errors import ConfigError
-from s2scli.model.layers.linear import Linear
+from s2scli.model.frontend.tokens import TokenFrontend
+from s2scli.model.kernels.cross_entropy import label_smoothed_cross_entropy
+from s2scli.model.kernels.linear import Linear
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import (
     DecoderState,
     DecoderStep,
     EncoderOutput,
+    Gaussian,
     ModelOutput,
     Pairs,
 )
 from s2scli.special_ids import PAD_ID
+
+Side = Literal["source", "target"]
 
 
 class Seq2Seq(nn.Module):
@@ -71,16 +76,60 @@ class Seq2Seq(nn.Module):
         state: DecoderState = self.decoder.start(encoder_output, self.connection(encoder_output))
         return state
 
-    @property
-    def code_dim(self) -> int:
-        """Width of the vector that is all a decoder knows of its source; 0 where there is none."""
-        return 0 if self.attention_shape else int(self.connection.code_dim)
+    def token_loss(self, hidden: Tensor, target: Tensor, smoothing: float) -> Tensor:
+        """Return the label-smoothed cross-entropy summed over tokens, in nats, a scalar.
 
-    def start_from(self, code: Tensor) -> DecoderState:
-        """Return the decoder's state before the first token where a vector is all it knows.
+        The logits are never held at once, nor are their gradients.
 
         Args:
-            code: what `connection.code` makes of a source, or another vector, [B, code_dim].
+            hidden: what the output layer reads, [tokens, D].
+            target: the right tokens, [tokens].
+            smoothing: the share of probability that is spread over all tokens.
+        """
+        return label_smoothed_cross_entropy(hidden, self.output, target, smoothing)
+
+    @property
+    def token_rows(self) -> dict[str, Side]:
+        """The weights that have a row for each token, by name, and the side of those tokens."""
+        front_ends: dict[Side, TokenFrontend] = {"source": self.source, "target": self.target}
+        rows: dict[str, Side] = {
+            f"{side}.{name}": side
+            for side, front_end in front_ends.items()
+            for name in front_end.rows()
+        }
+        return {**rows, "output.weight": "target", "output.bias": "target"}
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether the decoder starts from a vector that has a distribution to draw from."""
+        return bool(self.connection.has_prior)
+
+    @property
+    def code_dim(self) -> int:
+        """Width of the vector that is all the decoder sees of a source; 0 where it sees more."""
+        return 0 if self.attention_shape else int(self.connection.code_dim)
+
+    def code(self, source: Tensor, lengths: Tensor) -> Tensor:
+        """Return the vector that stands for each source, [B, code_dim].
+
+        Args:
+            source: source ids, [B, S].
+            lengths: real tokens of each, [B].
+        """
+        code: Tensor = self.connection.code(self.encode(source, lengths))
+        return code
+
+    def posterior(self, source: Tensor, lengths: Tensor) -> Gaussian:
+        """Return the distribution of each source's vector, of a model that `has_prior`."""
+        latent: Gaussian | None = self.connection(self.encode(source, lengths)).latent
+        assert latent is not None, "what has a prior has a posterior"
+        return latent
+
+    def start_from(self, code: Tensor) -> DecoderState:
+        """Return the decoder's state before the first token, made from a vector alone.
+
+        Args:
+            code: the `code` of a source, or another vector, [B, code_dim].
         """
         unseen = code.new_zeros(len(code), 1, self.encoder.memory_dim)
         nothing = EncoderOutput(unseen, unseen[..., 0] == 0, (), padded=False)
@@ -88,11 +137,11 @@ class Seq2Seq(nn.Module):
         return state
 
     def step(
-        self, token_ids: Tensor, state: DecoderState, *, with_attention: bool = False
+        self, token_ids: Tensor, state: DecoderState, *, attention: bool = False
     ) -> DecoderStep:
         """Read one token [N] in each row and say what may come next."""
         embedded = self.target(token_ids[:, None])
-        output = self.decoder(embedded, state, with_attention=with_attention)
+        output = self.decoder(embedded, state, attention=attention)
         weights = output.attention_weights
         return DecoderStep(
             self.logits(output.hidden[:, 0]),
@@ -100,13 +149,13 @@ class Seq2Seq(nn.Module):
             None if weights is None else weights[:, 0],
         )
 
-    def forward(self, batch: Pairs, *, with_attention: bool = False) -> ModelOutput:
+    def forward(self, batch: Pairs, *, attention: bool = False) -> ModelOutput:
         """Read every target of a batch at once (teacher forcing)."""
         encoded = self.encode(batch.source, batch.source_lengths)
         connected = self.connection(encoded)
         embedded = self.target(batch.target_input)
         state = self.decoder.start(encoded, connected)
-        output = self.decoder(embedded, state, with_attention=with_attention)
+        output = self.decoder(embedded, state, attention=attention)
         return ModelOutput(output.hidden, output.attention_weights, connected.latent)
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -115,44 +164,44 @@ class Seq2Seq(nn.Module):
         return logits
 
     def _check_sight(self, settings: ModelSettings) -> None:
-        """Refuse a decoder that would know nothing of the source, and a connection to nothing."""
+        """Refuse a decoder that would not see the source, and a connection that is never read."""
         connects = settings.connection.kind != "none"
         connected = (settings.decoder.state_shape.parts and connects) or self.connection.vector_dim
         if not (connected or self.attention_shape):
             raise ConfigError(
-                "model.attention.kind: none leaves the decoder with no sight of the source, as "
-                "model.connection shows it nothing; choose an attention, or another connection, "
-                "with every_step = true"
+                "model.attention.kind: with none and this model.connection, the decoder never sees "
+                "the source; choose an attention, or another connection with every_step = true"
             )
         if connects and not connected:
             raise ConfigError(
-                "model.connection.kind: whatever it makes is never read, as a decoder of kind "
+                "model.connection.kind: its result is never read, because a decoder of kind "
                 f"{settings.decoder.kind} has no first state; choose every_step = true, or none"
             )
 
     def _tie(self, settings: ModelSettings, joint: bool) -> None:
         """Share embedding tables as the settings say."""
-        tie = settings.tie_embeddings
-        same_width = settings.source.embedding_dim == settings.target.embedding_dim
-        fits_output = self.decoder.output_dim == self.target.output_dim
+        tie, vectors = settings.tie_embeddings, self.target.vectors
+        same_width = self.source.output_dim == self.target.output_dim
+        fits_source = joint and same_width and self.source.vectors is not None
+        fits_output = vectors is not None and self.decoder.output_dim == self.target.output_dim
         if tie == "auto":
-            tie = "none" if not fits_output else "all" if joint and same_width else "target"
+            tie = "none" if not fits_output else "all" if fits_source else "target"
         if tie == "none":
             return
-        if not fits_output:
+        if vectors is None or not fits_output:
             raise ConfigError(
                 f"model.tie_embeddings: the output layer reads {self.decoder.output_dim} units and "
                 f"model.target.embedding_dim is {self.target.output_dim}; make them equal "
                 "(model.decoder.readout_dim), or choose none"
             )
-        self.output.weight = self.target.table.weight
+        self.output.weight = vectors
         if tie == "all":
-            if not (joint and same_width):
+            if not fits_source:
                 raise ConfigError(
                     "model.tie_embeddings: all needs a joint vocabulary and equal widths of source "
                     "and target embeddings; choose target"
                 )
-            self.source.table.weight = self.target.table.weight
+            self.source.share(vectors)
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -166,5 +215,4 @@ def pick_device(name: str) -> torch.device:
     Raises:
         ConfigError: no such device, or it is not there.
     """
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    return torch.device(choose_device(name, gpus, "PyTorch"))
+    return torch.device(choose_device(name, torch.cuda.device_count(), "PyTorch"))

@@ -33,7 +33,7 @@ class EncoderOutput:
         memory_mask: True at real tokens, [B, S].
         final_state: the state after the last token, each part [L, B, D]; of an encoder that has
             none, the memory of the last real token.
-        padded: whether any place of the memory is padding.
+        padded: whether any position of the memory is padding.
     """
 
     memory: Tensor
@@ -90,7 +90,7 @@ class DecoderState(Protocol):
         ...
 
     def keep(self, sentences: Tensor) -> Self:
-        """Return the state of the sentences of these numbers only, [B']."""
+        """Return the state of the sentences of these indices only, [B']."""
         ...
 
 
@@ -99,11 +99,11 @@ State = TypeVar("State", bound=DecoderState)
 
 @dataclass(frozen=True)
 class DecoderOutput(Generic[State]):
-    """What a decoder says about T steps.
+    """What a decoder makes of T steps.
 
     Attributes:
         hidden: what the output layer reads, [N, T, D].
-        attention_weights: [N, T, A, S], or None without attention, or if not asked for.
+        attention_weights: [N, T, A, S]; None without attention, or if not asked for.
         state: the state after the last step.
     """
 
@@ -114,12 +114,12 @@ class DecoderOutput(Generic[State]):
 
 @dataclass(frozen=True)
 class DecoderStep:
-    """What a model says about the next token.
+    """What a model predicts for the next token.
 
     Attributes:
         logits: [N, V].
         state: the state to hand to the next step.
-        attention_weights: [N, A, S], or None without attention, or if not asked for.
+        attention_weights: [N, A, S]; None without attention, or if not asked for.
     """
 
     logits: Tensor
@@ -129,11 +129,11 @@ class DecoderStep:
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """What a model says about a batch of pairs.
+    """What a model makes of a batch of pairs.
 
     Attributes:
         hidden: what the output layer reads, [B, T, D].
-        attention_weights: [B, T, A, S], or None without attention, or if not asked for.
+        attention_weights: [B, T, A, S]; None without attention, or if not asked for.
         latent: what a latent connection made of the sources, or None.
     """
 
@@ -162,10 +162,10 @@ class Pairs(Protocol):
 
 
 def beam_rows(sentences: Tensor, beam: int) -> Tensor:
-    """Return the numbers of the `beam` rows of each of these sentences [B'], [B' x beam]."""
+    """Return the indices of the `beam` rows of each of these sentences [B'], [B' x beam]."""
     return (sentences[:, None] * beam + torch.arange(beam, device=sentences.device)).flatten()
 
 
 def length_mask(lengths: Tensor, width: int, device: torch.device) -> Tensor:
-    """Return the mask that is True at the first `lengths` of `width` places, [B, width]."""
+    """Return the mask that is True at the first `lengths` of `width` positions, [B, width]."""
     return torch.arange(width, device=device) < lengths.to(device)[:, None]

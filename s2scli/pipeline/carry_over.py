@@ -1,4 +1,4 @@
-"""What a new model takes over from a trained one: weights by name, rows of tables by piece."""
+"""What a new model takes over from a trained one: weights by name, tables row by row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,20 +7,19 @@ import torch
 from torch import Tensor
 
 from s2scli.errors import ConfigError
-from s2scli.model.seq2seq import Seq2Seq
+from s2scli.model.seq2seq import Seq2Seq, Side
 from s2scli.report.console import Talk
 from s2scli.special_ids import EOS_ID
 from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.model_folder import LoadedModel
 
-TABLES = ("source.table.weight", "target.table.weight", "output.weight", "output.bias")
 NAMED = 4  # weights named in a line; all of them where details are asked for
 
 
 @dataclass(frozen=True)
 class Rows:
-    """How many of a table's pieces the trained model knew."""
+    """How many of a table's rows were found in the trained model, by their pieces."""
 
     found: int
     pieces: int
@@ -32,9 +31,9 @@ class CarriedOver:
 
     Attributes:
         weights: taken over whole, by name.
-        tables: taken over piece by piece; pieces that were not found keep their first values.
+        tables: taken over row by row; rows whose piece was not found keep their first values.
         new: weights that keep their first values, each with the reason.
-        unused: weights of the trained model that had no place.
+        unused: weights of the trained model that fit nothing here.
     """
 
     weights: tuple[str, ...]
@@ -45,10 +44,10 @@ class CarriedOver:
 
 @torch.no_grad()
 def carry_over(model: Seq2Seq, tokenizers: Tokenizers, trained: LoadedModel) -> CarriedOver:
-    """Put into a new model whatever fits of a trained one.
+    """Copy into a new model the weights of a trained one that fit.
 
-    A weight fits where name and shape are the same. A table, with a row for each piece, fits
-    where its rows are as wide: a row goes to the piece that is spelled the same. A shared weight
+    A weight fits where name and shape are the same. A table, with a row for each token, fits where
+    its rows are as wide: a row goes to the token whose piece is spelled the same. A shared weight
     takes what is there under any of its names, the first name first.
 
     Args:
@@ -57,23 +56,31 @@ def carry_over(model: Seq2Seq, tokenizers: Tokenizers, trained: LoadedModel) -> 
         trained: the model to take from, on the CPU.
 
     Raises:
-        ConfigError: nothing fits, but for vectors, which fit by chance.
+        ConfigError: nothing fits, apart from vectors, which fit by chance.
     """
     theirs = dict(trained.model.named_parameters(remove_duplicate=False))
+    tables_of = model.token_rows
     weights, tables, new, used = [], {}, {}, set()
     for name, others in _names_of_weights(model).items():
         weight = model.get_parameter(name)
-        fitting = {other: theirs[other] for other in others if _fits(other, weight, theirs)}
+        fitting = {
+            other: theirs[other]
+            for other in others
+            if other in theirs and _fits(weight, theirs[other], by_row=other in tables_of)
+        }
         used |= set(map(id, fitting.values()))
         if not fitting:
             new[name] = _misfit(others, weight, theirs)
-        elif name not in TABLES:
+        elif name not in tables_of:
             weight.copy_(fitting[name])
             weights.append(name)
-        elif rows := _take_rows(weight, fitting, tokenizers, trained.tokenizers):
-            tables[name] = Rows(rows, len(weight))
         else:
-            new[name] = "no piece in common"
+            given = [(tables_of[other], table) for other, table in fitting.items()]
+            rows = _take_rows(weight, given, tokenizers, trained.tokenizers)
+            if rows:
+                tables[name] = Rows(rows, len(weight))
+            else:
+                new[name] = "no piece in common"
     if all(model.get_parameter(name).dim() < 2 for name in (*weights, *tables)):
         raise ConfigError(
             f"--init-from: nothing of that model (recipe {trained.recipe.name}) fits this one: "
@@ -106,9 +113,8 @@ def _names_of_weights(model: Seq2Seq) -> dict[str, list[str]]:
     return names
 
 
-def _fits(name: str, weight: Tensor, theirs: Mapping[str, Tensor]) -> bool:
-    start = 1 if name in TABLES else 0
-    return name in theirs and theirs[name].shape[start:] == weight.shape[start:]
+def _fits(weight: Tensor, given: Tensor, *, by_row: bool) -> bool:
+    return weight.shape[by_row:] == given.shape[by_row:]
 
 
 def _misfit(names: Sequence[str], weight: Tensor, theirs: Mapping[str, Tensor]) -> str:
@@ -118,35 +124,34 @@ def _misfit(names: Sequence[str], weight: Tensor, theirs: Mapping[str, Tensor]) 
 
 
 def _take_rows(
-    weight: Tensor, tables: Mapping[str, Tensor], own: Tokenizers, given: Tokenizers
+    weight: Tensor, tables: Sequence[tuple[Side, Tensor]], own: Tokenizers, given: Tokenizers
 ) -> int:
     """Fill the rows of a table, [V, ...], from the first given table that has the piece.
 
     Returns how many rows were found.
     """
     found = torch.zeros(len(weight), dtype=torch.bool)  # [V]
-    for name, table in tables.items():
-        places = _shared_pieces(_side(own, name), _side(given, name))
-        mine = torch.tensor([row for row in places if not found[row]], dtype=torch.long)
-        weight[mine] = table[[places[int(row)] for row in mine]]
+    for side, table in tables:
+        ids = _shared_pieces(_tokenizer(own, side), _tokenizer(given, side))
+        mine = torch.tensor([row for row in ids if not found[row]], dtype=torch.long)
+        weight[mine] = table[[ids[int(row)] for row in mine]]
         found[mine] = True
     return int(found.sum())
 
 
-def _side(tokenizers: Tokenizers, table: str) -> SentencePiece:
-    """Return the tokenizer whose pieces the rows of a table belong to."""
-    return tokenizers.source if table.startswith("source.") else tokenizers.target
+def _tokenizer(tokenizers: Tokenizers, side: Side) -> SentencePiece:
+    return tokenizers.source if side == "source" else tokenizers.target
 
 
 def _shared_pieces(own: SentencePiece, given: SentencePiece) -> dict[int, int]:
     """Return the given id of every own id whose piece is spelled the same.
 
-    Empty where only the special pieces are.
+    Empty where only the special pieces are shared.
     """
-    ids = {given.piece(id): id for id in range(given.vocab_size)}
-    pieces = ((id, ids.get(own.piece(id))) for id in range(own.vocab_size))
-    places = {id: there for id, there in pieces if there is not None}
-    return places if any(id > EOS_ID for id in places) else {}
+    given_ids = {given.piece(id): id for id in range(given.vocab_size)}
+    pairs = ((id, given_ids.get(own.piece(id))) for id in range(own.vocab_size))
+    shared = {id: found for id, found in pairs if found is not None}
+    return shared if any(id > EOS_ID for id in shared) else {}
 
 
 def _listed(reasons: Mapping[str, str], limit: int | None = NAMED) -> str:

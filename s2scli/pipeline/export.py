@@ -12,6 +12,7 @@ from s2scli.export.settings import ExportSettings
 from s2scli.export.targets import TARGETS, Target, require_exportable
 from s2scli.manifest import new_folder, read_manifest
 from s2scli.report.console import Talk
+from s2scli.search.limits import longest_output
 from s2scli.translation.agreement import Agreement, compare_exports, read_pairs
 from s2scli.translation.ctranslate2_engine import ExportFacts
 from s2scli.translation.loading import folder_beside
@@ -82,7 +83,7 @@ def export_facts(model: LoadedModel, settings: ExportSettings) -> ExportFacts:
         name=model.recipe.name,
         quantization=settings.quantization,
         max_source_tokens=most,
-        positions=max(LEAST_POSITIONS, most + 1, model.recipe.search.longest_output(most + 1)),
+        positions=max(LEAST_POSITIONS, most + 1, longest_output(most + 1, model.recipe.search)),
         search=model.recipe.search,
     )
 

@@ -14,7 +14,6 @@ from s2scli.data.batch import make_source
 from s2scli.data.cleaning import is_blank
 from s2scli.errors import UsageError
 from s2scli.model.seq2seq import Seq2Seq, pick_device
-from s2scli.model.states import Gaussian
 from s2scli.search.loop import search_from
 from s2scli.search.settings import GenerateSettings, SearchSettings
 from s2scli.translation.model_folder import load_model_folder
@@ -74,9 +73,7 @@ class Writer:
             UsageError: the model has no distribution to draw from, or cannot read the sentence.
         """
         noise = self._noise(settings)
-        latent = self.model.connection(self.model.encode(*self._source([text]))).latent
-        assert isinstance(latent, Gaussian), "what has a prior has a posterior"
-        return latent.at(noise)
+        return self.model.posterior(*self._source([text])).at(noise)
 
     @torch.inference_mode()
     def interpolate(self, first: str, second: str, settings: GenerateSettings) -> Tensor:
@@ -85,7 +82,7 @@ class Writer:
         Raises:
             UsageError: the model cannot read a sentence.
         """
-        a, b = self.model.connection.code(self.model.encode(*self._source([first, second])))
+        a, b = self.model.code(*self._source([first, second]))
         return torch.lerp(a, b, torch.linspace(0, 1, settings.steps, device=a.device)[:, None])
 
     @torch.inference_mode()
@@ -97,13 +94,13 @@ class Writer:
             longest = torch.full((len(some),), limit, device=self.device)
             state = self.model.start_from(some)
             keys = [(start + number,) for number in range(len(some))]
-            found = search_from(self.model, state, longest, settings, keys, with_attention=False)
+            found = search_from(self.model, state, longest, settings, keys, attention=False)
             for best, *_ in found:
                 yield self.translator.text_of(best, 0)
 
     def _noise(self, settings: GenerateSettings) -> Tensor:
         """Return T e, which the seed alone decides; more of them begin with the same ones."""
-        if not self.model.connection.has_prior:
+        if not self.model.has_prior:
             raise UsageError(
                 f"the model {self.recipe.name} has no distribution to draw vectors from "
                 f"(model.connection.kind {self.recipe.model.connection.kind}); it can write "

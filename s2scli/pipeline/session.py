@@ -10,6 +10,7 @@ from s2scli.data.encoded import open_encoded
 from s2scli.data.store import Corpus
 from s2scli.export.targets import say_exports
 from s2scli.model.seq2seq import count_parameters
+from s2scli.model.weights import model_weights
 from s2scli.pipeline.carry_over import CarriedOver, carry_over, say_carried_over
 from s2scli.pipeline.publishing import Publisher
 from s2scli.pipeline.segmenters import make_segmenters
@@ -18,13 +19,7 @@ from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk
 from s2scli.report.progress import clock
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.checkpoint import (
-    Checkpoint,
-    model_weights,
-    optimizer_tensors,
-    random_state,
-    save_checkpoint,
-)
+from s2scli.training.checkpoint import Checkpoint, optimizer_tensors, random_state, save_checkpoint
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.freezing import count_frozen, freeze, trainable
 from s2scli.training.loop import Run

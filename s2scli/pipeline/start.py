@@ -9,13 +9,13 @@ import torch
 from s2scli.config import DEFAULT_RECIPE, Recipe, fixed_settings, load_recipe
 from s2scli.errors import ConfigError
 from s2scli.manifest import read_manifest
+from s2scli.model.weights import load_weights
 from s2scli.report.console import Talk
 from s2scli.settings import load_settings, override
 from s2scli.sizes import Size
 from s2scli.training.checkpoint import (
     Checkpoint,
     load_optimizer,
-    load_weights,
     newest_checkpoint,
     restore_random_state,
     settings_difference,

@@ -10,7 +10,7 @@ from s2scli.errors import StorageError
 from s2scli.files import DELETED, remove_folder
 from s2scli.manifest import read_manifest
 from s2scli.metrics import METRICS
-from s2scli.model.allocation import keep_freed_memory
+from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.model.seq2seq import count_parameters, pick_device
 from s2scli.pipeline.carry_over import CarriedOver
 from s2scli.pipeline.publishing import Published

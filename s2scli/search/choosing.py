@@ -1,4 +1,4 @@
-"""The interface of a way to choose: which continuations live on, and which are finished."""
+"""The interface of a chooser: which continuations live on, and which are finished."""
 
 from typing import Protocol
 
@@ -8,13 +8,13 @@ from s2scli.search.live import Chosen, Live
 
 
 class Chooser(Protocol):
-    """A way to choose among what may follow: a beam is one, drawing at random another."""
+    """Chooses among the continuations of all hypotheses: a beam does, and so does sampling."""
 
     def choose(self, log_probs: Tensor, live: Live) -> Chosen:
-        """Return what ends here, and what is written on.
+        """Return the hypotheses that end here, and those that are continued.
 
         Args:
             log_probs: of the next token, [B, K, V]; impossible ones are -inf.
-            live: the hypotheses that they follow.
+            live: the hypotheses that they continue.
         """
         ...

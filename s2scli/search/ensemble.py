@@ -1,4 +1,4 @@
-"""Several models that write one output together: a model like any other to whoever searches."""
+"""Several models that write one output together, with the interface of one model."""
 
 import math
 from collections.abc import Sequence
@@ -31,9 +31,9 @@ class Ensemble:
     """M models that read the same tokens and vote on every token they write.
 
     The probability of a token is the mean of the models' probabilities (Sutskever et al. 2014,
-    section 3.6, as fairseq and Sockeye reckon it), so that its logits are log(sum of p / M).
-    Each model encodes the source and keeps a state of its own, whatever it is made of. The
-    attention is the first model's.
+    section 3.6, as fairseq and Sockeye compute it), so that its logits are log(sum of p / M).
+    Each model encodes the source and keeps a state of its own, whatever its parts. The attention
+    is the first model's.
 
     Args:
         models: in evaluation mode, with one vocabulary.
@@ -57,18 +57,18 @@ class Ensemble:
         return EnsembleState(tuple(model.start(output) for model, output in pairs))
 
     def step(
-        self, token_ids: Tensor, state: DecoderState, *, with_attention: bool = False
+        self, token_ids: Tensor, state: DecoderState, *, attention: bool = False
     ) -> DecoderStep:
         """Read one token [N] in each row and say what may come next; logits are log-probabilities.
 
         Args:
             token_ids: the tokens, [N].
             state: what `start` or the step before returned.
-            with_attention: whether the first model's weights are wanted.
+            attention: return the first model's attention weights too.
         """
         states = cast(EnsembleState, state).states
         first, *others = (
-            model.step(token_ids, own, with_attention=with_attention and number == 0)
+            model.step(token_ids, own, attention=attention and number == 0)
             for number, (model, own) in enumerate(zip(self.models, states, strict=True))
         )
         steps = (first, *others)
@@ -78,10 +78,10 @@ class Ensemble:
             state=EnsembleState(tuple(step.state for step in steps)),
         )
 
-    def __call__(self, batch: Pairs, *, with_attention: bool = False) -> ModelOutput:
+    def __call__(self, batch: Pairs, *, attention: bool = False) -> ModelOutput:
         """Read every target of a batch at once; what it calls hidden are log-probabilities."""
         outputs = [
-            model(batch, with_attention=with_attention and number == 0)
+            model(batch, attention=attention and number == 0)
             for number, model in enumerate(self.models)
         ]
         logits = [

@@ -11,13 +11,13 @@ from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 
 NEVER_WRITTEN = (PAD_ID, BOS_ID)
 
-# Takes log-probabilities [B, K, V], which it may change in place, and what they are to follow;
-# returns them with -inf where a token must not come.
+# Takes log-probabilities [B, K, V], which it may change in place, and the hypotheses they continue;
+# returns them with -inf for forbidden tokens.
 Filter = Callable[[Tensor, Live], Tensor]
 
 
 def make_filters(settings: SearchSettings) -> tuple[Filter, ...]:
-    """Return the rules that hold, in order: the last one has the last word."""
+    """Return the rules in the order they apply; a later one overrides an earlier one."""
     filters: list[Filter] = [forbid_special]
     if settings.no_repeat_ngram:
         filters.append(NoRepeatedNgrams(settings.no_repeat_ngram))
@@ -27,7 +27,7 @@ def make_filters(settings: SearchSettings) -> tuple[Filter, ...]:
 
 
 def forbid_special(log_probs: Tensor, live: Live) -> Tensor:
-    """Padding and the begin token are never written."""
+    """Forbid padding and the begin token."""
     for token in NEVER_WRITTEN:
         log_probs[..., token] = IMPOSSIBLE
     return log_probs
@@ -35,31 +35,31 @@ def forbid_special(log_probs: Tensor, live: Live) -> Tensor:
 
 @dataclass(frozen=True)
 class NoRepeatedNgrams:
-    """No `size` tokens in a row come twice in one output (Paulus et al. 2018, section 2.5)."""
+    """Never repeats an n-gram of `size` tokens in one output (Paulus et al. 2018, section 2.5)."""
 
     size: int
 
     def __call__(self, log_probs: Tensor, live: Live) -> Tensor:
-        """Forbid what has followed the last `size` - 1 tokens before; the end is always allowed."""
+        """Forbid tokens that would repeat an n-gram; the end is always allowed."""
         if live.length < self.size:
             return log_probs
         written = live.tokens.flatten(0, 1)  # [N, T]
         ngrams = written.unfold(1, self.size, 1)  # [N, T - size + 1, size]
         last = written[:, live.length - self.size + 1 :]  # [N, size - 1]
         seen = (ngrams[..., :-1] == last[:, None]).all(-1) & (ngrams[..., -1] != EOS_ID)
-        row, place = seen.nonzero(as_tuple=True)
-        log_probs.flatten(0, 1)[row, ngrams[row, place, -1]] = IMPOSSIBLE
+        row, index = seen.nonzero(as_tuple=True)
+        log_probs.flatten(0, 1)[row, ngrams[row, index, -1]] = IMPOSSIBLE
         return log_probs
 
 
 @dataclass(frozen=True)
 class MinLength:
-    """An output has at least `tokens` tokens, the end token counted, where there are others."""
+    """Gives an output at least `tokens` tokens, the end token counted."""
 
     tokens: int
 
     def __call__(self, log_probs: Tensor, live: Live) -> Tensor:
-        """Forbid the end before its time, unless nothing else is possible."""
+        """Forbid the end token in shorter outputs, unless no other token is possible."""
         if live.length + 1 >= self.tokens:
             return log_probs
         end = log_probs[..., EOS_ID].clone()
@@ -70,7 +70,7 @@ class MinLength:
 
 
 def end_in_time(log_probs: Tensor, live: Live) -> Tensor:
-    """Only the end may come where an output has as many tokens as it may have but one."""
+    """Force the end token at the last allowed position."""
     must = (live.longest <= live.length + 1).nonzero().squeeze(1)
     if len(must):
         end = log_probs[must, :, EOS_ID]

@@ -1,4 +1,4 @@
-"""Forced decoding: what a model thinks of targets that are given."""
+"""Forced decoding: the scores that a model gives to given targets."""
 
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.model import Encoded, Model
 from s2scli.search.ranking import normalise
 
-TOGETHER = 512  # places whose logits are held at once
+TOGETHER = 512  # tokens whose logits are held at once
 
 
 class ScoredPairs(Pairs, Protocol):
@@ -34,7 +34,7 @@ def force(
     length_penalty: float,
     length_offset: float = 0.0,
     *,
-    with_attention: bool = True,
+    attention: bool = True,
 ) -> list[Hypothesis]:
     """Return each target of a batch with its scores and attention weights.
 
@@ -43,9 +43,9 @@ def force(
         batch: sources and targets.
         length_penalty: the exponent of the ranking score.
         length_offset: what is added to lengths in it.
-        with_attention: keep attention weights.
+        attention: return attention weights too.
     """
-    output = model(batch, with_attention=with_attention)
+    output = model(batch, attention=attention)
     mask = batch.target_mask
     chosen, expected = _look_up(model, output.hidden[mask], batch.target_output[mask])
     lengths = mask.sum(1).tolist()
@@ -81,8 +81,8 @@ def _look_up(model: Model[Encoded], hidden: Tensor, targets: Tensor) -> tuple[Te
 
     Args:
         model: whose output layer reads `hidden`.
-        hidden: of M places, [M, D].
-        targets: the id at each place, [M].
+        hidden: of M tokens, [M, D].
+        targets: their ids, [M].
     """
     scores, firsts = [], []
     for some, ids in zip(

@@ -1,6 +1,7 @@
-"""What the parts of the search hand each other: hypotheses being written, and what may follow.
+"""What the parts of the search pass to each other: live hypotheses, and their continuations.
 
-Axes: B sentences still searched, K hypotheses of each, T tokens written, C candidates, V words.
+Axes: B sentences still searched, K hypotheses of each, T tokens written, C candidates, V tokens of
+the vocabulary.
 """
 
 from dataclasses import dataclass, replace
@@ -27,12 +28,12 @@ class Candidates:
     token: Tensor
     parent: Tensor
 
-    def take(self, places: Tensor) -> "Candidates":
-        """Return the candidates at these places, [B, C']."""
+    def take(self, indices: Tensor) -> "Candidates":
+        """Return the candidates at these indices, [B, C']."""
         return Candidates(
-            self.score.gather(1, places),
-            self.token.gather(1, places),
-            self.parent.gather(1, places),
+            self.score.gather(1, indices),
+            self.token.gather(1, indices),
+            self.parent.gather(1, indices),
         )
 
 
@@ -42,7 +43,7 @@ class Chosen:
 
     Attributes:
         ended: those that end here; a score of -inf is none, [B, C].
-        live: those that are written on, [B, K].
+        live: those that are continued, [B, K].
     """
 
     ended: Candidates
@@ -57,9 +58,9 @@ class Live:
         scores: sums of log-probabilities, -inf where there is no hypothesis, [B, K].
         tokens: what is written, [B, K, T].
         token_scores: the log-probability of each token, [B, K, T].
-        rows: where each token's step had it, counted through its batch, [B, K, T].
+        rows: the row of the batch that each token's step had it in, [B, K, T].
         longest: tokens each sentence may have, the end token counted, [B].
-        numbers: which sentence of the search each is, [B].
+        numbers: the index of each sentence in the search, [B].
     """
 
     scores: Tensor

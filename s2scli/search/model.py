@@ -1,4 +1,4 @@
-"""What search asks of a model: one has it (`Seq2Seq`), and several together (`Ensemble`)."""
+"""What a search needs of a model; `Seq2Seq` and `Ensemble` have it."""
 
 from typing import Protocol, TypeVar
 
@@ -26,12 +26,12 @@ class Model(Protocol[Encoded]):
         ...
 
     def step(
-        self, token_ids: Tensor, state: DecoderState, /, *, with_attention: bool = False
+        self, token_ids: Tensor, state: DecoderState, /, *, attention: bool = False
     ) -> DecoderStep:
         """Read one token [N] in each row and say what may come next."""
         ...
 
-    def __call__(self, batch: Pairs, /, *, with_attention: bool = False) -> ModelOutput:
+    def __call__(self, batch: Pairs, /, *, attention: bool = False) -> ModelOutput:
         """Read every target of a batch at once."""
         ...
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-if TYPE_CHECKING:  # the formula is also for those who have no tensors
+if TYPE_CHECKING:  # the formula is also for numbers, without torch
     from torch import Tensor
 
 Sum = TypeVar("Sum", "Tensor", float)

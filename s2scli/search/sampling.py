@@ -47,8 +47,8 @@ def make_draws(
 ) -> Tensor:
     """Return the random numbers of a search, [sentences, count, T].
 
-    Those of a sentence depend on the seed, its key and its longest output, and on nothing of the
-    batch it is in; more samples begin with the same ones.
+    Those of a sentence depend on the seed, its key and its longest output only, not on the rest of
+    the batch; more samples begin with the same ones.
 
     Args:
         seed: of them all.
@@ -79,8 +79,8 @@ def draw(probs: Tensor, numbers: Tensor) -> Tensor:
 def truncate(log_probs: Tensor, settings: SearchSettings) -> Tensor:
     """Return the probabilities to draw from, which need not sum to 1, [..., V].
 
-    First the temperature (Ackley, Hinton & Sejnowski 1985), p^(1/T), then what is left of top-k,
-    of top-p and of min-p.
+    First comes the temperature (Ackley, Hinton & Sejnowski 1985), p^(1/T), then top-k, top-p and
+    min-p, each on the result of the one before.
     """
     probs = (log_probs / settings.temperature).softmax(-1)
     if settings.top_k:

@@ -115,20 +115,6 @@ class SearchSettings(Settings):
         """The settings that are not read when sampling, or when not sampling."""
         return {"beam_size"} if self.sample else DRAWING
 
-    def longest_output(self, source_length: int) -> int:
-        """Return the most tokens an output may have, the end token counted: ratio x source + 10.
-
-        `max_length` has the last word, and `min_length` tokens are always allowed.
-
-        Args:
-            source_length: tokens of the source, the end token counted.
-        """
-        from numpy import float32  # asking for help should not wait for it
-
-        scaled = int(float32(source_length) * float32(self.max_length_ratio))
-        longest = max(scaled + 10, self.min_length)
-        return longest if self.max_length is None else min(longest, self.max_length)
-
     @model_validator(mode="after")
     def _beam_holds_n_best(self) -> Self:
         if self.n_best > self.beam_size and not self.sample:

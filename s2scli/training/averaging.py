@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from s2scli.training.checkpoint import check_weights, model_weights
+from s2scli.model.weights import check_weights, model_weights
 
 
 class MovingAverage:
@@ -26,7 +26,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def follow(self, step: int) -> None:
-        """Count the model's weights as they are after update `step` (the first is 1)."""
+        """Add the model's weights after update `step` (the first is 1) to the average."""
         if not self.decay:
             return
         weights = model_weights(self.model)
@@ -37,7 +37,7 @@ class MovingAverage:
         torch._foreach_lerp_(list(self.weights.values()), list(weights.values()), share)
 
     def load(self, weights: Mapping[str, Tensor], where: str) -> None:
-        """Go on with an average that a checkpoint carries; it may carry none.
+        """Continue an average from a checkpoint; an empty one leaves none.
 
         Raises:
             CheckpointError: they are not weights of this model.
@@ -60,7 +60,7 @@ def decay_at(decay: float, step: int) -> float:
 
 @contextlib.contextmanager
 def wearing(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
-    """Give a model these weights, by name, and afterwards its own again; none leave it its own."""
+    """Give a model these weights, by name, for a while; without any it keeps its own."""
     own = {name: weight for name, weight in model_weights(model).items() if name in weights}
     kept = {name: weight.detach().clone() for name, weight in own.items()}
     _put(own, weights)
@@ -77,7 +77,7 @@ def _put(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
 
 
 def mean_weights(several: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the mean of several sets of weights, by name, reckoned in double precision."""
+    """Return the mean of several sets of weights, by name, computed in double precision."""
     first, *_ = several
     return {
         name: torch.stack([weights[name].double() for weights in several]).mean(0).to(weight)

@@ -1,4 +1,4 @@
-"""Weights that stay as they are: what a fine-tuned model keeps of the one it began from."""
+"""Freezing: weights that a fine-tuned model keeps from the one it began with."""
 
 import difflib
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def count_frozen(model: nn.Module) -> int:
 
 
 def _hint(model: nn.Module, part: str) -> str:
-    """Return the part whose name is nearest, or else the largest parts."""
+    """Return the part whose name is nearest, or else the outermost parts."""
     names = [name.split(".") for name, _ in model.named_parameters(remove_duplicate=False)]
     parts = {".".join(name[:depth]) for name in names for depth in range(1, len(name) + 1)}
     near = difflib.get_close_matches(part, sorted(parts), n=1, cutoff=0.5)

@@ -1,4 +1,4 @@
-"""The Kullback-Leibler term of a variational autoencoder, and what tells that it is alive."""
+"""The Kullback-Leibler term of a variational autoencoder, and signs that it has collapsed."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def kl_divergence(latent: Gaussian) -> Tensor:
 
 
 def kl_objective(latent: Gaussian, settings: KLSettings, step: int) -> Tensor:
-    """Return the term that the objective of a batch has at update `step`, in nats, a scalar.
+    """Return the term of a batch in the objective of update `step`, in nats, a scalar.
 
     weight(step) x B x sum_j max(free_bits, mean_b KL_bj) (Kingma et al. 2016, eq. 15, with each
     unit as a group of its own).
@@ -41,7 +41,7 @@ def active_units(latent: Gaussian) -> int:
 
 
 def join(latents: Sequence[Gaussian]) -> Gaussian:
-    """Return what was made of several batches as if they had been one."""
+    """Return the distributions of several batches as those of one."""
     return Gaussian(
         torch.cat([latent.mean for latent in latents]),
         torch.cat([latent.log_variance for latent in latents]),
@@ -49,6 +49,6 @@ def join(latents: Sequence[Gaussian]) -> Gaussian:
 
 
 def has_collapsed(kl_per_sentence: float, settings: KLSettings, step: int) -> bool:
-    """Whether the latent vector says nothing after some updates at half its price or more."""
+    """Whether the latent vector carries nothing although its weight is a half or more."""
     charged = step > 0 and settings.annealing.weight(step) >= CHARGED_WEIGHT
     return charged and kl_per_sentence < COLLAPSED_NATS

@@ -12,10 +12,10 @@ from torch.optim import Optimizer
 
 from s2scli.data.batch import Batch
 from s2scli.errors import DivergedError, OutOfMemoryError, StorageError
-from s2scli.model.allocation import give_back_freed_memory
+from s2scli.model.kernels.allocation import give_back_freed_memory
 from s2scli.model.seq2seq import Seq2Seq
+from s2scli.model.weights import model_weights
 from s2scli.training.averaging import MovingAverage, wearing
-from s2scli.training.checkpoint import model_weights
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.events import Event, Saved, Update, Validation
 from s2scli.training.objective import batch_objective

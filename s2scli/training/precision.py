@@ -1,9 +1,10 @@
-"""The arithmetic of forward and backward: float32, or bfloat16 where it is quick."""
+"""The arithmetic of forward and backward: float32, or bfloat16 where it is fast."""
 
 from typing import Literal
 
 import torch
 
+from s2scli.model.kernels.machine import this_machine
 from s2scli.training.settings import TrainingSettings
 
 Arithmetic = Literal["float32", "bfloat16"]
@@ -16,17 +17,10 @@ def arithmetic(settings: TrainingSettings, device: torch.device) -> Arithmetic:
     """
     if settings.precision != "auto":
         return settings.precision
-    return "bfloat16" if device.type == "cuda" or _processor_has_bfloat16() else "float32"
+    return "bfloat16" if device.type == "cuda" or this_machine().has_bfloat16 else "float32"
 
 
 def autocast(settings: TrainingSettings, device: torch.device) -> torch.autocast:
-    """Return the context that computes so; weights and optimizer stay in float32."""
+    """Return the context of that arithmetic; weights and optimizer stay in float32."""
     enabled = arithmetic(settings, device) == "bfloat16"
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
-
-
-def _processor_has_bfloat16() -> bool:
-    """Whether torch says that this processor multiplies bfloat16 matrices in hardware."""
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    known = [getattr(torch.cpu, name, None) for name in checks]
-    return any(check() for check in known if check is not None)

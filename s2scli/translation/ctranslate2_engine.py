@@ -19,6 +19,7 @@ from s2scli.export.settings import Quantization
 from s2scli.export.targets import TARGETS
 from s2scli.manifest import Manifest, verify_folder
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.limits import longest_output
 from s2scli.search.ranking import normalise
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Settings, load_settings, setting
@@ -80,7 +81,7 @@ class Export:
             for name, declared in SearchSettings.model_fields.items()
             if name not in SEARCHED and getattr(settings, name) != declared.get_default()
         ]
-        longest = settings.longest_output(self.facts.max_source_tokens + 1)
+        longest = longest_output(self.facts.max_source_tokens + 1, settings)
         if longest > self.facts.positions:
             found.append(
                 f"outputs of {longest:,} tokens (it was exported for {self.facts.positions:,})"
@@ -180,7 +181,7 @@ class CTranslate2Engine:
         A batch has one limit, that of its longest source. What reaches its own limit before that
         is searched again, among sources of the same limit.
         """
-        limits = [settings.longest_output(len(source) + 1) for source in sources]
+        limits = [longest_output(len(source) + 1, settings) for source in sources]
         found: list[Any] = [None] * len(sources)
         too_long: dict[int, list[int]] = {}
         lengths, workers = [len(source) for source in sources], self.program.num_translators
@@ -222,7 +223,7 @@ class CTranslate2Engine:
             num_hypotheses=settings.beam_size,  # among them one that ends, where the best is cut
             length_penalty=settings.length_penalty,
             min_decoding_length=0,
-            max_decoding_length=settings.longest_output(max(map(len, sources)) + 1),
+            max_decoding_length=longest_output(max(map(len, sources)) + 1, settings),
             max_input_length=0,
             suppress_sequences=[[vocabulary[id]] for id in (PAD_ID, BOS_ID)],
             return_scores=with_score,

@@ -11,14 +11,12 @@ import torch
 from torch import Tensor
 
 from s2scli.config import Recipe, recipe_toml
-from s2scli.errors import CheckpointError, ConfigError
+from s2scli.errors import CheckpointError
 from s2scli.manifest import Manifest, new_folder, plain_file_size, verify_folder
-from s2scli.model.layers.int8 import int8_multiplies
-from s2scli.model.layers.linear import pack_weights
 from s2scli.model.seq2seq import Seq2Seq, count_parameters
+from s2scli.model.weights import encode_tensors, load_weights, read_tensors
 from s2scli.settings import load_settings, read_toml
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.checkpoint import encode_tensors, load_weights, read_tensors
 
 MAX_HEADER_BYTES = 1_000_000
 RECIPE, WEIGHTS, CARD = "recipe.toml", "model.safetensors", "README.md"
@@ -26,7 +24,7 @@ RECIPE, WEIGHTS, CARD = "recipe.toml", "model.safetensors", "README.md"
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """What a model folder holds, ready to run; the weights are to stay as they are."""
+    """What a model folder holds, ready to run."""
 
     recipe: Recipe
     model: Seq2Seq
@@ -94,28 +92,23 @@ def write_model_folder(
         tokenizers.write(draft.path)
 
 
-def load_model_folder(folder: Path, device: torch.device, *, int8: bool = False) -> LoadedModel:
+def load_model_folder(folder: Path, device: torch.device) -> LoadedModel:
     """Read and verify a model folder, which may come from anywhere.
 
     Args:
         folder: of the model.
         device: where it shall be.
-        int8: multiply by weights of 8 bits, where there are no gradients.
 
     Raises:
         MissingInputError: there is no model.
         CheckpointError: a file is missing or damaged, or the parts do not belong together.
         TokenizerError: a tokenizer is damaged.
-        ConfigError: the recipe is wrong; or 8 bits are asked for where they cannot be had.
+        ConfigError: the recipe is wrong.
     """
-    if int8:
-        _require_int8(device)
     found = describe_model_folder(folder)
     model = build_model(found.recipe, found.tokenizers)
     load_weights(model, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
-    model = model.to(device).eval()
-    pack_weights(model, int8=int8)
-    return LoadedModel(found.recipe, model, found.tokenizers, found.manifest)
+    return LoadedModel(found.recipe, model.to(device).eval(), found.tokenizers, found.manifest)
 
 
 def describe_model_folder(folder: Path) -> ModelDescription:
@@ -159,20 +152,6 @@ def weight_shapes(path: Path) -> dict[str, tuple[int, ...]]:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a safetensors file ({error!s:.200})") from error
-
-
-def _require_int8(device: torch.device) -> None:
-    """Refuse products of 8 bits where there are none.
-
-    Raises:
-        ConfigError: on a GPU, or without oneDNN's.
-    """
-    if device.type != "cpu":
-        raise ConfigError(f"--int8 is for a processor, found {device}; choose --device cpu")
-    if not int8_multiplies():
-        raise ConfigError(
-            "--int8: PyTorch has no products of 8 bits for this processor; leave it out"
-        )
 
 
 def _check_size(path: Path, expected: int) -> None:

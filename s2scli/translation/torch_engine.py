@@ -10,8 +10,10 @@ import torch
 from s2scli.config import Recipe
 from s2scli.data.batch import make_batch, make_source
 from s2scli.data.example import TokenIds
-from s2scli.errors import UsageError
-from s2scli.model.allocation import keep_freed_memory
+from s2scli.errors import ConfigError, UsageError
+from s2scli.model.kernels.allocation import keep_freed_memory
+from s2scli.model.kernels.layout import lay_out
+from s2scli.model.kernels.machine import this_machine
 from s2scli.model.seq2seq import pick_device
 from s2scli.search.ensemble import Ensemble
 from s2scli.search.forced import force
@@ -47,15 +49,28 @@ def load(folder: Path, *others: Path, device: str = "auto", int8: bool = False) 
     """
     keep_freed_memory(SEARCH_KERNELS)
     on = pick_device(device)
-    first, *more = (load_model_folder(path, on, int8=int8) for path in (folder, *others))
+    if int8:
+        _require_int8(on)
+    first, *more = (load_model_folder(path, on) for path in (folder, *others))
     for other, path in zip(more, others, strict=True):
         _check_tokenizers(first, folder, other, path)
-    return translator_of(first, *more, device=on)
+    return translator_of(first, *more, device=on, int8=int8)
 
 
-def translator_of(first: LoadedModel, *more: LoadedModel, device: torch.device) -> Translator:
-    """Return a translator around a model, or around several as an ensemble, on their device."""
+def translator_of(
+    first: LoadedModel, *more: LoadedModel, device: torch.device, int8: bool = False
+) -> Translator:
+    """Return a translator around a model, or several as an ensemble, whose weights are laid out.
+
+    Args:
+        first: the model, which says how to search.
+        more: further ones with the same tokenizer.
+        device: where they are.
+        int8: multiply by weights of 8 bits.
+    """
     models = (first, *more)
+    for one in models:
+        lay_out(one.model, int8=int8)
     model = Ensemble([one.model for one in models]) if more else first.model
     engine = TorchEngine(tuple(one.recipe for one in models), model, device)
     return Translator.of_text(engine, first.tokenizers)
@@ -114,7 +129,7 @@ class TorchEngine:
                 source.to(self.device),
                 lengths,
                 settings,
-                with_attention=wanted.attention,
+                attention=wanted.attention,
                 before_step=check,
             )
 
@@ -139,7 +154,7 @@ class TorchEngine:
                 batch.to(self.device),
                 settings.length_penalty,
                 settings.length_offset,
-                with_attention=wanted.attention,
+                attention=wanted.attention,
             )
 
         longest = [max(len(a), len(b)) for a, b in zip(sources, targets, strict=True)]
@@ -150,6 +165,18 @@ class TorchEngine:
         """Return batches for `width` hypotheses of each source."""
         budget = max(1, BATCH_TOKENS // min(width, MAX_WIDTH))
         return similar_batches(lengths, budget, self.pool.workers)
+
+
+def _require_int8(device: torch.device) -> None:
+    """Refuse 8-bit products where there are none.
+
+    Raises:
+        ConfigError: on a GPU, or without oneDNN's.
+    """
+    if device.type != "cpu":
+        raise ConfigError(f"--int8 is for a processor, found {device}; choose --device cpu")
+    if not this_machine().has_int8:
+        raise ConfigError("--int8: PyTorch has no 8-bit products for this processor; leave it out")
 
 
 def _check_tokenizers(first: LoadedModel, folder: Path, other: LoadedModel, path: Path) -> None:

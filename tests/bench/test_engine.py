@@ -27,11 +27,11 @@ from typer.testing import CliRunner
 from s2scli.cli.app import app
 from s2scli.config import load_recipe
 from s2scli.data.stream import Line
+from s2scli.model.weights import model_weights
 from s2scli.special_ids import EOS_ID
 from s2scli.tokenizer.learning import learn_sentencepiece
 from s2scli.tokenizer.plan import TokenizerPlan
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.checkpoint import model_weights
 from s2scli.translation import ctranslate2_engine
 from s2scli.translation.ctranslate2_engine import TARGET, CTranslate2Engine
 from s2scli.translation.loading import folder_beside

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from s2scli.config import Recipe
-from s2scli.model.layers import linear
+from s2scli.model.kernels import machine
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.special_ids import PAD_ID
 from s2scli.training import loop
@@ -140,7 +140,7 @@ def test_every_contender_learns_from_the_same_tokens(
         pytest.importorskip("transformers", reason="needs the extra bench")
     for owner, attribute in (  # put back afterwards what a contender times
         (loop, "batch_objective"),
-        (linear, "one_dnn_is_quicker"),
+        (machine, "this_machine"),
         (torch.autograd, "backward"),
         (nn.utils, "clip_grad_norm_"),
     ):

@@ -17,6 +17,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -28,8 +29,9 @@ from numpy.typing import NDArray
 
 from s2scli.data.batch import make_source
 from s2scli.export.ctranslate2_spec import make_spec
-from s2scli.model.allocation import keep_freed_memory
-from s2scli.model.layers.linear import pack_weights
+from s2scli.model.kernels.allocation import keep_freed_memory
+from s2scli.model.kernels.layout import lay_out
+from s2scli.model.kernels.machine import Kernel, this_machine
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import EncoderOutput
@@ -86,7 +88,7 @@ def make_model(tree: Tree, *, int8: bool = False) -> Seq2Seq:
     model = Seq2Seq(settings, VOCAB_SIZE, VOCAB_SIZE, joint=True).eval()
     with torch.no_grad():
         model.output.bias[EOS_ID] = -100.0
-    pack_weights(model, int8=int8)
+    lay_out(model, int8=int8)
     return model
 
 
@@ -117,7 +119,7 @@ def ours(model: Seq2Seq) -> Decode:
             source, lengths = make_source([sources[index] for index in indices])
             state = model.start(model.encode(source, lengths))
             keys = source.tolist()
-            return search_from(model, state, lengths, settings, keys, with_attention=False)
+            return search_from(model, state, lengths, settings, keys, attention=False)
 
         lengths = [len(source) for source in sources]
         batches = similar_batches(lengths, BATCH_TOKENS // min(beam_size, MAX_WIDTH), THREADS)
@@ -168,10 +170,10 @@ def by_pytorch(decode: Decode) -> Decode:
 
     def without_ours(sources: Sequence[Source], beam_size: int) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("s2scli.model.layers.linear.processor_wants_one_dnn", lambda: False)
-            patch.setattr("s2scli.model.recurrence.Steps.can_take", lambda steps, values: False)
-            for place in ("layers.tanh", "attention.additive"):
-                patch.setattr(f"s2scli.model.{place}.logistic_is_quicker", lambda values: False)
+            machine, never = replace(this_machine(), vendor=""), Kernel(frozenset())
+            patch.setattr("s2scli.model.kernels.machine.this_machine", lambda: machine)
+            for kernel in ("steps.BY_STEPS", "tanh.BY_LOGISTIC", "additive.BY_LOGISTIC"):
+                patch.setattr(f"s2scli.model.kernels.{kernel}", never)
             decode(sources, beam_size)
 
     return without_ours

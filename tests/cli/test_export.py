@@ -17,12 +17,12 @@ from typer.testing import CliRunner, Result
 from s2scli.cli.app import app
 from s2scli.config import load_recipe
 from s2scli.manifest import encode_json, read_manifest
+from s2scli.model.weights import model_weights
 from s2scli.special_ids import BOS_ID, PAD_ID
-from s2scli.training.checkpoint import model_weights
 from s2scli.translation.loading import folder_beside
 from s2scli.translation.model_folder import build_model, write_model_folder
 from tests.folders import letters_of
-from tests.one_dnn import needs_int8
+from tests.machines import needs_int8
 
 pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
 

@@ -1,6 +1,7 @@
 """`--int8`: weights of 8 bits, in `s2s translate`, `s2s evaluate` and `s2scli.load`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,11 @@ from typer.testing import CliRunner, Result
 
 from s2scli import load
 from s2scli.cli.app import app
-from s2scli.model.layers.int8 import Int8Weight
-from s2scli.model.layers.linear import Linear
+from s2scli.model.kernels.linear import Linear
+from s2scli.model.kernels.machine import this_machine
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.translation.torch_engine import TorchEngine
-from tests.one_dnn import needs_int8
+from tests.machines import needs_int8
 
 TEXTS = ["one two", "six", "", "one one five", "six four two", "two one", "seven seven"]
 
@@ -62,7 +63,7 @@ def test_a_loaded_model_multiplies_in_8_bits_if_asked_to(trained_workspace: Path
         assert isinstance(model, Seq2Seq)
         layers = [layer for layer in model.modules() if isinstance(layer, Linear)]
         assert layers
-        assert all(isinstance(layer.packed, Int8Weight) == int8 for layer in layers)
+        assert all((layer.layout is not None and layer.layout.int8) == int8 for layer in layers)
         assert all(layer.weight.dtype == torch.float32 for layer in layers)
 
 
@@ -70,10 +71,11 @@ def test_a_loaded_model_multiplies_in_8_bits_if_asked_to(trained_workspace: Path
 def test_a_processor_without_products_of_8_bits_is_told(
     command: str, trained_workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("s2scli.translation.model_folder.int8_multiplies", lambda: False)
+    machine = replace(this_machine(), has_int8=False)
+    monkeypatch.setattr("s2scli.translation.torch_engine.this_machine", lambda: machine)
     result = run(command, "-w", str(trained_workspace), "--device", "cpu", "--int8", given="a\n")
     assert result.exit_code == 78
-    assert "--int8: PyTorch has no products of 8 bits" in result.stderr
+    assert "--int8: PyTorch has no 8-bit products" in result.stderr
     assert result.stdout == ""
 
 

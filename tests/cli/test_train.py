@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.data.settings import PrepareSettings
-from s2scli.model.layers.linear import processor_wants_one_dnn
+from s2scli.model.kernels.machine import this_machine
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk
@@ -238,8 +239,12 @@ def test_a_run_of_another_machine_goes_on_with_a_warning(
 def test_a_run_that_another_library_multiplied_for_goes_on_with_a_warning(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = processor_wants_one_dnn()
-    monkeypatch.setattr("s2scli.training.machine.processor_wants_one_dnn", lambda: not wanted)
+    wanted = this_machine().prefers_one_dnn
+    vendor, capability = ("other", "other") if wanted else ("AuthenticAMD", "AVX512")
+    machine = replace(
+        this_machine(), vendor=vendor, capability=capability, has_mkl=True, has_one_dnn=True
+    )
+    monkeypatch.setattr("s2scli.training.machine.this_machine", lambda: machine)
     result = run(workspace, "--max-steps", "5")
     assert result.exit_code == 0
     used, now = ("oneDNN", "torch") if wanted else ("torch", "oneDNN")

@@ -63,7 +63,7 @@ def attention(request: pytest.FixtureRequest) -> Attention:
 def read(
     attention: Attention, query: torch.Tensor, memory: torch.Tensor, mask: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    found = attention.attend(query, attention.prepare(memory, mask), with_weights=True)
+    found = attention.attend(query, attention.prepare(memory, mask), attention=True)
     assert found.weights is not None
     return found.context, found.weights
 

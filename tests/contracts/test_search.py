@@ -14,7 +14,8 @@ from s2scli.model.decoder.transformer import TransformerState
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.states import DecoderStep
 from s2scli.search.forced import force
-from s2scli.search.loop import longest_allowed, search
+from s2scli.search.limits import longest_output
+from s2scli.search.loop import search
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
@@ -47,9 +48,11 @@ def test_a_beam_of_one_is_greedy(tree: Tree) -> None:
     source, lengths = make_source(SOURCES)
     settings = SearchSettings(beam_size=1)
     found = search(model, source, lengths, settings)
-    for row, longest in enumerate(longest_allowed(lengths, settings).tolist()):
-        real = source[row, : lengths[row]].tolist()
-        assert list(found[row][0].token_ids) == greedy(model, real, longest)
+    for row, length in enumerate(lengths.tolist()):
+        longest = longest_output(length, settings)
+        assert list(found[row][0].token_ids) == greedy(
+            model, source[row, :length].tolist(), longest
+        )
 
 
 @each_model
@@ -156,7 +159,6 @@ def test_no_output_is_longer_than_allowed() -> None:
 
 def test_an_output_has_room_for_its_minimum() -> None:
     settings = SearchSettings(min_length=40, max_length_ratio=0.1)
-    assert longest_allowed(torch.tensor([3, 9]), settings).tolist() == [40, 40]
     model = make_model(MODELS["transformer-multi_head"])
     for best, *_ in search(model, *make_source(SOURCES), settings):
         assert len(best.token_ids) == 40
@@ -201,7 +203,7 @@ class Counting:
     def start(self, encoder_output: None) -> Steps:
         return Steps(0)
 
-    def step(self, token_ids: torch.Tensor, state: Steps, *, with_attention: bool) -> DecoderStep:
+    def step(self, token_ids: torch.Tensor, state: Steps, *, attention: bool) -> DecoderStep:
         probs = torch.full((len(token_ids), 8), 0.01)
         probs[:, EOS_ID], probs[:, 4] = (0.04, 0.9) if state.count < 8 else (0.9, 0.04)
         return DecoderStep(probs.log(), Steps(state.count + 1), None)

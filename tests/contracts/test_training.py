@@ -15,14 +15,13 @@ import pytest
 import torch
 
 from s2scli.data.encoded import EncodedSplit
+from s2scli.model.weights import load_weights, model_weights
 from s2scli.settings import Tree
 from s2scli.training.checkpoint import (
     Checkpoint,
     checkpoint_folder,
     load_checkpoint,
     load_optimizer,
-    load_weights,
-    model_weights,
     newest_checkpoint,
     optimizer_tensors,
     random_state,

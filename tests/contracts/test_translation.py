@@ -12,10 +12,10 @@ from s2scli import load
 from s2scli.cli.app import app
 from s2scli.config import load_recipe
 from s2scli.data.example import TokenIds
+from s2scli.model.weights import model_weights
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import BOS_ID, PAD_ID
-from s2scli.training.checkpoint import model_weights
 from s2scli.translation import ctranslate2_engine, torch_engine
 from s2scli.translation.loading import folder_beside
 from s2scli.translation.model_folder import build_model, write_model_folder

@@ -1,101 +1,26 @@
-"""Single steps say what PyTorch's layers say of a whole sequence."""
+"""Stacks of recurrent layers, and their states as tuples."""
 
-import copy
 from typing import get_args
 
 import pytest
 import torch
-from torch import Tensor
 
-from s2scli.model.layers import linear
-from s2scli.model.recurrence import (
-    STATE_PARTS,
-    Cell,
-    Recurrence,
-    Steps,
-    make_recurrence,
-    pack_state,
-    unpack_state,
-)
-from tests.one_dnn import EITHER_LIBRARY
-
-ROWS, LENGTH, INPUT, DIM = 3, 4, 5, 6
-
-
-def make(cell: Cell, num_layers: int = 1) -> Recurrence:
-    torch.manual_seed(0)
-    recurrence = make_recurrence(
-        cell, INPUT, DIM, num_layers, bidirectional=False, dropout=0.1 * (num_layers > 1)
-    )
-    return recurrence.eval()
-
-
-def inputs(dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.randn(ROWS, LENGTH, INPUT, generator=torch.Generator().manual_seed(1)).to(dtype)
-
-
-def start(cell: Cell, num_layers: int, dtype: torch.dtype) -> tuple[Tensor, ...]:
-    random = torch.Generator().manual_seed(2)
-    shape = (num_layers, ROWS, DIM)
-    parts = STATE_PARTS[cell]
-    return tuple(torch.randn(*shape, generator=random).to(dtype) for _ in range(parts))
+from s2scli.model.recurrence import STATE_PARTS, Cell, make_recurrence, pack_state, unpack_state
 
 
 @pytest.mark.parametrize("cell", get_args(Cell))
-@pytest.mark.parametrize("num_layers", [1, 3])
-@pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("by_one_dnn", EITHER_LIBRARY)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_steps_are_those_of_the_layer(
-    cell: Cell,
-    num_layers: int,
-    packed: bool,
-    by_one_dnn: bool,
-    dtype: torch.dtype,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(linear, "processor_wants_one_dnn", lambda: by_one_dnn)
-    recurrence = make(cell, num_layers).to(dtype)
-    steps, hidden, outputs = Steps(recurrence), start(cell, num_layers, dtype), []
-    if packed:
-        steps.pack(int8=False)
-        laid_out = by_one_dnn and dtype == torch.float32
-        assert all((weight is not None) == laid_out for both in steps.packed for weight in both)
-    whole, final = recurrence(inputs(dtype), pack_state(hidden))
-    with torch.inference_mode():
-        for place in range(LENGTH):
-            hidden = steps(inputs(dtype)[:, place], hidden)
-            outputs.append(hidden[0][-1])
-    within = 1e-6 if dtype == torch.float32 else 1e-14
-    torch.testing.assert_close(torch.stack(outputs, 1), whole, atol=within, rtol=0)
-    torch.testing.assert_close(hidden, unpack_state(final), atol=within, rtol=0)
+def test_a_state_has_the_parts_of_its_cell(cell: Cell) -> None:
+    recurrence = make_recurrence(cell, 5, 6, 2, bidirectional=False, dropout=0.1)
+    parts = tuple(torch.randn(3, 2, 6).transpose(0, 1) for _ in range(STATE_PARTS[cell]))
+    outputs, final = recurrence(torch.randn(3, 4, 5), pack_state(parts))
+    assert outputs.shape == (3, 4, 6)
+    state = unpack_state(final)
+    assert [part.shape for part in state] == [(2, 3, 6)] * STATE_PARTS[cell]
+    for one, other in zip(unpack_state(pack_state(parts)), parts, strict=True):
+        assert one.equal(other) and one.is_contiguous()
 
 
-def test_takes_one_step_where_nothing_is_learned() -> None:
-    steps = Steps(make("gru", 2))
-    assert not steps.can_take(inputs()[:, :1])
-    with torch.inference_mode():
-        assert steps.can_take(inputs()[:, :1])
-        assert not steps.can_take(inputs())
-        assert not steps.can_take(inputs()[:, :1].to("meta"))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            assert not steps.can_take(inputs()[:, :1])
-        steps.recurrence.train()
-        assert not steps.can_take(inputs()[:, :1]), "dropout between the layers"
-
-
-@pytest.mark.parametrize("by_one_dnn", EITHER_LIBRARY)
-def test_a_copy_steps_with_its_own_weights(
-    by_one_dnn: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(linear, "processor_wants_one_dnn", lambda: by_one_dnn)
-    steps = Steps(make("lstm"))
-    steps.pack(int8=False)
-    twin = copy.deepcopy(steps)
-    with torch.inference_mode():
-        hidden = start("lstm", 1, torch.float32)
-        before = steps(inputs()[:, 0], hidden)
-        for weight in twin.recurrence.parameters():
-            weight.zero_()
-        assert torch.equal(steps(inputs()[:, 0], hidden)[0], before[0])
-        assert not torch.equal(twin(inputs()[:, 0], hidden)[0], before[0])
+@pytest.mark.filterwarnings("error")
+def test_one_layer_has_no_dropout_between_layers() -> None:
+    assert make_recurrence("gru", 5, 6, 1, bidirectional=False, dropout=0.5).dropout == 0.0
+    assert make_recurrence("gru", 5, 6, 2, bidirectional=False, dropout=0.5).dropout == 0.5

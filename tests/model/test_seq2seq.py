@@ -1,11 +1,22 @@
+"""The whole model: what is tied, what it refuses, and the few things others ask of its parts."""
+
 import pytest
 import torch
+import torch.nn.functional as F
 
 from s2scli.errors import ConfigError
+from s2scli.model.frontend.tokens import TokenFrontend, TokenFrontendSettings
 from s2scli.model.seq2seq import Seq2Seq, count_parameters, pick_device
 from s2scli.model.settings import ModelSettings
 from s2scli.settings import Tree, load_settings
-from tests.models import VOCAB_SIZE, make_model, model_tree, transformer_tree
+from tests.models import (
+    MODELS,
+    VOCAB_SIZE,
+    make_model,
+    model_tree,
+    small_batch,
+    transformer_tree,
+)
 
 
 def build(tree: Tree, *, joint: bool = True) -> Seq2Seq:
@@ -94,12 +105,57 @@ def test_refuses_a_connection_that_no_state_begins_with() -> None:
         build(tree)
 
 
-def test_the_embedding_of_padding_is_zero_and_has_no_gradient() -> None:
-    model = make_model(model_tree())
-    assert model.target.table.weight[0].abs().sum() == 0
-    torch.autograd.backward(model.target(torch.tensor([[0, 1]])).sum())
-    assert model.target.table.weight.grad is not None
-    assert model.target.table.weight.grad[0].abs().sum() == 0
+class Sound(TokenFrontend):
+    """A front end that reads no tokens."""
+
+    @property
+    def vectors(self) -> None:
+        return None
+
+    def rows(self) -> tuple[str, ...]:
+        return ()
+
+
+def test_a_front_end_without_a_table_is_not_tied(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build_sound(settings: TokenFrontendSettings, vocab_size: int, pad_id: int) -> Sound:
+        return Sound(settings, vocab_size, pad_id)
+
+    monkeypatch.setattr(TokenFrontendSettings, "build", build_sound)
+    model = build({**model_tree(), "tie_embeddings": "auto"})
+    assert isinstance(model.source, Sound)
+    assert shared(model) == (False, False)
+    assert model.token_rows == {"output.weight": "target", "output.bias": "target"}
+    with pytest.raises(ConfigError, match=r"model\.tie_embeddings"):
+        build({**model_tree(), "tie_embeddings": "target"})
+
+
+def test_names_the_weights_that_have_a_row_for_each_token() -> None:
+    sides = build(model_tree()).token_rows
+    assert sides == {
+        "source.table.weight": "source",
+        "target.table.weight": "target",
+        "output.weight": "target",
+        "output.bias": "target",
+    }
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_of_tokens_is_that_of_their_logits(smoothing: float) -> None:
+    model, batch = make_model(model_tree()), small_batch()
+    hidden, target = model(batch).hidden[batch.target_mask], batch.target_output[batch.target_mask]
+    expected = F.cross_entropy(
+        model.logits(hidden), target, reduction="sum", label_smoothing=smoothing
+    )
+    torch.testing.assert_close(model.token_loss(hidden, target, smoothing), expected)
+
+
+def test_a_source_has_a_code_and_where_there_is_a_prior_a_posterior() -> None:
+    batch = small_batch()
+    latent, plain = make_model(MODELS["latent-gru"]), make_model(MODELS["mean-every-step"])
+    assert latent.has_prior and not plain.has_prior
+    posterior = latent.posterior(batch.source, batch.source_lengths)
+    assert torch.equal(posterior.mean, latent.code(batch.source, batch.source_lengths))
+    assert plain.code(batch.source, batch.source_lengths).shape == (3, plain.code_dim)
 
 
 def test_picks_a_device() -> None:

@@ -1,4 +1,4 @@
-"""The Transformer against the papers' formulas, PyTorch's own layers, and a twin made of loops."""
+"""Both sides of the Transformer against PyTorch's own layers and a twin made of loops."""
 
 import math
 from collections.abc import Callable
@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from s2scli.data.batch import make_batch, make_source
-from s2scli.errors import ConfigError
-from s2scli.model.attention.heads import attend_heads, causal_mask, head_weights
 from s2scli.model.attention.multi_head import MultiHeadAttention
 from s2scli.model.decoder.transformer import (
     TransformerDecoderLayer,
@@ -22,10 +20,6 @@ from s2scli.model.decoder.transformer import (
     see_more,
 )
 from s2scli.model.encoder.transformer import TransformerEncoderLayer, TransformerEncoderSettings
-from s2scli.model.layers.feed_forward import FeedForward
-from s2scli.model.layers.positions import LearnedPositions, rotary_angles, rotate, sinusoids
-from s2scli.model.layers.residual import Residual
-from s2scli.model.layers.self_attention import SelfAttention
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.special_ids import BOS_ID
 from tests.models import make_model, small_batch, transformer_tree
@@ -33,88 +27,6 @@ from tests.models import make_model, small_batch, transformer_tree
 Array = NDArray[np.float64]
 DIM, HEADS = 8, 2
 STACK = {"model_dim": DIM, "num_layers": 2, "num_heads": HEADS, "ffn_dim": 6, "dropout": 0.0}
-
-
-# Positions
-
-
-def test_sinusoids_are_the_papers_in_another_order() -> None:
-    found = sinusoids(torch.tensor([0, 1, 7, 300]), DIM)
-    for row, place in enumerate([0, 1, 7, 300]):
-        for pair in range(DIM // 2):
-            angle = place / 10000 ** (2 * pair / DIM)
-            assert found[row, pair].item() == pytest.approx(math.sin(angle), abs=1e-4)
-            assert found[row, DIM // 2 + pair].item() == pytest.approx(math.cos(angle), abs=1e-4)
-
-
-def test_sinusoids_of_an_odd_width_leave_one_cosine_out() -> None:
-    assert sinusoids(torch.arange(3), 5).equal(sinusoids(torch.arange(3), 6)[:, :5])
-
-
-def rotary_scores(query: Tensor, key: Tensor, shift: int) -> Tensor:
-    """Dot products of all queries with all keys, [H, T, T], where the first stands at `shift`."""
-    angles = rotary_angles(torch.arange(shift, shift + query.shape[2]), query.shape[-1])
-    return (rotate(query, angles) @ rotate(key, angles).transpose(-1, -2))[0]
-
-
-def test_rotary_scores_depend_on_the_distance_only() -> None:
-    torch.manual_seed(0)
-    query, key = torch.randn(1, HEADS, 5, 4), torch.randn(1, HEADS, 5, 4)
-    scores = rotary_scores(query, key, 0)
-    torch.testing.assert_close(rotary_scores(query, key, 900), scores, atol=1e-3, rtol=1e-3)
-    alike = query[:, :, :1].expand(query.shape), key[:, :, :1].expand(key.shape)
-    scores = rotary_scores(*alike, 3)
-    for distance in range(-4, 5):
-        diagonal = scores.diagonal(distance, 1, 2)
-        torch.testing.assert_close(diagonal, diagonal[:, :1].expand(diagonal.shape))
-    assert not torch.allclose(scores[0, 0, 0], scores[0, 0, 1])
-
-
-def test_rotation_is_that_of_complex_numbers() -> None:
-    torch.manual_seed(0)
-    values, places = torch.randn(1, 1, 3, 4), torch.tensor([0, 2, 5])
-    turned = rotate(values, rotary_angles(places, 4))
-    for step, place in enumerate(places.tolist()):
-        for pair in range(2):
-            number = complex(values[0, 0, step, pair], values[0, 0, step, pair + 2])
-            number *= np.exp(1j * place * 10000 ** (-2 * pair / 4))
-            assert turned[0, 0, step, pair].item() == pytest.approx(number.real, abs=1e-5)
-            assert turned[0, 0, step, pair + 2].item() == pytest.approx(number.imag, abs=1e-5)
-
-
-def test_rotary_positions_need_pairs() -> None:
-    with pytest.raises(ConfigError, match=r"model\.encoder\.positions: rotary .* a head has 3"):
-        TransformerEncoderSettings(model_dim=6, num_heads=2, positions="rotary").build(6)
-
-
-def test_places_past_the_last_learned_one_share_its_vector() -> None:
-    learned = LearnedPositions(4, DIM)
-    assert learned(torch.tensor([3, 4, 99])).equal(learned.table.weight[3].expand(3, DIM))
-
-
-# Sublayers
-
-
-def test_the_gated_network_equals_its_formula() -> None:
-    torch.manual_seed(0)
-    network, x = FeedForward(DIM, 6, "swiglu", 0.0), torch.randn(2, 3, DIM)
-    gate, value = (network.inner.weight[:6] @ x[0, 0]), (network.inner.weight[6:] @ x[0, 0])
-    expected = network.outer.weight @ (gate / (1 + (-gate).exp()) * value)
-    torch.testing.assert_close(network(x)[0, 0], expected)
-
-
-@pytest.mark.parametrize("norm_first", [True, False])
-def test_a_residual_norms_before_or_after(norm_first: bool) -> None:
-    torch.manual_seed(0)
-    around = Residual(DIM, "rms", norm_first=norm_first, dropout=0.0)
-    states, change = torch.randn(2, 3, DIM), torch.randn(2, 3, DIM)
-
-    def rms(x: Tensor) -> Tensor:
-        return x / (x.square().mean(-1, keepdim=True) + torch.finfo(torch.float32).eps).sqrt()
-
-    torch.testing.assert_close(around.before(states), rms(states) if norm_first else states)
-    total = states + change
-    torch.testing.assert_close(around.after(states, change), total if norm_first else rms(total))
 
 
 def randomise(module: nn.Module) -> None:
@@ -183,7 +95,7 @@ def test_a_decoder_layer_equals_pytorchs(norm_first: bool) -> None:
     states, memory = torch.randn(2, 4, DIM), torch.randn(2, 5, DIM)
     mask = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
     empty = ours.self_attention.empty_cache(states)
-    found = ours(states, empty, None, attention.prepare(memory, mask), None, with_weights=False)
+    found = ours(states, empty, None, attention.prepare(memory, mask), None, attention=False)
     expected = theirs(
         states,
         memory,
@@ -191,9 +103,6 @@ def test_a_decoder_layer_equals_pytorchs(norm_first: bool) -> None:
         memory_key_padding_mask=~mask,
     )
     torch.testing.assert_close(found.states, expected, atol=1e-4, rtol=1e-4)
-
-
-# The whole model
 
 
 class Twin:
@@ -216,8 +125,8 @@ class Twin:
     def enter(self, side: str, part: str, tokens: list[int]) -> Array:
         table = self.weights[f"{side}.table.weight"]
         rows = []
-        for place, token in enumerate(tokens):
-            angles = [place / 10000 ** (2 * i / DIM) for i in range(DIM // 2)]
+        for index, token in enumerate(tokens):
+            angles = [index / 10000 ** (2 * i / DIM) for i in range(DIM // 2)]
             position = [math.sin(a) for a in angles] + [math.cos(a) for a in angles]
             vector = table[token] * math.sqrt(table.shape[1])
             rows.append(self.linear(f"{part}.entrance.project", vector) + np.array(position))
@@ -279,108 +188,6 @@ def test_the_whole_equals_a_twin_made_of_loops(norm_first: bool) -> None:
     for row, length in enumerate(batch.source_lengths.tolist()):
         source, target = batch.source[row, :length].tolist(), batch.target_input[row].tolist()
         np.testing.assert_allclose(logits[row], twin.logits(source, target), atol=1e-3)
-
-
-# The arithmetic of heads in half precision, which goes another way
-
-
-def heads(*shape: int) -> Tensor:
-    return torch.randn(2, HEADS, *shape)
-
-
-@pytest.mark.parametrize("masked", [True, False])
-def test_heads_in_bfloat16_are_near_those_in_float32(masked: bool) -> None:
-    torch.manual_seed(0)
-    query, key, value = heads(5, 4), heads(6, 4), heads(6, 4)
-    mask = torch.tensor([[True] * 6, [True] * 2 + [False] * 4])[:, None, None] if masked else None
-    exact = attend_heads(query, key, value, mask)
-    rough = attend_heads(query.bfloat16(), key.bfloat16(), value.bfloat16(), mask)
-    assert rough.dtype == torch.bfloat16
-    torch.testing.assert_close(rough.float(), exact, atol=0.03, rtol=0.03)
-    if masked:
-        key[1, :, 2:], value[1, :, 2:] = 99.0, 99.0
-        again = attend_heads(query.bfloat16(), key.bfloat16(), value.bfloat16(), mask)
-        assert again.equal(rough), "what is masked is not read"
-
-
-def test_causal_heads_in_bfloat16_look_back_only() -> None:
-    torch.manual_seed(0)
-    query, key, value = heads(5, 4), heads(5, 4), heads(5, 4)
-    exact = attend_heads(query, key, value, None, causal=True)
-    rough = attend_heads(query.bfloat16(), key.bfloat16(), value.bfloat16(), None, causal=True)
-    torch.testing.assert_close(rough.float(), exact, atol=0.03, rtol=0.03)
-    torch.testing.assert_close(exact[:, :, 0], value[:, :, 0])
-
-
-@pytest.mark.parametrize("keys", [1, 3, 16, 70, 200])
-@pytest.mark.parametrize("queries", [1, 5])
-@pytest.mark.parametrize("kind", ["all", "real tokens", "of a beam"])
-def test_heads_of_many_short_sequences_are_those_of_the_fused_kernel(
-    kind: str, queries: int, keys: int
-) -> None:
-    torch.manual_seed(0)
-    query = torch.randn(20, queries, HEADS, 4).transpose(1, 2)
-    key, value = torch.randn(2, 20, HEADS, keys + 3, 4)[:, :, :, :keys]
-    mask = None
-    if kind == "real tokens":
-        mask = (torch.arange(keys) < torch.randint(1, keys + 1, (20, 1)))[:, None, None]
-    elif kind == "of a beam":
-        mask = torch.rand(20, 1, queries, keys) < 0.5
-        mask[..., 0] = True
-    fused = attend_heads(query, key, value, mask)
-    with torch.inference_mode():
-        torch.testing.assert_close(attend_heads(query, key, value, mask), fused)
-
-
-def test_causal_heads_of_many_short_sequences_are_those_of_the_fused_kernel() -> None:
-    torch.manual_seed(0)
-    query, key, value = torch.randn(3, 20, HEADS, 5, 4)
-    fused = attend_heads(query, key, value, None, causal=True)
-    with torch.inference_mode():
-        torch.testing.assert_close(attend_heads(query, key, value, None, causal=True), fused)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_dropped_weights_are_zero_and_the_rest_is_scaled_up(dtype: torch.dtype) -> None:
-    torch.manual_seed(0)
-    query, key = heads(200, 4).to(dtype), heads(50, 4).to(dtype)
-    value = torch.eye(50, dtype=dtype).expand(2, HEADS, 50, 50)
-    weights = head_weights(query, key, None).float()
-    dropped = attend_heads(query, key, value, None, dropout=0.25).float()
-    assert (dropped == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)
-    kept = dropped != 0
-    torch.testing.assert_close(dropped[kept], weights[kept] / 0.75, atol=1e-3, rtol=0.02)
-
-
-def test_a_causal_mask_lets_each_look_up_to_itself() -> None:
-    found = causal_mask(2, 3, torch.device("cpu"))
-    assert found.tolist() == [[True] * 4 + [False], [True] * 5]
-
-
-def test_going_on_from_a_cache_equals_one_call() -> None:
-    torch.manual_seed(0)
-    attention, states = SelfAttention(DIM, HEADS, 0.0), torch.randn(3, 5, DIM)
-    whole, _ = attention.continue_from(attention.empty_cache(states), states, None)
-    first, cache = attention.continue_from(attention.empty_cache(states), states[:, :2], None)
-    rest, cache = attention.continue_from(cache, states[:, 2:], None)
-    torch.testing.assert_close(torch.cat([first, rest], 1), whole)
-    assert cache.keys.shape == (3, HEADS, 5, DIM // HEADS)
-
-
-def test_two_ways_on_from_one_cache_do_not_disturb_each_other() -> None:
-    torch.manual_seed(0)
-    attention, states = SelfAttention(DIM, HEADS, 0.0), torch.randn(3, 6, DIM)
-    with torch.inference_mode():
-        _, cache = attention.continue_from(attention.empty_cache(states), states[:, :2], None)
-        _, cache = attention.continue_from(cache, states[:, 2:3], None)
-        _, one = attention.continue_from(cache, states[:, 3:4], None)
-        kept = one.keys.clone()
-        _, other = attention.continue_from(cache, states[:, 4:5], None)
-        assert one.room is cache.room and other.room is not cache.room
-        assert one.keys.equal(kept) and not one.keys.equal(other.keys)
-        for _ in range(20):
-            _, other = attention.continue_from(other, states[:, 5:], None)
-        assert other.keys.shape[2] == 24 and other.keys[:, :, :3].equal(cache.keys)
 
 
 @torch.inference_mode()

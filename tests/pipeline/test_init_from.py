@@ -11,18 +11,14 @@ from typer.testing import CliRunner, Result
 from s2scli.cli.app import app
 from s2scli.errors import CheckpointError, ConfigError, MissingInputError
 from s2scli.manifest import read_manifest
+from s2scli.model.weights import read_tensors
 from s2scli.pipeline.train import TrainReport, TrainRequest, train
 from s2scli.pipeline.train_tokenizer import train_tokenizer
 from s2scli.report.console import Talk
 from s2scli.settings import Tree
 from s2scli.tokenizer.settings import TokenizerSettings
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.checkpoint import (
-    checkpoint_folder,
-    list_checkpoints,
-    load_checkpoint,
-    read_tensors,
-)
+from s2scli.training.checkpoint import checkpoint_folder, list_checkpoints, load_checkpoint
 from s2scli.training.metrics_log import MetricsLog
 from s2scli.workspace import Workspace
 from tests.toy import prepare_toy

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from s2scli.errors import ConfigError
 from s2scli.manifest import verify_folder
+from s2scli.model.weights import read_tensors
 from s2scli.pipeline import publishing
 from s2scli.pipeline.train import TrainReport, TrainRequest, train
 from s2scli.pipeline.validation import Validator
@@ -20,7 +21,6 @@ from s2scli.training.checkpoint import (
     checkpoint_folder,
     list_checkpoints,
     load_checkpoint,
-    read_tensors,
     save_checkpoint,
 )
 from s2scli.translation.model_folder import write_model_folder

@@ -9,13 +9,13 @@ import torch
 
 from s2scli.config import load_recipe
 from s2scli.data.store import Corpus
+from s2scli.model.weights import model_weights
 from s2scli.pipeline import publishing
 from s2scli.pipeline.session import Session, put_together
 from s2scli.pipeline.start import Start, find_start
 from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
 from s2scli.report.console import Talk
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.checkpoint import model_weights
 from s2scli.training.loop import train
 from s2scli.training.world import ALONE, World
 from s2scli.translation.model_folder import write_model_folder

@@ -1,8 +1,7 @@
 import numpy as np
-import pytest
 import torch
 
-from s2scli.search.beam import alive, ended, expand, largest_sums
+from s2scli.search.beam import alive, ended, expand
 from s2scli.special_ids import EOS_ID
 
 
@@ -33,21 +32,3 @@ def test_ties_fall_to_the_first() -> None:
     kept = alive(candidates, 4)
     order = [token for token in candidates.token[0].tolist() if token != EOS_ID]
     assert kept.token[0].tolist() == order[:4]
-
-
-@pytest.mark.parametrize("vocab_size", [7, 63, 64, 640, 1000, 8191])
-@pytest.mark.parametrize("beam", [1, 5])
-def test_the_largest_by_blocks_are_the_largest(vocab_size: int, beam: int) -> None:
-    torch.manual_seed(vocab_size)
-    scores, log_probs = torch.randn(3, beam), torch.randn(3, beam, vocab_size)
-    scores[0, -1] = float("-inf")
-    log_probs[1, 0, :-1] = float("-inf")
-    log_probs[2, -1, -1] = 9.0
-    for count in (1, 2, 10):
-        found, places = largest_sums(scores, log_probs, count)
-        total = (scores[..., None] + log_probs).flatten(1)
-        expected = total.topk(min(count, total.shape[1]), dim=1)
-        assert found.equal(expected.values)
-        assert total.gather(1, places).equal(found)
-        known = found.isfinite()
-        assert places[known].equal(expected.indices[known])

@@ -130,6 +130,6 @@ def test_attention_is_left_out_where_nobody_asks() -> None:
     state = ensemble.start(ensemble.encode(*make_source(SOURCES)))
     tokens = torch.full((len(SOURCES),), BOS_ID)
     assert ensemble.step(tokens, state).attention_weights is None
-    asked = ensemble.step(tokens, state, with_attention=True).attention_weights
+    asked = ensemble.step(tokens, state, attention=True).attention_weights
     assert asked is not None
     torch.testing.assert_close(asked.sum(-1), torch.ones(len(SOURCES), 1))

@@ -49,10 +49,10 @@ def test_scores_are_those_of_the_steps_in_any_batch(tree: Tree) -> None:
 
 def test_how_many_logits_are_held_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model, batch = make_model(MODELS["gru-additive-after"]), batch_of([0, 1, 2, 3])
-    whole = force(model, batch, 1.0, with_attention=False)
+    whole = force(model, batch, 1.0, attention=False)
     for together in (1, 3):
         monkeypatch.setattr(forced, "TOGETHER", together)
-        parts = force(model, batch, 1.0, with_attention=False)
+        parts = force(model, batch, 1.0, attention=False)
         for mine, theirs in zip(parts, whole, strict=True):
             assert mine.token_scores == pytest.approx(theirs.token_scores, abs=1e-6)
             assert mine.first_choices == theirs.first_choices

@@ -110,7 +110,7 @@ def test_almost_no_temperature_is_greedy() -> None:
 def test_samples_follow_the_models_probabilities() -> None:
     model = make_model(MODELS["gru-additive-after"], 7)
     settings = SearchSettings(sample=True, n_best=1000, max_length=2)
-    samples = search(model, *make_source([ids(4, 5)]), settings, with_attention=False)[0]
+    samples = search(model, *make_source([ids(4, 5)]), settings, attention=False)[0]
     assert len(samples) == 1000
     counts = Counter(sample.token_ids[0] for sample in samples)
     by_token = {sample.token_ids[0]: sample.token_scores[0] for sample in samples}
@@ -123,7 +123,7 @@ def test_samples_follow_the_models_probabilities() -> None:
 def test_samples_that_go_on_after_others_have_ended_repeat_no_ngram() -> None:
     model = make_model(MODELS["gru-additive-after"])
     settings = SearchSettings(sample=True, n_best=20, no_repeat_ngram=2, max_length_ratio=5)
-    for samples in search(model, *make_source(SOURCES), settings, with_attention=False):
+    for samples in search(model, *make_source(SOURCES), settings, attention=False):
         for sample in samples:
             ngrams = list(zip(sample.token_ids, sample.token_ids[1:], strict=False))
             assert len(set(ngrams)) == len(ngrams)

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from s2scli.data.encoded import EncodedSplit
 from s2scli.errors import CheckpointError
+from s2scli.model.weights import model_weights
 from s2scli.training.averaging import MovingAverage, decay_at, mean_weights, wearing
-from s2scli.training.checkpoint import model_weights
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.loop import Run, train
 from tests.training.runs import make_run, training_settings, write_split

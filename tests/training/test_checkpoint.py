@@ -12,13 +12,10 @@ from s2scli.files import FILES, Files
 from s2scli.training.checkpoint import (
     Checkpoint,
     checkpoint_folder,
-    encode_tensors,
     list_checkpoints,
     load_checkpoint,
     load_optimizer,
-    load_weights,
     newest_checkpoint,
-    read_tensors,
     save_checkpoint,
     settings_difference,
     sweep,
@@ -258,39 +255,6 @@ def test_counters_that_are_none_are_refused(tmp_path: Path) -> None:
     strange = replace(checkpoint_at(2), progress=Progress(step=2, seconds="soon"))  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match=r"state\.json: damaged"):
         load_checkpoint(save_checkpoint(tmp_path, strange))
-
-
-def test_tied_weights_are_written_for_each_name(tmp_path: Path) -> None:
-    shared = torch.arange(6.0).view(2, 3)
-    (tmp_path / "file").write_bytes(encode_tensors({"a": shared, "b": shared, "turned": shared.T}))
-    tensors = read_tensors(tmp_path / "file")
-    assert torch.equal(tensors["a"], shared) and torch.equal(tensors["b"], shared)
-    assert torch.equal(tensors["turned"], shared.T)
-
-
-def test_what_is_no_safetensors_file_is_refused(tmp_path: Path) -> None:
-    for content in (b"", b"\0" * 7, b"\xff" * 100, b"\x80\x04K\x01."):
-        (tmp_path / "file").write_bytes(content)
-        with pytest.raises(CheckpointError, match="file: not a safetensors file"):
-            read_tensors(tmp_path / "file")
-
-
-WRONG_WEIGHTS = {
-    "missing": ({}, "weights are not this recipe's"),
-    "unknown": ({"weight": torch.ones(1, 2), "odd": torch.ones(1)}, "odd on one side only"),
-    "shape": ({"weight": torch.ones(2, 1)}, r"weight is torch.float32 \(2, 1\), the recipe wants"),
-    "type": ({"weight": torch.ones(1, 2).double()}, "weight is torch.float64"),
-    "nan": ({"weight": torch.tensor([[1.0, float("nan")]])}, "weight holds values that are not"),
-    "inf": ({"weight": torch.tensor([[1.0, float("inf")]])}, "weight holds values that are not"),
-}
-
-
-@pytest.mark.parametrize(("weights", "message"), WRONG_WEIGHTS.values(), ids=WRONG_WEIGHTS.keys())
-def test_weights_of_another_model_are_refused(
-    weights: dict[str, torch.Tensor], message: str
-) -> None:
-    with pytest.raises(CheckpointError, match=f"here: .*{message}"):
-        load_weights(torch.nn.Linear(2, 1, bias=False), weights, "here")
 
 
 @pytest.mark.parametrize("key", ["2.step", "step", "", "-1.step", "0x0.step"])

@@ -5,8 +5,9 @@ import torch
 
 from s2scli.data.encoded import EncodedSplit
 from s2scli.errors import ConfigError
+from s2scli.model.weights import model_weights
 from s2scli.settings import Tree
-from s2scli.training.checkpoint import model_weights, optimizer_tensors
+from s2scli.training.checkpoint import optimizer_tensors
 from s2scli.training.freezing import count_frozen, freeze, trainable
 from tests.models import MODELS, make_model, model_tree
 from tests.training.runs import Session, make_run, training_settings, write_split

@@ -1,7 +1,7 @@
 """The objective of a batch against plain twins of its formulas."""
 
 from collections.abc import Iterator
-from typing import cast
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from s2scli.data.batch import Batch, make_batch
 from s2scli.special_ids import BOS_ID, PAD_ID
-from s2scli.training.objective import Lesson, batch_objective, with_guesses
+from s2scli.training.objective import batch_objective, with_guesses
 from tests.models import MODELS, VOCAB_SIZE, ids, small_batch
 from tests.training.runs import make_run, training_settings
 
@@ -33,10 +33,6 @@ def test_padding_has_no_part_in_the_objective() -> None:
     torch.testing.assert_close(objective(0, 1, 2), objective(0) + objective(1) + objective(2))
 
 
-def lesson_of(batch: Batch) -> Lesson:
-    return Lesson(batch.source, batch.source_lengths, batch.target_input, batch.target_output)
-
-
 def plain_r_drop(first: Tensor, second: Tensor, target: Tensor, alpha: float) -> float:
     """Sum over tokens of half of -log p(t) - log q(t) + alpha / 2 [KL(p || q) + KL(q || p)]."""
     total = 0.0
@@ -58,8 +54,7 @@ def test_r_drop_is_its_formula_over_two_readings(alpha: float) -> None:
     torch.manual_seed(3)
     found = batch_objective(run.model, batch, run.settings, 1).detach()
     torch.manual_seed(3)
-    lesson = lesson_of(batch).twice()
-    hidden, mask = run.model(lesson).hidden, batch.target_mask
+    hidden, mask = run.model(batch.twice()).hidden, batch.target_mask
     first, second = (run.model.logits(half[mask]) for half in hidden.chunk(2))
     assert not torch.equal(first, second), "dropout makes them differ"
     expected = plain_r_drop(first, second, batch.target_output[mask], alpha)
@@ -123,7 +118,7 @@ def test_guesses_are_mixed_in_place_by_place(truth_share: float) -> None:
     guesses = torch.randint(3, VOCAB_SIZE, (count,), generator=torch.Generator().manual_seed(1))
     guesses[0] = PAD_ID  # a guess that would hide a token is none
     torch.manual_seed(9)
-    found = with_guesses(lesson_of(batch), guesses, truth_share)
+    found = with_guesses(batch, guesses, truth_share)
     torch.manual_seed(9)
     coins = torch.rand(batch.target_input[:, 1:].shape)
     assert found.target_input.tolist() == plain_mix(
@@ -139,7 +134,7 @@ def test_the_truth_is_kept_as_often_as_it_should_be() -> None:
     batch = make_batch([ids(4)], [ids(*[5] * 20_000)])
     torch.manual_seed(1)
     guesses = torch.full((20_001,), 6)
-    read = with_guesses(lesson_of(batch), guesses, 0.7).target_input
+    read = with_guesses(batch, guesses, 0.7).target_input
     assert float((read == 5).float().mean()) == pytest.approx(0.7, abs=0.02)
 
 
@@ -154,8 +149,8 @@ def test_every_decoder_reads_its_own_guesses(tree: dict[str, object]) -> None:
         right = batch.target_input[:, 1:]
         said = torch.where((right == PAD_ID) | (said == PAD_ID), right, said)
         read = torch.cat([batch.target_input[:, :1], said], dim=1)
-        lesson = Lesson(batch.source, batch.source_lengths, read, batch.target_output)
-        expected = batch_objective(run.model, cast(Batch, lesson), training_settings(), 1)
+        reading = replace(batch, target_input=read)
+        expected = batch_objective(run.model, reading, training_settings(), 1)
         found = batch_objective(run.model, batch, run.settings, 1)
     torch.testing.assert_close(found, expected)
 

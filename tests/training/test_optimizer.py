@@ -8,13 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from s2scli.model.weights import encode_tensors, read_tensors
 from s2scli.settings import load_settings
-from s2scli.training.checkpoint import (
-    encode_tensors,
-    load_optimizer,
-    optimizer_tensors,
-    read_tensors,
-)
+from s2scli.training.checkpoint import load_optimizer, optimizer_tensors
 from s2scli.training.optimizer import AdamSettings
 from s2scli.training.settings import OptimizerSettings, TrainingSettings
 

@@ -1,8 +1,11 @@
 """What a run computes in: as asked for, or what the processor is quick at."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from s2scli.model.kernels.machine import this_machine
 from s2scli.training import precision
 from s2scli.training.precision import arithmetic, autocast
 from tests.training.runs import CPU, training_settings
@@ -22,7 +25,8 @@ from tests.training.runs import CPU, training_settings
 def test_auto_is_what_the_processor_is_quick_at(
     asked: str, device: str, expected: str | None, fast: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision, "_processor_has_bfloat16", lambda: fast)
+    machine = replace(this_machine(), has_bfloat16=fast)
+    monkeypatch.setattr(precision, "this_machine", lambda: machine)
     found = arithmetic(training_settings(precision=asked), torch.device(device))
     assert found == (expected or ("bfloat16" if fast else "float32"))
 

@@ -15,7 +15,9 @@ from s2scli.data.stream import Line
 from s2scli.errors import CheckpointError
 from s2scli.export.settings import Quantization
 from s2scli.manifest import new_folder, read_manifest
+from s2scli.search.limits import longest_output
 from s2scli.search.settings import SearchSettings
+from s2scli.translation import ctranslate2_engine
 from s2scli.translation.batches import similar_batches
 from s2scli.translation.ctranslate2_engine import (
     BATCH_TOKENS,
@@ -112,7 +114,7 @@ def test_a_beam_finds_the_same_outputs_but_for_those_that_are_cut(
     settings = SearchSettings(beam_size=4, length_penalty=0.0)
     compared = 0
     for one, other in zip(search(ours, settings), search(theirs, settings), strict=True):
-        longest = settings.longest_output(len(other.source_pieces))
+        longest = longest_output(len(other.source_pieces), settings)
         if len(other.hypotheses[0].pieces) < longest:
             assert_same(one, other)
             compared += 1
@@ -125,10 +127,10 @@ def test_a_beam_finds_the_same_outputs_but_for_those_that_are_cut(
 def test_the_others_of_a_batch_change_no_output(
     name: str, beam_size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def short(settings: SearchSettings, source_length: int) -> int:
-        return (source_length - 1) // 2 + 1
+    def short(source_tokens: int, settings: SearchSettings) -> int:
+        return (source_tokens - 1) // 2 + 1
 
-    monkeypatch.setattr(SearchSettings, "longest_output", short)
+    monkeypatch.setattr(ctranslate2_engine, "longest_output", short)
     _, theirs = both(tmp_path, name)
     settings = SearchSettings(beam_size=beam_size, n_best=beam_size)
     together = search(theirs, settings)
@@ -138,9 +140,8 @@ def test_the_others_of_a_batch_change_no_output(
         assert [found.pieces for found in other.hypotheses] == [
             found.pieces for found in one.hypotheses
         ]
-        assert max(len(found.pieces) for found in other.hypotheses) <= short(
-            settings, len(text) + 1
-        )
+        longest = max(len(found.pieces) for found in other.hypotheses)
+        assert longest <= short(len(text) + 1, settings)
         for mine, found in zip(one.hypotheses, other.hypotheses, strict=True):
             assert found.score == pytest.approx(mine.score, abs=1e-4)
 

@@ -8,40 +8,43 @@ import torch
 
 from s2scli.data.batch import make_batch
 from s2scli.model.decoder.recurrent import RecurrentDecoder
-from s2scli.model.layers import linear
-from s2scli.model.layers.linear import Linear
+from s2scli.model.kernels.layout import Layout
+from s2scli.model.kernels.linear import Linear
 from s2scli.model.seq2seq import Seq2Seq
+from s2scli.translation import torch_engine
 from s2scli.translation.model_folder import load_model_folder
 from tests.folders import letters_of, write_model
-from tests.one_dnn import needs_one_dnn
+from tests.machines import multiply_by_one_dnn, needs_one_dnn
 
 SOURCES, TARGETS = ((4, 5, 6), (7, 4)), ((5, 4), (6, 7, 8, 9))
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.usefixtures("quick_fsync")
 
 
+def layouts_of(model: Seq2Seq) -> list[Layout | None]:
+    linears = [layer.layout for layer in model.modules() if isinstance(layer, Linear)]
+    decoders = [part for part in model.modules() if isinstance(part, RecurrentDecoder)]
+    return linears + [
+        layout for decoder in decoders for both in decoder.steps.layouts for layout in both
+    ]
+
+
 @pytest.mark.parametrize("recipe", ["tiny", "transformer-tiny"])
 @needs_one_dnn
-def test_a_loaded_model_is_packed_and_says_the_same(
+def test_loading_lays_nothing_out_and_a_search_does(
     recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_model(tmp_path / "model", letters_of(["abcde fghij"] * 30), recipe=recipe)
-    packed = {}
-    for wanted in (False, True):
-        monkeypatch.setattr(linear, "processor_wants_one_dnn", lambda wanted=wanted: wanted)
-        packed[wanted] = load_model_folder(folder, CPU).model
-        layers = [layer for layer in packed[wanted].modules() if isinstance(layer, Linear)]
-        assert all((layer.packed is not None) == wanted for layer in layers)
-        assert packs_steps(packed[wanted]) == (wanted and recipe == "tiny")
+    multiply_by_one_dnn(monkeypatch)
+    plain = load_model_folder(folder, CPU).model
+    engine = torch_engine.load(folder, device="cpu").engine
+    assert isinstance(engine, torch_engine.TorchEngine)
+    laid_out = engine.model
+    assert isinstance(laid_out, Seq2Seq)
+    assert not any(layouts_of(plain))
+    assert all(layouts_of(laid_out))
     sources, targets = ([np.array(ids, np.int32) for ids in side] for side in (SOURCES, TARGETS))
     batch = make_batch(sources, targets)
     with torch.inference_mode():
-        plain, found = (model.logits(model(batch).hidden) for model in packed.values())
-    torch.testing.assert_close(found, plain, atol=1e-4, rtol=1e-4)
-
-
-def packs_steps(model: Seq2Seq) -> bool:
-    """Whether the single steps of a recurrent decoder have their weights laid out."""
-    decoders = [part for part in model.modules() if isinstance(part, RecurrentDecoder)]
-    pairs = [pair for decoder in decoders for pair in decoder.steps.packed]
-    return bool(pairs) and all(weight is not None for pair in pairs for weight in pair)
+        expected, found = (model.logits(model(batch).hidden) for model in (plain, laid_out))
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)

@@ -42,7 +42,7 @@ class DotAttention(nn.Module):
         """The keys are the memory itself, [B, S, D]."""
         return AttendedMemory(memory, memory, mask)
 
-    def attend(self, query: Tensor, memory: AttendedMemory, *, with_weights: bool) -> Attended:
+    def attend(self, query: Tensor, memory: AttendedMemory, *, attention: bool) -> Attended:
         """Read the memory with queries [N, T, Dq]."""
         return blend(self.score, query, memory)
 

@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from s2scli.model.attention.memory import Attended, AttendedMemory, blend
-from s2scli.model.layers.linear import Linear
+from s2scli.model.kernels.linear import Linear
 from s2scli.settings import Settings, setting
 
 
@@ -33,7 +33,7 @@ class GeneralAttention(nn.Module):
         """Make the keys of a memory [B, S, D], once for each sentence."""
         return AttendedMemory(self.key(memory), memory, mask)
 
-    def attend(self, query: Tensor, memory: AttendedMemory, *, with_weights: bool) -> Attended:
+    def attend(self, query: Tensor, memory: AttendedMemory, *, attention: bool) -> Attended:
         """Read the memory with queries [N, T, Dq]."""
         return blend(self.score, query, memory)
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from s2scli.model.layers.softmax import softmax
+from s2scli.model.kernels.softmax import softmax
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Attention(Protocol):
         """Make a memory [B, S, D] with its mask [B, S] ready, once for each sentence."""
         ...
 
-    def attend(self, query: Tensor, memory: AttendedMemory, *, with_weights: bool) -> Attended:
+    def attend(self, query: Tensor, memory: AttendedMemory, *, attention: bool) -> Attended:
         """Read the memory of B sentences with queries [N, T, Dq]."""
         ...
 

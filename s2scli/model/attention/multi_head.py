@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from s2scli.errors import ConfigError
-from s2scli.model.attention.heads import attend_heads, head_weights, join_heads, split_heads
 from s2scli.model.attention.memory import Attended, AttendedMemory
-from s2scli.model.layers.linear import make_linear
+from s2scli.model.kernels.attention import attend_heads, head_weights, join_heads, split_heads
+from s2scli.model.kernels.in_place import laid_out_for_steps
+from s2scli.model.kernels.linear import make_linear
 from s2scli.settings import Settings, setting
 
 
@@ -44,11 +44,9 @@ class MultiHeadAttention(nn.Module):
         keys, values = (
             split_heads(part, self.num_heads) for part in self.key_value(memory).chunk(2, -1)
         )
-        if not torch.is_grad_enabled():  # to be read step by step
-            keys, values = keys.contiguous(), values.contiguous()
-        return AttendedMemory(keys, values, mask)
+        return AttendedMemory(laid_out_for_steps(keys), laid_out_for_steps(values), mask)
 
-    def attend(self, query: Tensor, memory: AttendedMemory, *, with_weights: bool) -> Attended:
+    def attend(self, query: Tensor, memory: AttendedMemory, *, attention: bool) -> Attended:
         """Read the memory with queries [N, T, Dq]."""
         rows, steps, width = query.shape
         sentences = memory.keys.shape[0]
@@ -63,7 +61,7 @@ class MultiHeadAttention(nn.Module):
             dropout=self.dropout if self.training else 0.0,
         )
         context = self.output(join_heads(found)).view(rows, steps, -1)
-        if not with_weights:
+        if not attention:
             return Attended(context, None)
         weights = head_weights(queries, memory.keys, mask).transpose(1, 2)  # [B, Q, H, S]
         return Attended(context, weights.reshape(rows, steps, self.num_heads, -1))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from s2scli.model.connection.summary import SUMMARIES, Summary, as_state, state_size
-from s2scli.model.layers.linear import Linear
+from s2scli.model.kernels.linear import Linear
 from s2scli.model.states import Connected, EncoderOutput, StateShape
 from s2scli.settings import Settings, setting
 

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from s2scli.errors import ConfigError
 from s2scli.model.attention.memory import Attended, AttendedMemory
 from s2scli.model.decoder.settings import AttentionBuilder
-from s2scli.model.layers.dropout import Dropout
-from s2scli.model.layers.linear import Linear
-from s2scli.model.layers.tanh import tanh
+from s2scli.model.kernels.dropout import Dropout
+from s2scli.model.kernels.linear import Linear
+from s2scli.model.kernels.steps import Steps
+from s2scli.model.kernels.tanh import tanh
 from s2scli.model.recurrence import (
     STATE_PARTS,
     Cell,
-    Steps,
     make_recurrence,
     pack_state,
     unpack_state,
@@ -182,9 +182,9 @@ class RecurrentDecoder(nn.Module):
         self.steps = Steps(self.recurrence)
         self.dropout = Dropout(settings.dropout)
 
-    def pack(self, *, int8: bool) -> None:
+    def lay_out(self, *, int8: bool) -> None:
         """Lay the recurrent weights out for the steps to come."""
-        self.steps.pack(int8=int8)
+        self.steps.lay_out(int8=int8)
 
     def start(self, output: EncoderOutput, connected: Connected) -> RecurrentState:
         """Return the state before the first token, one row for each sentence."""
@@ -201,20 +201,20 @@ class RecurrentDecoder(nn.Module):
         )
 
     def forward(
-        self, embedded: Tensor, state: RecurrentState, *, with_attention: bool
+        self, embedded: Tensor, state: RecurrentState, *, attention: bool
     ) -> DecoderOutput[RecurrentState]:
         """Run T steps.
 
         Args:
             embedded: vectors of the tokens read, [N, T, E].
             state: the state before them, for N rows.
-            with_attention: return the weights too.
+            attention: return attention weights too.
         """
         if not (self.attends_before or self.feeds_readout):
-            return self._unroll(embedded, state, with_attention)
+            return self._unroll(embedded, state, attention)
         outputs: list[DecoderOutput[RecurrentState]] = []
         for token in torch.split(embedded, 1, dim=1):  # [N, 1, E]
-            step = self._unroll(token, state, with_attention)
+            step = self._unroll(token, state, attention)
             state = step.state
             outputs.append(step)
         weights = [step.attention_weights for step in outputs if step.attention_weights is not None]
@@ -225,9 +225,9 @@ class RecurrentDecoder(nn.Module):
         )
 
     def _unroll(
-        self, embedded: Tensor, state: RecurrentState, with_attention: bool
+        self, embedded: Tensor, state: RecurrentState, attention: bool
     ) -> DecoderOutput[RecurrentState]:
-        """Run steps whose inputs are all known: T of them, or one where the last output feeds."""
+        """Run T steps whose inputs are all known: one, where its output is part of the next."""
         rows, steps, _ = embedded.shape
         inputs = [embedded]
         read = None
@@ -235,13 +235,13 @@ class RecurrentDecoder(nn.Module):
         if vector is not None:
             inputs.append(vector)
         if self.attends_before:
-            read = self._attend(state.hidden[0][-1][:, None], state, with_attention)
+            read = self._attend(state.hidden[0][-1][:, None], state, attention)
             inputs.append(read.context)
         if state.readout is not None:
             inputs.append(state.readout[:, None])
         recurrent, final = self._recur(torch.cat(inputs, dim=-1), state.hidden)
         if self.attention is not None and not self.attends_before:
-            read = self._attend(recurrent, state, with_attention)
+            read = self._attend(recurrent, state, attention)
         context = None if read is None else read.context
         seen = [recurrent] if self.sees_state_only else [recurrent, context, vector]
         if self.deep_output and not self.sees_state_only:
@@ -252,7 +252,7 @@ class RecurrentDecoder(nn.Module):
             hidden=final,
             readout=hidden[:, -1] if self.feeds_readout else None,
         )
-        weights = read.weights if read is not None and with_attention else None
+        weights = read.weights if read is not None and attention else None
         return DecoderOutput(hidden, weights, after)
 
     def _recur(
@@ -265,9 +265,9 @@ class RecurrentDecoder(nn.Module):
         outputs, final = self.recurrence(values, pack_state(hidden))
         return outputs, unpack_state(final)
 
-    def _attend(self, query: Tensor, state: RecurrentState, with_weights: bool) -> Attended:
+    def _attend(self, query: Tensor, state: RecurrentState, attention: bool) -> Attended:
         assert self.attention is not None and state.attended is not None
-        return self.attention.attend(query, state.attended, with_weights=with_weights)
+        return self.attention.attend(query, state.attended, attention=attention)
 
     def _vector(self, state: RecurrentState, rows: int, steps: int) -> Tensor | None:
         """Return the summary for every row and step, [N, T, C]."""

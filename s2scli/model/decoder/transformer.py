@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from s2scli.model.attention.memory import AttendedMemory, Attention
 from s2scli.model.decoder.settings import AttentionBuilder
-from s2scli.model.layers.linear import make_linear
-from s2scli.model.layers.self_attention import KeyValueCache
-from s2scli.model.layers.transformer import Entrance, TransformerSettings
+from s2scli.model.kernels.linear import make_linear
 from s2scli.model.states import Connected, DecoderOutput, EncoderOutput, StateShape
+from s2scli.model.transformer.entrance import Entrance
+from s2scli.model.transformer.self_attention import KeyValueCache
+from s2scli.model.transformer.settings import TransformerSettings
 from s2scli.settings import setting
 
 
@@ -63,7 +64,7 @@ class TransformerState:
     def reorder(self, indices: Tensor) -> "TransformerState":
         """Return the state of these rows; the memory stays as it is.
 
-        So do the caches as long as they have room: then the tokens that no row has read leave.
+        So do the caches while they have room; then tokens that no row has read are removed.
         """
         if self.seen is None and len(indices) == self.sentences:
             return self
@@ -88,14 +89,14 @@ class TransformerState:
         )
 
     def _without_unseen(self, seen: Tensor) -> "TransformerState":
-        """Return the state without the tokens that no row has read, as far as all sentences can."""
+        """Return the state without tokens that no row has read, as many for each sentence."""
         needed = seen.any(1)  # [B, P]
-        places = needed.int().argsort(dim=1, descending=True, stable=True)
-        places = places[:, : int(needed.sum(1).max())]  # [B, P']
+        indices = needed.int().argsort(dim=1, descending=True, stable=True)
+        indices = indices[:, : int(needed.sum(1).max())]  # [B, P']
         return replace(
             self,
-            caches=tuple(cache.gather(places) for cache in self.caches),
-            seen=seen.gather(2, places[:, None].expand(-1, seen.shape[1], -1)),
+            caches=tuple(cache.gather(indices) for cache in self.caches),
+            seen=seen.gather(2, indices[:, None].expand(-1, seen.shape[1], -1)),
         )
 
 
@@ -160,14 +161,14 @@ class TransformerDecoder(nn.Module):
         )
 
     def forward(
-        self, embedded: Tensor, state: TransformerState, *, with_attention: bool
+        self, embedded: Tensor, state: TransformerState, *, attention: bool
     ) -> DecoderOutput[TransformerState]:
         """Run T steps.
 
         Args:
             embedded: vectors of the tokens read, [N, T, E].
             state: the state before them, for N rows.
-            with_attention: return the weights too.
+            attention: return attention weights too.
         """
         states, angles = self.entrance(embedded, state.length, self._summary(embedded, state))
         sight = seen = None
@@ -176,9 +177,7 @@ class TransformerDecoder(nn.Module):
         caches, weights = [], []
         for number, layer in enumerate(self._layers()):
             memory = state.attended[number] if state.attended else None
-            read = layer(
-                states, state.caches[number], sight, memory, angles, with_weights=with_attention
-            )
+            read = layer(states, state.caches[number], sight, memory, angles, attention=attention)
             states = read.states
             caches.append(read.cache)
             if read.weights is not None:
@@ -233,7 +232,7 @@ class TransformerDecoderLayer(nn.Module):
         memory: AttendedMemory | None,
         angles: Tensor | None,
         *,
-        with_weights: bool,
+        attention: bool,
     ) -> LayerOutput:
         """Read T more states [N, T, D] behind those in the cache that are in sight."""
         weights = None
@@ -245,9 +244,9 @@ class TransformerDecoderLayer(nn.Module):
         if self.attention is not None:
             assert memory is not None
             around = self.around_attention
-            read = self.attention.attend(around.before(states), memory, with_weights=with_weights)
+            read = self.attention.attend(around.before(states), memory, attention=attention)
             states = around.after(states, self.context(read.context))
-            weights = read.weights if with_weights else None
+            weights = read.weights if attention else None
         around = self.around_feed_forward
         states = around.after(states, self.feed_forward(around.before(states)))
         return LayerOutput(states, cache, weights)

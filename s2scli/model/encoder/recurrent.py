@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from s2scli.errors import ConfigError
-from s2scli.model.layers.dropout import Dropout
+from s2scli.model.kernels.dropout import Dropout
 from s2scli.model.recurrence import STATE_PARTS, Cell, make_recurrence, unpack_state
 from s2scli.model.states import EncoderOutput, StateShape, length_mask
 from s2scli.settings import Settings, setting
@@ -91,8 +91,8 @@ class RecurrentEncoder(nn.Module):
 
 
 def reverse_rows(values: Tensor, lengths: Tensor) -> Tensor:
-    """Return `values` [B, S, D] with the real part of each row reversed, padding left in place."""
-    places = torch.arange(values.shape[1], device=values.device)
+    """Return `values` [B, S, D] with the real part of each row reversed, and padding as it is."""
+    positions = torch.arange(values.shape[1], device=values.device)
     ends = lengths.to(values.device)[:, None]
-    index = torch.where(places < ends, ends - 1 - places, places)  # [B, S]
+    index = torch.where(positions < ends, ends - 1 - positions, positions)  # [B, S]
     return values.gather(1, index[:, :, None].expand_as(values))

@@ -5,8 +5,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from s2scli.model.layers.transformer import Entrance, TransformerSettings
 from s2scli.model.states import EncoderOutput, StateShape, length_mask
+from s2scli.model.transformer.entrance import Entrance
+from s2scli.model.transformer.settings import TransformerSettings
 from s2scli.settings import setting
 
 

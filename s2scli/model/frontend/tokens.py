@@ -1,12 +1,14 @@
 """Token ids to vectors."""
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from s2scli.model.layers.dropout import Dropout
+from s2scli.model.kernels.dropout import Dropout
 from s2scli.settings import Settings, setting
+
+TABLE = "table.weight"  # of a front end, by name
 
 
 class TokenFrontendSettings(Settings):
@@ -35,6 +37,19 @@ class TokenFrontend(nn.Module):
             vocab_size, settings.embedding_dim, padding_idx=pad_id, _weight=vectors
         )
         self.dropout = Dropout(settings.dropout)
+
+    @property
+    def vectors(self) -> nn.Parameter | None:
+        """The weight with a vector for each token, [V, E]."""
+        return cast(nn.Parameter, self.table.weight)
+
+    def share(self, vectors: nn.Parameter) -> None:
+        """Look tokens up in the vectors of another, [V, E]."""
+        self.table.weight = vectors
+
+    def rows(self) -> tuple[str, ...]:
+        """Return the names of the weights that have a row for each token."""
+        return (TABLE,)
 
     def forward(self, token_ids: Tensor) -> Tensor:
         """[B, T] to [B, T, E]."""

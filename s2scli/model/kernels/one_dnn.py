@@ -1,0 +1,43 @@
+"""Products of float32 matrices by oneDNN, which PyTorch carries beside its default library."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class OneDnnWeight:
+    """A weight [N, K] laid out as oneDNN reads it.
+
+    A plain one is laid out anew for every product, which for a few rows takes longer than the
+    product itself.
+    """
+
+    packed: Tensor
+
+    @classmethod
+    def of(cls, weight: Tensor) -> "OneDnnWeight":
+        """Lay out a weight [N, K]."""
+        return cls(torch.ops.mkldnn._reorder_linear_weight(weight))
+
+    def multiply(self, values: Tensor, bias: Tensor | None) -> Tensor:
+        """Return W x + b, [..., K] to [..., N]."""
+        return multiply(values, self.packed, bias)
+
+
+def multiply(left: Tensor, right: Tensor, bias: Tensor | None) -> Tensor:
+    """Return left right^T + bias, [..., K] and [N, K] to [..., N]."""
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(left, right, bias, "none", [], "")
+    return product
+
+
+def works() -> bool:
+    """Whether this PyTorch has the operators, for transposed and for laid out matrices."""
+    some = torch.arange(6.0).view(2, 3)
+    try:
+        transposed = torch.equal(multiply(some.t(), some.t(), None), some.t() @ some)
+        packed = OneDnnWeight.of(some).multiply(some, None)
+        return transposed and torch.equal(packed, some @ some.t())
+    except (AttributeError, RuntimeError):
+        return False

@@ -1,0 +1,55 @@
+"""How vectors of tokens enter a stack of Transformer layers."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from s2scli.model.kernels.dropout import Dropout
+from s2scli.model.kernels.linear import make_linear
+from s2scli.model.transformer.positions import LearnedPositions, rotary_angles, sinusoids
+from s2scli.model.transformer.settings import TransformerSettings
+
+
+class Entrance(nn.Module):
+    """Vectors of tokens to states: scaled by the root of their width, projected, with positions."""
+
+    def __init__(self, settings: TransformerSettings, input_dim: int) -> None:
+        super().__init__()
+        self.scale = math.sqrt(input_dim)  # tables hold vectors of length about 1
+        self.project = (
+            nn.Identity()
+            if input_dim == settings.model_dim
+            else make_linear(input_dim, settings.model_dim)
+        )
+        self.dim, self.head_dim = settings.model_dim, settings.model_dim // settings.num_heads
+        self.kind = settings.positions
+        self.learned = (
+            LearnedPositions(settings.max_positions, settings.model_dim)
+            if settings.positions == "learned"
+            else None
+        )
+        self.dropout = Dropout(settings.dropout)
+
+    def forward(
+        self, embedded: Tensor, start: int, summary: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return states [B, T, D], and the angles of rotary positions [T, K / 2] or None.
+
+        Args:
+            embedded: vectors of tokens, [B, T, E].
+            start: the position of the first of them.
+            summary: added at every position, [B, T, D], or None.
+        """
+        states = self.project(embedded * self.scale)
+        positions = torch.arange(start, start + embedded.shape[1], device=embedded.device)
+        angles = None
+        if self.learned is not None:
+            states = states + self.learned(positions)
+        elif self.kind == "rotary":
+            angles = rotary_angles(positions, self.head_dim)
+        else:
+            states = states + sinusoids(positions, self.dim)
+        if summary is not None:
+            states = states + summary
+        return self.dropout(states), angles

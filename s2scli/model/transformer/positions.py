@@ -1,0 +1,56 @@
+"""How a Transformer knows the order of what it reads: functions of the positions."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Positions = Literal["sinusoidal", "learned", "rotary"]
+
+
+def sinusoids(positions: Tensor, dim: int) -> Tensor:
+    """Return the vectors of some positions [T] (Vaswani et al. 2017, 3.5), [T, dim].
+
+    Sines in the first half and cosines in the second, of frequencies from 1 to 1 / 10000.
+    """
+    half = (dim + 1) // 2
+    angles = rotary_angles(positions, 2 * half)  # [T, half]
+    return torch.cat([angles.sin(), angles.cos()], -1)[:, :dim]
+
+
+def rotary_angles(positions: Tensor, dim: int) -> Tensor:
+    """Return m theta_i, theta_i = 10000^(-2i / dim), of some positions m [T], [T, dim / 2]."""
+    exponents = torch.arange(0, dim, 2, device=positions.device) / dim
+    return positions[:, None].float() * (10000.0**-exponents)
+
+
+def rotate(values: Tensor, angles: Tensor) -> Tensor:
+    """Turn each pair of units by its angle (Su et al. 2021, eq. 34).
+
+    Units i and i + K/2 are a pair, so that the dot product of two turned vectors depends on
+    their distance only.
+
+    Args:
+        values: [B, H, T, K].
+        angles: [T, K / 2].
+    """
+    cosines, sines = angles.cos().to(values.dtype), angles.sin().to(values.dtype)
+    first, second = values.chunk(2, -1)
+    turned = (first * cosines - second * sines, first * sines + second * cosines)
+    return torch.cat(turned, -1)
+
+
+class LearnedPositions(nn.Module):
+    """A vector for each position (Gehring et al. 2017); later ones share the last vector."""
+
+    def __init__(self, max_positions: int, dim: int) -> None:
+        super().__init__()
+        vectors = torch.empty(max_positions, dim)
+        if not vectors.is_meta:
+            nn.init.normal_(vectors, std=0.02)
+        self.table = nn.Embedding(max_positions, dim, _weight=vectors)
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """[T] to [T, D]."""
+        vectors: Tensor = self.table(positions.clamp(max=self.table.num_embeddings - 1))
+        return vectors

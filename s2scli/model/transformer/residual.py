@@ -1,0 +1,32 @@
+"""Residual connections with their norm: around every sublayer of a Transformer."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from s2scli.model.kernels.dropout import Dropout
+
+Norm = Literal["layer", "rms"]
+NORMS: dict[str, type[nn.LayerNorm] | type[nn.RMSNorm]] = {
+    "layer": nn.LayerNorm,  # Ba et al. 2016
+    "rms": nn.RMSNorm,  # Zhang & Sennrich 2019
+}
+
+
+class Residual(nn.Module):
+    """x + f(norm(x)) before (Xiong et al. 2020), or norm(x + f(x)) after (Vaswani et al. 2017)."""
+
+    def __init__(self, dim: int, norm: Norm, *, norm_first: bool, dropout: float) -> None:
+        super().__init__()
+        self.norm = NORMS[norm](dim)
+        self.norm_first = norm_first
+        self.dropout = Dropout(dropout)
+
+    def before(self, states: Tensor) -> Tensor:
+        """Return what the sublayer reads, [B, T, D]."""
+        return self.norm(states) if self.norm_first else states
+
+    def after(self, states: Tensor, change: Tensor) -> Tensor:
+        """Return the states [B, T, D] with what the sublayer said added."""
+        states = states + self.dropout(change).to(states.dtype)  # adding mixed types is slow
+        return states if self.norm_first else self.norm(states)

@@ -1,0 +1,58 @@
+"""The loop of a search; its laws over every model are in tests/contracts/test_search.py."""
+
+import pytest
+import torch
+
+from s2scli.data.batch import make_source
+from s2scli.search.beam import Beam
+from s2scli.search.loop import make_chooser, search, search_from
+from s2scli.search.sampling import Sampler
+from s2scli.search.settings import SearchSettings
+from tests.models import MODELS, ids, make_model
+
+SOURCES = [ids(4, 5, 6, 7), ids(8, 9)]
+
+
+class StopError(Exception):
+    """Ends a search."""
+
+
+def test_a_notice_before_each_step_can_end_it() -> None:
+    model, calls = make_model(MODELS["gru-additive-after"]), 0
+
+    def third_time() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise StopError
+
+    settings = SearchSettings(min_length=8)
+    with pytest.raises(StopError):
+        search(model, *make_source(SOURCES), settings, before_step=third_time)
+    assert calls == 3
+
+
+def test_a_search_from_a_state_is_that_from_its_source() -> None:
+    model, settings = make_model(MODELS["transformer-multi_head"]), SearchSettings(beam_size=3)
+    source, lengths = make_source(SOURCES)
+    expected = search(model, source, lengths, settings, attention=False)
+    with torch.inference_mode():
+        state = model.start(model.encode(source, lengths))
+    longest = torch.tensor([20, 16])  # 2 x 5 + 10 and 2 x 3 + 10
+    found = search_from(model, state, longest, settings, [(0,), (1,)], attention=False)
+    assert found == expected
+
+
+def test_attention_is_returned_where_it_is_asked_for() -> None:
+    model, source = make_model(MODELS["gru-additive-after"]), make_source(SOURCES)
+    for attention in (True, False):
+        for best, *_ in search(model, *source, SearchSettings(), attention=attention):
+            assert (best.attention_weights is not None) == attention
+
+
+def test_the_settings_choose_who_chooses() -> None:
+    longest, keys = torch.tensor([4]), [(1,)]
+    assert make_chooser(SearchSettings(beam_size=3), longest, keys) == Beam(3)
+    drawing = make_chooser(SearchSettings(sample=True, n_best=2), longest, keys)
+    assert isinstance(drawing, Sampler)
+    assert drawing.draws.shape == (1, 2, 4)
