@@ -1,4 +1,4 @@
-"""The `s2s` program: its commands, and the one place where failures become a line and a status."""
+"""The `s2s` program: its commands, and where failures become a line and a status."""
 
 import os
 import signal

@@ -8,12 +8,12 @@ import torch
 
 from s2scli.config import recipe_toml
 from s2scli.errors import CheckpointError, LockedError, MissingInputError
-from s2scli.export.facts import ExportFacts
 from s2scli.export.settings import ExportSettings
 from s2scli.export.targets import TARGETS, Target, require_exportable
 from s2scli.manifest import new_folder, read_manifest
 from s2scli.report.console import Talk
 from s2scli.translation.agreement import Agreement, compare_exports, read_pairs
+from s2scli.translation.ctranslate2_engine import ExportFacts
 from s2scli.translation.loading import folder_beside
 from s2scli.translation.model_folder import CARD, RECIPE, LoadedModel, load_model_folder
 from s2scli.translation.torch_engine import translator_of

@@ -14,11 +14,10 @@ from s2scli.data.formats import read_rows
 from s2scli.data.lines import open_text
 from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.errors import CheckpointError, CorpusError
-from s2scli.export.facts import ExportFacts
 from s2scli.export.settings import ExportSettings, Quantization
 from s2scli.metrics.bleu import bleu
 from s2scli.metrics.edit_distance import edit_distance
-from s2scli.translation.ctranslate2_engine import TARGET, CTranslate2Engine
+from s2scli.translation.ctranslate2_engine import TARGET, CTranslate2Engine, ExportFacts
 from s2scli.translation.model_folder import LoadedModel
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import Pair

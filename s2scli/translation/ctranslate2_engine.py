@@ -15,13 +15,13 @@ from typing import Any, Self
 
 from s2scli.data.example import TokenIds
 from s2scli.errors import CheckpointError, ConfigError
-from s2scli.export.facts import ExportFacts
+from s2scli.export.settings import Quantization
 from s2scli.export.targets import TARGETS
 from s2scli.manifest import Manifest, verify_folder
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.ranking import normalise
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import load_settings
+from s2scli.settings import Settings, load_settings, setting
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.batches import similar_batches
@@ -31,6 +31,16 @@ from s2scli.translation.translator import Translator
 TARGET = TARGETS["ctranslate2"]
 BATCH_TOKENS = 1024  # of sources, padding counted
 SEARCHED = ("beam_size", "n_best", "length_penalty", "max_length_ratio", "max_length")
+
+
+class ExportFacts(Settings):
+    """What the manifest of an export says of its model, for use without PyTorch."""
+
+    name: str = setting(..., "The recipe's name.")
+    quantization: Quantization = setting(..., "Of the weights, by CTranslate2's names.")
+    max_source_tokens: int = setting(..., "Tokens of the longest source.", "tokens", ge=1)
+    positions: int = setting(..., "Tokens that a source or target may have.", "tokens", ge=1)
+    search: SearchSettings = setting(..., "The recipe's search settings.")
 
 
 @dataclass(frozen=True)

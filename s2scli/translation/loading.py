@@ -12,6 +12,7 @@ from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.translation.ctranslate2_engine import TARGET, Export
+from s2scli.translation.ctranslate2_engine import load as load_export
 from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
 
@@ -61,14 +62,10 @@ def load_translator(
     folders = [workspace.find_model(model) for model in models or (None,)]
     export = choose_export(folders, wish, talk)
     if export:
-        from s2scli.translation import ctranslate2_engine
-
         talk.detail(f"engine: {TARGET.name} ({export.folder}, {export.facts.quantization})")
-        return ctranslate2_engine.load(export.folder, wish.device)
-    from s2scli.translation import torch_engine
-
+        return load_export(export.folder, wish.device)
     talk.detail("engine: PyTorch")
-    return torch_engine.load(*folders, device=wish.device, int8=wish.int8)
+    return load_in_torch(workspace, models, wish.device, wish.int8)
 
 
 def load_in_torch(
@@ -83,9 +80,9 @@ def load_in_torch(
         ConfigError: there is no such device, or it has no 8-bit products.
     """
     folders = [workspace.find_model(model) for model in models or (None,)]
-    from s2scli.translation import torch_engine
+    from s2scli.translation.torch_engine import load  # torch takes over a second to import
 
-    return torch_engine.load(*folders, device=device, int8=int8)
+    return load(*folders, device=device, int8=int8)
 
 
 def choose_export(folders: Sequence[Path], wish: Wish, talk: Talk) -> Export | None:

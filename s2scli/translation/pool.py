@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import torch
@@ -13,6 +13,7 @@ Batch = TypeVar("Batch")
 Found = TypeVar("Found")
 
 MAX_WORKERS = 8  # batches in memory at once
+WAKE_SECONDS = 0.2
 _STARTING = threading.Lock()
 
 
@@ -20,7 +21,7 @@ class SearchPool:
     """A fixed number of workers, each of which searches one batch at a time.
 
     A worker per core, each with its own batch, is faster than one batch whose operations all
-    cores share. The workers start at the first call and live as long as the pool.
+    cores share. The workers live as long as the pool.
 
     Args:
         threads: threads to compute with.
@@ -29,7 +30,8 @@ class SearchPool:
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self.workers = max(1, min(threads, MAX_WORKERS))
-        self._executor: ThreadPoolExecutor | None = None
+        share = threads // self.workers
+        self._executor = _start(self.workers, share) if self.workers > 1 else None
 
     def __reduce__(self) -> tuple[type["SearchPool"], tuple[int]]:
         """Copy the pool without its threads."""
@@ -46,7 +48,7 @@ class SearchPool:
                 there is no use in going on.
             batches: the ones that take longest first.
         """
-        if 2 * len(batches) <= self.workers or self.workers == 1:
+        if 2 * len(batches) <= self.workers or self._executor is None:
             return [work(batch, _never) for batch in batches]
         stopped = threading.Event()
 
@@ -54,23 +56,30 @@ class SearchPool:
             if stopped.is_set():
                 raise CancelledError
 
-        executor = self._started()
-        futures = [executor.submit(work, batch, check) for batch in batches]
+        futures: list[Future[Found]] = []
         try:
-            return [future.result() for future in futures]
+            for batch in batches:
+                futures.append(self._executor.submit(work, batch, check))
+            _wait(futures)
         except BaseException:
             stopped.set()
             for future in futures:
                 future.cancel()
             wait(futures)
             raise
+        return [future.result() for future in futures]
 
-    def _started(self) -> ThreadPoolExecutor:
-        """Return the workers, and start them at the first call."""
-        with _STARTING:
-            if self._executor is None:
-                self._executor = _start(self.workers, self.threads // self.workers)
-            return self._executor
+
+def _wait(futures: Sequence[Future[Found]]) -> None:
+    """Wait until all are done, or raise what ended the first that failed.
+
+    It wakes up now and then: a signal that comes just before the wait would be heeded at its end.
+    """
+    waiting = set(futures)
+    while waiting:
+        done, waiting = wait(waiting, timeout=WAKE_SECONDS, return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
 
 
 def _start(workers: int, share: int) -> ThreadPoolExecutor:
@@ -80,18 +89,20 @@ def _start(workers: int, share: int) -> ThreadPoolExecutor:
     computes for the first time later. So all workers set theirs now, and then this thread sets its
     own again.
     """
-    before = torch.get_num_threads()
     together = threading.Barrier(workers)
 
     def begin() -> None:
+        torch.get_num_threads()  # else the first product would set the count of the process
         torch.set_num_threads(share)
         together.wait()  # so that each worker is a thread of its own
 
     executor = ThreadPoolExecutor(workers, "search")
-    try:
-        wait([executor.submit(begin) for _ in range(workers)])
-    finally:
-        torch.set_num_threads(before)
+    with _STARTING:
+        before = torch.get_num_threads()
+        try:
+            wait([executor.submit(begin) for _ in range(workers)])
+        finally:
+            torch.set_num_threads(before)
     return executor
 
 

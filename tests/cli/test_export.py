@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from s2scli.pipeline.engine import folder_beside
-from s2scli.pipeline.model_folder import build_model, write_model_folder
 from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
@@ -21,6 +19,8 @@ from s2scli.config import load_recipe
 from s2scli.manifest import encode_json, read_manifest
 from s2scli.special_ids import BOS_ID, PAD_ID
 from s2scli.training.checkpoint import model_weights
+from s2scli.translation.loading import folder_beside
+from s2scli.translation.model_folder import build_model, write_model_folder
 from tests.folders import letters_of
 from tests.one_dnn import needs_int8
 

@@ -39,7 +39,7 @@ def test_lines_are_what_newlines_make_of_them_wherever_blocks_end(blocks: list[b
         if number == 1:
             text = text.removeprefix(b"\xef\xbb\xbf")
         assert line.text == text.decode(errors="replace")
-        assert line.place == f"f, line {number}"
+        assert line.where == f"f, line {number}"
 
 
 def test_only_newlines_end_lines() -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from s2scli.pipeline.model_folder import LoadedModel, build_model
 
 from s2scli.config import Recipe
 from s2scli.errors import ConfigError
@@ -14,6 +13,7 @@ from s2scli.pipeline.carry_over import TABLES, Rows, carry_over, say_carried_ove
 from s2scli.report.console import Talk
 from s2scli.settings import Tree, load_settings
 from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.model_folder import LoadedModel, build_model
 from tests.models import MODELS, model_tree
 from tests.tokenizer.samples import learn
 

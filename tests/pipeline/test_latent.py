@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from s2scli.pipeline.model_folder import load_model_folder
 from torch.distributions import Normal, kl_divergence
 
 from s2scli.data.batch import make_batch
@@ -16,6 +15,7 @@ from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.train import TrainRequest, train
 from s2scli.report.console import Talk
 from s2scli.training.metrics_log import MetricsLog
+from s2scli.translation.model_folder import load_model_folder
 from s2scli.workspace import Workspace
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from s2scli.pipeline.model_folder import write_model_folder
 from torch import Tensor
 
 from s2scli.errors import ConfigError
@@ -24,6 +23,7 @@ from s2scli.training.checkpoint import (
     read_tensors,
     save_checkpoint,
 )
+from s2scli.translation.model_folder import write_model_folder
 from s2scli.workspace import Workspace
 from tests.toy import prepare_toy
 

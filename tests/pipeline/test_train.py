@@ -11,13 +11,13 @@ import pytest
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import CheckpointError, ConfigError, MissingInputError, StorageError
 from s2scli.manifest import new_folder, verify_folder
-from s2scli.pipeline import model_folder
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.train import TrainRequest, train
 from s2scli.report.console import Talk
 from s2scli.settings import Tree
 from s2scli.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from s2scli.training.metrics_log import MetricsLog
+from s2scli.translation import model_folder
 from s2scli.workspace import Workspace
 from tests.toy import prepare_toy, train_toy, write_corpus
 

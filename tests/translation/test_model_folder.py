@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from s2scli.pipeline.model_folder import load_model_folder
 
 from s2scli.data.batch import make_batch
 from s2scli.model.decoder.recurrent import RecurrentDecoder
 from s2scli.model.layers import linear
 from s2scli.model.layers.linear import Linear
 from s2scli.model.seq2seq import Seq2Seq
+from s2scli.translation.model_folder import load_model_folder
 from tests.folders import letters_of, write_model
 from tests.one_dnn import needs_one_dnn
 

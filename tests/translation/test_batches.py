@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from s2scli.pipeline.batches import similar_batches
+
+from s2scli.translation.batches import similar_batches
 
 RANDOM = np.random.default_rng(0)
 LENGTHS = {

@@ -2,34 +2,31 @@ import json
 
 import numpy as np
 import pytest
-from s2scli.pipeline.lines import Record, translate_lines
-from s2scli.pipeline.records import (
+
+from s2scli.data.codecs.text import one_line
+from s2scli.data.stream import Line
+from s2scli.search.settings import SearchSettings
+from s2scli.translation.options import Options, Wanted
+from s2scli.translation.records import (
+    Record,
     RecordFormat,
     aligned,
     json_record,
     moses_record,
-    one_line,
     plain_record,
     scored_record,
     token_alignment,
     word_alignment,
 )
-from s2scli.pipeline.translation import TargetText, Translation
-
-from s2scli.data.stream import Line
-from s2scli.search.settings import SearchSettings
-from tests.stub_translator import StubTranslator
+from s2scli.translation.results import TargetText, Translation
+from tests.translation.stub import stub_translator
 
 SEPARATORS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
 
 def record_of(text: str, n_best: int = 1, *, with_attention: bool = True) -> Record:
-    (record,) = translate_lines(
-        [Line("f", 1, text)],
-        StubTranslator(),
-        SearchSettings(n_best=n_best),
-        with_attention=with_attention,
-    )
+    options = Options(SearchSettings(n_best=n_best), wanted=Wanted(with_attention))
+    (record,) = stub_translator().translate([Line("f", 1, text)], options)
     return record
 
 
@@ -111,7 +108,7 @@ PAIR = Translation(
     ("threshold", "one", "two"), [(None, "0-0 1-1", "1-0"), (0.3, "0-0 1-0 1-1", "1-0 0-1 1-1")]
 )
 def test_word_alignments_stand_behind_the_bars(threshold: float | None, one: str, two: str) -> None:
-    record = Record(Line("f", 1, "the dog"), "ok", PAIR)
+    record = Record(Line("f", 1, "the dog"), "ok", translation=PAIR)
 
     def shown(record_format: RecordFormat) -> str:
         return aligned(record_format, threshold)(4, record, one_line)
