@@ -1,4 +1,4 @@
-"""A recipe: the settings of every room, composed, named and saved with the model."""
+"""A recipe: the settings of all rooms, composed and named; it is saved with the model."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,11 +35,11 @@ CRITERIA: dict[str, Criterion] = {
 
 
 class Recipe(Settings):
-    """Everything that decides what is trained and how."""
+    """All settings of a model: what is trained, how, and how it searches."""
 
     name: str = setting("", "The recipe's name.")
-    paper: str = setting("", "The paper it follows.")
-    description: str = setting("", "What it is, in a sentence.")
+    paper: str = setting("", "The paper that it follows.")
+    description: str = setting("", "One sentence that describes it.")
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
     search: SearchSettings = SearchSettings()
@@ -75,9 +75,9 @@ def load_recipe(
     """Read a built-in recipe, or a TOML file, and apply `section.key=value` assignments.
 
     Args:
-        name_or_path: of the recipe.
+        name_or_path: a built-in recipe's name, or a TOML file.
         assignments: changes to it.
-        size: what the default recipe is made of; other recipes have their own.
+        size: which recipe the default one is based on; for other recipes it is not used.
 
     Raises:
         MissingInputError: no such file.
@@ -93,7 +93,7 @@ def load_recipe(
 
 
 def _on_top(tree: Tree, base: Tree) -> Tree:
-    """Return the settings of a tree, and those of another where it has none."""
+    """Return `base` with the settings of `tree` replacing its own."""
     both = {
         name: _on_top(tree[name], base[name])
         for name in tree.keys() & base.keys()
@@ -106,7 +106,7 @@ def recipe_path(name_or_path: str) -> Path:
     """Return the TOML file of a built-in recipe, or the path itself if it ends in .toml.
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: it is neither (the nearest name is offered).
     """
     if name_or_path.endswith(".toml"):
         return Path(name_or_path)
@@ -129,6 +129,26 @@ def list_recipe_settings() -> Iterator[SettingRow]:
     for row in list_settings(Recipe):
         scores = row.path == "training.metric"
         yield replace(row, type=" | ".join(CRITERIA)) if scores else row
+
+
+def limited(recipe: Recipe, limits: Tree) -> TrainingSettings:
+    """Return how to train this time: the recipe's training settings with some limits replaced.
+
+    The limits do not become part of the recipe, so the next command does not inherit them.
+
+    Raises:
+        ConfigError: a limit is wrong.
+    """
+    tree = recipe.model_dump(mode="json")
+    tree["training"]["limits"] |= limits
+    return load_settings(Recipe, tree, "train").training
+
+
+def fixed_settings(recipe: Recipe) -> Tree:
+    """Return the settings that may not change when a run is resumed: all but limits and search."""
+    return recipe.model_dump(
+        mode="json", include={"model", "training"}, exclude={"training": {"limits"}}
+    )
 
 
 def recipe_toml(recipe: Recipe) -> str:

@@ -81,7 +81,7 @@ def command(
     else:
         show(found, talk)
     if found.signal:
-        talk.say("saved; the same command goes on from here")
+        talk.say("saved; rerun the same command to resume")
         raise typer.Exit(128 + found.signal)
     if found.results:
         model = shlex.quote(found.results[0].model)

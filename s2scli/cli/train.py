@@ -58,13 +58,14 @@ def command(
         f"{report.minutes:.1f} minutes"
     )
     if report.signal:
-        talk.say("saved; the same command goes on from here")
+        talk.say("saved; rerun the same command to resume")
         raise typer.Exit(128 + report.signal)
     steps = ", ".join(map(str, report.averaged or [report.best_step]))
     which = "the mean of steps" if report.averaged else "of step"
     talk.say(f"the best model is {which} {steps}, in {common.workspace.model}")
     if report.limit:
         option = f"--{report.limit.replace('_', '-')}"
-        without = f"without {option}, or " if report.limit in given else ""
-        talk.say(f"to train on: the same command {without}with a larger {option}")
+        without = f"without {option} or " if report.limit in given else ""
+        higher = "limit" if without else option
+        talk.say(f"to continue training, rerun {without}with a higher {higher}")
     common.say_next("evaluate", "translate < input.txt")

@@ -95,7 +95,7 @@ def require_exportable(target: Target, settings: "ModelSettings") -> None:
         ConfigError: it cannot; the message says why.
     """
     if target.obstacles(settings):
-        raise ConfigError(_say(target, settings))
+        raise ConfigError(f"this model {_say(target, settings)}")
 
 
 def _say(target: Target, settings: "ModelSettings") -> str:

@@ -1,4 +1,4 @@
-"""What is known of a metric, so that flags, directions and digits need not be told twice."""
+"""The description of a metric, from which flags, directions and digits follow."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

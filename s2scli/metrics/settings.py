@@ -1,4 +1,4 @@
-"""The settings of the metrics (no sacreBLEU here: flags are made from them)."""
+"""The settings of the metrics. Imports no sacreBLEU, because flags are derived from them."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Token accuracy: how often a model's first choice is the reference's next token."""
+"""Token accuracy: how often the model's first choice is the reference's next token."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from s2scli.metrics.settings import MetricSettings
 
 
 def token_accuracy(forced: Sequence[ForcedTarget], settings: MetricSettings = DEFAULTS) -> Score:
-    """Return the percentage of reference tokens that were the model's first choice.
+    """Return the percentage of reference tokens that are the model's first choice.
 
-    The model is given the reference's earlier tokens each time (teacher forcing).
+    The model reads the reference's previous tokens (teacher forcing).
 
     Args:
         forced: the references as the model scores them, the end tokens included.

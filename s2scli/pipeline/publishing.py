@@ -1,4 +1,4 @@
-"""What a run publishes: the best weights, and at the end their mean with others if it is better."""
+"""What a run publishes: its best weights, or at the end an average of checkpoints if better."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -22,11 +22,11 @@ from s2scli.workspace import Workspace
 
 @dataclass(frozen=True)
 class Published:
-    """What of a run is the workspace's model.
+    """Which weights of the run were published as the workspace's model.
 
     Attributes:
-        scores: of its validation.
-        averaged: the updates whose weights it is the mean of; none if it is the best checkpoint.
+        scores: their validation scores.
+        averaged: the updates whose weights were averaged; empty for the best checkpoint.
     """
 
     scores: Mapping[str, float]
@@ -44,7 +44,7 @@ class Publisher:
     log: MetricsLog
 
     def publish(self, scores: Mapping[str, float]) -> None:
-        """Make the weights that were just validated the workspace's model.
+        """Publish the weights that were just validated as the workspace's model.
 
         Raises:
             StorageError: the disk is full or writing failed.
@@ -52,17 +52,17 @@ class Publisher:
         progress = self.run.progress
         self._write(self.run.judged, progress.step, progress.seconds, scores)
 
-    def mend(self, talk: Talk) -> None:
-        """Publish the best checkpoint again where the model is damaged, missing or another one."""
+    def repair(self, talk: Talk) -> None:
+        """Publish the best checkpoint if the model is damaged, missing or of another update."""
         if self.run.progress.best_score is None:
             return
         if self._facts().get("step") != self.run.progress.best_step:
             self._publish_best(talk)
 
     def finish(self, validate: Callable[[], Mapping[str, float]], talk: Talk) -> Published:
-        """Make the mean of the best checkpoints the model, if it scores better than the best.
+        """Publish the mean of the best checkpoints if it scores better than the best one.
 
-        A model that is a mean gives way to the best checkpoint if the mean is no better (by now).
+        Otherwise the best checkpoint replaces a mean that was published earlier.
 
         Raises:
             StorageError: the disk is full or writing failed.
@@ -83,11 +83,11 @@ class Publisher:
         return self.best()
 
     def best(self) -> Published:
-        """Return that the best checkpoint is the model."""
+        """Return the best checkpoint as the published one."""
         return Published(self.log.scores_at(self.run.progress.best_step))
 
     def _compare(self, steps: Sequence[int], scores: Mapping[str, float], talk: Talk) -> bool:
-        """Say whether the mean of these checkpoints is better than the best one."""
+        """Return whether the mean of these checkpoints is better than the best one, and say so."""
         criterion, best = self.run.criterion, self.run.progress.best_score
         sound = all(map(math.isfinite, scores.values()))
         score = scores[criterion.name]
@@ -100,30 +100,30 @@ class Publisher:
         return better
 
     def _best_weights(self, talk: Talk) -> dict[int, Mapping[str, Tensor]]:
-        """Return the weights to be averaged, by their update."""
+        """Return the weights to average, by update."""
         weights: dict[int, Mapping[str, Tensor]] = {}
         for step in sorted(step for step, _ in self.run.progress.ranking):
             folder = checkpoint_folder(self.workspace.training, step)
             try:
                 weights[step] = load_checkpoint(folder).judged
             except (MissingInputError, CheckpointError) as error:
-                talk.warn(f"{error}; it is left out of the mean")
+                talk.warn(f"{error}; leaving it out of the mean")
         return weights
 
     def _facts(self) -> Mapping[str, Any]:
-        """Return what the model folder says of itself; nothing if it is damaged or missing."""
+        """Return the facts of the model folder; empty if it is damaged or missing."""
         try:
             return verify_folder(self.workspace.model, "model").settings
         except (MissingInputError, CheckpointError):
             return {}
 
     def _publish_best(self, talk: Talk) -> None:
-        """Make the best checkpoint the workspace's model."""
+        """Publish the best checkpoint."""
         step = self.run.progress.best_step
         try:
             best = load_checkpoint(checkpoint_folder(self.workspace.training, step))
         except (MissingInputError, CheckpointError) as error:
-            talk.warn(f"{error}; the model folder stays as it is until there is a better model")
+            talk.warn(f"{error}; the model folder is not changed until there is a better model")
             return
         self._write(best.judged, step, best.progress.seconds, self.log.scores_at(step))
 
@@ -136,4 +136,7 @@ class Publisher:
         averaged: Sequence[int] = (),
     ) -> None:
         facts = model_facts(self.run.model, step, seconds, scores, averaged)
-        write_model_folder(self.workspace.model, self.recipe, weights, self.tokenizers, facts)
+        folder, tokenizers = self.workspace.model, self.tokenizers
+        self.run.world.once(
+            lambda: write_model_folder(folder, self.recipe, weights, tokenizers, facts)
+        )

@@ -1,4 +1,4 @@
-"""Training progress: a moving display on a terminal, plain lines elsewhere."""
+"""Training progress: a live display on a terminal, plain lines elsewhere."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -20,14 +20,14 @@ DIGITS = 3
 
 @dataclass(frozen=True)
 class Goal:
-    """How far there is to go: a share of the nearest limit, or unknown."""
+    """The limits of a run, which give the share that is done."""
 
     max_steps: int | None
     max_epochs: int | None
     max_minutes: float | None
 
     def share(self, step: int, epoch: float, seconds: float) -> float | None:
-        """Return how much of the nearest limit is used, 0 to 1, or None without limits."""
+        """Return the used share of the nearest limit, 0 to 1; None without limits."""
         used = [
             done / limit
             for done, limit in (
@@ -42,12 +42,12 @@ class Goal:
 
 @dataclass
 class TrainingDisplay:
-    """Shows updates and validations of a run as they come.
+    """Shows the updates and validations of a run.
 
     Attributes:
-        talk: where to.
+        talk: shows the lines.
         goal: what the time left is computed from.
-        metric: the score that the moving line keeps showing.
+        metric: the score that the live line always shows.
         digits: the decimals of a score, by name; DIGITS where there is none.
     """
 
@@ -62,12 +62,12 @@ class TrainingDisplay:
     def update(
         self, step: int, epoch: float, loss: float, tokens_per_second: float, seconds: float
     ) -> None:
-        """Show the state of training."""
+        """Show the state of the run."""
         words = (
             f"step {step}  epoch {epoch:.2f}  loss {loss:.3f}  {tokens_per_second:,.0f} tokens/s"
         )
         share = self.goal.share(step, epoch, seconds)
-        # of the whole run, so that it is right from the first update after resuming
+        # by the whole run, so that it is right at the first update after resuming
         left = f"  {clock(seconds / share - seconds)} left" if share else ""
         if self._bar is not None and self._task is not None:
             self._bar.update(
@@ -79,7 +79,7 @@ class TrainingDisplay:
             self.talk.say(f"{words}  {clock(seconds)}{left}")
 
     def validation(self, step: int, scores: Mapping[str, float], *, best: bool) -> None:
-        """Show the scores of a validation, as a line that stays."""
+        """Show the scores of a validation on a line of its own."""
         shown = {
             name: f"{name} {score:.{self.digits.get(name, DIGITS)}f}"
             for name, score in scores.items()
@@ -92,7 +92,7 @@ class TrainingDisplay:
 def training_display(
     talk: Talk, goal: Goal, metric: str, digits: Mapping[str, int]
 ) -> Iterator[TrainingDisplay]:
-    """Yield a display for the block; on a terminal it moves, and shows the last `metric`.
+    """Yield a display for the block; on a terminal it is live, and shows the last `metric`.
 
     The arguments are those of `TrainingDisplay`.
     """

@@ -89,7 +89,7 @@ class Session:
 
     def events(self) -> list[Event]:
         """Train to the end; return what happened."""
-        batches = TrainingBatches(self.split, self.run.settings)
+        batches = TrainingBatches(self.split, self.run.settings, world=self.run.world)
         return list(train(self.run, batches, self._validate, self.save, self.stop))
 
     def save(self, progress: Progress) -> None:
