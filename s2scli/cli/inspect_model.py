@@ -30,7 +30,7 @@ def _document(facts: "ModelFacts") -> dict[str, Any]:
         "digest": facts.manifest.digest,
         "recipe": facts.recipe.model_dump(mode="json"),
         "vocab_size": facts.vocab_size,
-        "training": facts.manifest.settings,
+        "training": facts.manifest.facts,
         "made_from": facts.manifest.made_from,
         "parameters": {"total": sum(facts.parts.values()), "parts": facts.parts},
         "tensors": [
@@ -60,7 +60,7 @@ def _facts(facts: "ModelFacts") -> list[tuple[str, str]]:
     recipe = facts.recipe
     named = {"recipe": recipe.name, "paper": recipe.paper, "description": recipe.description}
     vocab = [(f"{side} vocabulary", f"{n:,}") for side, n in facts.vocab_size.items()]
-    recorded = [(key, _value(value)) for key, value in facts.manifest.settings.items()]
+    recorded = [(key, _value(value)) for key, value in facts.manifest.facts.items()]
     return [*named.items(), *vocab, *recorded, ("digest", facts.manifest.digest[:16])]
 
 

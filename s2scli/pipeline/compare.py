@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from s2scli.config import load_recipe, recipe_path
+from s2scli.data.store import Corpus
 from s2scli.errors import (
     CheckpointError,
     CorpusError,
@@ -186,9 +187,10 @@ def compare(workspace: Workspace, request: CompareRequest, talk: Talk) -> Compar
     if not workspace.root.exists():  # locking would make it
         workspace.find_corpus()
     with workspace.locked("compare"):
-        open_validation(workspace.find_corpus())
-        texts = choose_texts(workspace, request, talk)
-        ensure_encoded(workspace, ensure_tokenizer(workspace, None, talk), talk)
+        corpus = Corpus.load(workspace.find_corpus())
+        open_validation(corpus)
+        texts = choose_texts(corpus, request, talk)
+        ensure_encoded(workspace, corpus, ensure_tokenizer(workspace, corpus, None, talk), talk)
         entries: list[Result | Failure] = list(_impossible(candidates, talk))
         failed = [entry.recipe for entry in entries]
         possible = [candidate for candidate in candidates if candidate.name not in failed]
@@ -252,7 +254,7 @@ def _failure(candidate: Candidate, error: S2SError, talk: Talk) -> Failure:
     return Failure(candidate.name, str(error))
 
 
-def choose_texts(workspace: Workspace, request: CompareRequest, talk: Talk) -> Texts:
+def choose_texts(corpus: Corpus, request: CompareRequest, talk: Talk) -> Texts:
     """Read what is scored: the test split, or the validation split without one.
 
     Raises:
@@ -260,13 +262,13 @@ def choose_texts(workspace: Workspace, request: CompareRequest, talk: Talk) -> T
         CheckpointError: it is damaged.
     """
     try:
-        texts = read_split(workspace, "test")
+        texts = read_split(corpus, "test")
     except (MissingInputError, CorpusError):
         talk.warn(
             "the corpus has no test split: scoring the validation split, which also selected the "
             "checkpoints"
         )
-        texts = read_split(workspace, "valid")
+        texts = read_split(corpus, "valid")
     words = [len(reference.split()) for reference in texts.references]
     spaced = choose_tokenization(request.settings, texts.references) == "13a"
     if request.metrics == ("bleu",) and spaced and words.count(1) >= MOSTLY * len(words):
@@ -339,8 +341,9 @@ def read_outputs(
         "corpus": read_manifest(run.corpus, "corpus").digest,
     }
     if not _is_there(run.outputs, made_by, made_from):
-        with new_folder(run.outputs, "outputs", settings=made_by, made_from=made_from) as folder:
-            order = EvaluateRequest((), output=folder / OUTPUTS)
+        with new_folder(run.outputs, "outputs", made_from=made_from) as draft:
+            draft.facts = made_by
+            order = EvaluateRequest((), output=draft.path / OUTPUTS)
             evaluate_model(texts, translator, settings, order, request.settings, talk)
     return tuple((run.outputs / OUTPUTS).read_bytes().decode().split("\n")[:-1])
 
@@ -351,7 +354,7 @@ def _is_there(folder: Path, made_by: Tree, made_from: Mapping[str, str]) -> bool
         manifest = verify_folder(folder, "outputs")
     except (MissingInputError, CheckpointError):
         return False
-    return manifest.settings == made_by and manifest.made_from == made_from
+    return manifest.facts == made_by and manifest.made_from == made_from
 
 
 def _ranked(

@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from s2scli.data.cleaning import is_blank
-from s2scli.data.lines import BadLineError, decode_line, open_text
+from s2scli.data.formats import FORMATS
+from s2scli.data.lines import STDIN, open_text
+from s2scli.data.rows import require_examples
 from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.errors import (
     CheckpointError,
@@ -33,6 +35,9 @@ from s2scli.translation.pairs import pairs_of
 from s2scli.translation.records import Record
 from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from s2scli.data.store import Corpus
 
 MANY_REPEATS = 0.02
 
@@ -223,34 +228,36 @@ def evaluate(
     if request.hypothesis and request.reference:
         texts = read_files(request.hypothesis, request.reference)
         return evaluate_outputs(texts, request.metrics, settings)
+    corpus = None
     if request.source and request.reference:
         texts = read_files(request.source, request.reference)
     else:
-        texts = read_split(workspace, request.split or "test")
+        from s2scli.data.store import Corpus
+
+        corpus = Corpus.load(workspace.find_corpus())
+        texts = read_split(corpus, request.split or "test")
     if request.searches and not request.multi_reference:
         hint_at_repeats(texts, talk)
     translator = load(workspace, request.models, request.device, request.int8)
-    if request.of_workspace:
-        warn_if_stale(workspace, talk)
+    if corpus and request.of_workspace:
+        warn_if_stale(workspace, corpus, talk)
     found = evaluate_model(
         texts, translator, translator.settings(overrides), request, settings, talk
     )
     return replace(found, int8=request.int8)
 
 
-def read_split(workspace: Workspace, split: str) -> Texts:
-    """Read one split of the workspace's corpus.
+def read_split(corpus: "Corpus", split: str) -> Texts:
+    """Read one split of a corpus.
 
     Raises:
-        MissingInputError: there is no corpus or no such split.
+        MissingInputError: there is no such split.
         CheckpointError: the corpus is damaged.
         CorpusError: the split is empty.
     """
-    from s2scli.data.store import open_split
-
-    found = open_split(workspace.find_corpus(), split)
+    found = corpus.open_split(split)
     if not len(found):
-        raise CorpusError(f"{workspace.corpus}: the {split} split has no rows")
+        raise CorpusError(f"{corpus.folder}: the {split} split has no rows")
     return Texts(f"{split} split", tuple(found.sources()), tuple(found.targets()))
 
 
@@ -261,12 +268,12 @@ def read_files(sources: Path, references: Path) -> Texts:
         MissingInputError: one is not there.
         CorpusError: one is damaged, empty, or not UTF-8; or they have different numbers of lines.
     """
-    left, right = tuple(_read_lines(sources)), tuple(_read_lines(references))
-    if len(left) != len(right):
-        raise CorpusError(
-            f"{sources} has {len(left):,} lines and {references} has {len(right):,}; "
-            "line k of one must belong to line k of the other"
-        )
+    if sources == references == STDIN:
+        raise UsageError("- is given twice, but stdin can be read only once")
+    with open_text(sources) as source, open_text(references) as reference:
+        rows = FORMATS["parallel"].read([source, reference], LINE_BYTES)
+        pairs = [(row.source, row.target) for row in require_examples(rows)]
+    left, right = zip(*pairs, strict=True)
     return Texts(f"{sources.name} against {references.name}", left, right)
 
 
@@ -371,7 +378,7 @@ def save_evaluation(evaluation: Evaluation, workspace: Workspace, talk: Talk) ->
         talk.warn(f"the scores are not kept: {error}")
 
 
-def warn_if_stale(workspace: Workspace, talk: Talk) -> None:
+def warn_if_stale(workspace: Workspace, corpus: "Corpus", talk: Talk) -> None:
     """Warn where the model was trained on another corpus than the workspace holds now.
 
     The newest checkpoint knows what it was trained on, and the tokenizer what it was learned from.
@@ -382,7 +389,7 @@ def warn_if_stale(workspace: Workspace, talk: Talk) -> None:
     for folder, kind in (*checkpoints, (workspace.tokenizer, "tokenizer")):
         with contextlib.suppress(CheckpointError, MissingInputError):
             trained_on = read_manifest(folder, kind).made_from.get("corpus")
-            if trained_on != read_manifest(workspace.corpus, "corpus").digest:
+            if trained_on != corpus.digest:
                 talk.warn(
                     "the model was trained on another corpus than the one here now, of which it "
                     "may have seen what it is scored on; train it again: "
@@ -406,17 +413,6 @@ def _output_file(path: Path | None) -> Iterator[Callable[[Sequence[str]], None]]
         return
     with new_file(path) as file:
         yield lambda texts: file.writelines(f"{text}\n".encode(errors="replace") for text in texts)
-
-
-def _read_lines(path: Path) -> Iterator[str]:
-    with open_text(path) as file:
-        for number, line in enumerate(file.lines(LINE_BYTES), 1):
-            if line is None:
-                raise CorpusError(f"{file.name}, line {number}: longer than {LINE_BYTES:,} bytes")
-            try:
-                yield decode_line(line)
-            except BadLineError as error:
-                raise CorpusError(f"{file.name}, line {number}: {error}") from error
 
 
 def _translate(

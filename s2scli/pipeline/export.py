@@ -119,20 +119,19 @@ def _verify(
 
 def _write(folder: Path, target: Target, model: LoadedModel, facts: ExportFacts) -> None:
     made_from = {"model": model.manifest.digest, "tokenizer": model.tokenizers.digest}
-    with new_folder(
-        folder, target.kind, settings=facts.model_dump(mode="json"), made_from=made_from
-    ) as temporary:
+    with new_folder(folder, target.kind, made_from=made_from) as draft:
+        draft.facts = facts.model_dump(mode="json")
         target.write(
-            temporary,
+            draft.path,
             model.recipe.model,
             model.model.state_dict(),
             model.tokenizers,
             facts.positions,
             facts.quantization,
         )
-        model.tokenizers.write(temporary)
-        (temporary / RECIPE).write_text(recipe_toml(model.recipe), encoding="utf-8", newline="\n")
-        (temporary / CARD).write_text(export_card(facts), encoding="utf-8", newline="\n")
+        model.tokenizers.write(draft.path)
+        (draft.path / RECIPE).write_text(recipe_toml(model.recipe), encoding="utf-8", newline="\n")
+        (draft.path / CARD).write_text(export_card(facts), encoding="utf-8", newline="\n")
 
 
 def export_card(facts: ExportFacts) -> str:

@@ -113,7 +113,7 @@ class Publisher:
     def _facts(self) -> Mapping[str, Any]:
         """Return the facts of the model folder; empty if it is damaged or missing."""
         try:
-            return verify_folder(self.workspace.model, "model").settings
+            return verify_folder(self.workspace.model, "model").facts
         except (MissingInputError, CheckpointError):
             return {}
 

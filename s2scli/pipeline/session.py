@@ -7,8 +7,8 @@ import torch
 
 from s2scli.config import Recipe
 from s2scli.data.encoded import open_encoded
+from s2scli.data.store import Corpus
 from s2scli.export.targets import say_exports
-from s2scli.manifest import read_manifest
 from s2scli.model.seq2seq import count_parameters
 from s2scli.pipeline.carry_over import CarriedOver, carry_over, say_carried_over
 from s2scli.pipeline.publishing import Publisher
@@ -113,6 +113,7 @@ class Session:
 
 def put_together(
     workspace: Workspace,
+    corpus: Corpus,
     recipe: Recipe,
     settings: TrainingSettings,
     tokenizers: Tokenizers,
@@ -124,7 +125,8 @@ def put_together(
     """Build everything a run needs, and put it where the run stands.
 
     Args:
-        workspace: with the corpus, encoded.
+        workspace: with the encoded corpus.
+        corpus: the corpus.
         recipe: of the run.
         settings: its training settings, with the limits of this time.
         tokenizers: of both sides.
@@ -133,8 +135,7 @@ def put_together(
         world: the processes that train together.
         talk: says where bits may differ from an uninterrupted run.
     """
-    corpus = read_manifest(workspace.corpus, "corpus").digest
-    made_from = start.made_from(corpus, tokenizers.digest)
+    made_from = start.made_from(corpus.digest, tokenizers.digest)
     start.match_machine(describe_machine(recipe.training, device, world), talk)
     torch.manual_seed(recipe.training.seed)
     model = build_model(recipe, tokenizers)
@@ -148,7 +149,7 @@ def put_together(
     segmenters = make_segmenters(tokenizers, recipe.training)
     train_split = open_encoded(workspace.encoded, "train")
     batches = TrainingBatches(train_split, recipe.training, segmenters, world)
-    validator = Validator.prepare(workspace, run, recipe, tokenizers)
+    validator = Validator.prepare(workspace, corpus, run, recipe, tokenizers)
     log = MetricsLog(workspace.training / "metrics.jsonl")
     return Session(
         workspace, recipe, tokenizers, made_from, carried_over, run, batches, validator, log

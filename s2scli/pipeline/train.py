@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from s2scli.config import DEFAULT_RECIPE, Recipe, limited, load_recipe
-from s2scli.data.store import open_split
+from s2scli.data.store import Corpus
 from s2scli.errors import StorageError
 from s2scli.files import DELETED, remove_folder
 from s2scli.manifest import read_manifest
@@ -112,13 +112,17 @@ def train(
     _check(workspace, request)
     keep_freed_memory()
     with workspace.locked("train"):
+        corpus = Corpus.load(workspace.find_corpus())
+        open_validation(corpus)
         start = find_start(workspace, request.init_from, talk, restart=request.restart)
-        recipe = _choose_recipe(workspace, request, start, talk)
-        start.check({"corpus": read_manifest(workspace.corpus, "corpus").digest})
+        recipe = _choose_recipe(corpus, request, start, talk)
+        start.check({"corpus": corpus.digest})
         start.check_model(workspace, request.init_from)
-        tokenizers = _prepare_text(workspace, start, talk)
+        tokenizers = _prepare_text(workspace, corpus, start, talk)
         settings, device = limited(recipe, request.limits), pick_device(request.device)
-        session = put_together(workspace, recipe, settings, tokenizers, start, device, world, talk)
+        session = put_together(
+            workspace, corpus, recipe, settings, tokenizers, start, device, world, talk
+        )
         world.once(lambda: _open_log(session, restart=request.restart))
         session.publisher.repair(talk)
         session.announce(talk, resumed=start.checkpoint is not None)
@@ -139,12 +143,12 @@ def _check(workspace: Workspace, request: TrainRequest) -> None:
     recipe = load_recipe(request.recipe or DEFAULT_RECIPE, () if own else request.assignments)
     limited(recipe, request.limits)
     if not (workspace.root / f"{DELETED}{workspace.corpus.name}").exists():  # else locking mends it
-        open_validation(workspace.find_corpus())
+        workspace.find_corpus()
 
 
-def _choose_recipe(workspace: Workspace, request: TrainRequest, start: Start, talk: Talk) -> Recipe:
+def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Talk) -> Recipe:
     """Return the recipe of the run; say what the default one is for a corpus of this size."""
-    pairs = len(open_split(workspace.find_corpus(), "train"))
+    pairs = len(corpus.open_split("train"))
     size = size_for(pairs)
     recipe = start.choose_recipe(request.recipe, request.assignments, size)
     asked = request.recipe or ("" if start.trained else DEFAULT_RECIPE)  # a model brings its own
@@ -153,13 +157,14 @@ def _choose_recipe(workspace: Workspace, request: TrainRequest, start: Start, ta
     return recipe
 
 
-def _prepare_text(workspace: Workspace, start: Start, talk: Talk) -> Tokenizers:
+def _prepare_text(workspace: Workspace, corpus: Corpus, start: Start, talk: Talk) -> Tokenizers:
     """Make sure that there are a tokenizer and an encoded corpus; return the tokenizers."""
     if start.trained and not workspace.tokenizer.exists():
         talk.say("there is no tokenizer yet: taking the model's")
-        adopt_tokenizer(workspace, start.trained.tokenizers, start.trained.manifest.digest, talk)
-    tokenizers = ensure_tokenizer(workspace, None, talk)
-    ensure_encoded(workspace, tokenizers, talk)
+        trained = start.trained
+        adopt_tokenizer(workspace, corpus, trained.tokenizers, trained.manifest.digest, talk)
+    tokenizers = ensure_tokenizer(workspace, corpus, None, talk)
+    ensure_encoded(workspace, corpus, tokenizers, talk)
     return tokenizers
 
 

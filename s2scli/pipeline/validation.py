@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -15,7 +14,7 @@ from s2scli.data.batching import Rows, plan_epoch
 from s2scli.data.encoded import EncodedSplit, open_encoded
 from s2scli.data.noise import damage
 from s2scli.data.settings import NoiseSettings
-from s2scli.data.store import TextSplit, open_split
+from s2scli.data.store import Corpus, TextSplit
 from s2scli.data.stream import Line
 from s2scli.errors import CorpusError
 from s2scli.metrics import METRICS
@@ -41,7 +40,7 @@ GREEDY = Options(SearchSettings(beam_size=1))
 TEXT_METRICS = ("bleu", "chrf", "exact_match")
 
 
-def open_validation(corpus: Path) -> TextSplit:
+def open_validation(corpus: Corpus) -> TextSplit:
     """Open the validation split of a corpus.
 
     Raises:
@@ -49,10 +48,11 @@ def open_validation(corpus: Path) -> TextSplit:
         CorpusError: it is empty.
         CheckpointError: the corpus is damaged.
     """
-    text = open_split(corpus, "valid")
+    text = corpus.open_split("valid")
     if not len(text):
         raise CorpusError(
-            f"{corpus}: the validation split is empty; prepare more pairs, or give --valid FILE"
+            f"{corpus.folder}: the validation split is empty; prepare more pairs, or give "
+            "--valid FILE"
         )
     return text
 
@@ -85,14 +85,14 @@ class Validator:
 
     @classmethod
     def prepare(
-        cls, workspace: Workspace, run: Run, recipe: Recipe, tokenizers: Tokenizers
+        cls, workspace: Workspace, corpus: Corpus, run: Run, recipe: Recipe, tokenizers: Tokenizers
     ) -> Self:
         """Choose the sample, spread evenly over the split; each process takes its share.
 
         Raises:
             MissingInputError, CorpusError, CheckpointError: as `open_validation`.
         """
-        text = open_validation(workspace.corpus)
+        text = open_validation(corpus)
         encoded = open_encoded(workspace.encoded, "valid")
         count = min(len(text), recipe.training.validation_examples)
         rows = np.linspace(0, len(text) - 1, count).astype(np.int64)

@@ -77,19 +77,14 @@ def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES
     progress = checkpoint.progress
     folder = checkpoint_folder(training, progress.step)
     state = {"progress": progress.to_json(), "machine": dict(checkpoint.machine)}
-    with new_folder(
-        folder,
-        "checkpoint",
-        settings=checkpoint.settings,
-        made_from=checkpoint.made_from,
-        files=files,
-    ) as temporary:
-        files.write(temporary / "model.safetensors", encode_tensors(checkpoint.weights))
-        files.write(temporary / "optimizer.safetensors", encode_tensors(checkpoint.optimizer))
-        files.write(temporary / "random.safetensors", encode_tensors(checkpoint.random_state))
+    with new_folder(folder, "checkpoint", made_from=checkpoint.made_from, files=files) as draft:
+        draft.facts = checkpoint.settings
+        files.write(draft.path / "model.safetensors", encode_tensors(checkpoint.weights))
+        files.write(draft.path / "optimizer.safetensors", encode_tensors(checkpoint.optimizer))
+        files.write(draft.path / "random.safetensors", encode_tensors(checkpoint.random_state))
         if checkpoint.average:
-            files.write(temporary / AVERAGE, encode_tensors(checkpoint.average))
-        files.write(temporary / "state.json", encode_json(state))
+            files.write(draft.path / AVERAGE, encode_tensors(checkpoint.average))
+        files.write(draft.path / "state.json", encode_json(state))
     _remove_old(training, progress.best_steps, files)
     return folder
 
@@ -108,7 +103,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / 'state.json'}: damaged ({error!r:.80})") from error
     return Checkpoint(
-        manifest.settings,
+        manifest.facts,
         manifest.made_from,
         progress,
         machine,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from s2scli.data.cleaning import is_blank
 from s2scli.data.example import Example
-from s2scli.data.formats import read_rows
+from s2scli.data.formats import FORMATS
 from s2scli.data.lines import open_text
 from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.errors import CheckpointError, CorpusError
@@ -132,9 +132,10 @@ def read_pairs(path: Path, most: int, translator: Translator) -> list[Pair]:
         CorpusError: it is damaged, or there is no such pair.
     """
     with open_text(path) as file:
-        rows = read_rows([file], LINE_BYTES, skip_bad_lines=True, notice=lambda _: None)
-        found = list(islice((row for row in rows if isinstance(row, Example)), most))
-    fit = [row for row in found if _fits(row, translator)]
+        rows = FORMATS["tsv"].read([file], LINE_BYTES)
+        examples = (row for row in rows if isinstance(row, Example))
+        whole = (row for row in examples if not (is_blank(row.source) or is_blank(row.target)))
+        fit = [row for row in islice(whole, most) if _fits(row, translator)]
     if not fit:
         raise CorpusError(
             f"{path}: found no pair to verify with; expected source TAB reference in each line"
@@ -195,9 +196,8 @@ def _in_ctranslate2(model: LoadedModel, facts: ExportFacts, kind: Quantization) 
 
 
 def _fits(row: Example, translator: Translator) -> bool:
-    blank = is_blank(row.source) or is_blank(row.target)
     lengths = len(translator.source.encode(row.source)), len(translator.target.encode(row.target))
-    return not blank and max(lengths) <= translator.engine.max_source_tokens
+    return max(lengths) <= translator.engine.max_source_tokens
 
 
 def _best(record: Record) -> TargetText:

@@ -64,7 +64,7 @@ class Export:
         Raises:
             CheckpointError: not what the manifest of an export says.
         """
-        tree = dict(manifest.settings)
+        tree = dict(manifest.facts)
         if "places" in tree:  # as version 0.1 called it
             tree["positions"] = tree.pop("places")
         try:

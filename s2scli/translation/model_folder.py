@@ -84,15 +84,14 @@ def write_model_folder(
     Raises:
         StorageError: the disk is full or writing failed.
     """
-    with new_folder(
-        folder, "model", settings=facts, made_from={"tokenizer": tokenizers.digest}
-    ) as temporary:
-        (temporary / RECIPE).write_text(recipe_toml(recipe), encoding="utf-8", newline="\n")
-        (temporary / WEIGHTS).write_bytes(encode_tensors(weights))
-        (temporary / CARD).write_text(
+    with new_folder(folder, "model", made_from={"tokenizer": tokenizers.digest}) as draft:
+        draft.facts = facts
+        (draft.path / RECIPE).write_text(recipe_toml(recipe), encoding="utf-8", newline="\n")
+        (draft.path / WEIGHTS).write_bytes(encode_tensors(weights))
+        (draft.path / CARD).write_text(
             model_card(recipe, tokenizers, facts), encoding="utf-8", newline="\n"
         )
-        tokenizers.write(temporary)
+        tokenizers.write(draft.path)
 
 
 def load_model_folder(folder: Path, device: torch.device, *, int8: bool = False) -> LoadedModel:

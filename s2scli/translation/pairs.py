@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from s2scli.data.cleaning import is_blank
 from s2scli.data.example import TokenIds
-from s2scli.data.formats import read_pair
+from s2scli.data.formats import LINE_FORMATS
 from s2scli.data.lines import BadLineError
 from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.translation.lines import Encode, Failure
@@ -44,7 +44,7 @@ def pair_of(line: Line, *, one_column: bool = False) -> Pair:
     if line.cut:
         return Pair(line, fault=f"longer than {LINE_BYTES:,} bytes")
     try:
-        return Pair(line, *read_pair(line.text, one_column=one_column))
+        return Pair(line, *LINE_FORMATS["sentences" if one_column else "tsv"].pair(line.text))
     except BadLineError as error:
         return Pair(line, fault=str(error))
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.data.settings import PrepareSettings
+from s2scli.data.store import Corpus
 from s2scli.manifest import sha256_of
 from s2scli.pipeline import compare as pipeline
 from s2scli.pipeline.evaluate import read_split
@@ -316,7 +317,7 @@ def test_a_plain_twin_finds_the_same_p(workspace: Workspace, both: tuple[str, st
 
     command = (*both, "--max-steps", "4", *SMALL, "--chrf", "--resamples", "60", "--json")
     best, other = document(run(workspace, *command))["results"]
-    references = list(read_split(workspace, "test").references)
+    references = list(read_split(Corpus.load(workspace.corpus), "test").references)
     said = [
         (Path(row["model"]).parent / "outputs" / "outputs.txt").read_text().splitlines()
         for row in (best, other)

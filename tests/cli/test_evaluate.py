@@ -204,6 +204,7 @@ def test_the_metrics_take_their_settings(evaluate: Run) -> None:
         (["--hypothesis", "a", "--reference", "b", "--perplexity"], 2, "--perplexity needs"),
         (["--hypothesis", "a", "--reference", "b", "-o", "c"], 2, "-o writes what a model makes"),
         (["--source", "no-file", "--reference", "b"], 66, "no-file: no such file"),
+        (["--source", "-", "--reference", "-"], 2, "stdin can be read only once"),
         (["--split", "dev"], 2, "--split dev: expected one of train, valid, test"),
         (["--beam-size", "0"], 2, "error: --beam-size: input should be greater"),
         (["--tokenize", "moses"], 2, "error: --tokenize: input should be"),
@@ -237,7 +238,7 @@ def test_without_a_corpus_it_says_how_to_make_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("left", "right", "message"),
     [
-        (b"a\nb\n", b"a\n", "left has 2 lines and {folder}/right has 1;"),
+        (b"a\nb\n", b"a\n", "left has 2 lines but {folder}/right has 1;"),
         (b"a\n\xff\n", b"a\nb\n", "left, line 2: byte 1 (0xFF) is not UTF-8"),
         (b"a\nb\n", b"", "right: empty"),
     ],

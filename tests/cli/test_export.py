@@ -93,7 +93,7 @@ def seal(folder: Path, change: Callable[[dict[str, Any]], object] = lambda manif
 def test_an_export_says_what_it_was_made_from_and_can_be_copied(whole: Path) -> None:
     manifest = read_manifest(folder_beside(whole), "ctranslate2")
     assert manifest.made_from["model"] == read_manifest(whole, "model").digest
-    assert manifest.settings["max_source_tokens"] == 20
+    assert manifest.facts["max_source_tokens"] == 20
     assert {"model.bin", "config.json", "tokenizer.json", "recipe.toml"} <= manifest.files.keys()
 
 
@@ -396,13 +396,13 @@ def test_a_damaged_export_is_refused(model: Path, name: str, sealed: bool) -> No
 @pytest.mark.parametrize(
     "change",
     [
-        lambda manifest: manifest["settings"].pop("positions"),
-        lambda manifest: manifest["settings"].update(positions=900),
-        lambda manifest: manifest["settings"].update(max_source_tokens="many"),
-        lambda manifest: manifest["settings"].update(search={"beam_size": 0}),
-        lambda manifest: manifest["settings"].update(extra=1),
+        lambda manifest: manifest["facts"].pop("positions"),
+        lambda manifest: manifest["facts"].update(positions=900),
+        lambda manifest: manifest["facts"].update(max_source_tokens="many"),
+        lambda manifest: manifest["facts"].update(search={"beam_size": 0}),
+        lambda manifest: manifest["facts"].update(extra=1),
         lambda manifest: manifest["made_from"].update(tokenizer="0" * 64),
-        lambda manifest: manifest.update(format=2),
+        lambda manifest: manifest.update(format=99),
         lambda manifest: manifest.update(kind="model"),
         lambda manifest: manifest["files"].update({"../x": {"bytes": 0, "sha256": ""}}),
     ],

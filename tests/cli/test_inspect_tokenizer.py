@@ -20,8 +20,8 @@ def folder(tmp_path: Path) -> Path:
     """A workspace with a char tokenizer for the source and a word tokenizer for the target."""
     tokenizers = Tokenizers(learn("char"), learn("word"), joint=False)
     for path, kind in ((Workspace(tmp_path).tokenizer, "tokenizer"), (tmp_path / "m", "model")):
-        with new_folder(path, kind) as folder:
-            tokenizers.write(folder)
+        with new_folder(path, kind) as draft:
+            tokenizers.write(draft.path)
     return tmp_path
 
 

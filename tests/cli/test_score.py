@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.data.codecs.text import TextCodec
-from s2scli.data.store import open_split
+from s2scli.data.store import Corpus
 from s2scli.tokenizer.tokenizers import Tokenizers
 from tests.folders import letters_of, write_model
 from tests.translation import stub
@@ -398,7 +398,7 @@ def test_an_ensemble_has_the_mean_probability_at_every_step(
 @pytest.fixture
 def valid(trained_workspace: Path) -> list[tuple[str, str]]:
     """The pairs of the validation split."""
-    split = open_split(trained_workspace / "corpus", "valid")
+    split = Corpus.load(trained_workspace / "corpus").open_split("valid")
     return [*zip(split.sources(), split.targets(), strict=True)]
 
 
@@ -420,7 +420,8 @@ def test_the_perplexity_is_that_of_validation(
     loaded = load_model_folder(trained_workspace / "model", run.device)
     run = dataclasses.replace(run, model=loaded.model)
     workspace = Workspace(trained_workspace)
-    said = Validator.prepare(workspace, run, loaded.recipe, loaded.tokenizers)()
+    corpus = Corpus.load(workspace.corpus)
+    said = Validator.prepare(workspace, corpus, run, loaded.recipe, loaded.tokenizers)()
     found = perplexity_of(real, valid)
     assert found["perplexity"] == pytest.approx(said["perplexity"], rel=1e-5)
     assert -found["log_prob"] == pytest.approx(said["loss"], rel=1e-5)

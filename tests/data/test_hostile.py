@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.data.example import Example
-from s2scli.data.store import SPLITS, open_split
+from s2scli.data.store import SPLITS, Corpus
 from s2scli.errors import MissingInputError
 
 MANIFEST = "hostile/MANIFEST.tsv"
@@ -95,7 +95,7 @@ class Prepared:
     def rows(self) -> list[Example]:
         corpus = self.workspace / "corpus"
         names = [name for name in SPLITS if (corpus / f"{name}.arrow").exists()]
-        rows = [row for name in names for row in open_split(corpus, name)]
+        rows = [row for name in names for row in Corpus.load(corpus).open_split(name)]
         return sorted(rows, key=lambda row: row.line)
 
     @property
@@ -254,7 +254,7 @@ def test_normalised_look_alikes_are_duplicates(data_folder: Path, tmp_path: Path
     prepared = prepare(data_folder, tmp_path, "nfc_vs_nfd.tsv", "--normalization", "nfc")
     assert prepared.account["dropped"] == {"duplicate": 4}
     manifest = json.loads((tmp_path / "corpus" / "manifest.json").read_text())
-    assert manifest["settings"]["normalization"] == "nfc"
+    assert manifest["facts"]["normalization"] == "nfc"
 
 
 @pytest.mark.parametrize(
@@ -316,4 +316,4 @@ def _mended(line: bytes) -> bytes:
 def test_no_split_is_missing_silently(data_folder: Path, tmp_path: Path) -> None:
     prepare(data_folder, tmp_path, "one_row.tsv")
     with pytest.raises(MissingInputError, match="no valid split"):
-        open_split(tmp_path / "corpus", "valid")
+        Corpus.load(tmp_path / "corpus").open_split("valid")

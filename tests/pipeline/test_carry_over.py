@@ -44,7 +44,7 @@ def new_model(tree: Tree, own: Tokenizers, seed: int = 1) -> tuple[Recipe, Seq2S
 
 def trained_model(tree: Tree, own: Tokenizers) -> LoadedModel:
     recipe, model = new_model(tree, own, seed=2)
-    return LoadedModel(recipe, model, own, Manifest("model", 1, {}))
+    return LoadedModel(recipe, model, own, Manifest("model", 2, {}, {}, {}, "digest"))
 
 
 def weights_of(model: Seq2Seq) -> dict[str, torch.Tensor]:

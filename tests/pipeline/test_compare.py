@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from s2scli.data.settings import PrepareSettings
+from s2scli.data.store import Corpus
 from s2scli.errors import ConfigError, DivergedError, LockedError, MissingInputError, UsageError
 from s2scli.metrics import METRICS
 from s2scli.metrics.bootstrap import paired_p
@@ -50,7 +51,7 @@ class Stubs:
     """
 
     def __init__(self, workspace: Workspace) -> None:
-        self.references = read_split(workspace, "test").references
+        self.references = read_split(Corpus.load(workspace.corpus), "test").references
         self.right: dict[str, int] = {}
         self.errors: dict[str, Exception] = {}
         self.signals: dict[str, int] = {}
@@ -214,16 +215,18 @@ def test_the_validation_split_is_scored_where_there_is_no_test_split(
     workspace = Workspace(tmp_path / "w")
     inputs = Inputs((write_corpus(tmp_path / "corpus.tsv", 40),))
     prepare(workspace, inputs, PrepareSettings(valid_size=10, test_size=0), QUIET)
-    assert choose_texts(workspace, request("tiny"), Talk()) == read_split(workspace, "valid")
+    corpus = Corpus.load(workspace.corpus)
+    assert choose_texts(corpus, request("tiny"), Talk()) == read_split(corpus, "valid")
     assert "scoring the validation split, which also selected" in capsys.readouterr().err
 
 
 def test_one_word_targets_ask_for_exact_match(
     prepared: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    choose_texts(prepared, request("tiny", metrics=("bleu",)), Talk())
+    corpus = Corpus.load(prepared.corpus)
+    choose_texts(corpus, request("tiny", metrics=("bleu",)), Talk())
     assert "most targets are one word: --exact-match tells more" in capsys.readouterr().err
-    choose_texts(prepared, request("tiny", metrics=("chrf",)), Talk())
+    choose_texts(corpus, request("tiny", metrics=("chrf",)), Talk())
     assert capsys.readouterr().err == ""
 
 
@@ -235,7 +238,7 @@ def trained(trained_workspace: Path, tmp_path: Path) -> Workspace:
 def test_outputs_are_kept_until_model_search_or_they_themselves_change(
     trained: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = read_split(trained, "test")
+    texts = read_split(Corpus.load(trained.corpus), "test")
     some = Texts(texts.name, texts.sources[:3], texts.references[:3])
     first = read_outputs(trained, request("tiny"), some, QUIET)
     assert len(first) == 3

@@ -78,7 +78,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 def test_it_begins_where_the_model_ended(trained: Workspace, fresh: Workspace) -> None:
     run(fresh, EVERY_3, init_from=trained.model, max_steps=1)
     manifest = read_manifest(trained.model, "model")
-    assert first_scores(fresh) == pytest.approx(manifest.settings["scores"])
+    assert first_scores(fresh) == pytest.approx(manifest.facts["scores"])
     model = read_tensors(trained.model / "model.safetensors")
     assert same(weights(fresh, 0), model)
     assert not same(weights(fresh, 1), model)

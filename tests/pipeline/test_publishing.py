@@ -59,7 +59,7 @@ def run(workspace: Workspace, *assignments: str, steps: int = 8) -> TrainReport:
 
 
 def facts(workspace: Workspace) -> Mapping[str, object]:
-    return verify_folder(workspace.model, "model").settings
+    return verify_folder(workspace.model, "model").facts
 
 
 def model_of(workspace: Workspace) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from s2scli.config import load_recipe
-from s2scli.data.store import open_split
+from s2scli.data.store import Corpus
 from s2scli.pipeline import publishing
 from s2scli.pipeline.session import Session, put_together
 from s2scli.pipeline.start import Start, find_start
@@ -33,7 +33,8 @@ building = threading.Lock()  # threads share the random generator
 @pytest.fixture(scope="module")
 def encoded(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = prepare_toy(tmp_path_factory.mktemp("session") / "workspace", 80)
-    ensure_encoded(workspace, ensure_tokenizer(workspace, None, QUIET), QUIET)
+    corpus = Corpus.load(workspace.corpus)
+    ensure_encoded(workspace, corpus, ensure_tokenizer(workspace, corpus, None, QUIET), QUIET)
     return workspace
 
 
@@ -47,10 +48,11 @@ def new_session(
 ) -> Session:
     recipe = load_recipe("tiny", [*SETTINGS, f"training.limits.max_steps={steps}"])
     tokenizers, cpu = Tokenizers.load(workspace.tokenizer), torch.device("cpu")
+    corpus = Corpus.load(workspace.corpus)
     workspace.training.mkdir(exist_ok=True)
     with building:
         return put_together(
-            workspace, recipe, recipe.training, tokenizers, start, cpu, world, QUIET
+            workspace, corpus, recipe, recipe.training, tokenizers, start, cpu, world, QUIET
         )
 
 
@@ -76,7 +78,7 @@ def test_it_tells_what_is_trained(workspace: Workspace, capsys: pytest.CaptureFi
     session.announce(Talk(verbose=True), resumed=False)
     first, exports, padding = capsys.readouterr().err.splitlines()
     parameters = sum(weight.numel() for weight in session.run.model.parameters())
-    pairs = len(open_split(workspace.corpus, "train"))
+    pairs = len(Corpus.load(workspace.corpus).open_split("train"))
     assert first.startswith(f"recipe tiny: {parameters:,} parameters on cpu in float32, {pairs} pa")
     assert exports.startswith("the model ")
     assert "% of source positions" in padding
@@ -91,7 +93,7 @@ def test_two_processes_validate_as_one(workspace: Workspace) -> None:
     def work(world: World) -> dict[str, float]:
         session = new_session(workspace, 1, world=world)
         rows = sum(len(batch.source) for batch in session.validator.batches)
-        assert rows == len(open_split(workspace.corpus, "valid")) / 2
+        assert rows == len(Corpus.load(workspace.corpus).open_split("valid")) / 2
         session.run.model.eval()
         return dict(session.validator())
 

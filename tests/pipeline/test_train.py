@@ -3,11 +3,15 @@
 import getpass
 import platform
 import shutil
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from s2scli import manifest
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import CheckpointError, ConfigError, MissingInputError, StorageError
 from s2scli.manifest import new_folder, verify_folder
@@ -50,7 +54,7 @@ def steps(workspace: Workspace) -> list[int]:
 
 def model_step(workspace: Workspace) -> int:
     """Return the update of the workspace's model, which must be whole."""
-    return int(verify_folder(workspace.model, "model").settings["step"])
+    return int(verify_folder(workspace.model, "model").facts["step"])
 
 
 def test_no_arguments_go_on_with_the_run(workspace: Workspace) -> None:
@@ -195,6 +199,28 @@ def test_a_model_that_cannot_be_written_is_written_at_the_end(
     report = train_toy(workspace, max_steps=1)
     assert "No space left on device; training continues" in capsys.readouterr().err
     assert model_step(workspace) == report.best_step
+
+
+def test_the_corpus_is_read_once_and_hashed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: Counter[str] = Counter()
+
+    def counted(function: Callable[[Path], Any]) -> Callable[[Path], Any]:
+        def call(path: Path) -> object:
+            seen[str(path.relative_to(tmp_path))] += 1
+            return function(path)
+
+        return call
+
+    workspace = prepare_toy(tmp_path / "w")
+    for function in (manifest.read_json, manifest.sha256_of):
+        monkeypatch.setattr(manifest, function.__name__, counted(function))
+    train_toy(workspace, max_steps=1)
+    files = ("manifest.json", "report.json", "train.arrow", "valid.arrow", "test.arrow")
+    assert {name: count for name, count in seen.items() if name.startswith("w/corpus/")} == {
+        f"w/corpus/{file}": 1 for file in files
+    }
 
 
 def test_a_disk_that_is_full_to_the_end_fails(

@@ -13,6 +13,7 @@ from s2scli.config import load_recipe
 from s2scli.data.batch import Batch, make_batch
 from s2scli.data.encoded import open_encoded
 from s2scli.data.settings import PrepareSettings
+from s2scli.data.store import Corpus
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.train import TrainRequest, train
 from s2scli.pipeline.validation import Validator
@@ -43,7 +44,8 @@ def batches(folder: Path, *assignments: str) -> list[Batch]:
     workspace, recipe = Workspace(folder), load_recipe("tiny", assignments)
     run = make_run(training_settings())
     tokenizers = Tokenizers.load(workspace.tokenizer)
-    return list(Validator.prepare(workspace, run, recipe, tokenizers).batches)
+    corpus = Corpus.load(workspace.corpus)
+    return list(Validator.prepare(workspace, corpus, run, recipe, tokenizers).batches)
 
 
 def test_what_is_to_be_restored_is_damaged_in_the_same_way_every_time(
@@ -105,7 +107,7 @@ def test_the_scores_are_those_of_the_lower_bound(copying: Workspace) -> None:
     assert output.latent is not None
     normal = Normal(output.latent.mean, (output.latent.log_variance / 2).exp())
     kl = float(kl_divergence(normal, Normal(0.0, 1.0)).sum())
-    scores = loaded.manifest.settings["scores"]
+    scores = loaded.manifest.facts["scores"]
     assert scores["kl"] == pytest.approx(kl / 20, rel=1e-4)
     assert scores["reconstruction"] == pytest.approx(-float(chosen.sum()) / 20, rel=1e-4)
     assert scores["loss"] == pytest.approx((kl - float(chosen.sum())) / len(chosen), rel=1e-4)
@@ -149,7 +151,8 @@ def test_lines_at_which_the_model_fails_count_as_empty_and_are_counted(
     workspace, recipe = Workspace(trained_workspace), load_recipe("tiny")
     loaded = load_model_folder(workspace.model, torch.device("cpu"))
     run = dataclasses.replace(make_run(training_settings()), model=loaded.model)
-    validator = Validator.prepare(workspace, run, recipe, loaded.tokenizers)
+    corpus = Corpus.load(workspace.corpus)
+    validator = Validator.prepare(workspace, corpus, run, recipe, loaded.tokenizers)
     assert "failed_lines" not in validator()
 
     def fail(*_: object, **__: object) -> list[object]:

@@ -202,15 +202,15 @@ def test_an_export_of_version_0_1_is_read(tmp_path: Path) -> None:
     """It called positions places."""
     facts = FACTS.model_dump(mode="json")
     facts["places"] = facts.pop("positions")
-    with new_folder(tmp_path / "export", "ctranslate2", settings=facts):
-        pass
+    with new_folder(tmp_path / "export", "ctranslate2") as draft:
+        draft.facts = facts
     manifest = read_manifest(tmp_path / "export", "ctranslate2")
     assert Export.of(tmp_path / "export", manifest).facts == FACTS
 
 
 def test_a_manifest_that_says_something_else_is_refused(tmp_path: Path) -> None:
-    with new_folder(tmp_path / "export", "ctranslate2", settings={"name": "x"}):
-        pass
+    with new_folder(tmp_path / "export", "ctranslate2") as draft:
+        draft.facts = {"name": "x"}
     manifest = read_manifest(tmp_path / "export", "ctranslate2")
     with pytest.raises(CheckpointError, match="not an export of s2s"):
         Export.of(tmp_path / "export", manifest)
