@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, field_validator
+from pydantic.fields import FieldInfo
 
 from s2scli.errors import ConfigError, MissingInputError
 from s2scli.settings import (
     Settings,
     default_of,
+    extra_of,
     list_settings,
     load_settings,
     override,
@@ -211,3 +213,17 @@ def test_every_setting_is_listed_once_with_its_kinds() -> None:
     assert (row.type, row.default, row.unit, row.help) == ("int", "3", "units", "How wide.")
     assert rows["shape[deep].depth"].type == "float | none"
     assert default_of(Wide, "width") == 3
+
+
+def test_a_setting_declares_what_its_flag_is_called_and_where_it_is_shown() -> None:
+    class Shown(Settings):
+        panel = "Looks"
+
+        plain: int = setting(1, "Plain.")
+        named: int = setting(2, "Named.", "units", flags=("--named", "--called"), panel="Names")
+
+    assert Shown.panel == "Looks" and list(Shown.model_fields) == ["plain", "named"]
+    named = extra_of(Shown.model_fields["named"])
+    assert named == {"unit": "units", "flags": ["--named", "--called"], "panel": "Names"}
+    assert not extra_of(Shown.model_fields["plain"])["flags"]
+    assert not extra_of(FieldInfo(default=1))

@@ -1,4 +1,4 @@
-"""The `s2s` program: its commands, and the one place where failures become a line and a status."""
+"""The `s2s` program: its commands, and where failures become a line and a status."""
 
 import os
 import signal
@@ -59,7 +59,7 @@ class Commands(HelpfulGroup):
 
 
 def _account(failure: Exception | KeyboardInterrupt) -> tuple[int, str]:
-    """Return the exit status of a failure, and the line that tells of it."""
+    """Return the exit status of a failure, and its message."""
     match failure:
         case S2SError():
             return failure.exit_status, f"error: {failure}"
@@ -82,7 +82,7 @@ def _is_typers(error: BaseException) -> bool:
 
 
 def _settle_stdout() -> None:
-    """Write what stdout still holds; if it cannot, forget it, lest the interpreter try again."""
+    """Flush stdout; if that fails, drop what it holds, so that the interpreter does not retry."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -122,7 +122,7 @@ def s2s(
 inspect = typer.Typer(
     cls=HelpfulGroup,
     no_args_is_help=True,
-    help="Look at the corpus, the tokenizer, the model, its training, its attention, a recipe.",
+    help="Look at the corpus, the tokenizer, a model, its training or attention, or a recipe.",
 )
 add_commands(
     app, prepare, train_tokenizer, train, evaluate, compare, translate, score, export, generate

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from s2scli.cli.evaluate import interval, signatures
-from s2scli.cli.flags import flags, metric_settings
+from s2scli.cli.flags import flags, metric_choice
 from s2scli.cli.options import (
     SOME_FAILED,
     CommonOptions,
@@ -45,7 +45,7 @@ def command(
     device: DeviceOption = "auto",
     *,
     limits: Annotated[LimitSettings, flags(LimitSettings, default="the recipe's")],
-    metrics: Annotated[Tree, flags(metric_settings("outputs"), load=False)],
+    metrics: Annotated[Tree, flags(metric_choice("outputs"), load=False)],
     settings: Annotated[MetricSettings, flags(MetricSettings)],
     search_settings: Annotated[
         SearchSettings, flags(SearchSettings, only=("beam_size",), default="the recipe's")
@@ -91,7 +91,7 @@ def command(
 
 
 def show(comparison: "Comparison", talk: Talk) -> None:
-    """Show the ranking, the recipes that failed, and what the scores are of."""
+    """Show the ranking, the recipes that failed, and what was scored."""
     if comparison.results:
         # wider than a narrow terminal rather than cut: no figure may be lost
         talk.show(whole(results_table(comparison.results), talk.stdout), soft_wrap=True)

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.flags import flag_errors, flags, metric_settings
+from s2scli.cli.flags import flag_errors, flags, metric_choice
 from s2scli.cli.options import CommonOptions, DeviceOption, ModelsOption
 from s2scli.export.settings import EngineSettings
 from s2scli.metrics.settings import MetricSettings
@@ -47,20 +47,20 @@ def command(
         ),
     ] = False,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write the outputs here, one a line.")
+        Path | None, typer.Option("-o", "--output", help="Write the outputs here, one per line.")
     ] = None,
     models: ModelsOption = None,
     device: DeviceOption = "auto",
     *,
-    metrics: Annotated[Tree, flags(metric_settings("outputs", "model"), load=False)],
+    metrics: Annotated[Tree, flags(metric_choice("outputs", "model"), load=False)],
     settings: Annotated[MetricSettings, flags(MetricSettings)],
     engine: Annotated[EngineSettings, flags(EngineSettings, only=("int8",))],
     overrides: Annotated[Tree, flags(SearchSettings, but=NOT_SEARCHED, load=False)],
     common: CommonOptions,
 ) -> None:
-    """Score a model on the test split, or on files, or score outputs that are there.
+    """Score a model on a split of the corpus or on files, or score existing outputs.
 
-    Without a metric's flag: BLEU, chrF and exact match.
+    Without a metric flag the scores are BLEU, chrF and exact match.
 
     s2s evaluate --bleu
     s2s evaluate --hypothesis output.txt --reference target.txt
@@ -106,7 +106,7 @@ def signatures(scores: "Sequence[Score]") -> Text:
 
 
 def facts_table(evaluation: "Evaluation") -> Table:
-    """Return what was scored, and how fast it was made."""
+    """Return what was scored, and how fast it was translated."""
     search = {name: value for name, value in evaluation.search.items() if value is not None}
     speed = evaluation.speed
     rows = {

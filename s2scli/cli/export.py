@@ -33,8 +33,8 @@ def command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Translate pairs (source TAB reference) in PyTorch, and in CTranslate2 as "
-            "float32, as int8 and as asked for; show how they agree, and how fast they are.",
+            help="Translate these pairs (source TAB reference) with PyTorch, and with CTranslate2 "
+            "in float32, int8 and --quantization; compare outputs and speed.",
             rich_help_panel=ExportSettings.panel,
         ),
     ] = None,
@@ -43,7 +43,7 @@ def command(
     settings: Annotated[ExportSettings, flags(ExportSettings)],
     common: CommonOptions,
 ) -> None:
-    """Export a Transformer to CTranslate2, with its tokenizer, for s2s translate and for others.
+    """Export a Transformer and its tokenizer to CTranslate2, for s2s translate and other programs.
 
     s2s export --quantization int8 --verify valid.tsv
     """

@@ -1,4 +1,4 @@
-"""Several options that a command takes as one parameter: the flags of declared settings first."""
+"""Groups of options that a command takes as one parameter, such as the flags of its settings."""
 
 import contextlib
 import functools
@@ -110,7 +110,7 @@ def flags(
     return Options(collect)
 
 
-def metric_settings(*needs: str) -> type[Settings]:
+def metric_choice(*needs: str) -> type[Settings]:
     """Return settings that choose among the metrics that need one of `needs`."""
     fields: dict[str, Any] = {
         name: (bool, setting(False, metric.help, panel=MetricSettings.panel))
@@ -147,7 +147,7 @@ def dashed(name: str) -> str:
 
 
 def _type_of(annotation: Any) -> tuple[Any, tuple[str, ...]]:
-    """Return the type that a flag's word is read as, and the choices where they are listed."""
+    """Return the type of a flag's value, and its choices if they are listed."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         parts = typing.get_args(annotation)
         (annotation,) = (part for part in parts if part is not types.NoneType)
@@ -174,7 +174,7 @@ def flag_errors(**spelled: str) -> Iterator[None]:
 
 
 def refuse_unread(given: Tree, settings: SearchSettings, **spelled: str) -> None:
-    """Refuse a given flag that the search never reads: of sampling without it, of the beam with it.
+    """Refuse a flag that has no effect: of sampling without --sample, of the beam with it.
 
     `spelled` holds the flags that are not called as their settings are.
 

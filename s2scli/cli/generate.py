@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from s2scli.translation.results import TargetText
 
 
-# what a vector has no source for, and what --seed and --temperature of the vectors take
+# a vector has no source, and --seed and --temperature are those of the vectors
 NOT_SEARCHED = ("n_best", "max_length_ratio", "seed")
 SPELLED = {"temperature": "--token-temperature"}
 
@@ -48,9 +48,9 @@ def command(
     ],
     common: CommonOptions,
 ) -> None:
-    """Write sentences of a model's own, one a line, from vectors instead of sources.
+    """Generate sentences from vectors instead of sources, one per line.
 
-    The model is one of the recipe vae; --between works with an autoencoder too.
+    The model must be a VAE (recipe vae); --between also works with an autoencoder.
 
     s2s generate --between "I am tired." "Where do you live?" --steps 5
     """

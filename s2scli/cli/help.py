@@ -1,4 +1,4 @@
-"""How commands are added to the program, and their help: options in panels, within the width."""
+"""The help of commands, with options in panels, and how commands are added to the program."""
 
 import re
 from collections.abc import Iterator
@@ -89,7 +89,7 @@ class HelpfulGroup(PanelHelp, TyperGroup):
 
 
 def add_commands(app: typer.Typer, *modules: ModuleType) -> None:
-    """Add the `command` of each module, called as the module is, but for `inspect_`."""
+    """Add the `command` of each module under the module's name without `inspect_`."""
     for module in modules:
         name = module.__name__.rpartition(".")[2].removeprefix("inspect_").replace("_", "-")
         app.command(name, cls=HelpfulCommand)(expand(module.command))

@@ -51,7 +51,7 @@ def _lengths(view: "CorpusView") -> Table:
 
 
 def _bar(count: int, most: int) -> str:
-    """Return a bar for `count`; only nothing has no bar."""
+    """Return a bar for `count`, rounded up, so that only 0 has none."""
     return "█" * -(-count * BAR_WIDTH // most)
 
 

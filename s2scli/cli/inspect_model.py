@@ -1,4 +1,4 @@
-"""`s2s inspect model`: what a model folder says of itself."""
+"""`s2s inspect model`: the parameters, the origin and the recipe of a model folder."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,7 @@ def _tables(facts: "ModelFacts") -> Iterator[Table | str]:
 
 
 def _facts(facts: "ModelFacts") -> list[tuple[str, str]]:
-    """Return what is worth a line each: the recipe, the vocabulary, everything recorded."""
+    """Return a row for each fact: the recipe, the vocabulary, everything recorded."""
     recipe = facts.recipe
     named = {"recipe": recipe.name, "paper": recipe.paper, "description": recipe.description}
     vocab = [(f"{side} vocabulary", f"{n:,}") for side, n in facts.vocab_size.items()]

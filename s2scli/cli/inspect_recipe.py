@@ -38,17 +38,17 @@ def command(
         bool, typer.Option("--settings", help="Explain every setting that a recipe may hold.")
     ] = False,
     toml: Annotated[
-        bool, typer.Option("--toml", help="Print the recipe as TOML, to begin one of your own.")
+        bool, typer.Option("--toml", help="Print the recipe as TOML, as a start for your own.")
     ] = False,
     combinations: Annotated[
-        bool, typer.Option("--combinations", help="List which parts make a model together.")
+        bool, typer.Option("--combinations", help="List which parts can be combined into a model.")
     ] = False,
     workspace: OptionalWorkspace = None,
     json: JsonOption = False,
     *,
     talk: TalkOptions,
 ) -> None:
-    """List the recipes, or show what one resolves to.
+    """List the recipes, or show the settings of one.
 
     s2s inspect recipe bahdanau2015 --toml > mine.toml
     """
@@ -102,7 +102,7 @@ def _show_one(recipe: "Recipe", settings: bool, toml: bool, common: Common) -> N
 
 
 def settings_table(recipe: "Recipe") -> Table:
-    """Return what a recipe says of every setting of the kinds it chooses."""
+    """Return the value of every setting of the kinds that a recipe chooses."""
     from s2scli.pipeline.inspect_recipe import resolve_settings
 
     rows = []
@@ -126,7 +126,7 @@ def _show_recipes(recipes: "list[Recipe]", common: Common) -> None:
 
 
 def _show_combinations(common: Common) -> None:
-    """Show how many models there are of each encoder and decoder, of what choices, and why not."""
+    """Show how many combinations make a model, the choices, and why others are refused."""
     from s2scli.pipeline.inspect_recipe import list_combinations
 
     matrix = list_combinations()

@@ -24,7 +24,7 @@ def command(
     *,
     common: CommonOptions,
 ) -> None:
-    """Show the pieces and ids of a text, and whether it comes back from them.
+    """Show the pieces and ids of a text, and whether decoding them restores it.
 
     s2s inspect tokenizer "a sentence"
     """
@@ -38,7 +38,7 @@ def command(
 
 
 def _shown(result: "TokenizedText") -> tuple[Table, Text]:
-    """Return the pieces, and whether the text comes back from them."""
+    """Return the pieces, and whether decoding them restores the text."""
     pieces = list(zip(result.pieces, map(str, result.ids), strict=True))
     verdict = "comes back as it is" if result.exact else f"comes back as: {result.decoded}"
     unknown = f", {result.unknown} unknown" if result.unknown else ""

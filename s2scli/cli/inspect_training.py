@@ -69,7 +69,7 @@ def _plots(history: "History") -> "Iterator[tuple[list[Curve], int]]":
 
 
 def _summary_table(history: "History") -> Table:
-    """Return where the run is, and what was measured at its best step and at its last."""
+    """Return the progress and the scores at the best step and at the last."""
     columns = {"best": history.best, "last": (history.validations or history.updates)[-1]}
     marked = {name: record for name, record in columns.items() if record}
     reached = [

@@ -26,7 +26,7 @@ def command(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write here, once all is scored.")
+        Path | None, typer.Option("-o", "--output", help="Write here when all is scored.")
     ] = None,
     tokens: Annotated[
         bool,
@@ -52,7 +52,7 @@ def command(
     stream: Annotated[StreamSettings, flags(StreamSettings, but=("overlong",))],
     common: CommonOptions,
 ) -> None:
-    """Score pairs: the log-probability (natural, in nats) of each target, one a line, in order.
+    """Score pairs: write the log-probability of each target (in nats), one per line, in order.
 
     A line is empty if there is no score: the source is empty, or scoring failed.
 

@@ -37,9 +37,9 @@ def command(
     limits: Annotated[LimitSettings, flags(LimitSettings)],
     common: CommonOptions,
 ) -> None:
-    """Train a model: validate, keep the best, resume where it stopped.
+    """Train a model, validate it, and keep the best.
 
-    The same command goes on with a run that was stopped, or killed, exactly where it was.
+    The same command resumes a run that was stopped or killed exactly where it was.
 
     s2s train --max-minutes 30
     s2s train -r bahdanau2015 --set training.seed=2

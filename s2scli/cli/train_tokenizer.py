@@ -32,7 +32,7 @@ def command(
     settings: Annotated[TokenizerSettings, flags(TokenizerSettings)],
     common: CommonOptions,
 ) -> None:
-    """Learn the tokenizer of a prepared corpus, and encode the corpus with it.
+    """Train the tokenizer on a prepared corpus, and encode the corpus with it.
 
     s2s train-tokenizer
     s2s train-tokenizer --model-type unigram --vocab-size 8000 --joint

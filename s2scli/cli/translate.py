@@ -23,7 +23,7 @@ def command(
         typer.Argument(metavar="FILE", help="Texts to translate, plain or gzip; - is stdin."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write here, once all is translated.")
+        Path | None, typer.Option("-o", "--output", help="Write here when all is translated.")
     ] = None,
     scores: Annotated[
         bool, typer.Option("--scores", help="Put the score and a tab before each output.")
@@ -52,7 +52,7 @@ def command(
     engine: Annotated[EngineSettings, flags(EngineSettings)],
     common: CommonOptions,
 ) -> None:
-    """Translate: one output line for each input line, in order, always.
+    """Translate each input line into one output line, in order.
 
     s2s translate < input.txt > output.txt
     s2s translate --nbest 3 input.txt -o output.txt

@@ -227,8 +227,8 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_been(
     whole, killed = (
         Workspace(shutil.copytree(compared.root, tmp_path / name)) for name in ("whole", "killed")
     )
-    for place in (whole, killed):
-        shutil.rmtree(place.root / "compare")
+    for workspace in (whole, killed):
+        shutil.rmtree(workspace.root / "compare")
     words = ("--max-steps", 40, "--set", "training.save_every=5", *SMALL, "--device", "cpu")
     command = ("compare", "tiny", small, *words, "--json", "--chrf")
     process = start(*command, workspace=killed.root)
@@ -278,8 +278,10 @@ def test_a_recipe_that_fails_does_not_lose_the_others(workspace: Workspace, tmp_
     assert "odd recipe odd: model.attention" in table
     assert table.startswith("recipe parameters") and "tiny 0.0" in table
     told = ["warning: odd: ", "wild: recipe 1 of 2", "warning: wild: training diverged", "2 of 2"]
-    places = [result.stderr.find(part) for part in told]
-    assert -1 not in places and places == sorted(places), "what cannot be read is told first"
+    positions = [result.stderr.find(part) for part in told]
+    assert -1 not in positions and positions == sorted(positions), (
+        "what cannot be read is told first"
+    )
     found = document(run(workspace, *recipes, "--max-steps", "40", *SMALL, "--json", "-q"), 3)
     assert [row["recipe"] for row in found["results"]] == ["tiny"]
     assert [row["recipe"] for row in found["failures"]] == ["odd", "wild"]

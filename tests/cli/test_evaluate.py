@@ -294,3 +294,10 @@ def test_an_ensemble_is_scored(trained_workspace: Path, tmp_path: Path) -> None:
     assert perplexity(model, model) == pytest.approx(alone, rel=1e-5)
     assert alone < perplexity(model, other) < untrained
     assert not kept.exists()
+
+
+def test_every_setting_of_the_beam_search_can_be_given(evaluate: Run) -> None:
+    flags = ("--length-offset", "5", "--min-length", "2", "--no-repeat-ngram", "3")
+    searched = json.loads(evaluate(*flags, "--json").stdout)["search"]
+    given = {"length_offset": 5.0, "min_length": 2, "no_repeat_ngram": 3}
+    assert searched.items() >= given.items()

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import Commands
-from s2scli.cli.flags import Options, expand, flag_errors, flags, metric_settings, refuse_unread
+from s2scli.cli.flags import Options, expand, flag_errors, flags, metric_choice, refuse_unread
 from s2scli.cli.help import HelpfulCommand
 from s2scli.errors import ConfigError, UsageError
 from s2scli.metrics import METRICS
@@ -180,8 +180,8 @@ def test_groups_hold_groups_and_names_do_not_meet() -> None:
 @pytest.mark.parametrize("needs", [("outputs",), ("model",), ("outputs", "model")])
 def test_the_metrics_are_flags(needs: tuple[str, ...]) -> None:
     chosen = [name for name, metric in METRICS.items() if metric.needs in needs]
-    options = flags(metric_settings(*needs), load=False)
-    assert list(metric_settings(*needs).model_fields) == chosen
+    options = flags(metric_choice(*needs), load=False)
+    assert list(metric_choice(*needs).model_fields) == chosen
     words = (f"--{name.replace('_', '-')}" for name in reversed(chosen))
     assert list(run(options, *words)) == chosen
     assert run(options) == {}

@@ -73,9 +73,9 @@ def test_missing(tmp_path: Path, arguments: list[str], message: str) -> None:
     assert message in result.stderr
 
 
-@pytest.mark.parametrize("where", ["tokenizer", "m"])
-def test_damage_is_named(folder: Path, where: str) -> None:
-    (folder / where / "source.model").write_bytes(b"junk")
-    result = run(folder, *(["-m", str(folder / "m")] if where == "m" else []), "text")
+@pytest.mark.parametrize("name", ["tokenizer", "m"])
+def test_damage_is_named(folder: Path, name: str) -> None:
+    (folder / name / "source.model").write_bytes(b"junk")
+    result = run(folder, *(["-m", str(folder / "m")] if name == "m" else []), "text")
     assert result.exit_code == 65
     assert "source.model: damaged" in result.stderr

@@ -64,8 +64,8 @@ def test_it_tells_its_story_on_stderr(tmp_path: Path) -> None:
         f"the best model is of step 4, in {workspace.model}",
         "next: s2s evaluate",
     ]
-    places = [story.find(part) for part in told]
-    assert -1 not in places and places == sorted(places), story
+    positions = [story.find(part) for part in told]
+    assert -1 not in positions and positions == sorted(positions), story
 
 
 def test_a_model_that_is_a_mean_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

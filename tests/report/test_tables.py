@@ -3,7 +3,7 @@ import io
 from rich.console import Console
 from rich.text import Text
 
-from s2scli.report.tables import make_table
+from s2scli.report.tables import make_table, whole
 
 
 def test_cells_are_data_and_numbers_are_set_right() -> None:
@@ -13,3 +13,10 @@ def test_cells_are_data_and_numbers_are_set_right() -> None:
     lines = [line.rstrip() for line in written.getvalue().splitlines()]
     assert [line.split() for line in lines[2:]] == [["[red]a␛", "7"], ["b", "1,000"]]
     assert len(lines[2]) == len(lines[3])
+
+
+def test_a_whole_table_is_as_wide_as_its_cells_on_a_narrow_console() -> None:
+    console = Console(file=(written := io.StringIO()), width=10)
+    table = make_table(("name", "count"), [("x" * 30, "1")], numbers=("count",))
+    console.print(whole(table, console), soft_wrap=True)
+    assert "x" * 30 in written.getvalue()
