@@ -25,23 +25,29 @@ WINDOW_CHARACTERS = 4_000_000
 class StreamSettings(Settings):
     """How a stream of lines is read."""
 
+    panel = "Input and output"
+
     window: int = setting(
-        512, "Lines translated together, sorted by length inside.", unit="lines", ge=1, le=1_000_000
+        512,
+        "Lines read and translated together, sorted by length.",
+        unit="lines",
+        ge=1,
+        le=1_000_000,
     )
     max_wait: int = setting(
         50,
-        "How long to wait for more lines before those that have come are answered, in ms.",
+        "Milliseconds to wait for more lines before translating those that have come.",
         unit="ms",
         ge=0,
         le=3_600_000,
     )
     overlong: Literal["split", "truncate", "empty", "error"] = setting(
         "split",
-        "What to do with a line that is too long for the model: split (at the ends of sentences, "
-        "translate the parts, join), truncate, empty (an empty line) or error.",
+        "What to do with a line that is too long for the model: split (at sentence ends, translate "
+        "the parts, join them), truncate, empty (write an empty line) or error.",
     )
     strict: bool = setting(
-        False, "Refuse a line that is not UTF-8, instead of reading U+FFFD for its bad bytes."
+        False, "Refuse a line that is not UTF-8 instead of replacing its bad bytes with U+FFFD."
     )
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from s2scli import load
 from s2scli.cli.app import app
 from s2scli.manifest import new_folder, read_manifest
-from tests import stub_translator
+from s2scli.tokenizer.tokenizers import Tokenizers
 from tests.folders import write_model
+from tests.translation import stub
 
 Run = Callable[..., Result]
 
@@ -40,7 +40,7 @@ def workspace(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def evaluate(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> Run:
-    monkeypatch.setitem(sys.modules, "s2scli.pipeline.translator", stub_translator.stub_module())
+    monkeypatch.setitem(sys.modules, stub.MODULE, stub.stub_module())
 
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(app, ["evaluate", "-w", str(workspace), *arguments])
@@ -139,7 +139,7 @@ def test_the_models_opinion_of_the_references(evaluate: Run) -> None:
 
 
 def test_an_opinion_needs_no_search(evaluate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(stub_translator.StubTranslator, "search")
+    monkeypatch.delattr(stub.StubEngine, "search")
     document = json.loads(evaluate("--perplexity", "--json").stdout)
     assert (document["speed"], document["search"]) == (None, {})
 
@@ -280,7 +280,7 @@ def test_a_real_model_is_scored_with_every_metric(trained_workspace: Path) -> No
 
 def test_an_ensemble_is_scored(trained_workspace: Path, tmp_path: Path) -> None:
     model = trained_workspace / "model"
-    other = write_model(tmp_path / "other", load(model, device="cpu").tokenizers, seed=5)
+    other = write_model(tmp_path / "other", Tokenizers.load(model), seed=5)
 
     def perplexity(*models: Path) -> float:
         flags = [word for folder in models for word in ("-m", str(folder))]

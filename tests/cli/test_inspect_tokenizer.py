@@ -2,23 +2,17 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
-from s2scli.cli import inspect_tokenizer
-from s2scli.cli.app import Commands
+from s2scli.cli.app import app
 from s2scli.manifest import new_folder
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.workspace import Workspace
 from tests.tokenizer.samples import learn
 
-program = typer.Typer(cls=Commands)
-program.command("tokenizer")(inspect_tokenizer.command)
-program.command("nothing")(lambda: None)
-
 
 def run(folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(program, ["tokenizer", *arguments, "-w", str(folder)])
+    return CliRunner().invoke(app, ["inspect", "tokenizer", *arguments, "-w", str(folder)])
 
 
 @pytest.fixture

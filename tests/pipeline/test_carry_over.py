@@ -10,10 +10,10 @@ from s2scli.errors import ConfigError
 from s2scli.manifest import Manifest
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.pipeline.carry_over import TABLES, Rows, carry_over, say_carried_over
-from s2scli.pipeline.model_folder import LoadedModel, build_model
 from s2scli.report.console import Talk
 from s2scli.settings import Tree, load_settings
 from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.model_folder import LoadedModel, build_model
 from tests.models import MODELS, model_tree
 from tests.tokenizer.samples import learn
 

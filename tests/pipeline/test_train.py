@@ -15,13 +15,13 @@ from s2scli import manifest
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import CheckpointError, ConfigError, MissingInputError, StorageError
 from s2scli.manifest import new_folder, verify_folder
-from s2scli.pipeline import model_folder
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.train import TrainRequest, train
 from s2scli.report.console import Talk
 from s2scli.settings import Tree
 from s2scli.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from s2scli.training.metrics_log import MetricsLog
+from s2scli.translation import model_folder
 from s2scli.workspace import Workspace
 from tests.toy import prepare_toy, train_toy, write_corpus
 
@@ -117,7 +117,9 @@ def test_another_corpus_is_refused(workspace: Workspace, tmp_path: Path) -> None
     corpus = write_corpus(tmp_path / "other.tsv", 80, seed=2)
     settings = PrepareSettings(valid_size=20, test_size=20)
     prepare(workspace, Inputs((corpus,)), settings, Talk(quiet=True))
-    with pytest.raises(ConfigError, match="was trained with another corpus; start anew with --res"):
+    with pytest.raises(
+        ConfigError, match="was trained with another corpus; start again with --res"
+    ):
         go_on(workspace)
     assert (workspace.tokenizer / "manifest.json").read_bytes() == tokenizer
 
@@ -127,7 +129,7 @@ def test_another_tokenizer_is_refused(workspace: Workspace) -> None:
     from s2scli.tokenizer.settings import TokenizerSettings
 
     train_tokenizer(workspace, TokenizerSettings(joint=False), Talk(quiet=True))
-    with pytest.raises(ConfigError, match="was trained with another tokenizer; start anew"):
+    with pytest.raises(ConfigError, match="was trained with another tokenizer; start again"):
         go_on(workspace)
 
 
@@ -158,14 +160,14 @@ def test_a_best_checkpoint_that_is_gone_leaves_the_model_as_it_is(
     save_checkpoint(workspace.training, lost)
     before = model_step(workspace)
     go_on(workspace, max_steps=6)
-    assert "stays as it is until there is a better model" in capsys.readouterr().err
+    assert "is not changed until there is a better model" in capsys.readouterr().err
     assert model_step(workspace) == before
 
 
 def test_nothing_but_damage_says_what_to_do(workspace: Workspace) -> None:
     for folder in list_checkpoints(workspace.training):
         (folder / "manifest.json").unlink()
-    with pytest.raises(CheckpointError, match=r"no checkpoint is whole: .*--restart"):
+    with pytest.raises(CheckpointError, match=r"every checkpoint is damaged: .*--restart"):
         go_on(workspace)
 
 
@@ -195,7 +197,7 @@ def test_a_model_that_cannot_be_written_is_written_at_the_end(
 
     monkeypatch.setattr(model_folder, "new_folder", full_at_first)
     report = train_toy(workspace, max_steps=1)
-    assert "No space left on device; training goes on" in capsys.readouterr().err
+    assert "No space left on device; training continues" in capsys.readouterr().err
     assert model_step(workspace) == report.best_step
 
 

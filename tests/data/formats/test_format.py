@@ -14,7 +14,7 @@ def test_a_line_ends_in_a_line_feed_and_nothing_in_it_does() -> None:
 
 @pytest.mark.parametrize("cell", ["\n", "a\rb", "\0", "a\tb"])
 def test_forbidden_characters_are_refused(cell: str) -> None:
-    with pytest.raises(CorpusError, match="cannot write '.*' in a cell"):
+    with pytest.raises(CorpusError, match=r"cannot write '.*' in a cell"):
         encode_line(["a", cell], forbidden="\t")
     if "\t" in cell:
         assert encode_line([cell], forbidden="") == b"a\tb\n"
