@@ -125,8 +125,8 @@ def put_together(
     """Build everything a run needs, and put it where the run stands.
 
     Args:
-        workspace: where the corpus is encoded.
-        corpus: the workspace's.
+        workspace: with the encoded corpus.
+        corpus: the corpus.
         recipe: of the run.
         settings: its training settings, with the limits of this time.
         tokenizers: of both sides.

@@ -134,9 +134,8 @@ def read_pairs(path: Path, most: int, translator: Translator) -> list[Pair]:
     with open_text(path) as file:
         rows = FORMATS["tsv"].read([file], LINE_BYTES)
         examples = (row for row in rows if isinstance(row, Example))
-        full = (row for row in examples if not (is_blank(row.source) or is_blank(row.target)))
-        found = list(islice(full, most))
-    fit = [row for row in found if _fits(row, translator)]
+        whole = (row for row in examples if not (is_blank(row.source) or is_blank(row.target)))
+        fit = [row for row in islice(whole, most) if _fits(row, translator)]
     if not fit:
         raise CorpusError(
             f"{path}: found no pair to verify with; expected source TAB reference in each line"

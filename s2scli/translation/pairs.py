@@ -43,9 +43,8 @@ def pair_of(line: Line, *, one_column: bool = False) -> Pair:
     """Read a line as source TAB target, or as its own source and target."""
     if line.cut:
         return Pair(line, fault=f"longer than {LINE_BYTES:,} bytes")
-    format = LINE_FORMATS["sentences" if one_column else "tsv"]
     try:
-        return Pair(line, *format.pair(line.text))
+        return Pair(line, *LINE_FORMATS["sentences" if one_column else "tsv"].pair(line.text))
     except BadLineError as error:
         return Pair(line, fault=str(error))
 

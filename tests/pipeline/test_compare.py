@@ -223,9 +223,10 @@ def test_the_validation_split_is_scored_where_there_is_no_test_split(
 def test_one_word_targets_ask_for_exact_match(
     prepared: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    choose_texts(Corpus.load(prepared.corpus), request("tiny", metrics=("bleu",)), Talk())
+    corpus = Corpus.load(prepared.corpus)
+    choose_texts(corpus, request("tiny", metrics=("bleu",)), Talk())
     assert "most targets are one word: --exact-match tells more" in capsys.readouterr().err
-    choose_texts(Corpus.load(prepared.corpus), request("tiny", metrics=("chrf",)), Talk())
+    choose_texts(corpus, request("tiny", metrics=("chrf",)), Talk())
     assert capsys.readouterr().err == ""
 
 

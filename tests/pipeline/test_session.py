@@ -48,8 +48,8 @@ def new_session(
 ) -> Session:
     recipe = load_recipe("tiny", [*SETTINGS, f"training.limits.max_steps={steps}"])
     tokenizers, cpu = Tokenizers.load(workspace.tokenizer), torch.device("cpu")
-    workspace.training.mkdir(exist_ok=True)
     corpus = Corpus.load(workspace.corpus)
+    workspace.training.mkdir(exist_ok=True)
     with building:
         return put_together(
             workspace, corpus, recipe, recipe.training, tokenizers, start, cpu, world, QUIET
