@@ -60,27 +60,32 @@ class PrepareSettings(Settings):
 
 
 class NoiseSettings(Settings):
-    """How sources are damaged for a model that is to restore them: anew each time they are read.
+    """Noise in the sources of a model that learns to remove it, drawn again at each reading.
 
-    It is the task itself, so that validation does it too, always in the same way. A token that
-    is hidden becomes the unknown token.
+    Validation sources have noise too, always the same, since removing it is the task. A masked
+    token becomes the unknown token.
     """
 
     permute: int = setting(
         0,
-        "Move tokens of the source by at most this much (Lample et al. 2018: 3); 0 is never.",
-        "places",
+        "Move source tokens by at most this many positions; 0 moves none (Lample et al. 2018: 3).",
+        "positions",
         ge=0,
     )
     span: float = setting(
         0.0,
-        "Share of the source's tokens hidden in spans, one unknown token for each span (text "
-        "infilling of Lewis et al. 2020: 0.3).",
+        "Share of the source tokens masked in spans, with one unknown token for each span (text "
+        "infilling; Lewis et al. 2020: 0.3).",
         ge=0,
         lt=1,
     )
     span_length: float = setting(
-        3.0, "Mean length of such a span, by Poisson; one at least.", "tokens", gt=0, le=1000
+        3.0,
+        "Mean length of a masked span; lengths are drawn from a Poisson distribution and are at "
+        "least 1.",
+        "tokens",
+        gt=0,
+        le=1000,
     )
-    delete: float = setting(0.0, "Share of the source's tokens that are deleted.", ge=0, lt=1)
-    mask: float = setting(0.0, "Share of the source's tokens that are hidden singly.", ge=0, le=1)
+    delete: float = setting(0.0, "Share of the source tokens that are deleted.", ge=0, lt=1)
+    mask: float = setting(0.0, "Share of the source tokens that are masked one by one.", ge=0, le=1)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from s2scli.data.cleaning import is_blank
 from s2scli.data.example import TokenIds
+from s2scli.data.formats import LINE_FORMATS
 from s2scli.data.overlong import split_text, truncate_text
 from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.errors import CorpusError, S2SError
@@ -35,9 +36,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """The parts of a line that will be translated: none if it is blank or left out."""
+    """The parts of a line's source that will be translated: none if it is blank or left out."""
 
     line: Line
+    source: str
     parts: tuple[Part, ...] = ()
     overlong: bool = False
     fault: str = ""
@@ -62,11 +64,12 @@ def plan_line(line: Line, encode: Encode, most: int, overlong: Overlong) -> Plan
     Raises:
         CorpusError: the line is too long and `overlong` is `error`.
     """
-    if is_blank(line.text):
-        return Plan(line)
-    whole = encode(line.text)
+    source = LINE_FORMATS["sentences"].source(line.text)
+    if is_blank(source):
+        return Plan(line, source)
+    whole = encode(source)
     if not line.cut and len(whole) <= most:
-        return Plan(line, (Part(line.text, whole),))
+        return Plan(line, source, (Part(source, whole),))
 
     def fits(text: str) -> bool:
         return len(encode(text)) <= most
@@ -78,14 +81,14 @@ def plan_line(line: Line, encode: Encode, most: int, overlong: Overlong) -> Plan
                 "shorten it or choose --overlong split, truncate or empty"
             )
         case "empty":
-            return Plan(line, overlong=True)
+            return Plan(line, source, overlong=True)
         case "truncate":
-            texts: Sequence[str] = (truncate_text(line.text, fits),)
+            texts: Sequence[str] = (truncate_text(source, fits),)
         case "split" if line.cut:
-            return Plan(line, overlong=True, fault=f"longer than {LINE_BYTES:,} bytes")
+            return Plan(line, source, overlong=True, fault=f"longer than {LINE_BYTES:,} bytes")
         case "split":
-            texts = split_text(line.text, fits)
-    return Plan(line, tuple(Part(text, encode(text)) for text in texts), overlong=True)
+            texts = split_text(source, fits)
+    return Plan(line, source, tuple(Part(text, encode(text)) for text in texts), overlong=True)
 
 
 def isolate(
@@ -113,17 +116,17 @@ def make_record(
     plan: Plan, parts: Sequence[Translation | Failure], settings: SearchSettings
 ) -> Record:
     """Return what became of a line whose parts came to this."""
-    line = plan.line
+    line, source = plan.line, plan.source
     faults = [part.reason for part in parts if isinstance(part, Failure)]
     if plan.fault or faults:
         fault = plan.fault or faults[0]
-        return Record(line, "failed", line.text, overlong=plan.overlong, fault=fault)
+        return Record(line, "failed", source, overlong=plan.overlong, fault=fault)
     found = [part for part in parts if isinstance(part, Translation)]
     if not found:
-        return Record(line, "empty", line.text, overlong=plan.overlong)
+        return Record(line, "empty", source, overlong=plan.overlong)
     if len(found) > 1:
         found = [join_translations(found, settings.length_penalty, settings.length_offset)]
-    return Record(line, "ok", line.text, translation=found[0], overlong=plan.overlong)
+    return Record(line, "ok", source, translation=found[0], overlong=plan.overlong)
 
 
 def join_translations(

@@ -1,7 +1,6 @@
 import gzip
 import json
 import os
-import random
 import re
 import resource
 import signal
@@ -16,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.data.example import Example
-from s2scli.data.store import SPLITS, Corpus
+from s2scli.data.store import Corpus
 from s2scli.manifest import verify_folder
 from s2scli.workspace import Workspace
 
@@ -70,17 +69,6 @@ def test_json_is_the_report(tmp_path: Path) -> None:
 
 def test_quiet_says_nothing(tmp_path: Path) -> None:
     assert run(tmp_path, written(tmp_path, CORPUS), "-q").stderr == ""
-
-
-def test_parallel_files_give_the_corpus_of_the_tsv_file(tmp_path: Path) -> None:
-    sources = "".join(line.split("\t")[0] + "\n" for line in CORPUS.splitlines())
-    targets = "".join(line.split("\t")[1] + "\n" for line in CORPUS.splitlines())
-    run(tmp_path, written(tmp_path, CORPUS))
-    expected = {split: rows(tmp_path, split) for split in SPLITS}
-    files = (written(tmp_path, sources, "a.en.gz"), written(tmp_path, targets, "a.de"))
-    assert run(tmp_path, *files).exit_code == 0
-    assert {split: rows(tmp_path, split) for split in SPLITS} == expected
-    assert report(tmp_path)["files"][0]["names"] == ["a.en.gz", "a.de"]
 
 
 @pytest.mark.parametrize("data", [CORPUS.encode(), gzip.compress(CORPUS.encode(), mtime=0)])
@@ -144,25 +132,12 @@ def test_sentences_are_their_own_targets(
     assert manifest.facts["one_column"] is True
 
 
-def test_a_corpus_of_pairs_keeps_its_digest(tmp_path: Path) -> None:
-    """A run on it is not to be told that its corpus is another one."""
-    run(tmp_path, written(tmp_path, CORPUS))
-    assert "one_column" not in verify_folder(tmp_path / "w" / "corpus", "corpus").facts
-
-
 @pytest.mark.parametrize("text", [CORPUS, "\ttarget\n" + CORPUS, "\n\r\n" + CORPUS])
 def test_a_text_file_of_pairs_is_one_of_pairs(tmp_path: Path, text: str) -> None:
     result = run(tmp_path, written(tmp_path, text, "pairs.txt"))
     assert result.exit_code == 0
     assert "its own" not in result.stderr
     assert rows(tmp_path, "train")[0].target.startswith("target")
-
-
-@pytest.mark.parametrize("count", range(1, 11))
-def test_the_smallest_corpora_go_through(tmp_path: Path, count: int) -> None:
-    lines = CORPUS.splitlines(keepends=True)[:count]
-    assert run(tmp_path, written(tmp_path, "".join(lines))).exit_code == 0
-    assert len(rows(tmp_path, "train")) == (count if count < 3 else count - 2)
 
 
 def test_limits_and_normalisation_are_flags(tmp_path: Path) -> None:
@@ -181,20 +156,6 @@ def test_limits_and_normalisation_are_flags(tmp_path: Path) -> None:
     manifest = verify_folder(tmp_path / "w" / "corpus", "corpus")
     assert manifest.facts["normalization"] == "nfc"
     assert manifest.facts["max_length"] == 4
-
-
-def test_a_corpus_out_of_step_is_suspected(tmp_path: Path) -> None:
-    lengths = random.Random(1)
-    pairs = [
-        (f"{n} {'a' * size}", "b" * size) for n in range(900) for size in [lengths.randint(3, 50)]
-    ]
-    aligned = "".join(f"{source}\t{target}\n" for source, target in pairs)
-    shifted = "".join(
-        f"{source}\t{target}\n"
-        for (source, _), (_, target) in zip(pairs, pairs[1:] + pairs[:1], strict=True)
-    )
-    assert "are the sides aligned?" not in run(tmp_path, written(tmp_path, aligned)).stderr
-    assert "are the sides aligned?" in run(tmp_path, written(tmp_path, shifted)).stderr
 
 
 @pytest.mark.parametrize(

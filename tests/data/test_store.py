@@ -6,7 +6,7 @@ from s2scli.data import store
 from s2scli.data.example import Example
 from s2scli.data.store import BatchWriter, Corpus, TextSplit, batch_rows, split_path
 from s2scli.errors import CheckpointError, MissingInputError
-from s2scli.manifest import new_folder
+from s2scli.manifest import new_folder, read_manifest
 
 EXAMPLES = [Example(f"source {n} ü", f"target\u2028{n}", n + 3) for n in range(25)]
 
@@ -83,3 +83,29 @@ def test_a_damaged_split_is_an_error(tmp_path: Path, damage: str) -> None:
         path.write_bytes(data[: len(data) // 2] if damage == "cut" else b"x" * len(data))
     with pytest.raises(CheckpointError, match=r"train.arrow: damaged .*s2s prepare"):
         Corpus.load(tmp_path / "corpus").open_split("train")
+
+
+def test_a_corpus_knows_its_splits_in_order_and_its_digest(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "corpus", "corpus") as draft:
+        for split in ("valid", "train"):
+            write(split_path(draft.path, split), EXAMPLES)
+    corpus = Corpus.load(tmp_path / "corpus")
+    assert corpus.splits == ("train", "valid")
+    assert corpus.digest == read_manifest(tmp_path / "corpus", "corpus").digest
+
+
+def test_a_corpus_is_verified_once_and_its_damage_has_a_mend(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "corpus", "corpus") as draft:
+        write(split_path(draft.path, "train"), EXAMPLES)
+    corpus = Corpus.load(tmp_path / "corpus")
+    assert corpus.verified is corpus
+    split_path(corpus.folder, "train").write_bytes(b"damaged")
+    assert corpus.verified is corpus  # from memory
+    with pytest.raises(CheckpointError, match=r"damaged, it has 7 bytes.*`s2s prepare`"):
+        _ = Corpus.load(tmp_path / "corpus").verified
+
+
+def test_a_damaged_manifest_has_a_mend(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"damaged JSON.*make it again with `s2s prepare`"):
+        Corpus.load(tmp_path)

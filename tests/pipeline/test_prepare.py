@@ -1,0 +1,191 @@
+"""What preparing makes of files: every row is accounted for, and is in one split at most."""
+
+import gzip
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from s2scli.data.accounting import Report, read_report
+from s2scli.data.example import Example
+from s2scli.data.settings import PrepareSettings
+from s2scli.data.store import Corpus
+from s2scli.errors import CorpusError, UsageError
+from s2scli.manifest import verify_folder
+from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.report.console import Talk
+from s2scli.workspace import Workspace
+
+pytestmark = pytest.mark.usefixtures("quick_fsync")
+
+PAIRS = [(f"source {number}", f"target {number}") for number in range(50)]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "w")
+
+
+def tsv(pairs: list[tuple[str, str]]) -> str:
+    return "".join(f"{source}\t{target}\n" for source, target in pairs)
+
+
+def written(workspace: Workspace, text: str, name: str = "corpus.tsv") -> Path:
+    path = workspace.root.with_name(name)
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    return path
+
+
+def prepared(workspace: Workspace, *corpus: Path, **settings: object) -> Report:
+    chosen = PrepareSettings.model_validate(settings)
+    return prepare(workspace, Inputs(corpus), chosen, Talk(quiet=True))
+
+
+def rows(workspace: Workspace) -> dict[str, list[Example]]:
+    corpus = Corpus.load(workspace.corpus)
+    return {split: list(corpus.open_split(split)) for split in corpus.splits}
+
+
+def test_every_row_is_kept_in_one_split_or_dropped_for_one_reason(workspace: Workspace) -> None:
+    lines = [f"{source}\t{target}" for source, target in PAIRS]
+    bad = ["", "no tab", "\tno source", "no target\t", "long\t" + "x" * 200, lines[3], "\0\tx"]
+    text = "\n".join([*lines, *bad])
+    report = prepared(workspace, written(workspace, text), skip_bad_lines=True, max_length=100)
+    (account,) = report.files
+    assert account.dropped == {
+        **{"columns": 1, "duplicate": 1, "empty_both": 1, "empty_source": 1, "empty_target": 1},
+        **{"nul_byte": 1, "over_long": 1},
+    }
+    assert account.read == len(lines) + len(bad) == account.kept + sum(account.dropped.values())
+    found = [example for examples in rows(workspace).values() for example in examples]
+    assert sorted(found, key=lambda example: example.line) == [
+        Example(*pair, number) for number, pair in enumerate(PAIRS, 1)
+    ]
+    assert report.splits.keys() == {"train", "valid", "test"}
+    assert sum(split.rows for split in report.splits.values()) == account.kept
+    assert read_report(workspace.corpus) == report
+
+
+@pytest.mark.parametrize("count", range(1, 11))
+def test_the_smallest_corpora_go_through(workspace: Workspace, count: int) -> None:
+    prepared(workspace, written(workspace, tsv(PAIRS[:count])))
+    assert len(rows(workspace)["train"]) == (count if count < 3 else count - 2)
+
+
+def test_parallel_files_give_the_corpus_of_the_tsv_file(workspace: Workspace) -> None:
+    prepared(workspace, written(workspace, tsv(PAIRS)))
+    expected = rows(workspace)
+    sources = written(workspace, "".join(f"{source}\n" for source, _ in PAIRS), "a.en.gz")
+    targets = written(workspace, "".join(f"{target}\n" for _, target in PAIRS), "a.de")
+    report = prepared(workspace, sources, targets)
+    assert rows(workspace) == expected
+    assert report.files[0].names == ("a.en.gz", "a.de")
+
+
+def test_the_manifest_records_the_settings_and_the_hash_of_every_input(
+    workspace: Workspace,
+) -> None:
+    corpus, test = written(workspace, tsv(PAIRS)), written(workspace, "a\tb\n", "test.tsv")
+    settings = PrepareSettings(max_length=40)
+    prepare(workspace, Inputs((corpus,), test=(test,)), settings, Talk(quiet=True))
+    facts = verify_folder(workspace.corpus, "corpus").facts
+    assert facts["max_length"] == 40
+    assert facts["inputs"] == {
+        role: [hashlib.sha256(path.read_bytes()).hexdigest()]
+        for role, path in (("corpus", corpus), ("test", test))
+    }
+
+
+def test_a_corpus_of_pairs_keeps_its_digest(workspace: Workspace) -> None:
+    """`one_column` is newer than pairs, whose corpora must not look changed."""
+    prepared(workspace, written(workspace, tsv(PAIRS)))
+    assert "one_column" not in verify_folder(workspace.corpus, "corpus").facts
+
+
+def test_notices_come_in_the_order_in_which_things_are_read(workspace: Workspace) -> None:
+    own = written(workspace, "source\ttarget\tnote\nsource 1\tx\ty\n", "own.tsv")
+    corpus = written(workspace, "source\ttarget\n" + tsv(PAIRS) + ("long\t" + "x" * 99 + "\n") * 9)
+    settings = PrepareSettings(max_length=50, test_size=0)
+    report = prepare(workspace, Inputs((corpus,), valid=(own,)), settings, Talk(quiet=True))
+    beginnings = [
+        "own.tsv has 3 columns; the first 2 are used",
+        "own.tsv, line 1 looks like a header",
+        "corpus.tsv, line 1 looks like a header",
+        "15% of the rows are dropped as over_long; --max-length is 50",
+        "2 of 2 valid rows have a source that is also in the train split",
+        "there is no test split",
+    ]
+    assert len(report.notices) == len(beginnings)
+    for notice, beginning in zip(report.notices, beginnings, strict=True):
+        assert notice.startswith(beginning)
+
+
+def test_files_of_the_users_own_keep_their_rows(workspace: Workspace) -> None:
+    long = "y" * 6000
+    own = written(workspace, f"source 1\tx\nsource 1\tx\n\tempty\nnew\t{long}\n", "own.tsv")
+    inputs = Inputs((written(workspace, tsv(PAIRS)),), test=(own,))
+    report = prepare(workspace, inputs, PrepareSettings(), Talk(quiet=True))
+    assert [row.line for row in rows(workspace)["test"]] == [1, 2, 4]
+    assert report.splits["test"].source_in_train == 2
+    assert report.files[1].dropped == {"empty_source": 1}
+
+
+def test_sides_whose_lengths_are_unrelated_are_noticed(workspace: Workspace) -> None:
+    def with_targets(lengths: Iterable[int]) -> Report:
+        pairs = zip(range(3, 753), lengths, strict=True)
+        text = tsv([(f"{number}" + "a" * (number % 47), "b" * size) for number, size in pairs])
+        return prepared(workspace, written(workspace, text))
+
+    aligned = with_targets(3 + number % 47 for number in range(3, 753))
+    crossed = with_targets(50 - number % 47 for number in range(3, 753))
+    assert not any("are the sides aligned?" in notice for notice in aligned.notices)
+    assert any("are the sides aligned?" in notice for notice in crossed.notices)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "one_column"),
+    [
+        ("s.txt", {}, True),
+        ("s.txt.gz", {}, True),
+        ("s.tsv", {"one_column": True}, True),
+        ("s.txt", {"skip_bad_lines": True}, False),
+        ("s.tsv", {}, False),
+    ],
+)
+def test_a_text_file_without_a_tab_holds_sentences(
+    workspace: Workspace, name: str, settings: dict[str, bool], one_column: bool
+) -> None:
+    path = written(workspace, "".join(f"{source}\n" for source, _ in PAIRS), name)
+    if not one_column:
+        with pytest.raises(CorpusError, match=r"no TAB|no usable row"):
+            prepared(workspace, path, **settings)
+        return
+    prepared(workspace, path, **settings)
+    assert all(row.source == row.target for part in rows(workspace).values() for row in part)
+    assert verify_folder(workspace.corpus, "corpus").facts["one_column"] is True
+
+
+def test_a_corpus_that_cannot_be_made_leaves_the_old_one(workspace: Workspace) -> None:
+    prepared(workspace, written(workspace, tsv(PAIRS)))
+    before = verify_folder(workspace.corpus, "corpus")
+    with pytest.raises(CorpusError, match=r"corpus.tsv, line 2: no TAB.* with --skip-bad-lines"):
+        prepared(workspace, written(workspace, "a\tb\nc\n"))
+    assert verify_folder(workspace.corpus, "corpus") == before
+    assert [path.name for path in workspace.root.iterdir() if path.name.startswith(".tmp")] == []
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (Inputs((Path("a"),) * 3), "3 files for corpus: expected one TSV file"),
+        (Inputs((Path("-"),), test=(Path("-"),)), "- is given twice"),
+        (Inputs((Path("a"),), valid=(Path("b"),)), "--valid and --valid-size exclude each other"),
+    ],
+)
+def test_inputs_that_do_not_go_together_are_refused_unread(
+    workspace: Workspace, inputs: Inputs, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        prepare(workspace, inputs, PrepareSettings(valid_size=1), Talk(quiet=True))
+    assert not workspace.root.exists()
