@@ -16,6 +16,7 @@ from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk
 from s2scli.training.checkpoint import list_checkpoints, load_checkpoint
 from s2scli.workspace import Workspace
+from tests.machines import machine_that_prefers
 from tests.toy import prepare_toy, write_corpus
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
@@ -239,7 +240,8 @@ def test_a_run_that_another_library_multiplied_for_goes_on_with_a_warning(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = this_machine().prefers_one_dnn
-    monkeypatch.setattr("s2scli.pipeline.train.processor_wants_one_dnn", lambda: not wanted)
+    other = machine_that_prefers(not wanted)
+    monkeypatch.setattr("s2scli.pipeline.train.this_machine", lambda: other)
     result = run(workspace, "--max-steps", "5")
     assert result.exit_code == 0
     used, now = ("oneDNN", "torch") if wanted else ("torch", "oneDNN")
