@@ -139,7 +139,7 @@ class Seq2Seq(nn.Module):
     def step(
         self, token_ids: Tensor, state: DecoderState, *, attention: bool = False
     ) -> DecoderStep:
-        """Read one token [N] in each row and say what may come next."""
+        """Read one token [N] in each row and predict the next."""
         embedded = self.target(token_ids[:, None])
         output = self.decoder(embedded, state, attention=attention)
         weights = output.attention_weights

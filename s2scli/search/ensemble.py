@@ -59,7 +59,7 @@ class Ensemble:
     def step(
         self, token_ids: Tensor, state: DecoderState, *, attention: bool = False
     ) -> DecoderStep:
-        """Read one token [N] in each row and say what may come next; logits are log-probabilities.
+        """Read one token [N] in each row and predict the next; logits are log-probabilities.
 
         Args:
             token_ids: the tokens, [N].

@@ -28,7 +28,7 @@ class Model(Protocol[Encoded]):
     def step(
         self, token_ids: Tensor, state: DecoderState, /, *, attention: bool = False
     ) -> DecoderStep:
-        """Read one token [N] in each row and say what may come next."""
+        """Read one token [N] in each row and predict the next."""
         ...
 
     def __call__(self, batch: Pairs, /, *, attention: bool = False) -> ModelOutput:

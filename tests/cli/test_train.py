@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk
 from s2scli.training.checkpoint import list_checkpoints, load_checkpoint
 from s2scli.workspace import Workspace
+from tests.machines import machine_that_prefers
 from tests.toy import prepare_toy, write_corpus
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
@@ -240,11 +240,8 @@ def test_a_run_that_another_library_multiplied_for_goes_on_with_a_warning(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = this_machine().prefers_one_dnn
-    vendor, capability = ("other", "other") if wanted else ("AuthenticAMD", "AVX512")
-    machine = replace(
-        this_machine(), vendor=vendor, capability=capability, has_mkl=True, has_one_dnn=True
-    )
-    monkeypatch.setattr("s2scli.training.machine.this_machine", lambda: machine)
+    other = machine_that_prefers(not wanted)
+    monkeypatch.setattr("s2scli.training.machine.this_machine", lambda: other)
     result = run(workspace, "--max-steps", "5")
     assert result.exit_code == 0
     used, now = ("oneDNN", "torch") if wanted else ("torch", "oneDNN")
