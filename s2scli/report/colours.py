@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from rich.color import Color
+from rich.color import Color, ColorSystem
 from rich.console import Console
 from rich.style import Style
 
@@ -50,7 +50,7 @@ def weight_colour(weight: float, system: ColourSystem) -> Color:
     """Return the Rich colour of a weight; 16 colours have five levels."""
     if system == "standard":
         return Color.parse(ANSI_SHADES[shade(weight)])
-    return Color.from_rgb(*magma(weight))
+    return _within(Color.from_rgb(*magma(weight)), system)
 
 
 def ink(weight: float, system: ColourSystem) -> Style:
@@ -59,7 +59,17 @@ def ink(weight: float, system: ColourSystem) -> Style:
         return Style(dim=True)
     if system == "standard":
         return Style(color="bright_red" if weight >= 0.5 else "magenta")
-    return Style(color=Color.from_rgb(*magma(0.45 + 0.3 * min(weight, 1.0))), bold=weight >= 0.5)
+    colour = Color.from_rgb(*magma(0.45 + 0.3 * min(weight, 1.0)))
+    return Style(color=_within(colour, system), bold=weight >= 0.5)
+
+
+def _within(colour: Color, system: ColourSystem) -> Color:
+    """Return the nearest colour that a colour system has.
+
+    Rich would choose it too, but it keeps equal styles and the escape codes they were first shown
+    with: a map for 256 colours would decide those of every later map for all colours.
+    """
+    return colour.downgrade(ColorSystem.EIGHT_BIT) if system == "256" else colour
 
 
 def colour_system(console: Console) -> ColourSystem:

@@ -123,7 +123,9 @@ def test_half_blocks_are_chosen_for_large_maps_with_colours() -> None:
     assert not has_halves(heatmap_lines(diagonal(5), 80, "truecolor"))
 
 
-def test_colours_are_there_or_not() -> None:
+@pytest.mark.parametrize("before", ["256", "standard", None])
+def test_colours_are_there_or_not(before: ColourSystem) -> None:
+    render_attention(diagonal(3), 80, before, threshold=0.2)  # leaves nothing behind
     coloured = render_attention(diagonal(3), 80, "truecolor", threshold=0.2)
     plain = render_attention(diagonal(3), 80, None, threshold=0.2)
     assert "48;2;252;253;191" in coloured
