@@ -3,6 +3,8 @@
 import itertools
 from collections.abc import Hashable, Mapping, Sequence
 
+import pytest
+
 Row = Mapping[str, Hashable]
 
 
@@ -32,3 +34,11 @@ def covering(rows: Sequence[Row], strength: int = 2) -> list[int]:
         chosen.append(gains.index(max(gains)))
         missing &= ~masks[chosen[-1]]
     return sorted(chosen)
+
+
+def slow_unless_covering(
+    rows: Sequence[Row], strength: int = 2
+) -> list[list[pytest.MarkDecorator]]:
+    """Return the marks of each row, as a test parameter: `slow`, or none if it is in the cover."""
+    chosen = covering(rows, strength)
+    return [[] if index in chosen else [pytest.mark.slow] for index in range(len(rows))]

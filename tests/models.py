@@ -13,7 +13,7 @@ from s2scli.model.recurrence import Cell
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.settings import ModelSettings
 from s2scli.settings import Tree, load_settings
-from tests.covering import covering
+from tests.covering import slow_unless_covering
 
 CELLS: tuple[str, ...] = get_args(Cell)
 ATTENTIONS = ("additive", "dot", "general", "scaled_dot", "multi_head", "none")
@@ -124,14 +124,17 @@ def flat(tree: Tree, prefix: str = "") -> dict[str, Hashable]:
 
 
 MODELS = dict(all_models())
-COVER = {[*MODELS][index] for index in covering([*map(flat, MODELS.values())], strength=1)}
-# For what knows a model by its four verbs alone: a few models with every setting's every value;
+# For what knows a model by its four verbs alone: a few models with every value of every setting;
 # `-m slow` runs the others.
 each_model = pytest.mark.parametrize(
     "tree",
     [
-        pytest.param(tree, id=name, marks=() if name in COVER else pytest.mark.slow)
-        for name, tree in MODELS.items()
+        pytest.param(tree, id=name, marks=marks)
+        for (name, tree), marks in zip(
+            MODELS.items(),
+            slow_unless_covering([*map(flat, MODELS.values())], strength=1),
+            strict=True,
+        )
     ],
 )
 

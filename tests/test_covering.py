@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.covering import Row, covering, groups_of
+from tests.covering import Row, covering, groups_of, slow_unless_covering
 
 ROWS = st.lists(
     st.dictionaries(st.sampled_from("abcd"), st.integers(0, 3), min_size=3), max_size=30
@@ -48,3 +48,9 @@ def test_pairs_that_cannot_be_are_not_asked_for() -> None:
     rows = [{"cell": "lstm", "kind": "dot"}, {"cell": "gru", "kind": "none"}]
     assert covering(rows) == [0, 1]
     assert covering([*rows, rows[0]]) == [0, 1]
+
+
+def test_what_the_cover_leaves_out_is_slow() -> None:
+    rows = [{"cell": "lstm"}, {"cell": "lstm"}, {"cell": "gru"}]
+    marks = slow_unless_covering(rows, strength=1)
+    assert [[mark.name for mark in each] for each in marks] == [[], ["slow"], []]
