@@ -1,4 +1,4 @@
-"""Weights as colours: a perceptual map, and what stands for it where colours are few."""
+"""Weights as colours: a perceptual colour map, and its replacement on 16-colour terminals."""
 
 from typing import Literal
 
@@ -25,7 +25,7 @@ ANSI_SHADES = ("black", "blue", "magenta", "bright_red", "bright_yellow")
 
 
 def magma(weight: float) -> tuple[int, int, int]:
-    """Return the sRGB colour of a weight from 0 (near black) to 1 (pale yellow)."""
+    """Return the sRGB colour of a weight, from 0 (near black) to 1 (pale yellow)."""
     position = min(max(weight, 0.0), 1.0) * (len(MAGMA) - 1)
     index = min(int(position), len(MAGMA) - 2)
     share = position - index
@@ -54,7 +54,7 @@ def weight_colour(weight: float, system: ColourSystem) -> Color:
 
 
 def ink(weight: float, system: ColourSystem) -> Style:
-    """Return a text style that grows stronger with the weight and can be read on any ground."""
+    """Return a text style, stronger for a larger weight and readable on any background."""
     if system is None or weight < 0.25:
         return Style(dim=True)
     if system == "standard":
@@ -64,16 +64,16 @@ def ink(weight: float, system: ColourSystem) -> Style:
 
 
 def _within(colour: Color, system: ColourSystem) -> Color:
-    """Return the nearest colour that a colour system has.
+    """Return the nearest colour of a colour system.
 
-    Rich would choose it too, but it keeps equal styles and the escape codes they were first shown
-    with: a map for 256 colours would decide those of every later map for all colours.
+    Rich would find it too, but Rich caches the escape codes of a style for the first console that
+    shows it: a map in 256 colours would then change every later map in true colour.
     """
     return colour.downgrade(ColorSystem.EIGHT_BIT) if system == "256" else colour
 
 
 def colour_system(console: Console) -> ColourSystem:
-    """Return what a console can show: None for a pipe, a dumb terminal and NO_COLOR."""
+    """Return the colours of a console; None for a pipe, a dumb terminal and NO_COLOR."""
     system = console.color_system
     if console.no_color or system is None:
         return None

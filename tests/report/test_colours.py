@@ -21,7 +21,7 @@ from s2scli.report.console import make_console
 
 
 def test_the_map_goes_through_its_points() -> None:
-    assert [magma(place / 8) for place in range(9)] == list(MAGMA)
+    assert [magma(index / 8) for index in range(9)] == list(MAGMA)
 
 
 def test_weights_beyond_the_ends_take_the_ends() -> None:
