@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from argparse import Namespace
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -36,6 +35,6 @@ def test_a_worker_computes_in_one_thread_unless_the_user_says(
 
 def test_the_settings_of_pytest_need_no_xdist() -> None:
     options = ("-p", "no:xdist", "--collect-only", "-qq")
-    command = [sys.executable, "-m", "pytest", *options, Path(__file__)]
+    command = [sys.executable, "-m", "pytest", *options, __file__]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -14,7 +14,6 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.config import Recipe, load_recipe, recipe_names
-from s2scli.model.combinations import Matrix, make_matrix
 from s2scli.pipeline.model_folder import WEIGHTS
 from s2scli.settings import list_settings
 from tests.folders import letters_of, write_model
@@ -420,12 +419,14 @@ def test_changes_need_a_recipe(flags: tuple[str, ...]) -> None:
 
 
 @pytest.fixture(scope="module")
-def matrix() -> Matrix:
+def matrix() -> object:
+    from s2scli.model.combinations import make_matrix
+
     return make_matrix()
 
 
 @pytest.fixture
-def made_once(matrix: Matrix, monkeypatch: pytest.MonkeyPatch) -> None:
+def made_once(matrix: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("s2scli.model.combinations.make_matrix", lambda: matrix)
 
 
