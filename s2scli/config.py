@@ -1,26 +1,63 @@
-"""A recipe: the settings of every room, composed, named and saved with the model."""
+"""A recipe: the settings of all rooms, composed and named; it is saved with the model."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
 
 from s2scli.errors import ConfigError
+from s2scli.metrics import METRICS
 from s2scli.model.settings import ModelSettings
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import Settings, Tree, load_settings, override, read_toml, setting, write_toml
+from s2scli.settings import (
+    SettingRow,
+    Settings,
+    Tree,
+    list_settings,
+    load_settings,
+    override,
+    read_toml,
+    setting,
+    write_toml,
+)
 from s2scli.sizes import SIZES, Size
 from s2scli.training.settings import TrainingSettings
+from s2scli.training.stopping import Criterion
+
+CRITERIA: dict[str, Criterion] = {
+    "loss": Criterion("loss", higher_is_better=False),
+    **{name: Criterion(name, metric.higher_is_better) for name, metric in METRICS.items()},
+}
 
 
 class Recipe(Settings):
-    """Everything that decides what is trained and how."""
+    """All settings of a model: what is trained, how, and how it searches."""
 
     name: str = setting("", "The recipe's name.")
-    paper: str = setting("", "The paper it follows.")
-    description: str = setting("", "What it is, in a sentence.")
+    paper: str = setting("", "The paper that it follows.")
+    description: str = setting("", "One sentence that describes it.")
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
     search: SearchSettings = SearchSettings()
+
+    @model_validator(mode="after")
+    def _check_metric(self) -> Self:
+        name = self.training.metric
+        if name not in CRITERIA:
+            raise ValueError(
+                f"training.metric: no validation score is called {name!r}; "
+                f"{_nearest(name, CRITERIA)}there are {', '.join(CRITERIA)}"
+            )
+        return self
+
+    @property
+    def criterion(self) -> Criterion:
+        """The validation score that selects the best checkpoint."""
+        return CRITERIA[self.training.metric]
 
 
 DEFAULT_RECIPE = "default"
@@ -38,9 +75,9 @@ def load_recipe(
     """Read a built-in recipe, or a TOML file, and apply `section.key=value` assignments.
 
     Args:
-        name_or_path: of the recipe.
+        name_or_path: a built-in recipe's name, or a TOML file.
         assignments: changes to it.
-        size: what the default recipe is made of; other recipes have their own.
+        size: which recipe the default one is based on; for other recipes it is not used.
 
     Raises:
         MissingInputError: no such file.
@@ -56,7 +93,7 @@ def load_recipe(
 
 
 def _on_top(tree: Tree, base: Tree) -> Tree:
-    """Return the settings of a tree, and those of another where it has none."""
+    """Return `base` with the settings of `tree` replacing its own."""
     both = {
         name: _on_top(tree[name], base[name])
         for name in tree.keys() & base.keys()
@@ -69,21 +106,49 @@ def recipe_path(name_or_path: str) -> Path:
     """Return the TOML file of a built-in recipe, or the path itself if it ends in .toml.
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: it is neither (the nearest name is offered).
     """
     if name_or_path.endswith(".toml"):
         return Path(name_or_path)
     names = recipe_names()
     if name_or_path not in names:
-        import difflib
-
-        near = difflib.get_close_matches(name_or_path, names, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}? " if near else ""
         raise ConfigError(
-            f"no recipe is called {name_or_path!r}; {hint}"
+            f"no recipe is called {name_or_path!r}; {_nearest(name_or_path, names)}"
             f"there are {', '.join(names)}, or give a .toml file"
         )
     return Path(str(resources.files("s2scli.recipes") / f"{name_or_path}.toml"))
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    return f"did you mean {near[0]}? " if near else ""
+
+
+def list_recipe_settings() -> Iterator[SettingRow]:
+    """Yield every setting of a recipe, as `list_settings`, with the scores of training.metric."""
+    for row in list_settings(Recipe):
+        scores = row.path == "training.metric"
+        yield replace(row, type=" | ".join(CRITERIA)) if scores else row
+
+
+def limited(recipe: Recipe, limits: Tree) -> TrainingSettings:
+    """Return how to train this time: the recipe's training settings with some limits replaced.
+
+    The limits do not become part of the recipe, so the next command does not inherit them.
+
+    Raises:
+        ConfigError: a limit is wrong.
+    """
+    tree = recipe.model_dump(mode="json")
+    tree["training"]["limits"] |= limits
+    return load_settings(Recipe, tree, "train").training
+
+
+def fixed_settings(recipe: Recipe) -> Tree:
+    """Return the settings that may not change when a run is resumed: all but limits and search."""
+    return recipe.model_dump(
+        mode="json", include={"model", "training"}, exclude={"training": {"limits"}}
+    )
 
 
 def recipe_toml(recipe: Recipe) -> str:

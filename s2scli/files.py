@@ -1,8 +1,8 @@
-"""Durable files: what is written appears whole or not at all, and survives a power cut.
+"""Durable files: a file appears whole or not at all, and survives a power cut.
 
-Everything goes to a temporary name in the same folder, is flushed, fsynced and renamed, and
-the folder is fsynced after. `Files` holds the few operations this takes, so that a test can put
-one that fails at any moment in its place.
+Everything is written to a temporary name in the same folder, flushed, fsynced and renamed, and
+then the folder is fsynced. `Files` holds the few operations this takes, so that a test can
+replace it by one that fails at any moment.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ class Files:
             os.fsync(file.fileno())
 
     def sync_folder(self, path: Path) -> None:
-        """Fsync the entries of a folder, where the system can (Windows cannot)."""
+        """Fsync the entries of a folder, if the system can (Windows cannot)."""
         if os.name == "nt":
             return
         descriptor = os.open(path, os.O_RDONLY)
@@ -45,11 +45,11 @@ class Files:
             os.close(descriptor)
 
     def rename(self, old: Path, new: Path) -> None:
-        """Give `old` the name `new`; a file already there is replaced."""
+        """Rename `old` to `new`; a file already there is replaced."""
         old.replace(new)
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder and its parents, durably; one that is there is left as it is."""
+        """Make a folder and its parents durably; one that exists is left as it is."""
         if path.is_dir():
             return
         self.make_folder(path.parent)
@@ -85,8 +85,8 @@ def write_file(path: Path, data: bytes, files: Files = FILES) -> None:
 def new_file(path: Path, files: Files = FILES) -> Iterator[BinaryIO]:
     """Yield a temporary file to fill; publish it as the user's `path` at the end.
 
-    If the block fails, nothing is left and the file that was there stays. Two at once do each
-    other no harm: the last one stays. A device or a pipe is written to as it is.
+    If the block fails, nothing is left and a file that was at `path` stays. Two writers at once do
+    not disturb each other: the last one wins. A device or a pipe is written to directly.
 
     Raises:
         StorageError: there is no such folder, the disk is full or a write failed.
@@ -105,10 +105,10 @@ def new_file(path: Path, files: Files = FILES) -> Iterator[BinaryIO]:
 
 
 def publish_folder(temporary: Path, path: Path, files: Files = FILES) -> None:
-    """Fsync the finished folder `temporary` and put it in the place of `path`.
+    """Fsync the finished folder `temporary` and rename it to `path`.
 
-    The folder that was there is renamed away first and removed last, so that at every moment
-    one whole folder, old or new, is on the disk.
+    A folder that was at `path` is renamed first and removed last, so that at every moment one
+    whole folder, old or new, is on the disk.
     """
     for file in sorted(temporary.iterdir()):
         files.sync(file)
@@ -123,7 +123,7 @@ def publish_folder(temporary: Path, path: Path, files: Files = FILES) -> None:
 
 
 def remove_folder(path: Path, files: Files = FILES) -> None:
-    """Remove a folder; a crash leaves all of it, or only scraps that `recover_folder` removes.
+    """Remove a folder; a crash leaves it whole, or leaves scraps that `recover_folder` removes.
 
     Raises:
         StorageError: it cannot be removed.
@@ -142,7 +142,7 @@ def temporary_name(path: Path) -> Path:
 
 
 def recover_folder(path: Path, files: Files = FILES) -> None:
-    """Undo what a crash inside `publish_folder` left: an old folder comes back, scraps go."""
+    """Repair what a crash in `publish_folder` left: restore the old folder, remove scraps."""
     old, temporary = path.with_name(f"{DELETED}{path.name}"), temporary_name(path)
     with storage_errors(path):
         if old.exists() and not path.exists():
@@ -154,7 +154,7 @@ def recover_folder(path: Path, files: Files = FILES) -> None:
 
 @contextlib.contextmanager
 def recovered_on_failure(path: Path, files: Files = FILES) -> Iterator[None]:
-    """Put the folder `path` back as it was if the block fails or is interrupted."""
+    """Restore the folder `path` if the block fails or is interrupted."""
     try:
         yield
     except BaseException:

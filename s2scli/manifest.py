@@ -25,8 +25,8 @@ from s2scli.files import (
 
 MANIFEST = "manifest.json"
 FORMATS = {
-    **{"corpus": 1, "tokenizer": 1, "encoded": 1},
-    **{"model": 1, "checkpoint": 1, "outputs": 1, "ctranslate2": 1},
+    **{"corpus": 2, "tokenizer": 2, "encoded": 2},
+    **{"model": 2, "checkpoint": 2, "outputs": 2, "ctranslate2": 2},
 }
 MAX_JSON_BYTES = 10_000_000
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
@@ -47,11 +47,12 @@ class Manifest:
     """What a folder holds and what it was made from.
 
     Attributes:
-        kind: what the folder is, one of FORMATS.
-        format: the number of its on-disk format; a newer one is refused.
-        files: every file but the manifest itself, by name.
-        settings: the settings it was made with.
+        kind: the kind of folder, a key of FORMATS.
+        format: the version of its on-disk format; a newer one is refused.
+        files: every file except the manifest itself, by name.
+        facts: what is recorded about the content (settings, scores, steps): JSON values.
         made_from: the digests of the artifacts it was made from, by kind.
+        digest: the SHA-256 of the manifest as it is on disk, and so of the folder's content.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
@@ -59,13 +60,22 @@ class Manifest:
     kind: str
     format: int
     files: dict[str, FileRecord]
-    settings: dict[str, Any] = field(default_factory=dict)
-    made_from: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, Any]
+    made_from: dict[str, str]
+    digest: str
 
-    @property
-    def digest(self) -> str:
-        """The SHA-256 that stands for the folder's whole content."""
-        return hashlib.sha256(encode_json(asdict(self))).hexdigest()
+
+@dataclass
+class Draft:
+    """A folder that is being written.
+
+    Attributes:
+        path: the temporary folder to write the files into.
+        facts: what the manifest will record about the content; JSON values.
+    """
+
+    path: Path
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def encode_json(value: object) -> bytes:
@@ -79,13 +89,18 @@ def new_folder(
     path: Path,
     kind: str,
     *,
-    settings: Mapping[str, Any] | None = None,
     made_from: Mapping[str, str] | None = None,
     files: Files = FILES,
-) -> Iterator[Path]:
-    """Yield a temporary folder to fill; publish it as `path`, with its manifest, at the end.
+) -> Iterator[Draft]:
+    """Yield a draft to fill; publish it as the folder `path`, with a manifest, at the end.
 
-    If the block fails, nothing is left and the folder that was there stays.
+    If the block fails, the draft is removed and a folder that was at `path` stays.
+
+    Args:
+        path: the folder to publish; an older one is replaced.
+        kind: the kind of folder, a key of FORMATS.
+        made_from: the digests of the artifacts it is made from, by kind.
+        files: the file system.
 
     Raises:
         StorageError: the disk is full or a write failed.
@@ -94,12 +109,16 @@ def new_folder(
     with storage_errors(path), recovered_on_failure(path, files):
         files.remove(temporary)
         files.make_folder(temporary)
-        yield temporary
-        manifest = Manifest(
-            kind, FORMATS[kind], _records(temporary), dict(settings or {}), dict(made_from or {})
-        )
-        tree = {**asdict(manifest), "digest": manifest.digest}
-        files.write(temporary / MANIFEST, encode_json(tree))
+        draft = Draft(temporary)
+        yield draft
+        tree = {
+            "kind": kind,
+            "format": FORMATS[kind],
+            "files": {name: asdict(record) for name, record in _records(temporary).items()},
+            "facts": dict(draft.facts),
+            "made_from": dict(made_from or {}),
+        }
+        files.write(temporary / MANIFEST, encode_json({**tree, "digest": _digest(tree)}))
         publish_folder(temporary, path, files)
 
 
@@ -114,18 +133,8 @@ def read_manifest(folder: Path, kind: str) -> Manifest:
     if not path.exists():
         raise MissingInputError(f"{folder}: no {kind} here (it has no {MANIFEST})")
     tree = read_json(path)
-    said = tree.pop("digest", None)
-    try:
-        manifest = _manifest_type().validate_python(tree)
-        digest = manifest.digest
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in fault["loc"])
-        raise CheckpointError(
-            f"{path}: not a manifest of s2s ({key:.80}: {fault['msg'].lower()})"
-        ) from error
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not a manifest of s2s ({error!s:.80})") from error
+    recorded = tree.pop("digest", None)
+    manifest = _parse(tree, path)
     if manifest.kind != kind:
         raise CheckpointError(f"{folder}: expected a {kind}, found a {manifest.kind[:80]!r}")
     if manifest.format > FORMATS[kind]:
@@ -133,12 +142,32 @@ def read_manifest(folder: Path, kind: str) -> Manifest:
             f"{folder}: {kind} format {manifest.format!s:.20} is newer than this version of s2s "
             f"reads ({FORMATS[kind]}); upgrade s2scli"
         )
-    if said != digest:
+    if recorded != manifest.digest:
         raise CheckpointError(f"{path}: damaged, its content does not match its digest")
     for name in manifest.files:
         if not SAFE_NAME.fullmatch(name):
             raise CheckpointError(f"{path}: refuses the file name {name[:80]!r}")
     return manifest
+
+
+def _parse(tree: dict[str, Any], path: Path) -> Manifest:
+    """Return the manifest in a JSON object without its digest, which is computed here.
+
+    Format 1 called the facts `settings`. The digest is that of the tree as it was written.
+    """
+    try:
+        fields = {**tree, "digest": _digest(tree)}
+        if tree.get("format") == 1 and "facts" not in tree:
+            fields["facts"] = fields.pop("settings", {})
+        return _manifest_type().validate_python(fields)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in fault["loc"])
+        raise CheckpointError(
+            f"{path}: not a manifest of s2s ({key:.80}: {fault['msg'].lower()})"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not a manifest of s2s ({error!s:.80})") from error
 
 
 def verify_folder(folder: Path, kind: str) -> Manifest:
@@ -149,6 +178,16 @@ def verify_folder(folder: Path, kind: str) -> Manifest:
         CheckpointError: a file is missing, changed or not a plain file.
     """
     manifest = read_manifest(folder, kind)
+    verify_files(folder, manifest)
+    return manifest
+
+
+def verify_files(folder: Path, manifest: Manifest) -> None:
+    """Check the size and the hash of every file that the manifest of `folder` names.
+
+    Raises:
+        CheckpointError: a file is missing, changed or not a plain file.
+    """
     for name, record in manifest.files.items():
         path = folder / name
         size = plain_file_size(path)
@@ -156,7 +195,6 @@ def verify_folder(folder: Path, kind: str) -> Manifest:
             raise CheckpointError(f"{path}: damaged, it has {size} bytes instead of {record.bytes}")
         if sha256_of(path) != record.sha256:
             raise CheckpointError(f"{path}: damaged, its content does not match its SHA-256")
-    return manifest
 
 
 def plain_file_size(path: Path) -> int:
@@ -199,6 +237,10 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _digest(tree: Mapping[str, Any]) -> str:
+    return hashlib.sha256(encode_json(tree)).hexdigest()
 
 
 @functools.cache

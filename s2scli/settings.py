@@ -15,9 +15,9 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic.fields import FieldInfo
 
 from s2scli.errors import ConfigError, MissingInputError
@@ -29,17 +29,37 @@ S = TypeVar("S", bound="Settings")
 
 
 class Settings(BaseModel):
-    """A frozen group of settings; an unknown key or a wrong value is refused."""
+    """A frozen group of settings; an unknown key or a wrong value is refused.
 
+    `panel` is the heading above the group's flags in a command's help.
+    """
+
+    panel: ClassVar[str] = "Settings"
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def setting(default: Any, help: str, unit: str = "", **limits: Any) -> Any:
-    """Declare one setting: its default (`...` if it must be given), help, unit and limits.
+def setting(
+    default: Any,
+    help: str,
+    unit: str = "",
+    *,
+    flags: tuple[str, ...] = (),
+    panel: str = "",
+    **limits: Any,
+) -> Any:
+    """Declare one setting.
 
-    `limits` are pydantic's: ge, gt, le, lt, pattern.
+    Args:
+        default: its value where none is given; `...` if it must be given.
+        help: one sentence.
+        unit: what it counts.
+        flags: how its flag is spelled, where that is not just `--name`: `("--nbest", "--n-best")`,
+            `("--joint/--separate",)`. One of them is the name with dashes.
+        panel: the heading above its flag, where it is not the group's.
+        limits: pydantic's: ge, gt, le, lt, pattern.
     """
-    return Field(default, description=help, json_schema_extra={"unit": unit}, **limits)
+    extra: dict[str, JsonValue] = {"unit": unit, "flags": list(flags), "panel": panel}
+    return Field(default, description=help, json_schema_extra=extra, **limits)
 
 
 @dataclass(frozen=True)
@@ -103,23 +123,25 @@ def override(group: type[Settings], tree: Tree, assignments: Sequence[str]) -> T
         if not equals or not path.strip():
             raise ConfigError(f"--set {assignment}: expected section.key=value")
         *sections, key = path.strip().split(".")
-        place = changed
+        branch = changed
         for section in sections:
-            place = place.setdefault(section, {})
-            if not isinstance(place, dict):
+            branch = branch.setdefault(section, {})
+            if not isinstance(branch, dict):
                 raise ConfigError(f"--set {assignment}: {section} is a setting, not a section")
         value = _toml_value(text)
-        if key == "kind" and _member(group, sections, place) is not _member(
+        if key == "kind" and _member(group, sections, branch) is not _member(
             group, sections, {key: value}
         ):
-            place.clear()
-        place[key] = value
+            branch.clear()
+        branch[key] = value
     return changed
 
 
-def _member(group: type[BaseModel], sections: Sequence[str], place: Tree) -> type[BaseModel] | None:
+def _member(
+    group: type[BaseModel], sections: Sequence[str], branch: Tree
+) -> type[BaseModel] | None:
     """Return the member of a union that a section's `kind` chooses; None where there is none."""
-    *_, (_, member) = _walk(group, [*sections, str(place.get("kind"))])
+    *_, (_, member) = _walk(group, [*sections, str(branch.get("kind"))])
     return member
 
 
@@ -148,9 +170,13 @@ def list_settings(group: type[BaseModel], prefix: str = "") -> Iterator[SettingR
 
 def _row(path: str, field: FieldInfo) -> SettingRow:
     default = "" if field.is_required() else toml_text(field.get_default(call_default_factory=True))
-    extra = field.json_schema_extra
-    unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+    unit = str(extra_of(field).get("unit", ""))
     return SettingRow(path, _type_name(field.annotation), default, unit, field.description or "")
+
+
+def extra_of(field: FieldInfo) -> Mapping[str, Any]:
+    """Return what `setting` declared beside pydantic's own facts: unit, flags, panel."""
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 def _groups_of(annotation: Any) -> list[type[BaseModel]]:

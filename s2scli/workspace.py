@@ -22,15 +22,15 @@ class Workspace:
 
     Attributes:
         root: the folder.
-        run: the name of one of several runs on the corpus, which have folders of their own below
-            `compare`; "" is the workspace's own run.
+        run: the name of one of several runs on the corpus, each of which has a folder of its own
+            in `compare`; "" is the workspace's own run.
     """
 
     root: Path
     run: str = ""
 
     def of_run(self, name: str) -> "Workspace":
-        """Return the same workspace with another run (`s2s compare`)."""
+        """Return the same workspace with another run, for `s2s compare`."""
         return replace(self, run=name)
 
     @property
@@ -60,22 +60,22 @@ class Workspace:
 
     @property
     def model(self) -> Path:
-        """The best model so far; copy the folder and it works (`s2s train`)."""
+        """The best model so far, a folder that works wherever it is copied (`s2s train`)."""
         return self.home / "model"
 
     @property
     def outputs(self) -> Path:
-        """What the model made of a split, kept to be scored again (`s2s compare`)."""
+        """The model's translations of a split, kept to be scored again (`s2s compare`)."""
         return self.home / "outputs"
 
     def command(self, words: str) -> str:
-        """Return a command line of s2s for this workspace: `train --restart`, and where."""
+        """Return a command line of s2s, such as `train --restart`, for this workspace."""
         name, _, rest = words.partition(" ")
-        place = [] if self.root == DEFAULT_WORKSPACE else ["-w", shlex.quote(str(self.root))]
-        return " ".join(["s2s", name, *place, *([rest] if rest else [])])
+        flag = [] if self.root == DEFAULT_WORKSPACE else ["-w", shlex.quote(str(self.root))]
+        return " ".join(["s2s", name, *flag, *([rest] if rest else [])])
 
     def find_corpus(self) -> Path:
-        """Return the corpus' folder.
+        """Return the folder of the corpus.
 
         Raises:
             MissingInputError: there is none; the message says how to make one.
@@ -86,10 +86,10 @@ class Workspace:
         return self.corpus
 
     def find_model(self, given: Path | None = None) -> Path:
-        """Return the model folder that was given, or else the workspace's.
+        """Return the model folder `given`, or else the workspace's.
 
         Raises:
-            MissingInputError: there is no model; the message says where or how to get one.
+            MissingInputError: there is no model; the message says how to get one.
         """
         folder = given or self.model
         if (folder / MANIFEST).exists():
@@ -105,17 +105,16 @@ class Workspace:
 
     @contextlib.contextmanager
     def locked(self, command: str) -> Iterator[None]:
-        """Hold the workspace for one writing command, and mend what a crash left.
+        """Hold the workspace for one writing command, and repair what a crash left.
 
-        One run of several is held by itself: who begins it holds the workspace.
-
-        The lock is the operating system's (flock), so one that outlives its process cannot be.
+        One of several runs has a lock of its own; the command that starts it holds the workspace.
+        The operating system keeps the lock (flock), so it ends with its process.
 
         Raises:
             LockedError: another run holds it; the message names it.
             StorageError: the workspace cannot be written to.
         """
-        import filelock  # asking for help should not wait for it
+        import filelock  # takes time, which `--help` should not
 
         with storage_errors(self.home):
             FILES.make_folder(self.home)

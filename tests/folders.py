@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 
 from s2scli.config import load_recipe
-from s2scli.pipeline.model_folder import build_model, model_facts, write_model_folder
 from s2scli.tokenizer.learning import learn_sentencepiece
 from s2scli.tokenizer.plan import TokenizerPlan
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import model_weights
+from s2scli.translation.model_folder import build_model, model_facts, write_model_folder
 
 
 def letters_of(texts: Iterable[str]) -> Tokenizers:

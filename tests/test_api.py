@@ -5,15 +5,16 @@ import pytest
 import s2scli
 from s2scli import load
 from s2scli.errors import ConfigError, MissingInputError, UsageError
-from s2scli.pipeline.translator import Translator
-from s2scli.search.settings import SearchSettings
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.api import TextModel
 from tests.folders import write_model
+from tests.translation.stub import StubEngine, stub_translator
 
 DOT = 'model.attention={kind="dot"}'
 
 
 @pytest.fixture(scope="module")
-def model(trained_workspace: Path) -> Translator:
+def model(trained_workspace: Path) -> TextModel:
     return load(trained_workspace / "model", device="cpu")
 
 
@@ -24,23 +25,23 @@ def test_three_lines(trained_workspace: Path) -> None:
     assert [type(text) for text in model.translate(["one two three"])] == [str]
 
 
-def test_empty_texts_stay_empty_and_in_place(model: Translator) -> None:
+def test_empty_texts_stay_empty_and_in_order(model: TextModel) -> None:
     first, blank, space, last = model.translate(["one two", "", " ", "six seven"])
     assert (blank, space) == ("", "")
     assert [first, last] == model.translate(["one two", "six seven"])
     assert model.translate([]) == []
 
 
-def test_company_and_order_change_nothing(model: Translator) -> None:
+def test_company_and_order_change_nothing(model: TextModel) -> None:
     texts = ["one", "two three four", "five six", "seven seven seven"]
     alone = [model.translate([text])[0] for text in texts]
     assert model.translate(texts) == alone
     assert model.translate(texts[::-1]) == alone[::-1]
 
 
-def test_settings_by_keyword(model: Translator) -> None:
-    (found,) = model.search(["one two three"], SearchSettings(beam_size=1))
-    assert model.translate(["one two three"], beam_size=1) == [found.hypotheses[0].text]
+def test_settings_by_keyword(model: TextModel) -> None:
+    (found,) = model.records(["one two three"], beam_size=1)
+    assert model.translate(["one two three"], beam_size=1) == [found.text]
     with pytest.raises(ConfigError, match=r"unknown setting beem_size; did you mean beam_size\?"):
         model.translate(["one"], beem_size=2)
     with pytest.raises(ConfigError, match="beam_size"):
@@ -49,21 +50,32 @@ def test_settings_by_keyword(model: Translator) -> None:
         model.translate(["one"], max_length_ratio=1e30)
 
 
-def test_one_text_is_no_list_of_texts(model: Translator) -> None:
+def test_one_text_is_no_list_of_texts(model: TextModel) -> None:
     with pytest.raises(UsageError, match=r"expected a list of texts, found one text; put it in \["):
         model.translate("abc")
 
 
-def test_a_text_with_nothing_to_see_is_empty(model: Translator) -> None:
+def test_a_text_with_nothing_to_see_is_empty(model: TextModel) -> None:
     assert model.translate(["\u200b\u00a0", "\ufeff"]) == ["", ""]
 
 
-def test_a_target_is_tidied_as_the_corpus_was(model: Translator) -> None:
-    (plain,), (spaced,) = (
-        [found.hypotheses[0].pieces for found in model.force(["one two"], [target])]
-        for target in ("two one", " two\tone\r")
-    )
-    assert plain == spaced
+def test_a_text_that_fails_is_empty_and_named() -> None:
+    model = TextModel(stub_translator())
+    with pytest.warns(UserWarning, match="texts, line 2: not translated .RuntimeError: the net"):
+        assert model.translate(["a", "boom", "b"]) == ["A", "", "B"]
+
+
+def test_attention_is_there_if_asked_for(model: TextModel) -> None:
+    for attention in (False, True):
+        (record,) = model.records(["one two"], attention=attention)
+        assert record.best is not None
+        assert (record.best.attention is not None) == attention
+
+
+def test_all_texts_of_a_list_are_searched_together() -> None:
+    engine = StubEngine()
+    TextModel(stub_translator(engine)).translate(["a"] * 700)
+    assert [len(batch) for batch in engine.batches] == [700]
 
 
 def test_no_model(tmp_path: Path) -> None:
@@ -75,29 +87,32 @@ def test_the_package_names_what_it_offers() -> None:
     assert set(s2scli.__all__) <= set(dir(s2scli))
 
 
-def test_unknown_characters_are_counted(model: Translator) -> None:
-    known, odd = model.search(["one two", "one 犬 two"], model.search_settings)
-    assert known.unknown_tokens == 0
-    assert odd.unknown_tokens == 1
+def test_unknown_characters_are_counted(model: TextModel) -> None:
+    known, odd = model.records(["one two", "one 犬 two"])
+    assert known.translation and odd.translation
+    assert known.translation.unknown_tokens == 0
+    assert odd.translation.unknown_tokens == 1
 
 
 def test_several_folders_are_an_ensemble(trained_workspace: Path, tmp_path: Path) -> None:
     first = trained_workspace / "model"
-    other = write_model(tmp_path / "other", load(first, device="cpu").tokenizers, DOT)
+    other = write_model(tmp_path / "other", Tokenizers.load(first), DOT)
     texts = ["one two", "", "six seven five"]
     alone, twice = load(first, device="cpu"), load(str(first), first, device="cpu")
     assert twice.translate(texts) == alone.translate(texts)
     both, turned = load(first, other, device="cpu"), load(other, str(first), device="cpu")
-    (found,), (same,) = (m.search(["one two"], SearchSettings()) for m in (both, turned))
-    assert found.hypotheses[0].score == pytest.approx(same.hypotheses[0].score, abs=1e-6)
-    assert both.search_settings == alone.search_settings
-    assert both.has_attention
+    (found,), (same,) = (m.records(["one two"]) for m in (both, turned))
+    assert found.best and same.best
+    assert found.best.score == pytest.approx(same.best.score, abs=1e-6)
+    assert both.translator.settings({}) == alone.translator.settings({})
+    assert both.translator.has_attention
 
 
 def test_an_ensemble_takes_what_every_model_takes(trained_workspace: Path, tmp_path: Path) -> None:
+    def longest(*folders: Path) -> int:
+        return load(*folders, device="cpu").translator.engine.max_source_tokens
+
     first = trained_workspace / "model"
-    model = load(first, device="cpu")
-    other = write_model(tmp_path / "other", model.tokenizers, DOT, "training.max_length=7")
-    assert model.max_source_tokens > 7
-    assert load(first, other, device="cpu").max_source_tokens == 7
-    assert load(other, first, device="cpu").max_source_tokens == 7
+    other = write_model(tmp_path / "other", Tokenizers.load(first), DOT, "training.max_length=7")
+    assert longest(first) > 7
+    assert longest(first, other) == longest(other, first) == 7

@@ -23,15 +23,19 @@ FOUNDATIONS = (
     "files",
     "special_ids",
     "scripts",
+    "devices",
     "sizes",
     "normalization",
 )
 # A part imports from its own layer's part and from the layers after it.
-LAYERS = (("__main__",), ("cli",), ("pipeline",), ("config",), ROOMS, FOUNDATIONS, ("errors",))
+LAYERS = (
+    *(("__main__",), ("cli",), ("pipeline",), ("translation",), ("config",)),
+    *(ROOMS, FOUNDATIONS, ("errors",)),
+)
 LAYER_OF = {part: number for number, layer in enumerate(LAYERS) for part in layer}
 SIDEWAYS = {
     *{("search", "model"), ("training", "model"), ("training", "data")},
-    *{("export", "model"), ("export", "tokenizer")},
+    *{("export", "model"), ("export", "tokenizer"), ("data", "tokenizer")},
 }
 HEAVY = ("torch", "sentencepiece", "sacrebleu", "pyarrow")
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml"}
@@ -91,6 +95,8 @@ def may_import(importer: str, imported: str) -> bool:
         ("report", "metrics", False),
         ("training", "search", False),
         ("training", "metrics", False),
+        ("pipeline", "translation", True),
+        ("translation", "pipeline", False),
         ("pipeline", "cli", False),
         ("data", "config", False),
         ("errors", "settings", False),

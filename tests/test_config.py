@@ -5,8 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from s2scli.config import Recipe, load_recipe, recipe_names, recipe_path, recipe_toml
+from s2scli.config import (
+    CRITERIA,
+    Recipe,
+    list_recipe_settings,
+    load_recipe,
+    recipe_names,
+    recipe_path,
+    recipe_toml,
+)
 from s2scli.errors import ConfigError, MissingInputError
+from s2scli.metrics import METRICS
 from s2scli.model.attention.dot import DotAttentionSettings
 from s2scli.settings import list_settings, load_settings
 from s2scli.training.optimizer import SGDSettings
@@ -61,3 +70,29 @@ def test_an_unknown_recipe_is_told_the_nearest() -> None:
         recipe_path("bahdanau")
     with pytest.raises(ConfigError, match="no recipe is called '@'; there are "):
         recipe_path("@")
+
+
+def test_every_metric_can_select_the_best_checkpoint_and_so_can_the_loss() -> None:
+    assert CRITERIA.keys() == {"loss", *METRICS}
+    assert not CRITERIA["loss"].higher_is_better
+    for name in CRITERIA:
+        recipe = load_recipe("tiny", [f"training.metric={name}"])
+        assert recipe.criterion.name == name
+        if name in METRICS:
+            assert recipe.criterion.higher_is_better == METRICS[name].higher_is_better
+
+
+def test_an_unknown_score_is_told_the_nearest_and_all_others() -> None:
+    with pytest.raises(ConfigError) as refusal:
+        load_recipe("tiny", ["training.metric=exact"])
+    known = ", ".join(CRITERIA)
+    assert str(refusal.value) == (
+        "recipe tiny: training.metric: no validation score is called 'exact'; "
+        f"did you mean exact_match? there are {known}"
+    )
+
+
+def test_the_listing_shows_the_scores_to_choose_from() -> None:
+    rows = {row.path: row for row in list_recipe_settings()}
+    assert rows["training.metric"].type == " | ".join(CRITERIA)
+    assert [*rows] == [row.path for row in list_settings(Recipe)]

@@ -29,9 +29,10 @@ def names(folder: Path) -> list[str]:
 def publish(folder: Path, content: bytes, files: Files | None = None) -> None:
     """Publish a folder of two files: one written through the seam, one by plain means."""
     seam = files or Files()
-    with new_folder(folder, "model", settings={"size": len(content)}, files=seam) as temporary:
-        seam.write(temporary / "through", content)
-        (temporary / "plain").write_bytes(content)
+    with new_folder(folder, "model", files=seam) as draft:
+        draft.facts = {"size": len(content)}
+        seam.write(draft.path / "through", content)
+        (draft.path / "plain").write_bytes(content)
 
 
 def write_old(path: Path) -> None:
@@ -43,7 +44,7 @@ def content_of(folder: Path) -> bytes:
     manifest = verify_folder(folder, "model")
     through = (folder / "through").read_bytes()
     assert through == (folder / "plain").read_bytes()
-    assert manifest.settings == {"size": len(through)}
+    assert manifest.facts == {"size": len(through)}
     assert names(folder) == ["manifest.json", "plain", "through"]
     return through
 
@@ -121,8 +122,8 @@ def test_a_removed_folder_is_whole_or_gone(tmp_path: Path, kind: str) -> None:
 def test_a_block_that_fails_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     publish(folder, OLD)
-    with pytest.raises(KeyError), new_folder(folder, "model") as temporary:
-        (temporary / "through").write_bytes(NEW)
+    with pytest.raises(KeyError), new_folder(folder, "model") as draft:
+        (draft.path / "through").write_bytes(NEW)
         raise KeyError
     assert content_of(folder) == OLD
     assert names(tmp_path) == ["model"]
@@ -181,7 +182,7 @@ def test_a_device_is_written_to_as_it_is() -> None:
         file.write(NEW)
 
 
-def test_a_storage_error_names_the_place_and_the_reason(tmp_path: Path) -> None:
+def test_a_storage_error_names_the_path_and_the_reason(tmp_path: Path) -> None:
     here = Path("here")
     with pytest.raises(StorageError, match="cannot write here: Is a dir"), storage_errors(here):
         tmp_path.open("wb")
@@ -193,9 +194,9 @@ def power_cuts(files: RecordingFiles, folder: Path, start: int = 0) -> Iterator[
     """Yield the number of events before each power cut, and a folder as the cut may leave it."""
     for end in range(start, len(files.history) + 1):
         for number, tree in enumerate(crash_states(files, files.history[:end])):
-            place = folder / f"{end}-{number}"
-            write_tree(tree, place)
-            yield end, place
+            copy = folder / f"{end}-{number}"
+            write_tree(tree, copy)
+            yield end, copy
 
 
 def record_two_folders(root: Path) -> tuple[RecordingFiles, int]:
@@ -209,8 +210,8 @@ def record_two_folders(root: Path) -> tuple[RecordingFiles, int]:
 
 def losses(files: RecordingFiles, acknowledged: int, scratch: Path) -> Iterator[int]:
     """Yield after how many events a power cut may lose what was acknowledged, or half of it."""
-    for end, place in power_cuts(files, scratch):
-        folder = place / "workspace" / "model"
+    for end, copy in power_cuts(files, scratch):
+        folder = copy / "workspace" / "model"
         recover_folder(folder)
         expected: list[bytes | None] = [NEW] if end == len(files.history) else [OLD, NEW]
         expected += [None] if end < acknowledged else []
@@ -250,8 +251,8 @@ def test_a_power_cut_loses_no_written_file(tmp_path: Path) -> None:
     write_file(disk / "file", OLD, files)
     acknowledged = len(files.history)
     write_file(disk / "file", NEW, files)
-    for end, place in power_cuts(files, scratch):
-        file = place / "file"
+    for end, copy in power_cuts(files, scratch):
+        file = copy / "file"
         if end < acknowledged:
             assert not file.exists() or file.read_bytes() == OLD
         else:

@@ -24,11 +24,10 @@ from s2scli.manifest import (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    with new_folder(
-        tmp_path / "model", "model", settings={"step": 3}, made_from={"tokenizer": "t"}
-    ) as temporary:
-        (temporary / "one").write_bytes(b"1")
-        (temporary / "two").write_bytes(b"22")
+    with new_folder(tmp_path / "model", "model", made_from={"tokenizer": "t"}) as draft:
+        draft.facts = {"step": 3}
+        (draft.path / "one").write_bytes(b"1")
+        (draft.path / "two").write_bytes(b"22")
     return tmp_path / "model"
 
 
@@ -44,7 +43,7 @@ def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
 def test_a_manifest_says_what_the_folder_holds(folder: Path) -> None:
     manifest = verify_folder(folder, "model")
     assert (manifest.kind, manifest.format) == ("model", FORMATS["model"])
-    assert (manifest.settings, manifest.made_from) == ({"step": 3}, {"tokenizer": "t"})
+    assert (manifest.facts, manifest.made_from) == ({"step": 3}, {"tokenizer": "t"})
     assert {name: record.bytes for name, record in manifest.files.items()} == {"one": 1, "two": 2}
     assert manifest.files["two"].sha256 == hashlib.sha256(b"22").hexdigest()
     assert manifest == read_manifest(folder, "model")
@@ -52,13 +51,44 @@ def test_a_manifest_says_what_the_folder_holds(folder: Path) -> None:
 
 
 def test_the_same_content_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    with new_folder(
-        tmp_path / "other", "model", settings={"step": 3}, made_from={"tokenizer": "t"}
-    ) as temporary:
-        (temporary / "two").write_bytes(b"22")
-        (temporary / "one").write_bytes(b"1")
-    contents = [(place / "manifest.json").read_bytes() for place in (folder, tmp_path / "other")]
+    with new_folder(tmp_path / "other", "model", made_from={"tokenizer": "t"}) as draft:
+        (draft.path / "two").write_bytes(b"22")
+        (draft.path / "one").write_bytes(b"1")
+        draft.facts = {"step": 3}
+    contents = [(path / "manifest.json").read_bytes() for path in (folder, tmp_path / "other")]
     assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_manifest_of_format_1_is_read_with_the_digest_it_has(kind: str, tmp_path: Path) -> None:
+    content = b"some bytes"
+    tree = {
+        "kind": kind,
+        "format": 1,
+        "files": {"file": {"bytes": 10, "sha256": hashlib.sha256(content).hexdigest()}},
+        "settings": {"step": 3, "scores": {"loss": 0.1, "é": None}, "splits": ["valid", "test"]},
+        "made_from": {"corpus": "c"},
+    }
+    text = json.dumps(tree, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    (tmp_path / "file").write_bytes(content)
+    (tmp_path / "manifest.json").write_text(json.dumps({**tree, "digest": digest}))
+    manifest = verify_folder(tmp_path, kind)
+    assert (manifest.kind, manifest.format, manifest.digest) == (kind, 1, digest)
+    assert (manifest.facts, manifest.made_from) == (tree["settings"], tree["made_from"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [({"format": 2}, "facts"), ({"facts": {}}, "settings"), ({"format": "one"}, "format")],
+)
+def test_only_format_1_calls_its_facts_settings(
+    changes: dict[str, Any], key: str, tmp_path: Path
+) -> None:
+    old = {"kind": "model", "format": 1, "files": {}, "settings": {}, "made_from": {}}
+    (tmp_path / "manifest.json").write_text(json.dumps(old | changes))
+    with pytest.raises(CheckpointError, match=rf"not a manifest of s2s \({key}: "):
+        read_manifest(tmp_path, "model")
 
 
 def test_json_bytes_depend_on_the_value_alone() -> None:

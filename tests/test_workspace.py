@@ -68,8 +68,8 @@ def test_a_failure_frees_the_workspace(tmp_path: Path) -> None:
 
 def test_what_a_crash_left_is_mended(tmp_path: Path) -> None:
     space = Workspace(tmp_path)
-    with new_folder(space.model, "model") as temporary:
-        (temporary / "file").write_bytes(b"whole")
+    with new_folder(space.model, "model") as draft:
+        (draft.path / "file").write_bytes(b"whole")
     space.model.rename(tmp_path / ".del-model")  # a crash between the two renames
     (tmp_path / ".tmp-model").mkdir()
     (tmp_path / ".tmp-corpus").mkdir()

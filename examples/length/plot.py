@@ -14,6 +14,7 @@ from html import escape
 from itertools import cycle
 from pathlib import Path
 
+from s2scli.data.store import Corpus
 from s2scli.pipeline.evaluate import read_split
 from s2scli.workspace import Workspace
 
@@ -46,7 +47,7 @@ def main() -> None:
 
 def read_line(workspace: Workspace, name: str) -> Line:
     """Return what a model made of the test split of each length."""
-    texts = read_split(workspace, "test")
+    texts = read_split(Corpus.load(workspace.corpus), "test")
     file = workspace.of_run(name).outputs / "outputs.txt"
     outputs = file.read_text(encoding="utf-8").split("\n")[:-1]
     hits: dict[int, list[bool]] = defaultdict(list)

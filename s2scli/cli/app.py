@@ -3,12 +3,10 @@
 import os
 import signal
 import sys
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
-from typer.core import TyperGroup
 
 from s2scli import __version__
 from s2scli.cli import (
@@ -16,13 +14,19 @@ from s2scli.cli import (
     evaluate,
     export,
     generate,
-    inspect,
+    inspect_attention,
+    inspect_corpus,
+    inspect_model,
+    inspect_recipe,
+    inspect_tokenizer,
+    inspect_training,
     prepare,
     score,
     train,
     train_tokenizer,
     translate,
 )
+from s2scli.cli.help import HelpfulGroup, add_commands
 from s2scli.errors import S2SError
 from s2scli.report.console import make_console, visible
 
@@ -31,7 +35,7 @@ BROKEN_PIPE = 141
 STORAGE_FAILED = 74
 
 
-class Commands(TyperGroup):
+class Commands(HelpfulGroup):
     """A group of commands whose failures end as one red line and an exit status."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -40,35 +44,39 @@ class Commands(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
-        except S2SError as error:
-            status, message = error.exit_status, f"error: {error}"
-            failure: BaseException = error
-        except KeyboardInterrupt as error:
-            status, message, failure = INTERRUPTED, "interrupted", error
-        except BrokenPipeError as error:
-            status, message, failure = BROKEN_PIPE, "", error
-        except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            status, message = STORAGE_FAILED, f"error: {place}{error.strerror or error}"
-            failure = error
-        except Exception as error:  # the last line of defence
+        except (Exception, KeyboardInterrupt) as error:  # the last line of defence
             if _is_typers(error):
                 raise
-            status, failure = 1, error
-            message = (
-                f"error: {type(error).__name__}: {error} (this is a bug in s2s; "
-                "run the same command with --debug and report what it prints)"
-            )
+            failure = error
         _settle_stdout()
         if ctx.meta.get("s2s.debug"):
             raise failure
+        status, message = _account(failure)
         if message:
             line = Text(visible(message.replace("\n", " ")), style="red")
             make_console(stderr=True).print(line, soft_wrap=True)
         raise typer.Exit(status)
 
 
-def _is_typers(error: Exception) -> bool:
+def _account(failure: Exception | KeyboardInterrupt) -> tuple[int, str]:
+    """Return the exit status of a failure, and the line that tells of it."""
+    match failure:
+        case S2SError():
+            return failure.exit_status, f"error: {failure}"
+        case KeyboardInterrupt():
+            return INTERRUPTED, "interrupted"
+        case BrokenPipeError():
+            return BROKEN_PIPE, ""
+        case OSError():
+            where = f"{failure.filename}: " if failure.filename else ""
+            return STORAGE_FAILED, f"error: {where}{failure.strerror or failure}"
+    return 1, (
+        f"error: {type(failure).__name__}: {failure} (this is a bug in s2s; "
+        "run the same command with --debug and report what it prints)"
+    )
+
+
+def _is_typers(error: BaseException) -> bool:
     """Whether `error` is Typer's own way to exit or to complain about the command line."""
     return hasattr(error, "exit_code") or isinstance(error, typer.Abort)
 
@@ -87,8 +95,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Turn a file of pairs into a sequence-to-sequence model, and use it as a filter.\n\n"
-    "s2s prepare corpus.tsv; s2s train; s2s translate < input.txt",
 )
 
 
@@ -107,32 +113,20 @@ def s2s(
         ),
     ] = False,
 ) -> None:
-    """Turn a file of pairs into a sequence-to-sequence model, and use it as a filter."""
+    """Turn a file of pairs into a sequence-to-sequence model, and use it as a filter.
+
+    s2s prepare corpus.tsv; s2s train; s2s translate < input.txt
+    """
 
 
-app.command("prepare")(prepare.command)
-app.command("train-tokenizer")(train_tokenizer.command)
-app.command("train")(train.command)
-app.command("evaluate")(evaluate.command)
-app.command("compare")(compare.command)
-app.command("translate")(translate.command)
-app.command("score")(score.command)
-app.command("export")(export.command)
-app.command("generate")(generate.command)
-app.add_typer(inspect.app, name="inspect")
-
-
-def main() -> None:
-    """Run the program as a process: UTF-8 streams, and SIGTERM and SIGHUP that clean up."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # the caller closed it
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123
-        getattr(sys, name).reconfigure(encoding="utf-8", errors="replace")
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", None)):
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, _exit_on_signal)
-    app()
-
-
-def _exit_on_signal(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+inspect = typer.Typer(
+    cls=HelpfulGroup,
+    no_args_is_help=True,
+    help="Look at the corpus, the tokenizer, the model, its training, its attention, a recipe.",
+)
+add_commands(
+    app, prepare, train_tokenizer, train, evaluate, compare, translate, score, export, generate
+)
+app.add_typer(inspect, name="inspect")
+add_commands(inspect, inspect_attention, inspect_corpus, inspect_tokenizer)
+add_commands(inspect, inspect_model, inspect_training, inspect_recipe)

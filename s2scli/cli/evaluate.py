@@ -1,5 +1,6 @@
 """`s2s evaluate`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,131 +9,66 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.options import (
-    DebugOption,
-    DeviceOption,
-    Int8Option,
-    JsonOption,
-    ModelsOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-    flag,
-    flag_errors,
-    given,
-    load_flags,
-    say_next,
-)
+from s2scli.cli.flags import flag_errors, flags, metric_settings
+from s2scli.cli.options import CommonOptions, DeviceOption, ModelsOption
+from s2scli.export.settings import EngineSettings
 from s2scli.metrics.settings import MetricSettings
-from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
-from s2scli.search.settings import SearchSettings
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
+from s2scli.search.settings import DRAWING, SearchSettings
+from s2scli.settings import Tree
 
 if TYPE_CHECKING:
     from s2scli.metrics.score import Score
     from s2scli.pipeline.evaluate import Evaluation
 
 DEFAULT_METRICS = ("bleu", "chrf", "exact_match")
+NOT_SEARCHED = DRAWING | {"sample", "n_best"}
 
 
 def command(
     split: Annotated[
         str | None,
-        typer.Option(
-            "--split", help="Split of the corpus to score: train, valid or test. \\[default: test]"
-        ),
+        typer.Option(metavar="SPLIT", help="Score train, valid or test. [default: test]"),
     ] = None,
-    source: Annotated[
-        Path | None, typer.Option("--source", metavar="FILE", help="Translate this file instead.")
-    ] = None,
+    source: Annotated[Path | None, typer.Option(help="Translate this file instead.")] = None,
     hypothesis: Annotated[
-        Path | None,
-        typer.Option("--hypothesis", metavar="FILE", help="Score these outputs; no model is used."),
+        Path | None, typer.Option(help="Score these outputs; no model is used.")
     ] = None,
     reference: Annotated[
-        Path | None,
-        typer.Option("--reference", metavar="FILE", help="The right targets, plain or gzip."),
+        Path | None, typer.Option(help="The reference targets, plain or gzip.")
     ] = None,
-    bleu: Annotated[bool, typer.Option("--bleu", help="sacreBLEU's BLEU.")] = False,
-    chrf: Annotated[bool, typer.Option("--chrf", help="Character n-gram F-score.")] = False,
-    ter: Annotated[bool, typer.Option("--ter", help="Translation edit rate.")] = False,
-    exact_match: Annotated[
-        bool, typer.Option("--exact-match", help="Outputs that are the reference, in percent.")
-    ] = False,
-    sequence_error_rate: Annotated[
-        bool,
-        typer.Option(
-            "--sequence-error-rate",
-            help="Outputs with any error, in percent (of pronunciations: the word error rate).",
-        ),
-    ] = False,
-    symbol_error_rate: Annotated[
-        bool,
-        typer.Option(
-            "--symbol-error-rate",
-            help="Edits of what stands between spaces, in percent (of phones: the phone error "
-            "rate).",
-        ),
-    ] = False,
-    perplexity: Annotated[
-        bool, typer.Option("--perplexity", help="Of the references, a token.")
-    ] = False,
-    token_accuracy: Annotated[
-        bool,
-        typer.Option("--token-accuracy", help="Reference tokens the model expects, in percent."),
-    ] = False,
     multi_reference: Annotated[
         bool,
         typer.Option(
             "--multi-reference",
-            help="Take the targets of all pairs with one source for right: each source is scored "
+            help="Accept the targets of all pairs with the same source: each source is scored "
             "once, against the closest of them.",
+            rich_help_panel=MetricSettings.panel,
         ),
     ] = False,
-    tokenize: Annotated[str | None, flag(MetricSettings, "tokenize")] = None,
-    resamples: Annotated[int | None, flag(MetricSettings, "resamples")] = None,
-    beam_size: Annotated[int | None, flag(SearchSettings, "beam_size")] = None,
-    length_penalty: Annotated[
-        float | None, flag(SearchSettings, "length_penalty", "--length-penalty", "--lenpen")
-    ] = None,
-    max_length_ratio: Annotated[float | None, flag(SearchSettings, "max_length_ratio")] = None,
-    max_length: Annotated[int | None, flag(SearchSettings, "max_length")] = None,
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write the outputs here, one a line."),
+        Path | None, typer.Option("-o", "--output", help="Write the outputs here, one a line.")
     ] = None,
     models: ModelsOption = None,
-    int8: Int8Option = False,
     device: DeviceOption = "auto",
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    metrics: Annotated[Tree, flags(metric_settings("outputs", "model"), load=False)],
+    settings: Annotated[MetricSettings, flags(MetricSettings)],
+    engine: Annotated[EngineSettings, flags(EngineSettings, only=("int8",))],
+    overrides: Annotated[Tree, flags(SearchSettings, but=NOT_SEARCHED, load=False)],
+    common: CommonOptions,
 ) -> None:
     """Score a model on the test split, or on files, or score outputs that are there.
 
     Without a metric's flag: BLEU, chrF and exact match.
 
     s2s evaluate --bleu
-
     s2s evaluate --hypothesis output.txt --reference target.txt
     """
     from s2scli.pipeline.evaluate import EvaluateRequest, evaluate, save_evaluation
 
-    flags = {
-        "bleu": bleu,
-        "chrf": chrf,
-        "ter": ter,
-        "exact_match": exact_match,
-        "sequence_error_rate": sequence_error_rate,
-        "symbol_error_rate": symbol_error_rate,
-        "perplexity": perplexity,
-        "token_accuracy": token_accuracy,
-    }
     request = EvaluateRequest(
-        tuple(name for name, asked in flags.items() if asked) or DEFAULT_METRICS,
+        tuple(metrics) or DEFAULT_METRICS,
         split,
         source,
         hypothesis,
@@ -141,64 +77,53 @@ def command(
         tuple(models or ()),
         device,
         multi_reference,
-        int8,
+        engine.int8,
     )
-    search = given(
-        beam_size=beam_size,
-        length_penalty=length_penalty,
-        max_length_ratio=max_length_ratio,
-        max_length=max_length,
-    )
-    settings = load_flags(MetricSettings, given(tokenize=tokenize, resamples=resamples))
-    talk, place = Talk(quiet=quiet, verbose=verbose), Workspace(workspace)
     with flag_errors():
-        found = evaluate(place, request, search, settings, talk)
-    if as_json:
+        found = evaluate(common.workspace, request, overrides, settings, common.talk)
+    talk = common.talk
+    if common.json:
         talk.show_json(found.as_json())
     else:
         talk.show(Group(scores_table(found), "", facts_table(found)))
-        talk.show(signatures(found), soft_wrap=True)
+        talk.show(signatures(found.scores), soft_wrap=True)
     if request.of_workspace:
-        save_evaluation(found, place, talk)
+        save_evaluation(found, common.workspace, talk)
     if found.speed and not models:
-        say_next(talk, workspace, "translate < input.txt")
+        common.say_next("translate < input.txt")
 
 
 def scores_table(evaluation: "Evaluation") -> Table:
     """Return one row for each metric."""
     headings = ("metric", "value", "95 % interval")
-    rows = [(score.name, f"{score.value:.2f}", _interval(score)) for score in evaluation.scores]
+    rows = [(score.name, f"{score.value:.2f}", interval(score)) for score in evaluation.scores]
     return make_table(headings, rows, numbers=headings[1:])
 
 
-def signatures(evaluation: "Evaluation") -> Text:
+def signatures(scores: "Sequence[Score]") -> Text:
     """Return the metrics' signatures, each on a line that can be copied."""
-    lines = (f"{score.name}|{score.signature}" for score in evaluation.scores)
-    return Text("\n".join(("", *lines)))
+    return Text("".join(f"\n{score.name}|{score.signature}" for score in scores))
 
 
 def facts_table(evaluation: "Evaluation") -> Table:
     """Return what was scored, and how fast it was made."""
-    rows = [("scored", evaluation.scored), ("sentences", f"{evaluation.sentences:,}")]
-    if evaluation.failed:
-        rows.append(("failed (scored as empty)", f"{evaluation.failed:,}"))
-    if evaluation.overlong:
-        rows.append(("too long (split and joined)", f"{evaluation.overlong:,}"))
-    if evaluation.int8:
-        rows.append(("weights", "of 8 bits"))
-    if evaluation.search:
-        known = {name: value for name, value in evaluation.search.items() if value is not None}
-        rows.append(("search", "  ".join(f"{name} {value}" for name, value in known.items())))
-    if speed := evaluation.speed:
-        rows.append(
-            (
-                "speed",
-                f"{speed.sentences_per_second:,.1f} sentences/s  "
-                f"{speed.tokens_per_second:,.0f} tokens/s  ({speed.seconds:.1f} s)",
-            )
-        )
-    return make_table(("evaluation", ""), rows)
+    search = {name: value for name, value in evaluation.search.items() if value is not None}
+    speed = evaluation.speed
+    rows = {
+        "scored": evaluation.scored,
+        "sentences": f"{evaluation.sentences:,}",
+        "failed (scored as empty)": f"{evaluation.failed:,}" if evaluation.failed else "",
+        "too long (split and joined)": f"{evaluation.overlong:,}" if evaluation.overlong else "",
+        "weights": "of 8 bits" if evaluation.int8 else "",
+        "search": "  ".join(f"{name} {value}" for name, value in search.items()),
+        "speed": f"{speed.sentences_per_second:,.1f} sentences/s  "
+        f"{speed.tokens_per_second:,.0f} tokens/s  ({speed.seconds:.1f} s)"
+        if speed
+        else "",
+    }
+    return make_table(("evaluation", ""), [(name, fact) for name, fact in rows.items() if fact])
 
 
-def _interval(score: "Score") -> str:
+def interval(score: "Score") -> str:
+    """Return the 95 % interval of a score; "" where there is none."""
     return f"{score.interval[0]:.2f} to {score.interval[1]:.2f}" if score.interval else ""

@@ -7,56 +7,41 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from s2scli.cli.compare import whole
-from s2scli.cli.options import (
-    DebugOption,
-    JsonOption,
-    ModelOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-    flag,
-    given,
-    load_flags,
-)
+from s2scli.cli.flags import flags
+from s2scli.cli.options import CommonOptions, ModelOption
 from s2scli.errors import UsageError
 from s2scli.export.settings import ExportSettings
 from s2scli.report.console import Talk
-from s2scli.report.tables import make_table
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
+from s2scli.report.tables import make_table, whole
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.agreement import Agreement
+    from s2scli.translation.agreement import Agreement
 
 
 def command(
-    to: Annotated[str | None, flag(ExportSettings, "to")] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
             metavar="DIR",
-            help="Where to write \\[default: beside the model, where s2s translate finds it].",
+            help="Where to write [default: beside the model, where s2s translate finds it]",
+            rich_help_panel=ExportSettings.panel,
         ),
     ] = None,
-    quantization: Annotated[str | None, flag(ExportSettings, "quantization")] = None,
     verify: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             help="Translate pairs (source TAB reference) in PyTorch, and in CTranslate2 as "
             "float32, as int8 and as asked for; show how they agree, and how fast they are.",
+            rich_help_panel=ExportSettings.panel,
         ),
     ] = None,
-    lines: Annotated[int | None, flag(ExportSettings, "lines")] = None,
-    tolerance: Annotated[float | None, flag(ExportSettings, "tolerance")] = None,
     model: ModelOption = None,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    settings: Annotated[ExportSettings, flags(ExportSettings)],
+    common: CommonOptions,
 ) -> None:
     """Export a Transformer to CTranslate2, with its tokenizer, for s2s translate and for others.
 
@@ -65,15 +50,11 @@ def command(
     from s2scli.pipeline.export import export
 
     if verify is None:
-        for name in given(lines=lines, tolerance=tolerance):
+        for name in sorted({"lines", "tolerance"} & settings.model_fields_set):
             raise UsageError(f"--{name} is for --verify: give that too")
-    settings = load_flags(
-        ExportSettings,
-        given(to=to, quantization=quantization, lines=lines, tolerance=tolerance),
-    )
-    talk = Talk(quiet=quiet, verbose=verbose)
-    report = export(Workspace(workspace).find_model(model), output, settings, verify, talk)
-    if json:
+    talk = common.talk
+    report = export(common.workspace.find_model(model), output, settings, verify, talk)
+    if common.json:
         talk.show_json(asdict(report))
         return
     if report.agreements:
@@ -98,4 +79,4 @@ def show_agreements(agreements: "Sequence[Agreement]", talk: Talk) -> None:
         for one in agreements
     ]
     # wider than a narrow terminal rather than cut
-    talk.show(whole(make_table(headings, rows, numbers=headings[1:]), talk), soft_wrap=True)
+    talk.show(whole(make_table(headings, rows, numbers=headings[1:]), talk.stdout), soft_wrap=True)

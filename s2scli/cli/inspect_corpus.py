@@ -1,22 +1,16 @@
 """`s2s inspect corpus`."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.options import (
-    DebugOption,
-    JsonOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-)
+from s2scli.cli.options import CommonOptions
 from s2scli.cli.prepare import rows_table, splits_table
 from s2scli.errors import UsageError
-from s2scli.report.console import Talk, visible
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
+from s2scli.report.console import visible
 
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect_corpus import CorpusView
@@ -26,53 +20,33 @@ BAR_WIDTH = 20
 
 def command(
     split: Annotated[
-        str, typer.Option("--split", help="Split to look at: train, valid or test.")
+        str, typer.Option(metavar="SPLIT", help="Look at train, valid or test.")
     ] = "train",
     count: Annotated[int, typer.Option("-n", "--samples", min=0, help="Rows to show.")] = 5,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    common: CommonOptions,
 ) -> None:
     """Show what was read and kept, the splits, lengths, and sample rows.
 
     s2s inspect corpus --split test -n 20
     """
-    from dataclasses import asdict
-
     from s2scli.data.store import SPLITS
     from s2scli.pipeline.inspect_corpus import inspect_corpus
 
     if split not in SPLITS:
         raise UsageError(f"--split {split}: expected one of {', '.join(SPLITS)}")
-    view = inspect_corpus(Workspace(workspace), split, count)
-    talk = Talk(quiet=quiet, verbose=verbose)
-    if as_json:
-        talk.show_json(asdict(view))
-        return
-    for table in (rows_table(view.report), splits_table(view.report), _lengths(view)):
-        talk.show(table)
-    if view.samples:
-        talk.show(_samples(view))
+    view = inspect_corpus(common.workspace, split, count)
+    tables = [rows_table(view.report), splits_table(view.report), _lengths(view)]
+    common.show(asdict(view), *tables, *([_samples(view)] if view.samples else []))
 
 
 def _lengths(view: "CorpusView") -> Table:
     table = Table("characters", "sources", "", "targets", "", title=f"lengths in {view.split}")
     most = max((max(part.sources, part.targets) for part in view.lengths), default=1)
     for part in view.lengths:
-        span = (
-            f"{part.shortest}"
-            if part.shortest == part.longest
-            else (f"{part.shortest}-{part.longest}")
-        )
-        table.add_row(
-            span,
-            f"{part.sources:,}",
-            _bar(part.sources, most),
-            f"{part.targets:,}",
-            _bar(part.targets, most),
-        )
+        span = "-".join(map(str, sorted({part.shortest, part.longest})))
+        counts = (part.sources, part.targets)
+        table.add_row(span, *(cell for n in counts for cell in (f"{n:,}", _bar(n, most))))
     return table
 
 

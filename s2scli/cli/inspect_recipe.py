@@ -1,7 +1,7 @@
 """`s2s inspect recipe`: the recipes there are, what one resolves to, every setting explained."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,18 +11,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.options import (
-    DebugOption,
-    JsonOption,
-    OptionalWorkspace,
-    QuietOption,
-    VerboseOption,
-)
+from s2scli.cli.options import Common, JsonOption, OptionalWorkspace, SetOption, TalkOptions
 from s2scli.errors import UsageError
-from s2scli.report.console import Talk, visible
+from s2scli.report.console import visible
 from s2scli.report.tables import make_table
-from s2scli.settings import SettingRow, list_settings
-from s2scli.workspace import Workspace
+from s2scli.settings import SettingRow
+from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.config import Recipe
@@ -34,17 +28,12 @@ def command(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="A built-in recipe, or a .toml file. \\[default: that of the model in -w; "
+            metavar="NAME",
+            help="A built-in recipe, or a .toml file. [default: that of the model in -w; "
             "without -w, list them]",
-            show_default=False,
         ),
     ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="SECTION.KEY=VALUE", help="Change a setting first.", show_default=False
-        ),
-    ] = None,
+    assignments: SetOption = None,
     settings: Annotated[
         bool, typer.Option("--settings", help="Explain every setting that a recipe may hold.")
     ] = False,
@@ -56,67 +45,65 @@ def command(
     ] = False,
     workspace: OptionalWorkspace = None,
     json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    talk: TalkOptions,
 ) -> None:
     """List the recipes, or show what one resolves to.
 
     s2s inspect recipe bahdanau2015 --toml > mine.toml
     """
     from s2scli.config import load_recipe
-    from s2scli.pipeline.inspect import list_recipes
+    from s2scli.pipeline.inspect_recipe import list_recipes
 
-    talk = Talk(quiet=quiet, verbose=verbose)
+    common = Common(Workspace(workspace or DEFAULT_WORKSPACE), json, talk)
     if combinations:
         if name or assignments or settings or toml:
             raise UsageError("--combinations is about every recipe there could be; give it alone")
-        _show_combinations(json, talk)
+        _show_combinations(common)
         return
-    known = name or (workspace and _recipe_file(Workspace(workspace)))
+    known = name or (workspace and _recipe_file(common.workspace))
     if known:
-        _show_one(load_recipe(str(known), assignments or []), settings, toml, json, talk)
+        _show_one(load_recipe(str(known), assignments or []), settings, toml, common)
     elif toml or assignments:
         raise UsageError("--toml and --set need a recipe: s2s inspect recipe NAME --toml")
     elif settings:
-        _show_every_setting(json, talk)
+        _show_every_setting(common)
     else:
-        _show_recipes(list_recipes(), json, talk)
+        _show_recipes(list_recipes(), common)
 
 
 def _recipe_file(workspace: Workspace) -> Path | None:
     """Return the recipe of the workspace's model; None where there is no model."""
-    from s2scli.pipeline.model_folder import RECIPE
+    from s2scli.translation.model_folder import RECIPE
 
     path = workspace.model / RECIPE
     return path if path.exists() else None
 
 
-def _show_one(recipe: "Recipe", settings: bool, toml: bool, json: bool, talk: Talk) -> None:
+def _show_one(recipe: "Recipe", settings: bool, toml: bool, common: Common) -> None:
     from s2scli.config import recipe_toml
-    from s2scli.export.ctranslate2 import say_obstacles
-    from s2scli.pipeline.inspect import resolve_settings
+    from s2scli.export.targets import say_exports
+    from s2scli.pipeline.inspect_recipe import resolve_settings
 
     if toml:
         sys.stdout.write(recipe_toml(recipe))
         return
-    if json:
-        talk.show_json(recipe.model_dump(mode="json"))
-        return
-    exports = f"exports to ctranslate2: {say_obstacles(recipe.model)}"
-    for line in (recipe.name, recipe.description, recipe.paper, exports, ""):
-        talk.show(Text(visible(line), "bold" if line == recipe.name else ""))
-    if settings:
-        resolved = resolve_settings(recipe)
-        _explain([(one.path, one.text, one.row) for one in resolved if one.path not in NAMES], talk)
-    else:
-        talk.show(settings_table(recipe))
-        talk.say("every setting explained: --settings; as a file to change: --toml")
+    lines = (recipe.name, recipe.description, recipe.paper, say_exports(recipe.model), "")
+    about = [Text(visible(line), "bold" if line == recipe.name else "") for line in lines]
+    resolved = [(one.path, one.text, one.row) for one in resolve_settings(recipe)]
+    explained = _explain([row for row in resolved if row[0] not in NAMES])
+    common.show(
+        recipe.model_dump(mode="json"),
+        *about,
+        *(explained if settings else [settings_table(recipe)]),
+    )
+    if not settings:
+        common.talk.say("every setting explained: --settings; as a file to change: --toml")
 
 
 def settings_table(recipe: "Recipe") -> Table:
     """Return what a recipe says of every setting of the kinds it chooses."""
-    from s2scli.pipeline.inspect import resolve_settings
+    from s2scli.pipeline.inspect_recipe import resolve_settings
 
     rows = []
     for one in resolve_settings(recipe):
@@ -126,44 +113,43 @@ def settings_table(recipe: "Recipe") -> Table:
     return make_table(("setting", "value", "default", "unit"), rows)
 
 
-def _show_recipes(recipes: "list[Recipe]", json: bool, talk: Talk) -> None:
-    if json:
-        talk.show_json([recipe.model_dump(include=set(NAMES)) for recipe in recipes])
-        return
+def _show_recipes(recipes: "list[Recipe]", common: Common) -> None:
     rows = [
         (recipe.name, Text.assemble(recipe.description, "\n", (recipe.paper, "dim")))
         for recipe in recipes
     ]
-    talk.show(make_table(("recipe", "what it is, and the paper it follows"), rows))
-    talk.say("next: s2s inspect recipe NAME, or s2s train --recipe NAME")
+    common.show(
+        [recipe.model_dump(include=set(NAMES)) for recipe in recipes],
+        make_table(("recipe", "what it is, and the paper it follows"), rows),
+    )
+    common.talk.say("next: s2s inspect recipe NAME, or s2s train --recipe NAME")
 
 
-def _show_combinations(json: bool, talk: Talk) -> None:
+def _show_combinations(common: Common) -> None:
     """Show how many models there are of each encoder and decoder, of what choices, and why not."""
-    from s2scli.pipeline.inspect import list_combinations
+    from s2scli.pipeline.inspect_recipe import list_combinations
 
     matrix = list_combinations()
-    if json:
-        talk.show_json(matrix.document)
-        return
-    encoders = [str(kind) for kind in matrix.choices["encoder.kind"]]
-    decoders = [str(kind) for kind in matrix.choices["decoder.kind"]]
+    encoders, decoders = (matrix.choices[f"{part}.kind"] for part in ("encoder", "decoder"))
     counts = [
-        (encoder, *(f"{matrix.count(encoder, decoder):,}" for decoder in decoders))
+        (str(encoder), *(f"{matrix.count(str(encoder), str(decoder)):,}" for decoder in decoders))
         for encoder in encoders
     ]
-    talk.show(f"{len(matrix.possible):,} of {matrix.total:,} combinations make a model:\n")
     headings = ("encoder", *(f"{decoder} decoder" for decoder in decoders))
-    talk.show(make_table(headings, counts, numbers=headings[1:]))
-    talk.show("")
     chosen = [(f"model.{path}", _listed(values)) for path, values in matrix.choices.items()]
-    talk.show(make_table(("setting", "choices"), chosen))
-    talk.show("")
     refused = [
         (f"{refusal.count:,}", Text.assemble(refusal.fault, "\n", (_where(refusal.choices), "dim")))
         for refusal in matrix.refusals
     ]
-    talk.show(make_table(("refused", "why, and what to choose; where"), refused))
+    common.show(
+        matrix.document,
+        f"{len(matrix.possible):,} of {matrix.total:,} combinations make a model:\n",
+        make_table(headings, counts, numbers=headings[1:]),
+        "",
+        make_table(("setting", "choices"), chosen),
+        "",
+        make_table(("refused", "why, and what to choose; where"), refused),
+    )
 
 
 def _listed(values: Sequence[str | bool]) -> str:
@@ -174,18 +160,16 @@ def _where(choices: Mapping[str, Sequence[str | bool]]) -> str:
     return "; ".join(f"{path} = {_listed(values)}" for path, values in choices.items())
 
 
-def _show_every_setting(json: bool, talk: Talk) -> None:
-    from s2scli.config import Recipe
+def _show_every_setting(common: Common) -> None:
+    from s2scli.config import list_recipe_settings
 
-    rows = list(list_settings(Recipe))
-    if json:
-        talk.show_json([asdict(row) for row in rows])
-    else:
-        _explain([(row.path, row.default, row) for row in rows], talk)
+    rows = list(list_recipe_settings())
+    explained = _explain([(row.path, row.default, row) for row in rows])
+    common.show([asdict(row) for row in rows], *explained)
 
 
-def _explain(settings: Sequence[tuple[str, str, SettingRow]], talk: Talk) -> None:
-    """Show settings as (path, value, declaration): the value, its type, and the help below."""
+def _explain(settings: Sequence[tuple[str, str, SettingRow]]) -> Iterator[Text | Padding]:
+    """Yield settings of (path, value, declaration): the value, and its type and help below."""
     for path, value, row in settings:
-        talk.show(Text(f"{path} = {value} {row.unit}".rstrip(), "bold"))
-        talk.show(Padding(Text.assemble((f"{row.type}: ", "dim"), row.help), (0, 0, 0, 4)))
+        yield Text(f"{path} = {value} {row.unit}".rstrip(), "bold")
+        yield Padding(Text.assemble((f"{row.type}: ", "dim"), row.help), (0, 0, 0, 4))

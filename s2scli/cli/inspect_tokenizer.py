@@ -1,63 +1,46 @@
 """`s2s inspect tokenizer`: the pieces of a text."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
-from s2scli.cli.options import (
-    DebugOption,
-    JsonOption,
-    ModelOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-)
-from s2scli.report.console import Talk
+from s2scli.cli.options import CommonOptions, ModelOption
+from s2scli.report.console import visible
 from s2scli.report.tables import make_table
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect_tokenizer import TokenizedText
 
 
 def command(
-    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="What to split.")],
+    texts: Annotated[list[str], typer.Argument(metavar="TEXT", help="What to split.")],
     target: Annotated[
-        bool, typer.Option("--target", help="Use the target's tokenizer, not the source's.")
+        bool, typer.Option("--target", help="Use the target's tokenizer instead of the source's.")
     ] = False,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     model: ModelOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    common: CommonOptions,
 ) -> None:
     """Show the pieces and ids of a text, and whether it comes back from them.
 
     s2s inspect tokenizer "a sentence"
     """
-    from dataclasses import asdict
-
     from s2scli.pipeline.inspect_tokenizer import load_tokenizers, tokenize
 
-    talk = Talk(quiet=quiet, verbose=verbose)
-    tokenizers = load_tokenizers(Workspace(workspace), model)
+    tokenizers = load_tokenizers(common.workspace, model)
     tokenizer = tokenizers.target if target else tokenizers.source
     results = [tokenize(tokenizer, text) for text in texts]
-    if as_json:
-        talk.show_json([asdict(result) for result in results])
-        return
-    for result in results:
-        _show(result, talk)
+    shown = [part for result in results for part in _shown(result)]
+    common.show([asdict(result) for result in results], *shown)
 
 
-def _show(result: "TokenizedText", talk: Talk) -> None:
-    from rich.text import Text
-
-    from s2scli.report.console import visible
-
+def _shown(result: "TokenizedText") -> tuple[Table, Text]:
+    """Return the pieces, and whether the text comes back from them."""
     pieces = list(zip(result.pieces, map(str, result.ids), strict=True))
-    talk.show(make_table(("piece", "id"), pieces, numbers=("id",)))
     verdict = "comes back as it is" if result.exact else f"comes back as: {result.decoded}"
     unknown = f", {result.unknown} unknown" if result.unknown else ""
-    talk.show(Text(visible(f"{len(pieces)} pieces{unknown}; the text {verdict}")))
+    summary = Text(visible(f"{len(pieces)} pieces{unknown}; the text {verdict}"))
+    return make_table(("piece", "id"), pieces, numbers=("id",)), summary

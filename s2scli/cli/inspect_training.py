@@ -3,45 +3,27 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.options import (
-    DebugOption,
-    JsonOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-)
-from s2scli.report.console import Talk
+from s2scli.cli.options import CommonOptions
+from s2scli.metrics import METRICS
 from s2scli.report.tables import make_table
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.inspect import History, LogLine
+    from s2scli.pipeline.inspect_training import History, LogLine
     from s2scli.report.curve import Curve
 
-RATES = ("sequence_error_rate", "symbol_error_rate")
-TEXT_SCORES = ("bleu", "chrf", "ter", "exact_match", *RATES)
 LOSS_HEIGHT, SCORE_HEIGHT = 12, 7
 
 
-def command(
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
-) -> None:
+def command(common: CommonOptions) -> None:
     """Draw the loss and the scores of a training run, and name its best step."""
-    from s2scli.pipeline.inspect import inspect_training
+    from s2scli.pipeline.inspect_training import inspect_training
 
-    talk = Talk(quiet=quiet, verbose=verbose)
-    history = inspect_training(Workspace(workspace).training)
-    if json:
-        talk.show_json(_document(history))
-    else:
-        _show(history, talk)
+    history = inspect_training(common.workspace.training)
+    common.show(_document(history), *_shown(history, common.talk.stdout))
 
 
 def _document(history: "History") -> dict[str, Any]:
@@ -52,15 +34,14 @@ def _document(history: "History") -> dict[str, Any]:
     }
 
 
-def _show(history: "History", talk: Talk) -> None:
+def _shown(history: "History", console: Console) -> Iterator[Table | Text]:
+    """Yield the lines of the plots, and the table below them."""
     from s2scli.report.curve import draw_curves
 
-    ascii_only = talk.stdout.options.ascii_only
+    ascii_only = console.options.ascii_only
     for curves, height in _plots(history):
-        lines = draw_curves(curves, talk.stdout.width, height, ascii_only=ascii_only)
-        for line in (*lines, Text()):
-            talk.show(line)
-    talk.show(_summary_table(history))
+        yield from (*draw_curves(curves, console.width, height, ascii_only=ascii_only), Text())
+    yield _summary_table(history)
 
 
 def _plots(history: "History") -> "Iterator[tuple[list[Curve], int]]":
@@ -74,44 +55,31 @@ def _plots(history: "History") -> "Iterator[tuple[list[Curve], int]]":
         xs, ys = (float(r.step) for r in kept), (r.values[key] for r in kept)
         return Curve(name, tuple(xs), tuple(ys), style, mark)
 
+    losses = curve("training loss", "loss", history.updates, "cyan")
     yield (
-        [
-            curve("training loss", "loss", history.updates, "cyan"),
-            curve("validation loss", "loss", history.validations, "yellow", "●"),
-        ],
+        [losses, curve("validation loss", "loss", history.validations, "yellow", "●")],
         LOSS_HEIGHT,
     )
+    best = [history.best] if history.best else []
     for name in history.scores:
         measured = {record.values.get(name) for record in history.validations}
-        if name in TEXT_SCORES and len(measured) > 1:
-            best = [history.best] if history.best else []
-            yield (
-                [
-                    curve(f"validation {name}", name, history.validations, "green"),
-                    curve("best", name, best, "bold yellow", "◆"),
-                ],
-                SCORE_HEIGHT,
-            )
+        if name in METRICS and METRICS[name].needs == "outputs" and len(measured) > 1:
+            scores = curve(f"validation {name}", name, history.validations, "green")
+            yield [scores, curve("best", name, best, "bold yellow", "◆")], SCORE_HEIGHT
 
 
 def _summary_table(history: "History") -> Table:
     """Return where the run is, and what was measured at its best step and at its last."""
     columns = {"best": history.best, "last": (history.validations or history.updates)[-1]}
     marked = {name: record for name, record in columns.items() if record}
-    place = [
+    reached = [
         ("step", [f"{record.step:,}" for record in marked.values()]),
         ("epoch", [f"{record.epoch:.1f}" for record in marked.values()]),
         ("minutes", [f"{record.seconds / 60:.1f}" for record in marked.values()]),
     ]
     scores = [
-        (
-            name,
-            [
-                f"{record.values[name]:.4g}" if name in record.values else ""
-                for record in marked.values()
-            ],
-        )
+        (name, [f"{r.values[name]:.4g}" if name in r.values else "" for r in marked.values()])
         for name in history.scores
     ]
-    rows = [(name, *values) for name, values in (*place, *scores)]
+    rows = [(name, *values) for name, values in (*reached, *scores)]
     return make_table(("", *marked), rows, numbers=tuple(marked))

@@ -1,34 +1,30 @@
 """`s2s prepare`."""
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from s2scli.cli.options import (
-    DebugOption,
-    JsonOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-    flag,
-    given,
-    load_flags,
-    say_next,
-)
+from s2scli.cli.flags import flags
+from s2scli.cli.options import CommonOptions
 from s2scli.data.settings import PrepareSettings
-from s2scli.report.console import Talk, visible
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
+from s2scli.report.console import visible
 
 if TYPE_CHECKING:
     from s2scli.data.accounting import Report
 
-HELD_OUT_HELP = (
-    "Your own {split} split: a TSV file, or given twice, a source and a target file. It is "
-    "checked as strictly as the corpus, but keeps every row that has no empty side."
-)
+HeldOut = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Your own split of this name: a TSV file, or, given twice, a source and a target "
+        "file. It is checked like the corpus, but no row is dropped unless a side is empty.",
+    ),
+]
 
 
 def command(
@@ -41,68 +37,32 @@ def command(
         ),
     ],
     target: Annotated[
-        Path | None, typer.Argument(metavar="[TARGET]", help="File of targets, line by line.")
+        Path | None, typer.Argument(metavar="TARGET", help="File of targets, line by line.")
     ] = None,
-    valid: Annotated[
-        list[Path] | None, typer.Option("--valid", help=HELD_OUT_HELP.format(split="valid"))
-    ] = None,
-    test: Annotated[
-        list[Path] | None, typer.Option("--test", help=HELD_OUT_HELP.format(split="test"))
-    ] = None,
-    one_column: Annotated[bool | None, flag(PrepareSettings, "one_column", "--one-column")] = None,
-    valid_size: Annotated[int | None, flag(PrepareSettings, "valid_size")] = None,
-    test_size: Annotated[int | None, flag(PrepareSettings, "test_size")] = None,
-    max_length: Annotated[int | None, flag(PrepareSettings, "max_length")] = None,
-    max_length_ratio: Annotated[float | None, flag(PrepareSettings, "max_length_ratio")] = None,
-    normalization: Annotated[str | None, flag(PrepareSettings, "normalization")] = None,
-    skip_bad_lines: Annotated[
-        bool | None, flag(PrepareSettings, "skip_bad_lines", "--skip-bad-lines")
-    ] = None,
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    valid: HeldOut = None,
+    test: HeldOut = None,
+    *,
+    settings: Annotated[PrepareSettings, flags(PrepareSettings)],
+    common: CommonOptions,
 ) -> None:
     """Read, clean, deduplicate and split a corpus, and account for every row.
 
     s2s prepare corpus.tsv
-
     s2s prepare train.en.gz train.de.gz --valid val.en --valid val.de
-
     s2s prepare sentences.txt
     """
-    from dataclasses import asdict
-
     from s2scli.pipeline.prepare import Inputs, prepare
 
-    flags = given(
-        one_column=one_column,
-        valid_size=valid_size,
-        test_size=test_size,
-        max_length=max_length,
-        max_length_ratio=max_length_ratio,
-        normalization=normalization,
-        skip_bad_lines=skip_bad_lines,
-    )
-    settings = load_flags(PrepareSettings, flags)
     corpus = (source,) if target is None else (source, target)
     inputs = Inputs(corpus, tuple(valid or ()), tuple(test or ()))
-    talk = Talk(quiet=quiet, verbose=verbose)
-    report = prepare(Workspace(workspace), inputs, settings, talk)
-    if as_json:
-        talk.show_json(asdict(report))
-    else:
-        talk.show(rows_table(report))
-        talk.show(splits_table(report))
-    say_next(talk, workspace, "train")
+    report = prepare(common.workspace, inputs, settings, common.talk)
+    common.show(asdict(report), rows_table(report), splits_table(report))
+    common.say_next("train")
 
 
 def rows_table(report: "Report") -> Table:
     """Return what happened to every row: read = kept + dropped, by reason."""
-    table = Table("rows", *(account.role for account in report.files))
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = _numbers_table("rows", [account.role for account in report.files])
     table.add_row("read", *(f"{account.read:,}" for account in report.files))
     for reason in sorted({reason for account in report.files for reason in account.dropped}):
         counts = (account.dropped.get(reason, 0) for account in report.files)
@@ -115,9 +75,7 @@ def rows_table(report: "Report") -> Table:
 
 def splits_table(report: "Report") -> Table:
     """Return what each split is like."""
-    table = Table("split", *report.splits)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = _numbers_table("split", report.splits)
     splits = report.splits.values()
     table.add_row("rows", *(f"{split.rows:,}" for split in splits), style="bold")
     table.add_row("characters a source", *(f"{split.source_characters:.1f}" for split in splits))
@@ -127,6 +85,10 @@ def splits_table(report: "Report") -> Table:
     table.add_row("source = target", *(f"{split.source_equals_target:,}" for split in splits))
     table.add_row("source also in train", *(_overlap(name, report) for name in report.splits))
     return table
+
+
+def _numbers_table(heading: str, names: Iterable[str]) -> Table:
+    return Table(heading, *(Column(name, justify="right") for name in names))
 
 
 def _known(correlation: float | None) -> str:

@@ -6,109 +6,80 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from s2scli.cli.options import (
-    DebugOption,
-    DeviceOption,
-    ModelsOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-    flag,
-    given,
-    load_flags,
-)
-from s2scli.cli.translate import SOME_FAILED
+from s2scli.cli.flags import flags
+from s2scli.cli.options import SOME_FAILED, CommonOptions, DeviceOption, ModelsOption
 from s2scli.data.stream import StreamSettings
 from s2scli.errors import UsageError
-from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
 from s2scli.search.settings import ScoreSettings
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.score import ScoreFormat, Totals
+    from s2scli.pipeline.score import Totals
+    from s2scli.translation.records import RecordFormat
 
 
 def command(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILE]...", help="Source TAB target in each line; plain or gzip; - is stdin."
+            metavar="FILE", help="Source TAB target in each line; plain or gzip; - is stdin."
         ),
     ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write here, once all is scored."),
-    ] = None,
-    models: ModelsOption = None,
-    length_penalty: Annotated[
-        float | None,
-        flag(ScoreSettings, "length_penalty", "--length-penalty", "--lenpen", "--normalize"),
+        Path | None, typer.Option("-o", "--output", help="Write here, once all is scored.")
     ] = None,
     tokens: Annotated[
         bool,
         typer.Option(
             "--tokens",
-            help="Put behind each score a TAB and the tokens of the target, a TAB and their "
-            "log-probabilities; spaces divide both.",
+            help="Append a TAB and the target's tokens, and a TAB and their log-probabilities, to "
+            "each score; both are separated by spaces.",
         ),
     ] = False,
     summary: Annotated[
         bool,
         typer.Option(
             "--summary",
-            help="Write only what all lines come to: log-probability, bits and perplexity for each "
-            "token, character, word and sentence. The end of a target counts as one of each. Of "
-            "models with other tokenizers, compare characters or words.",
+            help="Write only the summary of all lines: log-probability, bits and perplexity per "
+            "token, character, word and sentence; the end of a target counts as one of each. To "
+            "compare models with different tokenizers, use characters or words.",
         ),
     ] = False,
-    one_column: Annotated[bool | None, flag(ScoreSettings, "one_column", "--one-column")] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            help="One JSON object a line: status (ok, empty, failed), score, log_prob, tokens and "
-            "token_scores. With --summary: one document.",
-        ),
-    ] = False,
-    strict: Annotated[bool | None, flag(StreamSettings, "strict", "--strict")] = None,
-    window: Annotated[int | None, flag(StreamSettings, "window")] = None,
-    max_wait: Annotated[int | None, flag(StreamSettings, "max_wait")] = None,
+    models: ModelsOption = None,
     device: DeviceOption = "auto",
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    settings: Annotated[ScoreSettings, flags(ScoreSettings)],
+    stream: Annotated[StreamSettings, flags(StreamSettings, but=("overlong",))],
+    common: CommonOptions,
 ) -> None:
     """Score pairs: the log-probability (natural, in nats) of each target, one a line, in order.
 
-    A line has nothing in it where there is no score: without a source, or where it failed.
+    A line is empty if there is no score: the source is empty, or scoring failed.
 
     s2s score pairs.tsv > scores.txt
-
     paste sources.txt targets.txt | s2s score --summary
+
+    With --json each line is an object: status (ok, empty, failed), score, log_prob, tokens and
+    token_scores; with --summary, one document.
     """
     from s2scli.data.lines import STDIN
     from s2scli.pipeline.score import score
-    from s2scli.pipeline.translate import load_model, require_inputs
+    from s2scli.translation.filter import require_inputs
+    from s2scli.translation.loading import load_in_torch
 
-    shape = _score_format(as_json=as_json, tokens=tokens, summary=summary)
-    _refuse_unused(length_penalty, output, summary)
+    record_format = _record_format(
+        settings, output, as_json=common.json, tokens=tokens, summary=summary
+    )
     inputs = files or [STDIN]
     require_inputs(inputs, "to score a pair: printf 'SOURCE\\tTARGET\\n' | s2s score")
-    stream = load_flags(StreamSettings, given(window=window, max_wait=max_wait, strict=strict))
-    settings = load_flags(
-        ScoreSettings, given(length_penalty=length_penalty, one_column=one_column)
-    )
-    scorer = load_model(Workspace(workspace), models or (), device)
-    talk = Talk(quiet=quiet, verbose=verbose)
+    translator = load_in_torch(common.workspace, models or (), device)
     to = None if output == STDIN else output
-    totals = score(inputs, to, scorer, settings, stream, shape, talk)
-    if summary and as_json:
-        talk.show_json(totals.as_json())
+    totals = score(inputs, to, translator, settings, stream, record_format, common.talk)
+    if summary and common.json:
+        common.talk.show_json(totals.as_json())
     elif summary:
-        talk.show(summary_table(totals))
-    if totals.failed.count:
+        common.talk.show(summary_table(totals))
+    if totals.tally.failed.count:
         raise typer.Exit(SOME_FAILED)
 
 
@@ -117,34 +88,33 @@ def summary_table(totals: "Totals") -> Table:
     headings = ("per", "count", "log-probability", "bits", "perplexity")
     rows = [
         (
-            unit.name,
-            f"{unit.count:,}",
-            f"{unit.mean:.4f}",
-            f"{unit.bits:.4f}",
-            f"{unit.perplexity:.6g}",
+            one.name,
+            f"{one.count:,}",
+            *(f"{one.mean:.4f}", f"{one.bits:.4f}"),
+            f"{one.perplexity:.6g}",
         )
-        for unit in totals.units
+        for one in totals.units
     ]
     whole = ("all", "", f"{totals.log_prob:.4f}", "", "")
     return make_table(headings, [*rows, whole], numbers=headings[1:])
 
 
-def _refuse_unused(length_penalty: float | None, output: Path | None, summary: bool) -> None:
-    """Refuse a flag that would change nothing."""
-    if summary and length_penalty is not None:
+def _record_format(
+    settings: ScoreSettings, output: Path | None, *, as_json: bool, tokens: bool, summary: bool
+) -> "RecordFormat | None":
+    """Return how a line is written, None for no lines; refuse a flag that would change nothing."""
+    from s2scli.pipeline.score import ScoreFormats
+
+    if summary and "length_penalty" in settings.model_fields_set:
         raise UsageError("--length-penalty: of no use with --summary, which shows the means")
     if summary and output is not None:
         raise UsageError("--output: of no use with --summary, which writes no lines")
-
-
-def _score_format(*, as_json: bool, tokens: bool, summary: bool) -> "ScoreFormat | None":
-    from s2scli.pipeline.score import json_score, plain_score, token_columns
-
     if tokens and (as_json or summary):
         why = "--summary writes no lines" if summary else "--json shows the tokens already"
         raise UsageError(f"{why}: leave --tokens out")
     if summary:
         return None
+    formats = ScoreFormats(settings.length_penalty)
     if as_json:
-        return json_score
-    return token_columns if tokens else plain_score
+        return formats.json
+    return formats.tokens if tokens else formats.plain

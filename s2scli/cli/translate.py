@@ -5,71 +5,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from s2scli.cli.options import (
-    DebugOption,
-    DeviceOption,
-    Int8Option,
-    ModelsOption,
-    QuietOption,
-    VerboseOption,
-    WorkspaceOption,
-    flag,
-    flag_errors,
-    given,
-    load_flags,
-    refuse_unread,
-)
+from s2scli.cli.flags import flag_errors, flags, refuse_unread
+from s2scli.cli.options import SOME_FAILED, CommonOptions, DeviceOption, ModelsOption
 from s2scli.data.stream import StreamSettings
 from s2scli.errors import UsageError
 from s2scli.export.settings import EngineSettings
-from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
-from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
+from s2scli.settings import Tree
 
 if TYPE_CHECKING:
-    from s2scli.pipeline.records import RecordFormat
-
-SOME_FAILED = 3
+    from s2scli.translation.records import RecordFormat
 
 
 def command(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="Texts to translate, plain or gzip; - is stdin."),
+        typer.Argument(metavar="FILE", help="Texts to translate, plain or gzip; - is stdin."),
     ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write here, once all is translated."),
+        Path | None, typer.Option("-o", "--output", help="Write here, once all is translated.")
     ] = None,
-    models: ModelsOption = None,
-    beam_size: Annotated[int | None, flag(SearchSettings, "beam_size")] = None,
-    n_best: Annotated[
-        int | None,
-        typer.Option(
-            "--nbest",
-            "--n-best",
-            metavar="N",
-            help="The N best hypotheses of each line, as `line ||| hypothesis ||| score`; "
-            "lines count from 0, as in Moses. With --json: the N best in each object.",
-        ),
-    ] = None,
-    length_penalty: Annotated[
-        float | None, flag(SearchSettings, "length_penalty", "--length-penalty", "--lenpen")
-    ] = None,
-    max_length_ratio: Annotated[float | None, flag(SearchSettings, "max_length_ratio")] = None,
-    max_length: Annotated[int | None, flag(SearchSettings, "max_length")] = None,
-    length_offset: Annotated[float | None, flag(SearchSettings, "length_offset")] = None,
-    min_length: Annotated[int | None, flag(SearchSettings, "min_length")] = None,
-    no_repeat_ngram: Annotated[
-        int | None,
-        flag(SearchSettings, "no_repeat_ngram", "--no-repeat-ngram", "--no-repeat-ngram-size"),
-    ] = None,
-    sample: Annotated[bool | None, flag(SearchSettings, "sample", "--sample")] = None,
-    temperature: Annotated[float | None, flag(SearchSettings, "temperature")] = None,
-    top_k: Annotated[int | None, flag(SearchSettings, "top_k")] = None,
-    top_p: Annotated[float | None, flag(SearchSettings, "top_p")] = None,
-    min_p: Annotated[float | None, flag(SearchSettings, "min_p")] = None,
-    seed: Annotated[int | None, flag(SearchSettings, "seed")] = None,
     scores: Annotated[
         bool, typer.Option("--scores", help="Put the score and a tab before each output.")
     ] = False,
@@ -77,98 +32,62 @@ def command(
         bool,
         typer.Option(
             "--alignment",
-            help="Put ` ||| ` and the word alignment behind each output: source-target pairs that "
-            "count from 0 the words between spaces, as Pharaoh writes them (0-0 1-2). Each target "
-            "word is paired with the source word it looked at most, by the mean of the heads that "
-            "align best, as many as a decoder layer has.",
+            help="Append ` ||| ` and the word alignment to each output: source-target pairs of "
+            "words, counted from 0, in Pharaoh's format (0-0 1-2). Each target word is paired with "
+            "the source word of largest attention weight, the mean of the best-aligning heads (as "
+            "many as a layer has).",
         ),
     ] = False,
     alignment_threshold: Annotated[
         float | None,
         typer.Option(
-            min=0.0,
-            max=1.0,
-            metavar="WEIGHT",
-            help="With --alignment: pair all words with at least this weight instead.",
+            min=0.0, max=1.0, help="With --alignment: pair words of at least this weight."
         ),
     ] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            help="One JSON object a line: status (ok, empty, failed), hypotheses with tokens, "
-            "scores, and alignment of tokens and of words as source-target pairs.",
-        ),
-    ] = False,
-    overlong: Annotated[str | None, flag(StreamSettings, "overlong")] = None,
-    strict: Annotated[bool | None, flag(StreamSettings, "strict", "--strict")] = None,
-    window: Annotated[int | None, flag(StreamSettings, "window")] = None,
-    max_wait: Annotated[int | None, flag(StreamSettings, "max_wait")] = None,
-    engine: Annotated[str | None, flag(EngineSettings, "engine")] = None,
-    int8: Int8Option = False,
+    models: ModelsOption = None,
     device: DeviceOption = "auto",
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    debug: DebugOption = False,
+    *,
+    overrides: Annotated[Tree, flags(SearchSettings, load=False)],
+    stream: Annotated[StreamSettings, flags(StreamSettings)],
+    engine: Annotated[EngineSettings, flags(EngineSettings)],
+    common: CommonOptions,
 ) -> None:
     """Translate: one output line for each input line, in order, always.
 
     s2s translate < input.txt > output.txt
-
     s2s translate --nbest 3 input.txt -o output.txt
+
+    With --nbest each hypothesis is a line: `line ||| hypothesis ||| score`, where lines count
+    from 0, as in Moses. With --json each line is an object: status (ok, empty, failed) and
+    hypotheses with tokens, scores, and alignments of tokens and words as source-target pairs.
     """
     from s2scli.data.lines import STDIN
-    from s2scli.pipeline.engine import Wish, load_translator
-    from s2scli.pipeline.translate import (
-        require_attention,
-        require_inputs,
-        search_settings,
-        translate,
-    )
+    from s2scli.pipeline.translate import TranslateRequest, require_attention, translate
+    from s2scli.translation.filter import require_inputs
+    from s2scli.translation.loading import Wish, load_translator
 
-    _refuse_unused(scores, as_json, n_best is not None, alignment, alignment_threshold)
+    many, as_json, talk = "n_best" in overrides, common.json, common.talk
+    _refuse_unused(scores, as_json, many, alignment, alignment_threshold)
     inputs = files or [STDIN]
     require_inputs(inputs, 'to translate a sentence: echo "..." | s2s translate')
-    stream = load_flags(
-        StreamSettings, given(window=window, max_wait=max_wait, overlong=overlong, strict=strict)
-    )
-    asked = given(
-        beam_size=beam_size,
-        n_best=n_best,
-        length_penalty=length_penalty,
-        max_length_ratio=max_length_ratio,
-        max_length=max_length,
-        length_offset=length_offset,
-        min_length=min_length,
-        no_repeat_ngram=no_repeat_ngram,
-        sample=sample,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        seed=seed,
-    )
-    talk = Talk(quiet=quiet, verbose=verbose)
     wish = Wish(
-        load_flags(EngineSettings, given(engine=engine)).engine,
+        engine.engine,
         ["--alignment"] * alignment,
         ["--json, which shows the alignment"] * as_json,
-        asked,
+        overrides,
         device,
-        int8,
+        engine.int8,
     )
     with flag_errors():
-        translator = load_translator(Workspace(workspace), models or (), wish, talk)
-        search = search_settings(translator, asked)
-    refuse_unread(asked, search)
+        translator = load_translator(common.workspace, models or (), wish, talk)
+        settings = translator.settings(overrides)
+    refuse_unread(overrides, settings)
     if alignment:
         require_attention(translator)
-    shape = _record_format(as_json, n_best is not None, scores, alignment, alignment_threshold)
+    shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
     to = None if output == STDIN else output
-    tally = translate(
-        inputs, to, translator, search, stream, shape, talk, with_attention=as_json or alignment
-    )
+    request = TranslateRequest(inputs, to, settings, stream, shape, as_json or alignment)
+    tally = translate(translator, request, talk)
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
 
@@ -189,7 +108,7 @@ def _refuse_unused(
 def _record_format(
     as_json: bool, n_best: bool, scores: bool, alignment: bool, threshold: float | None
 ) -> "RecordFormat":
-    from s2scli.pipeline import records
+    from s2scli.translation import records
 
     if as_json:
         return records.json_record

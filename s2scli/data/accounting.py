@@ -1,4 +1,4 @@
-"""What happened to every row of a corpus, and what its splits are like."""
+"""What happened to every row of a corpus, and a summary of each split."""
 
 import unicodedata
 from collections import Counter
@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from s2scli.data.cleaning import DUPLICATE, Dropped, Row
+from s2scli.data.cleaning import DUPLICATE
 from s2scli.data.example import Example
+from s2scli.data.rows import Dropped, Row
 from s2scli.data.store import SPLITS
 from s2scli.errors import CheckpointError
 from s2scli.manifest import encode_json, read_json
@@ -44,16 +45,16 @@ class FileAccount:
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """What a split is like.
+    """A summary of a split.
 
     Attributes:
-        rows: its rows.
+        rows: the number of its rows.
         source_characters: the mean length of a source.
         target_characters: the mean length of a target.
         source_equals_target: rows with the same text on both sides.
-        length_correlation: how well the two sides' lengths go together (Pearson's r of the
-            logarithms, -1 to 1): near 0 where the sides are not aligned, or in dialogue; None
-            where it is unknown, since all sources or all targets are equally long.
+        length_correlation: Pearson's r of the logarithms of the two sides' lengths, -1 to 1: near
+            0 where the sides are not aligned, or in dialogue; None where all sources or all
+            targets are equally long.
         not_nfc: rows that Unicode normalisation (NFC) would change.
         source_in_train: rows whose source is also in the train split (all of them for train).
     """
@@ -74,7 +75,7 @@ class SplitSummary:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole account of a preparation; `report.json` holds just this."""
+    """The whole account of a preparation, as in `report.json`."""
 
     files: tuple[FileAccount, ...]
     splits: dict[str, SplitSummary]
@@ -111,22 +112,32 @@ def read_report(folder: Path) -> Report:
 
 @dataclass
 class RowTally:
-    """Counts rows while they stream by."""
+    """Counts rows while they stream by.
+
+    Attributes:
+        read: lines so far.
+        dropped: those that yielded no example, by reason.
+        notices: what was said about the file.
+    """
 
     read: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    notices: list[str] = field(default_factory=list)
 
     def keep(self, rows: Iterable[Row]) -> Iterator[Example]:
-        """Yield the examples among `rows`; count all of them."""
+        """Yield the examples among `rows`; count every line and collect the notices."""
         for row in rows:
-            self.read += 1
-            if isinstance(row, Dropped):
+            if isinstance(row, Example):
+                self.read += 1
+                yield row
+            elif isinstance(row, Dropped):
+                self.read += 1
                 self.dropped[row.reason] += 1
             else:
-                yield row
+                self.notices.append(row.text)
 
     def drop_duplicates(self, count: int) -> None:
-        """Count rows found to be copies after they were read."""
+        """Count rows that were found to be copies after they were read."""
         if count:
             self.dropped[DUPLICATE] += count
 
@@ -138,7 +149,7 @@ class RowTally:
 
 @dataclass
 class SplitTally:
-    """Adds up what a `SplitSummary` says, batch by batch."""
+    """Computes a `SplitSummary`, batch by batch."""
 
     rows: int = 0
     source_characters: int = 0
@@ -161,7 +172,7 @@ class SplitTally:
         self.not_nfc += sum(not (_is_nfc(source) and _is_nfc(target)) for source, target in pairs)
 
     def summary(self, source_in_train: int) -> SplitSummary:
-        """Return what was counted."""
+        """Return the summary of the rows counted."""
         rows = max(1, self.rows)
         found = correlation(self.moments)
         return SplitSummary(
@@ -178,7 +189,7 @@ class SplitTally:
 def correlation(moments: NDArray[np.float64]) -> float | None:
     """Return Pearson's r of x and y from the sums of (1, x, y) (1, x, y)', [3, 3].
 
-    It is None where there are fewer than two rows, or x or y is the same in all of them.
+    It is None if there are fewer than two rows, or if x or y is the same in all of them.
     """
     rows = moments[0, 0]
     if rows < 2:

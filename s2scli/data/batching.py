@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PLAN = 2  # grows when the same settings come to give other batches
-SLACK = 0.09  # of a batch, that every cut may waste
-CHANCE = 0.02  # by how much, at most, padding is overrated, so that epochs are cut differently
+PLAN = 2  # is raised when the same settings give other batches than before
+SLACK = 0.09  # the share of a batch that every cut may waste
+CHANCE = 0.02  # the maximum random increase of a cut's padding, so that epochs differ
 
 Rows = NDArray[np.int64]
 Lengths = NDArray[np.int32]
@@ -22,18 +22,18 @@ def plan_epoch(
     seed: int,
     epoch: int,
 ) -> list[Rows]:
-    """Return the batches of one epoch, each as row numbers; a pure function of its arguments.
+    """Return the batches of one epoch, each as row indices; a pure function of its arguments.
 
-    Rows are shuffled and sorted by their two lengths. Those of equal lengths fill as many batches
-    as they can, which hold no padding; what is left of them is cut in two, across the source or
-    the target lengths, wherever that leaves the least padding, until each part is a batch. The
-    batches are shuffled. Every row of at most `max_length` tokens stands in exactly one of them.
+    Rows are shuffled and sorted by their two lengths. Rows of equal lengths fill as many batches
+    as possible, which need no padding. The remaining rows are cut in two, by source or by target
+    length, where that leaves the least padding, until each part is a batch. The batches are
+    shuffled. Every row of at most `max_length` tokens is in exactly one of them.
 
     Args:
         source_lengths: tokens of each source, without special tokens, [rows].
         target_lengths: tokens of each target, likewise, [rows].
-        max_tokens: budget of a batch: rows x the longer of its longest source and target, the end
-            token counted. A row that is longer than that is a batch of its own.
+        max_tokens: budget of a batch: rows x the longer of its longest source and target,
+            including the end token. A row that exceeds it is a batch of its own.
         max_length: rows with a longer side are left out, in tokens.
         seed: the run's seed.
         epoch: the epoch's number.
@@ -53,19 +53,20 @@ def fits(source_lengths: Lengths, target_lengths: Lengths, max_length: int) -> N
 
 
 def _fill(sides: NDArray[np.int64], max_tokens: int) -> tuple[list[Rows], Rows]:
-    """Return the full batches of rows of equal lengths, and the rows that are in none.
+    """Return the full batches of rows of equal lengths, and the rows that are left.
 
     Args:
         sides: source and target lengths, sorted, [2, rows].
         max_tokens: budget of a batch.
     """
-    first = np.flatnonzero(np.diff(sides, axis=1, prepend=0).any(axis=0))  # of each two lengths
+    # the first row of each group of equal lengths
+    first = np.flatnonzero(np.diff(sides, axis=1, prepend=0).any(axis=0))
     count = np.diff(first, append=sides.shape[1])
     size = np.maximum(1, max_tokens // sides[:, first].max(axis=0))  # rows of a batch
-    place = np.arange(sides.shape[1]) - np.repeat(first, count)
-    placed = place < np.repeat(count - count % size, count)
-    starts = np.flatnonzero((place % np.repeat(size, count) == 0)[placed])
-    return np.split(np.flatnonzero(placed), starts)[1:], np.flatnonzero(~placed)
+    index = np.arange(sides.shape[1]) - np.repeat(first, count)  # of a row in its group
+    full = index < np.repeat(count - count % size, count)
+    starts = np.flatnonzero((index % np.repeat(size, count) == 0)[full])
+    return np.split(np.flatnonzero(full), starts)[1:], np.flatnonzero(~full)
 
 
 def _divide(sides: NDArray[np.int64], max_tokens: int, random: np.random.Generator) -> list[Rows]:
@@ -97,14 +98,14 @@ def _best_cut(
 ) -> Rows:
     """Return the rows on one side of the cut that leaves the least padding.
 
-    Padding is added up as shares of the part's source and target tokens. Where there are cuts
-    after which no more batches are needed than before, only those are looked at.
+    Padding is the sum of its shares of the part's source and target tokens. If some cuts do not
+    increase the number of batches needed, only these are considered.
 
     Args:
         sides: source and target lengths, [2, rows].
         part: the rows to cut, by source and by target length, [2, N].
         max_tokens: budget of a batch.
-        random: overrates the padding of each cut a little.
+        random: increases the padding of each cut a little.
     """
     along, across = sides[[[0], [1]], part], sides[[[1], [0]], part]  # [2, N]
     tokens = np.maximum(along, across).cumsum(axis=1)
@@ -123,13 +124,13 @@ def _best_cut(
     return part[order, : last + 1]
 
 
-def _needed(tokens: Any, places: Any, max_tokens: int) -> Any:
-    """Return in how many batches rows are to go: with slack, so that there is a choice of cuts.
+def _needed(tokens: Any, padded: Any, max_tokens: int) -> Any:
+    """Return how many batches some rows need, with slack, so that there is a choice of cuts.
 
     Args:
-        tokens: of the longer sides.
-        places: of the longer sides in one batch, padding counted.
+        tokens: the tokens of the longer sides.
+        padded: the same with the padding of a single batch.
         max_tokens: budget of a batch.
     """
     several = np.ceil((tokens / max_tokens - SLACK) / (1 - SLACK))
-    return np.where(places <= max_tokens, 1, np.maximum(2, several))
+    return np.where(padded <= max_tokens, 1, np.maximum(2, several))

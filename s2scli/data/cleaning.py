@@ -1,15 +1,15 @@
-"""Cleaning: what is done to the text of a row, and which rows are dropped, one row at a time."""
+"""Cleaning: how the text of a row is changed and which rows are dropped, one row at a time."""
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import TypeAlias
 
 from s2scli.data.example import Example
+from s2scli.data.rows import BadLine, Dropped, Notice, ReadRow, Row
 from s2scli.data.settings import PrepareSettings
+from s2scli.errors import CorpusError
 from s2scli.normalization import Normalization, normalize
 
-# white space, and characters without width that show nothing on their own
+# white space, and characters without width that are invisible on their own
 BLANK = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff]*")
 HEADER_WORDS = frozenset(("source", "src", "target", "tgt", "trg", "input", "output", "text"))
 
@@ -21,22 +21,11 @@ LENGTH_RATIO = "length_ratio"
 DUPLICATE = "duplicate"
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A line that yields no example, and why."""
-
-    line: int
-    reason: str
-
-
-Row: TypeAlias = Example | Dropped
-
-
 def tidy(text: str, normalization: Normalization) -> str:
-    """Return `text` as the model is to see it: everything translated goes through this too.
+    """Return `text` as a model reads it, in training and in translation.
 
-    TAB and CR become blanks, white space at both ends goes, and the text is normalised; all
-    else stays character for character.
+    TAB and CR become spaces, white space at both ends is removed, and the text is normalised;
+    everything else stays character for character.
     """
     if "\t" in text or "\r" in text:
         text = text.replace("\t", " ").replace("\r", " ")
@@ -44,19 +33,47 @@ def tidy(text: str, normalization: Normalization) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Whether there is nothing to see in `text`: no-break and zero-width spaces are nothing."""
+    """Whether `text` shows nothing: no-break and zero-width spaces are white space too."""
     return BLANK.fullmatch(text) is not None
 
 
 def looks_like_header(example: Example) -> bool:
-    """Whether both sides of a file's first row are words that columns are named with."""
+    """Whether both sides of a file's first row are common names of columns."""
     return {example.source.strip().lower(), example.target.strip().lower()} <= HEADER_WORDS
 
 
-def tidy_rows(rows: Iterable[Row], normalization: Normalization) -> Iterator[Row]:
-    """Tidy both sides of every row, and drop the rows that have an empty one."""
+def check_lines(
+    rows: Iterable[ReadRow], file: str, *, skip_bad_lines: bool, skip_flags: str
+) -> Iterator[Row]:
+    """Drop bad lines, or refuse them, and give notice of a header.
+
+    Args:
+        rows: what a format has read.
+        file: the name of the file of sources, for the notice.
+        skip_bad_lines: drop all bad lines; otherwise only those that are over-long.
+        skip_flags: the flags that set it, for messages.
+
+    Raises:
+        CorpusError: a line is bad and not to be dropped.
+    """
     for row in rows:
-        if isinstance(row, Dropped):
+        if isinstance(row, BadLine):
+            if not skip_bad_lines and row.reason != OVER_LONG:
+                raise CorpusError(f"{row} (or drop such lines with {skip_flags})")
+            yield Dropped(row.line, row.reason)
+            continue
+        if isinstance(row, Example) and row.line == 1 and looks_like_header(row):
+            yield Notice(
+                f"{file}, line 1 looks like a header and is kept as a row; leave it out with: "
+                "tail -n +2 FILE | s2s prepare -"
+            )
+        yield row
+
+
+def tidy_rows(rows: Iterable[Row], normalization: Normalization) -> Iterator[Row]:
+    """Tidy both sides of every example, and drop those with an empty side."""
+    for row in rows:
+        if not isinstance(row, Example):
             yield row
             continue
         source, target = tidy(row.source, normalization), tidy(row.target, normalization)
@@ -65,9 +82,9 @@ def tidy_rows(rows: Iterable[Row], normalization: Normalization) -> Iterator[Row
 
 
 def limit_lengths(rows: Iterable[Row], settings: PrepareSettings) -> Iterator[Row]:
-    """Drop rows with a side that is over-long, or many times as long as the other."""
+    """Drop examples with a side that is too long, or many times as long as the other."""
     for row in rows:
-        if isinstance(row, Dropped):
+        if not isinstance(row, Example):
             yield row
             continue
         shorter, longer = sorted((len(row.source), len(row.target)))

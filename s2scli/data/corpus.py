@@ -1,7 +1,7 @@
-"""From rows to splits: everything that has to see the whole corpus, in bounded memory.
+"""From rows to splits: the steps that need the whole corpus, in bounded memory.
 
-Rows stream into a scratch file once (`stage`); duplicates and the split are found from hashes;
-then the rows stream into their splits (`write_splits`).
+Rows stream into a scratch file once (`stage`); hashes decide which rows are duplicates and which
+split a row belongs to; then the rows stream into their splits (`write_splits`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,11 +25,11 @@ HASHED_SCHEMA = SCHEMA.append(pa.field("hash", pa.int64(), nullable=False))
 
 
 class StagedCorpus:
-    """All rows of a corpus on disk, with a mask that leaves the duplicates out.
+    """All rows of a corpus on disk, with a mask that leaves out duplicates.
 
     Attributes:
-        rows: the rows staged.
-        kept: those that are no copy of an earlier row.
+        rows: the number of rows staged.
+        kept: the number of those that are not a copy of an earlier row.
     """
 
     def __init__(self, path: Path, first: NDArray[np.bool_]) -> None:
@@ -79,7 +79,7 @@ def write_held_out(examples: Iterable[Example], path: Path) -> tuple[SplitTally,
     """Write the rows of the user's own valid or test file.
 
     Returns:
-        What was written, and the hash of each row's source, [rows].
+        The summary of the rows, and the hash of each row's source, [rows].
     """
     tally, hashes = SplitTally(), [np.empty(0, np.int64)]
     with BatchWriter(path) as writer:
@@ -91,7 +91,7 @@ def write_held_out(examples: Iterable[Example], path: Path) -> tuple[SplitTally,
 
 
 class SourceWatch:
-    """Finds out which of some sources are in the train split.
+    """Finds out which of a set of sources are in the train split.
 
     Args:
         hashes: the hashes of the sources to look for; only these are held in memory.
@@ -102,14 +102,14 @@ class SourceWatch:
         self._seen = np.zeros(len(self._watched), np.bool_)
 
     def see(self, hashes: HashArray) -> None:
-        """Note the sources of some train rows."""
-        places = np.searchsorted(self._watched, hashes)
-        inside = places < len(self._watched)
-        places, hashes = places[inside], hashes[inside]
-        self._seen[places[self._watched[places] == hashes]] = True
+        """Record the source hashes of train rows."""
+        indices = np.searchsorted(self._watched, hashes)
+        inside = indices < len(self._watched)
+        indices, hashes = indices[inside], hashes[inside]
+        self._seen[indices[self._watched[indices] == hashes]] = True
 
     def count(self, hashes: HashArray) -> int:
-        """Return how many of these rows have a source that was seen."""
+        """Return how many of the rows with these hashes have a source that was seen."""
         return int(np.isin(hashes, self._watched[self._seen]).sum())
 
 
@@ -120,12 +120,12 @@ def write_splits(
 
     Args:
         corpus: the rows.
-        split: which row belongs where; a split that no row belongs to gets no file.
-        folder: where the files go.
-        watch: is shown the sources of the train split.
+        split: which row belongs to which split; a split without rows gets no file.
+        folder: the folder of the files.
+        watch: records the sources of the train split.
 
     Returns:
-        What was written, by split.
+        The summary of each split, by name.
     """
     tallies = {name: SplitTally() for name in split.names}
     with ExitStack() as stack:

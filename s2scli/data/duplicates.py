@@ -1,7 +1,7 @@
 """Exact duplicates among any number of rows, in bounded memory.
 
-The digest of each row goes to one of a few files by its first bits, so that equal rows meet in
-the same file; each file is then sorted on its own.
+The digest of each row is written to one of a few files, chosen by its bits, so that equal rows are
+in the same file; each file is then sorted on its own.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ def source_hashes(sources: Sequence[str]) -> NDArray[np.int64]:
 
 
 class DuplicateFinder:
-    """Takes digests batch by batch, then says which rows are copies of an earlier one."""
+    """Takes digests batch by batch, then tells which rows are copies of an earlier one."""
 
     def __init__(self, folder: Path) -> None:
         self.rows = 0
@@ -54,10 +54,10 @@ class DuplicateFinder:
             bucket.write(part.tobytes())
 
     def first_occurrences(self) -> NDArray[np.bool_]:
-        """Return a mask, True where a row is no copy of an earlier one, [rows].
+        """Return a mask, True where a row is not a copy of an earlier one, [rows].
 
-        It lives in a file of one byte for each row, which the system keeps out of memory where
-        memory is short.
+        It is a memory-mapped file of one byte for each row, so that it needs no memory of its own
+        when memory is short.
         """
         self._files.close()
         if not self.rows:

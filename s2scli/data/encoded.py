@@ -40,9 +40,9 @@ def encode_split(
     Args:
         split: the text.
         path: the file to write.
-        encode_source: gives the ids of some sources.
-        encode_target: gives the ids of some targets.
-        advance: called with the number of rows that were written since the last call.
+        encode_source: returns the ids of sources.
+        encode_target: returns the ids of targets.
+        advance: called with the number of rows written since the last call.
     """
     with pa.ipc.new_file(str(path), SCHEMA) as writer:
         for batch in split.batches():
@@ -100,15 +100,15 @@ class EncodedSplit:
         """Return the ids of some rows' sources and targets, as read-only views of the file.
 
         Args:
-            rows: row numbers, [rows].
+            rows: row indices, [rows].
         """
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
             raise IndexError(f"rows {rows.min()} to {rows.max()} of a split of {len(self)} rows")
         chunks = np.searchsorted(self._starts, rows, side="right") - 1
-        places = list(zip(chunks.tolist(), (rows - self._starts[chunks]).tolist(), strict=True))
+        found = list(zip(chunks.tolist(), (rows - self._starts[chunks]).tolist(), strict=True))
         return (
-            [self._sources[chunk].row(row) for chunk, row in places],
-            [self._targets[chunk].row(row) for chunk, row in places],
+            [self._sources[chunk].row(row) for chunk, row in found],
+            [self._targets[chunk].row(row) for chunk, row in found],
         )
 
 

@@ -21,19 +21,19 @@ MIN_LINE_LIMIT = 1 << 20
 
 
 class BadLineError(Exception):
-    """One line that is no text: `kind` is how it is counted, the message what is wrong."""
+    """A line that cannot be read: `reason` is what it is counted under, the message the fault."""
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
-        self.kind = kind
+        self.reason = reason
 
 
 class TextFile:
-    """An input file, opened and read once from beginning to end.
+    """An input file, open, that is read once from beginning to end.
 
     Attributes:
-        path: where it is; `-` is stdin.
-        name: what it is called in messages.
+        path: its path; `-` is stdin.
+        name: its name in messages.
         short_name: its name without folders, which may be kept on disk.
     """
 
@@ -50,7 +50,7 @@ class TextFile:
         return self._hashed.sha256.hexdigest()
 
     def first_line(self) -> bytes:
-        """Return the first line that is not empty, or its beginning; it is still to be read.
+        """Return the first line that is not empty, or its beginning, without consuming it.
 
         Raises:
             CorpusError: the file is damaged.
@@ -60,10 +60,10 @@ class TextFile:
         return start.lstrip(b"\r\n ").partition(b"\n")[0]
 
     def lines(self, limit: int) -> Iterator[bytes | None]:
-        r"""Yield each line without its line end; None stands for one of more than `limit` bytes.
+        r"""Yield each line without its line end; None for one of more than `limit` bytes.
 
-        Lines end at `\n` alone; one `\r` before it and a byte order mark at the start of the
-        file are no part of a line.
+        Only `\n` ends a line; one `\r` before it and a byte order mark at the start of the file
+        are not part of a line.
 
         Raises:
             CorpusError: the file is empty, damaged, UTF-16, or has old Mac line ends.
@@ -85,7 +85,7 @@ class TextFile:
                 line = readline(limit)
 
     def blocks(self, size: int) -> Iterator[bytes]:
-        """Yield the bytes as they come, at most `size` at a time, without waiting for more.
+        """Yield bytes as they come, at most `size` at a time, without waiting for more.
 
         Raises:
             CorpusError: the file is damaged.
@@ -134,7 +134,7 @@ class _HashedReader(io.RawIOBase):
     """Passes bytes on and hashes them on the way."""
 
     def __init__(self, raw: BinaryIO) -> None:
-        self._read = getattr(raw, "read1", raw.read)  # whatever has come, without waiting
+        self._read = getattr(raw, "read1", raw.read)  # available bytes, without waiting
         self.sha256 = hashlib.sha256()
 
     def readable(self) -> bool:
@@ -160,7 +160,7 @@ def open_text(path: Path) -> Iterator[TextFile]:
         CorpusError: it is a directory, or not gzip though its name says so.
     """
     if path == STDIN:
-        # unbuffered: what has come is given at once, and a thread that waits in it holds no lock
+        # unbuffered: bytes are available at once, and a thread that waits for them holds no lock
         yield TextFile(path, getattr(sys.stdin.buffer, "raw", sys.stdin.buffer))
         return
     try:
@@ -196,5 +196,5 @@ def decode_line(line: bytes) -> str:
 
 
 def line_limit(max_length: int) -> int:
-    """Return the most bytes to read of one line: two sides of `max_length` characters fit in."""
+    """Return the maximum size of a line in bytes: two sides of `max_length` characters fit."""
     return max(MIN_LINE_LIMIT, 2 * 4 * max_length + 1024)

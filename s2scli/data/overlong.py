@@ -1,4 +1,4 @@
-"""Text that is too long for a model: cut where it hurts least."""
+"""Text that is too long for a model: split or truncated at sensible positions."""
 
 import re
 from collections.abc import Callable
@@ -8,10 +8,10 @@ SPACE = re.compile(r"\s+")
 
 
 def split_text(text: str, fits: Callable[[str], bool]) -> tuple[str, ...]:
-    """Return `text` in parts that all fit, halved again and again at the best place.
+    """Split `text` into parts that all fit, by halving it recursively.
 
-    The best place is the end of a sentence in the middle half of the text, else a space there,
-    else the very middle. The parts lack the white space between them.
+    It is cut at the end of a sentence in its middle half, else at a space there, else in the very
+    middle; of several, the one nearest to the middle. White space around the parts is removed.
 
     Args:
         text: what to split.
@@ -20,8 +20,8 @@ def split_text(text: str, fits: Callable[[str], bool]) -> tuple[str, ...]:
     text = text.strip()
     if len(text) < 2 or fits(text):
         return (text,) if text else ()
-    place = _best_cut(text)
-    return split_text(text[:place], fits) + split_text(text[place:], fits)
+    cut = _best_cut(text)
+    return split_text(text[:cut], fits) + split_text(text[cut:], fits)
 
 
 def truncate_text(text: str, fits: Callable[[str], bool]) -> str:
@@ -39,7 +39,7 @@ def truncate_text(text: str, fits: Callable[[str], bool]) -> str:
 def _best_cut(text: str) -> int:
     middle, quarter = len(text) // 2, len(text) // 4
     for boundary in (SENTENCE_END, SPACE):
-        places = [found.end() for found in boundary.finditer(text, quarter, len(text) - quarter)]
-        if places:
-            return min(places, key=lambda place: abs(place - middle))
+        cuts = [found.end() for found in boundary.finditer(text, quarter, len(text) - quarter)]
+        if cuts:
+            return min(cuts, key=lambda cut: abs(cut - middle))
     return middle

@@ -11,10 +11,10 @@ GOLDEN_RATIO = 0.6180339887498949
 
 
 def sample_rows(rows: int, size: int) -> NDArray[np.int64]:
-    """Return `size` of the numbers below `rows`, evenly spread, in order; all if there are fewer.
+    """Return `size` row indices below `rows`, evenly spread, in order; all if there are fewer.
 
-    One row is taken of each `size`-th part of the corpus, at a place that shifts from part to
-    part, so that no regular order of the rows can fool it.
+    The corpus is divided into `size` equal parts, and one row is taken from each, at an offset
+    that changes from part to part, so that a regular order of the rows does not bias the sample.
     """
     if rows <= size:
         return np.arange(rows, dtype=np.int64)

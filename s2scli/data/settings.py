@@ -12,41 +12,49 @@ class PrepareSettings(Settings):
     the user's choice, and `s2s prepare` says when a corpus holds text that it would change.
     """
 
+    panel = "Cleaning"
+
     one_column: bool = setting(
         False,
-        "The file holds sentences, one on each line, and each is its own source and target; a "
-        ".txt file without a TAB in its first line is read so without being asked.",
+        "Each line is one sentence, both source and target; the default for a .txt file without "
+        "a TAB in its first line.",
+        panel="Input and output",
     )
     normalization: Normalization = setting(
         "none",
-        "Unicode normalisation of both sides, done again on whatever is translated: none keeps "
-        "the text as it is, nfc makes look-alike spellings of one character the same, nfkc also "
-        "folds full width, ligatures and the like.",
+        "Unicode normalization of both sides, repeated on every text that is translated: none "
+        "keeps the text, nfc unifies the spellings of one character, nfkc also replaces full-width "
+        "characters, ligatures and the like.",
     )
     max_length: int = setting(
-        5000, "Longest source or target that is kept.", "characters", ge=1, le=100_000_000
+        5000,
+        "Drop pairs with a longer source or target, in characters.",
+        "characters",
+        ge=1,
+        le=100_000_000,
     )
     max_length_ratio: float = setting(
         50.0,
-        "Drop a pair of which one side has more than this many times the other's length.",
+        "Drop pairs with one side more than this many times as long as the other.",
         ge=1,
     )
     valid_size: int | None = setting(
         None,
-        "Rows to keep apart for validation: 10 % of them, 2000 at most, where not given; "
-        "0 for none.",
+        "Rows of the valid split; 10 %, at most 2000, if not given.",
         "rows",
+        panel="Splits",
         ge=0,
     )
     test_size: int | None = setting(
         None,
-        "Rows to keep apart for the test: 10 % of them, 2000 at most, where not given; 0 for none.",
+        "Rows of the test split; 10 %, at most 2000, if not given.",
         "rows",
+        panel="Splits",
         ge=0,
     )
     skip_bad_lines: bool = setting(
         False,
-        "Drop and count lines that are not UTF-8, hold NUL or have a wrong number of columns, "
+        "Drop and count lines that are not UTF-8, contain NUL or have the wrong number of columns, "
         "instead of stopping at the first.",
     )
 

@@ -1,8 +1,8 @@
 """Which split a row belongs to, by the hash of its source alone.
 
-The rows with the smallest hashes are the test split, the next ones the valid split. The same
-source has the same hash, so it never stands in two splits; and rows added to a corpus leave most
-of the split as it was.
+The rows with the smallest hashes are the test split, the next ones the valid split. Equal sources
+have equal hashes, so a source is never in two splits; and most rows stay in their split when rows
+are added to the corpus.
 """
 
 from collections.abc import Callable, Iterable
@@ -35,12 +35,12 @@ class Split:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The splits that any row belongs to."""
+        """The splits that may have rows."""
         has_valid, has_test = self.valid_below > self.test_below, self.test_below > 0
         return ("train", *("valid",) * has_valid, *("test",) * has_test)
 
     def masks(self, hashes: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
-        """Return for each of `names` where its rows are, [rows]."""
+        """Return for each of `names` a mask that is True at its rows, [rows]."""
         test = hashes < self.test_below
         valid = (hashes < self.valid_below) & ~test
         masks = {"train": ~(test | valid), "valid": valid, "test": test}
@@ -48,21 +48,21 @@ class Split:
 
 
 def default_size(rows: int) -> int:
-    """Return the size of a held-out split of a corpus of `rows` rows, where none is given."""
+    """Return the default size of a held-out split of a corpus of `rows` rows."""
     if rows < MIN_ROWS_TO_SPLIT:
         return 0
     return max(1, min(MAX_DEFAULT_SIZE, int(rows * DEFAULT_SHARE)))
 
 
 def choose_split(hashes: Callable[[], Iterable[NDArray[np.int64]]], sizes: SplitSizes) -> Split:
-    """Return the split that gives each held-out split the rows wanted.
+    """Return the hash limits that give each held-out split the number of rows wanted.
 
-    It can be a few more, because all rows of a source stay together. Memory grows with the
-    sizes, not with the corpus.
+    A split can have a few more, because all rows of a source stay together. Memory grows with
+    the sizes, not with the corpus.
 
     Args:
-        hashes: gives the hashes of all rows' sources, in batches.
-        sizes: the rows wanted.
+        hashes: returns the hashes of all rows' sources, in batches.
+        sizes: the numbers of rows wanted.
 
     Raises:
         CorpusError: nothing would be left to train on.
@@ -80,7 +80,7 @@ def choose_split(hashes: Callable[[], Iterable[NDArray[np.int64]]], sizes: Split
 
 
 def _limit(hashes: Iterable[NDArray[np.int64]], wanted: int, start: int) -> int:
-    """Return the smallest limit with at least `wanted` hashes in [start, limit), if there are."""
+    """Return the smallest limit with `wanted` hashes in [start, limit), or with all of them."""
     if not wanted:
         return start
     smallest = np.empty(0, np.int64)

@@ -4,8 +4,11 @@ A split that does not exist has no file. Columns: `source` and `target` (text), 
 of the input file it came from).
 """
 
+import contextlib
+import functools
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,7 +18,7 @@ import pyarrow as pa
 
 from s2scli.data.example import Example
 from s2scli.errors import CheckpointError, MissingInputError
-from s2scli.manifest import read_manifest
+from s2scli.manifest import Manifest, read_manifest, verify_files
 
 SCHEMA = pa.schema(
     [
@@ -30,7 +33,7 @@ BATCH_CHARACTERS = 4_000_000
 
 
 def split_path(folder: Path, split: str) -> Path:
-    """Return where a split of the corpus in `folder` is."""
+    """Return the path of a split of the corpus in `folder`."""
     return folder / f"{split}.arrow"
 
 
@@ -59,7 +62,7 @@ def _batch(examples: list[Example]) -> pa.RecordBatch:
 
 
 class BatchWriter:
-    """Writes record batches to an Arrow file; the file is whole when the block ends.
+    """Writes record batches to an Arrow file, which is complete when the block ends.
 
     Small batches are joined until they have `BATCH_ROWS` rows or `BATCH_CHARACTERS` bytes.
     """
@@ -147,21 +150,72 @@ class TextSplit:
             yield from batch.column(name).to_pylist()
 
 
-def open_split(folder: Path, split: str) -> TextSplit:
-    """Open one split (train, valid or test) of the corpus in `folder`.
+@dataclass(frozen=True)
+class Corpus:
+    """A prepared corpus, whose manifest has been read once.
 
-    Raises:
-        MissingInputError: there is no corpus, or it has no such split; the message says how to
-            make one.
-        CheckpointError: the corpus is damaged or of a newer format.
+    Attributes:
+        folder: where it is.
+        manifest: its manifest; the facts are the settings of `s2s prepare` and the hashes of the
+            files it read.
     """
-    if not folder.is_dir():
-        raise MissingInputError(f"{folder}: no corpus here; make one: s2s prepare CORPUS.tsv")
-    manifest = read_manifest(folder, "corpus")
-    path = split_path(folder, split)
-    if path.name not in manifest.files:
-        raise MissingInputError(
-            f"{folder}: the corpus has no {split} split; prepare it again with "
-            f"--{split}-size N or --{split} FILE"
-        )
-    return TextSplit(path)
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read the manifest of the corpus in `folder`.
+
+        Raises:
+            MissingInputError: there is no corpus; the message says how to make one.
+            CheckpointError: the manifest is damaged or of a newer format.
+        """
+        if not folder.is_dir():
+            raise MissingInputError(f"{folder}: no corpus here; make one: s2s prepare CORPUS.tsv")
+        with _mend_offered():
+            return cls(folder, read_manifest(folder, "corpus"))
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 that stands for the whole corpus."""
+        return self.manifest.digest
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits it has: train, and valid and test where they are not empty."""
+        files = self.manifest.files
+        return tuple(name for name in SPLITS if split_path(self.folder, name).name in files)
+
+    @functools.cached_property
+    def verified(self) -> Self:
+        """The same corpus, every file of which was read once and found undamaged.
+
+        Raises:
+            CheckpointError: a file is missing, changed or not a plain file.
+        """
+        with _mend_offered():
+            verify_files(self.folder, self.manifest)
+        return self
+
+    def open_split(self, split: str) -> TextSplit:
+        """Open one split: train, valid or test.
+
+        Raises:
+            MissingInputError: it has no such split; the message says how to make one.
+            CheckpointError: the split is damaged.
+        """
+        if split not in self.splits:
+            raise MissingInputError(
+                f"{self.folder}: the corpus has no {split} split; prepare it again with "
+                f"--{split}-size N or --{split} FILE"
+            )
+        return TextSplit(split_path(self.folder, split))
+
+
+@contextlib.contextmanager
+def _mend_offered() -> Iterator[None]:
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; make it again with `s2s prepare`") from error

@@ -1,45 +1,53 @@
-"""Lines of a stream as they come: in order, none lost, gathered into windows.
+"""Lines of a stream: in order, none lost, in windows.
 
-A thread reads ahead, so that lines which have come are answered while the next are waited for.
+A thread reads ahead, so that lines that have come can be worked on while others are awaited.
 """
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from s2scli.data.lines import UTF8_BOM, open_text
+from s2scli.data.lines import STDIN, UTF8_BOM, open_text
+from s2scli.data.windows import gather
 from s2scli.errors import CorpusError
 from s2scli.settings import Settings, setting
 
 BLOCK_BYTES = 1 << 16
 BLOCKS_AHEAD = 16
 LINE_BYTES = 10_000_000
-WINDOW_BYTES = 4_000_000
+WINDOW_CHARACTERS = 4_000_000
 
 
 class StreamSettings(Settings):
     """How a stream of lines is read."""
 
+    panel = "Input and output"
+
     window: int = setting(
-        512, "Lines translated together, sorted by length inside.", unit="lines", ge=1, le=1_000_000
+        512,
+        "Lines read and translated together, sorted by length.",
+        unit="lines",
+        ge=1,
+        le=1_000_000,
     )
     max_wait: int = setting(
         50,
-        "How long to wait for more lines before those that have come are answered, in ms.",
+        "Milliseconds to wait for more lines before translating those that have come.",
         unit="ms",
         ge=0,
         le=3_600_000,
     )
     overlong: Literal["split", "truncate", "empty", "error"] = setting(
         "split",
-        "What to do with a line that is too long for the model: split (at the ends of sentences, "
-        "translate the parts, join), truncate, empty (an empty line) or error.",
+        "What to do with a line that is too long for the model: split (at sentence ends, translate "
+        "the parts, join them), truncate, empty (write an empty line) or error.",
     )
     strict: bool = setting(
-        False, "Refuse a line that is not UTF-8, instead of reading U+FFFD for its bad bytes."
+        False, "Refuse a line that is not UTF-8 instead of replacing its bad bytes with U+FFFD."
     )
 
 
@@ -51,8 +59,8 @@ class Line:
         name: what the file is called in messages.
         number: the first line is 1.
         text: the line, without its line end; a byte that is not UTF-8 is U+FFFD.
-        bad_byte: the place of the first byte that is not UTF-8, the first is 1; 0 where all are.
-        cut: only the first 10,000,000 bytes were kept.
+        bad_byte: the position of the first byte that is not UTF-8, from 1; 0 if all are UTF-8.
+        cut: whether only the first 10,000,000 bytes were kept.
     """
 
     name: str
@@ -62,16 +70,16 @@ class Line:
     cut: bool = False
 
     @property
-    def place(self) -> str:
-        """Where it is, for messages."""
+    def where(self) -> str:
+        """The file and the line, for messages."""
         return f"{self.name}, line {self.number}"
 
 
 class LineSplitter:
     r"""Cuts blocks of bytes into lines at `\n` and nothing else.
 
-    One `\r` before the line end and a byte order mark at the start are no part of a line; the
-    last line may lack its end. Of an endless line only the first `LINE_BYTES` bytes are kept.
+    One `\r` before the line end and a byte order mark at the start are not part of a line; the
+    last line may lack its end. Only the first `LINE_BYTES` bytes of a line are kept.
     """
 
     def __init__(self, name: str) -> None:
@@ -83,8 +91,8 @@ class LineSplitter:
     def feed(self, block: bytes) -> Iterator[Line]:
         """Yield the lines that end in `block`."""
         *ended, rest = block.split(b"\n")
-        for piece in ended:
-            self._keep(piece)
+        for part in ended:
+            self._keep(part)
             yield self._line()
         self._keep(rest)
 
@@ -93,10 +101,10 @@ class LineSplitter:
         if self._pending:
             yield self._line()
 
-    def _keep(self, piece: bytes) -> None:
+    def _keep(self, part: bytes) -> None:
         room = LINE_BYTES - len(self._pending)
-        self._cut |= len(piece) > room
-        self._pending += piece[:room]
+        self._cut |= len(part) > room
+        self._pending += part[:room]
 
     def _line(self) -> Line:
         self._number += 1
@@ -118,72 +126,75 @@ def _decode(name: str, number: int, data: bytes, cut: bool) -> Line:
         return Line(name, number, data.decode(errors="replace"), error.start + 1, cut)
 
 
+class LineReader:
+    """The lines of a file, which a thread reads ahead; a `Source` of windows."""
+
+    def __init__(self, path: Path, *, strict: bool = False) -> None:
+        """Begin to read.
+
+        Args:
+            path: the file; `-` is stdin.
+            strict: a line that is not UTF-8 is an error.
+        """
+        self._strict = strict
+        self._splitter = LineSplitter("stdin" if path == STDIN else str(path))
+        self._lines: Iterator[Line] = iter(())
+        self._blocks: queue.Queue[bytes | Exception] = queue.Queue(BLOCKS_AHEAD)
+        self._ended = False
+        threading.Thread(target=_read_ahead, args=(path, self._blocks), daemon=True).start()
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Line | None:
+        """Wait for the next line and return it; None at the end.
+
+        Args:
+            block: always True here.
+            timeout: how long to wait, in seconds; None waits for ever.
+
+        Raises:
+            queue.Empty: no line has come in time.
+            MissingInputError: there is no such file, or it may not be read.
+            CorpusError: it is a directory or damaged, or, if strict, the line is not UTF-8.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (line := next(self._lines, None)) is None:
+            if self._ended:
+                return None
+            self._next_block(None if deadline is None else max(0, deadline - time.monotonic()))
+        if self._strict and line.bad_byte:
+            raise CorpusError(f"{line.where}, byte {line.bad_byte}: not UTF-8")
+        return line
+
+    def _next_block(self, timeout: float | None) -> None:
+        """Wait for more bytes, and split them into lines."""
+        block = self._blocks.get(timeout=timeout)
+        if isinstance(block, Exception):
+            raise block
+        self._ended = not block
+        self._lines = self._splitter.feed(block) if block else self._splitter.finish()
+
+
 def read_windows(path: Path, settings: StreamSettings) -> Iterator[list[Line]]:
     """Yield the lines of a file, or of stdin for `-`, in windows, none of them empty.
 
-    A window ends when it is full (`settings.window` lines or 4 MB), when no line has come for
-    `settings.max_wait` ms, and at the end, be it a bad one: good lines come before an error.
+    A window ends when it is full (`settings.window` lines or 4 million characters), when its
+    first line has waited for `settings.max_wait` ms, and at the end of the file. Good lines come
+    before an error.
 
     Raises:
         MissingInputError: there is no such file, or it may not be read.
         CorpusError: it is a directory or damaged, or, with `settings.strict`, not UTF-8.
     """
-    blocks: queue.Queue[bytes | Exception] = queue.Queue(BLOCKS_AHEAD)
-    threading.Thread(target=_read_ahead, args=(path, blocks), daemon=True).start()
-    splitter = LineSplitter("stdin" if str(path) == "-" else str(path))
-    window = Window(settings.window)
-    while True:
-        try:
-            block = blocks.get(timeout=settings.max_wait / 1000 if window.lines else None)
-        except queue.Empty:
-            yield window.take()
-            continue
-        if isinstance(block, Exception):
-            yield from window.rest()
-            raise block
-        for line in splitter.feed(block) if block else splitter.finish():
-            if settings.strict and line.bad_byte:
-                yield from window.rest()
-                raise CorpusError(f"{line.place}, byte {line.bad_byte}: not UTF-8")
-            window.add(line)
-            if window.full:
-                yield window.take()
-        if not block:
-            break
-    yield from window.rest()
-
-
-class Window:
-    """Lines that will be answered together."""
-
-    def __init__(self, size: int) -> None:
-        self.lines: list[Line] = []
-        self._size = size
-        self._characters = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether it holds as many lines, or as much text, as it may."""
-        return len(self.lines) >= self._size or self._characters >= WINDOW_BYTES
-
-    def add(self, line: Line) -> None:
-        """Add a line."""
-        self.lines.append(line)
-        self._characters += len(line.text)
-
-    def take(self) -> list[Line]:
-        """Return the lines and begin anew."""
-        taken, self.lines, self._characters = self.lines, [], 0
-        return taken
-
-    def rest(self) -> Iterator[list[Line]]:
-        """Yield the lines that are left, if there are any."""
-        if self.lines:
-            yield self.take()
+    return gather(
+        LineReader(path, strict=settings.strict),
+        size=settings.window,
+        max_wait=settings.max_wait / 1000,
+        max_weight=WINDOW_CHARACTERS,
+        weigh=lambda line: len(line.text),
+    )
 
 
 def _read_ahead(path: Path, blocks: "queue.Queue[bytes | Exception]") -> None:
-    """Put the bytes of a file into `blocks`, then an empty block, or what went wrong."""
+    """Put the bytes of a file into `blocks`, then an empty block; or the error."""
     try:
         with open_text(path) as file:
             for block in file.blocks(BLOCK_BYTES):

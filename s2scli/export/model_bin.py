@@ -26,7 +26,7 @@ MAX_VARIABLES, MAX_NAME_BYTES, MAX_VOCABULARY_BYTES = 10_000, 200, 64_000_000
 VERSION, REVISION, SPEC = 6, 7, "TransformerSpec"
 TYPES = ("f", "b", "h", "i", "e", "e")  # float32, int8, int16, int32, float16, bfloat16
 
-# D: width of the stack; M: of the memory; V: vocabulary; F: feed-forward width; P: places
+# D: width of the stack; M: of the memory; V: vocabulary; F: feed-forward width; P: positions
 TENSORS = {
     r"embeddings(_0)?/weight": ("V", "D"),
     r"projection/weight": ("V", "D"),
@@ -59,13 +59,13 @@ class Variable:
     value: float | None
 
 
-def check_model(folder: Path, tokenizers: Tokenizers, places: int) -> None:
+def check_model(folder: Path, tokenizers: Tokenizers, positions: int) -> None:
     """Check that a folder holds a model for CTranslate2 that our export could have written.
 
     Args:
         folder: where.
         tokenizers: whose pieces the vocabularies must be.
-        places: tokens that a source or target may have.
+        positions: tokens that a source or target may have.
 
     Raises:
         CheckpointError: a file is missing or damaged, or not what our export writes.
@@ -77,8 +77,8 @@ def check_model(folder: Path, tokenizers: Tokenizers, places: int) -> None:
     path = folder / MODEL
     variables = read_variables(path)
     try:
-        _check_stack(variables, "encoder", tokenizers.source.vocab_size, places)
-        _check_stack(variables, "decoder", tokenizers.target.vocab_size, places)
+        _check_stack(variables, "encoder", tokenizers.source.vocab_size, positions)
+        _check_stack(variables, "decoder", tokenizers.target.vocab_size, positions)
         others = [name for name in variables if not name.startswith(("encoder/", "decoder/"))]
         if others:
             raise ValueError(f"{others[0]} is not known")
@@ -158,7 +158,7 @@ def _read(file: BinaryIO, type: str) -> float:
 
 
 def _check_stack(
-    variables: Mapping[str, Variable], side: str, vocab_size: int, places: int
+    variables: Mapping[str, Variable], side: str, vocab_size: int, positions: int
 ) -> None:
     """Check all variables of one side of the model.
 
@@ -173,7 +173,7 @@ def _check_stack(
     }
     width = own["embeddings_0/weight" if side == "encoder" else "embeddings/weight"].shape[1]
     sizes = {
-        **{"D": width, "2D": 2 * width, "3D": 3 * width, "V": vocab_size, "P": places},
+        **{"D": width, "2D": 2 * width, "3D": 3 * width, "V": vocab_size, "P": positions},
         "M": variables["encoder/embeddings_0/weight"].shape[1],
         "F": own["layer_0/ffn/linear_0/weight"].shape[0],
     }
@@ -235,16 +235,16 @@ def _check_config(path: Path, tokenizer: SentencePiece) -> None:
 
     What else the library knows there changes how it reads the weights.
     """
-    config, words = read_json(path), tokenizer.vocabulary
+    config, pieces = read_json(path), tokenizer.vocabulary
     config.pop("layer_norm_epsilon", None)  # any number is as safe
     if config != {
         "add_source_bos": False,
         "add_source_eos": True,
-        "bos_token": words[BOS_ID],
-        "decoder_start_token": words[BOS_ID],
-        "eos_token": words[EOS_ID],
+        "bos_token": pieces[BOS_ID],
+        "decoder_start_token": pieces[BOS_ID],
+        "eos_token": pieces[EOS_ID],
         "multi_query_attention": False,
-        "unk_token": words[UNK_ID],
+        "unk_token": pieces[UNK_ID],
     }:
         raise CheckpointError(f"{path}: not the configuration of a model that s2s exported")
 
@@ -255,8 +255,8 @@ def _check_vocabulary(path: Path, tokenizer: SentencePiece) -> None:
     if size > MAX_VOCABULARY_BYTES:
         raise CheckpointError(f"{path}: {size} bytes is too large (limit {MAX_VOCABULARY_BYTES})")
     try:
-        words = json.loads(path.read_bytes())
+        pieces = json.loads(path.read_bytes())
     except (ValueError, RecursionError, OSError) as error:
         raise CheckpointError(f"{path}: damaged JSON ({error})") from error
-    if words != tokenizer.vocabulary:
+    if pieces != tokenizer.vocabulary:
         raise CheckpointError(f"{path}: not the pieces of the tokenizer beside it")

@@ -20,21 +20,23 @@ Quantization = Literal[
 
 
 class ExportSettings(Settings):
-    """What is exported, and what is asked of it."""
+    """What a model is exported to, and how the export is verified."""
 
-    to: Target = setting("ctranslate2", "What shall run the model: ctranslate2.")
+    panel = "Export"
+
+    to: Target = setting("ctranslate2", "What will run the model: ctranslate2.")
     quantization: Quantization = setting(
         "none",
-        "Of the weights, by CTranslate2's names: none (as float32), int8, int8_float32, "
-        "int8_float16, int8_bfloat16, int16, float16 or bfloat16.",
+        "How CTranslate2 stores the weights: none (float32), int8, int8_float32, int8_float16, "
+        "int8_bfloat16, int16, float16, bfloat16 or float32.",
     )
     lines: int = setting(
-        200, "With --verify: the first lines of the file that are tried.", "lines", ge=1
+        200, "With --verify: translate the first lines of the file.", "lines", ge=1
     )
     tolerance: float = setting(
         0.5,
-        "With --verify: BLEU that the export may lose against the model; if it loses more, "
-        "nothing is exported.",
+        "With --verify: export nothing if the export's BLEU is lower than the model's by more "
+        "than this.",
         "BLEU",
         ge=0.0,
         le=100.0,
@@ -44,9 +46,16 @@ class ExportSettings(Settings):
 class EngineSettings(Settings):
     """What runs the model."""
 
+    panel = "Engine"
+
     engine: Engine = setting(
         "auto",
-        "What runs the model: pytorch, or ctranslate2 with what `s2s export` made of it; auto is "
-        "ctranslate2 where it is installed, the export is of this model, and nothing asked for "
-        "needs the PyTorch search.",
+        "What runs the model: pytorch, or ctranslate2 with the export that `s2s export` wrote; "
+        "auto takes ctranslate2 if it is installed, the export is of this model, and no flag needs "
+        "PyTorch.",
+    )
+    int8: bool = setting(
+        False,
+        "Multiply with 8-bit weights, in PyTorch on a CPU: faster, and the outputs are nearly the "
+        "same.",
     )

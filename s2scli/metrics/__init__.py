@@ -1,18 +1,83 @@
-"""Metrics: one file each; a new one is one file and one line here."""
+"""Metrics: one file each; a new one is one file and one entry here.
+
+Importing this imports none of torch, sacreBLEU and NumPy: the functions import what they need.
+"""
 
 from s2scli.metrics.bleu import bleu
 from s2scli.metrics.chrf import chrf
 from s2scli.metrics.exact_match import exact_match
-from s2scli.metrics.score import Metric
+from s2scli.metrics.metric import Metric
+from s2scli.metrics.perplexity import perplexity
 from s2scli.metrics.sequence_error_rate import sequence_error_rate
 from s2scli.metrics.symbol_error_rate import symbol_error_rate
 from s2scli.metrics.ter import ter
+from s2scli.metrics.token_accuracy import token_accuracy
 
 METRICS: dict[str, Metric] = {
-    "bleu": bleu,
-    "chrf": chrf,
-    "ter": ter,
-    "exact_match": exact_match,
-    "sequence_error_rate": sequence_error_rate,
-    "symbol_error_rate": symbol_error_rate,
+    "bleu": Metric(
+        "BLEU",
+        bleu,
+        higher_is_better=True,
+        digits=1,
+        needs="outputs",
+        help="BLEU of the outputs, computed by sacreBLEU.",
+    ),
+    "chrf": Metric(
+        "chrF",
+        chrf,
+        higher_is_better=True,
+        digits=1,
+        needs="outputs",
+        help="chrF2, the character n-gram F-score, computed by sacreBLEU.",
+    ),
+    "ter": Metric(
+        "TER",
+        ter,
+        higher_is_better=False,
+        digits=1,
+        needs="outputs",
+        help="Translation edit rate: word edits in percent of the reference's words.",
+    ),
+    "exact_match": Metric(
+        "exact match",
+        exact_match,
+        higher_is_better=True,
+        digits=1,
+        needs="outputs",
+        help="Percentage of outputs that equal the reference.",
+    ),
+    "sequence_error_rate": Metric(
+        "sequence error rate",
+        sequence_error_rate,
+        higher_is_better=False,
+        digits=1,
+        needs="outputs",
+        help="Percentage of outputs that differ from the reference (the word error rate of "
+        "pronunciations).",
+    ),
+    "symbol_error_rate": Metric(
+        "symbol error rate",
+        symbol_error_rate,
+        higher_is_better=False,
+        digits=1,
+        needs="outputs",
+        help="Edits of space-separated symbols in percent of the reference's symbols (the phone "
+        "or word error rate).",
+    ),
+    "perplexity": Metric(
+        "perplexity",
+        perplexity,
+        higher_is_better=False,
+        digits=3,
+        needs="model",
+        help="Perplexity of the references under the model, per token.",
+    ),
+    "token_accuracy": Metric(
+        "token accuracy",
+        token_accuracy,
+        higher_is_better=True,
+        digits=3,
+        needs="model",
+        help="Percentage of reference tokens that are the model's first choice.",
+    ),
 }

@@ -1,4 +1,4 @@
-"""BLEU (Papineni et al. 2002), as sacreBLEU (Post 2018) counts it."""
+"""BLEU (Papineni et al. 2002), computed by sacreBLEU (Post 2018)."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ from s2scli.metrics.tokenization import choose_tokenization
 def bleu(
     hypotheses: Sequence[str], references: Sequence[str], settings: MetricSettings = DEFAULTS
 ) -> Score:
-    """Return the corpus BLEU of detokenised text, mixed case, 0 to 100."""
+    """Return the corpus BLEU of detokenized text, mixed case, 0 to 100."""
     from sacrebleu.metrics.bleu import BLEU
 
     tokenize = choose_tokenization(settings, references)
-    # force: be silent about text that looks tokenised, which it may well be
+    # force: no warning about text that looks tokenized
     return corpus_score(BLEU(tokenize=tokenize, force=True), hypotheses, references, settings)

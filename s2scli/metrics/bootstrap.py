@@ -1,4 +1,4 @@
-"""The bootstrap (Koehn 2004): how far a score or a lead would move on another such test set."""
+"""The bootstrap (Koehn 2004): confidence intervals and paired significance of scores."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -8,21 +8,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SEED = 12345  # sacreBLEU's
-FEWEST = 40  # with fewer resamples there is no 2.5 % on either side to cut off
+FEWEST = 40  # resamples; with fewer there is no 2.5 % on either side
 
 
 def resampled_scores(
     score_of: "Callable[[NDArray[np.int64]], float]", sentences: int, resamples: int
 ) -> tuple[float, ...]:
-    """Return a score over resampled test sets, which depend on nothing but the numbers given.
+    """Return the scores of resampled test sets, drawn with a fixed seed.
 
-    The scores of two systems on one test set are therefore paired: the k-th of each is over the
-    same sentences.
+    The scores of two systems on one test set are therefore paired: the k-th score of each is over
+    the same sentences.
 
     Args:
-        score_of: the score of the sentences with these indices, `[sentences]` of them.
-        sentences: how many there are, and how many are drawn (with replacement) each time.
-        resamples: how often to draw; below 40 there are no scores.
+        score_of: returns the score of the sentences with these indices, [sentences].
+        sentences: size of the test set, and of each resampled one (drawn with replacement).
+        resamples: how many to draw; fewer than 40 give no scores.
     """
     import numpy as np
 
@@ -34,7 +34,7 @@ def resampled_scores(
 
 
 def interval_of(resampled: Sequence[float]) -> tuple[float, float] | None:
-    """Return the 2.5 % and 97.5 % quantiles of resampled scores; None where there are none."""
+    """Return the 2.5 % and 97.5 % quantiles of resampled scores; None without scores."""
     if not resampled:
         return None
     scores, cut = sorted(resampled), len(resampled) // FEWEST
@@ -42,24 +42,24 @@ def interval_of(resampled: Sequence[float]) -> tuple[float, float] | None:
 
 
 def paired_p(
-    best: Sequence[float], other: Sequence[float], *, lower_is_better: bool = False
+    best: Sequence[float], other: Sequence[float], *, higher_is_better: bool = True
 ) -> float | None:
-    """Return how likely it is that `best` is no better than `other` (Koehn 2004, section 4).
+    """Return the p-value of the claim that `best` is better than `other` (Koehn 2004, section 4).
 
-    It is the share of resampled test sets on which `best` does not win, with one more such set
-    counted in, so that p is never 0.
+    It is the share of resampled test sets on which `best` does not win, plus one such set, so that
+    p is never 0.
 
     Args:
-        best: resampled scores of the system that leads.
-        other: those of another, over the same sentences.
-        lower_is_better: whether the lower score wins.
+        best: resampled scores of the leading system.
+        other: those of another system, over the same sentences.
+        higher_is_better: which of two scores wins.
 
     Returns:
         p above 0 and at most 1; None without resampled scores.
     """
     if not best:
         return None
-    sign = -1 if lower_is_better else 1
+    sign = 1 if higher_is_better else -1
     lost = sum(sign * one <= sign * two for one, two in zip(best, other, strict=True))
     return (lost + 1) / (len(best) + 1)
 
@@ -70,9 +70,9 @@ def resampled_ratios(
     """Return sum(numerators) / sum(denominators) over resampled test sets.
 
     Args:
-        numerators: one number for each sentence.
-        denominators: one number for each sentence, above 0.
-        resamples: how often to draw.
+        numerators: one for each sentence.
+        denominators: one for each sentence, above 0.
+        resamples: how many test sets to draw.
     """
     import numpy as np
 
@@ -90,5 +90,5 @@ def ratio_interval(
 
 
 def bootstrap_signature(resamples: int) -> str:
-    """Return what a signature says of the bootstrap (nothing where there was none)."""
+    """Return the part of a signature that describes the bootstrap; empty without one."""
     return f"|bs:{resamples}|seed:{SEED}" if resamples >= FEWEST else ""

@@ -1,4 +1,4 @@
-"""chrF (Popović 2015), as sacreBLEU counts it: character n-grams, so no tokenisation."""
+"""chrF (Popović 2015), computed by sacreBLEU: character n-grams, so no tokenization."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from s2scli.metrics.settings import MetricSettings
 def chrf(
     hypotheses: Sequence[str], references: Sequence[str], settings: MetricSettings = DEFAULTS
 ) -> Score:
-    """Return the corpus chrF2 (n-grams to 6 characters, recall counts twice), 0 to 100."""
+    """Return the corpus chrF2 (n-grams of up to 6 characters, beta 2), 0 to 100."""
     from sacrebleu.metrics.chrf import CHRF
 
     return corpus_score(CHRF(), hypotheses, references, settings)

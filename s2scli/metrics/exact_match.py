@@ -1,4 +1,4 @@
-"""Exact match: how many outputs are the reference, character for character."""
+"""Exact match: the share of outputs that equal the reference."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from s2scli.metrics.settings import MetricSettings
 def exact_match(
     hypotheses: Sequence[str], references: Sequence[str], settings: MetricSettings = DEFAULTS
 ) -> Score:
-    """Return the percentage of outputs equal to their reference, but for spaces at the ends."""
+    """Return the percentage of outputs that equal their reference; outer spaces are ignored."""
     hits = [
         100.0 * (hypothesis.strip() == reference.strip())
         for hypothesis, reference in zip(hypotheses, references, strict=True)

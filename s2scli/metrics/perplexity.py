@@ -4,24 +4,22 @@ import math
 from collections.abc import Sequence
 
 from s2scli.metrics.bootstrap import bootstrap_signature, ratio_interval
+from s2scli.metrics.metric import ForcedTarget
 from s2scli.metrics.score import DEFAULTS, Score
 from s2scli.metrics.settings import MetricSettings
 
 
-def perplexity(
-    token_scores: Sequence[Sequence[float]], settings: MetricSettings = DEFAULTS
-) -> Score:
+def perplexity(forced: Sequence[ForcedTarget], settings: MetricSettings = DEFAULTS) -> Score:
     """Return exp(-mean log-probability) over all tokens of the references.
 
-    It depends on the tokenizer: only models that share one can be compared by it.
+    It depends on the tokenizer: compare only models that share one.
 
     Args:
-        token_scores: for each sentence the natural log-probability of each of its tokens, the
-            end token included.
+        forced: the references as the model scores them, the end tokens included.
         settings: how many resamples to take.
     """
-    losses = [-math.fsum(scores) for scores in token_scores]
-    lengths = [float(len(scores)) for scores in token_scores]
+    losses = [-math.fsum(target.token_scores) for target in forced]
+    lengths = [float(len(target.token_scores)) for target in forced]
     interval = ratio_interval(losses, lengths, settings.resamples)
     return Score(
         "perplexity",

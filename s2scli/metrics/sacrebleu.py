@@ -1,4 +1,4 @@
-"""What BLEU, chrF and TER share: sacreBLEU's counts, score and signature, and our bootstrap."""
+"""The score, signature and interval of a sacreBLEU metric."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,9 +19,9 @@ def corpus_score(
 ) -> Score:
     """Score with a metric of sacreBLEU.
 
-    The bootstrap resamples sacreBLEU's counts of each sentence, as its own does. Its own is not
-    used: it holds all resamples at once (4 GB for 100,000 sentences), and fails (2.6.0) on TER
-    with an empty reference.
+    The bootstrap resamples sacreBLEU's statistics of each sentence, as sacreBLEU's own does. That
+    one is not used because it holds all resamples at once (4 GB for 100,000 sentences), and fails
+    (2.6.0) on TER with an empty reference.
     """
     import numpy as np
 

@@ -1,8 +1,7 @@
-"""What a metric returns, and what it is called with."""
+"""What a metric returns."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from s2scli.metrics.settings import MetricSettings
 
@@ -11,15 +10,15 @@ DEFAULTS = MetricSettings()
 
 @dataclass(frozen=True)
 class Score:
-    """One measurement of a whole test set.
+    """The score of a whole test set.
 
     Attributes:
         name: the metric's name, as people write it.
-        value: percent, except for perplexity.
+        value: in percent, except for perplexity.
         signature: everything that must be equal for two scores to be comparable.
-        interval: the ends of the 95 % bootstrap interval, or None where none was asked for.
-        resampled: the score of each resampled test set, to pair with another system's; the
-            metrics of METRICS have them where an interval was asked for.
+        interval: the ends of the 95 % bootstrap interval; None without resamples.
+        resampled: the score of each resampled test set, to pair with another system's; empty
+            without an interval, and for the metrics of METRICS that need the model.
     """
 
     name: str
@@ -36,15 +35,3 @@ class Score:
             "signature": self.signature,
             "interval": self.interval,
         }
-
-
-class Metric(Protocol):
-    """A function that compares hypotheses with their references, one for one."""
-
-    def __call__(
-        self,
-        hypotheses: Sequence[str],
-        references: Sequence[str],
-        settings: MetricSettings = DEFAULTS,
-    ) -> Score:
-        """Score `hypotheses` against `references`; both are detokenised text."""

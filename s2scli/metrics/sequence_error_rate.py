@@ -1,4 +1,4 @@
-"""Sequence error rate: how many outputs have any error; lower is better."""
+"""Sequence error rate: the share of outputs with any error; lower is better."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ def sequence_error_rate(
 ) -> Score:
     """Return the percentage of outputs that are no exact match.
 
-    Of pronunciations, where an output is a word, it is what that field calls word error rate.
+    For pronunciations, where an output is a word, it is usually called the word error rate.
     """
     right = exact_match(hypotheses, references, settings)
     resampled = tuple(100 - value for value in right.resampled)

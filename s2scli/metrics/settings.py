@@ -1,4 +1,4 @@
-"""The settings of the metrics (no sacreBLEU here: flags are made from them)."""
+"""The settings of the metrics. Imports no sacreBLEU, because flags are derived from them."""
 
 from typing import Literal
 
@@ -10,14 +10,16 @@ Tokenization = Literal["13a", "intl", "zh", "char", "none"]
 class MetricSettings(Settings):
     """How outputs are scored."""
 
+    panel = "Metrics"
+
     tokenize: Literal["auto", "13a", "intl", "zh", "char", "none"] = setting(
         "auto",
-        "How sacreBLEU cuts text into words: 13a, intl, zh, char or none; auto takes 13a, or zh or "
-        "char where the references are written without spaces.",
+        "How sacreBLEU splits text into words: 13a, intl, zh, char or none; auto takes 13a, or zh "
+        "or char if the references are written without spaces.",
     )
     resamples: int = setting(
         1000,
-        "Bootstrap resamples behind the 95 % intervals; 0 gives none.",
+        "Bootstrap resamples for the 95 % intervals; 0 shows no intervals.",
         ge=0,
         le=100_000,
     )

@@ -1,4 +1,4 @@
-"""Symbol error rate: edits of what stands between spaces; lower is better."""
+"""Symbol error rate: edits of space-separated symbols; lower is better."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ from s2scli.metrics.settings import MetricSettings
 def symbol_error_rate(
     hypotheses: Sequence[str], references: Sequence[str], settings: MetricSettings = DEFAULTS
 ) -> Score:
-    """Return edits in percent of the references' symbols.
+    """Return edits in percent of the references' space-separated symbols.
 
-    Symbols are what stands between spaces: of phones it is the phone error rate, of words the
-    word error rate of speech recognition. An empty reference counts as one symbol.
+    For phones it is the phone error rate, for words the word error rate of speech recognition. An
+    empty reference counts as one symbol.
     """
     pairs = [
         (hypothesis.split(), reference.split())

@@ -1,4 +1,4 @@
-"""Translation edit rate (Snover et al. 2006), as sacreBLEU counts it; lower is better."""
+"""Translation edit rate (Snover et al. 2006), computed by sacreBLEU; lower is better."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ from s2scli.metrics.tokenization import choose_tokenization
 def ter(
     hypotheses: Sequence[str], references: Sequence[str], settings: MetricSettings = DEFAULTS
 ) -> Score:
-    """Return edits (shifts included) in percent of the references' words; case is ignored.
+    """Return edits (including shifts) in percent of the references' words; case is ignored.
 
-    Where BLEU would cut text without spaces into characters, so does TER.
+    Text without spaces is split into characters, as for BLEU.
     """
     from sacrebleu.metrics.ter import TER
 

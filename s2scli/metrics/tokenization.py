@@ -1,4 +1,4 @@
-"""Which of sacreBLEU's tokenisations suits a set of references."""
+"""Choose the sacreBLEU tokenization that suits a set of references."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ SAMPLE = 1000
 
 
 def choose_tokenization(settings: MetricSettings, references: Sequence[str]) -> Tokenization:
-    """Return the tokenisation asked for; for `auto` the one that suits the references.
+    """Return the tokenization asked for; for `auto` the one that suits the references.
 
-    `zh` cuts Chinese characters apart and leaves other words whole. sacreBLEU has nothing like
-    it for kana, Thai, Lao, Khmer and Burmese without more packages: these get `char`.
+    `zh` separates Chinese characters and leaves other words whole. For kana, Thai, Lao, Khmer and
+    Burmese sacreBLEU has nothing similar without more packages, so they get `char`.
     """
     if settings.tokenize != "auto":
         return settings.tokenize

@@ -1,11 +1,11 @@
 """The whole model and its four verbs: encode, start, step, forward."""
 
-import re
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from s2scli.devices import choose_device
 from s2scli.errors import ConfigError
 from s2scli.model.layers.linear import Linear
 from s2scli.model.settings import ModelSettings
@@ -166,13 +166,5 @@ def pick_device(name: str) -> torch.device:
     Raises:
         ConfigError: no such device, or it is not there.
     """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cpu":
-        return torch.device(name)
-    place = re.fullmatch(r"cuda(?::(\d{1,3}))?", name)
-    count = torch.cuda.device_count()
-    if place and int(place[1] or 0) < count:
-        return torch.device(name)
-    found = f"PyTorch finds {count or 'no'} GPU{'s' * (count > 1)} to use" if place else "unknown"
-    raise ConfigError(f"--device {name}: {found}; choose auto, cpu, cuda or cuda:N")
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return torch.device(choose_device(name, gpus, "PyTorch"))

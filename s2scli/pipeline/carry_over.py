@@ -8,11 +8,11 @@ from torch import Tensor
 
 from s2scli.errors import ConfigError
 from s2scli.model.seq2seq import Seq2Seq
-from s2scli.pipeline.model_folder import LoadedModel
 from s2scli.report.console import Talk
 from s2scli.special_ids import EOS_ID
 from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.model_folder import LoadedModel
 
 TABLES = ("source.table.weight", "target.table.weight", "output.weight", "output.bias")
 NAMED = 4  # weights named in a line; all of them where details are asked for

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from s2scli.config import load_recipe, recipe_path
+from s2scli.data.store import Corpus
 from s2scli.errors import (
     CheckpointError,
     CorpusError,
@@ -17,6 +18,7 @@ from s2scli.errors import (
     UsageError,
 )
 from s2scli.manifest import new_folder, read_manifest, verify_folder
+from s2scli.metrics import METRICS
 from s2scli.metrics.bootstrap import paired_p
 from s2scli.metrics.score import DEFAULTS, Score
 from s2scli.metrics.settings import MetricSettings
@@ -31,13 +33,11 @@ from s2scli.pipeline.evaluate import (
 )
 from s2scli.pipeline.train import TrainReport, TrainRequest, train
 from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
-from s2scli.pipeline.translate import search_settings
-from s2scli.pipeline.translator import Translator
 from s2scli.pipeline.validation import open_validation
 from s2scli.report.console import Talk
 from s2scli.settings import Tree
 from s2scli.training.metrics_log import MetricsLog
-from s2scli.training.settings import LOWER_IS_BETTER
+from s2scli.translation import torch_engine
 from s2scli.workspace import Workspace
 
 BUDGETS = ("max_minutes", "max_steps", "max_epochs")
@@ -51,14 +51,14 @@ class CompareRequest:
 
     Attributes:
         recipes: names of built-in recipes, and TOML files.
-        limits: the budget, one limit of BUDGETS at least, and the patience, by name.
-        metrics: names of METRICS; the first decides who is best.
+        limits: the budget (at least one limit of BUDGETS) and the patience, by name.
+        metrics: names of METRICS; the first one ranks.
         assignments: `section.key=value` changes to every recipe.
-        seeds: each recipe is trained with each of them; none leaves it to the recipe.
-        search: search settings that differ from the recipes' own.
+        seeds: train each recipe with each of these; empty takes the recipe's own.
+        overrides: search settings that override the recipes' own.
         settings: of the metrics.
         device: auto, cpu, cuda or cuda:N.
-        restart: forget the runs that are there.
+        restart: remove the runs that are there.
     """
 
     recipes: Sequence[str]
@@ -66,20 +66,20 @@ class CompareRequest:
     metrics: tuple[str, ...] = ("bleu",)
     assignments: Sequence[str] = ()
     seeds: Sequence[int] = ()
-    search: Tree = field(default_factory=dict)
+    overrides: Tree = field(default_factory=dict)
     settings: MetricSettings = DEFAULTS
     device: str = "auto"
     restart: bool = False
 
     @property
     def budget(self) -> Tree:
-        """The limits, in which those that were not given are lifted, whatever a recipe says."""
+        """The limits; those that were not given are lifted, whatever a recipe says."""
         return {**dict.fromkeys(BUDGETS), **self.limits}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe that takes part, under the name that its row and its folder have."""
+    """A recipe that takes part, and the name of its row and its folder."""
 
     name: str
     recipe: str
@@ -88,22 +88,22 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Result:
-    """What one recipe came to.
+    """The result of one recipe.
 
     Attributes:
         recipe: the name of its row.
         model: the folder of its best model.
         parameters: weights of the model.
-        minutes: time it has trained, validation counted.
+        minutes: training time, with validation.
         steps: updates made.
-        epochs: times the corpus was gone through.
+        epochs: passes over the corpus.
         ended: why training ended.
-        tokens_per_second: target tokens over training time; None with no line of the log yet.
-        loss: of the best model on the validation split: cross-entropy in nats a token, without
+        tokens_per_second: target tokens per second of training; None without a log line.
+        loss: cross-entropy of the best model on the validation split, in nats per token, without
             label smoothing, so that recipes can be compared by it.
         scores: one for each metric asked for.
-        p: how likely the best is no better than this one (paired bootstrap); None for the best
-            itself, or where nothing was resampled.
+        p: the p-value of the best being better than this one (paired bootstrap); None for the
+            best itself, or without resamples.
     """
 
     recipe: str
@@ -126,12 +126,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Failure:
-    """A recipe that has no result.
+    """A recipe without a result.
 
     Attributes:
         recipe: the name of its row.
         error: why.
-        signal: the signal that stopped it, and the comparison with it; or 0.
+        signal: the signal that stopped it, and the whole comparison; or 0.
     """
 
     recipe: str
@@ -144,11 +144,11 @@ class Comparison:
     """The recipes, ranked.
 
     Attributes:
-        scored: what was scored, for people.
-        sentences: how many pairs there were.
-        metric: the metric that decides who is best.
+        scored: a description of what was scored.
+        sentences: number of pairs.
+        metric: the one that ranks.
         results: best first.
-        failures: the recipes that have none.
+        failures: the recipes without a result.
     """
 
     scored: str
@@ -159,7 +159,7 @@ class Comparison:
 
     @property
     def signal(self) -> int:
-        """The signal that ended it before its end, or 0."""
+        """The signal that stopped the comparison, or 0."""
         return max((failure.signal for failure in self.failures), default=0)
 
     def as_json(self) -> dict[str, Any]:
@@ -169,13 +169,13 @@ class Comparison:
 
 
 def compare(workspace: Workspace, request: CompareRequest, talk: Talk) -> Comparison:
-    """Train and score each recipe, or go on where an earlier call stopped; rank them.
+    """Train, score and rank the recipes; resume where an earlier call stopped.
 
-    A recipe that fails does not end it, a signal does.
+    A recipe that fails does not stop the comparison; a signal does.
 
     Raises:
-        UsageError: there is no budget, or two recipes have one name.
-        ConfigError: no recipe has such a name, or the device is unknown.
+        UsageError: there is no budget, or two recipes have the same name.
+        ConfigError: a recipe or the device is unknown.
         MissingInputError: there is no such file, or no corpus, or it has no validation split.
         CorpusError: there is nothing to validate with.
         CheckpointError: the corpus is damaged.
@@ -187,9 +187,10 @@ def compare(workspace: Workspace, request: CompareRequest, talk: Talk) -> Compar
     if not workspace.root.exists():  # locking would make it
         workspace.find_corpus()
     with workspace.locked("compare"):
-        open_validation(workspace.find_corpus())
-        texts = choose_texts(workspace, request, talk)
-        ensure_encoded(workspace, ensure_tokenizer(workspace, None, talk), talk)
+        corpus = Corpus.load(workspace.find_corpus())
+        open_validation(corpus)
+        texts = choose_texts(corpus, request, talk)
+        ensure_encoded(workspace, corpus, ensure_tokenizer(workspace, corpus, None, talk), talk)
         entries: list[Result | Failure] = list(_impossible(candidates, talk))
         failed = [entry.recipe for entry in entries]
         possible = [candidate for candidate in candidates if candidate.name not in failed]
@@ -206,8 +207,8 @@ def list_candidates(request: CompareRequest) -> list[Candidate]:
     """Return the recipes, once for each seed.
 
     Raises:
-        UsageError: there is no budget, or two recipes have one name.
-        ConfigError: no recipe has such a name.
+        UsageError: there is no budget, or two recipes have the same name.
+        ConfigError: a recipe is unknown.
         MissingInputError: there is no such file.
     """
     if all(request.budget[name] is None for name in BUDGETS):
@@ -220,11 +221,11 @@ def list_candidates(request: CompareRequest) -> list[Candidate]:
             raise MissingInputError(f"{path}: no such file")
         for candidate in _candidates(path.stem, recipe, request):
             if candidate.name.startswith("."):
-                raise UsageError(f"{recipe}: a name that begins with a dot cannot name a folder")
+                raise UsageError(f"{recipe}: a name that starts with a dot cannot name a folder")
             if candidate.name in found:
                 raise UsageError(
                     f"two recipes are called {candidate.name}: {found[candidate.name].recipe} and "
-                    f"{recipe}; copy one to a file of another name"
+                    f"{recipe}; copy one to a file with another name"
                 )
             found[candidate.name] = candidate
     return [*found.values()]
@@ -240,7 +241,7 @@ def _candidates(name: str, recipe: str, request: CompareRequest) -> Iterator[Can
 
 
 def _impossible(candidates: Sequence[Candidate], talk: Talk) -> Iterator[Failure]:
-    """Yield the recipes that cannot even be read, before hours are spent on the others."""
+    """Yield the recipes that cannot be read, before hours are spent on the others."""
     for candidate in candidates:
         try:
             load_recipe(candidate.recipe, candidate.assignments)
@@ -253,33 +254,33 @@ def _failure(candidate: Candidate, error: S2SError, talk: Talk) -> Failure:
     return Failure(candidate.name, str(error))
 
 
-def choose_texts(workspace: Workspace, request: CompareRequest, talk: Talk) -> Texts:
-    """Read what is scored: the test split, or the validation split where there is none.
+def choose_texts(corpus: Corpus, request: CompareRequest, talk: Talk) -> Texts:
+    """Read what is scored: the test split, or the validation split without one.
 
     Raises:
         MissingInputError: there is no corpus.
         CheckpointError: it is damaged.
     """
     try:
-        texts = read_split(workspace, "test")
+        texts = read_split(corpus, "test")
     except (MissingInputError, CorpusError):
         talk.warn(
-            "the corpus has no test split: scoring the validation split, which has also chosen "
-            "the checkpoints"
+            "the corpus has no test split: scoring the validation split, which also selected the "
+            "checkpoints"
         )
-        texts = read_split(workspace, "valid")
+        texts = read_split(corpus, "valid")
     words = [len(reference.split()) for reference in texts.references]
     spaced = choose_tokenization(request.settings, texts.references) == "13a"
     if request.metrics == ("bleu",) and spaced and words.count(1) >= MOSTLY * len(words):
-        talk.say("most targets are one word: --exact-match says more of them than BLEU")
+        talk.say("most targets are one word: --exact-match tells more about them than BLEU")
     return texts
 
 
 def _entry(
     run: Workspace, candidate: Candidate, request: CompareRequest, texts: Texts, talk: Talk
 ) -> Result | Failure:
-    """Train and score one recipe, as far as that has not been done."""
-    order = TrainRequest(
+    """Train and score one recipe; skip what is done already."""
+    training = TrainRequest(
         recipe=candidate.recipe,
         assignments=candidate.assignments,
         limits=request.budget,
@@ -287,12 +288,12 @@ def _entry(
         restart=request.restart,
     )
     try:
-        trained = train(run, order, talk)
+        trained = train(run, training, talk)
         if trained.signal:
             return Failure(candidate.name, trained.reason, trained.signal)
         talk.say(f"{candidate.name}: {trained.reason}, scoring the {texts.name}")
         outputs = read_outputs(run, request, texts, talk)
-    except (LockedError, StorageError):  # these are not the recipe's fault
+    except (LockedError, StorageError):  # not caused by the recipe
         raise
     except S2SError as error:
         return _failure(candidate, error, talk)
@@ -319,56 +320,57 @@ def _result(
 
 
 def _cross_entropy(scores: Mapping[str, float]) -> float | None:
-    """Return it in nats a token; None where the log that held the scores was lost."""
+    """Return the cross-entropy in nats per token; None if the log of the scores is lost."""
     return math.log(scores["perplexity"]) if "perplexity" in scores else None
 
 
 def read_outputs(
     run: Workspace, request: CompareRequest, texts: Texts, talk: Talk
 ) -> tuple[str, ...]:
-    """Return what a run's model makes of the texts; it is kept, so that nothing is made twice.
+    """Return the outputs of a run's model; they are kept on disk, so that none is made twice.
 
     Raises:
         CheckpointError: the model is damaged.
         StorageError: the outputs cannot be written.
     """
-    translator = Translator.load(run.model, device=request.device)
-    search = search_settings(translator, request.search)
-    made_by = {"split": texts.name, "search": search.model_dump(mode="json")}
+    translator = torch_engine.load(run.model, device=request.device)
+    settings = translator.settings(request.overrides)
+    made_by = {"split": texts.name, "search": settings.model_dump(mode="json")}
     made_from = {
         "model": read_manifest(run.model, "model").digest,
         "corpus": read_manifest(run.corpus, "corpus").digest,
     }
     if not _is_there(run.outputs, made_by, made_from):
-        with new_folder(run.outputs, "outputs", settings=made_by, made_from=made_from) as folder:
-            order = EvaluateRequest((), output=folder / OUTPUTS)
-            evaluate_model(texts, translator, search, order, request.settings, talk)
+        with new_folder(run.outputs, "outputs", made_from=made_from) as draft:
+            draft.facts = made_by
+            order = EvaluateRequest((), output=draft.path / OUTPUTS)
+            evaluate_model(texts, translator, settings, order, request.settings, talk)
     return tuple((run.outputs / OUTPUTS).read_bytes().decode().split("\n")[:-1])
 
 
 def _is_there(folder: Path, made_by: Tree, made_from: Mapping[str, str]) -> bool:
-    """Whether whole outputs are there that were made so."""
+    """Return whether complete outputs are there that were made in this way."""
     try:
         manifest = verify_folder(folder, "outputs")
     except (MissingInputError, CheckpointError):
         return False
-    return manifest.settings == made_by and manifest.made_from == made_from
+    return manifest.facts == made_by and manifest.made_from == made_from
 
 
 def _ranked(
     entries: Sequence[Result | Failure], request: CompareRequest, texts: Texts
 ) -> Comparison:
-    """Put the best first, and say of the others how sure it is that they are no better."""
+    """Rank the results, the best first, and compute the p-values of the others."""
     metric = request.metrics[0]
-    lower = metric in LOWER_IS_BETTER
+    higher = METRICS[metric].higher_is_better
     results = sorted(
         (entry for entry in entries if isinstance(entry, Result)),
         key=lambda result: result.scores[0].value,
-        reverse=not lower,
+        reverse=higher,
     )
     best = results[0].scores[0].resampled if results else ()
-    for place, other in enumerate(results[1:], 1):
-        p = paired_p(best, other.scores[0].resampled, lower_is_better=lower)
-        results[place] = replace(other, p=p)
+    for index, other in enumerate(results[1:], 1):
+        p = paired_p(best, other.scores[0].resampled, higher_is_better=higher)
+        results[index] = replace(other, p=p)
     failures = tuple(entry for entry in entries if isinstance(entry, Failure))
     return Comparison(texts.name, len(texts.references), metric, tuple(results), failures)

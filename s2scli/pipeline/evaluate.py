@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from s2scli.data.cleaning import is_blank
-from s2scli.data.lines import BadLineError, decode_line, open_text
+from s2scli.data.formats import FORMATS
+from s2scli.data.lines import STDIN, open_text
+from s2scli.data.rows import require_examples
 from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.errors import (
     CheckpointError,
@@ -21,25 +23,23 @@ from s2scli.files import new_file, write_file
 from s2scli.manifest import encode_json, read_manifest
 from s2scli.metrics import METRICS
 from s2scli.metrics.edit_distance import closest
-from s2scli.metrics.perplexity import perplexity
 from s2scli.metrics.score import Score
 from s2scli.metrics.settings import MetricSettings
-from s2scli.metrics.token_accuracy import token_accuracy
-from s2scli.pipeline.lines import Searcher, translate_lines
-from s2scli.pipeline.records import one_line
-from s2scli.pipeline.translate import load_model, search_settings
-from s2scli.pipeline.translation import TargetText
 from s2scli.report.console import Talk
 from s2scli.report.counting import Advance, counting
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree
+from s2scli.translation.loading import load_in_torch
+from s2scli.translation.options import Options
+from s2scli.translation.pairs import pairs_of
+from s2scli.translation.records import Record
+from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
 
-FORCED = ("perplexity", "token_accuracy")
-MANY_REPEATS = 0.02
-TOGETHER = 512  # sentences translated, or scored, at once
+if TYPE_CHECKING:
+    from s2scli.data.store import Corpus
 
-Item = TypeVar("Item")
+MANY_REPEATS = 0.02
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class EvaluateRequest:
     """What to score.
 
     Attributes:
-        metrics: names of METRICS, `perplexity`, `token_accuracy`.
+        metrics: names of METRICS.
         split: a split of the corpus; test where nothing else is given.
         source: a file to translate.
         hypothesis: a file of outputs, scored without a model.
@@ -75,10 +75,14 @@ class EvaluateRequest:
         """Whether the workspace's own model, as it is, is scored on the workspace's own corpus."""
         return not (self.models or self.source or self.hypothesis or self.int8)
 
+    def needing(self, needs: Literal["outputs", "model"]) -> list[str]:
+        """Return the metrics that need the outputs, or the model."""
+        return [name for name in self.metrics if METRICS[name].needs == needs]
+
     @property
     def searches(self) -> bool:
         """Whether anything asked for needs translations."""
-        return self.output is not None or any(name in METRICS for name in self.metrics)
+        return self.output is not None or bool(self.needing("outputs"))
 
     def check(self) -> None:
         """Refuse what makes no sense together.
@@ -95,7 +99,7 @@ class EvaluateRequest:
             raise UsageError("--reference needs --source FILE or --hypothesis FILE beside it")
         if self.reference and self.split:
             raise UsageError("give --split, or files, not both")
-        forced = [name for name in self.metrics if name in FORCED]
+        forced = self.needing("model")
         if self.hypothesis and forced:
             flag = "--" + forced[0].replace("_", "-")
             raise UsageError(f"{flag} needs a model: give --source instead of --hypothesis")
@@ -115,7 +119,7 @@ class Load(Protocol):
 
     def __call__(
         self, workspace: Workspace, models: Sequence[Path], device: str, int8: bool
-    ) -> Searcher:
+    ) -> Translator:
         """Return the model of some folders, or of the workspace where there are none."""
 
 
@@ -140,11 +144,11 @@ class Asked:
 
     Attributes:
         lines: the sources.
-        places: for each pair of texts, where its source stands in `lines`.
+        indices: for each pair of texts, the index of its source in `lines`.
     """
 
     lines: tuple[Line, ...]
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -199,17 +203,17 @@ class Outputs:
 def evaluate(
     workspace: Workspace,
     request: EvaluateRequest,
-    search: Tree,
+    overrides: Tree,
     settings: MetricSettings,
     talk: Talk,
-    load: Load = load_model,
+    load: Load = load_in_torch,
 ) -> Evaluation:
     """Score what `request` asks for.
 
     Args:
         workspace: with the corpus and the model, unless `request` names others.
         request: what to score.
-        search: search settings that differ from the model's own.
+        overrides: search settings that differ from the model's own.
         settings: of the metrics.
         talk: says how it goes.
         load: loads the model.
@@ -224,34 +228,36 @@ def evaluate(
     if request.hypothesis and request.reference:
         texts = read_files(request.hypothesis, request.reference)
         return evaluate_outputs(texts, request.metrics, settings)
+    corpus = None
     if request.source and request.reference:
         texts = read_files(request.source, request.reference)
     else:
-        texts = read_split(workspace, request.split or "test")
+        from s2scli.data.store import Corpus
+
+        corpus = Corpus.load(workspace.find_corpus())
+        texts = read_split(corpus, request.split or "test")
     if request.searches and not request.multi_reference:
         hint_at_repeats(texts, talk)
     translator = load(workspace, request.models, request.device, request.int8)
-    if request.of_workspace:
-        warn_if_stale(workspace, talk)
+    if corpus and request.of_workspace:
+        warn_if_stale(workspace, corpus, talk)
     found = evaluate_model(
-        texts, translator, search_settings(translator, search), request, settings, talk
+        texts, translator, translator.settings(overrides), request, settings, talk
     )
     return replace(found, int8=request.int8)
 
 
-def read_split(workspace: Workspace, split: str) -> Texts:
-    """Read one split of the workspace's corpus.
+def read_split(corpus: "Corpus", split: str) -> Texts:
+    """Read one split of a corpus.
 
     Raises:
-        MissingInputError: there is no corpus or no such split.
+        MissingInputError: there is no such split.
         CheckpointError: the corpus is damaged.
         CorpusError: the split is empty.
     """
-    from s2scli.data.store import open_split
-
-    found = open_split(workspace.find_corpus(), split)
+    found = corpus.open_split(split)
     if not len(found):
-        raise CorpusError(f"{workspace.corpus}: the {split} split has no rows")
+        raise CorpusError(f"{corpus.folder}: the {split} split has no rows")
     return Texts(f"{split} split", tuple(found.sources()), tuple(found.targets()))
 
 
@@ -262,12 +268,12 @@ def read_files(sources: Path, references: Path) -> Texts:
         MissingInputError: one is not there.
         CorpusError: one is damaged, empty, or not UTF-8; or they have different numbers of lines.
     """
-    left, right = tuple(_read_lines(sources)), tuple(_read_lines(references))
-    if len(left) != len(right):
-        raise CorpusError(
-            f"{sources} has {len(left):,} lines and {references} has {len(right):,}; "
-            "line k of one must belong to line k of the other"
-        )
+    if sources == references == STDIN:
+        raise UsageError("- is given twice, but stdin can be read only once")
+    with open_text(sources) as source, open_text(references) as reference:
+        rows = FORMATS["parallel"].read([source, reference], LINE_BYTES)
+        pairs = [(row.source, row.target) for row in require_examples(rows)]
+    left, right = zip(*pairs, strict=True)
     return Texts(f"{sources.name} against {references.name}", left, right)
 
 
@@ -286,13 +292,15 @@ def evaluate_outputs(texts: Texts, metrics: Sequence[str], settings: MetricSetti
     return Evaluation(
         texts.name,
         len(texts.sources),
-        tuple(METRICS[name](texts.sources, texts.references, settings) for name in metrics),
+        tuple(
+            METRICS[name].function(texts.sources, texts.references, settings) for name in metrics
+        ),
     )
 
 
 def evaluate_model(
     texts: Texts,
-    translator: Searcher,
+    translator: Translator,
     search: SearchSettings,
     request: EvaluateRequest,
     settings: MetricSettings,
@@ -309,10 +317,10 @@ def evaluate_model(
     if request.searches:
         with _output_file(request.output) as write:
             found = _translate(asked.lines, translator, search, talk)
-            write([found.hypotheses[place] for place in asked.places])
+            write([found.hypotheses[index] for index in asked.indices])
         scores += _text_scores(texts, asked, found.hypotheses, request, settings)
-    if any(name in FORCED for name in request.metrics):
-        scores += _forced_scores(texts, translator, request.metrics, settings, talk)
+    if forced := request.needing("model"):
+        scores += _forced_scores(texts, translator, forced, settings, talk)
     if not found:
         return Evaluation(texts.name, len(texts.sources), tuple(scores))
     return Evaluation(
@@ -329,14 +337,14 @@ def evaluate_model(
 def ask(texts: Texts, *, once: bool) -> Asked:
     """Return the sources to translate: a line for each pair, or each different source `once`."""
     lines: list[Line] = []
-    places: list[int] = []
+    indices: list[int] = []
     first: dict[str, int] = {}
     for number, source in enumerate(texts.sources, 1):
-        place = first.setdefault(source, len(lines)) if once else len(lines)
-        if place == len(lines):
+        index = first.setdefault(source, len(lines)) if once else len(lines)
+        if index == len(lines):
             lines.append(Line(texts.name, number, source))
-        places.append(place)
-    return Asked(tuple(lines), tuple(places))
+        indices.append(index)
+    return Asked(tuple(lines), tuple(indices))
 
 
 def _text_scores(
@@ -348,14 +356,13 @@ def _text_scores(
 ) -> Iterator[Score]:
     """Yield the scores of the outputs, each against its reference, or the closest of several."""
     right: list[list[str]] = [[] for _ in asked.lines]
-    for place, reference in zip(asked.places, texts.references, strict=True):
-        right[place].append(reference)
+    for index, reference in zip(asked.indices, texts.references, strict=True):
+        right[index].append(reference)
     references = [closest(*pair) for pair in zip(hypotheses, right, strict=True)]
     rule = "|refs:closest" if request.multi_reference else ""
-    for name in request.metrics:
-        if name in METRICS:
-            score = METRICS[name](hypotheses, references, settings)
-            yield replace(score, signature=f"{score.signature}{rule}")
+    for name in request.needing("outputs"):
+        score = METRICS[name].function(hypotheses, references, settings)
+        yield replace(score, signature=f"{score.signature}{rule}")
 
 
 def save_evaluation(evaluation: Evaluation, workspace: Workspace, talk: Talk) -> None:
@@ -371,7 +378,7 @@ def save_evaluation(evaluation: Evaluation, workspace: Workspace, talk: Talk) ->
         talk.warn(f"the scores are not kept: {error}")
 
 
-def warn_if_stale(workspace: Workspace, talk: Talk) -> None:
+def warn_if_stale(workspace: Workspace, corpus: "Corpus", talk: Talk) -> None:
     """Warn where the model was trained on another corpus than the workspace holds now.
 
     The newest checkpoint knows what it was trained on, and the tokenizer what it was learned from.
@@ -382,7 +389,7 @@ def warn_if_stale(workspace: Workspace, talk: Talk) -> None:
     for folder, kind in (*checkpoints, (workspace.tokenizer, "tokenizer")):
         with contextlib.suppress(CheckpointError, MissingInputError):
             trained_on = read_manifest(folder, kind).made_from.get("corpus")
-            if trained_on != read_manifest(workspace.corpus, "corpus").digest:
+            if trained_on != corpus.digest:
                 talk.warn(
                     "the model was trained on another corpus than the one here now, of which it "
                     "may have seen what it is scored on; train it again: "
@@ -408,75 +415,64 @@ def _output_file(path: Path | None) -> Iterator[Callable[[Sequence[str]], None]]
         yield lambda texts: file.writelines(f"{text}\n".encode(errors="replace") for text in texts)
 
 
-def _read_lines(path: Path) -> Iterator[str]:
-    with open_text(path) as file:
-        for number, line in enumerate(file.lines(LINE_BYTES), 1):
-            if line is None:
-                raise CorpusError(f"{file.name}, line {number}: longer than {LINE_BYTES:,} bytes")
-            try:
-                yield decode_line(line)
-            except BadLineError as error:
-                raise CorpusError(f"{file.name}, line {number}: {error}") from error
-
-
 def _translate(
-    lines: Sequence[Line], translator: Searcher, search: SearchSettings, talk: Talk
+    lines: Sequence[Line], translator: Translator, settings: SearchSettings, talk: Talk
 ) -> Outputs:
-    records = []
     started = time.perf_counter()
     with counting(talk, "translating", "sentences", len(lines)) as advance:
-        for part in _parts(lines, advance):
-            records += translate_lines(part, translator, search)
+        records = _counted(translator.translate(lines, Options(settings)), advance)
     seconds = max(time.perf_counter() - started, 1e-9)
-    failures = [record for record in records if record.status == "failed"]
-    for record in failures:
-        talk.warn(f"{record.line.place}: not translated ({record.fault})")
-    bests = [record.translation.hypotheses for record in records if record.translation]
-    tokens = sum(len(hypotheses[0].pieces) for hypotheses in bests if hypotheses)
+    failures = _warn_of_failures(records, "translated", talk)
+    tokens = sum(len(record.best.pieces) for record in records if record.best)
     return Outputs(
-        tuple(one_line(record.best) for record in records),
+        tuple(record.text for record in records),
         Speed(seconds, len(lines) / seconds, tokens / seconds),
-        len(failures),
+        failures,
         sum(record.overlong for record in records),
     )
 
 
-def _parts(items: Sequence[Item], advance: Advance) -> Iterator[Sequence[Item]]:
-    """Yield items some at a time, and tell when they are done."""
-    for first in range(0, len(items), TOGETHER):
-        part = items[first : first + TOGETHER]
-        yield part
-        advance(len(part))
+def _counted(records: Iterator[Record], advance: Advance) -> list[Record]:
+    """Return all records, and tell of each when it is there."""
+    found = []
+    for record in records:
+        found.append(record)
+        advance(1)
+    return found
+
+
+def _warn_of_failures(records: Sequence[Record], done: str, talk: Talk) -> int:
+    """Name the lines that failed; return how many did."""
+    failures = [record for record in records if record.status == "failed"]
+    for record in failures:
+        talk.warn(f"{record.line.where}: not {done} ({record.fault})")
+    return len(failures)
 
 
 def _forced_scores(
     texts: Texts,
-    translator: Searcher,
+    translator: Translator,
     metrics: Sequence[str],
     settings: MetricSettings,
     talk: Talk,
 ) -> Iterator[Score]:
     """Yield the scores that come from the model's opinion of the references.
 
-    Pairs with a blank side have no place in them.
+    Pairs with a blank side are left out, and so are those that the model cannot score.
 
     Raises:
         CorpusError: there is no other pair.
     """
     pairs = [
         pair
-        for pair in zip(texts.sources, texts.references, strict=True)
-        if not any(is_blank(side) for side in pair)
+        for pair in pairs_of(texts.name, texts.sources, texts.references)
+        if not (is_blank(pair.source) or is_blank(pair.target))
     ]
-    if not pairs:
-        raise CorpusError(f"{texts.name}: no pair with text on both sides to score")
-    forced: list[TargetText] = []
     with counting(talk, "scoring", "sentences", len(pairs)) as advance:
-        for part in _parts(pairs, advance):
-            sources, references = zip(*part, strict=True)
-            scored = translator.force(sources, references, with_attention=False)
-            forced += (found.hypotheses[0] for found in scored)
-    if "perplexity" in metrics:
-        yield perplexity([one.token_scores for one in forced], settings)
-    if "token_accuracy" in metrics:
-        yield token_accuracy([one.first_choices for one in forced], settings)
+        records = _counted(translator.score(pairs), advance)
+    _warn_of_failures(records, "scored", talk)
+    forced = [record.best for record in records if record.best]
+    if not forced:
+        raise CorpusError(f"{texts.name}: no pair with text on both sides to score")
+    for name in metrics:
+        yield METRICS[name].function(forced, settings)

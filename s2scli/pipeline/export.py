@@ -8,18 +8,18 @@ import torch
 
 from s2scli.config import recipe_toml
 from s2scli.errors import CheckpointError, LockedError, MissingInputError
-from s2scli.export.ctranslate2 import require_exportable, write_ctranslate2
-from s2scli.export.extra import require_ctranslate2
 from s2scli.export.settings import ExportSettings
+from s2scli.export.targets import TARGETS, Target, require_exportable
 from s2scli.manifest import new_folder, read_manifest
-from s2scli.pipeline.agreement import Agreement, compare_exports, read_pairs
-from s2scli.pipeline.engine import folder_beside
-from s2scli.pipeline.exported import KIND, ExportFacts, longest_allowed
-from s2scli.pipeline.model_folder import CARD, RECIPE, LoadedModel, load_model_folder
-from s2scli.pipeline.translator import Translator
 from s2scli.report.console import Talk
+from s2scli.translation.agreement import Agreement, compare_exports, read_pairs
+from s2scli.translation.ctranslate2_engine import ExportFacts
+from s2scli.translation.loading import folder_beside
+from s2scli.translation.model_folder import CARD, RECIPE, LoadedModel, load_model_folder
+from s2scli.translation.torch_engine import translator_of
 
-LEAST_PLACES = 1024
+LEAST_POSITIONS = 1024
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -54,23 +54,24 @@ def export(
         talk: says what is found.
 
     Raises:
-        MissingExtraError: CTranslate2 is not installed.
-        ConfigError: CTranslate2 cannot run such a model.
+        MissingExtraError: the target's package is not installed.
+        ConfigError: the target cannot run such a model.
         LockedError: there is something else where it would be written.
         CheckpointError: the model is damaged, or the export does not hold.
         MissingInputError: there is no model, or no file to verify with.
         CorpusError: there is nothing in the file to verify with.
         StorageError: the disk is full or writing failed.
     """
-    require_ctranslate2()
+    target = TARGETS[settings.to]
+    target.require()
     folder = output or folder_beside(model)
-    _require_room(folder)
-    found = load_model_folder(model, torch.device("cpu"))
-    require_exportable(found.recipe.model)
+    _require_room(folder, target)
+    found = load_model_folder(model, CPU)
+    require_exportable(target, found.recipe.model)
     facts = export_facts(found, settings)
     lines, agreements = _verify(found, facts, settings, verify, talk) if verify else (0, [])
-    _write(folder, found, facts, settings)
-    size = sum(record.bytes for record in read_manifest(folder, KIND).files.values())
+    _write(folder, target, found, facts)
+    size = sum(record.bytes for record in read_manifest(folder, target.kind).files.values())
     return ExportReport(str(folder), settings.quantization, size, lines, agreements)
 
 
@@ -81,12 +82,12 @@ def export_facts(model: LoadedModel, settings: ExportSettings) -> ExportFacts:
         name=model.recipe.name,
         quantization=settings.quantization,
         max_source_tokens=most,
-        places=max(LEAST_PLACES, most + 1, longest_allowed(most, model.recipe.search)),
+        positions=max(LEAST_POSITIONS, most + 1, model.recipe.search.longest_output(most + 1)),
         search=model.recipe.search,
     )
 
 
-def _require_room(folder: Path) -> None:
+def _require_room(folder: Path, target: Target) -> None:
     """Check that an export may be written here: nothing is, or an older one.
 
     Raises:
@@ -95,10 +96,10 @@ def _require_room(folder: Path) -> None:
     if not folder.exists():
         return
     try:
-        read_manifest(folder, KIND)
+        read_manifest(folder, target.kind)
     except (CheckpointError, MissingInputError, NotADirectoryError) as error:
         raise LockedError(
-            f"{folder}: is there already and no export of s2s; choose another place with -o, or "
+            f"{folder}: is there already and no export of s2s; choose another folder with -o, or "
             "remove it"
         ) from error
 
@@ -107,7 +108,7 @@ def _verify(
     model: LoadedModel, facts: ExportFacts, settings: ExportSettings, path: Path, talk: Talk
 ) -> tuple[int, list[Agreement]]:
     """Return how many lines were tried, and how each engine did."""
-    translator = Translator(model.recipe, model.model, model.tokenizers, torch.device("cpu"))
+    translator = translator_of(model, device=CPU)
     pairs = read_pairs(path, settings.lines, translator)
     agreements = []
     for agreement in compare_exports(model, translator, facts, pairs, settings):
@@ -116,23 +117,21 @@ def _verify(
     return len(pairs), agreements
 
 
-def _write(folder: Path, model: LoadedModel, facts: ExportFacts, settings: ExportSettings) -> None:
+def _write(folder: Path, target: Target, model: LoadedModel, facts: ExportFacts) -> None:
     made_from = {"model": model.manifest.digest, "tokenizer": model.tokenizers.digest}
-    with new_folder(
-        folder, KIND, settings=facts.model_dump(mode="json"), made_from=made_from
-    ) as temporary:
-        weights = model.model.state_dict()
-        write_ctranslate2(
-            temporary,
+    with new_folder(folder, target.kind, made_from=made_from) as draft:
+        draft.facts = facts.model_dump(mode="json")
+        target.write(
+            draft.path,
             model.recipe.model,
-            weights,
+            model.model.state_dict(),
             model.tokenizers,
-            facts.places,
-            settings.quantization,
+            facts.positions,
+            facts.quantization,
         )
-        model.tokenizers.write(temporary)
-        (temporary / RECIPE).write_text(recipe_toml(model.recipe), encoding="utf-8", newline="\n")
-        (temporary / CARD).write_text(export_card(facts), encoding="utf-8", newline="\n")
+        model.tokenizers.write(draft.path)
+        (draft.path / RECIPE).write_text(recipe_toml(model.recipe), encoding="utf-8", newline="\n")
+        (draft.path / CARD).write_text(export_card(facts), encoding="utf-8", newline="\n")
 
 
 def export_card(facts: ExportFacts) -> str:

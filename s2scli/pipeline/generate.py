@@ -15,25 +15,31 @@ from s2scli.data.cleaning import is_blank
 from s2scli.errors import UsageError
 from s2scli.model.seq2seq import Seq2Seq, pick_device
 from s2scli.model.states import Gaussian
-from s2scli.pipeline.model_folder import load_model_folder
-from s2scli.pipeline.translation import TargetText
-from s2scli.pipeline.translator import target_text, token_ids
 from s2scli.search.loop import search_from
 from s2scli.search.settings import GenerateSettings, SearchSettings
-from s2scli.settings import Tree, load_settings
-from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.model_folder import load_model_folder
+from s2scli.translation.results import TargetText
+from s2scli.translation.torch_engine import translator_of
+from s2scli.translation.translator import Translator
 
 VECTORS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
 class Writer:
-    """A model whose decoder knows nothing of a source but one vector, with its tokenizers."""
+    """A model whose decoder knows nothing of a source but one vector.
+
+    Attributes:
+        recipe: of the model.
+        model: the model.
+        device: where it is.
+        translator: its codecs, and its own search settings.
+    """
 
     recipe: Recipe
     model: Seq2Seq
-    tokenizers: Tokenizers
     device: torch.device
+    translator: Translator
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> Self:
@@ -45,20 +51,11 @@ class Writer:
             ConfigError: there is no such device.
             UsageError: the decoder knows more of a source than a vector, or less.
         """
-        place = pick_device(device)
-        loaded = load_model_folder(folder, place)
+        on = pick_device(device)
+        loaded = load_model_folder(folder, on)
         if not loaded.model.code_dim:
             raise UsageError(f"{folder}: {_without_code(loaded.recipe)}")
-        return cls(loaded.recipe, loaded.model, loaded.tokenizers, place)
-
-    def search_settings(self, given: Tree) -> SearchSettings:
-        """Return the model's own search settings, but for what was given.
-
-        Raises:
-            ConfigError: a setting has a wrong value.
-        """
-        tree = {**self.recipe.search.model_dump(), **given}
-        return load_settings(SearchSettings, tree, "command line")
+        return cls(loaded.recipe, loaded.model, on, translator_of(loaded, device=on))
 
     @torch.inference_mode()
     def draw(self, settings: GenerateSettings) -> Tensor:
@@ -92,17 +89,17 @@ class Writer:
         return torch.lerp(a, b, torch.linspace(0, 1, settings.steps, device=a.device)[:, None])
 
     @torch.inference_mode()
-    def write(self, codes: Tensor, search: SearchSettings) -> Iterator[TargetText]:
+    def write(self, codes: Tensor, settings: SearchSettings) -> Iterator[TargetText]:
         """Yield the best sentence for each vector, [N, C]."""
-        limit = search.max_length or self.recipe.training.max_length
+        limit = settings.max_length or self.recipe.training.max_length
         for start in range(0, len(codes), VECTORS_AT_ONCE):
             some = codes[start : start + VECTORS_AT_ONCE]
             longest = torch.full((len(some),), limit, device=self.device)
             state = self.model.start_from(some)
             keys = [(start + number,) for number in range(len(some))]
-            found = search_from(self.model, state, longest, search, keys, with_attention=False)
+            found = search_from(self.model, state, longest, settings, keys, with_attention=False)
             for best, *_ in found:
-                yield target_text(best, self.tokenizers.target, 0)
+                yield self.translator.text_of(best, 0)
 
     def _noise(self, settings: GenerateSettings) -> Tensor:
         """Return T e, which the seed alone decides; more of them begin with the same ones."""
@@ -119,7 +116,7 @@ class Writer:
     def _source(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Return the ids of sentences, [N, S], and their lengths."""
         most = self.recipe.training.max_length
-        ids = [token_ids(text, self.tokenizers.source) for text in texts]
+        ids = [self.translator.source.encode(text) for text in texts]
         for text, tokens in zip(texts, ids, strict=True):
             if is_blank(text):
                 raise UsageError("found an empty sentence to start from; give one with words")

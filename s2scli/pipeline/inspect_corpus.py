@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from s2scli.data.accounting import Report, read_report
 from s2scli.data.example import Example
-from s2scli.data.store import TextSplit, open_split
-from s2scli.manifest import read_manifest
+from s2scli.data.store import Corpus, TextSplit
 from s2scli.workspace import Workspace
 
 MAX_EXPONENT = 30  # lengths up to 2^30 characters have a bin of their own
@@ -29,12 +28,12 @@ class LengthBin:
 
 @dataclass(frozen=True)
 class CorpusView:
-    """A corpus: the report of its preparation, and one split at close range.
+    """A corpus: the report of its preparation, and one of its splits in detail.
 
     Attributes:
-        report: what `s2s prepare` found.
-        settings: what it was prepared with.
-        split: the name of the split looked at.
+        report: the report of `s2s prepare`.
+        settings: the settings of `s2s prepare`, and the hashes of the files it read.
+        split: the name of the split.
         lengths: the distribution of lengths in it, in bins that double in width.
         samples: rows of it, evenly spaced.
     """
@@ -47,16 +46,17 @@ class CorpusView:
 
 
 def inspect_corpus(workspace: Workspace, split: str, count: int) -> CorpusView:
-    """Look at the corpus of a workspace, and at `count` rows of one of its splits.
+    """Return a view of the corpus of a workspace, with `count` rows of one split.
 
     Raises:
         MissingInputError: there is no corpus, or no such split.
         CheckpointError: the corpus is damaged.
     """
-    rows = open_split(workspace.find_corpus(), split)
+    corpus = Corpus.load(workspace.find_corpus())
+    rows = corpus.open_split(split)
     return CorpusView(
-        report=read_report(workspace.corpus),
-        settings=read_manifest(workspace.corpus, "corpus").settings,
+        report=read_report(corpus.folder),
+        settings=corpus.manifest.facts,
         split=split,
         lengths=_length_bins(rows),
         samples=tuple(_samples(rows, count)),

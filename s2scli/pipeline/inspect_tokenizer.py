@@ -1,4 +1,4 @@
-"""`s2s inspect tokenizer`: what a tokenizer makes of a text."""
+"""`s2s inspect tokenizer`: a text as a tokenizer splits it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +13,15 @@ from s2scli.workspace import Workspace
 
 @dataclass(frozen=True)
 class TokenizedText:
-    """A text as a tokenizer sees it.
+    """A text as a tokenizer splits it.
 
     Attributes:
         text: the text as it was given.
         pieces: its pieces; ▁ is a space.
         ids: their ids.
-        decoded: what comes back from the ids.
+        decoded: the text decoded from the ids.
         unknown: how many of the pieces are unknown.
-        exact: whether the text comes back as it is read (normalised, no spaces around it).
+        exact: whether `decoded` equals the text, normalised and without spaces around it.
     """
 
     text: str
@@ -54,7 +54,7 @@ def load_tokenizers(workspace: Workspace, model: Path | None) -> Tokenizers:
 
 
 def tokenize(tokenizer: SentencePiece, text: str) -> TokenizedText:
-    """Return the pieces of a text and what comes back from them."""
+    """Split a text into pieces, and decode them again."""
     ids = tokenizer.encode(text)
     decoded = tokenizer.decode(ids)
     return TokenizedText(

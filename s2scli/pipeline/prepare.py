@@ -1,6 +1,7 @@
 """`s2s prepare`: read, clean, deduplicate and split a corpus."""
 
 import contextlib
+import itertools
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,13 @@ from s2scli.data.accounting import (
     SplitTally,
     write_report,
 )
-from s2scli.data.cleaning import LENGTH_RATIO, OVER_LONG, Row, limit_lengths, tidy_rows
+from s2scli.data.cleaning import (
+    LENGTH_RATIO,
+    OVER_LONG,
+    check_lines,
+    limit_lengths,
+    tidy_rows,
+)
 from s2scli.data.corpus import (
     HashArray,
     SourceWatch,
@@ -27,8 +34,9 @@ from s2scli.data.corpus import (
     write_splits,
 )
 from s2scli.data.example import Example
-from s2scli.data.formats import read_rows
+from s2scli.data.formats import FORMATS, Format
 from s2scli.data.lines import STDIN, TextFile, line_limit, open_text
+from s2scli.data.rows import Row
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.splitting import SplitSizes, choose_split, default_size
 from s2scli.data.store import SPLITS, split_path
@@ -47,9 +55,9 @@ MIN_ROWS_TO_CORRELATE, MIN_CORRELATION = 500, 0.05
 
 @dataclass(frozen=True)
 class Inputs:
-    """The files of a corpus: each is one TSV file, or a source and a target file; `-` is stdin.
+    """The input files by role: a TSV file, or a source file and a target file; `-` is stdin.
 
-    A corpus of one column has one file of sentences for each.
+    A corpus of one column has one file of sentences for each role.
     """
 
     corpus: tuple[Path, ...]
@@ -63,12 +71,12 @@ class Inputs:
 
 
 def prepare(workspace: Workspace, inputs: Inputs, settings: PrepareSettings, talk: Talk) -> Report:
-    """Make the corpus of a workspace, and account for every row that was read.
+    """Make the corpus of a workspace and account for every row read.
 
     Raises:
         UsageError: the inputs do not go together.
         MissingInputError: a file is missing or unreadable.
-        CorpusError: a file is not what it should be; the corpus that was there stays.
+        CorpusError: a file cannot be read as a corpus; an existing corpus stays.
         LockedError: another run is using the workspace.
         StorageError: the disk is full or a write failed.
     """
@@ -91,27 +99,32 @@ def _make_corpus(
     talk: Talk,
 ) -> Report:
     """Read the files and publish the corpus."""
-    notices: list[str] = []
-    record = _recorded(settings)
-    # the manifest is written at the very end: by then `record` holds the inputs' hashes too
-    with (
-        workspace.locked("prepare"),
-        new_folder(workspace.corpus, "corpus", settings=record) as folder,
-    ):
+    with workspace.locked("prepare"), new_folder(workspace.corpus, "corpus") as draft:
+        folder = draft.path
         held_out = {
-            role: _hold_out(role, files[role], settings, folder, notices)
+            role: _hold_out(role, files[role], settings, folder)
             for role in HELD_OUT
             if role in files
         }
         with _scratch(folder) as scratch:
-            corpus, account = _stage(files["corpus"], settings, scratch, notices, talk)
-            split = choose_split(corpus.hashes, _sizes(corpus.kept, inputs, settings))
+            staged = _stage(files["corpus"], settings, scratch, talk)
+            split = choose_split(staged.corpus.hashes, _sizes(staged.corpus.kept, inputs, settings))
             watch = SourceWatch(_hashes(held_out))
-            tallies = write_splits(corpus, split, folder, watch)
-        report = _report(account, held_out, tallies, watch, notices)
-        record["inputs"] = {account.role: list(account.sha256) for account in report.files}
+            tallies = write_splits(staged.corpus, split, folder, watch)
+        report = _report(staged, held_out, tallies, watch)
+        digests = {account.role: list(account.sha256) for account in report.files}
+        draft.facts = {**_recorded(settings), "inputs": digests}
         write_report(folder, report)
     return report
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """The corpus, read and cleaned but not split yet."""
+
+    corpus: StagedCorpus
+    account: FileAccount
+    notices: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -119,6 +132,7 @@ class _HeldOut:
     """A split made of the user's own file."""
 
     account: FileAccount
+    notices: tuple[str, ...]
     tally: SplitTally
     hashes: HashArray
 
@@ -139,9 +153,9 @@ def _check(inputs: Inputs, settings: PrepareSettings) -> None:
 
 
 def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> PrepareSettings:
-    """Find out whether the corpus is one of sentences; then each of its parts is one file.
+    """Return the settings with `one_column` decided: whether each line is a sentence of its own.
 
-    Where bad lines are to be dropped, a first line without a TAB may just be one of them.
+    If bad lines are dropped, a first line without a TAB may be one of them and decides nothing.
     """
     one_column = settings.one_column or (
         len(inputs.corpus) == 1
@@ -159,7 +173,7 @@ def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> 
 
 
 def _recorded(settings: PrepareSettings) -> Tree:
-    """Return the settings as the manifest holds them: pairs as they were before sentences were."""
+    """Return the settings for the manifest; `one_column` is recorded only where it is set."""
     return settings.model_dump(exclude=set() if settings.one_column else {"one_column"})
 
 
@@ -178,55 +192,50 @@ def _opened(inputs: Inputs, talk: Talk) -> Iterator[dict[str, list[TextFile]]]:
 
 @contextlib.contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """Make a folder for files that are gone when the block ends."""
+    """Make a folder for files that are removed when the block ends."""
     scratch = folder / "scratch"
     scratch.mkdir()
     yield scratch
     shutil.rmtree(scratch)
 
 
-def _rows(
-    files: Sequence[TextFile], settings: PrepareSettings, notices: list[str]
-) -> Iterator[Row]:
-    rows = read_rows(
-        files,
-        line_limit(settings.max_length),
-        one_column=settings.one_column,
+def _format(files: Sequence[TextFile], settings: PrepareSettings) -> Format:
+    """Return the format of one file, or of two that belong together."""
+    if settings.one_column:
+        return FORMATS["sentences"]
+    return FORMATS["tsv" if len(files) == 1 else "parallel"]
+
+
+def _rows(files: Sequence[TextFile], settings: PrepareSettings) -> Iterator[Row]:
+    """Read the rows of one file, or of two parallel ones, and tidy them."""
+    rows = check_lines(
+        _format(files, settings).read(files, line_limit(settings.max_length)),
+        files[0].short_name,
         skip_bad_lines=settings.skip_bad_lines,
-        notice=notices.append,
+        skip_flags="--one-column " * settings.one_column + "--skip-bad-lines",
     )
     return tidy_rows(rows, settings.normalization)
 
 
 def _stage(
-    files: Sequence[TextFile],
-    settings: PrepareSettings,
-    scratch: Path,
-    notices: list[str],
-    talk: Talk,
-) -> tuple[StagedCorpus, FileAccount]:
+    files: Sequence[TextFile], settings: PrepareSettings, scratch: Path, talk: Talk
+) -> _Staged:
     """Read and clean the corpus; write its rows to the scratch folder."""
     tally = RowTally()
-    rows = limit_lengths(_rows(files, settings, notices), settings)
+    rows = limit_lengths(_rows(files, settings), settings)
     corpus = stage(_counted(tally.keep(rows), talk), scratch)
     tally.drop_duplicates(corpus.rows - corpus.kept)
     account = _account("corpus", files, tally)
-    notices.extend(_notices(account, settings))
-    return corpus, account
+    return _Staged(corpus, account, (*tally.notices, *_length_notices(account, settings)))
 
 
 def _hold_out(
-    role: str,
-    files: Sequence[TextFile],
-    settings: PrepareSettings,
-    folder: Path,
-    notices: list[str],
+    role: str, files: Sequence[TextFile], settings: PrepareSettings, folder: Path
 ) -> _HeldOut:
-    """Write the user's own file as the split `role`, whole but for rows with an empty side."""
+    """Write the user's own file as the split `role`, without rows that have an empty side."""
     tally = RowTally()
-    rows = _rows(files, settings, notices)
-    written, hashes = write_held_out(tally.keep(rows), split_path(folder, role))
-    return _HeldOut(_account(role, files, tally), written, hashes)
+    written, hashes = write_held_out(tally.keep(_rows(files, settings)), split_path(folder, role))
+    return _HeldOut(_account(role, files, tally), tuple(tally.notices), written, hashes)
 
 
 def _account(role: str, files: Sequence[TextFile], tally: RowTally) -> FileAccount:
@@ -258,22 +267,27 @@ def _hashes(held_out: Mapping[str, _HeldOut]) -> HashArray:
 
 
 def _report(
-    account: FileAccount,
+    staged: _Staged,
     held_out: Mapping[str, _HeldOut],
     tallies: Mapping[str, SplitTally],
     watch: SourceWatch,
-    notices: list[str],
 ) -> Report:
     splits = {name: tally.summary(source_in_train=0) for name, tally in tallies.items()}
     for role, part in held_out.items():
         splits[role] = part.tally.summary(source_in_train=watch.count(part.hashes))
-    notices.extend(_split_notices(splits))
-    files = (account, *(part.account for part in held_out.values()))
-    ordered = {name: splits[name] for name in SPLITS if name in splits}
-    return Report(files, ordered, tuple(notices))
+    parts = held_out.values()
+    return Report(
+        files=(staged.account, *(part.account for part in parts)),
+        splits={name: splits[name] for name in SPLITS if name in splits},
+        notices=(
+            *itertools.chain.from_iterable(part.notices for part in parts),
+            *staged.notices,
+            *_split_notices(splits),
+        ),
+    )
 
 
-def _notices(account: FileAccount, settings: PrepareSettings) -> Iterator[str]:
+def _length_notices(account: FileAccount, settings: PrepareSettings) -> Iterator[str]:
     limits = {
         OVER_LONG: ("--max-length", settings.max_length),
         LENGTH_RATIO: ("--max-length-ratio", settings.max_length_ratio),
@@ -308,7 +322,7 @@ def _split_notices(splits: Mapping[str, SplitSummary]) -> Iterator[str]:
 
 
 def _counted(examples: Iterable[Example], talk: Talk) -> Iterator[Example]:
-    """Pass the examples on, and show how many there were."""
+    """Yield the examples and show how many there are."""
     with counting(talk, "reading") as advance:
         for number, example in enumerate(examples, start=1):
             yield example

@@ -1,4 +1,4 @@
-"""What a run publishes: the best weights, and at the end their mean with others if it is better."""
+"""What a run publishes: its best weights, or at the end an average of checkpoints if better."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,24 +10,23 @@ from torch import Tensor
 from s2scli.config import Recipe
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.manifest import verify_folder
-from s2scli.pipeline.model_folder import model_facts, write_model_folder
 from s2scli.report.console import Talk
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.averaging import mean_weights, wearing
 from s2scli.training.checkpoint import checkpoint_folder, load_checkpoint
 from s2scli.training.loop import Run
 from s2scli.training.metrics_log import MetricsLog
-from s2scli.training.progress import is_better
+from s2scli.translation.model_folder import model_facts, write_model_folder
 from s2scli.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Published:
-    """What of a run is the workspace's model.
+    """Which weights of the run were published as the workspace's model.
 
     Attributes:
-        scores: of its validation.
-        averaged: the updates whose weights it is the mean of; none if it is the best checkpoint.
+        scores: their validation scores.
+        averaged: the updates whose weights were averaged; empty for the best checkpoint.
     """
 
     scores: Mapping[str, float]
@@ -45,7 +44,7 @@ class Publisher:
     log: MetricsLog
 
     def publish(self, scores: Mapping[str, float]) -> None:
-        """Make the weights that were just validated the workspace's model.
+        """Publish the weights that were just validated as the workspace's model.
 
         Raises:
             StorageError: the disk is full or writing failed.
@@ -53,17 +52,17 @@ class Publisher:
         progress = self.run.progress
         self._write(self.run.judged, progress.step, progress.seconds, scores)
 
-    def mend(self, talk: Talk) -> None:
-        """Publish the best checkpoint again where the model is damaged, missing or another one."""
+    def repair(self, talk: Talk) -> None:
+        """Publish the best checkpoint if the model is damaged, missing or of another update."""
         if self.run.progress.best_score is None:
             return
         if self._facts().get("step") != self.run.progress.best_step:
             self._publish_best(talk)
 
     def finish(self, validate: Callable[[], Mapping[str, float]], talk: Talk) -> Published:
-        """Make the mean of the best checkpoints the model, if it scores better than the best.
+        """Publish the mean of the best checkpoints if it scores better than the best one.
 
-        A model that is a mean gives way to the best checkpoint if the mean is no better (by now).
+        Otherwise the best checkpoint replaces a mean that was published earlier.
 
         Raises:
             StorageError: the disk is full or writing failed.
@@ -84,46 +83,47 @@ class Publisher:
         return self.best()
 
     def best(self) -> Published:
-        """Return that the best checkpoint is the model."""
+        """Return the best checkpoint as the published one."""
         return Published(self.log.scores_at(self.run.progress.best_step))
 
     def _compare(self, steps: Sequence[int], scores: Mapping[str, float], talk: Talk) -> bool:
-        """Say whether the mean of these checkpoints is better than the best one."""
-        metric, best = self.run.settings.metric, self.run.progress.best_score
+        """Return whether the mean of these checkpoints is better than the best one, and say so."""
+        criterion, best = self.run.criterion, self.run.progress.best_score
         sound = all(map(math.isfinite, scores.values()))
-        better = sound and is_better(metric, scores[metric], best)
+        score = scores[criterion.name]
+        better = sound and criterion.is_better(score, best)
         talk.say(
             f"the mean of {len(steps)} checkpoints (steps {', '.join(map(str, steps))}) has "
-            f"{metric} {scores[metric]:.4g}, the best of them {best:.4g}: "
+            f"{criterion.name} {score:.4g}, the best of them {best:.4g}: "
             f"{'the mean' if better else 'that one'} is the model"
         )
         return better
 
     def _best_weights(self, talk: Talk) -> dict[int, Mapping[str, Tensor]]:
-        """Return the weights to be averaged, by their update."""
+        """Return the weights to average, by update."""
         weights: dict[int, Mapping[str, Tensor]] = {}
         for step in sorted(step for step, _ in self.run.progress.ranking):
             folder = checkpoint_folder(self.workspace.training, step)
             try:
                 weights[step] = load_checkpoint(folder).judged
             except (MissingInputError, CheckpointError) as error:
-                talk.warn(f"{error}; it is left out of the mean")
+                talk.warn(f"{error}; leaving it out of the mean")
         return weights
 
     def _facts(self) -> Mapping[str, Any]:
-        """Return what the model folder says of itself; nothing if it is damaged or missing."""
+        """Return the facts of the model folder; empty if it is damaged or missing."""
         try:
-            return verify_folder(self.workspace.model, "model").settings
+            return verify_folder(self.workspace.model, "model").facts
         except (MissingInputError, CheckpointError):
             return {}
 
     def _publish_best(self, talk: Talk) -> None:
-        """Make the best checkpoint the workspace's model."""
+        """Publish the best checkpoint."""
         step = self.run.progress.best_step
         try:
             best = load_checkpoint(checkpoint_folder(self.workspace.training, step))
         except (MissingInputError, CheckpointError) as error:
-            talk.warn(f"{error}; the model folder stays as it is until there is a better model")
+            talk.warn(f"{error}; the model folder is not changed until there is a better model")
             return
         self._write(best.judged, step, best.progress.seconds, self.log.scores_at(step))
 
@@ -136,4 +136,7 @@ class Publisher:
         averaged: Sequence[int] = (),
     ) -> None:
         facts = model_facts(self.run.model, step, seconds, scores, averaged)
-        write_model_folder(self.workspace.model, self.recipe, weights, self.tokenizers, facts)
+        folder, tokenizers = self.workspace.model, self.tokenizers
+        self.run.world.once(
+            lambda: write_model_folder(folder, self.recipe, weights, tokenizers, facts)
+        )

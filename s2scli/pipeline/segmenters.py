@@ -1,4 +1,4 @@
-"""How a run cuts its training text anew: from the recipe's settings and the tokenizers' kinds."""
+"""How training text is segmented again each time it is read (BPE dropout, subword sampling)."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from s2scli.training.settings import TrainingSettings
 
 
 def make_segmenters(tokenizers: Tokenizers, settings: TrainingSettings) -> Segmenters:
-    """Return how each side is cut anew; a side whose kind has no setting is left as it is."""
+    """Return how each side is segmented, by its tokenizer's kind; unchanged if that is off."""
     return Segmenters(
         _segmenter(tokenizers.source, settings), _segmenter(tokenizers.target, settings)
     )

@@ -1,62 +1,38 @@
 """`s2s train`: train, validate, keep the best, resume."""
 
-import contextlib
-import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from s2scli.config import DEFAULT_RECIPE, Recipe, load_recipe
-from s2scli.data.batching import PLAN
-from s2scli.data.encoded import open_encoded
-from s2scli.data.store import open_split
-from s2scli.errors import ConfigError, StorageError
-from s2scli.export.ctranslate2 import say_obstacles
+from s2scli.config import DEFAULT_RECIPE, Recipe, limited, load_recipe
+from s2scli.data.store import Corpus
+from s2scli.errors import StorageError
 from s2scli.files import DELETED, remove_folder
 from s2scli.manifest import read_manifest
+from s2scli.metrics import METRICS
 from s2scli.model.allocation import keep_freed_memory
-from s2scli.model.layers.linear import processor_wants_one_dnn
 from s2scli.model.seq2seq import count_parameters, pick_device
-from s2scli.pipeline.carry_over import CarriedOver, carry_over, say_carried_over
-from s2scli.pipeline.model_folder import LoadedModel, build_model, load_model_folder
-from s2scli.pipeline.publishing import Published, Publisher
-from s2scli.pipeline.segmenters import make_segmenters
+from s2scli.pipeline.carry_over import CarriedOver
+from s2scli.pipeline.publishing import Published
+from s2scli.pipeline.session import Session, put_together
+from s2scli.pipeline.start import Start, find_start
 from s2scli.pipeline.train_tokenizer import adopt_tokenizer, ensure_encoded, ensure_tokenizer
-from s2scli.pipeline.validation import Validator, open_validation
+from s2scli.pipeline.validation import open_validation, warn_of_collapse
 from s2scli.report.console import Talk
-from s2scli.report.progress import Goal, TrainingDisplay, clock, training_display
-from s2scli.settings import Tree, load_settings, override
-from s2scli.sizes import Size, size_for
+from s2scli.report.progress import Goal, TrainingDisplay, training_display
+from s2scli.settings import Tree
+from s2scli.sizes import size_for
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.checkpoint import (
-    Checkpoint,
-    list_checkpoints,
-    load_optimizer,
-    load_weights,
-    model_weights,
-    newest_checkpoint,
-    optimizer_tensors,
-    random_state,
-    restore_random_state,
-    save_checkpoint,
-    settings_difference,
-    sweep,
-)
-from s2scli.training.epochs import TrainingBatches
+from s2scli.training.checkpoint import list_checkpoints
 from s2scli.training.events import Event, Finished, Saved, Update, Validation
-from s2scli.training.freezing import count_frozen, freeze, trainable
+from s2scli.training.freezing import count_frozen
 from s2scli.training.interruption import stop_requests
-from s2scli.training.latent import has_collapsed
-from s2scli.training.loop import Run
 from s2scli.training.loop import train as training_events
-from s2scli.training.metrics_log import MetricsLog
-from s2scli.training.precision import arithmetic
-from s2scli.training.progress import Progress
-from s2scli.training.settings import TrainingSettings
+from s2scli.training.world import ALONE, World
 from s2scli.workspace import Workspace
+
+COUNTS = {"active_units": 0, "failed_lines": 0}
+DIGITS = {name: metric.digits for name, metric in METRICS.items()} | COUNTS
 
 
 @dataclass(frozen=True)
@@ -68,8 +44,8 @@ class TrainRequest:
         assignments: `section.key=value` changes to it.
         limits: the limits given, by name.
         device: auto, cpu, cuda or cuda:N.
-        restart: forget the run that is there.
-        init_from: the folder of the model whose weights a new run begins with, where they fit.
+        restart: remove the run that is there.
+        init_from: the folder of the model whose weights a new run starts with, where they fit.
     """
 
     recipe: str | None = None
@@ -90,10 +66,10 @@ class TrainReport:
         signal: the signal that ended it, or 0.
         limit: the limit that ended it, or "".
         step: updates made.
-        epochs: times the corpus was gone through.
+        epochs: passes over the corpus.
         minutes: time the run has taken, over all its sessions.
         parameters: weights of the model.
-        frozen: how many of them stay as they were.
+        frozen: how many of them are not trained.
         best_step: the update of the best checkpoint, which is the model.
         best: the model's validation scores.
         averaged: the updates whose weights the model is the mean of, if it is a mean instead.
@@ -117,8 +93,10 @@ class TrainReport:
     carried_over: CarriedOver | None
 
 
-def train(workspace: Workspace, request: TrainRequest, talk: Talk) -> TrainReport:
-    """Train a model on the workspace's corpus, or go on with the run that is there.
+def train(
+    workspace: Workspace, request: TrainRequest, talk: Talk, world: World = ALONE
+) -> TrainReport:
+    """Train a model on the workspace's corpus, or resume the run that is there.
 
     Raises:
         MissingInputError: there is no corpus, or it has no validation split.
@@ -128,30 +106,30 @@ def train(workspace: Workspace, request: TrainRequest, talk: Talk) -> TrainRepor
         LockedError: another run holds the workspace.
         CheckpointError: the corpus, or every checkpoint of the run, is damaged.
         DivergedError: the numbers are no longer finite.
-        OutOfMemoryError: a batch does not fit into the memory.
+        OutOfMemoryError: a batch does not fit into memory.
         StorageError: the disk is full or writing failed.
     """
     _check(workspace, request)
     keep_freed_memory()
     with workspace.locked("train"):
-        checkpoint = None if request.restart else _checkpoint_to_resume(workspace, talk)
-        trained = None if checkpoint else _load_trained(workspace, request)
-        pairs = len(open_split(workspace.find_corpus(), "train"))
-        recipe = choose_recipe(request, checkpoint, trained, size_for(pairs))
-        asked = request.recipe or ("" if trained else DEFAULT_RECIPE)  # a model brings its own
-        if asked == DEFAULT_RECIPE and not checkpoint:
-            talk.say(f"recipe {DEFAULT_RECIPE} for {pairs:,} pairs: {size_for(pairs)}")
-        if checkpoint:  # before a tokenizer is learned from a corpus that is not the run's
-            corpus = read_manifest(workspace.corpus, "corpus")
-            _check_origin(checkpoint, {"corpus": corpus.digest})
-            _check_init(checkpoint, workspace, request)
-        if trained and not workspace.tokenizer.exists():
-            talk.say("there is no tokenizer yet: taking the model's")
-            adopt_tokenizer(workspace, trained.tokenizers, trained.manifest.digest, talk)
-        tokenizers = ensure_tokenizer(workspace, None, talk)
-        ensure_encoded(workspace, tokenizers, talk)
-        session = _begin(workspace, recipe, tokenizers, request, checkpoint, trained, talk)
-        return _run(session, talk)
+        corpus = Corpus.load(workspace.find_corpus())
+        open_validation(corpus)
+        start = find_start(workspace, request.init_from, talk, restart=request.restart)
+        recipe = _choose_recipe(corpus, request, start, talk)
+        start.check({"corpus": corpus.digest})
+        start.check_model(workspace, request.init_from)
+        tokenizers = _prepare_text(workspace, corpus, start, talk)
+        settings, device = limited(recipe, request.limits), pick_device(request.device)
+        session = put_together(
+            workspace, corpus, recipe, settings, tokenizers, start, device, world, talk
+        )
+        world.once(lambda: _open_log(session, restart=request.restart))
+        session.publisher.repair(talk)
+        session.announce(talk, resumed=start.checkpoint is not None)
+        ending = _run(session, talk)
+        published = _publish(session, ending, talk)
+        world.barrier()
+        return _report(session, ending, published)
 
 
 def _check(workspace: Workspace, request: TrainRequest) -> None:
@@ -165,277 +143,70 @@ def _check(workspace: Workspace, request: TrainRequest) -> None:
     recipe = load_recipe(request.recipe or DEFAULT_RECIPE, () if own else request.assignments)
     limited(recipe, request.limits)
     if not (workspace.root / f"{DELETED}{workspace.corpus.name}").exists():  # else locking mends it
-        open_validation(workspace.find_corpus())
+        workspace.find_corpus()
 
 
-@dataclass(frozen=True)
-class Session:
-    """Everything one call of `train` works with."""
-
-    workspace: Workspace
-    recipe: Recipe
-    tokenizers: Tokenizers
-    made_from: Mapping[str, str]
-    carried_over: CarriedOver | None
-    run: Run
-    batches: TrainingBatches
-    validator: Validator
-    log: MetricsLog
-
-    @property
-    def publisher(self) -> Publisher:
-        """What writes the model folder."""
-        return Publisher(self.workspace, self.recipe, self.tokenizers, self.run, self.log)
-
-
-def choose_recipe(
-    request: TrainRequest,
-    checkpoint: Checkpoint | None,
-    trained: LoadedModel | None,
-    size: Size,
-) -> Recipe:
-    """Return the recipe asked for; to resume, nothing needs to be asked for again.
-
-    Without a recipe, assignments change the run's own, or that of the model to begin from.
-
-    Raises:
-        ConfigError: it differs from the recipe of the run that is there, limits apart.
-    """
-    own = load_settings(Recipe, checkpoint.settings, "checkpoint") if checkpoint else None
-    base = own or (trained and trained.recipe)
-    if base and request.recipe is None:
-        tree = override(Recipe, base.model_dump(mode="json"), request.assignments)
-        recipe = load_settings(Recipe, tree, f"recipe {base.name}")
-    else:
-        recipe = load_recipe(request.recipe or DEFAULT_RECIPE, request.assignments, size)
-    if own:
-        differences = settings_difference(_without_limits(own), _without_limits(recipe))
-        if differences:
-            raise ConfigError(
-                "the run in this workspace has other settings: "
-                + "; ".join(differences)
-                + ". Go on without them, use another workspace (-w), or start anew (--restart)"
-            )
+def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Talk) -> Recipe:
+    """Return the recipe of the run; say what the default one is for a corpus of this size."""
+    pairs = len(corpus.open_split("train"))
+    size = size_for(pairs)
+    recipe = start.choose_recipe(request.recipe, request.assignments, size)
+    asked = request.recipe or ("" if start.trained else DEFAULT_RECIPE)  # a model brings its own
+    if asked == DEFAULT_RECIPE and not start.checkpoint:
+        talk.say(f"recipe {DEFAULT_RECIPE} for {pairs:,} pairs: {size}")
     return recipe
 
 
-def limited(recipe: Recipe, limits: Tree) -> TrainingSettings:
-    """Return how to train this time: the recipe's limits give way to those of the command line.
-
-    These are no part of the recipe, so that the next command does not inherit them.
-
-    Raises:
-        ConfigError: a limit is wrong.
-    """
-    tree = recipe.model_dump(mode="json")
-    tree["training"]["limits"] |= limits
-    return load_settings(Recipe, tree, "train").training
+def _prepare_text(workspace: Workspace, corpus: Corpus, start: Start, talk: Talk) -> Tokenizers:
+    """Make sure that there are a tokenizer and an encoded corpus; return the tokenizers."""
+    if start.trained and not workspace.tokenizer.exists():
+        talk.say("there is no tokenizer yet: taking the model's")
+        trained = start.trained
+        adopt_tokenizer(workspace, corpus, trained.tokenizers, trained.manifest.digest, talk)
+    tokenizers = ensure_tokenizer(workspace, corpus, None, talk)
+    ensure_encoded(workspace, corpus, tokenizers, talk)
+    return tokenizers
 
 
-def _without_limits(recipe: Recipe) -> Tree:
-    """Return what of a recipe may not change when a run is resumed."""
-    return recipe.model_dump(
-        mode="json", include={"model", "training"}, exclude={"training": {"limits"}}
-    )
+def _open_log(session: Session, *, restart: bool) -> None:
+    """Remove the run to be replaced; drop from the log what a resumed run will repeat."""
+    training, progress = session.workspace.training, session.run.progress
+    if restart and training.exists():
+        remove_folder(training)
+    session.log.forget_after(progress.step, progress.validated)
 
 
-def _checkpoint_to_resume(workspace: Workspace, talk: Talk) -> Checkpoint | None:
-    """Return the newest whole checkpoint, or None for a new run."""
-    sweep(workspace.training)
-    checkpoint, faults = newest_checkpoint(workspace.training)
-    for fault in faults:
-        talk.warn(f"{fault}; falling back to an older checkpoint")
-    return checkpoint
-
-
-def _load_trained(workspace: Workspace, request: TrainRequest) -> LoadedModel | None:
-    """Return the model to begin from, which may come from anywhere; None to begin with nothing."""
-    if not request.init_from:
-        return None
-    return load_model_folder(workspace.find_model(request.init_from), torch.device("cpu"))
-
-
-def _check_init(checkpoint: Checkpoint, workspace: Workspace, request: TrainRequest) -> None:
-    """Refuse to go on with a run as if it had begun from another model."""
-    if not request.init_from:
-        return
-    digest = read_manifest(workspace.find_model(request.init_from), "model").digest
-    if checkpoint.made_from.get("model") != digest:
-        raise ConfigError(
-            f"the run in this workspace did not begin from the model in {request.init_from}; go on "
-            "without --init-from, use another workspace (-w), or start anew (--restart)"
-        )
-
-
-def _begin(
-    workspace: Workspace,
-    recipe: Recipe,
-    tokenizers: Tokenizers,
-    request: TrainRequest,
-    checkpoint: Checkpoint | None,
-    trained: LoadedModel | None,
-    talk: Talk,
-) -> Session:
-    """Build the model and put it where the run stands."""
-    made_from = _origin(workspace, tokenizers, checkpoint, trained)
-    device = pick_device(request.device)
-    if checkpoint:
-        _match_machine(checkpoint, machine(recipe, device), talk)
-    torch.manual_seed(recipe.training.seed)
-    model = build_model(recipe, tokenizers)
-    carried_over = carry_over(model, tokenizers, trained) if trained else None
-    model = model.to(device)
-    freeze(model, recipe.training.freeze)
-    run = Run(
-        model,
-        recipe.training.optimizer.build(trainable(model)),
-        limited(recipe, request.limits),
-        device,
-        Progress(),
-    )
-    if checkpoint:
-        load_weights(model, checkpoint.weights, "checkpoint")
-        run.average.load(checkpoint.average, "checkpoint")
-        load_optimizer(run.optimizer, checkpoint.optimizer)
-        restore_random_state(checkpoint.random_state, device)
-        run.progress = checkpoint.progress
-    segmenters = make_segmenters(tokenizers, recipe.training)
-    train_split = open_encoded(workspace.encoded, "train")
-    batches = TrainingBatches(train_split, recipe.training, segmenters)
-    validator = Validator.prepare(workspace, run, recipe, tokenizers)
-    if request.restart and workspace.training.exists():
-        remove_folder(workspace.training)
-    log = MetricsLog(workspace.training / "metrics.jsonl")
-    log.forget_after(run.progress.step if checkpoint else -1, run.progress.validated)
-    session = Session(
-        workspace, recipe, tokenizers, made_from, carried_over, run, batches, validator, log
-    )
-    session.publisher.mend(talk)
-    _announce(session, resumed=checkpoint is not None, talk=talk)
-    return session
-
-
-def _origin(
-    workspace: Workspace,
-    tokenizers: Tokenizers,
-    checkpoint: Checkpoint | None,
-    trained: LoadedModel | None,
-) -> Mapping[str, str]:
-    """Return the digests of what the run is made from; what it was made from may not change."""
-    now = {
-        "corpus": read_manifest(workspace.corpus, "corpus").digest,
-        "tokenizer": tokenizers.digest,
-    }
-    if checkpoint:
-        _check_origin(checkpoint, now)
-        return checkpoint.made_from
-    return {**now, "model": trained.manifest.digest} if trained else now
-
-
-def _check_origin(checkpoint: Checkpoint, made_from: Mapping[str, str]) -> None:
-    for kind, digest in made_from.items():
-        if checkpoint.made_from.get(kind) != digest:
-            raise ConfigError(
-                f"the run in this workspace was trained with another {kind}; start anew with "
-                "--restart, or use another workspace (-w)"
-            )
-
-
-def _match_machine(checkpoint: Checkpoint, now: Mapping[str, Any], talk: Talk) -> None:
-    """Take the run's thread count; say where bits may differ from an uninterrupted run."""
-    unsaid = {"batch plan": 1, "products by": now["products by"]}  # in checkpoints of before
-    before = {**unsaid, **checkpoint.machine}
-    threads = int(before["threads"])
-    if threads != torch.get_num_threads():
-        talk.say(f"using {threads} threads, as the run so far did")
-        torch.set_num_threads(threads)
-    for name, value in now.items():
-        if name != "threads" and before.get(name) != value:
-            talk.warn(
-                f"the run so far used {name} {before.get(name)}, now it is {value}: "
-                "it goes on, but not bit for bit as it would have"
-            )
-
-
-def machine(recipe: Recipe, device: torch.device) -> dict[str, Any]:
-    """Return what the bits of a run depend on, beside its settings."""
-    on_cpu = device.type == "cpu"
-    return {
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "device": "cpu" if on_cpu else torch.cuda.get_device_name(device),
-        "processor": platform.machine(),
-        "precision": arithmetic(recipe.training, device),
-        "products by": "oneDNN" if on_cpu and processor_wants_one_dnn() else "torch",
-        "batch plan": PLAN,
-    }
-
-
-def _announce(session: Session, *, resumed: bool, talk: Talk) -> None:
-    run, batches = session.run, session.batches
-    precision = arithmetic(run.settings, run.device)
-    frozen = count_frozen(run.model)
-    learned = f"{count_parameters(run.model):,} parameters" + f" ({frozen:,} frozen)" * bool(frozen)
-    talk.say(
-        f"recipe {session.recipe.name}: {learned} on {run.device} in {precision}, "
-        f"{batches.kept:,} pairs in {batches.updates_per_epoch} updates an epoch "
-        f"(batches of {batches.batch_tokens} tokens)"
-    )
-    if not resumed:
-        talk.say(f"exports to ctranslate2: {say_obstacles(session.recipe.model)}")
-    if session.carried_over:
-        say_carried_over(session.carried_over, talk)
-    source, target = batches.padding
-    talk.detail(f"padding: {source:.1%} of source places, {target:.1%} of target places")
-    if batches.growth > 1:
-        talk.say(f"text is cut anew each time, into {batches.growth:.2f} times as many tokens")
-    if batches.too_long:
-        talk.warn(
-            f"{batches.too_long:,} pairs are longer than training.max_length "
-            f"{session.recipe.training.max_length} tokens and are left out"
-        )
-    if resumed:
-        talk.say(f"going on from step {run.progress.step} ({clock(run.progress.seconds)})")
-
-
-def _run(session: Session, talk: Talk) -> TrainReport:
+def _run(session: Session, talk: Talk) -> Finished:
     """Go through the events of the run: log them, show them, publish the best model."""
-    run, limits, metric = session.run, session.run.settings.limits, session.run.settings.metric
-    ending = Finished(run.progress.step, "")
+    run, limits = session.run, session.run.settings.limits
+    finished = Finished(run.progress.step, "")
 
     def announce(signal: int) -> None:
-        talk.say("stopping after this update; once more to stop at once")
-
-    def save(progress: Progress) -> None:
-        session.log.sync()
-        save_checkpoint(session.workspace.training, _checkpoint(session, progress))
+        talk.say("stopping after this update; interrupt again to stop at once")
 
     goal = Goal(limits.max_steps, limits.max_epochs, limits.max_minutes)
-    with stop_requests(announce) as request, training_display(talk, goal, metric) as display:
+    display = training_display(talk, goal, run.criterion.name, DIGITS)
+    with stop_requests(announce) as request, display as shown:
         for event in training_events(
-            run, session.batches, session.validator, save, lambda: request.signal
+            run, session.batches, session.validator, session.save, lambda: request.signal
         ):
-            _show(event, display, talk)
-            _warn_of_collapse(event, session, talk)
-            with _going_on(talk):
-                session.log.add(event)
-                if isinstance(event, Validation) and event.best:
-                    session.publisher.publish(event.scores)
+            _show(event, shown, talk)
+            if isinstance(event, Validation):
+                warn_of_collapse(event, session.log, run.settings.kl, talk)
+            _record(event, session, talk)
             if isinstance(event, Finished):
-                ending = event
-        session.publisher.mend(talk)
-    publisher = session.publisher
-    published = publisher.best() if ending.signal else publisher.finish(session.validator, talk)
-    return _report(session, ending, published)
+                finished = event
+    return finished
 
 
-@contextlib.contextmanager
-def _going_on(talk: Talk) -> Iterator[None]:
-    """Turn a failure to write into a warning: a full disk ends a run only at its end."""
+def _record(event: Event, session: Session, talk: Talk) -> None:
+    """Log an event, publish the best weights; a full disk ends a run only at its end."""
     try:
-        yield
+        session.run.world.once(lambda: session.log.add(event))
+        if isinstance(event, Validation) and event.best:
+            session.publisher.publish(event.scores)
     except StorageError as error:
-        talk.warn(f"{error}; training goes on")
+        talk.warn(f"{error}; training continues")
 
 
 def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
@@ -447,40 +218,14 @@ def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
         case Validation():
             display.validation(event.step, event.scores, best=event.best)
         case Saved(fault=fault) if fault:
-            talk.warn(f"{fault}; training goes on and tries again at the next checkpoint")
+            talk.warn(f"{fault}; training continues and tries again at the next checkpoint")
 
 
-def _warn_of_collapse(event: Event, session: Session, talk: Talk) -> None:
-    """Say that the latent vector says nothing, at the first validation of the run that finds so."""
-    settings = session.run.settings.kl
-
-    def collapsed(step: int, scores: Mapping[str, float]) -> bool:
-        return "kl" in scores and has_collapsed(scores["kl"], settings, step)
-
-    if not isinstance(event, Validation) or not collapsed(event.step, event.scores):
-        return
-    before = (record for record in session.log.read() if record["kind"] == "validation")
-    if not any(collapsed(record["step"], record["scores"]) for record in before):
-        talk.warn(
-            f"the posterior has collapsed: {event.scores['kl']:.3f} nats of KL a sentence, so the "
-            "decoder ignores the latent vector and samples will not depend on it; start anew "
-            "(--restart) with more training.kl.free_bits, a slower training.kl.annealing, or more "
-            "training.target_token_dropout"
-        )
-
-
-def _checkpoint(session: Session, progress: Progress) -> Checkpoint:
-    run = session.run
-    return Checkpoint(
-        session.recipe.model_dump(mode="json"),
-        session.made_from,
-        progress,
-        machine(session.recipe, run.device),
-        model_weights(run.model),
-        optimizer_tensors(run.optimizer),
-        random_state(run.device),
-        run.average.weights,
-    )
+def _publish(session: Session, ending: Finished, talk: Talk) -> Published:
+    """Make sure that the model is the best there is; without averaging after a signal."""
+    publisher = session.publisher
+    publisher.repair(talk)
+    return publisher.best() if ending.signal else publisher.finish(session.validator, talk)
 
 
 def _report(session: Session, ending: Finished, published: Published) -> TrainReport:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from s2scli.data.encoded import encode_split
 from s2scli.data.sampling import sample_pairs
-from s2scli.data.store import SPLITS, TextSplit, open_split, split_path
+from s2scli.data.store import Corpus, TextSplit, split_path
 from s2scli.errors import CheckpointError, MissingInputError
-from s2scli.manifest import Manifest, new_folder, read_manifest, verify_folder
+from s2scli.manifest import Manifest, new_folder, verify_folder
 from s2scli.normalization import Normalization
 from s2scli.report.console import Talk
 from s2scli.report.counting import counting
@@ -29,12 +29,12 @@ AGAIN = "make it again with `s2s train-tokenizer`"
 
 @dataclass(frozen=True)
 class TokenizerReport:
-    """What `s2s train-tokenizer` has made.
+    """The tokenizers that `s2s train-tokenizer` made.
 
     Attributes:
-        joint: whether one tokenizer serves both sides.
-        source: how the source's tokenizer does on the text of `split`.
-        target: how the target's tokenizer does on it.
+        joint: whether both sides share one tokenizer.
+        source: the quality of the source's tokenizer on the text of `split`.
+        target: the quality of the target's tokenizer.
         split: the split they are measured on: valid, or train where there is no valid split.
         digest: the tokenizers' SHA-256.
         encoded: the rows of the encoded corpus, by split.
@@ -51,7 +51,7 @@ class TokenizerReport:
 def train_tokenizer(
     workspace: Workspace, settings: TokenizerSettings, talk: Talk
 ) -> TokenizerReport:
-    """Learn a tokenizer for each side, or for both, and encode the corpus with it.
+    """Learn a tokenizer for each side, or one for both, and encode the corpus.
 
     Raises:
         MissingInputError: the workspace has no corpus.
@@ -60,19 +60,19 @@ def train_tokenizer(
         LockedError: another run is using the workspace.
         StorageError: the disk is full or a write failed.
     """
-    if not workspace.root.exists():  # locking would make it
-        _corpus(workspace, whole=False)
+    if not workspace.root.exists():  # locking would create it
+        workspace.find_corpus()
     with workspace.locked("train-tokenizer"):
-        corpus = _corpus(workspace, whole=True)
+        corpus = Corpus.load(workspace.find_corpus()).verified
         tokenizers = _learn(workspace, corpus, settings, talk)
         _encode(workspace, corpus, tokenizers, talk)
-        report = _report(workspace, corpus, tokenizers)
+        report = _report(corpus, tokenizers)
     _warn_of_unknown(report, "--byte-fallback spells them out", talk)
     return report
 
 
 def copy_tokenizer(workspace: Workspace, model: Path, talk: Talk) -> TokenizerReport:
-    """Take the tokenizers of a model over as they are, and encode the corpus with them.
+    """Copy the tokenizers of a model, and encode the corpus with them.
 
     Raises:
         as `train_tokenizer`; and
@@ -82,35 +82,36 @@ def copy_tokenizer(workspace: Workspace, model: Path, talk: Talk) -> TokenizerRe
     """
     folder = workspace.find_model(model)
     digest, tokenizers = verify_folder(folder, "model").digest, Tokenizers.load(folder)
-    _corpus(workspace, whole=False)  # locking would make the workspace
+    if not workspace.root.exists():  # locking would create it
+        workspace.find_corpus()
     with workspace.locked("train-tokenizer"):
-        report = adopt_tokenizer(workspace, tokenizers, digest, talk)
-        _encode(workspace, _corpus(workspace, whole=True), tokenizers, talk)
+        corpus = Corpus.load(workspace.find_corpus())
+        report = adopt_tokenizer(workspace, corpus, tokenizers, digest, talk)
+        _encode(workspace, corpus, tokenizers, talk)
     return report
 
 
 def adopt_tokenizer(
-    workspace: Workspace, tokenizers: Tokenizers, model: str, talk: Talk
+    workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, model: str, talk: Talk
 ) -> TokenizerReport:
-    """Make the tokenizers of a model the workspace's; another corpus will not change them.
+    """Make the tokenizers of a model the workspace's; they stay when the corpus changes.
 
     The workspace must be locked by the caller.
 
     Args:
-        workspace: holds the corpus.
+        workspace: where they are written.
+        corpus: the workspace's.
         tokenizers: the model's.
         model: the model's digest.
-        talk: says what they do not know.
+        talk: warns of unknown characters.
 
     Raises:
         CheckpointError: the corpus is damaged.
     """
-    corpus = _corpus(workspace, whole=True)
-    with new_folder(
-        workspace.tokenizer, "tokenizer", made_from={"corpus": corpus.digest, "model": model}
-    ) as folder:
-        tokenizers.write(folder)
-    report = _report(workspace, corpus, tokenizers)
+    made_from = {"corpus": corpus.verified.digest, "model": model}
+    with new_folder(workspace.tokenizer, "tokenizer", made_from=made_from) as draft:
+        tokenizers.write(draft.path)
+    report = _report(corpus, tokenizers)
     _warn_of_unknown(report, "`s2s train-tokenizer` learns pieces for this corpus", talk)
     return report
 
@@ -125,44 +126,42 @@ def _warn_of_unknown(report: TokenizerReport, mend: str, talk: Talk) -> None:
 
 
 def ensure_tokenizer(
-    workspace: Workspace, settings: TokenizerSettings | None, talk: Talk
+    workspace: Workspace, corpus: Corpus, settings: TokenizerSettings | None, talk: Talk
 ) -> Tokenizers:
-    """Return the workspace's tokenizers; learn them if they are missing or out of date.
+    """Return the workspace's tokenizers, learned first if they are missing or out of date.
 
     The workspace must be locked by the caller.
 
     Args:
-        workspace: holds the corpus.
-        settings: what the tokenizers must have been learned with; None takes any.
+        workspace: where the tokenizers are.
+        corpus: the workspace's.
+        settings: the settings they must have been learned with; None accepts any.
         talk: says why tokenizers are learned.
 
     Raises:
-        MissingInputError: the workspace has no corpus.
         CheckpointError: the corpus or a tokenizer is damaged.
         TokenizerError: there is nothing in the corpus to learn from, or a tokenizer is damaged.
     """
-    corpus = _corpus(workspace, whole=False)
     manifest = _tokenizer_manifest(workspace)
     reason = _out_of_date(manifest, corpus, settings)
     if reason is None:
         return Tokenizers.load(workspace.tokenizer)
     talk.say(f"{reason}: learning a tokenizer")
     if settings is None and manifest is not None:
-        settings = TokenizerSettings.model_validate(manifest.settings)
-    corpus = _corpus(workspace, whole=True)
-    return _learn(workspace, corpus, settings or TokenizerSettings(), talk)
+        settings = TokenizerSettings.model_validate(manifest.facts)
+    return _learn(workspace, corpus.verified, settings or TokenizerSettings(), talk)
 
 
-def ensure_encoded(workspace: Workspace, tokenizers: Tokenizers, talk: Talk) -> None:
-    """Encode the corpus with `tokenizers`, unless that has been done and is undamaged.
+def ensure_encoded(
+    workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, talk: Talk
+) -> None:
+    """Encode the corpus with `tokenizers`, unless an undamaged encoding is there.
 
     The workspace must be locked by the caller.
 
     Raises:
-        MissingInputError: the workspace has no corpus.
         CheckpointError: the corpus is damaged.
     """
-    corpus = _corpus(workspace, whole=False)
     try:
         manifest = verify_folder(workspace.encoded, "encoded")
     except MissingInputError:
@@ -173,16 +172,7 @@ def ensure_encoded(workspace: Workspace, tokenizers: Tokenizers, talk: Talk) -> 
         if manifest.made_from == _ancestry(corpus, tokenizers):
             return
         talk.say("the encoded corpus is out of date")
-    _encode(workspace, _corpus(workspace, whole=True), tokenizers, talk)
-
-
-def _corpus(workspace: Workspace, *, whole: bool) -> Manifest:
-    """Return the corpus' manifest; check the files too if the `whole` is going to be read."""
-    check, folder = verify_folder if whole else read_manifest, workspace.find_corpus()
-    try:
-        return check(folder, "corpus")
-    except CheckpointError as error:
-        raise CheckpointError(f"{error}; make it again with `s2s prepare`") from error
+    _encode(workspace, corpus, tokenizers, talk)
 
 
 def _tokenizer_manifest(workspace: Workspace) -> Manifest | None:
@@ -196,38 +186,34 @@ def _tokenizer_manifest(workspace: Workspace) -> Manifest | None:
 
 
 def _out_of_date(
-    manifest: Manifest | None, corpus: Manifest, settings: TokenizerSettings | None
+    manifest: Manifest | None, corpus: Corpus, settings: TokenizerSettings | None
 ) -> str | None:
-    """Return why the tokenizers must be learned anew, or None."""
+    """Return why the tokenizers must be learned again, or None."""
     if manifest is None:
         return "there is no tokenizer yet"
     if "model" not in manifest.made_from and manifest.made_from != {"corpus": corpus.digest}:
         return "the corpus has changed since the tokenizer was learned"
-    if settings is not None and manifest.settings != settings.model_dump():
+    if settings is not None and manifest.facts != settings.model_dump():
         return "the tokenizer was learned with other settings"
     return None
 
 
 def _learn(
-    workspace: Workspace, corpus: Manifest, settings: TokenizerSettings, talk: Talk
+    workspace: Workspace, corpus: Corpus, settings: TokenizerSettings, talk: Talk
 ) -> Tokenizers:
     """Choose, learn and publish the tokenizers of the corpus."""
-    train = open_split(workspace.corpus, "train")
+    train = corpus.open_split("train")
     sample = sample_pairs(train, min(settings.sample_size, PLANNING_PAIRS))
     plan = plan_corpus(*count_pairs(sample, len(train)), settings)
     for reason in plan.reasons:
         talk.say(reason)
     with counting(talk, "learning the tokenizer"):
-        tokenizers = _learn_sides(train, plan, settings, corpus.settings["normalization"])
+        tokenizers = _learn_sides(train, plan, settings, corpus.manifest.facts["normalization"])
     if settings.vocab_size is not None:
         _say_other_sizes(tokenizers, settings.vocab_size, talk)
-    with new_folder(
-        workspace.tokenizer,
-        "tokenizer",
-        settings=settings.model_dump(),
-        made_from={"corpus": corpus.digest},
-    ) as folder:
-        tokenizers.write(folder)
+    with new_folder(workspace.tokenizer, "tokenizer", made_from={"corpus": corpus.digest}) as draft:
+        draft.facts = settings.model_dump()
+        tokenizers.write(draft.path)
     return tokenizers
 
 
@@ -248,7 +234,7 @@ def _learn_sides(
 
 
 def _say_other_sizes(tokenizers: Tokenizers, wanted: int, talk: Talk) -> None:
-    """Say where a vocabulary has not the size that was asked for."""
+    """Say which vocabularies have another size than the one wanted."""
     sides = {"source": tokenizers.source, "target": tokenizers.target}
     for side, tokenizer in ({"joint": tokenizers.source} if tokenizers.joint else sides).items():
         if tokenizer.vocab_size < wanted:
@@ -260,32 +246,26 @@ def _say_other_sizes(tokenizers: Tokenizers, wanted: int, talk: Talk) -> None:
         talk.say(f"the {side} vocabulary of {wanted:,} is {why.format(tokenizer.vocab_size)}")
 
 
-def _encode(workspace: Workspace, corpus: Manifest, tokenizers: Tokenizers, talk: Talk) -> None:
+def _encode(workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, talk: Talk) -> None:
     """Encode every split of the corpus and publish the result."""
     source, target = tokenizers.source, tokenizers.target
-    texts = {split: open_split(workspace.corpus, split) for split in _splits(corpus)}
+    texts = {split: corpus.verified.open_split(split) for split in corpus.splits}
     rows = sum(map(len, texts.values()))
     with (
-        new_folder(workspace.encoded, "encoded", made_from=_ancestry(corpus, tokenizers)) as folder,
+        new_folder(workspace.encoded, "encoded", made_from=_ancestry(corpus, tokenizers)) as draft,
         counting(talk, "encoding the corpus", total=rows) as advance,
     ):
         for split, text in texts.items():
-            path = split_path(folder, split)
+            path = split_path(draft.path, split)
             encode_split(text, path, source.encode_many, target.encode_many, advance)
 
 
-def _ancestry(corpus: Manifest, tokenizers: Tokenizers) -> dict[str, str]:
+def _ancestry(corpus: Corpus, tokenizers: Tokenizers) -> dict[str, str]:
     return {"corpus": corpus.digest, "tokenizer": tokenizers.digest}
 
 
-def _splits(corpus: Manifest) -> list[str]:
-    """Return the splits that a corpus has."""
-    return [split for split in SPLITS if split_path(Path(), split).name in corpus.files]
-
-
-def _report(workspace: Workspace, corpus: Manifest, tokenizers: Tokenizers) -> TokenizerReport:
-    splits = _splits(corpus)
-    texts = {split: open_split(workspace.corpus, split) for split in splits}
+def _report(corpus: Corpus, tokenizers: Tokenizers) -> TokenizerReport:
+    texts = {split: corpus.open_split(split) for split in corpus.splits}
     split = "valid" if texts.get("valid") else "train"
     sources, targets = zip(*sample_pairs(texts[split], MEASURED_PAIRS), strict=True)
     return TokenizerReport(

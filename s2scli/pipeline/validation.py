@@ -1,9 +1,8 @@
-"""Validation: the loss on the validation split, and the scores of what the model really says."""
+"""Validation: the loss on the validation split, and the text scores of greedy output."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -15,25 +14,33 @@ from s2scli.data.batching import Rows, plan_epoch
 from s2scli.data.encoded import EncodedSplit, open_encoded
 from s2scli.data.noise import damage
 from s2scli.data.settings import NoiseSettings
-from s2scli.data.store import TextSplit, open_split
+from s2scli.data.store import Corpus, TextSplit
+from s2scli.data.stream import Line
 from s2scli.errors import CorpusError
 from s2scli.metrics import METRICS
 from s2scli.metrics.settings import MetricSettings
 from s2scli.model.states import Gaussian
-from s2scli.pipeline.translator import Translator
+from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.latent import active_units, join, kl_divergence
+from s2scli.training.annealing import KLSettings
+from s2scli.training.events import Validation
+from s2scli.training.latent import active_units, has_collapsed, join, kl_divergence
 from s2scli.training.loop import Run
 from s2scli.training.loss import score_batch
+from s2scli.training.metrics_log import MetricsLog
 from s2scli.training.precision import autocast
+from s2scli.translation.options import Options
+from s2scli.translation.torch_engine import TorchEngine
+from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
 
-GREEDY = SearchSettings(beam_size=1)
-TEXT_METRICS = ("bleu", "chrf", "exact_match")  # the others are slow: only where they decide
+GREEDY = Options(SearchSettings(beam_size=1))
+# the others are slow: computed only if they are the criterion
+TEXT_METRICS = ("bleu", "chrf", "exact_match")
 
 
-def open_validation(corpus: Path) -> TextSplit:
+def open_validation(corpus: Corpus) -> TextSplit:
     """Open the validation split of a corpus.
 
     Raises:
@@ -41,16 +48,17 @@ def open_validation(corpus: Path) -> TextSplit:
         CorpusError: it is empty.
         CheckpointError: the corpus is damaged.
     """
-    text = open_split(corpus, "valid")
+    text = corpus.open_split("valid")
     if not len(text):
         raise CorpusError(
-            f"{corpus}: the validation split is empty; prepare more pairs, or give --valid FILE"
+            f"{corpus.folder}: the validation split is empty; prepare more pairs, or give "
+            "--valid FILE"
         )
     return text
 
 
 def _batches(encoded: EncodedSplit, plan: Sequence[Rows], noise: NoiseSettings) -> Iterator[Batch]:
-    """Yield the batches of a plan, with the same noise every time."""
+    """Yield the batches of a plan, with the same noise each time."""
     random = np.random.default_rng(0)
     for rows in plan:
         sources, targets = encoded.gather(rows)
@@ -65,26 +73,26 @@ class Validator:
         run: holds the model.
         translator: decodes with it.
         batches: the sample as token ids.
-        sources: the sample's sources as text.
+        lines: the sample's sources.
         references: its targets as text.
     """
 
     run: Run
     translator: Translator
     batches: Sequence[Batch]
-    sources: Sequence[str]
+    lines: Sequence[Line]
     references: Sequence[str]
 
     @classmethod
     def prepare(
-        cls, workspace: Workspace, run: Run, recipe: Recipe, tokenizers: Tokenizers
+        cls, workspace: Workspace, corpus: Corpus, run: Run, recipe: Recipe, tokenizers: Tokenizers
     ) -> Self:
-        """Choose the sample, evenly spread over the split.
+        """Choose the sample, spread evenly over the split; each process takes its share.
 
         Raises:
-            as `open_validation`.
+            MissingInputError, CorpusError, CheckpointError: as `open_validation`.
         """
-        text = open_validation(workspace.corpus)
+        text = open_validation(corpus)
         encoded = open_encoded(workspace.encoded, "valid")
         count = min(len(text), recipe.training.validation_examples)
         rows = np.linspace(0, len(text) - 1, count).astype(np.int64)
@@ -96,20 +104,22 @@ class Validator:
             seed=0,
             epoch=0,
         )
+        shares = [run.world.share(rows[indices]) for indices in plan]
         return cls(
             run,
-            Translator(recipe, run.model, tokenizers, run.device),
-            list(_batches(encoded, [rows[places] for places in plan], recipe.training.noise)),
-            [text[int(row)].source for row in rows],
+            Translator.of_text(TorchEngine((recipe,), run.model, run.device), tokenizers),
+            list(_batches(encoded, shares, recipe.training.noise)),
+            [Line("the validation split", int(row) + 1, text[int(row)].source) for row in rows],
             [text[int(row)].target for row in rows],
         )
 
     def __call__(self) -> Mapping[str, float]:
         """Return the scores of the reference tokens, then the text scores of greedy output.
 
-        Of the tokens: loss, perplexity and accuracy. With a latent connection, which hands over its
-        mean: the loss is the whole lower bound for each token, and there are, for each sentence,
-        the nats of `reconstruction` (without label smoothing) and of `kl`, and the `active_units`.
+        The former are loss, perplexity and token accuracy. With a latent connection, which uses
+        its mean, the loss is the negative lower bound per token, and there are also
+        `reconstruction` (without label smoothing) and `kl`, in nats per sentence, and
+        `active_units`.
         """
         return {**self._token_scores(), **self._text_scores()}
 
@@ -118,7 +128,7 @@ class Validator:
         objective = cross_entropy = correct = 0.0
         tokens = 0
         latents: list[Gaussian] = []
-        settings = self.run.settings
+        settings, world = self.run.settings, self.run.world
         for batch in (batch.to(self.run.device) for batch in self.batches):
             with autocast(settings, self.run.device):
                 output = self.run.model(batch)
@@ -131,6 +141,8 @@ class Validator:
             cross_entropy += float(sums.cross_entropy)
             correct += float(sums.correct)
             tokens += sums.tokens
+        objective, cross_entropy = world.sum(objective), world.sum(cross_entropy)
+        correct, tokens = world.sum(correct), world.sum(tokens)
         scores = {
             "loss": objective / tokens,
             "perplexity": math.exp(min(100.0, cross_entropy / tokens)),
@@ -139,21 +151,50 @@ class Validator:
         if not latents:
             return scores
         latent = join(latents)
-        kl = float(kl_divergence(latent).sum())
+        kl = world.sum(float(kl_divergence(latent).sum()))
+        sentences = world.sum(len(latent.mean))
         return {
             **scores,
             "loss": (objective + kl) / tokens,
-            "reconstruction": cross_entropy / len(latent.mean),
-            "kl": kl / len(latent.mean),
+            "reconstruction": cross_entropy / sentences,
+            "kl": kl / sentences,
             "active_units": active_units(latent),
         }
 
     def _text_scores(self) -> dict[str, float]:
-        found = self.translator.search(self.sources, GREEDY, with_attention=False)
-        hypotheses = [each.hypotheses[0].text if each.hypotheses else "" for each in found]
-        settings = MetricSettings(resamples=0)
-        return {
-            name: METRICS[name](hypotheses, self.references, settings).value
-            for name in METRICS
-            if name in TEXT_METRICS or name == self.run.settings.metric
+        """Score the outputs; a line that makes the model fail counts as an empty output."""
+        records = list(self.translator.translate(self.lines, GREEDY))
+        hypotheses = [record.text for record in records]
+        settings, chosen = MetricSettings(resamples=0), self.run.criterion.name
+        scores = {
+            name: metric.function(hypotheses, self.references, settings).value
+            for name, metric in METRICS.items()
+            if name in TEXT_METRICS or (name == chosen and metric.needs == "outputs")
         }
+        failed = sum(record.status == "failed" for record in records)
+        return {**scores, "failed_lines": failed} if failed else scores
+
+
+def warn_of_collapse(event: Validation, log: MetricsLog, settings: KLSettings, talk: Talk) -> None:
+    """Warn that the latent vector holds nothing, at the first validation of a run that finds so.
+
+    Args:
+        event: the validation, which is not in the log yet.
+        log: of the run.
+        settings: of the Kullback-Leibler term.
+        talk: takes the warning.
+    """
+
+    def collapsed(step: int, scores: Mapping[str, float]) -> bool:
+        return "kl" in scores and has_collapsed(scores["kl"], settings, step)
+
+    if not collapsed(event.step, event.scores):
+        return
+    before = (record for record in log.read() if record["kind"] == "validation")
+    if not any(collapsed(record["step"], record["scores"]) for record in before):
+        talk.warn(
+            f"the posterior has collapsed: {event.scores['kl']:.3f} nats of KL a sentence, so the "
+            "decoder ignores the latent vector and samples will not depend on it; start again "
+            "(--restart) with more training.kl.free_bits, a slower training.kl.annealing, or more "
+            "training.target_token_dropout"
+        )

@@ -23,11 +23,11 @@ class Curve:
     """A series of values.
 
     Attributes:
-        name: what the legend calls it.
-        xs: positions, rising.
-        ys: a value at each position; those that are not finite are not drawn.
-        style: a Rich style for it.
-        mark: a character to set at each value, or None to draw a line.
+        name: for the legend.
+        xs: increasing positions on the horizontal axis.
+        ys: a value at each position; values that are not finite are not drawn.
+        style: a Rich style.
+        mark: a character to draw at each value, or None to draw a line.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Frame:
-    """The box that curves are drawn in: its size in cells and the values at its edges."""
+    """The plot area: its size in cells and the values at its edges."""
 
     columns: int
     rows: int
@@ -49,11 +49,11 @@ class Frame:
     top: float
 
     def column(self, x: float, dots: int) -> int:
-        """Return where `x` falls, in columns of `dots` to a cell; 0 is the left edge."""
+        """Return the column of `x`, with `dots` columns per cell; 0 is the left edge."""
         return _position(x, self.left, self.right, self.columns * dots)
 
     def row(self, y: float, dots: int) -> int:
-        """Return where `y` falls, in rows of `dots` to a cell; 0 is the top."""
+        """Return the row of `y`, with `dots` rows per cell; 0 is the top."""
         count = self.rows * dots
         return count - 1 - _position(y, self.bottom, self.top, count)
 
@@ -61,12 +61,12 @@ class Frame:
 def draw_curves(
     curves: Sequence[Curve], width: int, height: int, *, ascii_only: bool = False
 ) -> list[Text]:
-    """Draw curves over one pair of axes, with a legend; no lines where there is no value.
+    """Draw curves over one pair of axes, with a legend; return no lines without values.
 
     Args:
         curves: what to draw; marks are drawn over lines.
         width: the widest line in cells, at least `MIN_WIDTH`.
-        height: cells from the top of the frame to its bottom, at least 3.
+        height: rows of the plot area, at least 3.
         ascii_only: draw lines of `*` instead of braille dots.
     """
     kept = [finite for curve in curves if (finite := _finite(curve)).xs]
@@ -89,7 +89,7 @@ def draw_curves(
 
 
 def _ticks(bottom: float, top: float, height: int) -> dict[int, str]:
-    """Return the labels of the vertical axis by row: its ends and its middle."""
+    """Return the labels of the vertical axis by row: both ends and the middle."""
     if bottom == top:
         return {height - 1: f"{bottom:.4g}"}
     values = {0: top, (height - 1) // 2: (top + bottom) / 2, height - 1: bottom}
@@ -104,7 +104,7 @@ def _finite(curve: Curve) -> Curve:
 
 
 def _position(value: float, low: float, high: float, count: int) -> int:
-    """Return which of `count` equal steps from `low` to `high` a value is nearest to."""
+    """Return the nearest of `count` equal steps from `low` to `high`."""
     return round((value - low) / (high - low) * (count - 1)) if high > low else 0
 
 
@@ -125,7 +125,7 @@ def _draw_line(curve: Curve, frame: Frame, cells: Cells, ascii_only: bool) -> No
 def _line_dots(curve: Curve, frame: Frame) -> NDArray[np.bool_]:
     """Return the dots of a line, [rows x 4, columns x 2].
 
-    Values that fall in one column are averaged; between columns the line is drawn straight.
+    Values in the same column are averaged; between columns the line is straight.
     """
     dots = np.zeros((frame.rows * ROW_DOTS, frame.columns * COLUMN_DOTS), dtype=np.bool_)
     columns = np.array([frame.column(x, COLUMN_DOTS) for x in curve.xs])
@@ -134,7 +134,7 @@ def _line_dots(curve: Curve, frame: Frame) -> NDArray[np.bool_]:
     filled = np.arange(known[0], known[-1] + 1)
     rows = [frame.row(float(y), ROW_DOTS) for y in np.interp(filled, known, means)]
     for column, before, row in zip(filled, [rows[0], *rows], rows, strict=False):
-        # the line climbs inside this column from where the last one left off
+        # inside this column the line continues from the row of the last one
         step = 0 if before == row else (1 if row > before else -1)
         first, last = sorted((before + step, row))
         dots[first : last + 1, column] = True
@@ -155,7 +155,7 @@ def _framed(line: list[tuple[str, str]], tick: str | None, margin: int) -> Text:
 
 
 def _foot(frame: Frame, margin: int) -> list[Text]:
-    """Return the axis below the frame, with the positions of its ends."""
+    """Return the horizontal axis, labelled at both ends."""
     left, right = f"{frame.left:g}", f"{frame.right:g}"
     room = frame.columns - cell_len(left)
     axis = " " * (margin + 1) + "└" + "─" * frame.columns

@@ -1,4 +1,4 @@
-"""Training progress: a moving display on a terminal, plain lines elsewhere."""
+"""Training progress: a live display on a terminal, plain lines elsewhere."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -15,17 +15,19 @@ from rich.progress import (
 
 from s2scli.report.console import Talk
 
+DIGITS = 3
+
 
 @dataclass(frozen=True)
 class Goal:
-    """How far there is to go: a share of the nearest limit, or unknown."""
+    """The limits of a run, which give the share that is done."""
 
     max_steps: int | None
     max_epochs: int | None
     max_minutes: float | None
 
     def share(self, step: int, epoch: float, seconds: float) -> float | None:
-        """Return how much of the nearest limit is used, 0 to 1, or None without limits."""
+        """Return the used share of the nearest limit, 0 to 1; None without limits."""
         used = [
             done / limit
             for done, limit in (
@@ -40,17 +42,19 @@ class Goal:
 
 @dataclass
 class TrainingDisplay:
-    """Shows updates and validations of a run as they come.
+    """Shows the updates and validations of a run.
 
     Attributes:
-        talk: where to.
-        goal: what the time left is reckoned by.
-        metric: the score that the moving line keeps showing.
+        talk: shows the lines.
+        goal: what the time left is computed from.
+        metric: the score that the live line always shows.
+        digits: the decimals of a score, by name; DIGITS where there is none.
     """
 
     talk: Talk
     goal: Goal
     metric: str
+    digits: Mapping[str, int]
     _bar: Progress | None = None
     _task: TaskID | None = None
     _score: str = ""
@@ -58,12 +62,12 @@ class TrainingDisplay:
     def update(
         self, step: int, epoch: float, loss: float, tokens_per_second: float, seconds: float
     ) -> None:
-        """Show the state of training."""
+        """Show the state of the run."""
         words = (
             f"step {step}  epoch {epoch:.2f}  loss {loss:.3f}  {tokens_per_second:,.0f} tokens/s"
         )
         share = self.goal.share(step, epoch, seconds)
-        # of the whole run, so that it is right from the first update after resuming
+        # by the whole run, so that it is right at the first update after resuming
         left = f"  {clock(seconds / share - seconds)} left" if share else ""
         if self._bar is not None and self._task is not None:
             self._bar.update(
@@ -75,24 +79,32 @@ class TrainingDisplay:
             self.talk.say(f"{words}  {clock(seconds)}{left}")
 
     def validation(self, step: int, scores: Mapping[str, float], *, best: bool) -> None:
-        """Show the scores of a validation, as a line that stays."""
-        words = "  ".join(f"{name} {format_score(name, scores[name])}" for name in scores)
-        self._score = f"  {self.metric} {format_score(self.metric, scores[self.metric])}"
+        """Show the scores of a validation on a line of its own."""
+        shown = {
+            name: f"{name} {score:.{self.digits.get(name, DIGITS)}f}"
+            for name, score in scores.items()
+        }
+        words, self._score = "  ".join(shown.values()), f"  {shown[self.metric]}"
         self.talk.say(f"validation at step {step}:  {words}{'  (best)' if best else ''}")
 
 
 @contextlib.contextmanager
-def training_display(talk: Talk, goal: Goal, metric: str) -> Iterator[TrainingDisplay]:
-    """Yield a display for the block; on a terminal it moves, and shows the last `metric`."""
+def training_display(
+    talk: Talk, goal: Goal, metric: str, digits: Mapping[str, int]
+) -> Iterator[TrainingDisplay]:
+    """Yield a display for the block; on a terminal it is live, and shows the last `metric`.
+
+    The arguments are those of `TrainingDisplay`.
+    """
     if not talk.animated:
-        yield TrainingDisplay(talk, goal, metric)
+        yield TrainingDisplay(talk, goal, metric, digits)
         return
     limited = goal.share(1, 1, 1) is not None
     columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
     columns += [BarColumn(bar_width=20)] if limited else []
     with Progress(*columns, TimeElapsedColumn(), console=talk.stderr, transient=True) as bar:
         task = bar.add_task("starting", total=1000 if limited else None)
-        yield TrainingDisplay(talk, goal, metric, bar, task)
+        yield TrainingDisplay(talk, goal, metric, digits, bar, task)
 
 
 def clock(seconds: float) -> str:
@@ -100,10 +112,3 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def format_score(name: str, value: float) -> str:
-    """Return a score with the digits that mean something."""
-    if name in ("bleu", "chrf", "ter", "exact_match") or name.endswith("_error_rate"):
-        return f"{value:.1f}"
-    return f"{value:.0f}" if name == "active_units" else f"{value:.3f}"

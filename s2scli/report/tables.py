@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -32,4 +33,10 @@ def make_table(
         table.add_column(heading, justify="right" if right else "left", no_wrap=right)
     for row in rows:
         table.add_row(*(Text(visible(cell)) if isinstance(cell, str) else cell for cell in row))
+    return table
+
+
+def whole(table: Table, console: Console) -> Table:
+    """Return the table at the width it needs, however narrow the console is."""
+    table.width = console.measure(table, options=console.options.update(max_width=1000)).maximum
     return table

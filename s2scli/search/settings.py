@@ -7,87 +7,127 @@ from pydantic import model_validator
 
 from s2scli.settings import Settings, setting
 
+SAMPLING = "Sampling"
 DRAWING = frozenset({"temperature", "top_k", "top_p", "min_p", "seed"})
 
 
 class SearchSettings(Settings):
-    """How a translation is looked for."""
+    """How a translation is searched for."""
+
+    panel = "Search"
 
     beam_size: int = setting(5, "Hypotheses kept at each step; 1 is greedy search.", ge=1, le=1000)
-    n_best: int = setting(1, "Hypotheses returned for each source, best first.", ge=1, le=1000)
+    n_best: int = setting(
+        1,
+        "Return the N best hypotheses of each source, best first.",
+        flags=("--nbest", "--n-best"),
+        ge=1,
+        le=1000,
+    )
     length_penalty: float = setting(
         1.0,
-        "Exponent a of the ranking score: sum of log-probabilities / length^a, the end "
-        "token counted; 0 favours short outputs.",
+        "Exponent A of the length penalty: hypotheses are ranked by the sum of their "
+        "log-probabilities / length^A, the end token counted; 0 favours short outputs.",
+        flags=("--length-penalty", "--lenpen"),
         ge=0.0,
         le=10.0,
     )
     length_offset: float = setting(
         0.0,
-        "What is added to lengths in the ranking score, k of ((k + length) / (k + 1))^a; 5 is the "
-        "length penalty of GNMT (Wu et al. 2016, eq. 14).",
+        "Offset K of the length penalty, which becomes ((K + length) / (K + 1))^A; 5 is that of "
+        "GNMT (Wu et al. 2016, eq. 14).",
         ge=0.0,
         le=1000.0,
     )
     max_length_ratio: float = setting(
         2.0,
-        "Longest output, as a multiple of the source's tokens; 10 more are allowed.",
+        "Longest output, as a multiple of the source's tokens, plus 10.",
         gt=0.0,
         le=1000.0,
     )
     max_length: int | None = setting(
-        None, "Longest output whatever the source, the end token counted.", "tokens", ge=1
+        None,
+        "Longest output in tokens, whatever the source; the end token counts.",
+        "tokens",
+        ge=1,
     )
     min_length: int = setting(
-        1, "Shortest output, the end token counted.", "tokens", ge=1, le=1_000_000
+        1, "Shortest output in tokens; the end token counts.", "tokens", ge=1, le=1_000_000
     )
     no_repeat_ngram: int = setting(
         0,
-        "No so many tokens in a row come twice in one output (Paulus et al. 2018); 0 is no rule.",
+        "Never repeat an n-gram of this size in one output (Paulus et al. 2018); 0 allows repeats.",
         "tokens",
+        flags=("--no-repeat-ngram", "--no-repeat-ngram-size"),
         ge=0,
         le=1000,
     )
     sample: bool = setting(
-        False, "Draw outputs at random, n_best for each source, instead of looking for the best."
+        False,
+        "Sample outputs at random, n_best for each source, instead of searching for the best.",
+        panel=SAMPLING,
     )
     temperature: float = setting(
         1.0,
-        "When drawing: probabilities are raised to 1 / temperature; less is closer to the most "
-        "probable token.",
+        "Sampling: raise probabilities to the power 1 / temperature; below 1 favours probable "
+        "tokens.",
+        panel=SAMPLING,
         ge=1e-6,
         le=100.0,
     )
     top_k: int = setting(
-        0, "When drawing: only so many of the most probable tokens; 0 is all.", "tokens", ge=0
+        0,
+        "Sampling: keep only the k most probable tokens; 0 keeps all.",
+        "tokens",
+        panel=SAMPLING,
+        ge=0,
     )
     top_p: float = setting(
         1.0,
-        "When drawing: only the most probable tokens that have this much of the probability "
-        "together.",
+        "Sampling: keep only the most probable tokens that together have this probability.",
         "probability",
+        panel=SAMPLING,
         gt=0.0,
         le=1.0,
     )
     min_p: float = setting(
         0.0,
-        "When drawing: only tokens with this share of the best one's probability.",
+        "Sampling: keep only tokens with at least this share of the best token's probability.",
+        panel=SAMPLING,
         ge=0.0,
         le=1.0,
     )
     seed: int = setting(
-        1, "When drawing: the same seed draws the same outputs for a source.", ge=0, lt=2**63
+        1,
+        "Sampling: the same seed gives the same outputs for a source.",
+        panel=SAMPLING,
+        ge=0,
+        lt=2**63,
     )
 
     @property
     def width(self) -> int:
-        """Outputs of a source that are written side by side."""
+        """Outputs of one source that are extended side by side."""
         return self.n_best if self.sample else self.beam_size
 
     @property
     def unread(self) -> Set[str]:
-        """The settings that are never read where outputs are drawn, or where they are not."""
+        """The settings that are not read when sampling, or when not sampling."""
         return {"beam_size"} if self.sample else DRAWING
+
+    def longest_output(self, source_length: int) -> int:
+        """Return the most tokens an output may have, the end token counted: ratio x source + 10.
+
+        `max_length` has the last word, and `min_length` tokens are always allowed.
+
+        Args:
+            source_length: tokens of the source, the end token counted.
+        """
+        from numpy import float32  # asking for help should not wait for it
+
+        scaled = int(float32(source_length) * float32(self.max_length_ratio))
+        longest = max(scaled + 10, self.min_length)
+        return longest if self.max_length is None else min(longest, self.max_length)
 
     @model_validator(mode="after")
     def _beam_holds_n_best(self) -> Self:
@@ -108,35 +148,42 @@ class SearchSettings(Settings):
 
 
 class GenerateSettings(Settings):
-    """How many sentences are written from vectors, and how far they may stray."""
+    """How many sentences are generated from vectors, and how far they may stray."""
 
-    count: int = setting(10, "Sentences to write.", "sentences", ge=1, le=1_000_000)
-    seed: int = setting(1, "Seed of the vectors that are drawn.", ge=0, lt=2**63)
+    panel = "Vectors"
+
+    count: int = setting(
+        10, "Sentences to generate.", "sentences", flags=("-n", "--count"), ge=1, le=1_000_000
+    )
+    seed: int = setting(1, "Seed of the random vectors.", ge=0, lt=2**63)
     temperature: float = setting(
         1.0,
-        "Multiplier of the standard deviation that vectors are drawn with; less is closer to what "
-        "is typical, or to the sentence.",
+        "Scale the standard deviation of the random vectors; below 1 gives more typical "
+        "sentences, or with --around closer ones.",
         ge=0.0,
         le=100.0,
     )
     steps: int = setting(
-        7, "Sentences from one to another, both ends counted.", "sentences", ge=2, le=10_000
+        7, "With --between: sentences, both ends counted.", "sentences", ge=2, le=10_000
     )
 
 
 class ScoreSettings(Settings):
     """How pairs are scored."""
 
+    panel = "Input and output"
+
     length_penalty: float = setting(
         0.0,
-        "Divide each score by (target tokens, the end token counted)^A: 0 leaves the sum, 1 is the "
-        "mean of a token; with that of the search, which must have no length offset, it is the "
+        "Divide each score by (target tokens, the end token counted)^A: 0 gives the sum, 1 the "
+        "mean per token. With the length penalty of the search, and no length offset, it is the "
         "score of `s2s translate --scores`.",
+        flags=("--length-penalty", "--lenpen", "--normalize"),
         ge=0.0,
         le=10.0,
     )
     one_column: bool = setting(
         False,
-        "Each line is a sentence, its own source and target, as autoencoders read it; a TAB is an "
+        "Each line is one sentence, both source and target, as autoencoders read it; a TAB is an "
         "error.",
     )

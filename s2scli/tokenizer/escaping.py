@@ -1,8 +1,8 @@
-"""Text that SentencePiece would take for something else, respelled so that it stays text.
+"""Text that has a special meaning for SentencePiece, escaped so that it stays text.
 
 SentencePiece writes a space as ▁, an unknown character as ▅, ends strings at NUL, uses the tab
 for itself, and reads `<s>` or `<0x41>` in the text it learns from as its own pieces. `escape`
-respells these with the mark ␛ (U+241B), and the mark too; `unescape` undoes it exactly.
+writes these, and the mark itself, with the mark ␛ (U+241B); `unescape` undoes it exactly.
 """
 
 import re
@@ -21,5 +21,5 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """Undo `escape`; a mark that `escape` did not write, as a model may, is left as it is."""
+    """Undo `escape`; a mark that `escape` did not write (a model may) is left as it is."""
     return _ESCAPED.sub(lambda match: _ORIGINALS.get(match.group(1), match.group()), text)

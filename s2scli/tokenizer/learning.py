@@ -17,7 +17,7 @@ from s2scli.tokenizer.sentencepiece import SentencePiece
 
 THREADS = 4  # fixed, since unigram's sums depend on it
 MAX_LINE_BYTES = 1 << 30  # SentencePiece would leave out longer lines silently
-LONG_RUN = re.compile(r"\S{1000}")  # a longer run without spaces costs unigram time beyond measure
+LONG_RUN = re.compile(r"\S{1000}")  # unigram takes far too long on longer runs without spaces
 _TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 _NO_TEXT = "!sentences_.empty()"
 
@@ -25,14 +25,14 @@ _NO_TEXT = "!sentences_.empty()"
 def learn_sentencepiece(
     texts: Callable[[], Iterable[str]], plan: TokenizerPlan, normalization: Normalization
 ) -> SentencePiece:
-    """Learn a model; its vocabulary may come out smaller or larger than planned.
+    """Learn a model, whose vocabulary may be smaller or larger than planned.
 
-    Smaller where the text has no more pieces, larger where its characters alone are more.
+    It is smaller if the text has no more pieces, larger if the text has more characters.
 
     Args:
-        texts: called for the texts to learn from, perhaps twice.
+        texts: returns the texts to learn from; may be called twice.
         plan: what to learn.
-        normalization: the Unicode normalisation that the texts have been through.
+        normalization: the Unicode normalisation that was applied to the texts.
 
     Raises:
         TokenizerError: SentencePiece cannot learn from these texts.
@@ -50,7 +50,7 @@ def learn_sentencepiece(
 
 
 def _learn(texts: Iterable[str], plan: TokenizerPlan) -> bytes:
-    """Learn in a thread, so that a signal is answered while SentencePiece is at work."""
+    """Learn in a thread, so that signals are handled while SentencePiece works."""
     result: list[bytes | BaseException] = []
 
     def work() -> None:

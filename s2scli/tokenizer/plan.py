@@ -1,25 +1,24 @@
-"""Which tokenizer suits a corpus: the rules, all in one place, and the reasons in words.
+"""Which tokenizer suits a corpus: all the rules, and the reasons in words.
 
-Kind, of each side (characters are counted without spaces):
+Kind, for each side (characters are counted without spaces):
 
-- word, where the words are a closed set: at most 200 different ones, and fewer than one running
-  word in a thousand would be new (phones, labels, commands);
-- char, where a line is a word or two: at most 2.5 words and 40 characters on average (spellings,
-  short lines of Chinese); or where only the other side is so, and a line has at most 20
+- word, if the words are a closed set: at most 200 different ones, and fewer than one running word
+  in a thousand would be new (phones, labels, commands);
+- char, if a line has one or two words: at most 2.5 words and 40 characters on average (spellings,
+  short lines of Chinese); or if only the other side is like that, and a line has at most 20
   characters (dates, numbers, names);
 - bpe, for everything else. It gives as few pieces as unigram, and is learned ten times as fast.
 
-Joint: one tokenizer for both sides, where they are of one kind and have at least half of their
-running characters in common.
+Joint: one tokenizer for both sides, if they are of one kind and have at least half of their running
+characters in common.
 
-Size, of bpe and unigram: the alphabet, and 10 x characters^0.4 pieces beyond it, at most 32,000.
-That is 600 pieces for 600 short sentences, 4000 for the 3 million characters of Multi30k, 6000 for
-8 million, 12,000 for 55 million: more text has more words, and can teach more of them. (Small
-vocabularies serve small corpora best, and a smaller output layer is faster.) char and word hold
-all they meet, at most 32,000.
+Size, of bpe and unigram: the alphabet, plus 10 x characters^0.4 pieces, at most 32,000. That is
+600 pieces for 600 short sentences, 4000 for the 3 million characters of Multi30k, 6000 for
+8 million, 12,000 for 55 million: more text has more words. (Small vocabularies are best for small
+corpora, and a smaller output layer is faster.) char and word hold all they find, at most 32,000.
 
-Alphabet: all characters, if they are at most 500 or cannot be spelled in bytes; else the commonest
-that make up 99.95 % of the text.
+Alphabet: all characters, if they are at most 500 or cannot be written in bytes; else the most
+frequent ones that make up 99.95 % of the text.
 """
 
 from dataclasses import dataclass
@@ -42,9 +41,9 @@ class TokenizerPlan:
 
     Attributes:
         kind: unigram, bpe, char or word.
-        vocab_size: the most pieces it may have; exactly so many, if the text has them.
-        byte_fallback: whether characters without a piece are spelled in bytes.
-        character_coverage: the share of the characters that have a piece of their own.
+        vocab_size: the maximum number of pieces; it is reached if the text has as many.
+        byte_fallback: whether characters without a piece are written in bytes.
+        character_coverage: the share of the running characters that have a piece of their own.
         split_digits: whether every digit is a piece of its own.
     """
 
@@ -63,7 +62,7 @@ class CorpusPlan:
         source: for the source, or for both sides.
         target: for the target; the same as `source` if joint.
         joint: whether one tokenizer serves both sides.
-        reasons: why, a line for each choice that was made from the corpus.
+        reasons: a line of explanation for each choice that was made from the corpus.
     """
 
     source: TokenizerPlan
@@ -75,7 +74,7 @@ class CorpusPlan:
 def plan_corpus(
     source: TextStatistics, target: TextStatistics, settings: TokenizerSettings
 ) -> CorpusPlan:
-    """Choose the tokenizers of a corpus, within what the settings leave open."""
+    """Choose the tokenizers of a corpus where the settings do not."""
     kinds = choose_kind(source, target, settings), choose_kind(target, source, settings)
     share, joint = shared_characters(source, target), settings.joint
     if joint is None:
@@ -94,7 +93,7 @@ def plan_corpus(
 
 
 def choose_kind(text: TextStatistics, other: TextStatistics, settings: TokenizerSettings) -> Kind:
-    """Return the kind of tokenizer that suits one side, or the one that is asked for."""
+    """Return the kind of tokenizer that suits one side, or the one in the settings."""
     if settings.kind is not None:
         return settings.kind
     if len(text.words) <= CLOSED_SET and text.new_word_rate < NEW_WORD_RATE:
@@ -110,7 +109,7 @@ def _is_a_word_or_two(text: TextStatistics) -> bool:
 
 
 def learned_pieces(characters: float) -> int:
-    """Return how many pieces beyond the alphabet a text of so many characters deserves."""
+    """Return how many pieces to learn beside the alphabet from a text of this size."""
     return min(MAX_LEARNED, int(LEARNED_FACTOR * characters**LEARNED_EXPONENT))
 
 

@@ -10,14 +10,14 @@ from s2scli.tokenizer.settings import Kind
 
 @dataclass(frozen=True)
 class TokenizerQuality:
-    """What a tokenizer is, and what it makes of some text.
+    """What a tokenizer is, and how it splits some text.
 
     Attributes:
         kind: unigram, bpe, char or word.
-        vocab_size: its pieces, special ones included.
-        byte_fallback: whether characters without a piece are spelled in bytes.
-        pieces_per_word: pieces for what stands between white space.
-        pieces_per_character: pieces for each character, spaces included.
+        vocab_size: its pieces, including special ones.
+        byte_fallback: whether characters without a piece are written in bytes.
+        pieces_per_word: pieces for each word, as white space divides them.
+        pieces_per_character: pieces for each character, including spaces.
         unknown_rate: the share of the pieces that are the unknown piece, 0 to 1.
     """
 

@@ -1,6 +1,6 @@
-"""Texts cut into pieces anew, at random: a function of their ids, a seed and the model alone.
+"""Random segmentation of texts into pieces, determined by their ids, a seed and the model.
 
-SentencePiece can sample too, but what it draws for a seed changes from process to process.
+SentencePiece can sample too, but its samples for a seed change from process to process.
 """
 
 import functools
@@ -18,7 +18,7 @@ from s2scli.tokenizer.settings import Kind
 Span: TypeAlias = tuple[int, ...]
 Draw: TypeAlias = Callable[[], float]  # uniform between 0 and 1
 Cut: TypeAlias = Callable[[Span, Draw], Sequence[int]]  # other ids of the same text
-Candidate: TypeAlias = tuple[float, int, str]  # cost, place of its left half, the merged piece
+Candidate: TypeAlias = tuple[float, int, str]  # cost, index of its left half, the merged piece
 Found = TypeVar("Found")
 
 REMEMBERED_SPANS = 1 << 15
@@ -29,17 +29,18 @@ class Pieces:
     """The pieces of a model.
 
     Attributes:
-        spellings: of each id; empty for those that stay as they are.
+        spellings: of each id; empty for those that are never segmented again.
         ids: of each spelling.
         scores: of each spelling: for bpe the higher the earlier it is merged, for unigram its
             log-probability.
     """
 
     def __init__(self, spellings: Sequence[str], scores: Sequence[float]) -> None:
-        """Take each id's spelling and score; a piece whose characters are no pieces stays whole.
+        """Store each id's spelling and score; a piece with a character that is no piece is fixed.
 
         Args:
-            spellings: empty for what stands for no text of its own, as special ids and bytes do.
+            spellings: of each id; empty for those without text of their own, as special ids and
+                bytes.
             scores: of each id.
         """
         characters = {spelling for spelling in spellings if len(spelling) == 1}
@@ -53,10 +54,10 @@ class Pieces:
         return "".join([self.spellings[id] for id in span])
 
     def spans(self, row: Iterable[int]) -> Iterator[Span]:
-        """Split the ids of a text between characters that no piece holds side by side.
+        """Split the ids of a text between characters that are adjacent in no piece.
 
-        No piece reaches from one span into the next, so that each can be cut by itself. An id
-        that stays as it is is a span of its own.
+        No piece crosses the border of two spans, so each span can be segmented by itself. An id
+        that is never segmented again is a span of its own.
         """
         span: list[int] = []
         end = ""
@@ -72,13 +73,13 @@ class Pieces:
 
 
 class Resegmenter:
-    """Cuts the texts of some ids anew."""
+    """Segments the texts of token ids again, at random."""
 
     def __init__(self, pieces: Pieces, cut: Cut) -> None:
         self._pieces, self._cut = pieces, cut
 
     def __call__(self, rows: Iterable[Iterable[int]], seed: int) -> list[list[int]]:
-        """Return other ids of the same texts; the rows, their order and the seed decide them."""
+        """Return other ids of the same texts, determined by the rows, their order and the seed."""
         draw = random.Random(seed).random  # whose numbers Python promises never to change
         return [self._row(row, draw) for row in rows]
 
@@ -90,14 +91,14 @@ class Resegmenter:
 
 
 def _remembering(analyse: Callable[[Span], Found]) -> Callable[[Span], Found]:
-    """Return `analyse` so that it works but once on a short span that comes often."""
+    """Return `analyse` with a cache of its results for short spans."""
     remembered = functools.lru_cache(REMEMBERED_SPANS)(analyse)
     return lambda span: (remembered if len(span) <= LONGEST_REMEMBERED else analyse)(span)
 
 
 @dataclass(frozen=True)
 class _Merging:
-    """How the merging of a span begins and, if none is left out, ends."""
+    """The start of the merging of a span, and its result if no merge is left out."""
 
     characters: list[str]
     candidates: list[Candidate]
@@ -106,14 +107,14 @@ class _Merging:
 
 
 class BpeDropout:
-    """BPE-dropout: neighbours are merged as BPE does, but any merge may be left out.
+    """BPE-dropout: neighbours are merged as in BPE, but each merge may be left out.
 
-    The two neighbours that make the piece of the highest score are merged first, the leftmost
-    ones of several. A merge left out is so for good, as in SentencePiece; Provilkov et al. 2020,
-    section 3, try it again at the next one.
+    The two neighbours that form the piece with the highest score are merged first; of several,
+    the leftmost. A merge that is left out is never tried again, as in SentencePiece; Provilkov
+    et al. 2020, section 3, try it again after the next merge.
 
     Args:
-        pieces: what to cut into.
+        pieces: the pieces to segment into.
         alpha: the probability that a merge is left out.
     """
 
@@ -123,7 +124,7 @@ class BpeDropout:
         self._begin = _remembering(self._analyse)
 
     def __call__(self, span: Span, draw: Draw) -> Sequence[int]:
-        """Return the ids of a span; each merge it comes to takes one number from `draw`."""
+        """Return the ids of a span; each possible merge takes one number from `draw`."""
         begin, alpha = self._begin(span), self._alpha
         first = next((turn for turn in range(begin.merges) if draw() < alpha), None)
         if first is None:
@@ -148,7 +149,7 @@ class BpeDropout:
         candidates: Sequence[Candidate],
         left_out: Callable[[int], bool],
     ) -> list[int]:
-        """Merge characters, but for the candidates whose turn is to be left out."""
+        """Merge characters, except for the candidates whose turn is left out."""
         costs, queue = self._costs, list(candidates)
         symbols = list(characters)  # empty where merged into another on the left
         size, turn = len(symbols), 0
@@ -175,12 +176,12 @@ class BpeDropout:
 
 @dataclass(frozen=True)
 class _Endings:
-    """The pieces that may end at one place of a text, and how probable they are.
+    """The pieces that may end at one position of a text, and how probable they are.
 
     Attributes:
         ids: of the pieces.
         starts: where they begin.
-        weights: running sums of their probabilities, by an unknown factor.
+        weights: running sums of their probabilities, up to a constant factor.
     """
 
     ids: list[int]
@@ -189,12 +190,12 @@ class _Endings:
 
 
 class UnigramSampling:
-    """Subword sampling: of all ways to cut a text, x is drawn in proportion to P(x)^alpha.
+    """Subword sampling: a segmentation x of a text is drawn in proportion to P(x)^alpha.
 
     Kudo 2018, section 3.3, with l = infinity: forward filtering, backward sampling.
 
     Args:
-        pieces: what to cut into.
+        pieces: the pieces to segment into.
         alpha: the exponent.
     """
 
@@ -216,7 +217,7 @@ class UnigramSampling:
         return ids[::-1]
 
     def _filtered(self, span: Span) -> list[_Endings]:
-        """Return what may end after each character, weighted by all ways to get there."""
+        """Return the pieces that may end after each character, with their forward probabilities."""
         text = self._pieces.spell(span)
         sums = [0.0]  # logarithms of the sum of P^alpha over all ways to cut the text so far
         filtered = []
@@ -245,13 +246,13 @@ class UnigramSampling:
         return found
 
 
-def _as_it_is(pieces: Pieces, alpha: float) -> Cut:
+def _unchanged(pieces: Pieces, alpha: float) -> Cut:
     return lambda span, draw: span
 
 
 CUTS: dict[Kind, Callable[[Pieces, float], Cut]] = {
     "bpe": BpeDropout,
     "unigram": UnigramSampling,
-    "char": _as_it_is,
-    "word": _as_it_is,
+    "char": _unchanged,
+    "word": _unchanged,
 }

@@ -1,4 +1,4 @@
-"""A SentencePiece model, and the rules that make it a faithful way from text to ids and back."""
+"""A SentencePiece model that turns text into ids and exactly back."""
 
 import functools
 import hashlib
@@ -27,13 +27,13 @@ _CONTROL = re.compile(r"[\x00-\x1f]")
 class SentencePiece:
     """Text to token ids and back; special ids are neither added nor returned.
 
-    No text becomes a special id, whatever it looks like. Decoding gives the encoded text back
-    character for character, but for what `canonical` drops and for unknown pieces (shown as ⁇).
+    No text becomes a special id, whatever it looks like. Decoding returns the encoded text
+    character for character, except for what `canonical` drops and for unknown pieces (shown as ⁇).
 
     Attributes:
-        model: SentencePiece's own file format.
+        model: the content of a SentencePiece model file.
         kind: unigram, bpe, char or word.
-        normalization: Unicode normalisation of every text that is encoded: none, nfc or nfkc.
+        normalization: the Unicode normalisation of every text that is encoded: none, nfc or nfkc.
     """
 
     model: bytes = field(repr=False)
@@ -59,30 +59,30 @@ class SentencePiece:
 
     @property
     def vocab_size(self) -> int:
-        """The number of pieces, special ones included."""
+        """The number of pieces, including special ones."""
         return int(self._processor.vocab_size())
 
     @functools.cached_property
     def vocabulary(self) -> list[str]:
-        """All pieces, as `piece` spells them, in the order of their ids."""
+        """All pieces, as `piece` writes them, in the order of their ids."""
         return [self.piece(id) for id in range(self.vocab_size)]
 
     @functools.cached_property
     def byte_fallback(self) -> bool:
-        """Whether characters without a piece are spelled in bytes."""
+        """Whether characters without a piece are written in bytes."""
         return any(self._processor.is_byte(id) for id in range(self.vocab_size))
 
     @functools.cached_property
     def digest(self) -> str:
-        """The SHA-256 that stands for everything that decides the ids of a text."""
+        """The SHA-256 of everything that determines the ids of a text."""
         hashed = hashlib.sha256(f"{self.kind} {self.normalization} ".encode())
         hashed.update(self.model)
         return hashed.hexdigest()
 
     def canonical(self, text: str) -> str:
-        """Return `text` as decoding gives it back: normalised, without spaces around it.
+        """Return `text` as it is decoded: normalised, without spaces around it.
 
-        Kind word keeps of white space only that there is some.
+        With kind word, each run of white space becomes one space.
         """
         text = normalize(text, self.normalization)
         return " ".join(text.split()) if self.kind == "word" else text.strip(" ")
@@ -98,15 +98,14 @@ class SentencePiece:
         return ids
 
     def resegmenter(self, alpha: float) -> Resegmenter:
-        """Return what cuts texts into pieces anew, at random; the texts stay the same.
+        """Return a function that segments texts again, at random.
 
-        Ids that are not spelled in characters, such as bytes and the unknown one, stay where they
-        are. Kinds char and word know one way to cut a text.
+        Ids that stand for no characters, such as bytes and the unknown one, are kept. With kinds
+        char and word a text has only one segmentation.
 
         Args:
-            alpha: for bpe, the probability that a merge is left out, for good (`BpeDropout`); for
-                unigram, the exponent of the probabilities that ways to cut a text are drawn with
-                (`UnigramSampling`).
+            alpha: for bpe, the probability that a merge is left out (`BpeDropout`); for unigram,
+                the exponent of the probability of a segmentation (`UnigramSampling`).
         """
         ids, processor = range(self.vocab_size), self._processor
         kept = (processor.is_control, processor.is_unknown, processor.is_byte, processor.is_unused)
@@ -115,16 +114,16 @@ class SentencePiece:
         return Resegmenter(pieces, CUTS[self.kind](pieces, alpha))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of some ids; special ids stand for no text."""
+        """Return the text of some ids; special ids have no text."""
         text = self._processor.decode(list(map(int, ids)))
         return unescape(text.replace(SPACE, " ")).strip(" ")
 
     def pieces(self, text: str) -> list[str]:
-        """Return the pieces of a text, as `piece` spells them."""
+        """Return the pieces of a text, as `piece` writes them."""
         return [self.piece(id) for id in self.encode(text)]
 
     def piece(self, id: int) -> str:
-        """Return how a piece is written: ▁ is a space; it holds no control character."""
+        """Return the text of a piece: ▁ is a space; it holds no control character."""
         return str(self._processor.id_to_piece(id))
 
 

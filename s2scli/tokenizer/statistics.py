@@ -1,4 +1,4 @@
-"""What a tokenizer's plan needs to know of a text: how much there is, and of how many kinds."""
+"""Statistics of a text from which a tokenizer is chosen: its size, characters and words."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ class TextStatistics:
     """Counts over the texts of one side of a corpus, or a sample of them.
 
     Attributes:
-        texts: how many texts.
-        characters: how often each character occurs, the space left out.
-        words: how often each word occurs: what stands between white space.
-        weight: how many texts of the corpus each counted text stands for.
+        texts: the number of texts.
+        characters: how often each character occurs, without spaces.
+        words: how often each word occurs, as white space divides them.
+        weight: how many texts of the corpus each counted text represents.
     """
 
     texts: int
@@ -39,12 +39,12 @@ class TextStatistics:
 
     @property
     def new_word_rate(self) -> float:
-        """The chance that the next word is a new one (Good and Turing's estimate)."""
+        """The probability that the next word is a new one (Good-Turing estimate)."""
         once = sum(count == 1 for count in self.words.values())
         return once / max(1, self.words.total())
 
     def alphabet(self, coverage: float) -> int:
-        """Return how many characters make up the share `coverage` of the text, commonest first."""
+        """Return how many of the most frequent characters make up the share `coverage`."""
         wanted = coverage * self.characters.total()
         counts = (count for _, count in self.characters.most_common())
         before = sum(reached < wanted for reached in accumulate(counts))

@@ -1,4 +1,4 @@
-"""The tokenizers of a model's two sides, as they travel with it."""
+"""The tokenizers of a model's two sides, and their files."""
 
 import hashlib
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ SOURCE_MODEL, TARGET_MODEL, JOINT_MODEL = "source.model", "target.model", "joint
 
 
 class Description(Settings):
-    """What `tokenizer.json` says beside the models."""
+    """The content of `tokenizer.json`."""
 
     joint: bool
     normalization: Normalization
@@ -37,7 +37,7 @@ class Tokenizers:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 that stands for both; the folder they lie in does not matter."""
+        """The SHA-256 of both; it does not depend on their folder."""
         joined = f"{self.source.digest} {self.target.digest} {self.joint}"
         return hashlib.sha256(joined.encode()).hexdigest()
 

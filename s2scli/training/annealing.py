@@ -1,6 +1,6 @@
-"""How much the Kullback-Leibler term of a variational autoencoder weighs, and what is free of it.
+"""The weight of the Kullback-Leibler term of a variational autoencoder, and its free bits.
 
-The weight is a pure function of the update, so that a resumed run goes on where it was.
+The weight is a pure function of the update, so a resumed run needs no state.
 """
 
 import math
@@ -12,11 +12,11 @@ from s2scli.settings import Settings, setting
 
 
 class ConstantAnnealingSettings(Settings):
-    """The same weight throughout: 1 is the evidence lower bound, other values a beta-VAE."""
+    """A constant weight: 1 is the evidence lower bound, other values a beta-VAE."""
 
-    kind: Literal["constant"] = setting("constant", "The same weight throughout.")
+    kind: Literal["constant"] = setting("constant", "Constant weight.")
     beta: float = setting(
-        1.0, "The weight (Higgins et al. 2017, eq. 4); 1 is the lower bound itself.", ge=0
+        1.0, "The weight; 1 is the evidence lower bound (Higgins et al. 2017, eq. 4).", ge=0
     )
 
     def weight(self, step: int) -> float:
@@ -25,12 +25,12 @@ class ConstantAnnealingSettings(Settings):
 
 
 class LinearAnnealingSettings(Settings):
-    """A straight line from 0 up to 1, after an optional time at 0."""
+    """A linear rise from 0 to 1, after an optional wait at 0."""
 
-    kind: Literal["linear"] = setting("linear", "In a straight line from 0 to 1.")
-    wait_steps: int = setting(0, "Updates before the weight begins to grow.", "updates", ge=0)
+    kind: Literal["linear"] = setting("linear", "Linear rise from 0 to 1.")
+    wait_steps: int = setting(0, "Updates before the weight starts to rise.", "updates", ge=0)
     grow_steps: int = setting(
-        5000, "Updates in which the weight grows from 0 to 1.", "updates", ge=1
+        5000, "Updates in which the weight rises from 0 to 1.", "updates", ge=1
     )
 
     def weight(self, step: int) -> float:
@@ -41,7 +41,7 @@ class LinearAnnealingSettings(Settings):
 class LogisticAnnealingSettings(Settings):
     """A logistic curve from near 0 to near 1 (Bowman et al. 2016, section 3.1 and figure 2)."""
 
-    kind: Literal["logistic"] = setting("logistic", "Along a logistic curve (Bowman et al. 2016).")
+    kind: Literal["logistic"] = setting("logistic", "Logistic curve (Bowman et al. 2016).")
     middle_step: int = setting(2500, "The update at which the weight is 1/2.", "updates", ge=0)
     slope: float = setting(0.0025, "Steepness k of 1 / (1 + exp(-k (step - middle))).", gt=0)
 
@@ -51,13 +51,13 @@ class LogisticAnnealingSettings(Settings):
 
 
 class CyclicalAnnealingSettings(Settings):
-    """Several straight lines from 0 to 1, each with a time at 1 after it (Fu et al. 2019)."""
+    """Several linear rises from 0 to 1, each followed by a time at 1 (Fu et al. 2019)."""
 
-    kind: Literal["cyclical"] = setting("cyclical", "Again and again (Fu et al. 2019).")
-    cycles: int = setting(4, "Times the weight begins anew at 0 (M).", ge=1)
+    kind: Literal["cyclical"] = setting("cyclical", "Repeated linear rise (Fu et al. 2019).")
+    cycles: int = setting(4, "How often the weight starts at 0 (M).", ge=1)
     cycle_steps: int = setting(2500, "Updates of one cycle (T / M).", "updates", ge=1)
     grow_share: float = setting(
-        0.5, "Share R of a cycle in which the weight grows to 1.", gt=0, le=1
+        0.5, "Share R of a cycle in which the weight rises to 1.", gt=0, le=1
     )
 
     def weight(self, step: int) -> float:
@@ -65,10 +65,10 @@ class CyclicalAnnealingSettings(Settings):
 
         After the last cycle it stays at 1.
         """
-        cycle, place = divmod(step - 1, self.cycle_steps)
+        cycle, step_in_cycle = divmod(step - 1, self.cycle_steps)
         if cycle >= self.cycles:
             return 1.0
-        return min(1.0, place / self.cycle_steps / self.grow_share)
+        return min(1.0, step_in_cycle / self.cycle_steps / self.grow_share)
 
 
 AnnealingSettings = Annotated[
@@ -81,12 +81,12 @@ AnnealingSettings = Annotated[
 
 
 class KLSettings(Settings):
-    """The Kullback-Leibler term of the objective; it matters to a latent connection only."""
+    """The Kullback-Leibler term of the objective; used by a latent connection only."""
 
     free_bits: float = setting(
         0.0,
-        "What each unit of the latent vector may say at no cost, mean of a batch "
-        "(Kingma et al. 2016, eq. 15).",
+        "Mean divergence that each unit of the latent vector may have at no cost (Kingma et al. "
+        "2016, eq. 15).",
         "nats",
         ge=0,
     )

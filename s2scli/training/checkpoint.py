@@ -1,4 +1,4 @@
-"""Checkpoints: one immutable folder each, whole or not there at all, and checked when read."""
+"""Checkpoints: one immutable folder each, written completely or not at all, verified when read."""
 
 import json
 import re
@@ -36,13 +36,13 @@ class Checkpoint:
     """A run at one update.
 
     Attributes:
-        settings: the settings of the run that resuming must agree with.
-        made_from: digests of the corpus, the tokenizer, and the model it began from, if any.
+        settings: the recipe of the run, which resuming must not change.
+        made_from: digests of the corpus, the tokenizer, and the model it started from, if any.
         progress: the counters.
-        machine: what bits depend on: threads, torch version, device, plan of the batches.
+        machine: what the bits depend on (`training.machine`).
         weights: the model's, by name.
         optimizer: the optimizer's state, `weight number.name` to tensor.
-        random_state: of torch's generators, by device, as bytes.
+        random_state: the state of torch's generators, by device, as bytes.
         average: the moving average of the weights, by name; empty where there is none.
     """
 
@@ -57,19 +57,19 @@ class Checkpoint:
 
     @property
     def judged(self) -> Mapping[str, Tensor]:
-        """The weights that validation looks at and a model is published with."""
+        """The weights that are validated and published."""
         return self.average or self.weights
 
 
 def checkpoint_folder(training: Path, step: int) -> Path:
-    """Return where the checkpoint of an update lives."""
+    """Return the folder of the checkpoint of an update."""
     return training / f"checkpoint-{step:08d}"
 
 
 def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES) -> Path:
-    """Write a checkpoint whole or not at all, then remove those no longer needed.
+    """Write a checkpoint completely or not at all, then remove those no longer needed.
 
-    The two newest and the best stay, and those of the best validations that are to be averaged.
+    The two newest, the best, and the best ones to be averaged are kept.
 
     Raises:
         StorageError: the disk is full or writing failed; older checkpoints are untouched.
@@ -77,19 +77,14 @@ def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES
     progress = checkpoint.progress
     folder = checkpoint_folder(training, progress.step)
     state = {"progress": progress.to_json(), "machine": dict(checkpoint.machine)}
-    with new_folder(
-        folder,
-        "checkpoint",
-        settings=checkpoint.settings,
-        made_from=checkpoint.made_from,
-        files=files,
-    ) as temporary:
-        files.write(temporary / "model.safetensors", encode_tensors(checkpoint.weights))
-        files.write(temporary / "optimizer.safetensors", encode_tensors(checkpoint.optimizer))
-        files.write(temporary / "random.safetensors", encode_tensors(checkpoint.random_state))
+    with new_folder(folder, "checkpoint", made_from=checkpoint.made_from, files=files) as draft:
+        draft.facts = checkpoint.settings
+        files.write(draft.path / "model.safetensors", encode_tensors(checkpoint.weights))
+        files.write(draft.path / "optimizer.safetensors", encode_tensors(checkpoint.optimizer))
+        files.write(draft.path / "random.safetensors", encode_tensors(checkpoint.random_state))
         if checkpoint.average:
-            files.write(temporary / AVERAGE, encode_tensors(checkpoint.average))
-        files.write(temporary / "state.json", encode_json(state))
+            files.write(draft.path / AVERAGE, encode_tensors(checkpoint.average))
+        files.write(draft.path / "state.json", encode_json(state))
     _remove_old(training, progress.best_steps, files)
     return folder
 
@@ -108,7 +103,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / 'state.json'}: damaged ({error!r:.80})") from error
     return Checkpoint(
-        manifest.settings,
+        manifest.facts,
         manifest.made_from,
         progress,
         machine,
@@ -128,7 +123,7 @@ def list_checkpoints(training: Path) -> list[Path]:
 
 
 def newest_checkpoint(training: Path) -> tuple[Checkpoint | None, list[str]]:
-    """Return the newest whole checkpoint, and what is wrong with newer ones.
+    """Return the newest complete checkpoint, and the faults of newer ones.
 
     Raises:
         CheckpointError: there are checkpoints and every one is damaged.
@@ -140,7 +135,9 @@ def newest_checkpoint(training: Path) -> tuple[Checkpoint | None, list[str]]:
         except (CheckpointError, MissingInputError) as error:
             faults.append(str(error))
     if faults:
-        raise CheckpointError(f"no checkpoint is whole: {faults[0]}; start anew with --restart")
+        raise CheckpointError(
+            f"every checkpoint is damaged: {faults[0]}; start again with --restart"
+        )
     return None, []
 
 

@@ -1,4 +1,4 @@
-"""The batches of a run: order and content are a function of the seed, the epoch and the batch."""
+"""The batches of a run: a pure function of the seed, the epoch and the batch number."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from s2scli.data.noise import damage, drop_tokens
 from s2scli.errors import CorpusError
 from s2scli.training.progress import Progress
 from s2scli.training.settings import TrainingSettings
+from s2scli.training.world import ALONE, World
 
 MEASURED_ROWS = 1000
 Resegment: TypeAlias = Callable[[Sequence[TokenIds], int], Sequence[TokenIds]]
@@ -45,18 +46,18 @@ class EncodedPairs(Protocol):
 
 
 def as_they_are(rows: Sequence[TokenIds], seed: int) -> Sequence[TokenIds]:
-    """Leave the tokens of some texts as they are."""
+    """Return the texts unchanged."""
     return rows
 
 
 @dataclass(frozen=True)
 class Segmenters:
-    """How the texts of each side are cut into tokens anew, for each time they are read.
+    """How each side is segmented again each time it is read.
 
     Attributes:
-        source: given the ids of some texts and a seed below 2^31, returns other ids of the same
-            texts: always the same for the same ids and seed.
-        target: likewise.
+        source: returns other ids of the same texts, given their ids and a seed below 2^31; the
+            same ids and seed always give the same result.
+        target: the same for the targets.
     """
 
     source: Resegment = as_they_are
@@ -64,14 +65,14 @@ class Segmenters:
 
 
 class TrainingBatches:
-    """Reads the training split, batch by batch, from wherever a run stands.
+    """Reads the training split, batch by batch, from the position of a run.
 
     Attributes:
         kept: pairs that are short enough.
-        too_long: those that are not.
-        batch_tokens: the budget of a batch.
-        updates_per_epoch: updates that the first epoch takes; others take about as many.
-        growth: by what the segmenters make the pairs longer, on average.
+        too_long: pairs that are not.
+        batch_tokens: the largest batch: sentences x longest side, padding included.
+        updates_per_epoch: updates of the first epoch; other epochs have about as many.
+        growth: mean factor by which segmenting again makes the longer side longer.
 
     Raises:
         CorpusError: no pair is short enough.
@@ -82,8 +83,10 @@ class TrainingBatches:
         split: EncodedPairs,
         settings: TrainingSettings,
         segmenters: Segmenters = Segmenters(),
+        world: World = ALONE,
     ) -> None:
-        self.split, self.settings, self.segmenters = split, settings, segmenters
+        self.split, self.settings = split, settings
+        self.segmenters, self.world = segmenters, world
         kept = fits(split.source_lengths, split.target_lengths, settings.max_length)
         self.kept, self.too_long = int(kept.sum()), int((~kept).sum())
         if not self.kept:
@@ -100,9 +103,9 @@ class TrainingBatches:
 
     @property
     def padding(self) -> tuple[float, float]:
-        """The share of padding among source and target places of the current epoch.
+        """The share of padding among source and target positions of the current epoch.
 
-        It is that of the corpus as it was encoded; texts cut anew are padded somewhat more.
+        It is measured on the corpus as it was encoded; texts segmented again are padded more.
         """
         split, batches = self.split, self._plan.batches
         return _padding(split.source_lengths, batches), _padding(split.target_lengths, batches)
@@ -117,13 +120,14 @@ class TrainingBatches:
         begin = min(progress.batch, len(plan) - 1)  # an older version may have counted further
         end = min(begin + self.settings.accumulate, len(plan))
         numbers = range(begin, end)
-        batches = [self._read(plan[number], progress.epoch, number) for number in numbers]
+        share = self.world.share
+        batches = [self._read(share(plan[number]), progress.epoch, number) for number in numbers]
         if end == len(plan):
             return batches, replace(progress, epoch=progress.epoch + 1, batch=0)
         return batches, replace(progress, batch=end)
 
     def _read(self, rows: Rows, epoch: int, number: int) -> Batch:
-        """Return a batch of the epoch; everything random in it comes from one generator."""
+        """Return a batch of the epoch; one generator decides everything random in it."""
         random = np.random.default_rng([self.settings.seed, epoch, number + 1])
         sources, targets = self._segmented(rows, random)
         batch = make_batch(damage(sources, self.settings.noise, random), targets)
@@ -138,9 +142,9 @@ class TrainingBatches:
     def _segmented(
         self, rows: Rows, random: np.random.Generator
     ) -> tuple[Sequence[TokenIds], Sequence[TokenIds]]:
-        """Return the ids of these rows' sources and targets, cut anew.
+        """Return the ids of these rows' sources and targets, segmented again.
 
-        A text that would come out longer than `training.max_length` keeps its usual ids.
+        A text that would become longer than `training.max_length` keeps its usual ids.
         """
         sources, targets = self.split.gather(rows)
         return (
@@ -154,7 +158,7 @@ class TrainingBatches:
         return [ids if len(ids) <= longest else before for before, ids in pairs]
 
     def _measure_growth(self, rows: Rows) -> float:
-        """Return how many times as long as in the corpus the batches' longer sides are."""
+        """Return the factor by which segmenting again makes the longer sides longer, at least 1."""
         some = rows[np.linspace(0, len(rows) - 1, min(len(rows), MEASURED_ROWS)).astype(np.int64)]
         random = np.random.default_rng(self.settings.seed)
         usual, new = self.split.gather(some), self._segmented(some, random)
@@ -178,7 +182,7 @@ class TrainingBatches:
 
 
 def _padding(lengths: Lengths, batches: Sequence[Rows]) -> float:
-    """Return the share of places that hold no token, end tokens counted."""
+    """Return the share of positions that hold no token; end tokens are tokens."""
     rows = np.concatenate(batches)
     sizes = np.array([len(batch) for batch in batches])
     longest = np.maximum.reduceat(lengths[rows], np.cumsum(sizes) - sizes).astype(np.int64) + 1
@@ -190,5 +194,5 @@ def _seed(random: np.random.Generator) -> int:
 
 
 def _longer_sides(sources: Sequence[TokenIds], targets: Sequence[TokenIds]) -> int:
-    """Return the tokens of each pair's longer side, end tokens counted, added up."""
+    """Return the sum of the pairs' longer sides, in tokens with the end token."""
     return sum(max(map(len, pair)) + 1 for pair in zip(sources, targets, strict=True))

@@ -1,4 +1,4 @@
-"""What a training run reports while it runs."""
+"""The events that a training run yields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ class Update:
 
 @dataclass(frozen=True)
 class Validation:
-    """A look at the validation split.
+    """Scores on the validation split.
 
     Attributes:
         step: updates made so far.
         epoch: epochs finished, with the share of the current one.
         seconds: time the run has taken.
         scores: loss, perplexity, token accuracy and text metrics, by name.
-        best: whether the chosen metric was never better.
+        best: whether the score of the criterion was never better.
     """
 
     step: int

@@ -1,4 +1,4 @@
-"""Signals that end a run politely: finish the update, save, go."""
+"""Signals that end a run: finish the update, save, exit."""
 
 import contextlib
 import signal

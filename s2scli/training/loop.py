@@ -17,37 +17,49 @@ from s2scli.model.seq2seq import Seq2Seq
 from s2scli.training.averaging import MovingAverage, wearing
 from s2scli.training.checkpoint import model_weights
 from s2scli.training.epochs import TrainingBatches
-from s2scli.training.events import Event, Finished, Saved, Update, Validation
+from s2scli.training.events import Event, Saved, Update, Validation
 from s2scli.training.objective import batch_objective
-from s2scli.training.progress import Progress, is_better, ranked
-from s2scli.training.settings import LimitSettings, TrainingSettings
+from s2scli.training.progress import Progress
+from s2scli.training.settings import TrainingSettings
+from s2scli.training.stopping import Criterion, ending
+from s2scli.training.world import ALONE, World
 
 MAX_SKIPPED_IN_A_ROW = 10
-GIVE_BACK_EVERY = 100  # updates; of millions of weights, under a hundredth of their time
+GIVE_BACK_EVERY = 100  # updates; less than a hundredth of their time with millions of weights
 CPU_IS_FULL = "DefaultCPUAllocator: "  # torch has no class of its own for it
 
 
 @dataclass
 class Run:
-    """What changes while training: the weights, their average, the optimizer's state, the counters.
+    """What changes while training, and what decides how.
 
-    The average is that of `training.ema_decay`.
+    Attributes:
+        model: the weights.
+        optimizer: with its state.
+        settings: of the training.
+        criterion: the validation score that selects the best checkpoint.
+        device: where the model is.
+        progress: the counters.
+        world: the processes that train together.
+        average: the moving average of the weights (`training.ema_decay`).
     """
 
     model: Seq2Seq
     optimizer: Optimizer
     settings: TrainingSettings
+    criterion: Criterion
     device: torch.device
     progress: Progress
+    world: World = ALONE
     average: MovingAverage = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin with no average."""
+        """Start without an average."""
         self.average = MovingAverage(self.model, self.settings.ema_decay)
 
     @property
     def judged(self) -> Mapping[str, Tensor]:
-        """The weights that validation looks at and a model is published with."""
+        """The weights that are validated and published."""
         return self.average.weights or model_weights(self.model)
 
 
@@ -59,21 +71,20 @@ Stop = Callable[[], int]
 def train(
     run: Run, batches: TrainingBatches, validate: Validate, save: Save, stop: Stop
 ) -> Iterator[Event]:
-    """Train until a limit, the patience or a signal ends it; yield what happens.
+    """Train until a limit, the patience or a signal ends the run; yield what happens.
 
-    The validation split is looked at before the first update, so that what would fail late
-    fails early.
+    It validates before the first update, so that what would fail late fails early.
 
     Args:
-        run: the model, its optimizer and where they stand; changed as training goes.
+        run: the model, its optimizer and its progress; changed by training.
         batches: where the batches come from.
-        validate: scores the model as it is.
+        validate: scores the model.
         save: writes a checkpoint.
         stop: returns the signal that asks for an end, or 0.
 
     Raises:
         DivergedError: too many updates in a row had no finite gradient.
-        OutOfMemoryError: a batch does not fit into the memory.
+        OutOfMemoryError: a batch does not fit into memory.
         StorageError: the last checkpoint could not be written.
     """
     settings, clock = run.settings, Clock(run)
@@ -82,19 +93,19 @@ def train(
     gradient_norm = 0.0
     while True:
         step = run.progress.step
-        ending = _ending(run.progress, settings.limits, stop())
+        finished = ending(run.progress, settings.limits, run.world.agree(stop()))
         due = step % interval == 0
-        wanted = due if ending is None else not ending.signal
+        wanted = due if finished is None else not finished.signal
         if wanted and run.progress.validated != step:
             yield _validate(run, batches, validate, clock, scheduled=due)
             saved = -1
-            ending = ending or _ending(run.progress, settings.limits, stop())
-        save_due = ending or run.progress.validated == step or step % settings.save_every == 0
+            finished = finished or ending(run.progress, settings.limits, run.world.agree(stop()))
+        save_due = finished or run.progress.validated == step or step % settings.save_every == 0
         if step != saved and save_due:
-            yield _save(run, save, final=ending is not None)
+            yield _save(run, save, final=finished is not None)
             saved = step
-        if ending:
-            yield ending
+        if finished:
+            yield finished
             return
         with _enough_memory(run, batches):
             gradient_norm = _update(run, batches)
@@ -106,7 +117,7 @@ def train(
 
 
 class Clock:
-    """Adds the time that passes to the run's counters."""
+    """Adds the time that passes to the run's counters, by the clock of the first process."""
 
     def __init__(self, run: Run) -> None:
         self.run, self.before = run, time.monotonic()
@@ -114,7 +125,7 @@ class Clock:
     def tick(self, *, training: bool = True) -> None:
         """Count the time since the last tick, as training time or not."""
         now = time.monotonic()
-        passed, self.before = now - self.before, now
+        passed, self.before = self.run.world.broadcast(now - self.before), now
         progress = self.run.progress
         self.run.progress = replace(
             progress,
@@ -123,28 +134,9 @@ class Clock:
         )
 
 
-def _ending(progress: Progress, limits: LimitSettings, signal: int) -> Finished | None:
-    """Return why the run ends here, or None if it goes on."""
-    step = progress.step
-    if signal:
-        return Finished(step, "stopped by a signal", signal)
-    for name, used in (
-        ("max_steps", step),
-        ("max_epochs", progress.epoch),
-        ("max_minutes", progress.seconds / 60),
-    ):
-        limit = getattr(limits, name)
-        if limit is not None and used >= limit:
-            return Finished(step, f"{name} {limit:.10g} reached", limit=name)
-    if limits.patience and progress.bad_validations >= limits.patience:
-        reason = f"no better score in {limits.patience} validations"
-        return Finished(step, reason, limit="patience")
-    return None
-
-
 @contextlib.contextmanager
 def _enough_memory(run: Run, batches: TrainingBatches) -> Iterator[None]:
-    """Turn torch's complaint that an update does not fit into the memory into an error of ours."""
+    """Turn torch's error that an update does not fit into memory into one of ours."""
     try:
         yield
     except RuntimeError as error:
@@ -153,7 +145,7 @@ def _enough_memory(run: Run, batches: TrainingBatches) -> Iterator[None]:
         raise OutOfMemoryError(
             f"update {run.progress.step + 1} does not fit into the memory of {run.device} with "
             f"batches of {batches.batch_tokens} tokens; the last checkpoint is untouched; start "
-            f"anew with --restart --set training.batch_tokens={max(1, batches.batch_tokens // 2)}"
+            f"again with --restart --set training.batch_tokens={max(1, batches.batch_tokens // 2)}"
         ) from error
 
 
@@ -164,7 +156,7 @@ def _update(run: Run, batches: TrainingBatches) -> float:
     loss, tokens = _accumulate_gradients(run, group)
     limit = run.settings.max_gradient_norm or math.inf
     norm = float(nn.utils.clip_grad_norm_(run.model.parameters(), limit))
-    finite = math.isfinite(norm) and math.isfinite(loss)
+    finite = not run.world.agree(not (math.isfinite(norm) and math.isfinite(loss)))
     step = run.progress.step + 1
     if finite:
         for group_of_weights in run.optimizer.param_groups:
@@ -184,24 +176,27 @@ def _update(run: Run, batches: TrainingBatches) -> float:
     if in_a_row >= MAX_SKIPPED_IN_A_ROW:
         raise DivergedError(
             f"training diverged: {in_a_row} updates in a row up to {step} had a loss or gradient "
-            "that is not finite; the last checkpoint is untouched; start anew with --restart and a "
-            "lower training.optimizer.learning_rate"
+            "that is not finite; the last checkpoint is untouched; start again with --restart and "
+            "a lower training.optimizer.learning_rate"
         )
     return norm
 
 
 def _accumulate_gradients(run: Run, group: Sequence[Batch]) -> tuple[float, int]:
-    """Add up the gradients of the mean objective over the group's target tokens.
+    """Add up the gradients of the mean objective over the target tokens of all processes.
 
-    Returns the summed objective in nats and the number of tokens.
+    Returns:
+        The summed objective in nats and the number of tokens, of all processes.
     """
-    tokens = sum(int(batch.target_mask.sum()) for batch in group)
+    world = run.world
+    tokens = world.sum(sum(int(batch.target_mask.sum()) for batch in group))
     objective = 0.0
     for batch in group:
         sums = batch_objective(run.model, batch.to(run.device), run.settings, run.progress.step + 1)
         torch.autograd.backward(sums / tokens)
         objective += float(sums.detach())
-    return objective, tokens
+    world.sum_gradients(run.model.parameters())
+    return world.sum(objective), tokens
 
 
 def learning_rate(settings: TrainingSettings, progress: Progress, step: int) -> float:
@@ -213,34 +208,34 @@ def learning_rate(settings: TrainingSettings, progress: Progress, step: int) -> 
 def _validate(
     run: Run, batches: TrainingBatches, validate: Validate, clock: Clock, *, scheduled: bool
 ) -> Validation:
-    """Score the model and count the result; before the first update, only look.
+    """Score the model and count the result; before the first update nothing is counted.
 
     A model whose weights are averaged is scored with the average.
 
-    One off schedule, at a limit that may be raised later, can only make a new best: what the
-    schedule and the patience go by stays as it would be had the run not ended there.
+    A validation off schedule, at a limit that may be raised later, can only make a new best: the
+    counters of the schedule and the patience stay as if the run had not ended there.
     """
     clock.tick()
     run.model.eval()
     with wearing(run.model, run.average.weights):
-        scores = validate()
+        scores = {name: run.world.broadcast(score) for name, score in validate().items()}
     clock.tick(training=False)
     settings = run.settings
     progress = replace(run.progress, validated=run.progress.step)
     sound = all(map(math.isfinite, scores.values()))
-    if not progress.step:  # chance is no score to beat, but the model is published all the same
+    if not progress.step:  # chance is no score to beat, but the model is published
         run.progress = progress
         return Validation(0, 0.0, progress.seconds, scores, sound)
-    score = scores[settings.metric]
-    best = sound and is_better(settings.metric, score, progress.best_score)
+    score = scores[run.criterion.name]
+    best = sound and run.criterion.is_better(score, progress.best_score)
     if best:
         progress = replace(progress, best_score=score, best_step=progress.step)
     if sound:
         size = settings.average_checkpoints
-        ranking = ranked(settings.metric, progress.ranking, progress.step, score, size)
+        ranking = run.criterion.rank(progress.ranking, progress.step, score, size)
         progress = replace(progress, ranking=ranking)
     if scheduled:
-        improved = sound and is_better(settings.metric, score, progress.best_scheduled)
+        improved = sound and run.criterion.is_better(score, progress.best_scheduled)
         progress = _count(progress, settings, score, improved=improved)
     run.progress = progress
     return Validation(progress.step, batches.epochs_done(progress), progress.seconds, scores, best)
@@ -257,9 +252,9 @@ def _count(
 
 
 def _save(run: Run, save: Save, *, final: bool) -> Saved:
-    """Write a checkpoint; a full disk ends the run only at its end."""
+    """Write a checkpoint; a full disk is an error only at the end of the run."""
     try:
-        save(run.progress)
+        run.world.once(lambda: save(run.progress))
     except StorageError as error:
         if final:
             raise
@@ -268,7 +263,7 @@ def _save(run: Run, save: Save, *, final: bool) -> Saved:
 
 
 def _report(run: Run, batches: TrainingBatches, gradient_norm: float) -> Update:
-    """Return the log line since the last one, and begin the next."""
+    """Return what happened since the last report, and start the next one."""
     progress = run.progress
     tokens = progress.logged_tokens
     update = Update(

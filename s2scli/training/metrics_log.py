@@ -1,4 +1,4 @@
-"""`metrics.jsonl`: one JSON object for each event of a run, in step with its checkpoints."""
+"""`metrics.jsonl`: one JSON object for each update report and validation of a run."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from s2scli.training.events import Event, Update, Validation
 
 
 class MetricsLog:
-    """Appends updates and validations to a file; forgets those a resumed run will repeat."""
+    """Appends updates and validations to a file; drops those that a resumed run will repeat."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -33,11 +33,11 @@ class MetricsLog:
                 _write_whole(file, (json.dumps(record) + "\n").encode())
             except OSError:
                 with contextlib.suppress(OSError):
-                    file.truncate(end)  # half a line would spoil the next one
+                    file.truncate(end)  # or the next line would follow half a line
                 raise
 
     def sync(self) -> None:
-        """Make what was added survive a power cut, as the checkpoint that follows it will.
+        """Flush the file to disk, before the checkpoint that goes with it.
 
         Raises:
             StorageError: the disk failed.
@@ -46,11 +46,11 @@ class MetricsLog:
             FILES.sync(self.path)
 
     def forget_after(self, step: int, validated: int) -> None:
-        """Drop what a run resumed at `step` will do again, and a line that a crash cut short.
+        """Drop the records that a run resumed at `step` will repeat, and a line cut by a crash.
 
         Args:
-            step: the last update that stays.
-            validated: the update of the last validation that stays.
+            step: the last update to keep.
+            validated: the update of the last validation to keep.
         """
         last = {"update": step, "validation": validated}
         kept = [
@@ -62,7 +62,7 @@ class MetricsLog:
         write_file(self.path, text.encode())
 
     def read(self) -> Iterator[dict[str, Any]]:
-        """Yield the whole records of the log, in order."""
+        """Yield the complete records of the log, in order."""
         if not self.path.exists():
             return
         for line in self.path.read_bytes().split(b"\n"):
@@ -74,7 +74,7 @@ class MetricsLog:
                 yield record
 
     def tokens_per_second(self) -> float | None:
-        """Return target tokens over training time, validation left out; None with no line yet."""
+        """Return target tokens per second of training time; None without an update line."""
         updates = [each for each in self.read() if each["kind"] == "update" and each.get("tokens")]
         if not updates:
             return None
@@ -82,7 +82,7 @@ class MetricsLog:
         return float(sum(each["tokens"] for each in updates) / seconds)
 
     def scores_at(self, step: int) -> Mapping[str, float]:
-        """Return the scores of the validation at `step`; none if there was none."""
+        """Return the scores of the validation at `step`; empty if there was none."""
         for record in self.read():
             if record["kind"] == "validation" and record["step"] == step:
                 return dict(record["scores"])
@@ -90,7 +90,7 @@ class MetricsLog:
 
 
 def _write_whole(file: RawIOBase, data: bytes) -> None:
-    """Write all of `data`; a disk that fills up in between takes only a part at first."""
+    """Write all of `data`; one call may write only a part of it."""
     while data:
         data = data[file.write(data) or 0 :]
 

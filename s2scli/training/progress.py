@@ -1,13 +1,11 @@
-"""Where a run is: everything but weights, optimizer and random state, as one JSON value."""
+"""The counters of a run: its state without weights, optimizer and random state, as JSON."""
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from s2scli.training.schedule import PlateauState
-from s2scli.training.settings import LOWER_IS_BETTER
 
 
 @dataclass(frozen=True)
@@ -25,13 +23,13 @@ class Progress:
         ranking: the update and the score of the best validations, the best first: as many as
             are averaged at the end.
         best_scheduled: the best score of the scheduled validations alone, or None.
-        bad_validations: scheduled validations since then.
-        plateau: what the schedule remembers.
+        bad_validations: scheduled validations since that one.
+        plateau: the state of the schedule.
         skipped: updates skipped because a gradient was not finite.
-        skipped_in_a_row: those since the last good one.
-        logged_loss: sum of the objective since the last line of the log.
-        logged_tokens: target tokens since then.
-        logged_seconds: time since then.
+        skipped_in_a_row: those since the last update that was made.
+        logged_loss: sum of the objective since the last log line.
+        logged_tokens: target tokens since the last log line.
+        logged_seconds: time since the last log line.
     """
 
     step: int = 0
@@ -67,23 +65,6 @@ class Progress:
         Raises:
             ValueError: a counter is missing or is no number.
         """
-        # runs of before `best_scheduled` go on with their best score
+        # older checkpoints have no `best_scheduled`
         tree = {"best_scheduled": tree.get("best_score")} | tree
         return TypeAdapter(cls).validate_python(tree)
-
-
-def ranked(
-    metric: str, ranking: tuple[tuple[int, float], ...], step: int, score: float, size: int
-) -> tuple[tuple[int, float], ...]:
-    """Return the ranking of the `size` best validations after one more; of equals, the first."""
-    sign = 1 if metric in LOWER_IS_BETTER else -1
-    return tuple(sorted((*ranking, (step, score)), key=lambda each: (sign * each[1], each[0])))[
-        :size
-    ]
-
-
-def is_better(metric: str, score: float, best: float | None) -> bool:
-    """Whether `score` is a number and strictly better than `best`."""
-    if best is None:
-        return math.isfinite(score)
-    return score < best if metric in LOWER_IS_BETTER else score > best

@@ -9,33 +9,35 @@ from s2scli.settings import Settings, setting
 
 @dataclass(frozen=True)
 class PlateauState:
-    """What a schedule remembers of the validations: its scale, and how long nothing improved."""
+    """The state of a schedule: its scale, and the validations since the last improvement."""
 
     scale: float = 1.0
     waited: int = 0
 
 
 class ConstantSettings(Settings):
-    """The same learning rate throughout, after a linear warm-up."""
+    """A constant learning rate after a linear warm-up."""
 
-    kind: Literal["constant"] = setting("constant", "The same rate throughout.")
-    warmup_steps: int = setting(0, "Updates over which the rate grows from 0.", "updates", ge=0)
+    kind: Literal["constant"] = setting("constant", "Constant rate.")
+    warmup_steps: int = setting(0, "Updates in which the rate rises from 0.", "updates", ge=0)
 
     def factor(self, step: int) -> float:
         """Return the multiplier of the learning rate at update `step` (the first is 1)."""
         return warmup(step, self.warmup_steps)
 
     def after_validation(self, state: PlateauState, *, improved: bool) -> PlateauState:
-        """Validation changes nothing."""
+        """Return the state unchanged."""
         return state
 
 
 class InverseSqrtSettings(Settings):
     """Linear warm-up, then proportional to 1 / sqrt(step) (Vaswani et al. 2017, eq. 3)."""
 
-    kind: Literal["inverse_sqrt"] = setting("inverse_sqrt", "1 / sqrt(step) after a warm-up.")
+    kind: Literal["inverse_sqrt"] = setting(
+        "inverse_sqrt", "Proportional to 1 / sqrt(step) after a warm-up."
+    )
     warmup_steps: int = setting(
-        500, "Updates over which the rate grows to its full value.", "updates", ge=1
+        500, "Updates in which the rate rises to its full value.", "updates", ge=1
     )
 
     def factor(self, step: int) -> float:
@@ -43,7 +45,7 @@ class InverseSqrtSettings(Settings):
         return min(step / self.warmup_steps, math.sqrt(self.warmup_steps / step))
 
     def after_validation(self, state: PlateauState, *, improved: bool) -> PlateauState:
-        """Validation changes nothing."""
+        """Return the state unchanged."""
         return state
 
 
@@ -51,14 +53,14 @@ class CosineSettings(Settings):
     """Linear warm-up, then half a cosine down to `floor` (Loshchilov & Hutter 2017, eq. 5)."""
 
     kind: Literal["cosine"] = setting("cosine", "Half a cosine after a warm-up.")
-    warmup_steps: int = setting(500, "Updates over which the rate grows from 0.", "updates", ge=0)
+    warmup_steps: int = setting(500, "Updates in which the rate rises from 0.", "updates", ge=0)
     total_steps: int = setting(
         10_000,
-        "The update at which the floor is reached: as many as are to be made (max_steps).",
+        "Update at which the floor is reached; set it to max_steps.",
         "updates",
         ge=1,
     )
-    floor: float = setting(0.05, "Share of the rate that stays at the end.", ge=0, le=1)
+    floor: float = setting(0.05, "Share of the rate left at the end.", ge=0, le=1)
 
     def factor(self, step: int) -> float:
         """Return the multiplier of the learning rate at update `step` (the first is 1)."""
@@ -69,24 +71,28 @@ class CosineSettings(Settings):
         return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * done)) / 2
 
     def after_validation(self, state: PlateauState, *, improved: bool) -> PlateauState:
-        """Validation changes nothing."""
+        """Return the state unchanged."""
         return state
 
 
 class PlateauSettings(Settings):
-    """The rate is multiplied by `decay` each time the validation score stops improving."""
+    """Multiply the rate by `decay` each time the validation score stops improving."""
 
-    kind: Literal["plateau"] = setting("plateau", "Falls when validation stops improving.")
-    warmup_steps: int = setting(0, "Updates over which the rate grows from 0.", "updates", ge=0)
+    kind: Literal["plateau"] = setting(
+        "plateau", "Decays when the validation score stops improving."
+    )
+    warmup_steps: int = setting(0, "Updates in which the rate rises from 0.", "updates", ge=0)
     decay: float = setting(0.5, "Multiplier of the rate at a plateau.", gt=0, lt=1)
-    patience: int = setting(1, "Validations without a better score before.", "validations", ge=1)
+    patience: int = setting(
+        1, "Validations without a better score before the rate decays.", "validations", ge=1
+    )
 
     def factor(self, step: int) -> float:
         """Return the multiplier of the learning rate at update `step` (the first is 1)."""
         return warmup(step, self.warmup_steps)
 
     def after_validation(self, state: PlateauState, *, improved: bool) -> PlateauState:
-        """Count a validation; lower the scale when `patience` of them brought nothing."""
+        """Count a validation; lower the scale after `patience` of them without improvement."""
         if improved:
             return PlateauState(state.scale, 0)
         if state.waited + 1 < self.patience:

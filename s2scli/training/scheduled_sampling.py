@@ -1,6 +1,6 @@
-"""How often the decoder reads the truth while it learns, rather than its own guess.
+"""How often the decoder reads the right token in training, rather than its own guess.
 
-The share is a pure function of the update, so that a resumed run goes on where it was.
+The share is a pure function of the update, so a resumed run needs no state.
 """
 
 import math
@@ -14,9 +14,7 @@ from s2scli.settings import Settings, setting
 class AlwaysTruthSettings(Settings):
     """Teacher forcing: the decoder reads the right tokens (Williams & Zipser 1989)."""
 
-    kind: Literal["none"] = setting(
-        "none", "The decoder never reads its own guesses: all it reads is right."
-    )
+    kind: Literal["none"] = setting("none", "Teacher forcing: the decoder reads only right tokens.")
 
     def truth_share(self, step: int) -> float:
         """Return the share of right tokens among those read at update `step`."""
@@ -27,11 +25,11 @@ class LinearSamplingSettings(Settings):
     """max(floor, start - slope x step) (Bengio et al. 2015, section 2.4)."""
 
     kind: Literal["linear"] = setting(
-        "linear", "It reads less of the truth in a straight line (Bengio et al. 2015)."
+        "linear", "Linear decay of the share of right tokens (Bengio et al. 2015)."
     )
-    start: float = setting(1.0, "Share of the truth at the beginning (k).", ge=0, le=1)
-    slope: float = setting(0.0001, "What the share loses in an update (c).", ge=0)
-    floor: float = setting(0.5, "The share stays at this (epsilon).", ge=0, le=1)
+    start: float = setting(1.0, "Share of right tokens at the start (k).", ge=0, le=1)
+    slope: float = setting(0.0001, "Decrease of the share per update (c).", ge=0)
+    floor: float = setting(0.5, "Smallest share (epsilon).", ge=0, le=1)
 
     def truth_share(self, step: int) -> float:
         """Return the share of right tokens among those read at update `step`."""
@@ -42,9 +40,9 @@ class ExponentialSamplingSettings(Settings):
     """base ^ step (Bengio et al. 2015, section 2.4)."""
 
     kind: Literal["exponential"] = setting(
-        "exponential", "It reads less of the truth by a factor (Bengio et al. 2015)."
+        "exponential", "Exponential decay of the share of right tokens (Bengio et al. 2015)."
     )
-    base: float = setting(0.9999, "The share is multiplied by this in an update (k).", gt=0, lt=1)
+    base: float = setting(0.9999, "Factor of the share per update (k).", gt=0, lt=1)
 
     def truth_share(self, step: int) -> float:
         """Return the share of right tokens among those read at update `step`."""
@@ -56,7 +54,7 @@ class InverseSigmoidSamplingSettings(Settings):
 
     kind: Literal["inverse_sigmoid"] = setting(
         "inverse_sigmoid",
-        "It reads less of the truth, first slowly, then fast, then slowly (Bengio et al. 2015).",
+        "Inverse sigmoid decay of the share of right tokens (Bengio et al. 2015).",
     )
     k: float = setting(1000.0, "The share is 1/2 at update k ln k.", ge=1)
 

@@ -127,7 +127,8 @@ class S2S:
         size = corpus.vocab_size
         model = Seq2Seq(recipe.model, size, size, joint=True)
         optimizer = settings.optimizer.build(dict(model.named_parameters()))
-        self.run = loop.Run(model, optimizer, settings, torch.device("cpu"), Progress())
+        cpu = torch.device("cpu")
+        self.run = loop.Run(model, optimizer, settings, recipe.criterion, cpu, Progress())
         self.batches = TrainingBatches(corpus.pairs, settings)
         self._time("forward", loop, "batch_objective")
         self._time("backward", torch.autograd, "backward")

@@ -27,15 +27,17 @@ from typer.testing import CliRunner
 from s2scli.cli.app import app
 from s2scli.config import load_recipe
 from s2scli.data.stream import Line
-from s2scli.pipeline.engine import folder_beside
-from s2scli.pipeline.exported import ExportedTranslator, open_engine
-from s2scli.pipeline.lines import translate_lines
-from s2scli.pipeline.model_folder import build_model, write_model_folder
 from s2scli.special_ids import EOS_ID
 from s2scli.tokenizer.learning import learn_sentencepiece
 from s2scli.tokenizer.plan import TokenizerPlan
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import model_weights
+from s2scli.translation import ctranslate2_engine
+from s2scli.translation.ctranslate2_engine import TARGET, CTranslate2Engine
+from s2scli.translation.loading import folder_beside
+from s2scli.translation.model_folder import build_model, write_model_folder
+from s2scli.translation.options import Options, Wanted
+from s2scli.translation.translator import Translator
 from tests.bench.race import median_ratio
 
 WORDS = 4000
@@ -74,26 +76,25 @@ def make_export(folder: Path) -> Path:
     return folder_beside(folder)
 
 
-def ours(translator: ExportedTranslator, texts: Sequence[str], beam_size: int) -> Translate:
+def ours(translator: Translator, texts: Sequence[str], beam_size: int) -> Translate:
     """What `s2s translate` does with lines."""
-    search = translator.search_settings.model_copy(update={"beam_size": beam_size})
+    settings = translator.settings({"beam_size": beam_size})
+    options = Options(settings, wanted=Wanted(scores=False), window=len(texts))
     lines = [Line("bench", number, text) for number, text in enumerate(texts, 1)]
 
     def translate() -> list[str]:
-        return [
-            record.best for record in translate_lines(lines, translator, search, with_scores=False)
-        ]
+        return [record.text for record in translator.translate(lines, options)]
 
     return translate
 
 
 def directly(
-    engine: Any, pieces: Any, texts: Sequence[str], beam_size: int, most: int, of: str
+    program: Any, pieces: Any, texts: Sequence[str], beam_size: int, most: int, of: str
 ) -> Translate:
     """What one does with CTranslate2 and SentencePiece alone, in batches of at most so many."""
 
     def translate() -> list[str]:
-        results = engine.translate_batch(
+        results = program.translate_batch(
             pieces.encode(texts, out_type=str),
             beam_size=beam_size,
             max_batch_size=most,
@@ -145,17 +146,20 @@ def test_engine(exported: Path, type: str, beam_size: int) -> None:
     pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
     named = os.environ.get("S2S_BENCH_TEXT")
     texts = Path(named).read_text("utf-8").splitlines()[:SENTENCES] if named else make_texts()
-    engine = open_engine(exported, "cpu", type)
-    translator = dataclasses.replace(ExportedTranslator.load(exported, "cpu"), engine=engine)
+    loaded = ctranslate2_engine.load(exported, "cpu")
+    assert isinstance(loaded.engine, CTranslate2Engine)
+    program = TARGET.open(exported, "cpu", type)
+    engine = dataclasses.replace(loaded.engine, program=program)
+    translator = dataclasses.replace(loaded, engine=engine)
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(exported / "joint.model"))
     found = ours(translator, texts, beam_size)()
-    theirs = directly(engine, pieces, texts, beam_size, *LAYOUTS[0])()
+    theirs = directly(program, pieces, texts, beam_size, *LAYOUTS[0])()
     # a line that never ends is longer where nothing but CTranslate2's own limit ends it
     texts = [text for text, a, b in zip(texts, found, theirs, strict=True) if a == b]
     contenders = {"ours": ours(translator, texts, beam_size)}
     for most, of in LAYOUTS:
         name = f"directly, {most} {of}"
-        contenders[name] = directly(engine, pieces, texts, beam_size, most, of)
-    facts = {"engine": type, "beam_size": beam_size, "workers": engine.num_translators}
+        contenders[name] = directly(program, pieces, texts, beam_size, most, of)
+    facts = {"engine": type, "beam_size": beam_size, "workers": program.num_translators}
     counts = {"rounds": ROUNDS, "sentences": len(texts)}
     print(json.dumps({**facts, **counts, **race(contenders)}))

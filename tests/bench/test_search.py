@@ -27,18 +27,19 @@ import torch
 from numpy.typing import NDArray
 
 from s2scli.data.batch import make_source
-from s2scli.export.ctranslate2 import make_spec
+from s2scli.export.ctranslate2_spec import make_spec
 from s2scli.model.allocation import keep_freed_memory
 from s2scli.model.layers.linear import pack_weights
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import EncoderOutput
-from s2scli.pipeline.batches import similar_batches
-from s2scli.pipeline.translator import BATCH_TOKENS, SEARCH_KERNELS, side_by_side
 from s2scli.search.loop import Notice, search_from
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.special_ids import BOS_ID, EOS_ID
+from s2scli.translation.batches import similar_batches
+from s2scli.translation.pool import SearchPool
+from s2scli.translation.torch_engine import BATCH_TOKENS, MAX_WIDTH, SEARCH_KERNELS
 from tests.bench.peers import Marian
 from tests.bench.race import median_ratio
 
@@ -105,20 +106,22 @@ def of_one_length(sources: Sequence[Source]) -> Iterator[list[Source]]:
 
 def ours(model: Seq2Seq) -> Decode:
     """Our search, in batches as `s2s translate` makes them."""
+    torch.set_num_threads(THREADS)
+    pool = SearchPool(THREADS)
 
     def decode(sources: Sequence[Source], beam_size: int) -> None:
         settings = SearchSettings(beam_size=beam_size)
 
         @torch.inference_mode()
-        def search_batch(places: Sequence[int], _: Notice) -> Sequence[object]:
-            source, lengths = make_source([sources[place] for place in places])
+        def search_batch(indices: Sequence[int], _: Notice) -> Sequence[object]:
+            source, lengths = make_source([sources[index] for index in indices])
             state = model.start(model.encode(source, lengths))
             keys = source.tolist()
             return search_from(model, state, lengths, settings, keys, with_attention=False)
 
         lengths = [len(source) for source in sources]
-        batches = similar_batches(lengths, BATCH_TOKENS // min(beam_size, 4), THREADS)
-        side_by_side(search_batch, batches, THREADS)
+        batches = similar_batches(lengths, BATCH_TOKENS // min(beam_size, MAX_WIDTH), THREADS)
+        pool.map(search_batch, batches)
 
     return decode
 

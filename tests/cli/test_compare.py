@@ -12,9 +12,9 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.data.settings import PrepareSettings
+from s2scli.data.store import Corpus
 from s2scli.manifest import sha256_of
 from s2scli.pipeline import compare as pipeline
-from s2scli.pipeline.compare import CompareRequest, list_candidates
 from s2scli.pipeline.evaluate import read_split
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.report.console import Talk
@@ -209,7 +209,7 @@ def test_damaged_outputs_are_made_again(workspace: Workspace) -> None:
 def test_a_raised_budget_goes_on(workspace: Workspace) -> None:
     result = run(workspace, "tiny", "--max-steps", "6", *SMALL, "--json")
     assert [row["steps"] for row in document(result)["results"]] == [6]
-    assert "going on from step 4" in result.stderr
+    assert "resuming from step 4" in result.stderr
 
 
 def test_the_budget_is_the_same_whatever_a_recipe_says(workspace: Workspace) -> None:
@@ -239,7 +239,7 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_been(
     assert weights_of(killed, "tiny")
     result = run(killed, *map(str, command[1:]))
     assert "small: recipe 2 of 2\nrecipe small:" in result.stderr
-    assert "going on from step" in result.stderr
+    assert "resuming from step" in result.stderr
     expected = document(run(whole, *map(str, command[1:])))
     assert without_times(document(result)["results"]) == without_times(expected["results"])
     for name in ("tiny", "small"):
@@ -259,7 +259,7 @@ def test_an_interrupt_stops_it_all_and_it_goes_on(
     failures = [{"recipe": "tiny", "error": "stopped by a signal", "signal": 2}]
     assert document(result, 130)["failures"] == failures
     assert "small: recipe" not in result.stderr
-    assert "saved; the same command goes on from here" in result.stderr
+    assert "saved; rerun the same command to resume" in result.stderr
     rows = document(run(workspace, *both, "--max-steps", "8", *SMALL, "--json"))["results"]
     assert [row["steps"] for row in rows] == [8, 8]
 
@@ -304,7 +304,7 @@ def test_runs_of_another_corpus_are_not_gone_on_with(workspace: Workspace, tmp_p
     (failure,) = document(run(workspace, "tiny", "--max-steps", "4", *SMALL, "--json"), 3)[
         "failures"
     ]
-    assert "was trained with another corpus; start anew with --restart" in failure["error"]
+    assert "was trained with another corpus; start again with --restart" in failure["error"]
     again = document(run(workspace, "tiny", "--max-steps", "4", *SMALL, "--json", "--restart"))
     assert [row["steps"] for row in again["results"]] == [4]
 
@@ -315,7 +315,7 @@ def test_a_plain_twin_finds_the_same_p(workspace: Workspace, both: tuple[str, st
 
     command = (*both, "--max-steps", "4", *SMALL, "--chrf", "--resamples", "60", "--json")
     best, other = document(run(workspace, *command))["results"]
-    references = list(read_split(workspace, "test").references)
+    references = list(read_split(Corpus.load(workspace.corpus), "test").references)
     said = [
         (Path(row["model"]).parent / "outputs" / "outputs.txt").read_text().splitlines()
         for row in (best, other)
@@ -358,7 +358,7 @@ def test_without_a_test_split_the_validation_split_is_scored(tmp_path: Path) -> 
 
 
 def test_one_word_targets_ask_for_exact_match(workspace: Workspace, tmp_path: Path) -> None:
-    hint = "most targets are one word: --exact-match says more of them than BLEU"
+    hint = "most targets are one word: --exact-match tells more about them than BLEU"
     assert hint in run(workspace, "tiny", "--max-steps", "4", *SMALL).stderr
     assert hint not in run(workspace, "tiny", "--max-steps", "4", *SMALL, "--chrf").stderr
     rows = [f"{n} {n} is\t{n} words {n} long\n" for n in range(80)]
@@ -393,14 +393,14 @@ def test_two_files_of_one_name_are_told_apart_by_the_user(workspace: Workspace) 
     other = workspace.root / "tiny.toml"
     other.write_text(OTHER)
     line = refused(run(workspace, "tiny", other, "--max-steps", "1"), 2)
-    assert f"two recipes are called tiny: tiny and {other}; copy one to a file of another" in line
+    assert f"two recipes are called tiny: tiny and {other}; copy one to a file with another" in line
 
 
 def test_a_name_that_would_leave_the_folder_is_refused(workspace: Workspace) -> None:
     odd = workspace.root / "...toml"  # its stem is `..`
     odd.write_text(OTHER)
     line = refused(run(workspace, odd, "--max-steps", "1"), 2)
-    assert "a name that begins with a dot cannot name a folder" in line
+    assert "a name that starts with a dot cannot name a folder" in line
 
 
 def test_a_missing_corpus_is_missing_input(tmp_path: Path) -> None:
@@ -420,11 +420,3 @@ def test_a_run_in_use_ends_it(workspace: Workspace) -> None:
     with run_.locked("train"):
         line = refused(run(workspace, "tiny", "--max-steps", "4", "-q"), 73)
     assert f"{run_.home} is in use by" in line
-
-
-def test_candidates_are_named_for_their_file_and_seed() -> None:
-    request = CompareRequest(("tiny",), {"max_steps": 1}, assignments=("a=1",), seeds=(3, 4))
-    assert [(each.name, each.assignments) for each in list_candidates(request)] == [
-        ("tiny-seed-3", ("a=1", "training.seed=3")),
-        ("tiny-seed-4", ("a=1", "training.seed=4")),
-    ]

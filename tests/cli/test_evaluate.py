@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from s2scli import load
 from s2scli.cli.app import app
 from s2scli.manifest import new_folder, read_manifest
-from tests import stub_translator
+from s2scli.tokenizer.tokenizers import Tokenizers
 from tests.folders import write_model
+from tests.translation import stub
 
 Run = Callable[..., Result]
 
@@ -40,7 +40,7 @@ def workspace(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def evaluate(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> Run:
-    monkeypatch.setitem(sys.modules, "s2scli.pipeline.translator", stub_translator.stub_module())
+    monkeypatch.setitem(sys.modules, stub.MODULE, stub.stub_module())
 
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(app, ["evaluate", "-w", str(workspace), *arguments])
@@ -139,7 +139,7 @@ def test_the_models_opinion_of_the_references(evaluate: Run) -> None:
 
 
 def test_an_opinion_needs_no_search(evaluate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(stub_translator.StubTranslator, "search")
+    monkeypatch.delattr(stub.StubEngine, "search")
     document = json.loads(evaluate("--perplexity", "--json").stdout)
     assert (document["speed"], document["search"]) == (None, {})
 
@@ -204,6 +204,7 @@ def test_the_metrics_take_their_settings(evaluate: Run) -> None:
         (["--hypothesis", "a", "--reference", "b", "--perplexity"], 2, "--perplexity needs"),
         (["--hypothesis", "a", "--reference", "b", "-o", "c"], 2, "-o writes what a model makes"),
         (["--source", "no-file", "--reference", "b"], 66, "no-file: no such file"),
+        (["--source", "-", "--reference", "-"], 2, "stdin can be read only once"),
         (["--split", "dev"], 2, "--split dev: expected one of train, valid, test"),
         (["--beam-size", "0"], 2, "error: --beam-size: input should be greater"),
         (["--tokenize", "moses"], 2, "error: --tokenize: input should be"),
@@ -237,7 +238,7 @@ def test_without_a_corpus_it_says_how_to_make_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("left", "right", "message"),
     [
-        (b"a\nb\n", b"a\n", "left has 2 lines and {folder}/right has 1;"),
+        (b"a\nb\n", b"a\n", "left has 2 lines but {folder}/right has 1;"),
         (b"a\n\xff\n", b"a\nb\n", "left, line 2: byte 1 (0xFF) is not UTF-8"),
         (b"a\nb\n", b"", "right: empty"),
     ],
@@ -279,7 +280,7 @@ def test_a_real_model_is_scored_with_every_metric(trained_workspace: Path) -> No
 
 def test_an_ensemble_is_scored(trained_workspace: Path, tmp_path: Path) -> None:
     model = trained_workspace / "model"
-    other = write_model(tmp_path / "other", load(model, device="cpu").tokenizers, seed=5)
+    other = write_model(tmp_path / "other", Tokenizers.load(model), seed=5)
 
     def perplexity(*models: Path) -> float:
         flags = [word for folder in models for word in ("-m", str(folder))]

@@ -17,10 +17,10 @@ from typer.testing import CliRunner, Result
 from s2scli.cli.app import app
 from s2scli.config import load_recipe
 from s2scli.manifest import encode_json, read_manifest
-from s2scli.pipeline.engine import folder_beside
-from s2scli.pipeline.model_folder import build_model, write_model_folder
 from s2scli.special_ids import BOS_ID, PAD_ID
 from s2scli.training.checkpoint import model_weights
+from s2scli.translation.loading import folder_beside
+from s2scli.translation.model_folder import build_model, write_model_folder
 from tests.folders import letters_of
 from tests.one_dnn import needs_int8
 
@@ -93,7 +93,7 @@ def seal(folder: Path, change: Callable[[dict[str, Any]], object] = lambda manif
 def test_an_export_says_what_it_was_made_from_and_can_be_copied(whole: Path) -> None:
     manifest = read_manifest(folder_beside(whole), "ctranslate2")
     assert manifest.made_from["model"] == read_manifest(whole, "model").digest
-    assert manifest.settings["max_source_tokens"] == 20
+    assert manifest.facts["max_source_tokens"] == 20
     assert {"model.bin", "config.json", "tokenizer.json", "recipe.toml"} <= manifest.files.keys()
 
 
@@ -270,7 +270,7 @@ def test_a_recurrent_model_says_in_a_line_why_it_is_not_exported(
     output = tmp_path / "out"
     result = run("export", "-w", str(trained_workspace), "-o", str(output))
     assert result.exit_code == 78
-    assert "runs Transformers, and the encoder is recurrent" in result.stderr
+    assert "CTranslate2: it runs Transformers only, and the encoder is recurrent" in result.stderr
     assert result.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
@@ -347,7 +347,7 @@ def test_an_export_that_loses_too_much_is_not_kept(
 
     scores = iter([30.0, 29.0])
     monkeypatch.setattr(
-        "s2scli.pipeline.agreement.bleu", lambda *_: Score("bleu", next(scores), "")
+        "s2scli.translation.agreement.bleu", lambda *_: Score("bleu", next(scores), "")
     )
     given = pairs(tmp_path)
     words = ("export", "-m", str(whole), "-o", str(tmp_path / "out"), "--verify", str(given))
@@ -360,7 +360,7 @@ def test_an_export_that_loses_too_much_is_not_kept(
 def test_an_export_with_other_scores_is_not_kept(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("s2scli.export.ctranslate2.EPSILONS", {"layer": 0.1})
+    monkeypatch.setattr("s2scli.export.ctranslate2_spec.EPSILONS", {"layer": 0.1})
     given = pairs(tmp_path)
     words = ("export", "-m", str(whole), "-o", str(tmp_path / "out"), "--verify", str(given))
     result = run(*words, "--tolerance", "100")
@@ -396,13 +396,13 @@ def test_a_damaged_export_is_refused(model: Path, name: str, sealed: bool) -> No
 @pytest.mark.parametrize(
     "change",
     [
-        lambda manifest: manifest["settings"].pop("places"),
-        lambda manifest: manifest["settings"].update(places=900),
-        lambda manifest: manifest["settings"].update(max_source_tokens="many"),
-        lambda manifest: manifest["settings"].update(search={"beam_size": 0}),
-        lambda manifest: manifest["settings"].update(extra=1),
+        lambda manifest: manifest["facts"].pop("positions"),
+        lambda manifest: manifest["facts"].update(positions=900),
+        lambda manifest: manifest["facts"].update(max_source_tokens="many"),
+        lambda manifest: manifest["facts"].update(search={"beam_size": 0}),
+        lambda manifest: manifest["facts"].update(extra=1),
         lambda manifest: manifest["made_from"].update(tokenizer="0" * 64),
-        lambda manifest: manifest.update(format=2),
+        lambda manifest: manifest.update(format=99),
         lambda manifest: manifest.update(kind="model"),
         lambda manifest: manifest["files"].update({"../x": {"bytes": 0, "sha256": ""}}),
     ],
@@ -426,16 +426,16 @@ def test_other_commands_say_what_they_expected(whole: Path) -> None:
 
 def test_whether_a_recipe_exports_is_said_before_training(tmp_path: Path) -> None:
     shown = run("inspect", "recipe", "vaswani2017").stdout
-    assert "exports to ctranslate2: yes" in shown
+    assert "can be exported to CTranslate2" in shown
     shown = run("inspect", "recipe", "bahdanau2015").stdout
-    assert "exports to ctranslate2: no: it runs Transformers" in shown
+    assert "cannot be exported to CTranslate2: it runs Transformers only" in shown
     (tmp_path / "corpus.tsv").write_text("".join(f"a{i}\tb{i}\n" for i in range(300)))
     workspace = ("-w", str(tmp_path / "workspace"))
     run("prepare", str(tmp_path / "corpus.tsv"), "-q", *workspace)
     trained = ("train", *workspace, "-r", "tiny", "--max-steps", "1", "--device", "cpu")
     said = run(*trained).stderr
-    assert "exports to ctranslate2: no: " in said
-    assert said.index("exports to") < said.index("step 1")
+    assert "the model cannot be exported to CTranslate2: " in " ".join(said.split())
+    assert said.index("the model cannot") < said.index("step 1")
 
 
 def test_a_line_is_translated_without_torch(whole: Path) -> None:

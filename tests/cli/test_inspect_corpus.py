@@ -2,19 +2,14 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
-from s2scli.cli import inspect_corpus, prepare
-from s2scli.cli.app import Commands
-
-program = typer.Typer(cls=Commands)
-program.command("corpus")(inspect_corpus.command)
-program.command("prepare")(prepare.command)
+from s2scli.cli.app import app
 
 
 def run(folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(program, [*arguments, "-w", str(folder / "w")])
+    words = arguments if arguments[0] == "prepare" else ("inspect", *arguments)
+    return CliRunner().invoke(app, [*words, "-w", str(folder / "w")])
 
 
 @pytest.fixture

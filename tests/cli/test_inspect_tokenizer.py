@@ -2,23 +2,17 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
-from s2scli.cli import inspect_tokenizer
-from s2scli.cli.app import Commands
+from s2scli.cli.app import app
 from s2scli.manifest import new_folder
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.workspace import Workspace
 from tests.tokenizer.samples import learn
 
-program = typer.Typer(cls=Commands)
-program.command("tokenizer")(inspect_tokenizer.command)
-program.command("nothing")(lambda: None)
-
 
 def run(folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(program, ["tokenizer", *arguments, "-w", str(folder)])
+    return CliRunner().invoke(app, ["inspect", "tokenizer", *arguments, "-w", str(folder)])
 
 
 @pytest.fixture
@@ -26,8 +20,8 @@ def folder(tmp_path: Path) -> Path:
     """A workspace with a char tokenizer for the source and a word tokenizer for the target."""
     tokenizers = Tokenizers(learn("char"), learn("word"), joint=False)
     for path, kind in ((Workspace(tmp_path).tokenizer, "tokenizer"), (tmp_path / "m", "model")):
-        with new_folder(path, kind) as folder:
-            tokenizers.write(folder)
+        with new_folder(path, kind) as draft:
+            tokenizers.write(draft.path)
     return tmp_path
 
 
@@ -79,9 +73,9 @@ def test_missing(tmp_path: Path, arguments: list[str], message: str) -> None:
     assert message in result.stderr
 
 
-@pytest.mark.parametrize("place", ["tokenizer", "m"])
-def test_damage_is_named(folder: Path, place: str) -> None:
-    (folder / place / "source.model").write_bytes(b"junk")
-    result = run(folder, *(["-m", str(folder / "m")] if place == "m" else []), "text")
+@pytest.mark.parametrize("where", ["tokenizer", "m"])
+def test_damage_is_named(folder: Path, where: str) -> None:
+    (folder / where / "source.model").write_bytes(b"junk")
+    result = run(folder, *(["-m", str(folder / "m")] if where == "m" else []), "text")
     assert result.exit_code == 65
     assert "source.model: damaged" in result.stderr

@@ -12,6 +12,7 @@ from s2scli.cli.app import app
 from s2scli.model.layers.int8 import Int8Weight
 from s2scli.model.layers.linear import Linear
 from s2scli.model.seq2seq import Seq2Seq
+from s2scli.translation.torch_engine import TorchEngine
 from tests.one_dnn import needs_int8
 
 TEXTS = ["one two", "six", "", "one one five", "six four two", "two one", "seven seven"]
@@ -42,18 +43,22 @@ def test_the_output_is_nearly_the_same(trained_workspace: Path) -> None:
 @needs_int8
 def test_the_others_of_a_batch_change_no_score(trained_workspace: Path) -> None:
     model = load(trained_workspace / "model", device="cpu", int8=True)
-    together = model.search(TEXTS, model.search_settings)
-    for text, found in zip(TEXTS, together, strict=True):
-        (alone,) = model.search([text], model.search_settings)
-        for mine, other in zip(alone.hypotheses, found.hypotheses, strict=True):
-            assert other.text == mine.text
-            assert other.score == pytest.approx(mine.score, abs=1e-3)
+    for text, found in zip(TEXTS, model.records(TEXTS, n_best=3), strict=True):
+        (alone,) = model.records([text], n_best=3)
+        assert (alone.translation is None) == (found.translation is None) == (not text)
+        if alone.translation and found.translation:
+            pairs = zip(alone.translation.hypotheses, found.translation.hypotheses, strict=True)
+            for mine, other in pairs:
+                assert other.text == mine.text
+                assert other.score == pytest.approx(mine.score, abs=1e-3)
 
 
 @needs_int8
 def test_a_loaded_model_multiplies_in_8_bits_if_asked_to(trained_workspace: Path) -> None:
     for int8 in (False, True):
-        model = load(trained_workspace / "model", device="cpu", int8=int8).model
+        engine = load(trained_workspace / "model", device="cpu", int8=int8).translator.engine
+        assert isinstance(engine, TorchEngine)
+        model = engine.model
         assert isinstance(model, Seq2Seq)
         layers = [layer for layer in model.modules() if isinstance(layer, Linear)]
         assert layers
@@ -65,7 +70,7 @@ def test_a_loaded_model_multiplies_in_8_bits_if_asked_to(trained_workspace: Path
 def test_a_processor_without_products_of_8_bits_is_told(
     command: str, trained_workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("s2scli.pipeline.model_folder.int8_multiplies", lambda: False)
+    monkeypatch.setattr("s2scli.translation.model_folder.int8_multiplies", lambda: False)
     result = run(command, "-w", str(trained_workspace), "--device", "cpu", "--int8", given="a\n")
     assert result.exit_code == 78
     assert "--int8: PyTorch has no products of 8 bits" in result.stderr
@@ -74,7 +79,7 @@ def test_a_processor_without_products_of_8_bits_is_told(
 
 def test_a_gpu_is_refused(trained_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "s2scli.pipeline.translator.pick_device", lambda name: torch.device("cuda", 0)
+        "s2scli.translation.torch_engine.pick_device", lambda name: torch.device("cuda", 0)
     )
     result = run("translate", "-w", str(trained_workspace), "--int8", given="a\n")
     assert result.exit_code == 78

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.data.example import Example
-from s2scli.data.store import SPLITS, open_split
+from s2scli.data.store import SPLITS, Corpus
 from s2scli.manifest import verify_folder
 from s2scli.workspace import Workspace
 
@@ -41,7 +41,7 @@ def report(folder: Path) -> Any:
 
 
 def rows(folder: Path, split: str) -> list[Example]:
-    return list(open_split(folder / "w" / "corpus", split))
+    return list(Corpus.load(folder / "w" / "corpus").open_split(split))
 
 
 def test_a_corpus_is_prepared_and_every_row_shown(tmp_path: Path) -> None:
@@ -141,13 +141,13 @@ def test_sentences_are_their_own_targets(
     assert all(row.source == row.target for row in kept)
     assert [row.target for row in rows(tmp_path, "valid")] == ["sentence 1", "new"]
     manifest = verify_folder(tmp_path / "w" / "corpus", "corpus")
-    assert manifest.settings["one_column"] is True
+    assert manifest.facts["one_column"] is True
 
 
 def test_a_corpus_of_pairs_keeps_its_digest(tmp_path: Path) -> None:
     """A run on it is not to be told that its corpus is another one."""
     run(tmp_path, written(tmp_path, CORPUS))
-    assert "one_column" not in verify_folder(tmp_path / "w" / "corpus", "corpus").settings
+    assert "one_column" not in verify_folder(tmp_path / "w" / "corpus", "corpus").facts
 
 
 @pytest.mark.parametrize("text", [CORPUS, "\ttarget\n" + CORPUS, "\n\r\n" + CORPUS])
@@ -179,8 +179,8 @@ def test_limits_and_normalisation_are_flags(tmp_path: Path) -> None:
     }
     assert "20% of the rows are dropped as over_long; --max-length is 4" in result.stderr
     manifest = verify_folder(tmp_path / "w" / "corpus", "corpus")
-    assert manifest.settings["normalization"] == "nfc"
-    assert manifest.settings["max_length"] == 4
+    assert manifest.facts["normalization"] == "nfc"
+    assert manifest.facts["max_length"] == 4
 
 
 def test_a_corpus_out_of_step_is_suspected(tmp_path: Path) -> None:

@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from s2scli import load
 from s2scli.cli.app import app
-from s2scli.data.store import open_split
+from s2scli.data.codecs.text import TextCodec
+from s2scli.data.store import Corpus
 from s2scli.tokenizer.tokenizers import Tokenizers
-from tests import stub_translator
 from tests.folders import letters_of, write_model
+from tests.translation import stub
 
 Run = Callable[..., Result]
 
@@ -31,7 +31,7 @@ HIT, MISS = math.log(0.5), math.log(0.125)
 
 @pytest.fixture
 def score(monkeypatch: pytest.MonkeyPatch, stub_model: Path) -> Run:
-    monkeypatch.setitem(sys.modules, "s2scli.pipeline.translator", stub_translator.stub_module())
+    monkeypatch.setitem(sys.modules, stub.MODULE, stub.stub_module())
 
     def run(*arguments: str, given: bytes | str = b"") -> Result:
         words = ["score", "-m", str(stub_model), *arguments]
@@ -154,7 +154,7 @@ def test_bad_bytes_are_replaced_and_told_once_or_refused(score: Run) -> None:
 
 
 def test_text_the_tokenizer_does_not_know_is_told(score: Run) -> None:
-    told = score(given=b"what?\twhat?\n").stderr
+    told = score(given="what‽\twhat‽\n".encode()).stderr
     assert "50.0 % of the target tokens are unknown to the model" in told
 
 
@@ -220,8 +220,8 @@ def test_verbose_tells_the_perplexity_beside_the_lines(score: Run) -> None:
 
 
 def test_what_a_latent_model_is_asked_is_said(score: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    latent = classmethod(lambda cls, *folders, **options: cls(is_latent=True))
-    monkeypatch.setattr(stub_translator.StubTranslator, "load", latent)
+    latent = stub.stub_module(lambda: stub.StubEngine(is_latent=True))
+    monkeypatch.setitem(sys.modules, stub.MODULE, latent)
     told = score(given=b"a\tA\n").stderr
     assert "scored is log p(target | z) at the mean of q(z | source), without its KL" in told
     assert score("-q", given=b"a\tA\n").stderr == ""
@@ -256,8 +256,8 @@ def test_what_cannot_be_done_is_told_in_one_line(
 
 @pytest.fixture
 def process(stub_model: Path) -> subprocess.Popen[bytes]:
-    root = str(Path(stub_translator.__file__).parents[1])
-    words = [sys.executable, stub_translator.__file__, "score", "-m", str(stub_model)]
+    root = str(Path(stub.__file__).parents[2])
+    words = [sys.executable, stub.__file__, "score", "-m", str(stub_model)]
     pipe = subprocess.PIPE
     return subprocess.Popen(
         words, stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, "PYTHONPATH": root}
@@ -398,7 +398,7 @@ def test_an_ensemble_has_the_mean_probability_at_every_step(
 @pytest.fixture
 def valid(trained_workspace: Path) -> list[tuple[str, str]]:
     """The pairs of the validation split."""
-    split = open_split(trained_workspace / "corpus", "valid")
+    split = Corpus.load(trained_workspace / "corpus").open_split("valid")
     return [*zip(split.sources(), split.targets(), strict=True)]
 
 
@@ -411,8 +411,8 @@ def perplexity_of(real: Run, pairs: list[tuple[str, str]]) -> dict[str, float]:
 def test_the_perplexity_is_that_of_validation(
     real: Run, trained_workspace: Path, valid: list[tuple[str, str]]
 ) -> None:
-    from s2scli.pipeline.model_folder import load_model_folder
     from s2scli.pipeline.validation import Validator
+    from s2scli.translation.model_folder import load_model_folder
     from s2scli.workspace import Workspace
     from tests.training.runs import make_run, training_settings
 
@@ -420,7 +420,8 @@ def test_the_perplexity_is_that_of_validation(
     loaded = load_model_folder(trained_workspace / "model", run.device)
     run = dataclasses.replace(run, model=loaded.model)
     workspace = Workspace(trained_workspace)
-    said = Validator.prepare(workspace, run, loaded.recipe, loaded.tokenizers)()
+    corpus = Corpus.load(workspace.corpus)
+    said = Validator.prepare(workspace, corpus, run, loaded.recipe, loaded.tokenizers)()
     found = perplexity_of(real, valid)
     assert found["perplexity"] == pytest.approx(said["perplexity"], rel=1e-5)
     assert -found["log_prob"] == pytest.approx(said["loss"], rel=1e-5)
@@ -463,7 +464,7 @@ def test_models_of_every_kind_agree_with_their_steps(
     import torch
 
     from s2scli.data.batch import make_batch
-    from s2scli.pipeline.translator import token_ids
+    from s2scli.translation.model_folder import load_model_folder
     from tests.search.test_forced import step_by_step
 
     tokenizers = Tokenizers.load(trained_workspace / "tokenizer")
@@ -472,9 +473,10 @@ def test_models_of_every_kind_agree_with_their_steps(
     result = CliRunner().invoke(app, words, input="\n".join(PAIRS))
     assert result.exit_code == 0, result.output
     assert ("q(z | source)" in result.stderr) == (LATENT in changes)
-    model = load(folder, device="cpu").model
+    model = load_model_folder(folder, torch.device("cpu")).model
+    codec = TextCodec(tokenizers.source)
     for line, pair in zip(result.stdout.splitlines(), PAIRS, strict=True):
-        source, target = (token_ids(side, tokenizers.source) for side in pair.split("\t"))
+        source, target = (codec.encode(side) for side in pair.split("\t"))
         with torch.inference_mode():
             (expected,) = step_by_step(model, make_batch([source], [target]))
         assert json.loads(line)["token_scores"] == pytest.approx(expected, abs=1e-4)

@@ -121,17 +121,17 @@ def test_json_is_one_document(workspace: Workspace) -> None:
 def test_it_goes_on_and_says_so(workspace: Workspace) -> None:
     result = run(workspace, "--max-steps", "6")
     assert result.exit_code == 0
-    assert "going on from step 4" in result.stderr
+    assert "resuming from step 4" in result.stderr
 
 
 def test_a_limit_given_by_a_flag_is_not_kept(workspace: Workspace) -> None:
     at_8 = ("--set", "training.limits.max_steps=8")
     first = run(workspace, *at_8, "--max-steps", "6").stderr
     assert "max_steps 6 reached" in first
-    assert "the same command without --max-steps, or with a larger --max-steps" in first
+    assert "to continue training, rerun without --max-steps or with a higher limit\n" in first
     again = run(workspace).stderr
     assert "max_steps 8 reached" in again, "the recipe's own"
-    assert "to train on: the same command with a larger --max-steps\n" in again
+    assert "to continue training, rerun with a higher --max-steps\n" in again
 
 
 def test_assignments_change_the_run_s_own_recipe(workspace: Workspace) -> None:
@@ -141,7 +141,7 @@ def test_assignments_change_the_run_s_own_recipe(workspace: Workspace) -> None:
         "limits"
     ] == {"max_minutes": None, "max_steps": None, "max_epochs": None, "patience": 20}
     line = refused(run(workspace, "--set", "training.seed=7", "--max-steps", "6"), 78)
-    assert "has other settings: training.seed: 1 -> 7. Go on without them" in line
+    assert "has other settings: training.seed: 1 -> 7. Resume without them" in line
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_nothing_but_damaged_checkpoints_is_65(workspace: Workspace) -> None:
     for folder in list_checkpoints(workspace.training):
         (folder / "state.json").unlink()
     line = refused(run(workspace), 65)
-    assert "no checkpoint is whole: " in line and "start anew with --restart" in line
+    assert "every checkpoint is damaged: " in line and "start again with --restart" in line
 
 
 def test_long_pairs_are_told(tmp_path: Path) -> None:
@@ -232,18 +232,18 @@ def test_a_run_of_another_machine_goes_on_with_a_warning(
     monkeypatch.setattr("platform.machine", lambda: "abacus")
     result = run(workspace, "--max-steps", "5")
     assert result.exit_code == 0
-    assert "now it is abacus: it goes on, but not bit for bit as it would have" in result.stderr
+    assert "now it is abacus: it continues, but not bit for bit as it would have" in result.stderr
 
 
 def test_a_run_that_another_library_multiplied_for_goes_on_with_a_warning(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = processor_wants_one_dnn()
-    monkeypatch.setattr("s2scli.pipeline.train.processor_wants_one_dnn", lambda: not wanted)
+    monkeypatch.setattr("s2scli.training.machine.processor_wants_one_dnn", lambda: not wanted)
     result = run(workspace, "--max-steps", "5")
     assert result.exit_code == 0
     used, now = ("oneDNN", "torch") if wanted else ("torch", "oneDNN")
-    assert f"the run so far used products by {used}, now it is {now}: it goes on" in result.stderr
+    assert f"the run so far used products by {used}, now it is {now}: it continues" in result.stderr
 
 
 def test_a_run_whose_batches_were_planned_otherwise_goes_on_with_a_warning(
@@ -251,10 +251,10 @@ def test_a_run_whose_batches_were_planned_otherwise_goes_on_with_a_warning(
 ) -> None:
     workspace = prepare_toy(tmp_path / "workspace", 80)
     with monkeypatch.context() as earlier:  # which wrote no number of its plan
-        earlier.setattr("s2scli.pipeline.train.machine", lambda recipe, device: {"threads": 1})
+        earlier.setattr("s2scli.pipeline.session.describe_machine", lambda *run: {"threads": 1})
         assert run(workspace, "-r", "tiny", "--max-steps", "2").exit_code == 0
     result = run(workspace, "--max-steps", "3")
     assert result.exit_code == 0
-    assert "the run so far used batch plan 1, now it is 2: it goes on, but " in result.stderr
+    assert "the run so far used batch plan 1, now it is 2: it continues, but " in result.stderr
     assert "products by" not in result.stderr
     assert "batch plan" not in run(workspace, "--max-steps", "4").stderr

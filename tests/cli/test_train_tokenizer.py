@@ -7,21 +7,15 @@ import time
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
-from s2scli.cli import prepare, train_tokenizer
-from s2scli.cli.app import Commands
-
-program = typer.Typer(cls=Commands)
-program.command("prepare")(prepare.command)
-program.command("train-tokenizer")(train_tokenizer.command)
+from s2scli.cli.app import app
 
 PHONES = ["AH0", "B", "K", "T", "S", "L", "IY1", "OW1"]
 
 
 def run(folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(program, [*arguments, "-w", str(folder / "w")])
+    return CliRunner().invoke(app, [*arguments, "-w", str(folder / "w")])
 
 
 def prepared(folder: Path, lines: list[str], *options: str) -> Path:

@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from s2scli import load
 from s2scli.cli.app import app
 from s2scli.data.cleaning import is_blank
-from s2scli.pipeline.records import one_line
-from tests import stub_translator
+from s2scli.data.codecs.text import one_line
+from s2scli.tokenizer.tokenizers import Tokenizers
 from tests.folders import letters_of, write_model
+from tests.translation import stub
 
 Run = Callable[..., Result]
 
@@ -30,7 +30,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX")
 
 @pytest.fixture
 def translate(monkeypatch: pytest.MonkeyPatch, stub_model: Path) -> Run:
-    monkeypatch.setitem(sys.modules, "s2scli.pipeline.translator", stub_translator.stub_module())
+    monkeypatch.setitem(sys.modules, stub.MODULE, stub.stub_module())
 
     def run(*arguments: str, given: bytes | str = b"") -> Result:
         words = ["translate", "-m", str(stub_model), *arguments]
@@ -179,8 +179,8 @@ def test_alignments(translate: Run) -> None:
 def test_a_model_that_attends_to_nothing_has_no_alignment(
     translate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blind = classmethod(lambda cls, *folders, **options: cls(has_attention=False))
-    monkeypatch.setattr(stub_translator.StubTranslator, "load", blind)
+    blind = stub.stub_module(lambda: stub.StubEngine(attention_shape=None))
+    monkeypatch.setitem(sys.modules, stub.MODULE, blind)
     result = translate("--alignment", given=b"a\n")
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert "has no attention to align words by; recipes that have it: " in result.stderr
@@ -287,8 +287,8 @@ def test_an_output_that_cannot_be_written_is_told(translate: Run, tmp_path: Path
 
 def test_text_the_tokenizer_does_not_know_is_told(translate: Run) -> None:
     known = b"a b c d\n" * 50
-    assert translate(given=known + b"what?\n").stderr == ""
-    told = translate(given=known + b"what? is? that?\n").stderr
+    assert translate(given=known + "what‽\n".encode()).stderr == ""
+    told = translate(given=known + "what‽ is‽ that‽\n".encode()).stderr
     assert "1.2 % of the source tokens are unknown to the model" in told
 
 
@@ -301,12 +301,12 @@ def test_verbose_tells_the_speed(translate: Run) -> None:
 
 @pytest.fixture
 def command(stub_model: Path) -> list[str]:
-    return [sys.executable, stub_translator.__file__, "translate", "-m", str(stub_model)]
+    return [sys.executable, stub.__file__, "translate", "-m", str(stub_model)]
 
 
 @pytest.fixture
 def environment() -> Iterator[dict[str, str]]:
-    root = str(Path(stub_translator.__file__).parents[1])
+    root = str(Path(stub.__file__).parents[2])
     yield {**os.environ, "PYTHONPATH": root}
 
 
@@ -540,7 +540,7 @@ def test_a_copied_model_folder_works_and_brings_no_compiler(
 
 def test_several_models_write_together(real: Run, trained_workspace: Path, tmp_path: Path) -> None:
     model = trained_workspace / "model"
-    tokenizers = load(model, device="cpu").tokenizers
+    tokenizers = Tokenizers.load(model)
     other = write_model(tmp_path / "other", tokenizers, 'model.decoder.kind="lstm"')
     given = "one two three\n\nsix seven\n"
 

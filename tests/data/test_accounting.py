@@ -13,16 +13,18 @@ from s2scli.data.accounting import (
     read_report,
     write_report,
 )
-from s2scli.data.cleaning import Dropped, Row
 from s2scli.data.example import Example
+from s2scli.data.rows import Dropped, Notice, Row
 from s2scli.data.store import batch_rows
 from s2scli.errors import CheckpointError
 
 
 def test_read_is_kept_and_dropped() -> None:
     tally = RowTally()
-    rows: list[Row] = [Example("a", "b", 1), Dropped(2, "columns"), Example("c", "d", 3)]
-    assert list(tally.keep(rows)) == [rows[0], rows[2]]
+    first, last = Example("a", "b", 1), Example("c", "d", 3)
+    rows: list[Row] = [Notice("one"), first, Dropped(2, "columns"), Notice("two"), last]
+    assert list(tally.keep(rows)) == [first, last]
+    assert tally.notices == ["one", "two"]
     tally.drop_duplicates(0)
     assert dict(tally.dropped) == {"columns": 1}
     tally.drop_duplicates(1)

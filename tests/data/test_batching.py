@@ -64,9 +64,9 @@ def realistic(rows: int) -> tuple[Lengths, Lengths]:
 
 
 def padding(lengths: NDArray[np.int32], batches: list[Rows]) -> float:
-    """The share of places that hold no token, the end token counted."""
-    places = sum(len(rows) * (int(lengths[rows].max()) + 1) for rows in batches)
-    return 1 - (int(lengths.sum()) + len(lengths)) / places
+    """The share of positions that hold no token, the end token counted."""
+    padded = sum(len(rows) * (int(lengths[rows].max()) + 1) for rows in batches)
+    return 1 - (int(lengths.sum()) + len(lengths)) / padded
 
 
 def fill(corpus: tuple[Lengths, Lengths], batches: list[Rows], max_tokens: int) -> float:

@@ -1,8 +1,7 @@
 import pytest
 
 from s2scli.data.cleaning import (
-    Dropped,
-    Row,
+    check_lines,
     is_blank,
     limit_lengths,
     looks_like_header,
@@ -10,7 +9,9 @@ from s2scli.data.cleaning import (
     tidy_rows,
 )
 from s2scli.data.example import Example
+from s2scli.data.rows import BadLine, Dropped, Notice, ReadRow, Row
 from s2scli.data.settings import PrepareSettings
+from s2scli.errors import CorpusError
 from s2scli.normalization import Normalization
 
 
@@ -40,6 +41,31 @@ def test_visible_text_is_not_blank(text: str) -> None:
     assert not is_blank(text)
 
 
+def checked(*rows: ReadRow, skip: bool = False) -> list[Row]:
+    return list(check_lines(rows, "a.tsv", skip_bad_lines=skip, skip_flags="--skip"))
+
+
+def test_a_bad_line_is_refused_with_its_place_and_the_flag_or_dropped() -> None:
+    bad = BadLine("folder/a.tsv", 2, "columns", "no TAB")
+    with pytest.raises(CorpusError) as error:
+        checked(Example("a", "b", 1), bad)
+    assert str(error.value) == "folder/a.tsv, line 2: no TAB (or drop such lines with --skip)"
+    rows = checked(Example("a", "b", 1), bad, Example("c", "d", 3), skip=True)
+    assert rows == [Example("a", "b", 1), Dropped(2, "columns"), Example("c", "d", 3)]
+
+
+def test_an_over_long_line_is_always_dropped() -> None:
+    bad = BadLine("a.tsv", 1, "over_long", "longer than 9 bytes")
+    assert checked(bad) == checked(bad, skip=True) == [Dropped(1, "over_long")]
+
+
+def test_a_header_is_kept_with_a_notice_on_the_first_line_only() -> None:
+    notice, *rows = checked(Example("source", "target", 1), Example("source", "target", 2))
+    assert rows == [Example("source", "target", 1), Example("source", "target", 2)]
+    assert isinstance(notice, Notice)
+    assert "a.tsv, line 1 looks like a header and is kept as a row" in notice.text
+
+
 def test_rows_with_an_empty_side_are_dropped_by_reason() -> None:
     rows: list[Row] = [
         Example("a", "b", 1),
@@ -47,6 +73,7 @@ def test_rows_with_an_empty_side_are_dropped_by_reason() -> None:
         Example("a", "\u200b", 3),
         Example("\u00a0", "", 4),
         Dropped(5, "columns"),
+        Notice("as it is"),
     ]
     assert list(tidy_rows(rows, "none")) == [
         Example("a", "b", 1),
@@ -54,6 +81,7 @@ def test_rows_with_an_empty_side_are_dropped_by_reason() -> None:
         Dropped(3, "empty_target"),
         Dropped(4, "empty_both"),
         Dropped(5, "columns"),
+        Notice("as it is"),
     ]
 
 
@@ -65,6 +93,7 @@ def test_lengths_are_limited_at_the_limit_and_not_before() -> None:
         Example("x" * 3, "y" * 9, 3),
         Example("x" * 10, "y" * 3, 4),
         Dropped(5, "columns"),
+        Notice("as it is"),
     ]
     assert list(limit_lengths(rows, settings)) == [
         rows[0],
@@ -72,6 +101,7 @@ def test_lengths_are_limited_at_the_limit_and_not_before() -> None:
         rows[2],
         Dropped(4, "length_ratio"),
         Dropped(5, "columns"),
+        Notice("as it is"),
     ]
 
 

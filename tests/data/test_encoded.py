@@ -34,11 +34,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         with BatchWriter(corpus / f"{split}.arrow") as writer:
             for batch in batch_rows(Example(*pair, line) for line, pair in enumerate(texts, 1)):
                 writer.write(batch)
-    with new_folder(tmp_path / "encoded", "encoded") as encoded:
+    with new_folder(tmp_path / "encoded", "encoded") as draft:
         for split in ("train", "valid"):
             text = TextSplit(corpus / f"{split}.arrow")
             done: list[int] = []
-            encode_split(text, encoded / f"{split}.arrow", codes, shifted, done.append)
+            encode_split(text, draft.path / f"{split}.arrow", codes, shifted, done.append)
             assert sum(done) == len(text)
     yield tmp_path / "encoded"
 

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
-from s2scli.cli import inspect_corpus
 from s2scli.cli.app import app
 from s2scli.data.example import Example
-from s2scli.data.store import SPLITS, open_split
+from s2scli.data.store import SPLITS, Corpus
 from s2scli.errors import MissingInputError
 
 MANIFEST = "hostile/MANIFEST.tsv"
@@ -97,7 +95,7 @@ class Prepared:
     def rows(self) -> list[Example]:
         corpus = self.workspace / "corpus"
         names = [name for name in SPLITS if (corpus / f"{name}.arrow").exists()]
-        rows = [row for name in names for row in open_split(corpus, name)]
+        rows = [row for name in names for row in Corpus.load(corpus).open_split(name)]
         return sorted(rows, key=lambda row: row.line)
 
     @property
@@ -256,7 +254,7 @@ def test_normalised_look_alikes_are_duplicates(data_folder: Path, tmp_path: Path
     prepared = prepare(data_folder, tmp_path, "nfc_vs_nfd.tsv", "--normalization", "nfc")
     assert prepared.account["dropped"] == {"duplicate": 4}
     manifest = json.loads((tmp_path / "corpus" / "manifest.json").read_text())
-    assert manifest["settings"]["normalization"] == "nfc"
+    assert manifest["facts"]["normalization"] == "nfc"
 
 
 @pytest.mark.parametrize(
@@ -298,7 +296,8 @@ def test_no_workspace_is_made_for_a_file_that_cannot_be_opened(
 
 def test_samples_never_send_escapes_to_the_terminal(data_folder: Path, tmp_path: Path) -> None:
     prepare(data_folder, tmp_path, "control_characters.tsv")
-    shown = _capture(inspect_corpus.command, workspace=tmp_path, count=100)
+    words = ["inspect", "corpus", "-w", str(tmp_path), "-n", "100"]
+    shown = CliRunner().invoke(app, words).stdout
     assert "␛[31mred␛[0m" in shown
     assert not set(shown) & {chr(code) for code in (*range(10), *range(11, 32), *range(127, 160))}
 
@@ -317,11 +316,4 @@ def _mended(line: bytes) -> bytes:
 def test_no_split_is_missing_silently(data_folder: Path, tmp_path: Path) -> None:
     prepare(data_folder, tmp_path, "one_row.tsv")
     with pytest.raises(MissingInputError, match="no valid split"):
-        open_split(tmp_path / "corpus", "valid")
-
-
-def _capture(command: Callable[..., None], **options: Any) -> str:
-    program = typer.Typer()
-    program.command()(command)
-    arguments = ["-w", str(options["workspace"]), "-n", str(options["count"])]
-    return CliRunner().invoke(program, arguments).stdout
+        Corpus.load(tmp_path / "corpus").open_split("valid")

@@ -149,13 +149,13 @@ def test_a_disk_that_fails_is_an_error() -> None:
         list(TextFile(Path("f"), FailingDisk(b"a\nb\nc\nd\n")).lines(LIMIT))
 
 
-def test_bad_bytes_are_named_with_their_place() -> None:
+def test_bad_bytes_are_named_with_their_position() -> None:
     with pytest.raises(BadLineError, match=r"byte 4 \(0xE4\) is not UTF-8") as bad:
         decode_line(b"abc\xe4d")
-    assert bad.value.kind == "not_utf8"
+    assert bad.value.reason == "not_utf8"
     with pytest.raises(BadLineError, match="byte 2 is NUL") as bad:
         decode_line(b"a\0")
-    assert bad.value.kind == "nul_byte"
+    assert bad.value.reason == "nul_byte"
 
 
 def test_every_line_of_two_longest_sides_is_within_the_limit() -> None:

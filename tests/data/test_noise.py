@@ -76,7 +76,7 @@ def test_tokens_move_by_no_more_than_the_distance(distance: int) -> None:
     moves: set[int] = set()
     for old, row in zip(texts(), damaged(texts(), NoiseSettings(permute=distance)), strict=True):
         assert sorted(row) == old.tolist()
-        moves |= {abs(place - (id - int(old[0]))) for place, id in enumerate(row)}
+        moves |= {abs(position - (id - int(old[0]))) for position, id in enumerate(row)}
     assert moves == set(range(distance + 1))
 
 
@@ -89,8 +89,8 @@ def test_so_many_tokens_are_deleted_or_hidden(rate: float) -> None:
     assert sum(row.count(UNK_ID) for row in masked) / total == pytest.approx(rate, abs=0.015)
 
 
-def hidden_places(noise: NoiseSettings, length: int, count: int) -> list[float]:
-    """Return how often each place of texts of one length is hidden."""
+def masked_rates(noise: NoiseSettings, length: int, count: int) -> list[float]:
+    """Return how often each position of texts of one length is hidden."""
     rows = [np.arange(FIRST, FIRST + length, dtype=np.int32)] * count
     seen = np.zeros(length)
     for row in damaged(rows, noise):
@@ -99,16 +99,16 @@ def hidden_places(noise: NoiseSettings, length: int, count: int) -> list[float]:
 
 
 @pytest.mark.parametrize(("share", "mean_length"), [(0.3, 3.0), (0.5, 1.0), (0.15, 6.0)])
-def test_spans_hide_their_share_at_every_place(share: float, mean_length: float) -> None:
-    places = hidden_places(NoiseSettings(span=share, span_length=mean_length), 10, 20_000)
-    assert places == pytest.approx([share] * 10, abs=0.015)
+def test_spans_hide_their_share_at_every_position(share: float, mean_length: float) -> None:
+    rates = masked_rates(NoiseSettings(span=share, span_length=mean_length), 10, 20_000)
+    assert rates == pytest.approx([share] * 10, abs=0.015)
 
 
 def test_a_span_becomes_one_unknown_token() -> None:
     noise = NoiseSettings(span=0.2)
     hidden = [0, 0]
     for old, row in zip(texts(2000), damaged(texts(2000), noise), strict=True):
-        assert [UNK_ID, UNK_ID] not in [row[place : place + 2] for place in range(len(row))]
+        assert [UNK_ID, UNK_ID] not in [row[index : index + 2] for index in range(len(row))]
         hidden[0] += row.count(UNK_ID)
         hidden[1] += len(old) - sum(id != UNK_ID for id in row)
     assert 2.5 < hidden[1] / hidden[0] < 3.0 + math.exp(-3.0), "cut short where a text ends"

@@ -4,7 +4,7 @@ import pytest
 
 from s2scli.data import store
 from s2scli.data.example import Example
-from s2scli.data.store import BatchWriter, TextSplit, batch_rows, open_split, split_path
+from s2scli.data.store import BatchWriter, Corpus, TextSplit, batch_rows, split_path
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.manifest import new_folder
 
@@ -63,18 +63,18 @@ def test_a_split_may_have_no_rows(tmp_path: Path) -> None:
 
 def test_missing_things_name_the_command_that_makes_them(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="no corpus here; make one: s2s prepare"):
-        open_split(tmp_path / "corpus", "train")
-    with new_folder(tmp_path / "corpus", "corpus") as folder:
-        write(split_path(folder, "train"), EXAMPLES)
-    assert len(open_split(tmp_path / "corpus", "train")) == 25
+        Corpus.load(tmp_path / "corpus").open_split("train")
+    with new_folder(tmp_path / "corpus", "corpus") as draft:
+        write(split_path(draft.path, "train"), EXAMPLES)
+    assert len(Corpus.load(tmp_path / "corpus").open_split("train")) == 25
     with pytest.raises(MissingInputError, match=r"no test split; .* --test-size N or --test FILE"):
-        open_split(tmp_path / "corpus", "test")
+        Corpus.load(tmp_path / "corpus").open_split("test")
 
 
 @pytest.mark.parametrize("damage", ["cut", "other", "gone"])
 def test_a_damaged_split_is_an_error(tmp_path: Path, damage: str) -> None:
-    with new_folder(tmp_path / "corpus", "corpus") as folder:
-        write(split_path(folder, "train"), EXAMPLES)
+    with new_folder(tmp_path / "corpus", "corpus") as draft:
+        write(split_path(draft.path, "train"), EXAMPLES)
     path = split_path(tmp_path / "corpus", "train")
     data = path.read_bytes()
     if damage == "gone":
@@ -82,4 +82,4 @@ def test_a_damaged_split_is_an_error(tmp_path: Path, damage: str) -> None:
     else:
         path.write_bytes(data[: len(data) // 2] if damage == "cut" else b"x" * len(data))
     with pytest.raises(CheckpointError, match=r"train.arrow: damaged .*s2s prepare"):
-        open_split(tmp_path / "corpus", "train")
+        Corpus.load(tmp_path / "corpus").open_split("train")

@@ -39,7 +39,7 @@ def test_lines_are_what_newlines_make_of_them_wherever_blocks_end(blocks: list[b
         if number == 1:
             text = text.removeprefix(b"\xef\xbb\xbf")
         assert line.text == text.decode(errors="replace")
-        assert line.place == f"f, line {number}"
+        assert line.where == f"f, line {number}"
 
 
 def test_only_newlines_end_lines() -> None:
@@ -69,7 +69,7 @@ def test_a_window_ends_when_it_is_full(tmp_path: Path, monkeypatch: pytest.Monke
     path = tmp_path / "f"
     path.write_bytes(b"a\nb\nc\nd\ne")
     assert texts_of(path, StreamSettings(window=2)) == [["a", "b"], ["c", "d"], ["e"]]
-    monkeypatch.setattr(stream, "WINDOW_BYTES", 3)
+    monkeypatch.setattr(stream, "WINDOW_CHARACTERS", 3)
     path.write_bytes(b"aa\nb\ncccc\nd\n")
     assert texts_of(path) == [["aa", "b"], ["cccc"], ["d"]]
 

@@ -11,6 +11,7 @@ import pytest
 
 from s2scli.config import Recipe, load_recipe
 from s2scli.data.settings import PrepareSettings
+from s2scli.data.store import Corpus
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.report.console import Talk
 from s2scli.workspace import Workspace
@@ -91,14 +92,14 @@ def test_the_recipes_differ_in_their_model_alone() -> None:
 
 
 def test_shares_are_exact_copies_by_length(workspace: Workspace) -> None:
-    right = plot.read_split(workspace, "test").references
+    right = plot.read_split(Corpus.load(workspace.corpus), "test").references
     keep_outputs(workspace, "fixed", [*right[:5], "x", "", "a a a"])
     line = plot.read_line(workspace, "fixed")
     assert (line.name, line.shares) == ("fixed", {1: 100, 2: 100, 3: 50, 4: 0})
 
 
 def test_the_picture_has_a_line_for_each_model(workspace: Workspace) -> None:
-    right = list(plot.read_split(workspace, "test").references)
+    right = list(plot.read_split(Corpus.load(workspace.corpus), "test").references)
     keep_outputs(workspace, "attention", right)
     keep_outputs(workspace, "<b>", right)
     keep_outputs(workspace, "fixed", [*right[:4], *[""] * 4])

@@ -14,7 +14,7 @@ from s2scli.errors import CheckpointError
 from s2scli.export.model_bin import CONFIG, MODEL, SHARED, check_model, read_variables
 from s2scli.settings import Tree
 from s2scli.tokenizer.tokenizers import Tokenizers
-from tests.export.varieties import PLACES, VARIETIES, letters, variety
+from tests.export.varieties import POSITIONS, VARIETIES, letters, variety
 from tests.models import transformer_tree
 
 pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
@@ -35,10 +35,10 @@ def write(
     change: Change = lambda spec: None,
 ) -> Path:
     """Write a model whose specification was changed, in a way the library lets pass."""
-    from s2scli.export.ctranslate2 import make_spec
+    from s2scli.export.ctranslate2_spec import make_spec
 
     settings, model = variety(tree, tokenizers)
-    spec = make_spec(settings, model.state_dict(), tokenizers, PLACES)
+    spec = make_spec(settings, model.state_dict(), tokenizers, POSITIONS)
     change(spec)
     spec.validate()
     spec.optimize(quantization)
@@ -51,7 +51,7 @@ def write(
 def test_what_is_exported_passes(
     name: str, quantization: str | None, tokenizers: Tokenizers, tmp_path: Path
 ) -> None:
-    check_model(write(tmp_path, tokenizers, VARIETIES[name], quantization), tokenizers, PLACES)
+    check_model(write(tmp_path, tokenizers, VARIETIES[name], quantization), tokenizers, POSITIONS)
 
 
 def test_every_variable_is_seen_with_its_shape(tokenizers: Tokenizers, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def few_words(spec: Any) -> None:
     spec._vocabularies["target"][0] = spec._vocabularies["target"][0][:5]
 
 
-def few_places(spec: Any) -> None:
+def few_positions(spec: Any) -> None:
     spec.encoder.position_encodings.encodings = np.zeros((4, 8), np.float32)
 
 
@@ -132,7 +132,7 @@ def lost_layer(spec: Any) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        *(narrow, no_heads, three_heads, few_words, few_places, short_bias, other_memory, alibi),
+        *(narrow, no_heads, three_heads, few_words, few_positions, short_bias, other_memory, alibi),
         *(strange_activation, whole_numbers, quantized_without_scale, surprise, surprise_inside),
         *(lost_layer, one_scale_for_all_rows, flat),
     ],
@@ -143,7 +143,7 @@ def test_a_model_of_other_shapes_is_refused(
     write(tmp_path, tokenizers, transformer_tree(), change=change)
     (tmp_path / SHARED).write_text(json.dumps(tokenizers.source.vocabulary))
     with pytest.raises(CheckpointError, match="not a model") as raised:
-        check_model(tmp_path, tokenizers, PLACES)
+        check_model(tmp_path, tokenizers, POSITIONS)
     assert "\n" not in str(raised.value)
 
 
@@ -153,7 +153,7 @@ def test_odd_heads_cannot_turn_pairs(tokenizers: Tokenizers, tmp_path: Path) -> 
 
     write(tmp_path, tokenizers, transformer_tree(positions="rotary"), change=change)
     with pytest.raises(CheckpointError, match="turns pairs"):
-        check_model(tmp_path, tokenizers, PLACES)
+        check_model(tmp_path, tokenizers, POSITIONS)
 
 
 def with_first(name: bytes, shape: tuple[int, ...]) -> Callable[[bytes], bytes]:
@@ -212,11 +212,11 @@ def test_a_missing_file_or_a_pipe_is_refused(
     path = write(tmp_path, tokenizers, transformer_tree()) / name
     path.unlink()
     with pytest.raises(CheckpointError, match="missing"):
-        check_model(tmp_path, tokenizers, PLACES)
+        check_model(tmp_path, tokenizers, POSITIONS)
     if os.name != "nt":
         os.mkfifo(path)
         with pytest.raises(CheckpointError, match="not a regular file"):
-            check_model(tmp_path, tokenizers, PLACES)
+            check_model(tmp_path, tokenizers, POSITIONS)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_another_configuration_is_refused(
     path = write(tmp_path, tokenizers, transformer_tree()) / CONFIG
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(CheckpointError, match="not the configuration"):
-        check_model(tmp_path, tokenizers, PLACES)
+        check_model(tmp_path, tokenizers, POSITIONS)
 
 
 @pytest.mark.parametrize("content", [b"", b"[" * 100_000, b"{}", b'["a"]', b"\xff"])
@@ -238,7 +238,7 @@ def test_another_vocabulary_is_refused(
 ) -> None:
     (write(tmp_path, tokenizers, transformer_tree()) / SHARED).write_bytes(content)
     with pytest.raises(CheckpointError, match=r"damaged JSON|not the pieces"):
-        check_model(tmp_path, tokenizers, PLACES)
+        check_model(tmp_path, tokenizers, POSITIONS)
 
 
 def test_too_large_a_vocabulary_is_not_read(
@@ -246,4 +246,4 @@ def test_too_large_a_vocabulary_is_not_read(
 ) -> None:
     monkeypatch.setattr("s2scli.export.model_bin.MAX_VOCABULARY_BYTES", 10)
     with pytest.raises(CheckpointError, match="too large"):
-        check_model(write(tmp_path, tokenizers, transformer_tree()), tokenizers, PLACES)
+        check_model(write(tmp_path, tokenizers, transformer_tree()), tokenizers, POSITIONS)

@@ -13,7 +13,7 @@ from tests.folders import letters_of
 from tests.models import make_model, transformer_tree
 
 LETTERS = "abcdefgh ij"
-PLACES = 64
+POSITIONS = 64
 TEXTS = ("a", "abc", "hgfe dcba", "abab abab ab", "j i j", "ghij", "bad cab", "face", "hi")
 TARGETS = ("b", "cab", "abcd", "gh", "jig a", "a", "fade", "hhhh", "bed")
 

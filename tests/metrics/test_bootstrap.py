@@ -61,9 +61,11 @@ def test_paired_p_is_that_of_the_plain_test(pairs: list[tuple[int, int]]) -> Non
 
 def test_p_by_hand() -> None:
     assert paired_p([2.0, 2.0, 2.0], [1.0, 2.0, 3.0]) == pytest.approx(3 / 4)
-    assert paired_p([2.0, 2.0, 2.0], [1.0, 2.0, 3.0], lower_is_better=True) == pytest.approx(3 / 4)
+    assert paired_p([2.0, 2.0, 2.0], [1.0, 2.0, 3.0], higher_is_better=False) == pytest.approx(
+        3 / 4
+    )
     assert paired_p([3.0] * 99, [2.0] * 99) == pytest.approx(0.01), "never 0"
-    assert paired_p([2.0] * 99, [3.0] * 99, lower_is_better=True) == pytest.approx(0.01)
+    assert paired_p([2.0] * 99, [3.0] * 99, higher_is_better=False) == pytest.approx(0.01)
     assert paired_p([1.0] * 99, [1.0] * 99) == 1, "a system is no better than itself"
     assert paired_p((), ()) is None
 

@@ -11,7 +11,7 @@ symbols = st.lists(st.sampled_from("abc"), max_size=5)
 
 
 def plain(one: Sequence[str], other: Sequence[str]) -> int:
-    """Try the three edits at every place."""
+    """Try the three edits at every index."""
     if not one or not other:
         return len(one) + len(other)
     kept = plain(one[1:], other[1:]) + (one[0] != other[0])

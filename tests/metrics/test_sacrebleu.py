@@ -16,7 +16,7 @@ HYPOTHESES = [
 )
 def test_the_whole_score_is_sacrebleus(name: str, oracle: BLEU | CHRF | TER) -> None:
     expected = oracle.corpus_score(HYPOTHESES, [REFERENCES], n_bootstrap=1000)
-    score = METRICS[name](HYPOTHESES, REFERENCES)
+    score = METRICS[name].function(HYPOTHESES, REFERENCES)
     assert score.value == pytest.approx(expected.score)
     assert score.signature == str(oracle.get_signature())
     assert score.interval is not None

@@ -10,10 +10,10 @@ from s2scli.errors import ConfigError
 from s2scli.manifest import Manifest
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.pipeline.carry_over import TABLES, Rows, carry_over, say_carried_over
-from s2scli.pipeline.model_folder import LoadedModel, build_model
 from s2scli.report.console import Talk
 from s2scli.settings import Tree, load_settings
 from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.model_folder import LoadedModel, build_model
 from tests.models import MODELS, model_tree
 from tests.tokenizer.samples import learn
 
@@ -44,7 +44,7 @@ def new_model(tree: Tree, own: Tokenizers, seed: int = 1) -> tuple[Recipe, Seq2S
 
 def trained_model(tree: Tree, own: Tokenizers) -> LoadedModel:
     recipe, model = new_model(tree, own, seed=2)
-    return LoadedModel(recipe, model, own, Manifest("model", 1, {}))
+    return LoadedModel(recipe, model, own, Manifest("model", 2, {}, {}, {}, "digest"))
 
 
 def weights_of(model: Seq2Seq) -> dict[str, torch.Tensor]:

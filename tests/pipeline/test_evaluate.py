@@ -16,16 +16,15 @@ from s2scli.pipeline.evaluate import (
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree
+from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
-from tests.stub_translator import StubTranslator
+from tests.translation.stub import StubEngine, stub_translator
 
 BARE = MetricSettings(resamples=0)
 
 
 def test_a_model_is_loaded_only_where_it_is_needed(tmp_path: Path) -> None:
-    def load(
-        workspace: Workspace, models: Sequence[Path], device: str, int8: bool
-    ) -> StubTranslator:
+    def load(workspace: Workspace, models: Sequence[Path], device: str, int8: bool) -> Translator:
         raise AssertionError("loaded")
 
     (tmp_path / "lines").write_text("a b c d\n")
@@ -38,11 +37,9 @@ def test_a_model_is_loaded_only_where_it_is_needed(tmp_path: Path) -> None:
 
 
 def test_the_search_is_the_models_but_for_what_was_given(tmp_path: Path) -> None:
-    def load(
-        workspace: Workspace, models: Sequence[Path], device: str, int8: bool
-    ) -> StubTranslator:
+    def load(workspace: Workspace, models: Sequence[Path], device: str, int8: bool) -> Translator:
         assert (workspace.root, models, device) == (tmp_path, (tmp_path / "m",), "cpu")
-        return StubTranslator(search_settings=SearchSettings(length_penalty=0.25))
+        return stub_translator(StubEngine(settings=SearchSettings(length_penalty=0.25)))
 
     (tmp_path / "lines").write_text("a\n")
     request = EvaluateRequest(
@@ -60,9 +57,11 @@ def test_the_search_is_the_models_but_for_what_was_given(tmp_path: Path) -> None
 def test_all_sentences_are_translated_together_and_in_order() -> None:
     sources = tuple(f"s{number}" for number in range(1200))
     texts = Texts("test split", sources, tuple(source.upper() for source in sources))
-    stub = StubTranslator()
+    stub = StubEngine()
     request = EvaluateRequest(("exact_match",))
-    found = evaluate_model(texts, stub, SearchSettings(), request, BARE, Talk(quiet=True))
+    found = evaluate_model(
+        texts, stub_translator(stub), SearchSettings(), request, BARE, Talk(quiet=True)
+    )
     assert found.scores[0].value == 100.0
     assert len(stub.batches) == 3
     assert found.speed is not None
@@ -81,17 +80,19 @@ ROWS = [("a b", "A B"), ("c d", "C X"), ("a b", "A Z"), ("c d", "C Y Z"), ("e", 
 
 
 def score_rows(
-    rows: list[tuple[str, str]], stub: StubTranslator, *metrics: str, multi_reference: bool
+    rows: list[tuple[str, str]], stub: StubEngine, *metrics: str, multi_reference: bool
 ) -> Evaluation:
     sources, references = zip(*rows, strict=True)
     request = EvaluateRequest(metrics, multi_reference=multi_reference)
     texts = Texts("test split", sources, references)
-    return evaluate_model(texts, stub, SearchSettings(), request, BARE, Talk(quiet=True))
+    return evaluate_model(
+        texts, stub_translator(stub), SearchSettings(), request, BARE, Talk(quiet=True)
+    )
 
 
 def test_with_several_references_any_may_be_right() -> None:
     """Against sets: a b is right by one of two; c d and e are wrong; the nearest decides."""
-    stub = StubTranslator()
+    stub = StubEngine()
     metrics = ("sequence_error_rate", "symbol_error_rate", "exact_match")
     found = score_rows(ROWS, stub, *metrics, multi_reference=True)
     outputs = {source: source.upper() for source, _ in ROWS}
@@ -109,8 +110,7 @@ def test_several_references_change_nothing_where_there_is_one() -> None:
     rows = list(dict(ROWS).items())
     metrics = ("bleu", "chrf", "ter", "exact_match", "symbol_error_rate")
     one, several = (
-        score_rows(rows, StubTranslator(), *metrics, multi_reference=multi)
-        for multi in (False, True)
+        score_rows(rows, StubEngine(), *metrics, multi_reference=multi) for multi in (False, True)
     )
     assert [score.value for score in one.scores] == [score.value for score in several.scores]
     assert one.sentences == several.sentences
@@ -124,7 +124,7 @@ def test_there_is_an_output_for_every_pair(tmp_path: Path, multi_reference: bool
         ("exact_match",), output=tmp_path / "out", multi_reference=multi_reference
     )
     texts = Texts("test split", sources, references)
-    evaluate_model(texts, StubTranslator(), SearchSettings(), request, BARE, Talk(quiet=True))
+    evaluate_model(texts, stub_translator(), SearchSettings(), request, BARE, Talk(quiet=True))
     outputs = (tmp_path / "out").read_text(encoding="utf-8").splitlines()
     assert outputs == [source.upper() for source in sources]
 
@@ -159,7 +159,7 @@ def test_repeated_sources_are_hinted_at(
         reference=tmp_path / "reference",
         multi_reference=multi_reference,
     )
-    evaluate(Workspace(tmp_path), request, {}, BARE, Talk(), lambda *_: StubTranslator())
+    evaluate(Workspace(tmp_path), request, {}, BARE, Talk(), lambda *_: stub_translator())
     said = capsys.readouterr().err
     hint = "2 of 6 pairs have the source of an earlier one; --multi-reference scores each source"
     assert (hint in said) == (repeats == 2 and not multi_reference)

@@ -78,7 +78,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 def test_it_begins_where_the_model_ended(trained: Workspace, fresh: Workspace) -> None:
     run(fresh, EVERY_3, init_from=trained.model, max_steps=1)
     manifest = read_manifest(trained.model, "model")
-    assert first_scores(fresh) == pytest.approx(manifest.settings["scores"])
+    assert first_scores(fresh) == pytest.approx(manifest.facts["scores"])
     model = read_tensors(trained.model / "model.safetensors")
     assert same(weights(fresh, 0), model)
     assert not same(weights(fresh, 1), model)
@@ -134,11 +134,11 @@ def test_another_model_is_refused_to_a_run_that_is_there(
     trained: Workspace, fresh: Workspace
 ) -> None:
     run(fresh, recipe="tiny", max_steps=1)
-    with pytest.raises(ConfigError, match=r"did not begin from the model in .*; go on without"):
+    with pytest.raises(ConfigError, match=r"did not start from the model in .*; resume without"):
         run(fresh, init_from=trained.model, max_steps=2)
     run(fresh, init_from=trained.model, restart=True, max_steps=1)
     run(fresh, init_from=trained.model, max_steps=2)
-    with pytest.raises(ConfigError, match="did not begin from the model"):
+    with pytest.raises(ConfigError, match="did not start from the model"):
         run(fresh, init_from=fresh.model, max_steps=3)
 
 
@@ -212,8 +212,8 @@ def test_it_tells_what_it_took(trained: Workspace, fresh: Workspace) -> None:
     result = cli(fresh, *arguments, "--set", "training.freeze=encoder", "--set", "training.seed=2")
     assert result.exit_code == 0, result.stderr
     told = ["there is no tokenizer yet: taking the model's", " frozen) on cpu", "taken over: "]
-    places = [result.stderr.find(part) for part in told]
-    assert -1 not in places and places == sorted(places), result.stderr
+    found = [result.stderr.find(part) for part in told]
+    assert -1 not in found and found == sorted(found), result.stderr
     report = json.loads(result.stdout)
     carried = report["carried_over"]
     assert carried["new"] == {} and carried["unused"] == []

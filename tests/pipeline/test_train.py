@@ -3,21 +3,25 @@
 import getpass
 import platform
 import shutil
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from s2scli import manifest
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import CheckpointError, ConfigError, MissingInputError, StorageError
 from s2scli.manifest import new_folder, verify_folder
-from s2scli.pipeline import model_folder
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.train import TrainRequest, train
 from s2scli.report.console import Talk
 from s2scli.settings import Tree
 from s2scli.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from s2scli.training.metrics_log import MetricsLog
+from s2scli.translation import model_folder
 from s2scli.workspace import Workspace
 from tests.toy import prepare_toy, train_toy, write_corpus
 
@@ -50,7 +54,7 @@ def steps(workspace: Workspace) -> list[int]:
 
 def model_step(workspace: Workspace) -> int:
     """Return the update of the workspace's model, which must be whole."""
-    return int(verify_folder(workspace.model, "model").settings["step"])
+    return int(verify_folder(workspace.model, "model").facts["step"])
 
 
 def test_no_arguments_go_on_with_the_run(workspace: Workspace) -> None:
@@ -113,7 +117,9 @@ def test_another_corpus_is_refused(workspace: Workspace, tmp_path: Path) -> None
     corpus = write_corpus(tmp_path / "other.tsv", 80, seed=2)
     settings = PrepareSettings(valid_size=20, test_size=20)
     prepare(workspace, Inputs((corpus,)), settings, Talk(quiet=True))
-    with pytest.raises(ConfigError, match="was trained with another corpus; start anew with --res"):
+    with pytest.raises(
+        ConfigError, match="was trained with another corpus; start again with --res"
+    ):
         go_on(workspace)
     assert (workspace.tokenizer / "manifest.json").read_bytes() == tokenizer
 
@@ -123,7 +129,7 @@ def test_another_tokenizer_is_refused(workspace: Workspace) -> None:
     from s2scli.tokenizer.settings import TokenizerSettings
 
     train_tokenizer(workspace, TokenizerSettings(joint=False), Talk(quiet=True))
-    with pytest.raises(ConfigError, match="was trained with another tokenizer; start anew"):
+    with pytest.raises(ConfigError, match="was trained with another tokenizer; start again"):
         go_on(workspace)
 
 
@@ -154,14 +160,14 @@ def test_a_best_checkpoint_that_is_gone_leaves_the_model_as_it_is(
     save_checkpoint(workspace.training, lost)
     before = model_step(workspace)
     go_on(workspace, max_steps=6)
-    assert "stays as it is until there is a better model" in capsys.readouterr().err
+    assert "is not changed until there is a better model" in capsys.readouterr().err
     assert model_step(workspace) == before
 
 
 def test_nothing_but_damage_says_what_to_do(workspace: Workspace) -> None:
     for folder in list_checkpoints(workspace.training):
         (folder / "manifest.json").unlink()
-    with pytest.raises(CheckpointError, match=r"no checkpoint is whole: .*--restart"):
+    with pytest.raises(CheckpointError, match=r"every checkpoint is damaged: .*--restart"):
         go_on(workspace)
 
 
@@ -191,8 +197,30 @@ def test_a_model_that_cannot_be_written_is_written_at_the_end(
 
     monkeypatch.setattr(model_folder, "new_folder", full_at_first)
     report = train_toy(workspace, max_steps=1)
-    assert "No space left on device; training goes on" in capsys.readouterr().err
+    assert "No space left on device; training continues" in capsys.readouterr().err
     assert model_step(workspace) == report.best_step
+
+
+def test_the_corpus_is_read_once_and_hashed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: Counter[str] = Counter()
+
+    def counted(function: Callable[[Path], Any]) -> Callable[[Path], Any]:
+        def call(path: Path) -> object:
+            seen[str(path.relative_to(tmp_path))] += 1
+            return function(path)
+
+        return call
+
+    workspace = prepare_toy(tmp_path / "w")
+    for function in (manifest.read_json, manifest.sha256_of):
+        monkeypatch.setattr(manifest, function.__name__, counted(function))
+    train_toy(workspace, max_steps=1)
+    files = ("manifest.json", "report.json", "train.arrow", "valid.arrow", "test.arrow")
+    assert {name: count for name, count in seen.items() if name.startswith("w/corpus/")} == {
+        f"w/corpus/{file}": 1 for file in files
+    }
 
 
 def test_a_disk_that_is_full_to_the_end_fails(

@@ -7,7 +7,7 @@ import pytest
 
 from s2scli.data.encoded import open_encoded
 from s2scli.data.settings import PrepareSettings
-from s2scli.data.store import open_split
+from s2scli.data.store import Corpus
 from s2scli.errors import CheckpointError, LockedError, MissingInputError
 from s2scli.manifest import new_folder, read_manifest
 from s2scli.pipeline.prepare import Inputs, prepare
@@ -46,10 +46,14 @@ def workspace(tmp_path: Path) -> Workspace:
     return workspace
 
 
+def prepared(workspace: Workspace) -> Corpus:
+    return Corpus.load(workspace.corpus)
+
+
 def ensure(workspace: Workspace, settings: TokenizerSettings | None = None) -> str:
     """Return the digest of the tokenizers that are ensured, the corpus encoded with them."""
-    tokenizers = ensure_tokenizer(workspace, settings, TALK)
-    ensure_encoded(workspace, tokenizers, TALK)
+    tokenizers = ensure_tokenizer(workspace, prepared(workspace), settings, TALK)
+    ensure_encoded(workspace, prepared(workspace), tokenizers, TALK)
     return tokenizers.digest
 
 
@@ -59,10 +63,11 @@ def stamp(folder: Path) -> int:
 
 def test_encoded_is_the_encoding_of_the_text(workspace: Workspace) -> None:
     report = train_tokenizer(workspace, SETTINGS, TALK)
-    tokenizers = ensure_tokenizer(workspace, None, TALK)
+    tokenizers = ensure_tokenizer(workspace, prepared(workspace), None, TALK)
     assert report.digest == tokenizers.digest
     for split, rows in report.encoded.items():
-        text, encoded = open_split(workspace.corpus, split), open_encoded(workspace.encoded, split)
+        text = prepared(workspace).open_split(split)
+        encoded = open_encoded(workspace.encoded, split)
         assert len(text) == len(encoded) == rows
         sources, targets = encoded.gather(np.arange(rows))
         for example, source, target in zip(text, sources, targets, strict=True):
@@ -96,11 +101,11 @@ def test_a_changed_corpus_is_learned_with_the_same_settings(
     train_tokenizer(workspace, TokenizerSettings(vocab_size=77), TALK)
     before = ensure(workspace)
     prepare_text(workspace, corpus(300, seed=1))
-    tokenizers = ensure_tokenizer(workspace, None, Talk())
+    tokenizers = ensure_tokenizer(workspace, prepared(workspace), None, Talk())
     assert "the corpus has changed since the tokenizer was learned" in capsys.readouterr().err
     assert tokenizers.digest != before
     assert tokenizers.source.vocab_size == 77
-    ensure_encoded(workspace, tokenizers, Talk())
+    ensure_encoded(workspace, prepared(workspace), tokenizers, Talk())
     assert "the encoded corpus is out of date" in capsys.readouterr().err
     assert len(open_encoded(workspace.encoded, "train")) == 240
 
@@ -111,7 +116,8 @@ def test_other_settings_are_learned_anew(workspace: Workspace) -> None:
 
 def test_the_normalization_of_the_corpus_is_kept(workspace: Workspace) -> None:
     prepare_text(workspace, "ﬁ ½\tx\n" * 2 + corpus(50), normalization="nfkc")
-    assert ensure_tokenizer(workspace, None, TALK).source.normalization == "nfkc"
+    tokenizers = ensure_tokenizer(workspace, prepared(workspace), None, TALK)
+    assert tokenizers.source.normalization == "nfkc"
 
 
 @pytest.mark.parametrize("name", ["joint.model", "tokenizer.json", "manifest.json"])
@@ -120,7 +126,7 @@ def test_a_damaged_tokenizer_is_refused_with_the_mend(workspace: Workspace, name
     path = workspace.tokenizer / name
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(CheckpointError, match=r"damaged.* `s2s train-tokenizer`"):
-        ensure_tokenizer(workspace, None, TALK)
+        ensure_tokenizer(workspace, prepared(workspace), None, TALK)
 
 
 def test_a_damaged_corpus_is_refused_with_the_mend(workspace: Workspace) -> None:
@@ -181,8 +187,8 @@ def test_two_workspaces_get_the_same_bytes(workspace: Workspace, tmp_path: Path)
 
 def model_of(workspace: Workspace, folder: Path) -> Path:
     """Write what matters here of a model: the tokenizers of a workspace."""
-    with new_folder(folder, "model") as model:
-        ensure_tokenizer(workspace, None, TALK).write(model)
+    with new_folder(folder, "model") as draft:
+        ensure_tokenizer(workspace, prepared(workspace), None, TALK).write(draft.path)
     return folder
 
 

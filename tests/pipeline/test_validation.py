@@ -1,16 +1,42 @@
-"""What the validator shows a model: the validation split, damaged where that is the task."""
+"""What the validator shows a model, what it finds, and the warning of a collapsed posterior."""
 
+import dataclasses
+import math
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
+from torch.distributions import Normal, kl_divergence
 
 from s2scli.config import load_recipe
-from s2scli.data.batch import Batch
+from s2scli.data.batch import Batch, make_batch
+from s2scli.data.encoded import open_encoded
+from s2scli.data.settings import PrepareSettings
+from s2scli.data.store import Corpus
+from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.train import TrainRequest, train
 from s2scli.pipeline.validation import Validator
+from s2scli.report.console import Talk
 from s2scli.special_ids import UNK_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.metrics_log import MetricsLog
+from s2scli.translation import torch_engine
+from s2scli.translation.model_folder import load_model_folder
 from s2scli.workspace import Workspace
 from tests.training.runs import make_run, training_settings
+
+pytestmark = pytest.mark.usefixtures("quick_fsync")
+
+LATENT = (
+    "model.connection.kind=latent",
+    "model.connection.latent_dim=4",
+    "model.attention.kind=none",
+    "training.validate_every=30",
+    "training.precision=float32",
+    "training.kl.annealing.kind=constant",
+)
+COLLAPSING = (*LATENT, "training.kl.annealing.beta=1000", "training.optimizer.learning_rate=0.05")
 
 
 def batches(folder: Path, *assignments: str) -> list[Batch]:
@@ -18,7 +44,8 @@ def batches(folder: Path, *assignments: str) -> list[Batch]:
     workspace, recipe = Workspace(folder), load_recipe("tiny", assignments)
     run = make_run(training_settings())
     tokenizers = Tokenizers.load(workspace.tokenizer)
-    return list(Validator.prepare(workspace, run, recipe, tokenizers).batches)
+    corpus = Corpus.load(workspace.corpus)
+    return list(Validator.prepare(workspace, corpus, run, recipe, tokenizers).batches)
 
 
 def test_what_is_to_be_restored_is_damaged_in_the_same_way_every_time(
@@ -46,3 +73,92 @@ def test_what_makes_training_harder_is_left_out(trained_workspace: Path) -> None
         "training.unigram_alpha=0.5",
     )
     assert str(batches(trained_workspace, *harder)) == str(batches(trained_workspace))
+
+
+@pytest.fixture
+def copying(tmp_path: Path) -> Workspace:
+    words = ["".join("abc"[word // 3**digit % 3] for digit in range(4)) for word in range(81)]
+    (tmp_path / "corpus.tsv").write_text("".join(f"{word}\t{word}\n" for word in words))
+    settings = PrepareSettings(valid_size=20, test_size=5)
+    prepare(
+        Workspace(tmp_path / "workspace"),
+        Inputs((tmp_path / "corpus.tsv",)),
+        settings,
+        Talk(quiet=True),
+    )
+    return Workspace(tmp_path / "workspace")
+
+
+def train_for(workspace: Workspace, steps: int, *assignments: str) -> None:
+    request = TrainRequest("tiny", assignments, {"max_steps": steps}, "cpu")
+    train(workspace, request, Talk(quiet=True))
+
+
+def test_the_scores_are_those_of_the_lower_bound(copying: Workspace) -> None:
+    """Computed again from the model folder: one batch of all, without label smoothing."""
+    train_for(copying, 3, *LATENT, "training.label_smoothing=0")
+    loaded = load_model_folder(copying.model, torch.device("cpu"))
+    split = open_encoded(copying.encoded, "valid")
+    batch = make_batch(*split.gather(np.arange(len(split))))
+    with torch.inference_mode():
+        output = loaded.model(batch)
+        log_probs = loaded.model.logits(output.hidden).log_softmax(-1)
+    chosen = log_probs.gather(-1, batch.target_output[..., None])[..., 0][batch.target_mask]
+    assert output.latent is not None
+    normal = Normal(output.latent.mean, (output.latent.log_variance / 2).exp())
+    kl = float(kl_divergence(normal, Normal(0.0, 1.0)).sum())
+    scores = loaded.manifest.facts["scores"]
+    assert scores["kl"] == pytest.approx(kl / 20, rel=1e-4)
+    assert scores["reconstruction"] == pytest.approx(-float(chosen.sum()) / 20, rel=1e-4)
+    assert scores["loss"] == pytest.approx((kl - float(chosen.sum())) / len(chosen), rel=1e-4)
+    assert scores["perplexity"] == pytest.approx(math.exp(-float(chosen.mean())), rel=1e-4)
+    variances = output.latent.mean.numpy().var(0)
+    assert scores["active_units"] == (variances > 0.01).sum()
+
+
+def test_a_collapse_is_told_once_in_a_run(
+    copying: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_for(copying, 60, *COLLAPSING)
+    told = capsys.readouterr().err.split()
+    assert " ".join(told).count("the posterior has collapsed: 0.0") == 1
+    assert "training.kl.free_bits" in " ".join(told)
+    train_for(copying, 66, *COLLAPSING)
+    assert "collapsed" not in capsys.readouterr().err, "a resumed run has said it already"
+    log = MetricsLog(copying.training / "metrics.jsonl")
+    assert log.scores_at(66)["kl"] < 0.1
+    assert log.scores_at(66)["active_units"] == 0
+
+
+def test_free_bits_keep_it_from_collapsing(
+    copying: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_for(copying, 60, *COLLAPSING, "training.kl.free_bits=1")
+    assert "collapsed" not in capsys.readouterr().err
+    log = MetricsLog(copying.training / "metrics.jsonl")
+    assert log.scores_at(60)["kl"] > 1
+
+
+def test_a_model_without_a_latent_vector_has_none_of_its_scores(copying: Workspace) -> None:
+    train_for(copying, 3)
+    scores = MetricsLog(copying.training / "metrics.jsonl").scores_at(3)
+    assert scores.keys().isdisjoint({"kl", "reconstruction", "active_units"})
+
+
+def test_lines_at_which_the_model_fails_count_as_empty_and_are_counted(
+    trained_workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, recipe = Workspace(trained_workspace), load_recipe("tiny")
+    loaded = load_model_folder(workspace.model, torch.device("cpu"))
+    run = dataclasses.replace(make_run(training_settings()), model=loaded.model)
+    corpus = Corpus.load(workspace.corpus)
+    validator = Validator.prepare(workspace, corpus, run, recipe, loaded.tokenizers)
+    assert "failed_lines" not in validator()
+
+    def fail(*_: object, **__: object) -> list[object]:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(torch_engine, "search", fail)
+    scores = validator()
+    assert scores["failed_lines"] == len(validator.references)
+    assert scores["exact_match"] == 0

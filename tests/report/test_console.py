@@ -93,7 +93,7 @@ def test_a_moving_display_goes_on_without_a_terminal(
     monkeypatch.setattr(sys, "stderr", Lost(number, terminal=True))
     talk = Talk()
     assert talk.animated
-    with training_display(talk, Goal(10, None, None), "loss") as display:
+    with training_display(talk, Goal(10, None, None), "loss", {}) as display:
         display.update(1, 0.5, 2.0, 100.0, 1.0)
         display.validation(1, {"loss": 2.0}, best=True)
 

@@ -26,12 +26,12 @@ def test_no_line_is_wider_than_asked(
 ) -> None:
     curves = [
         Curve(
-            f"curve {place}",
+            f"curve {index}",
             tuple(map(float, range(len(ys)))),
             tuple(ys),
-            mark="o" if place else None,
+            mark="o" if index else None,
         )
-        for place, ys in enumerate(series)
+        for index, ys in enumerate(series)
     ]
     lines = draw_curves(curves, width, height, ascii_only=ascii_only)
     assert all(cell_len(line.plain) <= width for line in lines)

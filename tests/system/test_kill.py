@@ -137,10 +137,10 @@ def test_a_signal_saves_and_the_same_command_goes_on(workspace: Path, uninterrup
         found, out, err = finish(process)
         assert (found, out) == (status, ""), err
         assert "stopping after this update; once more to stop at once" in err
-        assert "saved; the same command goes on from here" in err
+        assert "saved; rerun the same command to resume" in err
         assert "Traceback" not in err
     status, _, err = finish(start(*RUN, STEPS, workspace=workspace))
-    assert status == 0 and "going on from step" in err
+    assert status == 0 and "resuming from step" in err
     assert_same_run(workspace, uninterrupted)
 
 
@@ -219,7 +219,7 @@ def test_a_full_disk_ends_in_74_with_the_good_checkpoint_intact(
     assert (status, out) == (74, ""), err
     *talk, last = err.splitlines()
     assert last.startswith("error: cannot write ") and "File too large" in last
-    assert sum("training goes on" in line for line in talk) >= 2, err
+    assert sum("training continues" in line for line in talk) >= 2, err
     assert "Traceback" not in err
     assert digests(root) == before
     assert not list((root / "training").glob(".*"))

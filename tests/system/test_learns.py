@@ -14,7 +14,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from s2scli.config import Recipe, load_recipe, recipe_names
+from s2scli.config import CRITERIA, Recipe, load_recipe, recipe_names
 from s2scli.data.batch import make_source
 from s2scli.model.combinations import Combination, every_combination
 from s2scli.model.seq2seq import Seq2Seq
@@ -120,7 +120,8 @@ def learn(
     torch.manual_seed(0)
     model = Seq2Seq(settings, FIRST + SYMBOLS, FIRST + SYMBOLS, joint=True)
     optimizer = training.optimizer.build(trainable(model))
-    run = Run(model, optimizer, training, torch.device("cpu"), Progress())
+    criterion = CRITERIA[training.metric]
+    run = Run(model, optimizer, training, criterion, torch.device("cpu"), Progress())
     best = 0.0
     for event in train(
         run,

@@ -255,25 +255,23 @@ FOLDERS: dict[str, Spoil] = {
     "wrong size": lambda folder: (folder / "recipe.toml").write_bytes(b""),
     "no weights listed": change_manifest(lambda tree: tree["files"].pop("model.safetensors")),
     "other tokenizer": change_manifest(lambda tree: tree["made_from"].update(tokenizer="0" * 64)),
-    "newer format": change_manifest(lambda tree: tree.update(format=2)),
+    "newer format": change_manifest(lambda tree: tree.update(format=99)),
     "other kind": change_manifest(lambda tree: tree.update(kind="checkpoint")),
     "unknown key": change_manifest(lambda tree: tree.update(command="rm")),
     "settings are a list": change_manifest(lambda tree: tree.update(settings=[1])),
     "files are a list": change_manifest(lambda tree: tree.update(files=["recipe.toml"])),
     "record is null": change_manifest(lambda tree: tree["files"].update({"recipe.toml": None})),
     "origin is a number": change_manifest(lambda tree: tree.update(made_from=7)),
-    "manifest of 1e999": replace_text("manifest.json", '"format": 1', '"format": 1e999'),
+    "manifest of 1e999": replace_text("manifest.json", '"format": 2', '"format": 1e999'),
     "manifest of a huge number": replace_text(
-        "manifest.json", '"format": 1', f'"format": {"9" * 5000}'
+        "manifest.json", '"format": 2', f'"format": {"9" * 5000}'
     ),
     "manifest of a large number": replace_text(
-        "manifest.json", '"format": 1', f'"format": {"9" * 4000}'
+        "manifest.json", '"format": 2', f'"format": {"9" * 4000}'
     ),
-    "infinity in the settings": replace_text(
-        "manifest.json", '"settings": {', '"settings": {"a": 1e999, '
-    ),
-    "surrogate in the settings": replace_text(
-        "manifest.json", '"settings": {', '"settings": {"a": "\\ud800", '
+    "infinity in the facts": replace_text("manifest.json", '"facts": {', '"facts": {"a": 1e999, '),
+    "surrogate in the facts": replace_text(
+        "manifest.json", '"facts": {', '"facts": {"a": "\\ud800", '
     ),
     "surrogate in a name": replace_text("manifest.json", '"kind": "', '"kind": "\\ud800'),
     "manifest nested deeply": replace_file("manifest.json", NESTED.encode()),

@@ -43,17 +43,17 @@ def plain_dropout(text: str, alpha: float, seed: int) -> list[int]:
     left_out = set()
     while True:
         pairs = [
-            (-PIECES.scores[left[1] + right[1]], place, left, right)
-            for place, (left, right) in enumerate(itertools.pairwise(symbols))
+            (-PIECES.scores[left[1] + right[1]], index, left, right)
+            for index, (left, right) in enumerate(itertools.pairwise(symbols))
             if left[1] + right[1] in PIECES.scores and (left, right) not in left_out
         ]
         if not pairs:
             return [PIECES.ids[spelling] for _, spelling in symbols]
-        _, place, left, right = min(pairs)
+        _, index, left, right = min(pairs)
         if draw() < alpha:
             left_out.add((left, right))
         else:
-            symbols[place : place + 2] = [(left[0], left[1] + right[1])]
+            symbols[index : index + 2] = [(left[0], left[1] + right[1])]
 
 
 def all_ways(text: str) -> Iterator[tuple[str, ...]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from s2scli.config import CRITERIA
 from s2scli.data.encoded import EncodedSplit, encode_split
 from s2scli.data.example import Example
 from s2scli.data.store import BatchWriter, TextSplit, batch_rows
@@ -64,7 +65,8 @@ def make_run(settings: TrainingSettings, model: Tree | None = None) -> Run:
     tree = load_settings(ModelSettings, model or model_tree(), "test")
     weights = Seq2Seq(tree, VOCAB_SIZE, VOCAB_SIZE, joint=True)
     freeze(weights, settings.freeze)
-    return Run(weights, settings.optimizer.build(trainable(weights)), settings, CPU, Progress())
+    optimizer = settings.optimizer.build(trainable(weights))
+    return Run(weights, optimizer, settings, CRITERIA[settings.metric], CPU, Progress())
 
 
 @dataclass
@@ -87,7 +89,7 @@ class Session:
 
     def events(self) -> list[Event]:
         """Train to the end; return what happened."""
-        batches = TrainingBatches(self.split, self.run.settings)
+        batches = TrainingBatches(self.split, self.run.settings, world=self.run.world)
         return list(train(self.run, batches, self._validate, self.save, self.stop))
 
     def save(self, progress: Progress) -> None:

@@ -12,7 +12,6 @@ from s2scli.training.averaging import MovingAverage, decay_at, mean_weights, wea
 from s2scli.training.checkpoint import model_weights
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.loop import Run, train
-from s2scli.training.progress import Progress, ranked
 from tests.training.runs import make_run, training_settings, write_split
 
 
@@ -139,13 +138,3 @@ def test_validation_and_what_is_published_are_averaged_and_training_is_not(
     assert not any(torch.equal(a[name], b[name]) for a, b in zip(later, others, strict=True))
     for name, weight in model_weights(plain.model).items():
         assert torch.equal(weight, model_weights(averaged.model)[name])
-
-
-def test_the_ranking_keeps_the_best_of_equals_the_first() -> None:
-    ranking: tuple[tuple[int, float], ...] = ()
-    for step, score in ((1, 5.0), (2, 7.0), (3, 7.0), (4, 1.0), (5, 6.0)):
-        ranking = ranked("chrf", ranking, step, score, 3)
-    assert ranking == ((2, 7.0), (3, 7.0), (5, 6.0))
-    assert ranked("loss", ranking, 6, 6.5, 2) == ((5, 6.0), (6, 6.5))
-    assert ranked("loss", (), 6, 6.5, 0) == ()
-    assert Progress(best_step=2, ranking=ranking).best_steps == {2, 3, 5}

@@ -60,7 +60,7 @@ def save(training: Path, step: int, *, best_step: int = 0, files: Files = FILES)
 
 
 def recovered_step(training: Path) -> int:
-    """Start anew as `s2s train` does; return the step it would go on from, -1 for none."""
+    """Start as `s2s train` does; return the step it would resume from, -1 for none."""
     sweep(training)
     checkpoint, _ = newest_checkpoint(training)
     assert not [path.name for path in training.iterdir() if path.name.startswith(".")]
@@ -181,12 +181,12 @@ def test_a_power_cut_loses_no_acknowledged_checkpoint(tmp_path: Path) -> None:
     assert steps(disk / "training") == [30, 20]
     recovered: dict[str, int] = {}
     for end in range(len(files.history) + 1):
-        at_least = max(step for place, step in acknowledged.items() if place <= end)
+        at_least = max(step for event, step in acknowledged.items() if event <= end)
         for tree in crash_states(files, files.history[:end]):
             if repr(tree) not in recovered:
-                place = tmp_path / str(len(recovered))
-                write_tree(tree, place)
-                recovered[repr(tree)] = recovered_step(place / "training")
+                folder = tmp_path / str(len(recovered))
+                write_tree(tree, folder)
+                recovered[repr(tree)] = recovered_step(folder / "training")
             assert recovered[repr(tree)] >= at_least
     assert len(recovered) > 100
 
@@ -210,18 +210,18 @@ def make_folder(path: Path) -> None:
     path.mkdir()
 
 
-def flip(path: Path, place: int) -> None:
+def flip(path: Path, index: int) -> None:
     """Change one bit of a file."""
     content = bytearray(path.read_bytes())
-    content[place] ^= 0x40
+    content[index] ^= 0x40
     path.write_bytes(content)
 
 
 def test_no_flipped_bit_of_the_manifest_goes_unnoticed(tmp_path: Path) -> None:
     path = save(tmp_path, 10) / "manifest.json"
     whole = path.read_bytes()
-    for place in range(0, len(whole), 3):
-        flip(path, place)
+    for index in range(0, len(whole), 3):
+        flip(path, index)
         with pytest.raises(CheckpointError, match="checkpoint-00000010"):
             load_checkpoint(path.parent)
         path.write_bytes(whole)
@@ -238,15 +238,15 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     assert checkpoint is not None and checkpoint.progress.step == 10
     assert len(faults) == 1 and str(newer) in faults[0]
     damage(older / part)
-    with pytest.raises(CheckpointError, match=r"no checkpoint is whole: .*--restart"):
+    with pytest.raises(CheckpointError, match=r"every checkpoint is damaged: .*--restart"):
         newest_checkpoint(tmp_path)
 
 
 def test_every_bit_of_the_weights_is_checked(tmp_path: Path) -> None:
     path = save(tmp_path, 10) / "model.safetensors"
     whole = path.read_bytes()
-    for place in range(len(whole)):
-        flip(path, place)
+    for index in range(len(whole)):
+        flip(path, index)
         with pytest.raises(CheckpointError, match=r"model\.safetensors: damaged"):
             load_checkpoint(path.parent)
         path.write_bytes(whole)

@@ -66,7 +66,7 @@ def test_batches_depend_on_the_counters_alone(split: EncodedSplit) -> None:
     assert str(batches.next(Progress())) == str(other.next(Progress()))
 
 
-def test_a_place_past_the_end_of_a_shorter_plan_is_its_last_batch(split: EncodedSplit) -> None:
+def test_a_batch_past_the_end_of_a_shorter_plan_is_its_last_batch(split: EncodedSplit) -> None:
     batches = TrainingBatches(split, training_settings())
     last = batches.updates_per_epoch - 1
     further = batches.next(Progress(epoch=0, batch=last + 3))
@@ -102,16 +102,16 @@ def test_nothing_but_long_pairs_is_an_error(tmp_path: Path) -> None:
         TrainingBatches(split, training_settings(max_length=8))
 
 
-def test_padding_is_the_share_of_empty_places(split: EncodedSplit) -> None:
+def test_padding_is_the_share_of_empty_positions(split: EncodedSplit) -> None:
     batches = TrainingBatches(split, training_settings())
-    padded = places = 0
+    padded = positions = 0
     progress = Progress()
     while progress.epoch == 0:
         (batch,), progress = batches.next(progress)
-        places += batch.source.numel()
+        positions += batch.source.numel()
         padded += batch.source.numel() - int(batch.source_lengths.sum())
     source, target = batches.padding
-    assert source == pytest.approx(padded / places)
+    assert source == pytest.approx(padded / positions)
     assert 0 <= target < 1
     assert TrainingBatches(split, training_settings(batch_tokens=1)).padding == (0, 0)
 
@@ -133,7 +133,7 @@ def sources_of(batches: TrainingBatches, epoch: int) -> list[list[int]]:
     return sorted(sources)
 
 
-def test_texts_are_cut_anew_by_seed_epoch_and_batch_alone(split: EncodedSplit) -> None:
+def test_texts_are_segmented_by_seed_epoch_and_batch_alone(split: EncodedSplit) -> None:
     segmenters = Segmenters(stutter, stutter)
     batches = TrainingBatches(split, training_settings(), segmenters)
     first = [sources_of(batches, epoch) for epoch in (0, 1, 2)]
@@ -154,7 +154,7 @@ def test_each_side_is_cut_by_its_own_segmenter(split: EncodedSplit) -> None:
     assert plain.target_output.numel() < cut.target_output.numel()
 
 
-def test_nothing_is_cut_anew_where_there_is_no_segmenter(split: EncodedSplit) -> None:
+def test_nothing_is_segmented_again_without_a_segmenter(split: EncodedSplit) -> None:
     batches = TrainingBatches(split, training_settings())
     assert batches.growth == 1.0
     (batch,), _ = batches.next(Progress())
@@ -209,11 +209,11 @@ def test_noise_depends_on_seed_epoch_and_batch_alone(split: EncodedSplit, noise:
     assert str(gone_on.next(later)) == expected == str(gone_on.next(later))
     batches = [one_batch(split, epoch, **noise) for epoch in (3, 4)]
     batches.append(one_batch(split, 3, seed=2, **noise))
-    unknown = {str(sorted(unknown_places(batch))) for batch in batches}
+    unknown = {str(sorted(unknown_positions(batch))) for batch in batches}
     assert len(unknown) == 3, "other epochs and seeds have other noise"
 
 
-def unknown_places(batch: Batch) -> list[str]:
+def unknown_positions(batch: Batch) -> list[str]:
     """Return the rows of a batch, each as its target beside where something is unknown."""
     both = torch.cat([batch.source == UNK_ID, batch.target_input == UNK_ID], 1).int()
     return [str(row) for row in torch.cat([batch.target_output, both], 1).tolist()]

@@ -99,18 +99,3 @@ def test_freezing_everything_is_refused() -> None:
         ConfigError, match=r"source, target, .* is the whole model and leaves nothi"
     ):
         freeze(model, parts)
-
-
-def test_names_may_stand_in_a_string() -> None:
-    assert training_settings(freeze="encoder,source").freeze == ("encoder", "source")
-    assert training_settings(freeze="").freeze == ()
-    with pytest.raises(ConfigError, match="freeze: input should be a valid tuple, found 3"):
-        training_settings(freeze=3)
-
-
-def test_the_setting_is_listed_as_a_list() -> None:
-    from s2scli.settings import list_settings
-    from s2scli.training.settings import TrainingSettings
-
-    (row,) = [row for row in list_settings(TrainingSettings) if row.path == "freeze"]
-    assert (row.type, row.default) == ("list of str", "[]")

@@ -56,10 +56,10 @@ def same(some: Mapping[str, torch.Tensor], others: Mapping[str, torch.Tensor]) -
     return all(torch.equal(some[name], others[name]) for name in some)
 
 
-def signal_at(place: int, number: int = 15) -> Callable[[], int]:
-    """Return a `stop` that asks for an end from its call number `place` (0 is the first) on."""
+def signal_at(call: int, number: int = 15) -> Callable[[], int]:
+    """Return a `stop` that asks for an end from its call number `call` (0 is the first) on."""
     calls = count()
-    return lambda: number if next(calls) >= place else 0
+    return lambda: number if next(calls) >= call else 0
 
 
 def test_validations_and_saves_stand_where_they_should(split: EncodedSplit) -> None:
@@ -142,12 +142,12 @@ def test_minutes_end_a_run(split: EncodedSplit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "expected"),
+    ("call", "expected"),
     [(0, "s0 "), (1, "v0! s0 "), (2, "v0! s0 s1 "), (5, "v0! s0 u2 s3 u4 s4 ")],
 )
-def test_a_signal_saves_and_ends_a_run(split: EncodedSplit, place: int, expected: str) -> None:
+def test_a_signal_saves_and_ends_a_run(split: EncodedSplit, call: int, expected: str) -> None:
     """Asked for before each update, and once more after the validation at step 0."""
-    session = Session(make_run(training_settings()), split, stop=signal_at(place))
+    session = Session(make_run(training_settings()), split, stop=signal_at(call))
     events = session.events()
     assert story(events) == f"{expected}stopped by a signal"
     last = events[-1]
@@ -286,7 +286,7 @@ def test_what_does_not_fit_is_told_with_half_the_batch(
         session.events()
     assert str(refusal.value) == (
         "update 5 does not fit into the memory of cpu with batches of 16 tokens; the last "
-        "checkpoint is untouched; start anew with --restart --set training.batch_tokens=8"
+        "checkpoint is untouched; start again with --restart --set training.batch_tokens=8"
     )
     assert refusal.value.exit_status == 70
     assert session.saves[-1] == 4

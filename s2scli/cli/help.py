@@ -1,0 +1,95 @@
+"""How commands are added to the program, and their help: options in panels, within the width."""
+
+import re
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import typer
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+from typer.core import TyperCommand, TyperGroup
+
+from s2scli.cli.flags import expand
+from s2scli.report.console import make_console
+
+INPUT_AND_OUTPUT, GENERAL = "Input and output", "General"
+NAMES_WIDTH = 28
+
+Row = tuple[str, str]
+
+
+class PanelHelp:
+    """Shows a command's help: its usage, its text, and a panel for each kind of option."""
+
+    def format_help(self: Any, ctx: Any, formatter: Any) -> None:
+        """Print the help; Click asks for it."""
+        console = make_console()
+        text = [_plain(self.get_usage(ctx)), *map(_joined, (self.help or "").split("\n\n"))]
+        console.print(Padding(Text("\n\n".join(text)), 1))
+        panels: dict[str, list[Row]] = {}
+        for title, row in (*_option_rows(self, ctx), *_command_rows(self, ctx)):
+            panels.setdefault(title, []).append(row)
+        widest = max(len(names) for rows in panels.values() for names, _ in rows)
+        for title in sorted(panels, key=GENERAL.__eq__):  # the general ones last
+            table = Table.grid(padding=(0, 2, 0, 0))
+            table.add_column(style="cyan", width=min(widest, NAMES_WIDTH, console.width // 2))
+            for names, help in panels[title]:
+                shown = Text(help)
+                shown.highlight_regex(r"\[[^]]*\]$", "dim")
+                table.add_row(names, shown)
+            console.print(Panel(table, title=Text(title), title_align="left", border_style="dim"))
+
+
+def _joined(paragraph: str) -> str:
+    """Return a paragraph as one line; examples are lines of their own."""
+    return paragraph if paragraph.startswith("s2s ") else paragraph.replace("\n", " ")
+
+
+def _plain(usage: str) -> str:
+    """Return a usage without the braces that Typer sets around what must be given."""
+    return re.sub(r"[{}]", "", usage)
+
+
+def _option_rows(command: Any, ctx: Any) -> Iterator[tuple[str, Row]]:
+    """Yield the panel, the names and the help of each option and argument."""
+    for parameter in command.get_params(ctx):
+        if not (record := parameter.get_help_record(ctx)):
+            continue  # hidden
+        names = re.sub(r"<(\w+).*>", _metavar, record[0])
+        if parameter.param_type_name == "argument":
+            names = _plain(parameter.get_usage_pieces(ctx)[0])
+        general = parameter.name == "help" or isinstance(command, TyperGroup)
+        panel = getattr(parameter, "rich_help_panel", None)
+        yield (
+            panel or (GENERAL if general else INPUT_AND_OUTPUT),
+            (names, re.sub(r"  \\?\[", " [", record[1])),
+        )
+
+
+def _metavar(type_name: re.Match[str]) -> str:
+    """Return INT for `<int>` and `<int range>`, FILE for `<path>`."""
+    return type_name[1].upper().replace("PATH", "FILE")
+
+
+def _command_rows(group: Any, ctx: Any) -> Iterator[tuple[str, Row]]:
+    """Yield the name and the first paragraph of the help of each command of a group."""
+    for name, command in getattr(group, "commands", {}).items():
+        yield "Commands", (name, (command.help or "").partition("\n\n")[0].replace("\n", " "))
+
+
+class HelpfulCommand(PanelHelp, TyperCommand):
+    """A command with its options in panels."""
+
+
+class HelpfulGroup(PanelHelp, TyperGroup):
+    """A group of commands, with their texts and its options in panels."""
+
+
+def add_commands(app: typer.Typer, *modules: ModuleType) -> None:
+    """Add the `command` of each module, called as the module is, but for `inspect_`."""
+    for module in modules:
+        name = module.__name__.rpartition(".")[2].removeprefix("inspect_").replace("_", "-")
+        app.command(name, cls=HelpfulCommand)(expand(module.command))

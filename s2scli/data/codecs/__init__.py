@@ -1,0 +1,8 @@
+"""Codecs: what a cell of one side of the corpus means, and how it becomes tokens and back."""
+
+from s2scli.data.codecs.codec import Codec, MakeCodec
+from s2scli.data.codecs.text import TextCodec
+
+CODECS: dict[str, MakeCodec] = {"text": TextCodec}
+
+__all__ = ["CODECS", "Codec", "MakeCodec"]

@@ -1,0 +1,31 @@
+"""What every codec can do."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from s2scli.data.example import TokenIds
+from s2scli.tokenizer.sentencepiece import SentencePiece
+
+
+class Codec(Protocol):
+    """Turns the cells of one side into what a model reads, and what it writes into cells."""
+
+    def encode(self, cell: str) -> TokenIds:
+        """Return the token ids of a cell, without an end token."""
+        ...
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the cell that token ids stand for; end tokens are left out."""
+        ...
+
+    def pieces(self, token_ids: Sequence[int]) -> tuple[str, ...]:
+        """Return the name of each token, for people."""
+        ...
+
+
+class MakeCodec(Protocol):
+    """Makes a codec around a tokenizer."""
+
+    def __call__(self, tokenizer: SentencePiece) -> Codec:
+        """Return the codec."""
+        ...

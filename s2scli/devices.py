@@ -1,0 +1,27 @@
+"""The names of devices: auto, cpu, cuda and cuda:N."""
+
+import re
+
+from s2scli.errors import ConfigError
+
+
+def choose_device(name: str, gpus: int, library: str) -> str:
+    """Return the device that a name stands for: cpu, cuda or cuda:N.
+
+    Args:
+        name: auto is a GPU where there is one.
+        gpus: how many GPUs there are.
+        library: the library that found them, for the error.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    if name == "auto":
+        return "cuda" if gpus else "cpu"
+    if name == "cpu":
+        return name
+    named = re.fullmatch(r"cuda(?::(\d{1,3}))?", name)
+    if named and int(named[1] or 0) < gpus:
+        return name
+    found = f"{library} finds {gpus or 'no'} GPU{'s' * (gpus > 1)} to use" if named else "unknown"
+    raise ConfigError(f"--device {name}: {found}; choose auto, cpu, cuda or cuda:N")

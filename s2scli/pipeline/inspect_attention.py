@@ -1,0 +1,56 @@
+"""`s2s inspect attention`: where the decoder looks while it translates a sentence."""
+
+from pathlib import Path
+
+import numpy as np
+
+from s2scli.data.cleaning import is_blank
+from s2scli.data.stream import Line
+from s2scli.errors import CheckpointError, CorpusError, UsageError
+from s2scli.pipeline.inspect_recipe import recipes_with_attention
+from s2scli.report.heads import AttentionHeads
+from s2scli.translation import torch_engine
+from s2scli.translation.options import Options, Wanted
+from s2scli.translation.pairs import Pair
+from s2scli.translation.records import Record
+
+
+def inspect_attention(
+    folder: Path, source: str, target: str | None = None, device: str = "auto"
+) -> AttentionHeads:
+    """Translate `source` (or force `target`) and return where each layer and head looked.
+
+    Raises:
+        UsageError: the text is empty, or the model has no attention.
+        CorpusError: the search found no translation, or the text cannot be read.
+        CheckpointError: the model is damaged.
+        MissingInputError: there is no model in `folder`.
+    """
+    if is_blank(source):
+        raise UsageError("the text is empty: there is nothing to look at")
+    translator = torch_engine.load(folder, device=device)
+    if not translator.has_attention:
+        raise UsageError(
+            f"the model in {folder} has no attention to look at; recipes that have it: "
+            f"{', '.join(recipes_with_attention())}"
+        )
+    options = Options(translator.engine.settings, wanted=Wanted(attention=True))
+    line = Line("the text", 1, source)
+    if target is None:
+        (record,) = translator.translate([line], options)
+    else:
+        (record,) = translator.score([Pair(line, source, target)], options)
+    return _heads_of(record)
+
+
+def _heads_of(record: Record) -> AttentionHeads:
+    if record.status == "failed":
+        raise CorpusError(f"the model cannot read this text: {record.fault}")
+    if record.translation is None or record.best is None:
+        raise CorpusError("the search found no translation of this text; give one with --target")
+    heads = record.translation.heads(record.best)
+    if heads is None or not np.isfinite(heads.weights).all():
+        raise CheckpointError(
+            "the attention weights of this model are not numbers; its parameters are damaged"
+        )
+    return heads

@@ -1,0 +1,76 @@
+"""`s2s inspect recipe`: the recipes there are, and what one resolves to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from s2scli.config import Recipe, list_recipe_settings, load_recipe, recipe_names
+from s2scli.model.combinations import Matrix, make_matrix
+from s2scli.settings import SettingRow, Tree, toml_text
+
+
+@dataclass(frozen=True)
+class ResolvedSetting:
+    """A setting as a recipe resolves it.
+
+    Attributes:
+        path: its dotted path in the TOML.
+        value: what it is, a JSON value.
+        row: its declaration.
+    """
+
+    path: str
+    value: Any
+    row: SettingRow
+
+    @property
+    def text(self) -> str:
+        """The value as it stands in the TOML."""
+        return "none" if self.value is None else toml_text(self.value)
+
+
+def resolve_settings(recipe: Recipe) -> list[ResolvedSetting]:
+    """Return every setting of a recipe with its value; only those of the chosen kinds."""
+    values = dict(_flatten(recipe.model_dump(mode="json")))
+    resolved = []
+    for row in list_recipe_settings():
+        path, kinds = _without_kinds(row.path)
+        chosen = all(values.get(f"{section}.kind") in names for section, names in kinds)
+        if chosen and path in values:
+            resolved.append(ResolvedSetting(path, values[path], row))
+    return resolved
+
+
+def list_recipes() -> list[Recipe]:
+    """Return the built-in recipes, in the order of their names."""
+    return [load_recipe(name) for name in recipe_names()]
+
+
+def list_combinations() -> Matrix:
+    """Return which encoders, decoders, attentions and connections make a model together."""
+    return make_matrix()
+
+
+def recipes_with_attention() -> list[str]:
+    """Return the names of the built-in recipes whose model has attention."""
+    return [recipe.name for recipe in list_recipes() if recipe.model.attention.kind != "none"]
+
+
+def _flatten(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _without_kinds(path: str) -> tuple[str, list[tuple[str, list[str]]]]:
+    """Split `a[x|y].b` into `a.b` and the kinds that it asks of its sections, (a, [x, y])."""
+    sections: list[str] = []
+    kinds = []
+    for part in path.split("."):
+        name, bracket, tags = part.partition("[")
+        sections.append(name)
+        if bracket:
+            kinds.append((".".join(sections), tags.rstrip("]").split("|")))
+    return ".".join(sections), kinds

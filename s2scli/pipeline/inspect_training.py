@@ -1,0 +1,91 @@
+"""`s2s inspect training`: the history of a run."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.settings import Tree
+from s2scli.training.metrics_log import MetricsLog
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of `metrics.jsonl`.
+
+    Attributes:
+        step: updates made so far.
+        epoch: epochs finished, with the share of the current one.
+        seconds: time the run has taken.
+        values: everything measured, by name; NaN where it was not finite.
+        best: whether this validation's weights became the model.
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+    values: dict[str, float]
+    best: bool = False
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The record as JSON; null where a value is not finite."""
+        values = {name: v if math.isfinite(v) else None for name, v in self.values.items()}
+        place = {"step": self.step, "epoch": self.epoch, "seconds": self.seconds}
+        return {**place, "best": self.best, **values}
+
+
+@dataclass(frozen=True)
+class History:
+    """What `metrics.jsonl` holds: its update lines and its validation lines, in order."""
+
+    updates: tuple[LogLine, ...]
+    validations: tuple[LogLine, ...]
+
+    @property
+    def best(self) -> LogLine | None:
+        """The validation whose weights are the model."""
+        return next((record for record in reversed(self.validations) if record.best), None)
+
+    @property
+    def scores(self) -> list[str]:
+        """The names of everything measured at a validation, in the order of their first line."""
+        return list(dict.fromkeys(name for record in self.validations for name in record.values))
+
+
+def inspect_training(folder: Path) -> History:
+    """Read the history of a run; a last line cut short by a crash is left out.
+
+    Raises:
+        MissingInputError: there is no `metrics.jsonl`, or nothing in it yet.
+        CheckpointError: a line is not what `s2s train` writes.
+    """
+    path = folder / "metrics.jsonl"
+    updates: list[LogLine] = []
+    validations: list[LogLine] = []
+    for tree in MetricsLog(path).read():
+        kind, record = _read_record(tree, path)
+        (updates if kind == "update" else validations).append(record)
+    if not updates and not validations:
+        raise MissingInputError(
+            f"{path}: no training to look at yet; start it with `s2s train`, or wait for its "
+            "first report"
+        )
+    return History(tuple(updates), tuple(validations))
+
+
+def _read_record(tree: Tree, path: Path) -> tuple[str, LogLine]:
+    """Return the kind and the content of one line of `metrics.jsonl`."""
+    try:
+        kind, best = tree.pop("kind"), tree.pop("best", False) is True
+        if kind not in ("update", "validation"):
+            raise ValueError(f"found the kind {kind!r:.40}")
+        place = (int(tree.pop("step")), float(tree.pop("epoch")), float(tree.pop("seconds")))
+        measured = {**tree.pop("scores", {}), **tree}
+        values = {name: math.nan if v is None else float(v) for name, v in measured.items()}
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(
+            f"{path}: damaged, expected the updates and validations of s2s ({error})"
+        ) from error
+    return kind, LogLine(*place, values, best)

@@ -1,0 +1,156 @@
+"""A training run put together: from a recipe, a corpus, and what there is to start from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from s2scli.config import Recipe
+from s2scli.data.encoded import open_encoded
+from s2scli.data.store import Corpus
+from s2scli.export.targets import say_exports
+from s2scli.model.seq2seq import count_parameters
+from s2scli.pipeline.carry_over import CarriedOver, carry_over, say_carried_over
+from s2scli.pipeline.publishing import Publisher
+from s2scli.pipeline.segmenters import make_segmenters
+from s2scli.pipeline.start import Start
+from s2scli.pipeline.validation import Validator
+from s2scli.report.console import Talk
+from s2scli.report.progress import clock
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.checkpoint import (
+    Checkpoint,
+    model_weights,
+    optimizer_tensors,
+    random_state,
+    save_checkpoint,
+)
+from s2scli.training.epochs import TrainingBatches
+from s2scli.training.freezing import count_frozen, freeze, trainable
+from s2scli.training.loop import Run
+from s2scli.training.machine import describe_machine
+from s2scli.training.metrics_log import MetricsLog
+from s2scli.training.precision import arithmetic
+from s2scli.training.progress import Progress
+from s2scli.training.settings import TrainingSettings
+from s2scli.training.world import World
+from s2scli.translation.model_folder import build_model
+from s2scli.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Session:
+    """Everything that one call of `s2s train` works with."""
+
+    workspace: Workspace
+    recipe: Recipe
+    tokenizers: Tokenizers
+    made_from: Mapping[str, str]
+    carried_over: CarriedOver | None
+    run: Run
+    batches: TrainingBatches
+    validator: Validator
+    log: MetricsLog
+
+    @property
+    def publisher(self) -> Publisher:
+        """What writes the model folder."""
+        return Publisher(self.workspace, self.recipe, self.tokenizers, self.run, self.log)
+
+    def save(self, progress: Progress) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            StorageError: the disk is full or writing failed.
+        """
+        self.log.sync()
+        save_checkpoint(self.workspace.training, self._checkpoint(progress))
+
+    def _checkpoint(self, progress: Progress) -> Checkpoint:
+        run = self.run
+        return Checkpoint(
+            self.recipe.model_dump(mode="json"),
+            self.made_from,
+            progress,
+            describe_machine(self.recipe.training, run.device, run.world),
+            model_weights(run.model),
+            optimizer_tensors(run.optimizer),
+            random_state(run.device),
+            run.average.weights,
+        )
+
+    def announce(self, talk: Talk, *, resumed: bool) -> None:
+        """Say what is trained, and on what."""
+        run, batches = self.run, self.batches
+        frozen, learned = count_frozen(run.model), f"{count_parameters(run.model):,} parameters"
+        talk.say(
+            f"recipe {self.recipe.name}: {learned}"
+            + f" ({frozen:,} frozen)" * bool(frozen)
+            + " on "
+            f"{run.device} in {arithmetic(run.settings, run.device)}, {batches.kept:,} pairs in "
+            f"{batches.updates_per_epoch} updates an epoch (batches of {batches.batch_tokens} "
+            "tokens)"
+        )
+        if not resumed:
+            talk.say(f"the model {say_exports(self.recipe.model)}")
+        if self.carried_over:
+            say_carried_over(self.carried_over, talk)
+        source, target = batches.padding
+        talk.detail(f"padding: {source:.1%} of source positions, {target:.1%} of target positions")
+        if batches.growth > 1:
+            talk.say(
+                "the training text is segmented again each time it is read, into "
+                f"{batches.growth:.2f} times as many tokens"
+            )
+        if batches.too_long:
+            talk.warn(
+                f"{batches.too_long:,} pairs are longer than training.max_length "
+                f"{self.recipe.training.max_length} tokens and are left out"
+            )
+        if resumed:
+            talk.say(f"resuming from step {run.progress.step} ({clock(run.progress.seconds)})")
+
+
+def put_together(
+    workspace: Workspace,
+    corpus: Corpus,
+    recipe: Recipe,
+    settings: TrainingSettings,
+    tokenizers: Tokenizers,
+    start: Start,
+    device: torch.device,
+    world: World,
+    talk: Talk,
+) -> Session:
+    """Build everything a run needs, and put it where the run stands.
+
+    Args:
+        workspace: with the encoded corpus.
+        corpus: the corpus.
+        recipe: of the run.
+        settings: its training settings, with the limits of this time.
+        tokenizers: of both sides.
+        start: what the run starts from.
+        device: where to compute.
+        world: the processes that train together.
+        talk: says where bits may differ from an uninterrupted run.
+    """
+    made_from = start.made_from(corpus.digest, tokenizers.digest)
+    start.match_machine(describe_machine(recipe.training, device, world), talk)
+    torch.manual_seed(recipe.training.seed)
+    model = build_model(recipe, tokenizers)
+    carried_over = carry_over(model, tokenizers, start.trained) if start.trained else None
+    model = model.to(device)
+    freeze(model, recipe.training.freeze)
+    optimizer = recipe.training.optimizer.build(trainable(model))
+    run = Run(model, optimizer, settings, recipe.criterion, device, Progress(), world)
+    start.restore(run)
+    world.separate_seeds()
+    segmenters = make_segmenters(tokenizers, recipe.training)
+    train_split = open_encoded(workspace.encoded, "train")
+    batches = TrainingBatches(train_split, recipe.training, segmenters, world)
+    validator = Validator.prepare(workspace, corpus, run, recipe, tokenizers)
+    log = MetricsLog(workspace.training / "metrics.jsonl")
+    return Session(
+        workspace, recipe, tokenizers, made_from, carried_over, run, batches, validator, log
+    )

@@ -1,0 +1,166 @@
+"""What a training run starts from: its own checkpoint, another model's weights, or nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from s2scli.config import DEFAULT_RECIPE, Recipe, fixed_settings, load_recipe
+from s2scli.errors import ConfigError
+from s2scli.manifest import read_manifest
+from s2scli.report.console import Talk
+from s2scli.settings import load_settings, override
+from s2scli.sizes import Size
+from s2scli.training.checkpoint import (
+    Checkpoint,
+    load_optimizer,
+    load_weights,
+    newest_checkpoint,
+    restore_random_state,
+    settings_difference,
+    sweep,
+)
+from s2scli.training.loop import Run
+from s2scli.training.machine import machine_differences
+from s2scli.translation.model_folder import LoadedModel, load_model_folder
+from s2scli.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run starts from.
+
+    Attributes:
+        checkpoint: of the run in the workspace, which is resumed; None for a new run.
+        trained: the model whose weights a new run starts with; None for random ones.
+    """
+
+    checkpoint: Checkpoint | None = None
+    trained: LoadedModel | None = None
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The recipe of the run, or of the model."""
+        if self.checkpoint:
+            return load_settings(Recipe, self.checkpoint.settings, "checkpoint")
+        return self.trained.recipe if self.trained else None
+
+    def choose_recipe(self, name: str | None, assignments: Sequence[str], size: Size) -> Recipe:
+        """Return the recipe asked for; to resume, nothing needs to be asked for again.
+
+        Args:
+            name: a built-in recipe's name or a TOML file; None is the run's own, or the model's,
+                or the default.
+            assignments: `section.key=value` changes to it.
+            size: what the default recipe is made of.
+
+        Raises:
+            ConfigError: it differs from the recipe of the run that is there, limits apart.
+        """
+        own = self.recipe
+        if own and name is None:
+            tree = override(Recipe, own.model_dump(mode="json"), assignments)
+            recipe = load_settings(Recipe, tree, f"recipe {own.name}")
+        else:
+            recipe = load_recipe(name or DEFAULT_RECIPE, assignments, size)
+        if own and self.checkpoint:
+            _check_settings(own, recipe)
+        return recipe
+
+    def check(self, made_from: Mapping[str, str]) -> None:
+        """Refuse to resume a run with something else than it was made from.
+
+        Args:
+            made_from: digests, by kind.
+
+        Raises:
+            ConfigError: the run has another digest of a kind.
+        """
+        for kind, digest in made_from.items():
+            if self.checkpoint and self.checkpoint.made_from.get(kind) != digest:
+                raise ConfigError(
+                    f"the run in this workspace was trained with another {kind}; start again with "
+                    "--restart, or use another workspace (-w)"
+                )
+
+    def check_model(self, workspace: Workspace, init_from: Path | None) -> None:
+        """Refuse to resume a run as if it had started from another model.
+
+        Raises:
+            ConfigError: it did not start from the model in `init_from`.
+        """
+        if not self.checkpoint or not init_from:
+            return
+        digest = read_manifest(workspace.find_model(init_from), "model").digest
+        if self.checkpoint.made_from.get("model") != digest:
+            raise ConfigError(
+                f"the run in this workspace did not start from the model in {init_from}; resume "
+                "without --init-from, use another workspace (-w), or start again (--restart)"
+            )
+
+    def made_from(self, corpus: str, tokenizer: str) -> Mapping[str, str]:
+        """Return the digests of what the run is made from, by kind.
+
+        Raises:
+            ConfigError: as `check`.
+        """
+        now = {"corpus": corpus, "tokenizer": tokenizer}
+        self.check(now)
+        if self.checkpoint:
+            return self.checkpoint.made_from
+        return {**now, "model": self.trained.manifest.digest} if self.trained else now
+
+    def match_machine(self, now: Mapping[str, object], talk: Talk) -> None:
+        """Take the run's thread count; say where bits may differ from an uninterrupted run."""
+        if not self.checkpoint:
+            return
+        machine = self.checkpoint.machine
+        threads = int(machine["threads"])
+        if threads != torch.get_num_threads():
+            talk.say(f"using {threads} threads, as the run did so far")
+            torch.set_num_threads(threads)
+        for name, before, value in machine_differences(machine, now):
+            talk.warn(
+                f"the run so far used {name} {before}, now it is {value}: "
+                "it continues, but not bit for bit as it would have"
+            )
+
+    def restore(self, run: Run) -> None:
+        """Put the checkpoint's weights, optimizer, random state and counters into a run."""
+        if not self.checkpoint:
+            return
+        load_weights(run.model, self.checkpoint.weights, "checkpoint")
+        run.average.load(self.checkpoint.average, "checkpoint")
+        load_optimizer(run.optimizer, self.checkpoint.optimizer)
+        restore_random_state(self.checkpoint.random_state, run.device)
+        run.progress = self.checkpoint.progress
+
+
+def _check_settings(own: Recipe, asked: Recipe) -> None:
+    differences = settings_difference(fixed_settings(own), fixed_settings(asked))
+    if differences:
+        raise ConfigError(
+            f"the run in this workspace has other settings: {'; '.join(differences)}. Resume "
+            "without them, use another workspace (-w), or start again (--restart)"
+        )
+
+
+def find_start(workspace: Workspace, init_from: Path | None, talk: Talk, *, restart: bool) -> Start:
+    """Return the newest whole checkpoint; without one, the model to start from, if any.
+
+    Raises:
+        CheckpointError: every checkpoint, or the model, is damaged.
+        StorageError: what a crash left cannot be cleared.
+    """
+    if not restart:
+        sweep(workspace.training)
+        checkpoint, faults = newest_checkpoint(workspace.training)
+        for fault in faults:
+            talk.warn(f"{fault}; falling back to an older checkpoint")
+        if checkpoint:
+            return Start(checkpoint)
+    if not init_from:
+        return Start()
+    model = load_model_folder(workspace.find_model(init_from), torch.device("cpu"))
+    return Start(trained=model)

@@ -1,0 +1,111 @@
+"""The formats that attention maps are written in (NumPy is imported only when one is written)."""
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from s2scli.errors import UsageError
+from s2scli.report.colours import ColourSystem
+from s2scli.report.console import json_text
+
+if TYPE_CHECKING:
+    from s2scli.report.attention import AttentionMap
+    from s2scli.report.heads import AttentionHeads
+
+LINK = 0.2
+
+
+class Format(enum.StrEnum):
+    """What a heatmap is written as."""
+
+    ANSI = "ansi"
+    PLAIN = "plain"
+    JSON = "json"
+    HTML = "html"
+    SVG = "svg"
+    PHARAOH = "pharaoh"
+
+
+SUFFIXES = {
+    "": Format.PLAIN,
+    ".txt": Format.PLAIN,
+    ".json": Format.JSON,
+    ".html": Format.HTML,
+    ".htm": Format.HTML,
+    ".svg": Format.SVG,
+}
+
+
+def format_of(path: Path) -> Format:
+    """Return the format that the suffix of a file stands for.
+
+    Raises:
+        UsageError: it stands for none.
+    """
+    try:
+        return SUFFIXES[path.suffix]
+    except KeyError:
+        known = ", ".join(filter(None, SUFFIXES))
+        raise UsageError(
+            f"-o {path}: no format is known by {path.suffix}; there are {known}, or choose with -f"
+        ) from None
+
+
+def attention_text(
+    attention: "AttentionMap",
+    format: Format,
+    *,
+    width: int,
+    system: ColourSystem,
+    threshold: float | None = None,
+    half: bool | None = None,
+) -> str:
+    """Return a map in one of the formats, as the text of a file.
+
+    Args:
+        attention: the map.
+        format: what to write it as.
+        width: the widest line in cells, for ansi and plain.
+        system: the colours of the terminal, for ansi; None means true colour.
+        threshold: the smallest weight that links two words; None is `LINK`, and for Pharaoh the
+            best of each target word.
+        half: whether a line shows two target pieces; None chooses.
+    """
+    from s2scli.report.alignment import align_words, pharaoh
+    from s2scli.report.attention import attention_document
+    from s2scli.report.heatmap import render_attention
+    from s2scli.report.html import attention_html
+    from s2scli.report.svg import attention_svg
+
+    if format is Format.PHARAOH:
+        return pharaoh(align_words(attention, threshold)) + "\n"
+    link = LINK if threshold is None else threshold
+    if format is Format.HTML:
+        return attention_html(attention, link)
+    if format is Format.SVG:
+        return attention_svg(attention)
+    if format is Format.JSON:
+        return json_text(attention_document(attention, link))
+    colours = None if format is Format.PLAIN else system or "truecolor"
+    return render_attention(attention, width, colours, half=half, threshold=link)
+
+
+def grid_text(heads: "AttentionHeads", format: Format, *, width: int, system: ColourSystem) -> str:
+    """Return all maps in one of the formats, as the text of a file.
+
+    Args:
+        heads: the maps.
+        format: what to write them as; Pharaoh is of one map only.
+        width: the widest line in cells, for ansi and plain.
+        system: the colours of the terminal, for ansi; None means true colour.
+    """
+    from s2scli.report.grid import grid_document, grid_svg, render_grid
+    from s2scli.report.html import grid_html
+
+    if format is Format.HTML:
+        return grid_html(heads)
+    if format is Format.SVG:
+        return grid_svg(heads)
+    if format is Format.JSON:
+        return json_text(grid_document(heads))
+    return render_grid(heads, width, None if format is Format.PLAIN else system or "truecolor")

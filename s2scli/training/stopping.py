@@ -1,0 +1,67 @@
+"""Which of two validations is better, and when a run ends."""
+
+import math
+from dataclasses import dataclass
+
+from s2scli.training.events import Finished
+from s2scli.training.progress import Progress
+from s2scli.training.settings import LimitSettings
+
+Ranking = tuple[tuple[int, float], ...]  # (step, score), best first
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """The validation score that decides: which checkpoint is best, and when patience runs out.
+
+    Attributes:
+        name: of the score.
+        higher_is_better: which of two scores wins.
+    """
+
+    name: str
+    higher_is_better: bool
+
+    def is_better(self, score: float, best: float | None) -> bool:
+        """Return whether `score` is a number and strictly better than `best`."""
+        if best is None:
+            return math.isfinite(score)
+        return score > best if self.higher_is_better else score < best
+
+    def rank(self, ranking: Ranking, step: int, score: float, size: int) -> Ranking:
+        """Return the ranking of the `size` best validations after one more; ties go to the first.
+
+        Args:
+            ranking: the update and the score of the best validations so far.
+            step: the update of the new one.
+            score: that of the new one.
+            size: how many to keep.
+        """
+        sign = -1 if self.higher_is_better else 1
+        ranked = sorted((*ranking, (step, score)), key=lambda each: (sign * each[1], each[0]))
+        return tuple(ranked[:size])
+
+
+def ending(progress: Progress, limits: LimitSettings, signal: int) -> Finished | None:
+    """Return why the run ends here; None while it continues.
+
+    Args:
+        progress: where the run is.
+        limits: when it ends.
+        signal: the signal that asks for an end, or 0.
+    """
+    step = progress.step
+    if signal:
+        return Finished(step, "stopped by a signal", signal)
+    for name, used in (
+        ("max_steps", step),
+        ("max_epochs", progress.epoch),
+        ("max_minutes", progress.seconds / 60),
+    ):
+        limit = getattr(limits, name)
+        if limit is not None and used >= limit:
+            return Finished(step, f"{name} {limit:.10g} reached", limit=name)
+    if limits.patience and progress.bad_validations >= limits.patience:
+        reason = f"no better score in {limits.patience} validations"
+        return Finished(step, reason, limit="patience")
+    return None

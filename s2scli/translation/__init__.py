@@ -1,0 +1,1 @@
+"""Source in, target out, whoever asks: one way from a line to a line."""

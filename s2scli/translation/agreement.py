@@ -1,0 +1,212 @@
+"""Whether an export writes what its model writes: both decode the same lines."""
+
+import math
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from s2scli.data.cleaning import is_blank
+from s2scli.data.example import Example
+from s2scli.data.formats import FORMATS
+from s2scli.data.lines import open_text
+from s2scli.data.stream import LINE_BYTES, Line
+from s2scli.errors import CheckpointError, CorpusError
+from s2scli.export.settings import ExportSettings, Quantization
+from s2scli.metrics.bleu import bleu
+from s2scli.metrics.edit_distance import edit_distance
+from s2scli.translation.ctranslate2_engine import TARGET, CTranslate2Engine, ExportFacts
+from s2scli.translation.model_folder import LoadedModel
+from s2scli.translation.options import Options, Wanted
+from s2scli.translation.pairs import Pair
+from s2scli.translation.records import Record
+from s2scli.translation.results import TargetText
+from s2scli.translation.translator import Translator
+
+EXACT = 1e-2  # of float32: log-probabilities of a token that differ more are another model's
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What an engine made of some lines.
+
+    Attributes:
+        texts: the translations.
+        pieces: their tokens, end tokens included.
+        scores: for each reference, the log-probability of each of its tokens.
+        lines_per_second: how fast it translated.
+    """
+
+    texts: tuple[str, ...]
+    pieces: tuple[tuple[str, ...], ...]
+    scores: tuple[tuple[float, ...], ...]
+    lines_per_second: float
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How an engine's translations compare with those of the model in PyTorch.
+
+    Attributes:
+        engine: its name.
+        tokens: the share of PyTorch's tokens that it wrote too, in the same order.
+        score_difference: the largest difference of the log-probability of a reference's token.
+        bleu: against the references.
+        bleu_difference: that, less PyTorch's.
+        lines_per_second: how fast it translated.
+    """
+
+    engine: str
+    tokens: float
+    score_difference: float
+    bleu: float
+    bleu_difference: float
+    lines_per_second: float
+
+
+def compare_exports(
+    model: LoadedModel,
+    translator: Translator,
+    facts: ExportFacts,
+    pairs: Sequence[Pair],
+    settings: ExportSettings,
+) -> Iterator[Agreement]:
+    """Yield how PyTorch, and exports as float32, int8 and as asked for, do on some pairs.
+
+    Args:
+        model: what is exported.
+        translator: it, in PyTorch.
+        facts: what its manifest will say.
+        pairs: sources and references.
+        settings: the quantization asked for.
+
+    Raises:
+        CheckpointError: as float32, a token's log-probability is not the model's; or as asked for,
+            the export loses too much BLEU.
+    """
+    ours = decode(translator, pairs)
+    references = [pair.target for pair in pairs]
+    expected = bleu(ours.texts, references).value
+    yield Agreement("PyTorch float32", 1.0, 0.0, expected, 0.0, ours.lines_per_second)
+    asked = "float32" if settings.quantization == "none" else settings.quantization
+    kinds: list[Quantization] = ["float32", "int8", asked]
+    for kind in dict.fromkeys(kinds):
+        theirs = decode(_in_ctranslate2(model, facts, kind), pairs)
+        score = bleu(theirs.texts, references).value
+        found = Agreement(
+            f"{TARGET.name} {kind}",
+            token_agreement(ours, theirs),
+            score_difference(ours, theirs),
+            score,
+            score - expected,
+            theirs.lines_per_second,
+        )
+        yield found
+        _require_agreement(found, kind, asked, settings)
+
+
+def _require_agreement(
+    found: Agreement, kind: Quantization, asked: Quantization, settings: ExportSettings
+) -> None:
+    """Refuse an export whose probabilities are not the model's, or that loses too much."""
+    if kind == "float32" and not found.score_difference <= EXACT:
+        raise CheckpointError(
+            f"not exported: in {TARGET.name} the log-probability of a token is "
+            f"{found.score_difference:.3g} off; this is a bug in s2s, please report it"
+        )
+    if kind == asked and found.bleu_difference < -settings.tolerance:
+        raise CheckpointError(
+            f"not exported: as {kind} it loses {-found.bleu_difference:.2f} BLEU, "
+            f"{settings.tolerance:g} may be lost (--tolerance); choose another "
+            "--quantization, or more --lines if these are few"
+        )
+
+
+def read_pairs(path: Path, most: int, translator: Translator) -> list[Pair]:
+    """Read the first pairs of a TSV file, plain or gzip, that the model can translate.
+
+    Raises:
+        MissingInputError: it is not there.
+        CorpusError: it is damaged, or there is no such pair.
+    """
+    with open_text(path) as file:
+        rows = FORMATS["tsv"].read([file], LINE_BYTES)
+        examples = (row for row in rows if isinstance(row, Example))
+        whole = (row for row in examples if not (is_blank(row.source) or is_blank(row.target)))
+        fit = [row for row in islice(whole, most) if _fits(row, translator)]
+    if not fit:
+        raise CorpusError(
+            f"{path}: found no pair to verify with; expected source TAB reference in each line"
+        )
+    return [Pair(Line(str(path), row.line, row.source), row.source, row.target) for row in fit]
+
+
+def decode(translator: Translator, pairs: Sequence[Pair]) -> Decoded:
+    """Translate the sources, in time, and score the references.
+
+    Raises:
+        CheckpointError: the model fails at a line.
+    """
+    options = Options(translator.engine.settings, wanted=Wanted(scores=False), window=len(pairs))
+    lines = [pair.line for pair in pairs]
+    list(translator.translate(lines[:1], options))  # what is done once, before
+    started = time.perf_counter()
+    found = list(translator.translate(lines, options))
+    seconds = time.perf_counter() - started
+    bests = [_best(record) for record in found]
+    return Decoded(
+        tuple(best.text for best in bests),
+        tuple(best.pieces for best in bests),
+        tuple(_best(record).token_scores for record in translator.score(pairs, options)),
+        len(pairs) / max(seconds, 1e-9),
+    )
+
+
+def token_agreement(ours: Decoded, theirs: Decoded) -> float:
+    """Return 1 - edits / tokens: the share of our tokens that they have too."""
+    edits = sum(map(edit_distance, ours.pieces, theirs.pieces))
+    return max(0.0, 1 - edits / sum(map(len, ours.pieces)))
+
+
+def score_difference(ours: Decoded, theirs: Decoded) -> float:
+    """Return the largest difference of a token's log-probability; NaN if one is not a number."""
+    differences = [
+        abs(one - other)
+        for mine, others in zip(ours.scores, theirs.scores, strict=True)
+        for one, other in zip(mine, others, strict=True)
+    ]
+    return math.nan if any(map(math.isnan, differences)) else max(differences)
+
+
+def _in_ctranslate2(model: LoadedModel, facts: ExportFacts, kind: Quantization) -> Translator:
+    """Return the model as CTranslate2 has it, from a folder that is gone again."""
+    with tempfile.TemporaryDirectory(prefix="s2s-") as name:
+        TARGET.write(
+            Path(name),
+            model.recipe.model,
+            model.model.state_dict(),
+            model.tokenizers,
+            facts.positions,
+            kind,
+        )
+        engine = CTranslate2Engine(TARGET.open(Path(name), "cpu"), model.tokenizers, facts)
+        return Translator.of_text(engine, model.tokenizers)
+
+
+def _fits(row: Example, translator: Translator) -> bool:
+    lengths = len(translator.source.encode(row.source)), len(translator.target.encode(row.target))
+    return max(lengths) <= translator.engine.max_source_tokens
+
+
+def _best(record: Record) -> TargetText:
+    """Return what was written, or scored.
+
+    Raises:
+        CheckpointError: there is nothing.
+    """
+    if record.best is None:
+        fault = record.fault or "the search found nothing"
+        raise CheckpointError(f"{record.line.where}: the model failed at this line ({fault})")
+    return record.best

@@ -1,0 +1,62 @@
+"""What an engine is: it searches over token ids, and knows no text."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from s2scli.data.example import TokenIds
+from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.settings import SearchSettings
+from s2scli.translation.options import Wanted
+
+
+class Engine(Protocol):
+    """A model, or several, ready to search; several threads may use it at once."""
+
+    @property
+    def settings(self) -> SearchSettings:
+        """The model's own search settings."""
+        ...
+
+    @property
+    def max_source_tokens(self) -> int:
+        """Tokens of the longest source that the model was trained on, without the end token."""
+        ...
+
+    @property
+    def attention_shape(self) -> tuple[int, int] | None:
+        """Layers and heads whose attention weights it returns; None if there are none."""
+        ...
+
+    @property
+    def is_latent(self) -> bool:
+        """Whether a model writes from the mean of a latent vector."""
+        ...
+
+    def search(
+        self, sources: Sequence[TokenIds], settings: SearchSettings, wanted: Wanted
+    ) -> list[tuple[Hypothesis, ...]]:
+        """Return the `n_best` best outputs of each source, best first.
+
+        Args:
+            sources: token ids without an end token.
+            settings: of the search.
+            wanted: what is wanted of each hypothesis.
+        """
+        ...
+
+    def force(
+        self,
+        sources: Sequence[TokenIds],
+        targets: Sequence[TokenIds],
+        settings: SearchSettings,
+        wanted: Wanted,
+    ) -> list[Hypothesis]:
+        """Score given targets.
+
+        Args:
+            sources: token ids without an end token.
+            targets: one for each source.
+            settings: whose length penalty the ranking score has.
+            wanted: what is wanted of each hypothesis.
+        """
+        ...

@@ -1,0 +1,237 @@
+"""The filter: lines of files or of stdin in, one record for each out, in order, always."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from s2scli.data.codecs.text import one_line
+from s2scli.data.lines import STDIN
+from s2scli.data.stream import Line, StreamSettings, read_windows
+from s2scli.errors import MissingInputError, StorageError
+from s2scli.files import new_file
+from s2scli.report.console import Talk, visible
+from s2scli.translation.records import Clean, Record, RecordFormat
+
+NAMED = 10  # lines that messages name one by one
+MUCH_UNKNOWN = 0.01
+
+Answer = Callable[[Sequence[Line]], Iterator[Record]]
+Write = Callable[[bytes], object]
+
+
+@dataclass
+class Oddities:
+    """How many lines were odd in one way, and the numbers of the first ones, by file."""
+
+    count: int = 0
+    first: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, line: Line) -> None:
+        """Count one more."""
+        self.count += 1
+        if self.count <= NAMED:
+            self.first.setdefault(line.name, []).append(line.number)
+
+    def __str__(self) -> str:
+        files = (f"{name}: {', '.join(map(str, lines))}" for name, lines in self.first.items())
+        more = f"; and {self.count - NAMED:,} more" if self.count > NAMED else ""
+        return f"{self.count:,} line{'s' if self.count > 1 else ''} ({'; '.join(files)}{more})"
+
+
+@dataclass
+class Unknown:
+    """How many tokens there were, end tokens included, and how many the tokenizer did not know."""
+
+    tokens: int = 0
+    unknown: int = 0
+
+    def add(self, tokens: int, unknown: int) -> None:
+        """Count some more."""
+        self.tokens += tokens
+        self.unknown += unknown
+
+
+@dataclass
+class Tally:
+    """What was done so far, and what was odd about it.
+
+    Attributes:
+        lines: lines that were read.
+        empty: lines without a source, or left out.
+        source: the tokens of the sources.
+        target: the tokens of the given targets.
+        overlong: lines that were too long for the model, and did not fail.
+        failed: lines that could not be translated or scored.
+        not_utf8: lines with bytes that are not UTF-8.
+    """
+
+    lines: int = 0
+    empty: int = 0
+    source: Unknown = field(default_factory=Unknown)
+    target: Unknown = field(default_factory=Unknown)
+    overlong: Oddities = field(default_factory=Oddities)
+    failed: Oddities = field(default_factory=Oddities)
+    not_utf8: Oddities = field(default_factory=Oddities)
+
+    def add(self, record: Record) -> None:
+        """Count one record."""
+        self.lines += 1
+        self.empty += record.status == "empty"
+        if record.translation:
+            translation = record.translation
+            self.source.add(len(translation.source_pieces), translation.unknown_tokens)
+        if record.best and record.target:
+            self.target.add(len(record.best.pieces), record.best.unknown_tokens)
+        if record.status == "failed":
+            self.failed.add(record.line)
+        elif record.overlong:
+            self.overlong.add(record.line)
+        if record.line.bad_byte:
+            self.not_utf8.add(record.line)
+
+
+def run_filter(
+    inputs: Sequence[Path],
+    output: Path | None,
+    stream: StreamSettings,
+    answer: Answer,
+    record_format: RecordFormat | None,
+    talk: Talk,
+    done: str = "translated",
+) -> Tally:
+    """Answer every line of some files, window by window, as soon as lines have come.
+
+    Lines that came before an error are written to stdout; a file appears only when it is whole.
+
+    Args:
+        inputs: files, plain or compressed; `-` is stdin.
+        output: the file to write; None is stdout.
+        stream: how lines are gathered.
+        answer: returns the records of a window of lines.
+        record_format: what to write of a record; None writes nothing.
+        talk: says what was odd.
+        done: what is done with a line, in messages.
+
+    Raises:
+        MissingInputError: an input is not there.
+        CorpusError: an input is damaged, or a line is refused.
+        StorageError: the output cannot be written; a file that was there stays as it was.
+    """
+    tally, clean, started = Tally(), cleaner(output), time.perf_counter()
+    with open_output(output) as write:
+        for path in inputs:
+            prompt = Prompt(path == STDIN, talk)
+            prompt.show()
+            for window in read_windows(path, stream):
+                records = list(answer(window))
+                if record_format:
+                    shown = (
+                        f"{record_format(index, record, clean)}\n"
+                        for index, record in enumerate(records, tally.lines)
+                    )
+                    write("".join(shown).encode(errors="replace"))
+                _count(records, tally, talk, done)
+                prompt.show()
+            prompt.end()
+    _report(tally, stream, time.perf_counter() - started, talk, done)
+    return tally
+
+
+def _count(records: Sequence[Record], tally: Tally, talk: Talk, done: str) -> None:
+    """Count records, and tell why the first lines failed."""
+    for record in records:
+        tally.add(record)
+        if record.status == "failed" and tally.failed.count <= NAMED:
+            talk.warn(f"{record.line.where}: not {done} ({record.fault})")
+    talk.detail(f"{tally.lines:,} lines {done}")
+
+
+def _report(tally: Tally, stream: StreamSettings, seconds: float, talk: Talk, done: str) -> None:
+    """Warn of what was odd, and say how fast it went."""
+    treated = {"split": "split and joined again", "truncate": "truncated", "empty": "left out"}
+    if tally.not_utf8.count:
+        talk.warn(
+            f"not UTF-8, bad bytes were read as U+FFFD: {tally.not_utf8}; "
+            "if the text is Latin-1, convert it: iconv -f latin1 -t utf-8"
+        )
+    if tally.overlong.count:
+        talk.warn(f"too long for the model and {treated[stream.overlong]}: {tally.overlong}")
+    if tally.failed.count:
+        talk.warn(f"not {done}, their lines are empty: {tally.failed}")
+    _warn_of_unknown("source", tally.source, talk)
+    _warn_of_unknown("target", tally.target, talk)
+    rate = tally.lines / max(seconds, 1e-9)
+    talk.detail(f"{tally.lines:,} lines in {seconds:.1f} s ({rate:.1f} lines/s)")
+
+
+def _warn_of_unknown(side: str, found: Unknown, talk: Talk) -> None:
+    """Warn if the tokenizer does not know much of a side."""
+    share = found.unknown / max(found.tokens, 1)
+    if share > MUCH_UNKNOWN:
+        talk.warn(
+            f"{100 * share:.1f} % of the {side} tokens are unknown to the model: "
+            "is this the language and spelling that it was trained on?"
+        )
+
+
+def cleaner(output: Path | None) -> Clean:
+    """Return what makes text fit to be one line of an output, or of the terminal."""
+    return visible if output is None and sys.stdout.isatty() else one_line
+
+
+def require_inputs(inputs: Sequence[Path], hint: str) -> None:
+    """Check that all inputs are there, before anything is done.
+
+    Raises:
+        MissingInputError: one is not; the message ends with the hint.
+    """
+    for path in inputs:
+        if path != STDIN and not path.exists():
+            raise MissingInputError(f"{path}: no such file; {hint}")
+
+
+@contextlib.contextmanager
+def open_output(path: Path | None) -> Iterator[Write]:
+    """Yield what writes bytes to stdout at once, or to a file that appears when it is whole.
+
+    Raises:
+        StorageError: the disk is full or a write failed.
+    """
+    if path is None:
+        yield _write_stdout
+        return
+    with new_file(path) as file:
+        yield file.write
+
+
+def _write_stdout(data: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot write stdout: {error.strerror}") from error
+
+
+class Prompt:
+    """Asks for lines on a terminal; elsewhere it is silent."""
+
+    def __init__(self, asked: bool, talk: Talk) -> None:
+        terminal = asked and sys.stdin.isatty() and talk.stderr.is_terminal
+        self._console = talk.stderr if terminal and not talk.quiet else None
+        if self._console:
+            talk.say("reading from the terminal, Ctrl-D ends")
+
+    def show(self) -> None:
+        """Ask for a line."""
+        if self._console:
+            self._console.print("> ", end="")
+
+    def end(self) -> None:
+        """Leave the line of the last question."""
+        if self._console:
+            self._console.print()

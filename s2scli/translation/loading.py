@@ -1,0 +1,172 @@
+"""Which engine translates: PyTorch, or CTranslate2 with an export of the model."""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from s2scli.errors import CheckpointError, MissingInputError, UsageError
+from s2scli.export.settings import Engine
+from s2scli.manifest import MANIFEST, read_json, read_manifest
+from s2scli.report.console import Talk
+from s2scli.search.settings import SearchSettings
+from s2scli.settings import Tree, load_settings
+from s2scli.translation.ctranslate2_engine import TARGET, Export
+from s2scli.translation.ctranslate2_engine import load as load_export
+from s2scli.translation.translator import Translator
+from s2scli.workspace import Workspace
+
+MAKE_ONE = "make one: s2s export"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked of an engine.
+
+    Attributes:
+        engine: which one.
+        needs: flags that only PyTorch can serve.
+        prefers: flags that PyTorch serves better.
+        overrides: search settings that were given.
+        device: auto, cpu, cuda or cuda:N.
+        int8: weights of 8 bits in PyTorch.
+    """
+
+    engine: Engine = "auto"
+    needs: Sequence[str] = ()
+    prefers: Sequence[str] = ()
+    overrides: Tree = field(default_factory=dict)
+    device: str = "auto"
+    int8: bool = False
+
+
+def load_translator(
+    workspace: Workspace, models: Sequence[Path], wish: Wish, talk: Talk
+) -> Translator:
+    """Load models into the engine asked for, or the one that suits what is asked for.
+
+    Args:
+        workspace: whose model it is, where no others are given.
+        models: model folders (several are an ensemble), or one of an export.
+        wish: what is asked for.
+        talk: says which engine it is, and warns of an export that is out of date.
+
+    Raises:
+        MissingInputError: there is no model, or no export of it.
+        CheckpointError: a folder is damaged or was written by a newer version.
+        UsageError: what is asked for cannot be combined; or the models of an ensemble do not
+            share a tokenizer.
+        ConfigError: there is no such device, or a setting of the search has a wrong value.
+        MissingExtraError: CTranslate2 is needed and not installed.
+    """
+    folders = [workspace.find_model(model) for model in models or (None,)]
+    export = choose_export(folders, wish, talk)
+    if export:
+        talk.detail(f"engine: {TARGET.name} ({export.folder}, {export.facts.quantization})")
+        return load_export(export.folder, wish.device)
+    talk.detail("engine: PyTorch")
+    return load_in_torch(workspace, models, wish.device, wish.int8)
+
+
+def load_in_torch(
+    workspace: Workspace, models: Sequence[Path], device: str, int8: bool = False
+) -> Translator:
+    """Load model folders (several are an ensemble), or the workspace's model, into PyTorch.
+
+    Raises:
+        MissingInputError: there is none; the message says how to get one.
+        CheckpointError: one is damaged or was written by a newer version.
+        UsageError: the models of an ensemble do not share a tokenizer.
+        ConfigError: there is no such device, or it has no 8-bit products.
+    """
+    folders = [workspace.find_model(model) for model in models or (None,)]
+    from s2scli.translation.torch_engine import load  # torch takes over a second to import
+
+    return load(*folders, device=device, int8=int8)
+
+
+def choose_export(folders: Sequence[Path], wish: Wish, talk: Talk) -> Export | None:
+    """Return the export that translates; None if PyTorch does.
+
+    Args:
+        folders: of models, or of exports.
+        wish: what is asked for.
+        talk: says why, and warns of an export that is out of date.
+
+    Raises:
+        as `load_translator`.
+    """
+    first = next((folder for folder in folders if is_export(folder)), None)
+    if wish.engine == "pytorch":
+        if first:
+            raise UsageError(
+                f"{first}: an export to {TARGET.name}, which PyTorch cannot run; give the model "
+                "folder that it was made from"
+            )
+        return None
+    must = first is not None or wish.engine == TARGET.kind
+    export = _export(folders[0], first, must, talk)
+    if export is None:
+        return None
+    unsupported = _unsupported(export, folders, wish)
+    if must:
+        if unsupported:
+            listed = ", ".join(unsupported)
+            raise UsageError(f"{TARGET.name} cannot do this: {listed}; {_instead(first)}")
+        return export
+    reasons = [*unsupported, *wish.prefers]
+    if reasons:
+        talk.detail(f"not {TARGET.name}, because of {', '.join(reasons)}")
+        return None
+    return export if importlib.util.find_spec("ctranslate2") else None
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder says that it is an export to CTranslate2."""
+    return read_json(folder / MANIFEST).get("kind") == TARGET.kind
+
+
+def folder_beside(model: Path) -> Path:
+    """Return where the export of a model folder is looked for."""
+    named = model if model.name not in ("", "..") else model.resolve()
+    return named.with_name(f"{named.name}-{TARGET.kind}")
+
+
+def _unsupported(export: Export, folders: Sequence[Path], wish: Wish) -> list[str]:
+    """Return everything asked for that the export cannot do."""
+    tree = {**export.facts.search.model_dump(), **wish.overrides}
+    return [
+        *wish.needs,
+        *["--int8"] * wish.int8,
+        *["several models (-m)"] * (len(folders) > 1),
+        *export.unsupported(load_settings(SearchSettings, tree, "command line")),
+    ]
+
+
+def _export(model: Path, given: Path | None, must: bool, talk: Talk) -> Export | None:
+    """Return the export that was given, or the one beside a model folder if it is of that model.
+
+    Raises:
+        MissingInputError: there must be one, and is not.
+        CheckpointError: it is damaged; or it must be the model's, and is of another.
+    """
+    folder = given or folder_beside(model)
+    if not (folder / MANIFEST).exists():
+        if must:
+            raise MissingInputError(f"{folder}: no export of the model here; {MAKE_ONE}")
+        return None
+    manifest = read_manifest(folder, TARGET.kind)
+    if not given and manifest.made_from.get("model") != read_manifest(model, "model").digest:
+        fault = f"{folder}: an export of another model than the one in {model}; {MAKE_ONE}"
+        if must:
+            raise CheckpointError(fault)
+        talk.warn(fault)
+        return None
+    return Export.of(folder, manifest)
+
+
+def _instead(given: Path | None) -> str:
+    """Say what to do instead of asking CTranslate2."""
+    if given:
+        return "leave that out, or give the model folder that the export was made from"
+    return "leave that out, or choose --engine pytorch"

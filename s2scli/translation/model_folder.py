@@ -1,0 +1,224 @@
+"""A model folder: recipe, weights, tokenizer and card; copy it and it works."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from torch import Tensor
+
+from s2scli.config import Recipe, recipe_toml
+from s2scli.errors import CheckpointError, ConfigError
+from s2scli.manifest import Manifest, new_folder, plain_file_size, verify_folder
+from s2scli.model.layers.int8 import int8_multiplies
+from s2scli.model.layers.linear import pack_weights
+from s2scli.model.seq2seq import Seq2Seq, count_parameters
+from s2scli.settings import load_settings, read_toml
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.checkpoint import encode_tensors, load_weights, read_tensors
+
+MAX_HEADER_BYTES = 1_000_000
+RECIPE, WEIGHTS, CARD = "recipe.toml", "model.safetensors", "README.md"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """What a model folder holds, ready to run; the weights are to stay as they are."""
+
+    recipe: Recipe
+    model: Seq2Seq
+    tokenizers: Tokenizers
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What a model folder holds, but for the values of the weights.
+
+    Attributes:
+        recipe: the resolved recipe.
+        tokenizers: of both sides.
+        manifest: the folder's.
+        shapes: of the weights, by name.
+    """
+
+    recipe: Recipe
+    tokenizers: Tokenizers
+    manifest: Manifest
+    shapes: Mapping[str, tuple[int, ...]]
+
+
+def build_model(recipe: Recipe, tokenizers: Tokenizers) -> Seq2Seq:
+    """Return the model of a recipe, with first weights from torch's random generator.
+
+    Raises:
+        ConfigError: parts that do not fit together.
+    """
+    return Seq2Seq(
+        recipe.model,
+        tokenizers.source.vocab_size,
+        tokenizers.target.vocab_size,
+        joint=tokenizers.joint,
+    )
+
+
+def write_model_folder(
+    folder: Path,
+    recipe: Recipe,
+    weights: Mapping[str, Tensor],
+    tokenizers: Tokenizers,
+    facts: Mapping[str, Any],
+) -> None:
+    """Publish a model as `folder`, whole or not at all.
+
+    Args:
+        folder: where; a model that is there is replaced.
+        recipe: the resolved recipe.
+        weights: by name.
+        tokenizers: copied into the folder.
+        facts: what training knows of the model (step, scores): JSON values.
+
+    Raises:
+        StorageError: the disk is full or writing failed.
+    """
+    with new_folder(folder, "model", made_from={"tokenizer": tokenizers.digest}) as draft:
+        draft.facts = facts
+        (draft.path / RECIPE).write_text(recipe_toml(recipe), encoding="utf-8", newline="\n")
+        (draft.path / WEIGHTS).write_bytes(encode_tensors(weights))
+        (draft.path / CARD).write_text(
+            model_card(recipe, tokenizers, facts), encoding="utf-8", newline="\n"
+        )
+        tokenizers.write(draft.path)
+
+
+def load_model_folder(folder: Path, device: torch.device, *, int8: bool = False) -> LoadedModel:
+    """Read and verify a model folder, which may come from anywhere.
+
+    Args:
+        folder: of the model.
+        device: where it shall be.
+        int8: multiply by weights of 8 bits, where there are no gradients.
+
+    Raises:
+        MissingInputError: there is no model.
+        CheckpointError: a file is missing or damaged, or the parts do not belong together.
+        TokenizerError: a tokenizer is damaged.
+        ConfigError: the recipe is wrong; or 8 bits are asked for where they cannot be had.
+    """
+    if int8:
+        _require_int8(device)
+    found = describe_model_folder(folder)
+    model = build_model(found.recipe, found.tokenizers)
+    load_weights(model, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
+    model = model.to(device).eval()
+    pack_weights(model, int8=int8)
+    return LoadedModel(found.recipe, model, found.tokenizers, found.manifest)
+
+
+def describe_model_folder(folder: Path) -> ModelDescription:
+    """Read and verify everything of a model folder but the values of its weights.
+
+    Memory is given to nothing that the files themselves do not hold.
+
+    Raises:
+        as `load_model_folder`.
+    """
+    manifest = verify_folder(folder, "model")
+    for name in (RECIPE, WEIGHTS):
+        if name not in manifest.files:
+            raise CheckpointError(f"{folder}: not a whole model, its manifest has no {name}")
+    recipe = load_settings(Recipe, read_toml(folder / RECIPE), str(folder / RECIPE))
+    tokenizers = Tokenizers.load(folder)
+    if manifest.made_from.get("tokenizer") != tokenizers.digest:
+        raise CheckpointError(f"{folder}: its tokenizer is not the one the model was trained with")
+    with torch.device("meta"):
+        model = build_model(recipe, tokenizers)
+    _check_size(folder / WEIGHTS, 4 * count_parameters(model))
+    shapes = weight_shapes(folder / WEIGHTS)
+    expected = {name: tuple(weight.shape) for name, weight in model.named_parameters()}
+    for name in sorted(shapes.keys() | expected.keys()):
+        if shapes.get(name) != expected.get(name):
+            raise CheckpointError(
+                f"{folder / WEIGHTS}: {name:.80} has the shape {shapes.get(name)}, "
+                f"the recipe wants {expected.get(name)}"
+            )
+    return ModelDescription(recipe, tokenizers, manifest, shapes)
+
+
+def weight_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the name and shape of every weight without reading the weights.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    try:
+        with safetensors.safe_open(str(path), "pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a safetensors file ({error!s:.200})") from error
+
+
+def _require_int8(device: torch.device) -> None:
+    """Refuse products of 8 bits where there are none.
+
+    Raises:
+        ConfigError: on a GPU, or without oneDNN's.
+    """
+    if device.type != "cpu":
+        raise ConfigError(f"--int8 is for a processor, found {device}; choose --device cpu")
+    if not int8_multiplies():
+        raise ConfigError(
+            "--int8: PyTorch has no products of 8 bits for this processor; leave it out"
+        )
+
+
+def _check_size(path: Path, expected: int) -> None:
+    """Refuse a file that cannot hold weights of so many bytes, and little else."""
+    size = plain_file_size(path)
+    if not expected < size < expected + MAX_HEADER_BYTES:
+        raise CheckpointError(f"{path}: {size} bytes, the recipe's weights take {expected}")
+
+
+def model_card(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any]) -> str:
+    """Return the model card: what this is, how it was trained, how to use it."""
+    scores = facts.get("scores", {})
+    steps = ", ".join(str(step) for step in facts.get("averaged", []))
+    averaged = [f"- the mean of the weights after updates {steps}"] if steps else []
+    lines = [
+        f"# {recipe.name}",
+        "",
+        recipe.description,
+        "",
+        f"- paper: {recipe.paper or 'none'}",
+        f"- vocabulary: {tokenizers.source.vocab_size} source, "
+        f"{tokenizers.target.vocab_size} target{' (joint)' if tokenizers.joint else ''}",
+        f"- parameters: {facts.get('parameters')}",
+        f"- trained for {facts.get('step')} updates ({facts.get('minutes')} minutes)",
+        *averaged,
+        *(f"- validation {name}: {value:.4g}" for name, value in scores.items()),
+        "",
+        "Use it: `s2s translate -m FOLDER < input.txt`. The tokenizer's pieces and the weights can",
+        "hold strings that were frequent in the training text.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def model_facts(
+    model: Seq2Seq,
+    step: int,
+    seconds: float,
+    scores: Mapping[str, float],
+    averaged: Sequence[int] = (),
+) -> dict[str, Any]:
+    """Return what the manifest says of a model; `averaged` if it is a mean of checkpoints."""
+    return {
+        "step": step,
+        "minutes": round(seconds / 60, 1),
+        "parameters": count_parameters(model),
+        "scores": json.loads(json.dumps(dict(scores))),
+        **({"averaged": list(averaged)} if averaged else {}),
+    }

@@ -1,0 +1,100 @@
+"""A source with a given target: what can be scored, and what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from s2scli.data.cleaning import is_blank
+from s2scli.data.example import TokenIds
+from s2scli.data.formats import LINE_FORMATS
+from s2scli.data.lines import BadLineError
+from s2scli.data.stream import LINE_BYTES, Line
+from s2scli.translation.lines import Encode, Failure
+from s2scli.translation.records import Record
+from s2scli.translation.results import Translation
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A source and its target.
+
+    Attributes:
+        line: where they come from.
+        source: the source.
+        target: the target; an empty one has the score of its end token.
+        fault: why the line is no pair; empty if it is one.
+    """
+
+    line: Line
+    source: str = ""
+    target: str = ""
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class EncodedPair:
+    """A pair that the model can score, as token ids."""
+
+    pair: Pair
+    source: TokenIds
+    target: TokenIds
+
+
+def pair_of(line: Line, *, one_column: bool = False) -> Pair:
+    """Read a line as source TAB target, or as its own source and target."""
+    if line.cut:
+        return Pair(line, fault=f"longer than {LINE_BYTES:,} bytes")
+    try:
+        return Pair(line, *LINE_FORMATS["sentences" if one_column else "tsv"].pair(line.text))
+    except BadLineError as error:
+        return Pair(line, fault=str(error))
+
+
+def pairs_of(name: str, sources: Sequence[str], targets: Sequence[str]) -> list[Pair]:
+    """Return pairs of texts that belong together, one for one.
+
+    Args:
+        name: what they are called in messages.
+        sources: the sources.
+        targets: as many targets.
+    """
+    return [
+        Pair(Line(name, number, source), source, target)
+        for number, (source, target) in enumerate(zip(sources, targets, strict=True), 1)
+    ]
+
+
+def encode_pair(
+    pair: Pair, encode_source: Encode, encode_target: Encode, most: int
+) -> EncodedPair | Record:
+    """Return a pair as token ids, or the record of one that cannot be scored.
+
+    Args:
+        pair: the pair.
+        encode_source: encodes a source.
+        encode_target: encodes a target.
+        most: tokens that the model takes on either side.
+    """
+    if pair.fault:
+        return failed(pair, pair.fault)
+    if is_blank(pair.source):
+        return Record(pair.line, "empty", pair.source, pair.target)
+    source, target = encode_source(pair.source), encode_target(pair.target)
+    tokens = max(len(source), len(target))
+    if tokens > most:
+        return failed(
+            pair, f"too long, {tokens:,} tokens on one side, and the model takes {most:,}"
+        )
+    return EncodedPair(pair, source, target)
+
+
+def failed(pair: Pair, fault: str) -> Record:
+    """Return the record of a pair that could not be scored."""
+    return Record(pair.line, "failed", pair.source, pair.target, fault=fault)
+
+
+def scored(encoded: EncodedPair, found: Translation | Failure) -> Record:
+    """Return what became of a pair that the model was given."""
+    pair = encoded.pair
+    if isinstance(found, Failure):
+        return failed(pair, found.reason)
+    return Record(pair.line, "ok", pair.source, pair.target, found)

@@ -1,0 +1,110 @@
+"""Threads that search batches side by side, for any number of callers at once."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+import torch
+
+from s2scli.search.loop import Notice
+
+Batch = TypeVar("Batch")
+Found = TypeVar("Found")
+
+MAX_WORKERS = 8  # batches in memory at once
+WAKE_SECONDS = 0.2
+_STARTING = threading.Lock()
+
+
+class SearchPool:
+    """A fixed number of workers, each of which searches one batch at a time.
+
+    A worker per core, each with its own batch, is faster than one batch whose operations all
+    cores share. The workers live as long as the pool.
+
+    Args:
+        threads: threads to compute with.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.workers = max(1, min(threads, MAX_WORKERS))
+        share = threads // self.workers
+        self._executor = _start(self.workers, share) if self.workers > 1 else None
+
+    def __reduce__(self) -> tuple[type["SearchPool"], tuple[int]]:
+        """Copy the pool without its threads."""
+        return SearchPool, (self.threads,)
+
+    def map(self, work: Callable[[Batch, Notice], Found], batches: Sequence[Batch]) -> list[Found]:
+        """Return what the work makes of each batch, in order.
+
+        Few batches are searched one after the other by the caller's thread, with all threads. If
+        one fails, or the caller is interrupted, the caller's other batches end too.
+
+        Args:
+            work: searches a batch; it calls its second argument now and then, which raises if
+                there is no use in going on.
+            batches: the ones that take longest first.
+        """
+        if 2 * len(batches) <= self.workers or self._executor is None:
+            return [work(batch, _never) for batch in batches]
+        stopped = threading.Event()
+
+        def check() -> None:
+            if stopped.is_set():
+                raise CancelledError
+
+        futures: list[Future[Found]] = []
+        try:
+            for batch in batches:
+                futures.append(self._executor.submit(work, batch, check))
+            _wait(futures)
+        except BaseException:
+            stopped.set()
+            for future in futures:
+                future.cancel()
+            wait(futures)
+            raise
+        return [future.result() for future in futures]
+
+
+def _wait(futures: Sequence[Future[Found]]) -> None:
+    """Wait until all are done, or raise what ended the first that failed.
+
+    It wakes up now and then: a signal that comes just before the wait would be heeded at its end.
+    """
+    waiting = set(futures)
+    while waiting:
+        done, waiting = wait(waiting, timeout=WAKE_SECONDS, return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+
+
+def _start(workers: int, share: int) -> ThreadPoolExecutor:
+    """Start workers that compute with `share` threads each.
+
+    torch.set_num_threads sets the count of the thread that calls it, and that of every thread that
+    computes for the first time later. So all workers set theirs now, and then this thread sets its
+    own again.
+    """
+    together = threading.Barrier(workers)
+
+    def begin() -> None:
+        torch.get_num_threads()  # else the first product would set the count of the process
+        torch.set_num_threads(share)
+        together.wait()  # so that each worker is a thread of its own
+
+    executor = ThreadPoolExecutor(workers, "search")
+    with _STARTING:
+        before = torch.get_num_threads()
+        try:
+            wait([executor.submit(begin) for _ in range(workers)])
+        finally:
+            torch.set_num_threads(before)
+    return executor
+
+
+def _never() -> None:
+    """Go on."""

@@ -1,0 +1,150 @@
+"""What became of each line, and that as text: plain, with scores, Moses n-best lists, JSON."""
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from s2scli.data.codecs.text import one_line
+from s2scli.data.stream import Line
+from s2scli.report.alignment import align_pieces, align_words, pharaoh
+from s2scli.report.heads import choose_map
+from s2scli.translation.results import TargetText, Translation
+
+NOT_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
+
+Status = Literal["ok", "empty", "failed"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of one line.
+
+    Attributes:
+        line: the line.
+        status: ok; empty (there was nothing to do); failed.
+        source: the line's source.
+        target: the line's target, where it was given.
+        translation: the translation, or the scored target, where the status is ok.
+        overlong: whether the line was too long for the model.
+        fault: why it failed; empty if it did not.
+    """
+
+    line: Line
+    status: Status
+    source: str = ""
+    target: str = ""
+    translation: Translation | None = None
+    overlong: bool = False
+    fault: str = ""
+
+    @property
+    def best(self) -> TargetText | None:
+        """The best hypothesis, or the scored target; None where there is none."""
+        found = self.translation.hypotheses if self.translation else ()
+        return found[0] if found else None
+
+    @property
+    def text(self) -> str:
+        """The text of the best hypothesis; empty where there is none."""
+        return self.best.text if self.best else ""
+
+
+Clean = Callable[[str], str]
+RecordFormat = Callable[[int, Record, Clean], str]
+"""Takes the line's index (the first is 0), its record, and what makes text fit to print."""
+
+
+def plain_record(index: int, record: Record, clean: Clean) -> str:
+    """Return the best hypothesis."""
+    return clean(record.text)
+
+
+def scored_record(index: int, record: Record, clean: Clean) -> str:
+    """Return score TAB best hypothesis; without a hypothesis the score is 0."""
+    return f"{record.best.score if record.best else 0:.4f}\t{clean(record.text)}"
+
+
+def moses_record(index: int, record: Record, clean: Clean) -> str:
+    """Return a line `index ||| hypothesis ||| score` for each hypothesis, as Moses does."""
+    found = record.translation.hypotheses if record.translation else ()
+    listed = [(clean(hypothesis.text), hypothesis.score) for hypothesis in found] or [("", 0.0)]
+    return "\n".join(f"{index} ||| {text} ||| {score:.4f}" for text, score in listed)
+
+
+def aligned(record_format: RecordFormat, threshold: float | None = None) -> RecordFormat:
+    """Return a format that appends ` ||| ` and the word alignment to each of its lines.
+
+    Marian, Eole and Moses write it so. Where nothing was translated, nothing follows the bars.
+
+    Args:
+        record_format: plain, scored, or Moses.
+        threshold: the smallest weight that links two words; None links each to its best.
+    """
+
+    def with_alignment(index: int, record: Record, clean: Clean) -> str:
+        found = record.translation
+        alignments = (
+            [word_alignment(found, one, threshold) or "" for one in found.hypotheses]
+            if found
+            else []
+        )
+        lines = record_format(index, record, clean).split("\n")
+        pairs = itertools.zip_longest(lines, alignments[: len(lines)], fillvalue="")
+        return "\n".join(f"{line} ||| {alignment}" for line, alignment in pairs)
+
+    return with_alignment
+
+
+def json_record(index: int, record: Record, clean: Clean) -> str:
+    """Return a JSON object on one line.
+
+    All lists of a hypothesis run over its tokens, the end token included. `alignment` pairs each
+    with the source token it attended to most, as `source-target` (Pharaoh); `word_alignment` does
+    so with words.
+    """
+    found = record.translation
+    document = {
+        "line": index + 1,
+        "status": record.status,
+        "source": record.line.text,
+        "translation": one_line(record.text),
+        "hypotheses": [_hypothesis(found, one) for one in found.hypotheses] if found else [],
+        "source_tokens": found.source_pieces if found else [],
+    }
+    if record.fault:
+        document["fault"] = record.fault
+    return json_line(document)
+
+
+def json_line(document: Mapping[str, object]) -> str:
+    """Return a document as one line of JSON, without characters that some read as line ends."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    return NOT_IN_JSON.sub(lambda character: f"\\u{ord(character.group()):04x}", text)
+
+
+def _hypothesis(found: Translation, hypothesis: TargetText) -> dict[str, object]:
+    return {
+        "text": one_line(hypothesis.text),
+        "score": round(hypothesis.score, 6),
+        "tokens": hypothesis.pieces,
+        "token_scores": [round(score, 6) for score in hypothesis.token_scores],
+        "alignment": token_alignment(found, hypothesis),
+        "word_alignment": word_alignment(found, hypothesis),
+    }
+
+
+def token_alignment(found: Translation, hypothesis: TargetText) -> str | None:
+    """Return the `source-target` pair of every target token; None without attention."""
+    heads = found.heads(hypothesis)
+    return None if heads is None else pharaoh(align_pieces(choose_map(heads)))
+
+
+def word_alignment(
+    found: Translation, hypothesis: TargetText, threshold: float | None = None
+) -> str | None:
+    """Return `source-target` pairs of words, as spaces divide them; None without attention."""
+    heads = found.heads(hypothesis)
+    return None if heads is None else pharaoh(align_words(choose_map(heads), threshold))

@@ -1,0 +1,67 @@
+"""What a translator makes of a source, as text."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2scli.report.heads import AttentionHeads
+
+
+@dataclass(frozen=True)
+class TargetText:
+    """One hypothesis as text.
+
+    Attributes:
+        text: the detokenised output on one line.
+        score: the ranking score (`search.ranking.normalise`).
+        pieces: the target tokens with the end token, T of them.
+        token_scores: the log-probability of each token, [T].
+        attention: the weights of each attention map over the source's tokens, [T, A, S]; None
+            where the model has no attention, or if they were not asked for.
+        first_choices: in forced decoding whether each token was the most probable one, [T].
+        unknown_tokens: how many of the tokens stand for text that the tokenizer does not know.
+    """
+
+    text: str
+    score: float
+    pieces: tuple[str, ...]
+    token_scores: tuple[float, ...]
+    attention: NDArray[np.float32] | None
+    first_choices: tuple[bool, ...] = ()
+    unknown_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A source with its hypotheses, best first.
+
+    Attributes:
+        source: the source as it was given.
+        source_pieces: its tokens with the end token, S of them.
+        hypotheses: `n_best` of them, or fewer where the search found fewer.
+        unknown_tokens: how many of the source's tokens the tokenizer did not know.
+        attention_shape: layers and heads that attend, L x H = A.
+    """
+
+    source: str
+    source_pieces: tuple[str, ...]
+    hypotheses: tuple[TargetText, ...]
+    unknown_tokens: int = 0
+    attention_shape: tuple[int, int] = (1, 1)
+
+    def heads(self, hypothesis: TargetText) -> AttentionHeads | None:
+        """Return where the decoder looked as it wrote a hypothesis; None if that is unknown."""
+        weights = hypothesis.attention
+        if weights is None:
+            return None
+        rows, _, columns = weights.shape
+        by_layer = weights.reshape(rows, *self.attention_shape, columns).transpose(1, 2, 0, 3)
+        return AttentionHeads(
+            self.source_pieces,
+            hypothesis.pieces,
+            by_layer,  # [L, H, T, S]
+            hypothesis.token_scores,
+            self.source,
+            hypothesis.text,
+        )

@@ -1,0 +1,162 @@
+"""The PyTorch engine: our own search, for every model and for ensembles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from s2scli.config import Recipe
+from s2scli.data.batch import make_batch, make_source
+from s2scli.data.example import TokenIds
+from s2scli.errors import UsageError
+from s2scli.model.allocation import keep_freed_memory
+from s2scli.model.seq2seq import pick_device
+from s2scli.search.ensemble import Ensemble
+from s2scli.search.forced import force
+from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.loop import Notice, search
+from s2scli.search.model import Model
+from s2scli.search.settings import SearchSettings
+from s2scli.translation.batches import in_order, similar_batches
+from s2scli.translation.model_folder import LoadedModel, load_model_folder
+from s2scli.translation.options import Wanted
+from s2scli.translation.pool import SearchPool
+from s2scli.translation.translator import Translator
+
+BATCH_TOKENS = 6144
+MAX_WIDTH = 4  # hypotheses of a source that count towards a batch
+SEARCH_KERNELS = 1024  # small ones, for batches that shrink as their sentences end
+
+
+def load(folder: Path, *others: Path, device: str = "auto", int8: bool = False) -> Translator:
+    """Load a model folder, or several as an ensemble.
+
+    Args:
+        folder: of the model.
+        others: of further models.
+        device: auto, cpu, cuda or cuda:N.
+        int8: multiply by weights of 8 bits: faster, and the outputs are nearly the same.
+
+    Raises:
+        MissingInputError: there is no model in a folder.
+        CheckpointError: a folder is damaged or was written by a newer version.
+        UsageError: the models do not share a tokenizer.
+        ConfigError: there is no such device, or it has no 8-bit products.
+    """
+    keep_freed_memory(SEARCH_KERNELS)
+    on = pick_device(device)
+    first, *more = (load_model_folder(path, on, int8=int8) for path in (folder, *others))
+    for other, path in zip(more, others, strict=True):
+        _check_tokenizers(first, folder, other, path)
+    return translator_of(first, *more, device=on)
+
+
+def translator_of(first: LoadedModel, *more: LoadedModel, device: torch.device) -> Translator:
+    """Return a translator around a model, or around several as an ensemble, on their device."""
+    models = (first, *more)
+    model = Ensemble([one.model for one in models]) if more else first.model
+    engine = TorchEngine(tuple(one.recipe for one in models), model, device)
+    return Translator.of_text(engine, first.tokenizers)
+
+
+@dataclass(frozen=True)
+class TorchEngine:
+    """A model in PyTorch, or an ensemble.
+
+    Attributes:
+        recipes: of the models; the first one says how to search.
+        model: the model, or an ensemble.
+        device: where it is.
+        pool: searches batches side by side on a processor.
+    """
+
+    recipes: tuple[Recipe, ...]
+    model: Model[Any]
+    device: torch.device
+    pool: SearchPool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Choose how many threads compute: those of the process, or one that feeds a GPU."""
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        object.__setattr__(self, "pool", SearchPool(threads))
+
+    @property
+    def settings(self) -> SearchSettings:
+        """The first recipe's search settings."""
+        return self.recipes[0].search
+
+    @property
+    def max_source_tokens(self) -> int:
+        """Tokens of the longest source that every model was trained on."""
+        return min(recipe.training.max_length for recipe in self.recipes)
+
+    @property
+    def attention_shape(self) -> tuple[int, int] | None:
+        """Layers and heads of the (first) model's attention; None without attention."""
+        return self.model.attention_shape
+
+    @property
+    def is_latent(self) -> bool:
+        """Whether a model writes from the mean of a latent vector."""
+        return any(recipe.model.connection.kind == "latent" for recipe in self.recipes)
+
+    def search(
+        self, sources: Sequence[TokenIds], settings: SearchSettings, wanted: Wanted
+    ) -> list[tuple[Hypothesis, ...]]:
+        """Return the `n_best` best outputs of each source; they always have scores."""
+
+        def search_batch(indices: Sequence[int], check: Notice) -> list[tuple[Hypothesis, ...]]:
+            source, lengths = make_source([sources[index] for index in indices])
+            return search(
+                self.model,
+                source.to(self.device),
+                lengths,
+                settings,
+                with_attention=wanted.attention,
+                before_step=check,
+            )
+
+        batches = self._batches(list(map(len, sources)), settings.width)
+        return in_order(batches, self.pool.map(search_batch, batches))
+
+    def force(
+        self,
+        sources: Sequence[TokenIds],
+        targets: Sequence[TokenIds],
+        settings: SearchSettings,
+        wanted: Wanted,
+    ) -> list[Hypothesis]:
+        """Score given targets: a hypothesis each, with token scores and first choices."""
+
+        def force_batch(indices: Sequence[int], _: Notice) -> list[Hypothesis]:
+            batch = make_batch(
+                [sources[index] for index in indices], [targets[index] for index in indices]
+            )
+            return force(
+                self.model,
+                batch.to(self.device),
+                settings.length_penalty,
+                settings.length_offset,
+                with_attention=wanted.attention,
+            )
+
+        longest = [max(len(a), len(b)) for a, b in zip(sources, targets, strict=True)]
+        batches = self._batches(longest, 1)
+        return in_order(batches, self.pool.map(force_batch, batches))
+
+    def _batches(self, lengths: Sequence[int], width: int) -> list[list[int]]:
+        """Return batches for `width` hypotheses of each source."""
+        budget = max(1, BATCH_TOKENS // min(width, MAX_WIDTH))
+        return similar_batches(lengths, budget, self.pool.workers)
+
+
+def _check_tokenizers(first: LoadedModel, folder: Path, other: LoadedModel, path: Path) -> None:
+    """Refuse two models whose tokens do not mean the same."""
+    mine, theirs = (loaded.tokenizers.digest for loaded in (first, other))
+    if mine != theirs:
+        raise UsageError(
+            f"{path}: its tokenizer ({theirs[:12]}) is not that of {folder} ({mine[:12]}); the "
+            "models of an ensemble share one: train them in one workspace"
+        )

@@ -1,0 +1,167 @@
+"""A trained model that translates lines of text: codecs around an engine (no torch here)."""
+
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+from s2scli.data.codecs import CODECS, Codec
+from s2scli.data.example import TokenIds
+from s2scli.data.stream import Line
+from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.settings import SearchSettings
+from s2scli.settings import Tree, load_settings
+from s2scli.special_ids import EOS_ID, UNK_ID
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.engine import Engine
+from s2scli.translation.lines import Part, Plan, isolate, make_record, plan_line
+from s2scli.translation.options import Options
+from s2scli.translation.pairs import EncodedPair, Pair, encode_pair, scored
+from s2scli.translation.records import Record
+from s2scli.translation.results import TargetText, Translation
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Translator:
+    """An engine, and what turns the cells of both sides into token ids and back.
+
+    Several threads may translate with one translator at once.
+
+    Attributes:
+        engine: searches over token ids.
+        source: the codec of the source.
+        target: the codec of the target.
+    """
+
+    engine: Engine
+    source: Codec
+    target: Codec
+
+    @classmethod
+    def of_text(cls, engine: Engine, tokenizers: Tokenizers) -> "Translator":
+        """Return a translator of text by a model's tokenizers."""
+        make = CODECS["text"]
+        return cls(engine, make(tokenizers.source), make(tokenizers.target))
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether the engine has attention weights to show."""
+        return self.engine.attention_shape is not None
+
+    def settings(self, overrides: Tree, where: str = "command line") -> SearchSettings:
+        """Return the model's own search settings with overrides.
+
+        Args:
+            overrides: settings by name.
+            where: where they come from, for errors.
+
+        Raises:
+            ConfigError: a setting is unknown or has a wrong value.
+        """
+        own = self.engine.settings.model_dump()
+        return load_settings(SearchSettings, {**own, **overrides}, where)
+
+    def translate(self, lines: Iterable[Line], options: Options | None = None) -> Iterator[Record]:
+        """Yield one record for each line, in order.
+
+        A blank line gives an empty record without calling the model. A line that is too long is
+        split at sentence ends and its parts are joined again, or what `options.overlong` says. A
+        line that makes the model fail gives a failed record and does no harm to the others.
+
+        Args:
+            lines: the sources, as many as there are; a window of them is translated at once.
+            options: how; None is the model's own search.
+
+        Raises:
+            CorpusError: a line is too long and `options.overlong` is `error`.
+        """
+        chosen = options or Options(self.engine.settings)
+        work = functools.partial(self._search, options=chosen)
+        for window in _windows(lines, chosen.window):
+            plans = [self._plan(line, chosen) for line in window]
+            found = iter(isolate([part for plan in plans for part in plan.parts], work))
+            for plan in plans:
+                yield make_record(plan, [next(found) for _ in plan.parts], chosen.settings)
+
+    def score(self, pairs: Iterable[Pair], options: Options | None = None) -> Iterator[Record]:
+        """Yield one record for each pair, in order, with the scores of the target's tokens.
+
+        A pair without a source gives an empty record; one that is too long, or makes the model
+        fail, a failed one. Over-long pairs are never split.
+
+        Args:
+            pairs: sources with given targets.
+            options: `wanted` and `window` are read, and the ranking score follows `settings`;
+                None is the model's own.
+        """
+        chosen = options or Options(self.engine.settings)
+        work = functools.partial(self._force, options=chosen)
+        for window in _windows(pairs, chosen.window):
+            read = [self._encode(pair) for pair in window]
+            found = iter(isolate([one for one in read if isinstance(one, EncodedPair)], work))
+            for one in read:
+                yield scored(one, next(found)) if isinstance(one, EncodedPair) else one
+
+    def text_of(self, found: Hypothesis, source_length: int) -> TargetText:
+        """Return a hypothesis as text.
+
+        Args:
+            found: what an engine found.
+            source_length: tokens of the source with its end; attention beyond is padding.
+        """
+        weights = found.attention_weights
+        return TargetText(
+            self.target.decode(found.token_ids),
+            found.score,
+            self.target.pieces(found.token_ids),
+            found.token_scores,
+            None if weights is None else weights[..., :source_length],
+            found.first_choices,
+            found.token_ids.count(UNK_ID),
+        )
+
+    def _plan(self, line: Line, options: Options) -> Plan:
+        most = self.engine.max_source_tokens
+        return plan_line(line, self.source.encode, most, options.overlong)
+
+    def _encode(self, pair: Pair) -> EncodedPair | Record:
+        most = self.engine.max_source_tokens
+        return encode_pair(pair, self.source.encode, self.target.encode, most)
+
+    def _search(self, parts: Sequence[Part], options: Options) -> list[Translation]:
+        sources = [part.token_ids for part in parts]
+        found = self.engine.search(sources, options.settings, options.wanted)
+        return [
+            self._translation(part.text, part.token_ids, hypotheses)
+            for part, hypotheses in zip(parts, found, strict=True)
+        ]
+
+    def _force(self, pairs: Sequence[EncodedPair], options: Options) -> list[Translation]:
+        sources, targets = [one.source for one in pairs], [one.target for one in pairs]
+        found = self.engine.force(sources, targets, options.settings, options.wanted)
+        return [
+            self._translation(one.pair.source, one.source, (hypothesis,))
+            for one, hypothesis in zip(pairs, found, strict=True)
+        ]
+
+    def _translation(
+        self, text: str, token_ids: TokenIds, hypotheses: Sequence[Hypothesis]
+    ) -> Translation:
+        pieces = self.source.pieces([*token_ids, EOS_ID])
+        return Translation(
+            text,
+            pieces,
+            tuple(self.text_of(found, len(pieces)) for found in hypotheses),
+            int((token_ids == UNK_ID).sum()),
+            self.engine.attention_shape or (1, 1),
+        )
+
+
+def _windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield items, `size` at a time."""
+    rest = iter(items)
+    while window := list(islice(rest, size)):
+        yield window

@@ -1,0 +1,100 @@
+"""`s2s inspect training` on the records of a run."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.inspecting import refused, run, run_json
+
+UPDATES = [
+    {"kind": "update", "step": s, "epoch": s / 10, "loss": 9 - s / 10, "seconds": 6.0 * s}
+    for s in range(10, 60, 10)
+]
+VALIDATIONS = [
+    {
+        "kind": "validation",
+        "step": step,
+        "epoch": step / 10,
+        "seconds": 6.0 * step,
+        "scores": {"loss": 8 - bleu / 10, "bleu": bleu, "exact_match": 0.0},
+        "best": best,
+    }
+    for step, bleu, best in ((0, 0.0, True), (30, 12.5, True), (50, 11.0, False))
+]
+
+
+@pytest.fixture
+def metrics(tmp_path: Path) -> Callable[..., Path]:
+    """Write lines of `metrics.jsonl` and return the workspace."""
+
+    def write(*lines: object) -> Path:
+        folder = tmp_path / "training"
+        folder.mkdir()
+        texts = [line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines]
+        (folder / "metrics.jsonl").write_text("".join(texts))
+        return tmp_path
+
+    return write
+
+
+def test_a_run_is_drawn(metrics: Callable[..., Path]) -> None:
+    shown = run("training", "-w", metrics(*UPDATES, *VALIDATIONS)).stdout
+    assert "training loss" in shown
+    assert "● validation loss" in shown
+    assert "validation bleu" in shown
+    assert "validation exact_match" not in shown  # it never changed
+    assert re.search(r"^step +30 +50 *$", shown, re.MULTILINE)
+    assert re.search(r"^bleu +12.5 +11 *$", shown, re.MULTILINE)
+    assert all(len(line) <= 80 for line in shown.splitlines())
+
+
+def test_a_run_as_json(metrics: Callable[..., Path]) -> None:
+    document = run_json("training", "-w", metrics(*UPDATES, *VALIDATIONS))
+    assert document["best"]["step"] == 30
+    assert document["best"]["bleu"] == 12.5
+    assert [line["step"] for line in document["updates"]] == [10, 20, 30, 40, 50]
+    assert [line["step"] for line in document["validations"]] == [0, 30, 50]
+
+
+def test_values_that_are_not_finite_are_null(metrics: Callable[..., Path]) -> None:
+    diverged = {**UPDATES[0], "loss": float("nan"), "gradient_norm": None}
+    document = run_json("training", "-w", metrics(diverged))
+    assert document["updates"][0]["loss"] is None
+    assert document["updates"][0]["gradient_norm"] is None
+    assert document["best"] is None
+
+
+def test_a_last_line_cut_short_is_left_out(metrics: Callable[..., Path]) -> None:
+    workspace = metrics(*UPDATES, '{"kind": "update", "st')
+    assert len(run_json("training", "-w", workspace)["updates"]) == len(UPDATES)
+    assert run("training", "-w", workspace).exit_code == 0
+
+
+@pytest.mark.parametrize("lines", [None, []])
+def test_a_run_that_recorded_nothing_is_refused(
+    lines: list[str] | None, metrics: Callable[..., Path], tmp_path: Path
+) -> None:
+    workspace = tmp_path if lines is None else metrics(*lines)
+    line = refused(run("training", "-w", workspace), 66)
+    assert "metrics.jsonl: no training to look at yet" in line
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"kind": "sonnet", "step": 1, "epoch": 0, "seconds": 1},
+        {"kind": "update", "step": "x", "epoch": 0, "seconds": 1},
+        {"kind": "update", "step": 1, "epoch": 0},
+        {"kind": "validation", "step": 1, "epoch": 0, "seconds": 1, "scores": 3},
+        {"kind": "update", "step": 1, "epoch": 0, "seconds": 1, "loss": [1]},
+    ],
+)
+def test_a_record_of_another_kind_is_damage(
+    record: dict[str, Any], metrics: Callable[..., Path]
+) -> None:
+    line = refused(run("training", "-w", metrics(record)), 65)
+    assert "metrics.jsonl: damaged" in line

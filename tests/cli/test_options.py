@@ -1,0 +1,70 @@
+"""What commands are told alike: where to work, how to answer, how much to say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from rich.text import Text
+from typer.testing import CliRunner, Result
+
+from s2scli.cli.app import Commands
+from s2scli.cli.flags import expand
+from s2scli.cli.options import Common, CommonOptions
+from s2scli.report.console import Talk
+from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
+
+
+def tell(*words: str, **environment: str) -> tuple[Result, Any]:
+    """Run a command that answers as told; return what was told, too."""
+    seen: list[Common] = []
+
+    def command(common: CommonOptions) -> None:
+        seen.append(common)
+        common.show({"answer": 42}, Text("forty-two"), "that is all")
+        common.say_next("train", "translate < input.txt")
+
+    program = typer.Typer(cls=Commands)
+    program.callback()(lambda: None)
+    program.command("tell")(expand(command))
+    return CliRunner().invoke(program, ["tell", *words], env=environment), seen
+
+
+def test_what_is_not_told_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("S2S_WORKSPACE", raising=False)
+    result, (common,) = tell()
+    assert common.workspace == Workspace(DEFAULT_WORKSPACE)
+    assert result.stdout == "forty-two\nthat is all\n"
+    assert result.stderr == "next: s2s train · s2s translate < input.txt\n"
+
+
+def test_the_workspace_is_that_of_the_flag_or_of_the_environment(tmp_path: Path) -> None:
+    _, (common,) = tell(S2S_WORKSPACE=str(tmp_path))
+    assert common.workspace == Workspace(tmp_path)
+    result, (common,) = tell("-w", str(tmp_path / "other"), S2S_WORKSPACE=str(tmp_path))
+    assert common.workspace == Workspace(tmp_path / "other")
+    assert f"s2s train -w {tmp_path / 'other'}" in result.stderr
+
+
+def test_a_workspace_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result, seen = tell("-w", str(tmp_path / "file"))
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {tmp_path / 'file'}: is a file, expected a folder\n"
+    assert seen == []
+
+
+def test_json_takes_the_place_of_what_is_shown() -> None:
+    result, _ = tell("--json")
+    assert json.loads(result.stdout) == {"answer": 42}
+
+
+@pytest.mark.parametrize(
+    ("flag", "quiet", "verbose"), [("-q", True, False), ("--verbose", False, True)]
+)
+def test_how_much_is_said(flag: str, quiet: bool, verbose: bool) -> None:
+    result, (common,) = tell(flag)
+    talk: Talk = common.talk
+    assert (talk.quiet, talk.verbose) == (quiet, verbose)
+    assert ("next:" in result.stderr) != quiet

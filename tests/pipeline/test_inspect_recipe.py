@@ -1,0 +1,35 @@
+"""What recipes there are, and what one resolves to."""
+
+from s2scli.config import load_recipe
+from s2scli.pipeline.inspect_recipe import (
+    list_combinations,
+    list_recipes,
+    recipes_with_attention,
+    resolve_settings,
+)
+
+
+def test_recipes_are_told_apart_by_their_attention() -> None:
+    names = recipes_with_attention()
+    assert {"bahdanau2015", "luong2015"} <= set(names)
+    assert {"elman", "sutskever2014", "cho2014"}.isdisjoint(names)
+
+
+def test_only_settings_of_the_chosen_kinds_are_resolved() -> None:
+    recipe = load_recipe("bahdanau2015")
+    resolved = {one.path: one for one in resolve_settings(recipe)}
+    assert resolved["model.attention.kind"].value == "additive"
+    assert resolved["model.attention.attention_dim"].value > 0
+    assert "model.attention.num_heads" not in resolved
+    assert resolved["training.limits.max_steps"].text in ("none", "null")
+
+
+def test_every_recipe_is_listed_by_its_name() -> None:
+    names = [recipe.name for recipe in list_recipes()]
+    assert names == sorted(names)
+    assert {"default", "vaswani2017"} <= set(names)
+
+
+def test_combinations_are_those_of_the_model() -> None:
+    matrix = list_combinations()
+    assert 0 < len(matrix.possible) < matrix.total

@@ -1,0 +1,121 @@
+"""A run put together: resumed bit for bit, and shared among several processes."""
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from s2scli.config import load_recipe
+from s2scli.data.store import Corpus
+from s2scli.pipeline import publishing
+from s2scli.pipeline.session import Session, put_together
+from s2scli.pipeline.start import Start, find_start
+from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
+from s2scli.report.console import Talk
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.checkpoint import model_weights
+from s2scli.training.loop import train
+from s2scli.training.world import ALONE, World
+from s2scli.translation.model_folder import write_model_folder
+from s2scli.workspace import Workspace
+from tests.toy import prepare_toy
+from tests.training.worlds import together
+
+pytestmark = pytest.mark.usefixtures("quick_fsync")
+QUIET = Talk(quiet=True)
+SETTINGS = ("training.precision=float32", "training.validate_every=2", "training.min_batches=2")
+NEW = Start()
+building = threading.Lock()  # threads share the random generator
+
+
+@pytest.fixture(scope="module")
+def encoded(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = prepare_toy(tmp_path_factory.mktemp("session") / "workspace", 80)
+    corpus = Corpus.load(workspace.corpus)
+    ensure_encoded(workspace, corpus, ensure_tokenizer(workspace, corpus, None, QUIET), QUIET)
+    return workspace
+
+
+@pytest.fixture
+def workspace(encoded: Workspace, tmp_path: Path) -> Workspace:
+    return Workspace(shutil.copytree(encoded.root, tmp_path / "workspace"))
+
+
+def new_session(
+    workspace: Workspace, steps: int, start: Start = NEW, world: World = ALONE
+) -> Session:
+    recipe = load_recipe("tiny", [*SETTINGS, f"training.limits.max_steps={steps}"])
+    tokenizers, cpu = Tokenizers.load(workspace.tokenizer), torch.device("cpu")
+    corpus = Corpus.load(workspace.corpus)
+    workspace.training.mkdir(exist_ok=True)
+    with building:
+        return put_together(
+            workspace, corpus, recipe, recipe.training, tokenizers, start, cpu, world, QUIET
+        )
+
+
+def train_to_the_end(session: Session) -> None:
+    for event in train(session.run, session.batches, session.validator, session.save, lambda: 0):
+        session.log.add(event)
+
+
+def test_a_saved_session_is_resumed_bit_for_bit(workspace: Workspace, tmp_path: Path) -> None:
+    whole = new_session(Workspace(shutil.copytree(workspace.root, tmp_path / "whole")), 5)
+    train_to_the_end(whole)
+    train_to_the_end(new_session(workspace, 3))
+    torch.manual_seed(99)
+    resumed = new_session(workspace, 5, find_start(workspace, None, QUIET, restart=False))
+    assert resumed.run.progress.step == 3
+    train_to_the_end(resumed)
+    for name, weight in model_weights(whole.run.model).items():
+        assert torch.equal(weight, model_weights(resumed.run.model)[name])
+
+
+def test_it_tells_what_is_trained(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    session = new_session(workspace, 1)
+    session.announce(Talk(verbose=True), resumed=False)
+    first, exports, padding = capsys.readouterr().err.splitlines()
+    parameters = sum(weight.numel() for weight in session.run.model.parameters())
+    pairs = len(Corpus.load(workspace.corpus).open_split("train"))
+    assert first.startswith(f"recipe tiny: {parameters:,} parameters on cpu in float32, {pairs} pa")
+    assert exports.startswith("the model ")
+    assert "% of source positions" in padding
+    session.announce(Talk(), resumed=True)
+    assert capsys.readouterr().err.endswith("resuming from step 0 (0:00)\n")
+
+
+def test_two_processes_validate_as_one(workspace: Workspace) -> None:
+    """Token scores are sums over both shares; each decodes all, and finds the same."""
+    expected = new_session(workspace, 1).validator()
+
+    def work(world: World) -> dict[str, float]:
+        session = new_session(workspace, 1, world=world)
+        rows = sum(len(batch.source) for batch in session.validator.batches)
+        assert rows == len(Corpus.load(workspace.corpus).open_split("valid")) / 2
+        session.run.model.eval()
+        return dict(session.validator())
+
+    for scores in together(2, work):
+        assert scores == pytest.approx(dict(expected), rel=1e-5)
+
+
+def test_only_the_first_process_writes_the_model(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+
+    def write(folder: Path, *parts: object) -> None:
+        written.append(folder)
+        write_model_folder(folder, *parts)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(publishing, "write_model_folder", write)
+
+    def work(world: World) -> bool:
+        session = new_session(workspace, 1, world=world)
+        session.publisher.publish({"chrf": 1.0})
+        return workspace.model.exists()
+
+    assert together(2, work) == [True, True], "the other waits for it"
+    assert written == [workspace.model]

@@ -1,0 +1,122 @@
+"""A translator without a network: it says everything louder. Run as a program, it is `s2s`."""
+
+import re
+import sys
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from s2scli.data.codecs.text import one_line
+from s2scli.data.example import TokenIds
+from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.settings import SearchSettings
+from s2scli.special_ids import EOS_ID, UNK_ID
+from s2scli.translation.options import Wanted
+from s2scli.translation.translator import Translator
+
+MODULE = "s2scli.translation.torch_engine"
+SHOUT, UNKNOWN = "!", "‽"
+
+
+class WordCodec:
+    """Tokens are words, each with the white space before it; words with a ‽ are unknown."""
+
+    def __init__(self) -> None:
+        self.known = ["<pad>", UNKNOWN, "<s>", "</s>"]
+        self.ids = {word: id for id, word in enumerate(self.known)}
+
+    def encode(self, cell: str) -> TokenIds:
+        words = re.findall(r"\s*\S+(?:\s+$)?", cell)
+        return np.array([self._id(word) for word in words], np.int32)
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return one_line(self.text(token_ids))
+
+    def pieces(self, token_ids: Sequence[int]) -> tuple[str, ...]:
+        return tuple(self.known[id].strip() for id in token_ids)
+
+    def text(self, token_ids: Sequence[int]) -> str:
+        return "".join(self.known[id] for id in token_ids if id != EOS_ID)
+
+    def _id(self, word: str) -> int:
+        if UNKNOWN in word:
+            return UNK_ID
+        if word not in self.ids:
+            self.ids[word] = len(self.known)
+            self.known.append(word)
+        return self.ids[word]
+
+
+@dataclass
+class StubEngine:
+    """Upper-cases; `boom` makes the whole batch fail, `silence` finds nothing."""
+
+    max_source_tokens: int = 8
+    attention_shape: tuple[int, int] | None = (1, 1)
+    is_latent: bool = False
+    settings: SearchSettings = field(default_factory=SearchSettings)
+    codec: WordCodec = field(default_factory=WordCodec)
+    batches: list[list[str]] = field(default_factory=list)
+
+    def search(
+        self, sources: Sequence[TokenIds], settings: SearchSettings, wanted: Wanted
+    ) -> list[tuple[Hypothesis, ...]]:
+        texts = [self.codec.text(ids.tolist()) for ids in sources]
+        self.batches.append(texts)
+        if any("boom" in text for text in texts):
+            raise RuntimeError("the network fell over")
+        return [self._hypotheses(text, settings.n_best, wanted.attention) for text in texts]
+
+    def force(
+        self,
+        sources: Sequence[TokenIds],
+        targets: Sequence[TokenIds],
+        settings: SearchSettings,
+        wanted: Wanted,
+    ) -> list[Hypothesis]:
+        found = []
+        for source, target in zip(sources, targets, strict=True):
+            written, read = (self.codec.pieces(ids.tolist()) for ids in (target, source))
+            hits = (*(a == b.upper() for a, b in zip(written, read, strict=True)), True)
+            scores = tuple(float(np.log(0.5 if hit else 0.125)) for hit in hits)
+            ids = (*target.tolist(), EOS_ID)
+            found.append(Hypothesis(ids, sum(scores), scores, None, hits))
+        return found
+
+    def _hypotheses(self, text: str, n_best: int, attention: bool) -> tuple[Hypothesis, ...]:
+        if text == "silence":
+            return ()
+        found = []
+        for rank in range(n_best):
+            ids = (*self.codec.encode(text.upper() + SHOUT * rank).tolist(), EOS_ID)
+            weights = np.eye(len(ids), dtype=np.float32)[:, None] if attention else None
+            scores = (-0.5 * (rank + 1),) * len(ids)
+            found.append(Hypothesis(ids, -0.5 * (rank + 1), scores, weights))
+        return tuple(found)
+
+
+def stub_translator(engine: StubEngine | None = None) -> Translator:
+    """Return a translator around a stub."""
+    engine = engine or StubEngine()
+    return Translator(engine, engine.codec, engine.codec)
+
+
+def stub_module(make: Callable[[], StubEngine] = StubEngine) -> types.ModuleType:
+    """Return what stands in for the module of the PyTorch engine."""
+
+    def load(*folders: Path, device: str = "auto", int8: bool = False) -> Translator:
+        return stub_translator(make())
+
+    module = types.ModuleType(MODULE)
+    module.load = load  # type: ignore[attr-defined]
+    return module
+
+
+if __name__ == "__main__":
+    from s2scli.__main__ import main
+
+    sys.modules[MODULE] = stub_module()
+    main()

@@ -1,0 +1,216 @@
+"""Law: CTranslate2 gives every token the probability that our forward pass gives it."""
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from s2scli.config import Recipe
+from s2scli.data.stream import Line
+from s2scli.errors import CheckpointError
+from s2scli.export.settings import Quantization
+from s2scli.manifest import new_folder, read_manifest
+from s2scli.search.settings import SearchSettings
+from s2scli.translation.batches import similar_batches
+from s2scli.translation.ctranslate2_engine import (
+    BATCH_TOKENS,
+    TARGET,
+    CTranslate2Engine,
+    Export,
+    ExportFacts,
+)
+from s2scli.translation.options import Options, Wanted
+from s2scli.translation.pairs import pairs_of
+from s2scli.translation.results import Translation
+from s2scli.translation.torch_engine import TorchEngine
+from s2scli.translation.translator import Translator
+from tests.export.varieties import POSITIONS, TARGETS, TEXTS, VARIETIES, letters, variety
+
+needs_ctranslate2 = pytest.mark.skipif(
+    importlib.util.find_spec("ctranslate2") is None,
+    reason="ctranslate2 is not installed",
+)
+FACTS = ExportFacts(
+    name="test",
+    quantization="none",
+    max_source_tokens=32,
+    positions=POSITIONS,
+    search=SearchSettings(),
+)
+
+
+def both(
+    folder: Path, name: str, quantization: Quantization = "none"
+) -> tuple[Translator, Translator]:
+    """Return a model in PyTorch, and as CTranslate2 has it."""
+    tokenizers = letters()
+    settings, model = variety(VARIETIES[name], tokenizers)
+    TARGET.write(folder, settings, model.state_dict(), tokenizers, POSITIONS, quantization)
+    recipe = Recipe(name=name, model=settings)
+    ours = TorchEngine((recipe,), model, torch.device("cpu"))
+    theirs = CTranslate2Engine(TARGET.open(folder, "cpu"), tokenizers, FACTS)
+    return Translator.of_text(ours, tokenizers), Translator.of_text(theirs, tokenizers)
+
+
+def search(
+    translator: Translator,
+    settings: SearchSettings,
+    texts: Sequence[str] = TEXTS,
+    wanted: Wanted = Wanted(attention=True),  # noqa: B008
+) -> list[Translation]:
+    lines = [Line("f", number, text) for number, text in enumerate(texts, 1)]
+    records = translator.translate(lines, Options(settings, wanted=wanted))
+    return [record.translation for record in records if record.translation]
+
+
+def force(translator: Translator) -> list[Translation]:
+    records = translator.score(pairs_of("f", TEXTS, TARGETS))
+    return [record.translation for record in records if record.translation]
+
+
+def largest_difference(ours: list[Translation], theirs: list[Translation]) -> float:
+    """Return the largest difference of a token's score between the same hypotheses."""
+    pairs = [
+        (one.hypotheses[0].token_scores, other.hypotheses[0].token_scores)
+        for one, other in zip(ours, theirs, strict=True)
+    ]
+    return max(float(np.abs(np.subtract(one, other)).max()) for one, other in pairs)
+
+
+@needs_ctranslate2
+@pytest.mark.parametrize("name", VARIETIES)
+def test_given_targets_have_the_same_scores(name: str, tmp_path: Path) -> None:
+    ours, theirs = both(tmp_path, name)
+    forced = force(ours), force(theirs)
+    assert largest_difference(*forced) < 1e-4
+    for one, other in zip(*forced, strict=True):
+        assert one.hypotheses[0].pieces == other.hypotheses[0].pieces
+        assert one.hypotheses[0].score == pytest.approx(other.hypotheses[0].score, abs=1e-4)
+
+
+@needs_ctranslate2
+@pytest.mark.parametrize("name", VARIETIES)
+def test_the_same_outputs_are_found(name: str, tmp_path: Path) -> None:
+    ours, theirs = both(tmp_path, name)
+    for settings in (SearchSettings(beam_size=1), SearchSettings(beam_size=1, max_length=3)):
+        found = search(theirs, settings)
+        for one, other in zip(search(ours, settings), found, strict=True):
+            assert_same(one, other)
+
+
+@needs_ctranslate2
+@pytest.mark.parametrize("name", VARIETIES)
+def test_a_beam_finds_the_same_outputs_but_for_those_that_are_cut(
+    name: str, tmp_path: Path
+) -> None:
+    ours, theirs = both(tmp_path, name)
+    settings = SearchSettings(beam_size=4, length_penalty=0.0)
+    compared = 0
+    for one, other in zip(search(ours, settings), search(theirs, settings), strict=True):
+        longest = settings.longest_output(len(other.source_pieces))
+        if len(other.hypotheses[0].pieces) < longest:
+            assert_same(one, other)
+            compared += 1
+    assert compared > len(TEXTS) / 2
+
+
+@needs_ctranslate2
+@pytest.mark.parametrize("beam_size", [1, 4])
+@pytest.mark.parametrize("name", VARIETIES)
+def test_the_others_of_a_batch_change_no_output(
+    name: str, beam_size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(settings: SearchSettings, source_length: int) -> int:
+        return (source_length - 1) // 2 + 1
+
+    monkeypatch.setattr(SearchSettings, "longest_output", short)
+    _, theirs = both(tmp_path, name)
+    settings = SearchSettings(beam_size=beam_size, n_best=beam_size)
+    together = search(theirs, settings)
+    assert len(similar_batches([len(text) for text in TEXTS], BATCH_TOKENS, 2)) == 1
+    for text, other in zip(TEXTS, together, strict=True):
+        (one,) = search(theirs, settings, [text])
+        assert [found.pieces for found in other.hypotheses] == [
+            found.pieces for found in one.hypotheses
+        ]
+        assert max(len(found.pieces) for found in other.hypotheses) <= short(
+            settings, len(text) + 1
+        )
+        for mine, found in zip(one.hypotheses, other.hypotheses, strict=True):
+            assert found.score == pytest.approx(mine.score, abs=1e-4)
+
+
+@needs_ctranslate2
+def test_one_hypothesis_has_no_score_unless_it_is_asked_for(tmp_path: Path) -> None:
+    _, theirs = both(tmp_path, "pre-norm")
+    for beam_size, known in ((1, False), (2, True)):
+        settings = SearchSettings(beam_size=beam_size)
+        scored = search(theirs, settings, wanted=Wanted())
+        plain = search(theirs, settings, wanted=Wanted(scores=False))
+        for one, other in zip(scored, plain, strict=True):
+            assert other.hypotheses[0].pieces == one.hypotheses[0].pieces
+            assert one.hypotheses[0].score < 0
+            assert other.hypotheses[0].score == (one.hypotheses[0].score if known else 0)
+
+
+def assert_same(one: Translation, other: Translation) -> None:
+    """Check that two engines found one best output, and gave it the same scores."""
+    assert other.source_pieces == one.source_pieces
+    mine, found = one.hypotheses[0], other.hypotheses[0]
+    assert found.pieces == mine.pieces
+    assert found.text == mine.text
+    assert found.score == pytest.approx(mine.score, abs=1e-4)
+    assert found.token_scores == pytest.approx(mine.token_scores, abs=1e-4)
+
+
+@needs_ctranslate2
+@pytest.mark.parametrize("name", VARIETIES)
+def test_with_a_length_penalty_nothing_better_is_found(name: str, tmp_path: Path) -> None:
+    ours, theirs = both(tmp_path, name)
+    settings = SearchSettings(beam_size=3, n_best=3)
+    for one, other in zip(search(ours, settings), search(theirs, settings), strict=True):
+        assert other.hypotheses[0].score <= one.hypotheses[0].score + 1e-4
+        scores = [found.score for found in other.hypotheses]
+        assert scores == sorted(scores, reverse=True)
+        assert len({found.pieces for found in other.hypotheses}) == len(scores)
+
+
+@needs_ctranslate2
+@pytest.mark.parametrize("quantization", ["int8", "int8_float32", "int16", "float16", "bfloat16"])
+def test_quantized_weights_are_near(quantization: Quantization, tmp_path: Path) -> None:
+    ours, theirs = both(tmp_path, "pre-norm", quantization)
+    difference = largest_difference(force(ours), force(theirs))
+    assert 0 < difference < 1.0
+
+
+@needs_ctranslate2
+def test_the_engine_does_without_torch() -> None:
+    program = (
+        "import sys; from s2scli.translation.loading import load_translator; "
+        "from s2scli.pipeline.translate import translate; "
+        "sys.exit('torch' in sys.modules or 'pyarrow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_an_export_of_version_0_1_is_read(tmp_path: Path) -> None:
+    """It called positions places."""
+    facts = FACTS.model_dump(mode="json")
+    facts["places"] = facts.pop("positions")
+    with new_folder(tmp_path / "export", "ctranslate2") as draft:
+        draft.facts = facts
+    manifest = read_manifest(tmp_path / "export", "ctranslate2")
+    assert Export.of(tmp_path / "export", manifest).facts == FACTS
+
+
+def test_a_manifest_that_says_something_else_is_refused(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "export", "ctranslate2") as draft:
+        draft.facts = {"name": "x"}
+    manifest = read_manifest(tmp_path / "export", "ctranslate2")
+    with pytest.raises(CheckpointError, match="not an export of s2s"):
+        Export.of(tmp_path / "export", manifest)

@@ -1,0 +1,40 @@
+import pytest
+
+from s2scli.data.stream import Line
+from s2scli.errors import ConfigError
+from s2scli.search.settings import SearchSettings
+from s2scli.translation.filter import Oddities, Tally, Unknown
+from tests.translation.stub import StubEngine, stub_translator
+
+
+def test_a_tally_counts_what_was_odd() -> None:
+    lines = [
+        Line("f", 1, "a‽"),
+        Line("f", 2, "boom"),
+        Line("g", 1, "\ufffd", bad_byte=1),
+        Line("g", 2, "b " * 9),
+        Line("g", 3, ""),
+        Line("g", 4, "cut short", cut=True),
+    ]
+    tally = Tally()
+    for record in stub_translator().translate(lines):
+        tally.add(record)
+    assert tally == Tally(
+        lines=6,
+        empty=1,
+        source=Unknown(2 + 2 + 11, 1),  # the long line was translated in two parts
+        overlong=Oddities(1, {"g": [2]}),
+        failed=Oddities(2, {"f": [2], "g": [4]}),
+        not_utf8=Oddities(1, {"g": [1]}),
+    )
+
+
+def test_what_is_not_given_is_as_the_model_has_it() -> None:
+    stub = stub_translator(StubEngine(settings=SearchSettings(beam_size=7, length_penalty=0.5)))
+    found = stub.settings({"length_penalty": 0.0})
+    assert found == SearchSettings(beam_size=7, length_penalty=0.0)
+
+
+def test_a_wrong_setting_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"command line: unknown setting beem_size"):
+        stub_translator().settings({"beem_size": 1})

@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s2scli.data.stream import Line
+from s2scli.errors import ConfigError, CorpusError
+from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.settings import SearchSettings
+from s2scli.translation.lines import join_text, join_translations
+from s2scli.translation.options import Options, Overlong, Wanted
+from s2scli.translation.records import Record
+from s2scli.translation.results import Translation
+from tests.translation.stub import StubEngine, stub_translator
+
+SETTINGS = SearchSettings()
+
+
+def translate_lines(
+    given: list[Line], engine: StubEngine, overlong: Overlong = "split"
+) -> list[Record]:
+    options = Options(SETTINGS, overlong, Wanted(attention=True))
+    return list(stub_translator(engine).translate(given, options))
+
+
+def translations(*texts: str, attention: bool = True) -> list[Translation]:
+    options = Options(SETTINGS, wanted=Wanted(attention))
+    found = [one.translation for one in stub_translator().translate(lines(*texts), options)]
+    return [one for one in found if one is not None]
+
+
+def lines(*texts: str) -> list[Line]:
+    return [Line("f", number, text) for number, text in enumerate(texts, 1)]
+
+
+def outcomes(records: list[Record]) -> list[tuple[str, str]]:
+    return [(record.status, record.text) for record in records]
+
+
+def test_blank_lines_do_not_reach_the_model() -> None:
+    stub = StubEngine()
+    records = translate_lines(lines("a", "", " \t\u3000\xa0", "b"), stub)
+    assert outcomes(records) == [("ok", "A"), ("empty", ""), ("empty", ""), ("ok", "B")]
+    assert stub.batches == [["a", "b"]]
+
+
+def test_no_text_no_call() -> None:
+    stub = StubEngine()
+    assert outcomes(translate_lines(lines("", ""), stub)) == [("empty", "")] * 2
+    assert translate_lines([], stub) == []
+    assert stub.batches == []
+
+
+def test_a_search_that_finds_nothing_gives_an_empty_output() -> None:
+    (record,) = translate_lines(lines("silence"), StubEngine())
+    assert (record.status, record.text) == ("ok", "")
+
+
+@given(st.lists(st.sampled_from(["a", "boom", "", "b c", "boom x"]), max_size=20))
+def test_a_failure_harms_no_other_line(texts: list[str]) -> None:
+    records = translate_lines(lines(*texts), StubEngine())
+    assert outcomes(records) == [
+        ("failed", "") if "boom" in text else ("ok" if text else "empty", text.upper())
+        for text in texts
+    ]
+    for record in records:
+        assert ("RuntimeError: the network fell over" in record.fault) == (
+            record.status == "failed"
+        )
+
+
+def test_one_failure_costs_few_more_searches() -> None:
+    stub = StubEngine()
+    translate_lines(lines(*["a"] * 100, "boom"), stub)
+    assert len(stub.batches) < 20
+
+
+def test_a_wrong_setting_is_no_failure_of_a_line() -> None:
+    class Refusing(StubEngine):
+        def search(self, *arguments: object, **named: object) -> list[tuple[Hypothesis, ...]]:
+            raise ConfigError("wrong")
+
+    with pytest.raises(ConfigError, match="wrong"):
+        translate_lines(lines("a"), Refusing())
+
+
+LONG = "one two three four. five six seven eight nine ten."
+
+
+def test_long_lines_are_split_and_joined() -> None:
+    stub = StubEngine()
+    (record,) = translate_lines(lines(LONG), stub, "split")
+    assert (record.status, record.text, record.overlong) == ("ok", LONG.upper(), True)
+    assert stub.batches == [["one two three four.", "five six seven eight nine ten."]]
+
+
+def test_exactly_as_long_as_it_may_be_is_not_too_long() -> None:
+    (fits, too_long) = translate_lines(
+        lines("a b c d e f g h", "a b c d e f g h i"), StubEngine(), "empty"
+    )
+    assert (fits.status, fits.overlong) == ("ok", False)
+    assert (too_long.status, too_long.overlong) == ("empty", True)
+
+
+def test_long_lines_are_truncated() -> None:
+    (record,) = translate_lines(lines(LONG), StubEngine(), "truncate")
+    assert record.text == "ONE TWO THREE FOUR. FIVE SIX SEVEN EIGHT"
+    assert record.overlong
+
+
+def test_long_lines_are_refused() -> None:
+    with pytest.raises(
+        CorpusError, match=r"f, line 2: too long, the model takes 8 tokens; .*split"
+    ):
+        translate_lines(lines("a", LONG), StubEngine(), "error")
+
+
+def test_a_part_that_fails_fails_the_line() -> None:
+    (record,) = translate_lines(lines(f"{LONG} boom"), StubEngine())
+    assert (record.status, record.text) == ("failed", "")
+
+
+def test_of_a_line_cut_by_the_reader_no_part_is_passed_off_as_the_whole() -> None:
+    cut = [Line("f", 1, "a b", cut=True)]
+    (split,) = translate_lines(cut, StubEngine(), "split")
+    assert (split.status, split.fault) == ("failed", "longer than 10,000,000 bytes")
+    (truncated,) = translate_lines(cut, StubEngine(), "truncate")
+    assert (truncated.status, truncated.text, truncated.overlong) == ("ok", "A B", True)
+
+
+def test_joined_translations_keep_scores_and_attention_apart() -> None:
+    parts = translations("a b", "c")
+    whole = join_translations(parts, length_penalty=0.5)
+    (found,) = whole.hypotheses
+    assert whole.source_pieces == ("a", "b", "</s>", "c", "</s>")
+    assert found.pieces == ("A", "B", "</s>", "C", "</s>")
+    assert found.score == pytest.approx(5 * -0.5 / 5**0.5)
+    assert found.attention is not None
+    np.testing.assert_array_equal(found.attention, np.eye(5)[:, None])
+    bare = join_translations(translations("a", attention=False), 1.0)
+    assert bare.hypotheses[0].attention is None
+
+
+def test_a_part_without_a_hypothesis_leaves_the_whole_without() -> None:
+    parts = translations("a b", "silence")
+    assert join_translations(parts, 1.0).hypotheses == ()
+
+
+@pytest.mark.parametrize(
+    ("parts", "joined"),
+    [
+        (["We ran.", "We hid."], "We ran. We hid."),
+        (["我们跑了。", "我们躲了。"], "我们跑了。我们躲了。"),
+        (["달렸다.", "숨었다."], "달렸다. 숨었다."),
+        (["走る NBA", "犬"], "走る NBA 犬"),
+        (["", "a", "", "b"], "a b"),
+    ],
+)
+def test_parts_are_joined_as_their_script_asks(parts: list[str], joined: str) -> None:
+    assert join_text(parts) == joined

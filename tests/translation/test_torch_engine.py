@@ -1,0 +1,118 @@
+"""Threads, batches and callers at once change no output."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from s2scli.data.batch import make_source
+from s2scli.data.stream import Line
+from s2scli.errors import UsageError
+from s2scli.search.loop import search
+from s2scli.search.settings import SearchSettings
+from s2scli.translation import torch_engine
+from s2scli.translation.options import Options
+from s2scli.translation.pairs import pairs_of
+from s2scli.translation.records import Record
+from s2scli.translation.translator import Translator
+from tests.folders import letters_of, write_model
+
+TEXTS = ["one two", "six", "two one", "one one five", "six four two", "two", "seven", "one six"] * 3
+SETTINGS = SearchSettings(beam_size=2, n_best=2)
+
+
+@pytest.fixture(autouse=True)
+def many_batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let few sentences fill a batch, and give the threads back afterwards."""
+    monkeypatch.setattr(torch_engine, "BATCH_TOKENS", 24)
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def folder(trained_workspace: Path) -> Path:
+    return trained_workspace / "model"
+
+
+def loaded(folder: Path, threads: int) -> Translator:
+    torch.set_num_threads(threads)
+    return torch_engine.load(folder, device="cpu")
+
+
+def outputs(translator: Translator, texts: Sequence[str] = TEXTS) -> list[list[tuple[str, float]]]:
+    lines = [Line("f", number, text) for number, text in enumerate(texts, 1)]
+    return [hypotheses(record) for record in translator.translate(lines, Options(SETTINGS))]
+
+
+def hypotheses(record: Record) -> list[tuple[str, float]]:
+    assert record.translation is not None
+    return [(one.text, round(one.score, 4)) for one in record.translation.hypotheses]
+
+
+def test_the_number_of_threads_changes_no_output(folder: Path) -> None:
+    found, forced = [], []
+    for threads in (1, 2, 3):
+        translator = loaded(folder, threads)
+        found.append([[text for text, _ in each] for each in outputs(translator)])
+        scored = translator.score(pairs_of("f", TEXTS, TEXTS))
+        forced.append([record.best.score for record in scored if record.best])
+        assert torch.get_num_threads() == threads
+    assert found[0] == found[1] == found[2]
+    assert len(forced[0]) == len(TEXTS)
+    assert forced[1] == pytest.approx(forced[0], abs=1e-5)
+    assert forced[2] == pytest.approx(forced[0], abs=1e-5)
+
+
+def test_callers_at_once_get_what_they_would_get_alone(folder: Path) -> None:
+    """Eight callers, whose batches go through the same workers, and each caller's own threads."""
+    translator = loaded(folder, 2)
+    questions = [TEXTS[first:] for first in range(8)]
+    alone = [outputs(translator, texts) for texts in questions]
+    with ThreadPoolExecutor(8) as callers:
+        together = list(callers.map(lambda texts: outputs(translator, texts), questions * 3))
+        threads = set(callers.map(lambda _: torch.get_num_threads(), range(16)))
+    assert together == alone * 3
+    assert threads == {2}
+
+
+def test_a_later_thread_has_as_many_threads_as_before(folder: Path) -> None:
+    outputs(loaded(folder, 3))
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 3
+
+
+def test_what_goes_wrong_fails_the_lines_and_not_the_program(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **options: Any) -> Any:
+        raise RuntimeError("no memory")
+
+    translator = loaded(folder, 2)
+    monkeypatch.setattr(torch_engine, "search", fail)
+    records = list(translator.translate([Line("f", n, text) for n, text in enumerate(TEXTS)]))
+    assert {(record.status, record.fault) for record in records} == {
+        ("failed", "RuntimeError: no memory")
+    }
+
+
+def test_the_search_can_be_ended_before_a_step(folder: Path) -> None:
+    engine = loaded(folder, 1).engine
+    assert isinstance(engine, torch_engine.TorchEngine)
+    source, lengths = make_source([np.array([5, 6, 7], dtype=np.int32)])
+
+    def stop() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        search(engine.model, source, lengths, SETTINGS, before_step=stop)
+
+
+def test_models_of_an_ensemble_share_a_tokenizer(folder: Path, tmp_path: Path) -> None:
+    stranger = write_model(tmp_path / "stranger", letters_of(["one two three"] * 9))
+    with pytest.raises(UsageError, match=r"stranger: its tokenizer \(.* is not that of .*model"):
+        torch_engine.load(folder, stranger, device="cpu")
