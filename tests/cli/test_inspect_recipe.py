@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from s2scli.config import Recipe, load_recipe, recipe_names
+from s2scli.model.combinations import Matrix, make_matrix
 from s2scli.settings import list_settings
 from tests.cli.inspecting import refused, run, run_json
 
@@ -79,15 +80,13 @@ def test_changes_need_a_recipe(flags: tuple[str, ...]) -> None:
 
 
 @pytest.fixture(scope="module")
-def matrix() -> object:
-    from s2scli.model.combinations import make_matrix
-
+def matrix() -> Matrix:
     return make_matrix()
 
 
 @pytest.fixture
-def made_once(matrix: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("s2scli.model.combinations.make_matrix", lambda: matrix)
+def made_once(matrix: Matrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("s2scli.pipeline.inspect_recipe.make_matrix", lambda: matrix)
 
 
 @pytest.mark.usefixtures("made_once")
