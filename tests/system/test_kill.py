@@ -136,7 +136,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(workspace: Path, uninterrup
         process.send_signal(number)
         found, out, err = finish(process)
         assert (found, out) == (status, ""), err
-        assert "stopping after this update; once more to stop at once" in err
+        assert "stopping after this update; interrupt again to stop at once" in err
         assert "saved; rerun the same command to resume" in err
         assert "Traceback" not in err
     status, _, err = finish(start(*RUN, STEPS, workspace=workspace))
