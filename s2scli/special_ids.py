@@ -1,4 +1,4 @@
-"""The ids of the special tokens, the same in every tokenizer and every model."""
+"""The ids of the special tokens, equal in every tokenizer and model."""
 
 PAD_ID = 0
 UNK_ID = 1

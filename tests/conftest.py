@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -10,6 +11,25 @@ from typer.testing import CliRunner
 from s2scli.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Accept the options of pytest-xdist that pyproject.toml sets where it is off or missing."""
+    if not pluginmanager.hasplugin("xdist"):
+        for option in ("--numprocesses", "--dist"):
+            parser.addoption(option, help="ignored: pytest-xdist is not loaded")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Measure in one process: `-m bench` gets no workers unless their number is given."""
+    return 0 if re.search(r"(?<!not )\bbench\b", config.option.markexpr) else None
+
+
+def pytest_configure() -> None:
+    """Keep a worker and what it starts to one thread: each core has a worker of its own."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,10 @@
 """Small models of every kind, for tests."""
 
-from collections.abc import Iterator
-from typing import get_args
+from collections.abc import Hashable, Iterator
+from typing import cast, get_args
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
@@ -12,6 +13,7 @@ from s2scli.model.recurrence import Cell
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.settings import ModelSettings
 from s2scli.settings import Tree, load_settings
+from tests.covering import slow_unless_covering
 
 CELLS: tuple[str, ...] = get_args(Cell)
 ATTENTIONS = ("additive", "dot", "general", "scaled_dot", "multi_head", "none")
@@ -110,7 +112,31 @@ def all_models() -> Iterator[tuple[str, Tree]]:
     yield "reversed", {**last, "connection": {"kind": "last", "every_step": True}}
 
 
+def flat(tree: Tree, prefix: str = "") -> dict[str, Hashable]:
+    """Return the settings of a tree by their dotted names."""
+    found: dict[str, Hashable] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            found |= flat(cast(Tree, value), f"{prefix}{name}.")
+        else:
+            found[prefix + name] = cast(Hashable, value)
+    return found
+
+
 MODELS = dict(all_models())
+# For what knows a model by its four verbs alone: a few models with every value of every setting;
+# `-m slow` runs the others.
+each_model = pytest.mark.parametrize(
+    "tree",
+    [
+        pytest.param(tree, id=name, marks=marks)
+        for (name, tree), marks in zip(
+            MODELS.items(),
+            slow_unless_covering([*map(flat, MODELS.values())], strength=1),
+            strict=True,
+        )
+    ],
+)
 
 
 def ids(*tokens: int) -> NDArray[np.int32]:

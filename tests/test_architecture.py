@@ -15,6 +15,7 @@ import pytest
 import s2scli
 
 PACKAGE = Path(s2scli.__file__).parent
+TESTS = Path(__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py"))
 ROOMS = ("data", "tokenizer", "model", "search", "training", "metrics", "report", "export")
 FOUNDATIONS = (
@@ -42,6 +43,14 @@ HEAVY = ("torch", "sentencepiece", "sacrebleu", "pyarrow")
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml"}
 UNSAFE_CALLS = {"eval", "exec", "__import__", "torch.load", "os.system", "os.popen"}
 UNSAFE_FLAGS = {"shell", "allow_pickle"}
+# Members of a union or of a table: the contract that runs over all of them is their test.
+CONTRACTS = {
+    "data/formats": "test_formats.py",
+    "model/attention": "test_attention.py",
+    "model/connection": "test_matrix.py",
+    "model/decoder": "test_decoders.py",
+    "model/encoder": "test_encoders.py",
+}
 NAMELESS = ("util", "helper", "common", "misc", "constants")
 MAX_LINES = 60
 
@@ -238,6 +247,32 @@ def test_functions_fit_on_a_screen(module: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or 0) - node.body[0].lineno + 1  # without the signature
             assert lines <= MAX_LINES, f"{node.name} has {lines} lines"
+
+
+def has_code(module: Path) -> bool:
+    """Whether a module has functions or methods to test; those of a protocol have no body."""
+    return any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not all(map(says_nothing, node.body))
+        for node in ast.walk(parse(module))
+    )
+
+
+def says_nothing(statement: ast.stmt) -> bool:
+    """Whether a statement is a docstring, `...` or `pass`."""
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    return isinstance(statement, ast.Pass)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_every_module_has_its_test(module: Path) -> None:
+    if module.stem in ("__init__", "__main__") or not has_code(module):
+        return
+    folder = module.relative_to("s2scli").parent
+    contract = CONTRACTS.get(folder.as_posix())
+    path = Path("contracts") / contract if contract else folder / f"test_{module.stem}.py"
+    assert (TESTS / path).exists(), f"{module} is tested by no tests/{path.as_posix()}"
 
 
 def test_help_imports_nothing_heavy() -> None:

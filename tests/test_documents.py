@@ -84,3 +84,12 @@ def test_every_example_is_in_the_index() -> None:
     for folder in sorted(path for path in (ROOT / "examples").iterdir() if path.is_dir()):
         assert f"({folder.name}/)" in index, folder.name
         assert (folder / "README.md").exists(), folder.name
+
+
+def test_the_hooks_run_what_every_change_must_pass() -> None:
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    entries = re.findall(r"^ +entry: (.*)$", hooks, re.MULTILINE)
+    assert {entry.split()[0] for entry in entries} == {"ruff", "mypy"}
+    steps = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    for entry in entries:
+        assert any(step.startswith(entry) for step in steps), entry

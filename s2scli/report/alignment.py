@@ -10,16 +10,16 @@ from s2scli.report.attention import END, WORD_BEGIN, AttentionMap
 NO_WORD = -1
 
 
-def places_in_words(pieces: Sequence[str]) -> list[int]:
-    """Return the number of the word, as spaces divide words, that each piece belongs to.
+def word_indices(pieces: Sequence[str]) -> list[int]:
+    """Return, for each piece, the index of its word; spaces divide words.
 
-    A piece of nothing but ▁ belongs to the word that it begins, or, at the end, to the last one;
-    an end token, which can stand between the parts of a line that was split, to `NO_WORD`.
+    A piece of nothing but ▁ belongs to the word it begins; at the end, to the last word. An end
+    token belongs to `NO_WORD`; it can stand between the parts of a line that was split.
     """
-    places, word, inside = [], -1, False
+    indices, word, inside = [], -1, False
     for piece in pieces:
         if piece == END:
-            places.append(NO_WORD)
+            indices.append(NO_WORD)
             inside = False
             continue
         first = None
@@ -27,16 +27,17 @@ def places_in_words(pieces: Sequence[str]) -> list[int]:
             begins = character != WORD_BEGIN and not inside
             word, inside = word + begins, character != WORD_BEGIN
             first = word if first is None and inside else first
-        places.append(word + 1 if first is None else first)
-    return [min(place, word) for place in places]
+        indices.append(word + 1 if first is None else first)
+    return [min(index, word) for index in indices]
 
 
 def word_weights(attention: AttentionMap) -> NDArray[np.float64]:
-    """Return how much each target word looked at each source word, and last at no word, [t, s + 1].
+    """Return the weight of each source word for each target word, [t, s + 1].
 
-    Summed over the pieces of a source word and averaged over those of a target word.
+    Weights are summed over the pieces of a source word and averaged over those of a target word.
+    The last column is the weight of the end tokens, which belong to no word.
     """
-    sources, targets = map(places_in_words, (attention.source_pieces, attention.target_pieces))
+    sources, targets = map(word_indices, (attention.source_pieces, attention.target_pieces))
     count = max(sources) + 1
     to_source = np.eye(count + 1)[sources]  # [S, s + 1]; NO_WORD is the last column
     rows = np.eye(max(targets) + 2)[targets][:, :-1]  # [T, t]
@@ -46,12 +47,12 @@ def word_weights(attention: AttentionMap) -> NDArray[np.float64]:
 
 
 def align_words(attention: AttentionMap, threshold: float | None = None) -> list[tuple[int, int]]:
-    """Return pairs of a source word and a target word, by the numbers they have in their lines.
+    """Return the linked words as pairs (index of the source word, index of the target word).
 
     Args:
         attention: the map.
         threshold: link every pair of at least this weight; None links each target word to the
-            source word it looked at most, if it did not look at the end token more.
+            source word of the largest weight, unless the end token has a larger one.
     """
     weights = word_weights(attention)
     if threshold is None:
@@ -63,10 +64,13 @@ def align_words(attention: AttentionMap, threshold: float | None = None) -> list
 
 
 def align_pieces(attention: AttentionMap) -> list[tuple[int, int]]:
-    """Return each target piece with the source piece it looked at most, end tokens included."""
+    """Return pairs (source index, target index): for each target piece its best source piece.
+
+    End tokens are included.
+    """
     return [(int(source), target) for target, source in enumerate(attention.best)]
 
 
 def pharaoh(pairs: Sequence[tuple[int, int]]) -> str:
-    """Return pairs as Pharaoh (and Moses, fast_align, Marian) writes them: `0-0 1-2`."""
+    """Return pairs in the Pharaoh format of Moses, fast_align and Marian: `0-0 1-2`."""
     return " ".join(f"{source}-{target}" for source, target in pairs)

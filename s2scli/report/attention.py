@@ -1,4 +1,4 @@
-"""Attention weights as numbers: the map, what it sums up to, and the words it links."""
+"""Attention weights as numbers: the map, its summary and the words it links."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ class AttentionMap:
     """How much each target piece looked at each source piece.
 
     Attributes:
-        source_pieces: the source's tokens with the end token, S of them.
-        target_pieces: the target's tokens with the end token, T of them.
+        source_pieces: the source's pieces with the end token, S of them.
+        target_pieces: the target's pieces with the end token, T of them.
         weights: [T, S], each row a distribution over the source.
         token_scores: the log-probability of each target piece, [T], or None.
-        source: the source as text; empty stands for its pieces joined.
-        target: the target as text; empty stands for its pieces joined.
-        name: which of the decoder's maps it is, for people; empty where there is only one.
+        source: the source as text; by default its pieces joined.
+        target: the target as text; by default its pieces joined.
+        name: layer and head, for people; empty if the decoder has one map only.
     """
 
     source_pieces: tuple[str, ...]
@@ -55,7 +55,7 @@ class AttentionMap:
 
     @property
     def entropies(self) -> NDArray[np.float64]:
-        """The entropy of each row in bits, [T]: 0 is one source piece, log2 S all of them."""
+        """The entropy of each row in bits, [T], from 0 (one source piece) to log2 S (uniform)."""
         weights = self.weights.astype(np.float64)
         logs = np.log2(weights, out=np.zeros_like(weights), where=weights > 0)
         bits: NDArray[np.float64] = np.abs((weights * logs).sum(axis=1))
@@ -63,7 +63,7 @@ class AttentionMap:
 
     @property
     def best(self) -> NDArray[np.intp]:
-        """The source piece each target piece looked at most, [T]."""
+        """The index of the source piece with the largest weight, for each target piece, [T]."""
         columns: NDArray[np.intp] = self.weights.argmax(axis=1)
         return columns
 
@@ -74,10 +74,10 @@ class AttentionSummary:
 
     Attributes:
         mean_entropy_bits: the mean of the rows' entropies.
-        max_entropy_bits: what it would be if every row were uniform, log2 S.
+        max_entropy_bits: the entropy of uniform rows, log2 S.
         coverage: the mean over the source of min(1, attention received), the quantity inside
-            the coverage penalty of Wu et al. 2016 (equation 14); 1 where all of it was read.
-        end_mass: the share of all attention that rests on the source's end token.
+            the coverage penalty of Wu et al. 2016 (equation 14); 1 if every piece was read.
+        end_mass: the share of all attention on the source's end token.
     """
 
     mean_entropy_bits: float
@@ -97,7 +97,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Link:
-    """One target word and the source words it looked at, as (source word, weight)."""
+    """One target word and its source words, as (source word, weight)."""
 
     target: Word
     sources: tuple[tuple[Word, float], ...]
@@ -122,10 +122,10 @@ def join_pieces(pieces: Sequence[str]) -> str:
 
 
 def join_words(pieces: Sequence[str]) -> list[Word]:
-    """Join pieces to words: ▁ or punctuation begins one, and the end token is one.
+    """Join pieces to words: ▁ or punctuation begins a word, and the end token is a word.
 
-    Pieces in a script that puts no spaces between words stay as they are, and so do the pieces
-    of a text that is a single word.
+    Pieces of a script without spaces between words are not joined, nor are the pieces of a text
+    that is a single word.
     """
     starts = [index for index in range(len(pieces)) if _begins_word(pieces, index)]
     if len(starts) <= 1 + (bool(pieces) and pieces[-1] == END):
@@ -138,10 +138,10 @@ def join_words(pieces: Sequence[str]) -> list[Word]:
 
 
 def link_words(attention: AttentionMap, threshold: float) -> list[Link]:
-    """Return each target word with the source words it gives a weight >= `threshold`.
+    """Return each target word with its source words of weight >= `threshold`, largest first.
 
     The weight between two words is summed over the source word's pieces and averaged over the
-    target word's, so that a target word's weights sum to 1. The strongest comes first.
+    target word's, so that a target word's weights sum to 1.
     """
     sources = join_words(attention.source_pieces)
     summed = np.add.reduceat(attention.weights, [word.start for word in sources], axis=1)

@@ -1,4 +1,4 @@
-"""Text measured in terminal cells: fitted, padded, and stacked downwards."""
+"""Text measured in terminal cells: cut, padded and stacked vertically."""
 
 import re
 import unicodedata
@@ -15,16 +15,16 @@ RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 
 def label(text: str) -> str:
-    """Return `text` as it can stand in one line of a table: visible, and of a sure width.
+    """Return `text` for one line of a table: visible, and of the same width on every terminal.
 
-    A combining mark at the beginning gets a dotted circle to stand on.
+    A combining mark at the beginning gets a dotted circle as its base.
     """
     shown = UNMEASURABLE.sub("", visible(text))
     return f"◌{shown}" if shown and cell_len(shown[0]) == 0 else shown
 
 
 def clusters(text: str) -> list[str]:
-    """Return the characters of `text`, each with the marks of no width that follow it."""
+    """Return the characters of `text`, each with the zero-width marks that follow it."""
     found: list[str] = []
     for character in text:
         if found and cell_len(character) == 0:
@@ -35,7 +35,7 @@ def clusters(text: str) -> list[str]:
 
 
 def cut(text: str, width: int) -> str:
-    """Return `text`, shortened with an ellipsis where it is wider than `width` cells."""
+    """Return `text`, cut with an ellipsis if it is wider than `width` cells."""
     if cell_len(text) <= width:
         return text
     kept, room = "", width - 1
@@ -48,7 +48,7 @@ def cut(text: str, width: int) -> str:
 
 
 def pad(text: str, width: int) -> str:
-    """Return `text` cut or filled with spaces to exactly `width` cells, isolated if it is RTL."""
+    """Return `text` cut or padded to exactly `width` cells, isolated if it is right-to-left."""
     kept = cut(text, width)
     return isolated(kept) + " " * (width - cell_len(kept))
 
@@ -61,9 +61,9 @@ def isolated(text: str) -> str:
 
 
 def stacked(labels: list[str], cell_width: int, max_height: int) -> list[list[str]]:
-    """Write labels downwards, side by side, standing on the last line.
+    """Write labels vertically, side by side, aligned at the bottom.
 
-    Returns lines, each a list of one text of `cell_width` cells for every label.
+    Returns lines; each has one text of `cell_width` cells for every label.
     """
     columns = [_shortened(clusters(text), max_height) for text in labels]
     height = max(1, *(len(column) for column in columns))

@@ -1,8 +1,8 @@
-"""Weights as colours: a perceptual map, and what stands for it where colours are few."""
+"""Weights as colours: a perceptual colour map, and its replacement on 16-colour terminals."""
 
 from typing import Literal
 
-from rich.color import Color
+from rich.color import Color, ColorSystem
 from rich.console import Console
 from rich.style import Style
 
@@ -25,7 +25,7 @@ ANSI_SHADES = ("black", "blue", "magenta", "bright_red", "bright_yellow")
 
 
 def magma(weight: float) -> tuple[int, int, int]:
-    """Return the sRGB colour of a weight from 0 (near black) to 1 (pale yellow)."""
+    """Return the sRGB colour of a weight, from 0 (near black) to 1 (pale yellow)."""
     position = min(max(weight, 0.0), 1.0) * (len(MAGMA) - 1)
     index = min(int(position), len(MAGMA) - 2)
     share = position - index
@@ -50,20 +50,30 @@ def weight_colour(weight: float, system: ColourSystem) -> Color:
     """Return the Rich colour of a weight; 16 colours have five levels."""
     if system == "standard":
         return Color.parse(ANSI_SHADES[shade(weight)])
-    return Color.from_rgb(*magma(weight))
+    return _within(Color.from_rgb(*magma(weight)), system)
 
 
 def ink(weight: float, system: ColourSystem) -> Style:
-    """Return a text style that grows stronger with the weight and can be read on any ground."""
+    """Return a text style, stronger for a larger weight and readable on any background."""
     if system is None or weight < 0.25:
         return Style(dim=True)
     if system == "standard":
         return Style(color="bright_red" if weight >= 0.5 else "magenta")
-    return Style(color=Color.from_rgb(*magma(0.45 + 0.3 * min(weight, 1.0))), bold=weight >= 0.5)
+    colour = Color.from_rgb(*magma(0.45 + 0.3 * min(weight, 1.0)))
+    return Style(color=_within(colour, system), bold=weight >= 0.5)
+
+
+def _within(colour: Color, system: ColourSystem) -> Color:
+    """Return the nearest colour of a colour system.
+
+    Rich would find it too, but Rich caches the escape codes of a style for the first console that
+    shows it: a map in 256 colours would then change every later map in true colour.
+    """
+    return colour.downgrade(ColorSystem.EIGHT_BIT) if system == "256" else colour
 
 
 def colour_system(console: Console) -> ColourSystem:
-    """Return what a console can show: None for a pipe, a dumb terminal and NO_COLOR."""
+    """Return the colours of a console; None for a pipe, a dumb terminal and NO_COLOR."""
     system = console.color_system
     if console.no_color or system is None:
         return None

@@ -1,4 +1,4 @@
-"""What a command says and shows: talk on stderr, results on stdout, one rule for all."""
+"""The output of a command: messages on stderr, results on stdout."""
 
 import contextlib
 import os
@@ -28,19 +28,19 @@ def _spelled(match: re.Match[str]) -> str:
 
 
 class StreamConsole(Console):
-    """A console that leaves it to the command what a stream without a reader means.
+    """A console that does not exit when nobody reads its stream.
 
-    On stdout a broken pipe is raised as it is. On stderr any failure to write (the terminal was
-    closed, the reader of the pipe has gone) is silence from then on: talk never ends the work.
+    On stdout a broken pipe is raised unchanged. On stderr a failure to write (the terminal or the
+    pipe was closed) makes the console quiet: a lost message never ends a command.
     """
 
     def on_broken_pipe(self) -> None:
-        """Raise the error that Rich is handling again, where Rich would exit."""
+        """Raise the error that Rich is handling; Rich would exit."""
         self.quiet = True
         raise
 
     def _check_buffer(self) -> None:
-        """Write what is buffered: every output of Rich, moving displays included, passes here."""
+        """Write the buffer; all output of Rich passes here, live displays too."""
         try:
             super()._check_buffer()
         except OSError:
@@ -51,13 +51,13 @@ class StreamConsole(Console):
 
 
 def _forget_stderr() -> None:
-    """Send what the stream still holds nowhere, lest the interpreter try again at its end."""
+    """Discard what is still buffered, so that the interpreter does not write it at exit."""
     with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), sys.stderr.fileno())
 
 
 def make_console(*, stderr: bool = False, width: int | None = None, **options: Any) -> Console:
-    """Return a Rich console that reads no markup in data and honours NO_COLOR and pipes."""
+    """Return a Rich console that interprets no markup and respects NO_COLOR and pipes."""
     return StreamConsole(
         stderr=stderr,
         width=width,
@@ -70,11 +70,11 @@ def make_console(*, stderr: bool = False, width: int | None = None, **options: A
 
 
 class Talk:
-    """A command's voice: `say`, `detail` and `warn` go to stderr, `show` to stdout.
+    """A command's messages and results: `say`, `detail` and `warn` on stderr, `show` on stdout.
 
     Args:
-        quiet: only warnings are said.
-        verbose: details are said too.
+        quiet: print warnings only.
+        verbose: print details too.
     """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
@@ -84,25 +84,25 @@ class Talk:
 
     @property
     def animated(self) -> bool:
-        """Whether progress may move: stderr is a terminal and nobody asked for quiet."""
+        """Whether to animate progress: stderr is a terminal, and not `quiet`."""
         return self.stderr.is_terminal and not self.stderr.is_dumb_terminal and not self.quiet
 
     def say(self, text: str) -> None:
-        """Say one line, unless quiet."""
+        """Print a message, unless `quiet`."""
         if not self.quiet:
             self.stderr.print(Text(visible(text)), soft_wrap=True)
 
     def detail(self, text: str) -> None:
-        """Say one line only where details were asked for."""
+        """Print a message if `verbose`."""
         if self.verbose:
             self.say(text)
 
     def warn(self, text: str) -> None:
-        """Say one line that nobody should miss."""
+        """Print a warning, even if `quiet`."""
         self.stderr.print(Text(f"warning: {visible(text)}", style="yellow"), soft_wrap=True)
 
     def show(self, result: RenderableType, *, soft_wrap: bool = False) -> None:
-        """Print a result (a table, a heatmap) on stdout; `soft_wrap` leaves long lines whole."""
+        """Print a result (a table, a heatmap) on stdout; `soft_wrap` does not break long lines."""
         self.stdout.print(result, soft_wrap=soft_wrap)
 
     def show_json(self, document: object) -> None:
@@ -111,7 +111,7 @@ class Talk:
 
 
 def json_text(document: object) -> str:
-    """Return a document as readable JSON, with its last newline."""
+    """Return a document as indented JSON that ends with a newline."""
     import json
 
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""How far a loop is: moving on a terminal, now and then a plain line elsewhere."""
+"""Progress of a loop: a bar on a terminal, a plain line every ten seconds elsewhere."""
 
 import contextlib
 import time
@@ -17,15 +17,15 @@ Advance = Callable[[int], None]
 def counting(
     talk: Talk, doing: str, unit: str = "rows", total: int | None = None
 ) -> Iterator[Advance]:
-    """Show what is being done; yield a function that is told how many units more are done.
+    """Show progress; yield a function to call with the number of units newly done.
 
-    What takes less than ten seconds leaves no line, and a quiet talk shows nothing.
+    A loop of less than ten seconds leaves no line. With `talk.quiet` nothing is shown.
 
     Args:
-        talk: where to show it.
-        doing: what is being done.
+        talk: where progress is shown.
+        doing: the task, such as "reading".
         unit: what is counted.
-        total: how many there will be, where that is known.
+        total: the number of units, if known.
     """
     if talk.animated:
         with _bar(talk, total) as bar:
@@ -35,7 +35,7 @@ def counting(
 
 
 class _Moving:
-    """A line of a terminal that moves."""
+    """An animated line on a terminal."""
 
     def __init__(self, bar: Progress, doing: str, unit: str, total: int | None) -> None:
         self._bar, self._doing, self._unit = bar, doing, unit
@@ -48,7 +48,7 @@ class _Moving:
 
 
 class _Lines:
-    """A plain line every ten seconds, in tqdm's words."""
+    """A plain line every ten seconds, in tqdm's format."""
 
     def __init__(self, talk: Talk, doing: str, unit: str, total: int | None) -> None:
         self._talk, self._doing, self._unit, self._total = talk, doing, unit, total

@@ -1,8 +1,8 @@
-"""All layers and heads at a glance: a small picture of every map, in the terminal and as SVG.
+"""A grid of small pictures, one for the map of each layer and head, for terminals and as SVG.
 
-Under each picture stand its mean entropy in bits and its diagonality; * marks the head that
-aligns best. Where a picture has fewer points than the map, a point shows the largest weight of
-the part that it stands for, so that no sharp line is lost.
+Under each picture are its mean entropy in bits and its diagonality; * marks the head that aligns
+best. If a picture has fewer points than the map, each point is the largest weight of the cells it
+covers, so that no sharp line is lost.
 """
 
 import textwrap
@@ -44,7 +44,7 @@ def render_grid(heads: AttentionHeads, width: int, system: ColourSystem) -> str:
     Args:
         heads: the maps.
         width: the widest line in cells, at least 32.
-        system: the colours there are; None for plain text, with shades made of characters.
+        system: the colours to use; None for plain text, with characters as shades.
     """
     texts = (isolated(cut(label(text), width)) for text in _texts(heads))
     lines = [
@@ -60,12 +60,12 @@ def render_grid(heads: AttentionHeads, width: int, system: ColourSystem) -> str:
 
 
 def legend(heads: AttentionHeads) -> str:
-    """Return what the numbers under the pictures are."""
+    """Return the explanation of the numbers under the pictures."""
     return f"{LEGEND}{heads.qualities.max():.2f}."
 
 
 def pooled(weights: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
-    """Return a map [T, S] as `rows` x `columns` points: the largest weight of what each covers."""
+    """Return a map [T, S] max-pooled to `rows` x `columns` points."""
     for axis, points in ((0, rows), (1, columns)):
         size = weights.shape[axis]
         parts = [
@@ -120,7 +120,7 @@ def grid_svg(heads: AttentionHeads) -> str:
             _squares(heads.weights[layer, head], x, y, SIDE / columns, height / rows),
             text_at(x, y + height + LINE - 4, _facts(heads, layer, head)),
         ]
-    body += [text_at(MARGIN, bottom + place * LINE, note) for place, note in enumerate(notes)]
+    body += [text_at(MARGIN, bottom + index * LINE, note) for index, note in enumerate(notes)]
     return picture(width, bottom + len(notes) * LINE + MARGIN, body)
 
 
@@ -129,7 +129,7 @@ def _texts(heads: AttentionHeads) -> tuple[str, str]:
 
 
 def _pictures(heads: AttentionHeads, width: int, system: ColourSystem) -> Iterator[Text]:
-    """Yield the lines of all layers; the heads of one stand side by side while there is room."""
+    """Yield the lines of all layers; heads of a layer are side by side as far as they fit."""
     together = min(heads.num_heads, (width + GAP) // (MIN_CELLS + GAP))
     lines = -(-heads.num_heads // together)
     together = -(-heads.num_heads // lines)
@@ -181,7 +181,7 @@ def _facts(heads: AttentionHeads, layer: int, head: int) -> str:
 
 
 def _squares(weights: NDArray[np.float32], x: float, y: float, across: float, down: float) -> str:
-    """Return a map as one path for each of its colours, on the colour of nothing."""
+    """Return a map as one path for each of its colours, on the colour of weight 0."""
     rows, columns = weights.shape
     levels = np.rint(np.clip(weights, 0.0, 1.0) * (LEVELS - 1)).astype(int)
     paths = []

@@ -1,4 +1,4 @@
-"""The maps of all layers and heads of a decoder: what each one does, and which to look at."""
+"""The maps of all layers and heads of a decoder: their qualities, and the choice of one."""
 
 import functools
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ class AttentionHeads:
     """How much each target piece looked at each source piece, for every layer and head.
 
     Attributes:
-        source_pieces: the source's tokens with the end token, S of them.
-        target_pieces: the target's tokens with the end token, T of them.
+        source_pieces: the source's pieces with the end token, S of them.
+        target_pieces: the target's pieces with the end token, T of them.
         weights: [L, H, T, S], each row a distribution over the source.
         token_scores: the log-probability of each target piece, [T], or None.
-        source: the source as text; empty stands for its pieces joined.
-        target: the target as text; empty stands for its pieces joined.
+        source: the source as text; by default its pieces joined.
+        target: the target as text; by default its pieces joined.
     """
 
     source_pieces: tuple[str, ...]
@@ -63,7 +63,7 @@ class AttentionHeads:
 
     @functools.cached_property
     def best(self) -> tuple[int, int]:
-        """The layer and head that aligns best, counted from 0; the first of equals."""
+        """The indices of the layer and head that aligns best; the first of equals."""
         layer, head = divmod(int(self.qualities.argmax()), self.num_heads)
         return layer, head
 
@@ -87,21 +87,21 @@ class AttentionHeads:
 def choose_map(
     heads: AttentionHeads, layer: str | None = None, head: str | None = None
 ) -> AttentionMap:
-    """Return the map of one head, or what several heads say together.
+    """Return the map of one head, or several maps combined.
 
-    Without a choice it is the mean of the heads whose `alignment_quality` is highest, as many as
-    a layer has, wherever they are: they align better than any layer or any one head.
+    By default it is the mean of the heads with the highest `alignment_quality` in all layers, as
+    many as a layer has: they align better than any layer or any single head.
 
     Args:
         heads: all maps.
         layer: the number of a layer, counted from 1, or `all`; with a head alone it is the last
             but one, which aligns best (Garg et al. 2019, section 4.2), and for the best head all.
         head: the number of a head, counted from 1 (of several layers: its mean); `mean`; `max`
-            (the largest weight of all, scaled so that rows are distributions again); or `best`,
-            the one whose `alignment_quality` is highest. With a layer alone it is `mean`.
+            (the largest weight of all, scaled so that rows sum to 1); or `best`, the one with
+            the highest `alignment_quality`. With a layer alone it is `mean`.
 
     Raises:
-        UsageError: there is no such layer or head; the message says what there is.
+        UsageError: there is no such layer or head; the message lists the choices.
     """
     if layer is None and head is None:
         return _best_few(heads)
@@ -112,8 +112,8 @@ def choose_map(
     )
     chosen = heads.weights[np.ix_(layers, numbers)]  # [l, h, T, S]
     if way == "best":
-        places = heads.qualities[np.ix_(layers, numbers)]
-        one, two = divmod(int(places.argmax()), len(numbers))
+        qualities = heads.qualities[np.ix_(layers, numbers)]
+        one, two = divmod(int(qualities.argmax()), len(numbers))
         layers, numbers, chosen = [layers[one]], [two], chosen[one : one + 1, two : two + 1]
     weights = chosen.max(axis=(0, 1)) if way == "max" else chosen.mean(axis=(0, 1))
     if way == "max":
@@ -124,12 +124,12 @@ def choose_map(
 def alignment_quality(
     weights: NDArray[np.float32], source_end: bool, target_end: bool
 ) -> NDArray[np.float64]:
-    """Return sharpness x coverage off the end tokens: how well maps [..., T, S] align, [...].
+    """Return how well maps [..., T, S] align: sharpness x coverage without end tokens, [...].
 
-    Sharpness is the mean over the target of the largest weight; coverage the mean over the source
-    of min(1, attention received), as in the coverage penalty of Wu et al. 2016 (equation 14). A
-    map that looks everywhere at once is not sharp; one that always looks at the same place, or at
-    the end token, covers little. It needs no gold alignment.
+    Sharpness is the mean over the target of the largest weight. Coverage is the mean over the
+    source of min(1, attention received), as in the coverage penalty of Wu et al. 2016 (equation
+    14). Uniform weights are not sharp; weights on one source index, or on the end token, cover
+    little. No gold alignment is needed.
 
     Args:
         weights: each row a distribution over the source.
@@ -148,10 +148,10 @@ def alignment_quality(
 def diagonality(
     weights: NDArray[np.float32], source_end: bool, target_end: bool
 ) -> NDArray[np.float64]:
-    """Return the correlation of source and target places under the attention, [...].
+    """Return the correlation of source and target index, weighted by the attention, [...].
 
-    Every pair of places off the end tokens counts by its weight in a map of [..., T, S]: 1 is the
-    order of the source, -1 the reverse, 0 no order at all, or only one place that was looked at.
+    Every pair of indices counts by its weight in a map of [..., T, S]; end tokens do not count.
+    1 is the order of the source, -1 the reverse, 0 no order or a single source index.
 
     Args:
         weights: each row a distribution over the source.
@@ -190,8 +190,8 @@ def _best_few(heads: AttentionHeads) -> AttentionMap:
     if heads.num_layers == 1:
         name = _name(heads, [0], range(count), "mean")
     else:
-        places = ", ".join(f"L{place // count + 1} H{place % count + 1}" for place in sorted(order))
-        name = f"mean of {count} that align{'s' * (count == 1)} best ({places})"
+        found = ", ".join(f"L{index // count + 1} H{index % count + 1}" for index in sorted(order))
+        name = f"mean of {count} that align{'s' * (count == 1)} best ({found})"
     return heads.map(chosen.mean(axis=0).astype(np.float32), name)
 
 
@@ -203,7 +203,7 @@ def _layers(heads: AttentionHeads, layer: str | None, way: str) -> list[int]:
 
 
 def _number(what: str, text: str, count: int, *words: str) -> int:
-    """Return a number from 1 to `count` as a place, counted from 0."""
+    """Return the index of a number from 1 to `count`."""
     if text.isascii() and text.isdigit() and 1 <= int(text) <= count:
         return int(text) - 1
     known = "1" if count == 1 else f"1 to {count}"
@@ -215,7 +215,7 @@ def _number(what: str, text: str, count: int, *words: str) -> int:
 
 
 def _name(heads: AttentionHeads, layers: Sequence[int], numbers: Sequence[int], way: str) -> str:
-    """Return which maps were chosen, for people; nothing where there is only one."""
+    """Return which maps were chosen, for people; empty if there is only one map."""
     if heads.num_layers * heads.num_heads == 1:
         return ""
     where = f"layer {layers[0] + 1}" if len(layers) == 1 else f"all {len(layers)} layers"

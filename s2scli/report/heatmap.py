@@ -1,7 +1,7 @@
 """An attention map for the terminal: a heatmap, the words it links, and four numbers.
 
-Every line is at most as wide as asked, measured in terminal cells. A map that is too wide goes
-on below, in pages that repeat the row labels.
+No line is wider than the given width in terminal cells. A map that is too wide is divided into
+pages, one below the other, that repeat the row labels.
 """
 
 import io
@@ -36,13 +36,13 @@ DIM = Style(dim=True)
 
 @dataclass(frozen=True)
 class Grid:
-    """A map and how it is drawn.
+    """A map and its layout.
 
     Attributes:
         attention: the map.
-        system: the colours there are.
-        half: whether one line shows two rows, as half blocks.
-        width: the widest line allowed.
+        system: the colours to use.
+        half: one line shows two rows, as half blocks.
+        width: the maximum width of a line.
         label_width: cells for the label of a line.
         cell_width: cells for one source piece.
     """
@@ -56,7 +56,7 @@ class Grid:
 
     @property
     def capacity(self) -> int:
-        """How many source pieces fit on a line."""
+        """The number of source pieces that fit on a line."""
         return (self.width - self.label_width - 1) // self.cell_width
 
 
@@ -72,9 +72,9 @@ def render_attention(
 
     Args:
         attention: the map to show.
-        width: the widest line in cells, at least `MIN_WIDTH`.
-        system: the colours there are; None for plain text, with shades made of characters.
-        half: whether a line shows two target pieces; None chooses (large maps, with colours).
+        width: the maximum width of a line in cells, at least `MIN_WIDTH`.
+        system: the colours to use; None for plain text, with characters as shades.
+        half: show two target pieces in a line; None does so for large maps with colours.
         threshold: the smallest weight that links two words.
     """
     lines = [
@@ -93,7 +93,7 @@ def render_attention(
 
 
 def render_lines(lines: Sequence[Text], system: ColourSystem) -> str:
-    """Return lines as text, with escape codes for the colours of `system` and none for None."""
+    """Return lines as text, with escape codes for the colours of `system`; None has no codes."""
     console = make_console(
         file=(written := io.StringIO()),
         width=max(1, *(line.cell_len for line in lines)),
@@ -106,7 +106,7 @@ def render_lines(lines: Sequence[Text], system: ColourSystem) -> str:
 
 
 def sentence_lines(attention: AttentionMap, width: int) -> list[Text]:
-    """Return the source and the target, a line each."""
+    """Return a line for the source and one for the target."""
     source, target = (isolated(cut(label(text), width)) for text in attention.texts)
     return [Text(source, DIM), Text(target, Style(bold=True))]
 
@@ -114,7 +114,7 @@ def sentence_lines(attention: AttentionMap, width: int) -> list[Text]:
 def heatmap_lines(
     attention: AttentionMap, width: int, system: ColourSystem, *, half: bool | None = None
 ) -> list[Text]:
-    """Return the map in pages of columns, with the facts of each row beside the last page."""
+    """Return the map in pages of columns, with facts about each row beside the last page."""
     grid = _choose_grid(attention, width, system, half)
     pages = [_page(grid, columns) for columns in _pages(len(attention.source_pieces), grid)]
     if not grid.half:
@@ -128,16 +128,16 @@ def heatmap_lines(
 
 
 def key_line(system: ColourSystem) -> Text:
-    """Return the key of the map: its colours, or its shades, from 0 to 1."""
+    """Return the key of the map: its colours or shades from 0 to 1."""
     steps = 5 if system in (None, "standard") else KEY_STEPS
     cells = (_cell(step / (steps - 1), system, 2) for step in range(steps))
     return Text.assemble(("0 ", DIM), *cells, (" 1", DIM))
 
 
 def alignment_lines(links: Sequence[Link], width: int, system: ColourSystem) -> list[Text]:
-    """Return a line for each target word with arrows from the source words it is linked to.
+    """Return a line for each target word with arrows from its source words.
 
-    The arrow's stroke and the colour show the weight. What does not fit goes on below.
+    The arrow's stroke and the colour show the weight. Words that do not fit continue below.
     """
     words = [label(link.target.text) for link in links]
     word_width = min(max(map(cell_len, words)), max(8, width // 3))
@@ -158,7 +158,7 @@ def alignment_lines(links: Sequence[Link], width: int, system: ColourSystem) -> 
 
 
 def caption(attention: AttentionMap) -> str:
-    """Return which map it is, and its four numbers."""
+    """Return the name of the map and its four numbers."""
     numbers = summary_text(summarize(attention))
     return f"{attention.name} · {numbers}" if attention.name else numbers
 
@@ -187,7 +187,7 @@ def _choose_grid(
 
 
 def _pages(count: int, grid: Grid) -> list[range]:
-    """Split `count` columns over the fewest pages, as evenly as it goes."""
+    """Divide `count` columns over the fewest pages, as evenly as possible."""
     size = -(-count // -(-count // grid.capacity))
     return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
@@ -209,7 +209,7 @@ def _line_starts(grid: Grid) -> range:
 
 
 def _labels(grid: Grid) -> list[Text]:
-    """Return the row labels alone, under an empty heading."""
+    """Return the row labels under an empty heading."""
     rows = [pad(label(piece), grid.label_width) for piece in grid.attention.target_pieces]
     return [Text(row) for row in (" " * grid.label_width, *rows)]
 
@@ -258,7 +258,7 @@ def _facts(grid: Grid) -> list[Text]:
 
 
 def _side_by_side(left: Sequence[Text], right: Sequence[Text]) -> list[Text]:
-    """Put `right` two cells beside the last lines of `left`."""
+    """Put `right` beside the last lines of `left`, two cells apart."""
     above = len(left) - len(right)
     joined = [
         Text.assemble(*pair) for pair in zip(left[above:], ["  "] * len(right), right, strict=True)
@@ -271,5 +271,5 @@ def _arrow(weight: float) -> str:
 
 
 def _wrapped(text: str, width: int, style: Style) -> list[Text]:
-    """Break a line of ours (one cell a character) at spaces."""
+    """Break a line whose characters are one cell wide at spaces."""
     return [Text(line, style) for line in textwrap.wrap(text, width)]

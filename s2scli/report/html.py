@@ -1,4 +1,4 @@
-"""An attention map as one HTML page: values on hover, no scripts, nothing loaded from anywhere."""
+"""An attention map as one HTML page: values on hover, no scripts, no external resources."""
 
 from s2scli.report.attention import NOTE, AttentionMap, Link, link_words
 from s2scli.report.colours import hex_colour

@@ -1,4 +1,4 @@
-"""Text that goes into HTML and SVG: escaped, and made of characters that XML allows."""
+"""Text for HTML and SVG: escaped, with characters that XML allows."""
 
 import html
 import re
@@ -9,5 +9,5 @@ NO_XML = re.compile(r"[\ud800-\udfff\ufffe\uffff]")
 
 
 def escaped(text: str) -> str:
-    """Return `text` as it can stand between tags and inside a quoted attribute."""
+    """Return `text` for use between tags and in quoted attributes."""
     return html.escape(NO_XML.sub("\ufffd", visible(text)))

@@ -1,4 +1,4 @@
-"""An attention map as an SVG picture that links nothing and is escaped throughout."""
+"""An attention map as an SVG picture, without links and with all text escaped."""
 
 from collections.abc import Sequence
 
@@ -42,7 +42,7 @@ def attention_svg(attention: AttentionMap) -> str:
 
 
 def picture(width: int, height: int, body: Sequence[str]) -> str:
-    """Return an SVG document of so many pixels, on white."""
+    """Return an SVG document of `width` x `height` pixels on a white background."""
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
@@ -105,6 +105,6 @@ def _square(x: float, y: float, weight: float, title: str, side: float = SIDE) -
 
 
 def text_at(x: float, y: float, text: str, anchor: str = "start", *, turned: bool = False) -> str:
-    """Return escaped text that stands on a point, turned upwards or not."""
+    """Return escaped text at a point; `turned` text reads upwards."""
     turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if turned else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turn}>{escaped(text)}</text>'

@@ -1,4 +1,4 @@
-"""Tables of facts, whose cells are data and never markup."""
+"""Tables; cells are data, never markup."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -20,8 +20,8 @@ def make_table(
 
     Args:
         headings: one for each column.
-        rows: a text for each heading; a Rich text keeps its style.
-        numbers: the headings of columns that are set to the right and never broken.
+        rows: one text for each heading; a Rich text keeps its style.
+        numbers: the headings of columns that are right-aligned and never broken.
     """
     table = Table(
         box=box.SIMPLE_HEAD,

@@ -26,6 +26,7 @@ from tests.bench.pairs import Corpus, MadeUpPairs, bench_corpus, first_batches
 from tests.bench.peers import Marian, TorchLSTM, TorchTransformer
 from tests.bench.race import Length, Outcome, compare, describe, race, rotated
 from tests.bench.work import Tokens, Work, count_tokens, count_work, flops_per_target_token
+from tests.covering import slow_unless_covering
 
 VOCAB_SIZE = 40
 
@@ -127,11 +128,21 @@ def peers(shape: str) -> list[str]:
 
 
 OURS = ("s2s", "s2s, torch's products")
-PAIRINGS = [(shape, peer) for shape in SHAPES for peer in (*OURS, *peers(shape))]
+PAIRINGS = [
+    {"shape": shape, "name": peer, "precision": precision}
+    for shape in SHAPES
+    for peer in (*OURS, *peers(shape))
+    for precision in ("float32", "bfloat16")
+]
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize(("shape", "name"), PAIRINGS)
+@pytest.mark.parametrize(
+    ("shape", "name", "precision"),
+    [
+        pytest.param(*row.values(), marks=marks)
+        for row, marks in zip(PAIRINGS, slow_unless_covering(PAIRINGS), strict=True)
+    ],
+)
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor")
 def test_every_contender_learns_from_the_same_tokens(
     shape: str, name: str, precision: str, corpus: Corpus, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from s2scli.config import Recipe, load_recipe, recipe_names
+from s2scli.model.combinations import Matrix, make_matrix
 from s2scli.settings import list_settings
 from tests.cli.inspecting import refused, run, run_json
 
@@ -78,6 +79,17 @@ def test_changes_need_a_recipe(flags: tuple[str, ...]) -> None:
     assert "need a recipe" in refused(run("recipe", *flags), 2)
 
 
+@pytest.fixture(scope="module")
+def matrix() -> Matrix:
+    return make_matrix()
+
+
+@pytest.fixture
+def made_once(matrix: Matrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("s2scli.pipeline.inspect_recipe.make_matrix", lambda: matrix)
+
+
+@pytest.mark.usefixtures("made_once")
 def test_combinations_are_counted_and_refusals_explained() -> None:
     shown = run("recipe", "--combinations").stdout
     assert re.match(r"2,\d\d\d of 3,\d\d\d combinations make a model:\n", shown)
@@ -87,6 +99,7 @@ def test_combinations_are_counted_and_refusals_explained() -> None:
     assert "decoder.kind = elman, gru, lstm; decoder.attend = before" in shown
 
 
+@pytest.mark.usefixtures("made_once")
 def test_combinations_as_json() -> None:
     document = run_json("recipe", "--combinations")
     assert document["count"] == len(document["combinations"])

@@ -1,4 +1,4 @@
-"""Every encoder with every decoder, attention, place of it and connection: laws, or a reason."""
+"""Every encoder with every decoder, attention, order of steps and connection: laws, or a reason."""
 
 import functools
 import itertools
@@ -15,6 +15,7 @@ from s2scli.model.combinations import (
     values_of,
 )
 from s2scli.settings import Tree
+from tests.covering import covering
 from tests.laws import LAWS
 from tests.models import make_model
 
@@ -30,9 +31,7 @@ FREE: Tree = {  # other widths than the rest, and nothing shared, so that every 
 
 CHOICES = values_of([*every_combination()])
 GROUPS = [*itertools.product(*(CHOICES[f"{part}.kind"] for part in GROUPED))]
-each_group = pytest.mark.parametrize(
-    ("number", "group"), [*enumerate(GROUPS)], ids=["-".join(map(str, group)) for group in GROUPS]
-)
+each_group = pytest.mark.parametrize("group", GROUPS, ids=lambda group: "-".join(map(str, group)))
 
 
 @functools.cache
@@ -57,22 +56,14 @@ def check_laws(combinations: list[Combination]) -> None:
                 raise
 
 
-@each_group
-def test_every_attention_in_every_place_keeps_the_laws(number: int, group: Group) -> None:
-    some = possible(group)[number % 5 :: 5]  # every place, with connections in turn
-    places = {place(one) for one in some}
-    assert some and places == {place(one) for one in possible(group)}
-    check_laws(some)
-
-
-def place(combination: Combination) -> tuple[object, object]:
-    choices = combination.choices
-    return choices.get("decoder.attend"), choices.get("decoder.input_feeding")
+def test_every_pair_of_choices_keeps_the_laws() -> None:
+    every = matrix().possible
+    check_laws([every[index] for index in covering([one.choices for one in every])])
 
 
 @pytest.mark.slow
 @each_group
-def test_every_combination_keeps_the_laws(number: int, group: Group) -> None:
+def test_every_combination_keeps_the_laws(group: Group) -> None:
     check_laws(possible(group))
 
 

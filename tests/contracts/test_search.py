@@ -19,9 +19,8 @@ from s2scli.search.loop import search
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
-from tests.models import MODELS, ids, make_model
+from tests.models import MODELS, each_model, ids, make_model
 
-each_model = pytest.mark.parametrize("tree", MODELS.values(), ids=MODELS.keys())
 SOURCES = [ids(4, 5, 6, 7), ids(8, 9), ids(10, 4, 4, 9, 9, 5), ids(5)]
 
 
@@ -119,11 +118,13 @@ def test_threads_change_no_output(name: str) -> None:
     model, settings = make_model(MODELS[name]), SearchSettings(beam_size=4, n_best=3)
     threads = torch.get_num_threads()
     found = []
-    for count in (1, 2):
-        torch.set_num_threads(count)
-        outputs = search(model, *make_source(SOURCES), settings)
-        found.append([[one.token_ids for one in some] for some in outputs])
-    torch.set_num_threads(threads)
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            outputs = search(model, *make_source(SOURCES), settings)
+            found.append([[one.token_ids for one in some] for some in outputs])
+    finally:
+        torch.set_num_threads(threads)
     assert found[0] == found[1]
 
 

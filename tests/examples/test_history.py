@@ -2,18 +2,19 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from s2scli.cli.app import app
 from s2scli.config import Recipe, load_recipe, recipe_names
 from tests.examples.scripts import EXAMPLES
 
 SCRIPT = EXAMPLES / "history" / "run.sh"
-STUB = f"""#!/bin/sh
+STUB = """#!/bin/sh
 case $1 in
-inspect) exec "{sys.executable}" -m s2scli "$@" ;;
+inspect) exec printf '%s\\n' "$@" ;;
 prepare) mkdir -p "$S2S_WORKSPACE/corpus" ;;
 esac
 echo "$@" >> "$S2S_WORKSPACE/commands"
@@ -22,7 +23,7 @@ echo "$@" >> "$S2S_WORKSPACE/commands"
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The workspace of a run, twice, in which nothing but `s2s inspect` is done."""
+    """The workspace of a script run twice, in which nothing but `s2s inspect` is done, once."""
     folder = tmp_path_factory.mktemp("history")
     (folder / "s2s").write_text(STUB)
     (folder / "s2s").chmod(0o755)
@@ -30,6 +31,10 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for _ in range(2):
         command = ["sh", str(SCRIPT), "corpus.tsv", "7", str(folder / "w")]
         subprocess.run(command, check=True, env=environment)
+    for file in (folder / "w").glob("*.toml"):
+        result = CliRunner().invoke(app, file.read_text().splitlines())
+        assert result.exit_code == 0, result.output
+        file.write_text(result.stdout)
     return folder / "w"
 
 

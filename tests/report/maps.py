@@ -12,8 +12,8 @@ HOSTILE = ("▁\x1b[31m", "\x07", "[link=x]", "<script>alert(1)</script>", '"&\u
 
 
 def diagonal(size: int) -> AttentionMap:
-    """Every target piece looks at the source piece of the same place."""
-    pieces = tuple(f"▁{chr(97 + place % 26)}" for place in range(size))
+    """Every target piece looks at the source piece with the same index."""
+    pieces = tuple(f"▁{chr(97 + index % 26)}" for index in range(size))
     return AttentionMap(pieces, pieces, np.eye(size, dtype=np.float32))
 
 
@@ -50,19 +50,19 @@ def make_heads(
     generator = np.random.default_rng(seed)
     weights = generator.dirichlet(np.full(columns, 0.3), (layers, heads, rows))
     return AttentionHeads(
-        (*(f"▁s{place}" for place in range(columns - 1)), END),
-        (*(f"▁t{place}" for place in range(rows - 1)), END),
+        (*(f"▁s{index}" for index in range(columns - 1)), END),
+        (*(f"▁t{index}" for index in range(rows - 1)), END),
         weights.astype(np.float32),
     )
 
 
 def diagonal_heads(layers: int, heads: int, size: int, *, at: tuple[int, int]) -> AttentionHeads:
-    """Heads that look everywhere, at the end token or at one place, and one that aligns."""
+    """Heads that look everywhere, at the end token or at one piece, and one that aligns."""
     found = make_heads(layers, heads, size, size)
     weights = np.empty_like(found.weights)
     poor = (np.full((size, size), 1 / size), np.eye(size)[[-1] * size], np.eye(size)[[0] * size])
-    for place, (layer, head) in enumerate(np.ndindex(layers, heads)):
-        weights[layer, head] = poor[place % len(poor)]
+    for index, (layer, head) in enumerate(np.ndindex(layers, heads)):
+        weights[layer, head] = poor[index % len(poor)]
     weights[at] = np.eye(size)
     return AttentionHeads(found.source_pieces, found.target_pieces, weights)
 

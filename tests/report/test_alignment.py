@@ -8,7 +8,7 @@ from s2scli.report.alignment import (
     align_pieces,
     align_words,
     pharaoh,
-    places_in_words,
+    word_indices,
     word_weights,
 )
 from s2scli.report.attention import END, AttentionMap
@@ -17,7 +17,7 @@ from tests.report.maps import make_map
 
 
 @pytest.mark.parametrize(
-    ("pieces", "places"),
+    ("pieces", "indices"),
     [
         (["▁A", "▁lit", "tle", "▁dog", ".", END], [0, 1, 1, 2, 2, NO_WORD]),
         (["▁", "dog", "s", "▁", "▁run"], [0, 0, 0, 1, 1]),
@@ -30,17 +30,19 @@ from tests.report.maps import make_map
         ([END], [NO_WORD]),
     ],
 )
-def test_spaces_divide_words(pieces: list[str], places: list[int]) -> None:
-    assert places_in_words(pieces) == places
+def test_spaces_divide_words(pieces: list[str], indices: list[int]) -> None:
+    assert word_indices(pieces) == indices
 
 
 @given(st.lists(st.text("abc .ä", min_size=1, max_size=5), max_size=6))
 def test_the_words_are_those_of_the_text(words: list[str]) -> None:
     text = " ".join(words).strip()
     pieces = LETTERS.pieces(text)
-    places = places_in_words(pieces)
-    assert max(places, default=-1) + 1 == len(text.split())
-    letters = ["".join(p for p, w in zip(pieces, places, strict=True) if w == n) for n in {*places}]
+    indices = word_indices(pieces)
+    assert max(indices, default=-1) + 1 == len(text.split())
+    letters = [
+        "".join(p for p, w in zip(pieces, indices, strict=True) if w == n) for n in {*indices}
+    ]
     assert [word.replace("▁", "") for word in letters] == text.split()
 
 

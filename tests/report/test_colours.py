@@ -1,14 +1,27 @@
 import io
 import itertools
+import re
 
 import pytest
 from rich.console import Console
+from rich.style import Style
+from rich.text import Text
 
-from s2scli.report.colours import MAGMA, colour_system, hex_colour, ink, magma, shade, weight_colour
+from s2scli.report.colours import (
+    MAGMA,
+    ColourSystem,
+    colour_system,
+    hex_colour,
+    ink,
+    magma,
+    shade,
+    weight_colour,
+)
+from s2scli.report.console import make_console
 
 
 def test_the_map_goes_through_its_points() -> None:
-    assert [magma(place / 8) for place in range(9)] == list(MAGMA)
+    assert [magma(index / 8) for index in range(9)] == list(MAGMA)
 
 
 def test_weights_beyond_the_ends_take_the_ends() -> None:
@@ -32,6 +45,29 @@ def test_hex_is_the_same_colour() -> None:
 def test_sixteen_colours_have_five_levels() -> None:
     names = {weight_colour(weight / 100, "standard").name for weight in range(101)}
     assert len(names) == 5
+
+
+CODES = {  # what each colour system is sent for a colour, after bold or nothing
+    "truecolor": r"(1;)?[34]8;2;\d+;\d+;\d+",
+    "256": r"(1;)?[34]8;5;\d+",
+    "standard": r"(1;)?([349]|10)\d",
+}
+
+
+@pytest.mark.parametrize("systems", [*itertools.permutations(CODES)])
+def test_colours_do_not_depend_on_what_was_shown_before(systems: tuple[ColourSystem, ...]) -> None:
+    """Rich keeps a style together with the codes of the first console that showed it."""
+    for system in systems:
+        for style in (Style(bgcolor=weight_colour(0.83, system)), ink(0.83, system)):
+            console = make_console(
+                file=(written := io.StringIO()),
+                color_system=system,
+                force_terminal=True,
+                no_color=False,
+            )
+            console.print(Text("x", style))
+            shown = re.fullmatch(r"\x1b\[(.*)mx\x1b\[0m\n", written.getvalue())
+            assert shown and re.fullmatch(CODES[str(system)], shown[1]), (system, shown)
 
 
 def test_text_without_colours_has_no_colour() -> None:

@@ -1,14 +1,17 @@
-"""Talk never ends the work; results that nobody reads do."""
+"""Messages on stderr, results on stdout: losing a message ends no command, losing a result does."""
 
 import errno
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from s2scli.report.console import Talk
+from s2scli.report.console import CONTROL, Talk, json_text, visible
 from s2scli.report.progress import Goal, training_display
 
 
@@ -24,6 +27,54 @@ class Lost(io.StringIO):
 
     def write(self, text: str) -> int:
         raise OSError(self.number, "nobody is there")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("\x1b[31m", "␛[31m"), ("a\nb\x7f", "a␊b␡"), ("\u202eabc", "\\u202eabc"), ("é狗 ", "é狗 ")],
+)
+def test_control_characters_are_spelled_out(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+@given(st.text())
+def test_visible_text_has_no_control_characters_and_stays_so(text: str) -> None:
+    assert not CONTROL.search(visible(text))
+    assert visible(visible(text)) == visible(text)
+
+
+@pytest.mark.parametrize(
+    ("quiet", "verbose", "messages"),
+    [
+        (False, False, ["said", "warning: [b]warned␛"]),
+        (False, True, ["said", "detail", "warning: [b]warned␛"]),
+        (True, True, ["warning: [b]warned␛"]),
+    ],
+)
+def test_messages_and_results_have_their_streams(
+    quiet: bool, verbose: bool, messages: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk = Talk(quiet=quiet, verbose=verbose)
+    talk.say("said")
+    talk.detail("detail")
+    talk.warn("[b]warned\x1b")
+    talk.show("[b]a result")
+    captured = capsys.readouterr()
+    assert captured.err.splitlines() == messages
+    assert captured.out == "[b]a result\n"
+    assert not talk.animated, "stderr is no terminal"
+
+
+@pytest.mark.parametrize("document", [{"b": [1, None], "a": "é"}, [], "x"])
+def test_json_is_readable_and_in_the_order_given(
+    document: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Talk(quiet=True).show_json(document)
+    text = capsys.readouterr().out
+    assert text == json_text(document) and text.endswith("\n")
+    assert json.loads(text) == document
+    assert "\\u" not in text
+    assert not isinstance(document, dict) or text.index('"b"') < text.index('"a"')
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EPIPE, errno.ENOSPC])

@@ -35,8 +35,8 @@ def test_no_line_is_wider_than_asked_and_every_head_is_there(
     text = ESCAPES.sub("", render_grid(heads, width, system))
     assert all(cell_len(line) <= width for line in text.split("\n"))
     shown = [label.removesuffix(" *") for line in labels(text) for label in line]
-    places = np.ndindex(heads.num_layers, heads.num_heads)
-    assert shown == [f"L{layer + 1} H{head + 1}" for layer, head in places]
+    indices = np.ndindex(heads.num_layers, heads.num_heads)
+    assert shown == [f"L{layer + 1} H{head + 1}" for layer, head in indices]
     marks = re.findall(r"(?<!\S)\*(?!\S)", text)  # a star of its own, wherever lines are broken
     assert len(marks) == 1 + 1  # the mark and its legend
 
@@ -47,7 +47,7 @@ def test_a_small_grid_whole() -> None:
     assert render_grid(heads, 40, None).split("\n\n") == [
         "s0 s1 s2\nt0 t1 t2",
         "L1 H1                L1 H2 *\n"
-        + "".join(f"{uniform}     {'    ' * place}{step}\n" for place in range(4) for _ in range(2))
+        + "".join(f"{uniform}     {'    ' * index}{step}\n" for index in range(4) for _ in range(2))
         + "2.0b +0.00           0.0b +1.00",
         "0   ░░▒▒▓▓██ 1",
         "Under each map: mean entropy of a row in\n"
@@ -72,9 +72,9 @@ def test_heads_stand_side_by_side_while_there_is_room(width: int, together: list
 def test_the_numbers_are_those_of_the_heads() -> None:
     heads = make_heads(2, 3, 6, 7)
     facts = re.findall(r"(\d\.\d)b ([+-]\d\.\d\d)", render_grid(heads, 80, None))
-    for (entropy, order), place in zip(facts, np.ndindex(2, 3), strict=True):
-        assert float(entropy) == pytest.approx(heads.entropies[place], abs=0.051)
-        assert float(order) == pytest.approx(heads.diagonalities[place], abs=0.0051)
+    for (entropy, order), index in zip(facts, np.ndindex(2, 3), strict=True):
+        assert float(entropy) == pytest.approx(heads.entropies[index], abs=0.051)
+        assert float(order) == pytest.approx(heads.diagonalities[index], abs=0.0051)
 
 
 def test_a_grid_has_colours_or_not() -> None:

@@ -54,7 +54,7 @@ def test_a_diagonal_is_of_the_best_quality_and_order() -> None:
     "poor",
     [
         np.full((6, 6), 1 / 6),  # everywhere
-        np.eye(6)[[2] * 6],  # always at one place
+        np.eye(6)[[2] * 6],  # always at one piece
         np.eye(6)[[5] * 6],  # at the end token
         np.zeros((6, 6)),
     ],
@@ -98,12 +98,12 @@ def test_a_layer_and_a_head_are_one_map() -> None:
 
 def test_unless_told_it_is_the_mean_of_the_heads_that_align_best() -> None:
     heads = make_heads(3, 2, 6, 5)
-    ranked = sorted(np.ndindex(3, 2), key=lambda place: -heads.qualities[place])[:2]
+    ranked = sorted(np.ndindex(3, 2), key=lambda index: -heads.qualities[index])[:2]
     chosen = choose_map(heads)
-    mean = sum(heads.weights[place] for place in ranked) / 2
+    mean = sum(heads.weights[index] for index in ranked) / 2
     assert chosen.weights == pytest.approx(mean)
-    places = ", ".join(f"L{layer + 1} H{head + 1}" for layer, head in sorted(ranked))
-    assert chosen.name == f"mean of 2 that align best ({places})"
+    names = ", ".join(f"L{layer + 1} H{head + 1}" for layer, head in sorted(ranked))
+    assert chosen.name == f"mean of 2 that align best ({names})"
     of_one_layer = choose_map(make_heads(1, 3, 6, 5))
     assert of_one_layer.weights == pytest.approx(make_heads(1, 3, 6, 5).weights[0].mean(axis=0))
     assert of_one_layer.name == "layer 1, mean of 3 heads"

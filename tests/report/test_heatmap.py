@@ -38,7 +38,7 @@ def test_no_line_is_wider_than_asked(
 @pytest.mark.parametrize("width", [40, 80, 160])
 def test_a_diagonal_is_drawn_as_one(width: int) -> None:
     assert rows_of(diagonal(9), width) == [
-        f"{' ' * 2 * place}██{' ' * 2 * (8 - place)}" for place in range(9)
+        f"{' ' * 2 * index}██{' ' * 2 * (8 - index)}" for index in range(9)
     ]
 
 
@@ -67,7 +67,7 @@ def test_a_small_map_whole() -> None:
 
 def test_a_wide_map_goes_on_in_pages_that_repeat_the_labels() -> None:
     attention = AttentionMap(
-        tuple(str(place) for place in range(40)), ("▁x", "▁y"), np.eye(2, 40, 1, dtype=np.float32)
+        tuple(str(index) for index in range(40)), ("▁x", "▁y"), np.eye(2, 40, 1, dtype=np.float32)
     )
     lines = [line.plain for line in heatmap_lines(attention, 40, None)]
     rows = [line for line in lines if line.startswith("▁x ")]
@@ -123,7 +123,9 @@ def test_half_blocks_are_chosen_for_large_maps_with_colours() -> None:
     assert not has_halves(heatmap_lines(diagonal(5), 80, "truecolor"))
 
 
-def test_colours_are_there_or_not() -> None:
+@pytest.mark.parametrize("before", ["256", "standard", None])
+def test_colours_are_there_or_not(before: ColourSystem) -> None:
+    render_attention(diagonal(3), 80, before, threshold=0.2)  # leaves nothing behind
     coloured = render_attention(diagonal(3), 80, "truecolor", threshold=0.2)
     plain = render_attention(diagonal(3), 80, None, threshold=0.2)
     assert "48;2;252;253;191" in coloured

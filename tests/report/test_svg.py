@@ -26,7 +26,7 @@ def test_squares_have_the_colour_of_their_weight() -> None:
 
 
 def test_everything_lies_inside_the_picture() -> None:
-    pieces = tuple(f"▁{'long' * place}" for place in range(1, 9))
+    pieces = tuple(f"▁{'long' * index}" for index in range(1, 9))
     root = ElementTree.fromstring(attention_svg(make_map(pieces, pieces)))
     width, height = float(root.get("width", 0)), float(root.get("height", 0))
     for square in root.iter(f"{SVG}rect"):
