@@ -1,10 +1,14 @@
+from pathlib import Path
+
 import pytest
 
-from s2scli.data.stream import Line
-from s2scli.errors import ConfigError
-from s2scli.search.settings import SearchSettings
-from s2scli.translation.filter import Oddities, Tally, Unknown
-from tests.translation.stub import StubEngine, stub_translator
+from s2scli.data.lines import STDIN
+from s2scli.data.stream import Line, StreamSettings
+from s2scli.errors import MissingInputError
+from s2scli.report.console import Talk
+from s2scli.translation.filter import Oddities, Tally, Unknown, require_inputs, run_filter
+from s2scli.translation.records import Clean, Record, plain_record
+from tests.translation.stub import stub_translator
 
 
 def test_a_tally_counts_what_was_odd() -> None:
@@ -29,12 +33,51 @@ def test_a_tally_counts_what_was_odd() -> None:
     )
 
 
-def test_what_is_not_given_is_as_the_model_has_it() -> None:
-    stub = stub_translator(StubEngine(settings=SearchSettings(beam_size=7, length_penalty=0.5)))
-    found = stub.settings({"length_penalty": 0.0})
-    assert found == SearchSettings(beam_size=7, length_penalty=0.0)
+def test_only_the_first_lines_that_fail_are_named_one_by_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").write_text("boom\n" * 30)
+    translator, talk = stub_translator(), Talk()
+    tally = run_filter(
+        [tmp_path / "in"],
+        tmp_path / "out",
+        StreamSettings(),
+        translator.translate,
+        plain_record,
+        talk,
+    )
+    told = " ".join(capsys.readouterr().err.split())
+    assert tally.failed.count == 30
+    assert told.count("not translated (RuntimeError: the network fell over)") == 10
+    assert "not translated, their lines are empty: 30 lines" in told and "and 20 more" in told
+    assert (tmp_path / "out").read_text() == "\n" * 30
 
 
-def test_a_wrong_setting_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"command line: unknown setting beem_size"):
-        stub_translator().settings({"beem_size": 1})
+def test_records_are_counted_over_all_windows_and_files(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("x\n" * 5)
+
+    def numbered(index: int, record: Record, clean: Clean) -> str:
+        return f"{index} {clean(record.text)}"
+
+    inputs, stream = [tmp_path / "a", tmp_path / "b"], StreamSettings(window=2)
+    run_filter(
+        inputs, tmp_path / "out", stream, stub_translator().translate, numbered, Talk(quiet=True)
+    )
+    assert (tmp_path / "out").read_text() == "".join(f"{n} X\n" for n in range(10))
+
+
+def test_without_a_format_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").write_text("a\n")
+    tally = run_filter(
+        [tmp_path / "in"], None, StreamSettings(), stub_translator().translate, None, Talk()
+    )
+    assert (tally.lines, capsys.readouterr().out) == (1, "")
+
+
+def test_a_file_that_is_not_there_is_named_with_a_hint(tmp_path: Path) -> None:
+    require_inputs([STDIN], "hint")
+    with pytest.raises(MissingInputError, match=r"nowhere: no such file; try this"):
+        require_inputs([STDIN, tmp_path / "nowhere"], "try this")

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s2scli.data.codecs import CODECS
+from s2scli.data.codecs.text import TextCodec, one_line
+from s2scli.special_ids import EOS_ID, UNK_ID
+from tests.folders import letters_of
+
+SEPARATORS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+CODEC = TextCodec(letters_of(["abc def"] * 9).source)
+
+
+@given(st.text(alphabet="abcdef ", max_size=30))
+def test_what_is_encoded_comes_back_tidied(text: str) -> None:
+    assert CODEC.decode(CODEC.encode(text).tolist()) == text.strip()
+
+
+def test_the_end_is_no_part_of_the_text() -> None:
+    ids = CODEC.encode("abc").tolist()
+    assert EOS_ID not in ids
+    assert CODEC.decode([*ids, EOS_ID]) == CODEC.decode(ids) == "abc"
+
+
+def test_there_is_a_piece_for_every_token() -> None:
+    ids = CODEC.encode("ab c")
+    assert ids.dtype == np.int32
+    assert CODEC.pieces([*ids, EOS_ID]) == ("a", "b", "▁", "c", "</s>")
+
+
+def test_what_the_tokenizer_does_not_know_is_unknown() -> None:
+    assert UNK_ID in CODEC.encode("a犬").tolist()
+    assert UNK_ID not in CODEC.encode("a").tolist()
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_every_line_end_becomes_a_space(separator: str) -> None:
+    assert one_line(f"a{separator}b") == "a b"
+    assert len(one_line(SEPARATORS.join("abc")).splitlines()) == 1
+
+
+def test_text_is_a_codec() -> None:
+    codec = CODECS["text"](CODEC.tokenizer)
+    assert codec.encode("abc").tolist() == CODEC.encode("abc").tolist()

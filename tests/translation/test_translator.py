@@ -1,0 +1,125 @@
+"""One way from a line to a line, around an engine that is a stub."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from s2scli.data.stream import Line
+from s2scli.errors import ConfigError
+from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.settings import SearchSettings
+from s2scli.special_ids import EOS_ID, UNK_ID
+from s2scli.translation.options import Options, Wanted
+from s2scli.translation.pairs import Pair, pairs_of
+from tests.translation.stub import StubEngine, stub_translator
+
+SETTINGS = SearchSettings()
+
+
+def lines(*texts: str) -> list[Line]:
+    return [Line("f", number, text) for number, text in enumerate(texts, 1)]
+
+
+def test_what_is_not_given_is_as_the_model_has_it() -> None:
+    own = SearchSettings(beam_size=7, length_penalty=0.5)
+    translator = stub_translator(StubEngine(settings=own))
+    found = translator.settings({"length_penalty": 0.0})
+    assert found == SearchSettings(beam_size=7, length_penalty=0.0)
+    assert translator.settings({}) == own
+
+
+def test_a_wrong_setting_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"command line: unknown setting beem_size"):
+        stub_translator().settings({"beem_size": 1})
+    with pytest.raises(ConfigError, match=r"my file: beam_size"):
+        stub_translator().settings({"beam_size": 0}, "my file")
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 100])
+def test_windows_change_how_many_are_searched_together_and_nothing_else(window: int) -> None:
+    engine = StubEngine()
+    texts = ["a", "", "b c", "boom", "d"]
+    found = stub_translator(engine).translate(lines(*texts), Options(SETTINGS, window=window))
+    assert [record.text for record in found] == ["A", "", "B C", "", "D"]
+    assert max(map(len, engine.batches)) <= window
+
+
+def test_lines_are_read_no_further_than_the_window_that_is_asked_for() -> None:
+    read: list[int] = []
+
+    def endless() -> Iterator[Line]:
+        for number in range(1, 1000):
+            read.append(number)
+            yield Line("f", number, "a")
+
+    records = stub_translator().translate(endless(), Options(SETTINGS, window=10))
+    assert [next(records).line.number for _ in range(10)] == list(range(1, 11))
+    assert len(read) == 10
+
+
+def test_each_line_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = StubEngine()
+    encoded: list[str] = []
+    encode = engine.codec.encode
+
+    def counted(cell: str) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+        encoded.append(cell)
+        return encode(cell)
+
+    monkeypatch.setattr(engine.codec, "encode", counted)
+    translator = stub_translator(engine)
+    list(translator.translate(lines("a b", "c", "")))
+    assert [text for text in encoded if text.islower()] == ["a b", "c"]
+
+
+def test_the_model_is_asked_only_for_what_is_wanted() -> None:
+    wanted: list[Wanted] = []
+
+    class Asked(StubEngine):
+        def search(self, sources, settings, wanted_):  # type: ignore[no-untyped-def]
+            wanted.append(wanted_)
+            return super().search(sources, settings, wanted_)
+
+    for one in (Wanted(), Wanted(attention=True), Wanted(scores=False)):
+        (record,) = stub_translator(Asked()).translate(lines("a"), Options(SETTINGS, wanted=one))
+        assert wanted[-1] == one
+        assert record.best is not None
+        assert (record.best.attention is not None) == one.attention
+
+
+def test_pairs_are_scored_in_order_whatever_is_in_them() -> None:
+    long = " ".join("abcdefghi")
+    pairs = pairs_of("f", ["a", "", long, "b"], ["A", "x", "x", "x"])
+    pairs.insert(1, Pair(Line("f", 9, "x"), fault="no TAB"))
+    found = list(stub_translator().score(pairs, Options(SETTINGS, window=2)))
+    assert [record.status for record in found] == ["ok", "failed", "empty", "failed", "ok"]
+    assert [record.line for record in found] == [pair.line for pair in pairs]
+    assert found[0].best is not None and found[0].best.first_choices == (True, True)
+    assert found[3].fault == "too long, 9 tokens on one side, and the model takes 8"
+
+
+def test_a_pair_that_makes_the_model_fail_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = StubEngine()
+    force = engine.force
+
+    def fails(sources, *others):  # type: ignore[no-untyped-def]
+        if any("boom" in engine.codec.text(ids.tolist()) for ids in sources):
+            raise RuntimeError("the network fell over")
+        return force(sources, *others)
+
+    monkeypatch.setattr(engine, "force", fails)
+    found = list(stub_translator(engine).score(pairs_of("f", ["a", "boom", "b"], ["A"] * 3)))
+    assert [record.status for record in found] == ["ok", "failed", "ok"]
+    assert found[1].fault == "RuntimeError: the network fell over"
+
+
+def test_a_hypothesis_becomes_text_and_padding_is_no_source() -> None:
+    translator = stub_translator()
+    ids = (*translator.target.encode("x y").tolist(), UNK_ID, EOS_ID)
+    weights = np.ones((4, 1, 9), np.float32)
+    found = translator.text_of(Hypothesis(ids, -1.5, (-0.5,) * 4, weights), 3)
+    assert found.text == "x y‽"
+    assert found.pieces == ("x", "y", "‽", "</s>")
+    assert found.attention is not None and found.attention.shape == (4, 1, 3)
+    assert (found.score, found.unknown_tokens) == (-1.5, 1)
