@@ -101,7 +101,7 @@ def say_carried_over(found: CarriedOver, talk: Talk) -> None:
     if found.new:
         talk.say(f"not found there, and new: {_listed(found.new, limit)}")
     if found.unused:
-        talk.say(f"without a place here: {_listed(dict.fromkeys(found.unused, ''), limit)}")
+        talk.say(f"not used: {_listed(dict.fromkeys(found.unused, ''), limit)}")
 
 
 def _names_of_weights(model: Seq2Seq) -> dict[str, list[str]]:

@@ -73,7 +73,7 @@ class _OutputCrossEntropy(torch.autograd.Function):
 def _smoothed_cross_entropy_(
     logits: Tensor, target: Tensor, smoothing: float
 ) -> tuple[Tensor, Tensor]:
-    """Return the loss of some rows and its gradient, p(v) - q(v), which takes the logits' place.
+    """Return the loss of some rows and its gradient, p(v) - q(v), which overwrites the logits.
 
     The loss is lse_t - (1 - e) logit_t,target - e / V sum_v logit_t,v, summed over rows t.
 
