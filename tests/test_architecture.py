@@ -51,6 +51,11 @@ CONTRACTS = {
     "model/decoder": "test_decoders.py",
     "model/encoder": "test_encoders.py",
 }
+# What a command of training needs beside its own file in the pipeline.
+BESIDE_COMMANDS = {
+    *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
+}
+NOT_COMMANDS = {"__init__", "app", "flags", "help", "options"}
 NAMELESS = ("util", "helper", "common", "misc", "constants")
 MAX_LINES = 60
 
@@ -273,6 +278,12 @@ def test_every_module_has_its_test(module: Path) -> None:
     contract = CONTRACTS.get(folder.as_posix())
     path = Path("contracts") / contract if contract else folder / f"test_{module.stem}.py"
     assert (TESTS / path).exists(), f"{module} is tested by no tests/{path.as_posix()}"
+
+
+def test_every_command_is_one_file_in_the_pipeline() -> None:
+    commands = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - NOT_COMMANDS
+    stories = {path.stem for path in (PACKAGE / "pipeline").glob("*.py")} - {"__init__"}
+    assert stories == commands | BESIDE_COMMANDS
 
 
 def test_help_imports_nothing_heavy() -> None:
