@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.evaluate import interval, signatures
+from s2scli.cli.evaluate import signatures, value_and_interval
 from s2scli.cli.flags import flags, metric_choice
 from s2scli.cli.options import (
     SOME_FAILED,
@@ -119,7 +119,7 @@ def results_table(results: "tuple[Result, ...]") -> Table:
             f"{result.steps:,}",
             "" if result.tokens_per_second is None else f"{result.tokens_per_second:,.0f}",
             "" if result.loss is None else f"{result.loss:.3f}",
-            *(cell for score in result.scores for cell in (f"{score.value:.2f}", interval(score))),
+            *(cell for score in result.scores for cell in value_and_interval(score)),
             "" if result.p is None else f"{result.p:.3f}",
         )
         for result in results

@@ -12,6 +12,7 @@ from rich.text import Text
 from s2scli.cli.flags import flag_errors, flags, metric_choice
 from s2scli.cli.options import CommonOptions, DeviceOption, ModelsOption
 from s2scli.export.settings import EngineSettings
+from s2scli.metrics import USUAL_METRICS, digits_of
 from s2scli.metrics.settings import MetricSettings
 from s2scli.report.tables import make_table
 from s2scli.search.settings import DRAWING, SearchSettings
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from s2scli.metrics.score import Score
     from s2scli.pipeline.evaluate import Evaluation
 
-DEFAULT_METRICS = ("bleu", "chrf", "exact_match")
 NOT_SEARCHED = DRAWING | {"sample", "n_best"}
 
 
@@ -68,7 +68,7 @@ def command(
     from s2scli.pipeline.evaluate import EvaluateRequest, evaluate, save_evaluation
 
     request = EvaluateRequest(
-        tuple(metrics) or DEFAULT_METRICS,
+        tuple(metrics) or USUAL_METRICS,
         split,
         source,
         hypothesis,
@@ -96,7 +96,7 @@ def command(
 def scores_table(evaluation: "Evaluation") -> Table:
     """Return one row for each metric."""
     headings = ("metric", "value", "95 % interval")
-    rows = [(score.name, f"{score.value:.2f}", interval(score)) for score in evaluation.scores]
+    rows = [(score.name, *value_and_interval(score)) for score in evaluation.scores]
     return make_table(headings, rows, numbers=headings[1:])
 
 
@@ -124,6 +124,7 @@ def facts_table(evaluation: "Evaluation") -> Table:
     return make_table(("evaluation", ""), [(name, fact) for name, fact in rows.items() if fact])
 
 
-def interval(score: "Score") -> str:
-    """Return the 95 % interval of a score; "" where there is none."""
-    return f"{score.interval[0]:.2f} to {score.interval[1]:.2f}" if score.interval else ""
+def value_and_interval(score: "Score") -> tuple[str, str]:
+    """Return a score and its 95 % interval as text; "" without an interval."""
+    value, *ends = (f"{one:.{digits_of(score)}f}" for one in (score.value, *(score.interval or ())))
+    return value, " to ".join(ends)

@@ -8,6 +8,7 @@ from s2scli.metrics.chrf import chrf
 from s2scli.metrics.exact_match import exact_match
 from s2scli.metrics.metric import Metric
 from s2scli.metrics.perplexity import perplexity
+from s2scli.metrics.score import Score
 from s2scli.metrics.sequence_error_rate import sequence_error_rate
 from s2scli.metrics.symbol_error_rate import symbol_error_rate
 from s2scli.metrics.ter import ter
@@ -18,15 +19,15 @@ METRICS: dict[str, Metric] = {
         "BLEU",
         bleu,
         higher_is_better=True,
-        digits=1,
+        digits=2,
         needs="outputs",
         help="BLEU of the outputs, computed by sacreBLEU.",
     ),
     "chrf": Metric(
-        "chrF",
+        "chrF2",
         chrf,
         higher_is_better=True,
-        digits=1,
+        digits=2,
         needs="outputs",
         help="chrF2, the character n-gram F-score, computed by sacreBLEU.",
     ),
@@ -34,7 +35,7 @@ METRICS: dict[str, Metric] = {
         "TER",
         ter,
         higher_is_better=False,
-        digits=1,
+        digits=2,
         needs="outputs",
         help="Translation edit rate: word edits in percent of the reference's words.",
     ),
@@ -42,7 +43,7 @@ METRICS: dict[str, Metric] = {
         "exact match",
         exact_match,
         higher_is_better=True,
-        digits=1,
+        digits=2,
         needs="outputs",
         help="Percentage of outputs that equal the reference.",
     ),
@@ -50,7 +51,7 @@ METRICS: dict[str, Metric] = {
         "sequence error rate",
         sequence_error_rate,
         higher_is_better=False,
-        digits=1,
+        digits=2,
         needs="outputs",
         help="Percentage of outputs that differ from the reference (the word error rate of "
         "pronunciations).",
@@ -59,7 +60,7 @@ METRICS: dict[str, Metric] = {
         "symbol error rate",
         symbol_error_rate,
         higher_is_better=False,
-        digits=1,
+        digits=2,
         needs="outputs",
         help="Edits of space-separated symbols in percent of the reference's symbols (the phone "
         "or word error rate).",
@@ -68,7 +69,7 @@ METRICS: dict[str, Metric] = {
         "perplexity",
         perplexity,
         higher_is_better=False,
-        digits=3,
+        digits=2,
         needs="model",
         help="Perplexity of the references under the model, per token.",
     ),
@@ -76,8 +77,16 @@ METRICS: dict[str, Metric] = {
         "token accuracy",
         token_accuracy,
         higher_is_better=True,
-        digits=3,
+        digits=2,
         needs="model",
         help="Percentage of reference tokens that are the model's first choice.",
     ),
 }
+
+# shown by evaluate if no metric is asked for, and computed at every validation: the others are slow
+USUAL_METRICS = ("bleu", "chrf", "exact_match")
+
+
+def digits_of(score: Score) -> int:
+    """Return the number of decimals that a score is shown with."""
+    return next(metric.digits for metric in METRICS.values() if metric.name == score.name)

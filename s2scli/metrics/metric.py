@@ -26,13 +26,13 @@ class Metric:
     """One way to score a test set.
 
     Attributes:
-        name: as people write it, such as "exact match".
+        name: as people write it, such as "exact match"; that of its scores.
         function: returns the score. With `needs="outputs"` it takes (hypotheses, references,
             settings), detokenised texts, one for one; with `needs="model"` it takes (forced,
             settings), a `ForcedTarget` for each reference. Settings are optional.
         higher_is_better: which of two scores wins.
-        digits: decimals to show.
-        needs: "outputs" of a search, or the "model" itself, which is forced to say the references.
+        digits: decimals that its scores are shown with, everywhere.
+        needs: "outputs" of a search, or the "model" itself, which scores the references.
         help: what it measures, one sentence.
     """
 

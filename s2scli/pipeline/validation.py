@@ -17,7 +17,7 @@ from s2scli.data.settings import NoiseSettings
 from s2scli.data.store import Corpus, TextSplit
 from s2scli.data.stream import Line
 from s2scli.errors import CorpusError
-from s2scli.metrics import METRICS
+from s2scli.metrics import METRICS, USUAL_METRICS
 from s2scli.metrics.settings import MetricSettings
 from s2scli.model.states import Gaussian
 from s2scli.report.console import Talk
@@ -36,8 +36,6 @@ from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
 
 GREEDY = Options(SearchSettings(beam_size=1))
-# the others are slow: computed only if they are the criterion
-TEXT_METRICS = ("bleu", "chrf", "exact_match")
 
 
 def open_validation(corpus: Corpus) -> TextSplit:
@@ -169,7 +167,7 @@ class Validator:
         scores = {
             name: metric.function(hypotheses, self.references, settings).value
             for name, metric in METRICS.items()
-            if name in TEXT_METRICS or (name == chosen and metric.needs == "outputs")
+            if name in USUAL_METRICS or (name == chosen and metric.needs == "outputs")
         }
         failed = sum(record.status == "failed" for record in records)
         return {**scores, "failed_lines": failed} if failed else scores

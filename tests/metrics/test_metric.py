@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from s2scli.metrics import METRICS
+from s2scli.metrics import METRICS, digits_of
 from s2scli.metrics.metric import Metric
 from s2scli.metrics.settings import MetricSettings
 from tests.metrics.forced import Forced
@@ -49,6 +49,13 @@ def test_what_is_perfect_has_the_best_score(metric: Metric) -> None:
     worst = 1.0 if metric.name == "perplexity" else 0.0
     best = 100.0 if metric.higher_is_better else worst
     assert metric.function(*perfect(metric)).value == pytest.approx(best)
+
+
+@every_metric
+def test_scores_are_named_and_shown_as_the_metric_says(metric: Metric) -> None:
+    score = metric.function(*near(metric))
+    assert score.name == metric.name
+    assert digits_of(score) == metric.digits
 
 
 @every_metric
