@@ -214,16 +214,25 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: it is too large, damaged, or not an object.
     """
-    size = plain_file_size(path)
-    if size > MAX_JSON_BYTES:
-        raise CheckpointError(f"{path}: {size} bytes is too large (limit {MAX_JSON_BYTES})")
-    try:
-        tree = json.loads(path.read_bytes())
-    except (ValueError, RecursionError, OSError) as error:
-        raise CheckpointError(f"{path}: damaged JSON ({error})") from error
+    tree = read_json_value(path, MAX_JSON_BYTES)
     if not isinstance(tree, dict):
         raise CheckpointError(f"{path}: damaged, expected a JSON object")
     return tree
+
+
+def read_json_value(path: Path, limit: int) -> Any:
+    """Read a JSON value of at most `limit` bytes from a regular file.
+
+    Raises:
+        CheckpointError: it is too large or damaged.
+    """
+    size = plain_file_size(path)
+    if size > limit:
+        raise CheckpointError(f"{path}: {size} bytes is too large (limit {limit})")
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError, OSError) as error:
+        raise CheckpointError(f"{path}: damaged JSON ({error})") from error
 
 
 def sha256_of(path: Path) -> str:

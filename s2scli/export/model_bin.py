@@ -5,7 +5,6 @@ a table. So every name, type and shape in the file must be one that our own expo
 written.
 """
 
-import json
 import math
 import re
 import struct
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from s2scli.errors import CheckpointError
-from s2scli.manifest import plain_file_size, read_json
+from s2scli.manifest import plain_file_size, read_json, read_json_value
 from s2scli.special_ids import BOS_ID, EOS_ID, UNK_ID
 from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
@@ -251,12 +250,5 @@ def _check_config(path: Path, tokenizer: SentencePiece) -> None:
 
 def _check_vocabulary(path: Path, tokenizer: SentencePiece) -> None:
     """Check that a vocabulary is a tokenizer's, piece by piece."""
-    size = plain_file_size(path)
-    if size > MAX_VOCABULARY_BYTES:
-        raise CheckpointError(f"{path}: {size} bytes is too large (limit {MAX_VOCABULARY_BYTES})")
-    try:
-        pieces = json.loads(path.read_bytes())
-    except (ValueError, RecursionError, OSError) as error:
-        raise CheckpointError(f"{path}: damaged JSON ({error})") from error
-    if pieces != tokenizer.vocabulary:
+    if read_json_value(path, MAX_VOCABULARY_BYTES) != tokenizer.vocabulary:
         raise CheckpointError(f"{path}: not the pieces of the tokenizer beside it")
