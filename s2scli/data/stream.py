@@ -21,6 +21,8 @@ BLOCKS_AHEAD = 16
 LINE_BYTES = 10_000_000
 WINDOW_CHARACTERS = 4_000_000
 
+Overlong = Literal["split", "truncate", "empty", "error"]
+
 
 class StreamSettings(Settings):
     """How a stream of lines is read."""
@@ -41,7 +43,7 @@ class StreamSettings(Settings):
         ge=0,
         le=3_600_000,
     )
-    overlong: Literal["split", "truncate", "empty", "error"] = setting(
+    overlong: Overlong = setting(
         "split",
         "What to do with a line that is too long for the model: split (at sentence ends, translate "
         "the parts, join them), truncate, empty (write an empty line) or error.",
@@ -59,7 +61,7 @@ class Line:
         name: what the file is called in messages.
         number: the first line is 1.
         text: the line, without its line end; a byte that is not UTF-8 is U+FFFD.
-        bad_byte: the position of the first byte that is not UTF-8, from 1; 0 if all are UTF-8.
+        bad_byte: the number of the first byte that is not UTF-8, from 1; 0 if all are UTF-8.
         cut: whether only the first 10,000,000 bytes were kept.
     """
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from s2scli.settings import Settings, setting
 
-Target = Literal["ctranslate2"]
+TargetName = Literal["ctranslate2"]
 Engine = Literal["auto", "pytorch", "ctranslate2"]
 Quantization = Literal[
     "none",
@@ -24,7 +24,7 @@ class ExportSettings(Settings):
 
     panel = "Export"
 
-    to: Target = setting("ctranslate2", "What will run the model: ctranslate2.")
+    to: TargetName = setting("ctranslate2", "What will run the model: ctranslate2.")
     quantization: Quantization = setting(
         "none",
         "How CTranslate2 stores the weights: none (float32), int8, int8_float32, int8_float16, "

@@ -12,7 +12,7 @@ class MetricSettings(Settings):
 
     panel = "Metrics"
 
-    tokenize: Literal["auto", "13a", "intl", "zh", "char", "none"] = setting(
+    tokenize: Literal["auto", Tokenization] = setting(
         "auto",
         "How sacreBLEU splits text into words: 13a, intl, zh, char or none; auto takes 13a, or zh "
         "or char if the references are written without spaces.",

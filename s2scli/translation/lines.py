@@ -8,12 +8,11 @@ from s2scli.data.cleaning import is_blank
 from s2scli.data.example import TokenIds
 from s2scli.data.formats import LINE_FORMATS
 from s2scli.data.overlong import split_text, truncate_text
-from s2scli.data.stream import LINE_BYTES, Line
+from s2scli.data.stream import LINE_BYTES, Line, Overlong
 from s2scli.errors import CorpusError, S2SError
 from s2scli.scripts import is_unspaced
 from s2scli.search.ranking import normalise
 from s2scli.search.settings import SearchSettings
-from s2scli.translation.options import Overlong
 from s2scli.translation.records import Record
 from s2scli.translation.results import TargetText, Translation
 

@@ -1,17 +1,15 @@
-"""What whoever asks for translations may choose."""
+"""How to translate: the options of a call."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from s2scli.data.stream import Overlong, StreamSettings
 from s2scli.search.settings import SearchSettings
-
-Overlong = Literal["split", "truncate", "empty", "error"]
-WINDOW = 512
+from s2scli.settings import default_of
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is wanted of a hypothesis beside its tokens; not asking saves time.
+    """What to return of a hypothesis besides its tokens; leaving something out saves time.
 
     Attributes:
         attention: the attention weights of each token.
@@ -36,4 +34,4 @@ class Options:
     settings: SearchSettings
     overlong: Overlong = "split"
     wanted: Wanted = Wanted()
-    window: int = WINDOW
+    window: int = default_of(StreamSettings, "window")

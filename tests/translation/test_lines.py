@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2scli.data.stream import Line
+from s2scli.data.stream import Line, Overlong
 from s2scli.errors import ConfigError, CorpusError
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
 from s2scli.translation.lines import join_text, join_translations
-from s2scli.translation.options import Options, Overlong, Wanted
+from s2scli.translation.options import Options, Wanted
 from s2scli.translation.records import Record
 from s2scli.translation.results import Translation
 from tests.translation.stub import StubEngine, stub_translator
