@@ -150,6 +150,11 @@ def write_toml(tree: Mapping[str, Any]) -> str:
     return "\n".join(_toml_lines(tree, ())) + "\n"
 
 
+def flag_of(name: str) -> str:
+    """Return the flag of a setting's or a metric's name."""
+    return f"--{name.replace('_', '-')}"
+
+
 def default_of(group: type[Settings], name: str) -> Any:
     """Return the default of one setting of `group`."""
     return group.model_fields[name].get_default(call_default_factory=True)

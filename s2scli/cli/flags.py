@@ -17,7 +17,7 @@ from s2scli.errors import ConfigError, UsageError
 from s2scli.metrics import METRICS
 from s2scli.metrics.settings import MetricSettings
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import Settings, Tree, default_of, extra_of, load_settings, setting
+from s2scli.settings import Settings, Tree, default_of, extra_of, flag_of, load_settings, setting
 
 COMMAND_LINE = "command line"
 SETTING_NAME = re.compile(r"^\w+(?=:)|(?<!['\w])[a-z]+(?:_[a-z]+)+")
@@ -126,7 +126,7 @@ def _flag(group: type[Settings], name: str, default: str | None, spelled: str | 
     extra = extra_of(field)
     kind, choices = _type_of(field.annotation)
     listed = "|".join(choices)
-    flag = dashed(name)
+    flag = flag_of(name)
     if kind is bool and declared is not False:
         flag = f"{flag}/--no-{flag[2:]}"
     shown = {"None": "", "False": "", "True": "on"}.get(str(declared), default or declared)
@@ -139,11 +139,6 @@ def _flag(group: type[Settings], name: str, default: str | None, spelled: str | 
         autocompletion=(lambda: list(choices)) if choices else None,
     )
     return Annotated[kind | None, option]
-
-
-def dashed(name: str) -> str:
-    """Return the flag of a setting's or a metric's name."""
-    return f"--{name.replace('_', '-')}"
 
 
 def _type_of(annotation: Any) -> tuple[Any, tuple[str, ...]]:
@@ -169,7 +164,7 @@ def flag_errors(**spelled: str) -> Iterator[None]:
         if where != COMMAND_LINE:
             raise
         fault = re.sub(r"^\w+: value error, ", "", fault)  # of several settings together
-        named = SETTING_NAME.sub(lambda m: spelled.get(m[0]) or dashed(m[0]), fault)
+        named = SETTING_NAME.sub(lambda m: spelled.get(m[0]) or flag_of(m[0]), fault)
         raise UsageError(named) from error
 
 
@@ -182,7 +177,7 @@ def refuse_unread(given: Tree, settings: SearchSettings, **spelled: str) -> None
         UsageError: there is one.
     """
     for name in sorted(settings.unread & given.keys()):
-        flag = spelled.get(name) or dashed(name)
+        flag = spelled.get(name) or flag_of(name)
         if settings.sample:
             raise UsageError(f"{flag}: of no use with --sample; leave one of them out")
         raise UsageError(f"{flag} is for --sample: give that too")

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from s2scli.cli.options import CommonOptions
 from s2scli.cli.prepare import rows_table, splits_table
-from s2scli.errors import UsageError
 from s2scli.report.console import visible
 
 if TYPE_CHECKING:
@@ -30,11 +29,10 @@ def command(
 
     s2s inspect corpus --split test -n 20
     """
-    from s2scli.data.store import SPLITS
+    from s2scli.data.store import require_split
     from s2scli.pipeline.inspect_corpus import inspect_corpus
 
-    if split not in SPLITS:
-        raise UsageError(f"--split {split}: expected one of {', '.join(SPLITS)}")
+    require_split(split)
     view = inspect_corpus(common.workspace, split, count)
     tables = [rows_table(view.report), splits_table(view.report), _lengths(view)]
     common.show(asdict(view), *tables, *([_samples(view)] if view.samples else []))

@@ -28,7 +28,8 @@ class Common:
         """Print the document as JSON where that was asked for, otherwise what is shown."""
         if self.json:
             self.talk.show_json(document)
-        for renderable in () if self.json else shown:
+            return
+        for renderable in shown:
             self.talk.show(renderable)
 
     def say_next(self, *commands: str) -> None:

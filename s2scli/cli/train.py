@@ -8,6 +8,7 @@ import typer
 
 from s2scli.cli.flags import flags
 from s2scli.cli.options import CommonOptions, DeviceOption, RestartOption, SetOption, run_option
+from s2scli.settings import flag_of
 from s2scli.training.settings import LimitSettings
 
 
@@ -64,7 +65,7 @@ def command(
     which = "the mean of steps" if report.averaged else "of step"
     talk.say(f"the best model is {which} {steps}, in {common.workspace.model}")
     if report.limit:
-        option = f"--{report.limit.replace('_', '-')}"
+        option = flag_of(report.limit)
         without = f"without {option} or " if report.limit in given else ""
         higher = "limit" if without else option
         talk.say(f"to continue training, rerun {without}with a higher {higher}")

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from s2scli.data.example import Example
-from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.errors import CheckpointError, MissingInputError, UsageError
 from s2scli.manifest import Manifest, read_manifest, verify_files
 
 SCHEMA = pa.schema(
@@ -35,6 +35,16 @@ BATCH_CHARACTERS = 4_000_000
 def split_path(folder: Path, split: str) -> Path:
     """Return the path of a split of the corpus in `folder`."""
     return folder / f"{split}.arrow"
+
+
+def require_split(split: str) -> None:
+    """Check the name of a split that was given as `--split`.
+
+    Raises:
+        UsageError: there is no such split.
+    """
+    if split not in SPLITS:
+        raise UsageError(f"--split {split}: expected one of {', '.join(SPLITS)}")
 
 
 def batch_rows(examples: Iterable[Example]) -> Iterator[pa.RecordBatch]:
@@ -173,7 +183,7 @@ class Corpus:
         """
         if not folder.is_dir():
             raise MissingInputError(f"{folder}: no corpus here; make one: s2s prepare CORPUS.tsv")
-        with _mend_offered():
+        with _with_advice():
             return cls(folder, read_manifest(folder, "corpus"))
 
     @property
@@ -194,7 +204,7 @@ class Corpus:
         Raises:
             CheckpointError: a file is missing, changed or not a plain file.
         """
-        with _mend_offered():
+        with _with_advice():
             verify_files(self.folder, self.manifest)
         return self
 
@@ -214,7 +224,8 @@ class Corpus:
 
 
 @contextlib.contextmanager
-def _mend_offered() -> Iterator[None]:
+def _with_advice() -> Iterator[None]:
+    """Say in errors how to make the corpus again."""
     try:
         yield
     except CheckpointError as error:

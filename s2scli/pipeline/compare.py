@@ -35,7 +35,7 @@ from s2scli.pipeline.train import TrainReport, TrainRequest, train
 from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
 from s2scli.pipeline.validation import open_validation
 from s2scli.report.console import Talk
-from s2scli.settings import Tree
+from s2scli.settings import Tree, flag_of
 from s2scli.training.metrics_log import MetricsLog
 from s2scli.translation import torch_engine
 from s2scli.workspace import Workspace
@@ -212,8 +212,8 @@ def list_candidates(request: CompareRequest) -> list[Candidate]:
         MissingInputError: there is no such file.
     """
     if all(request.budget[name] is None for name in BUDGETS):
-        flags = ", ".join("--" + name.replace("_", "-") for name in BUDGETS)
-        raise UsageError(f"give the recipes a budget: one of {flags}, or more")
+        flags = ", ".join(map(flag_of, BUDGETS))
+        raise UsageError(f"give the recipes a budget: one or more of {flags}")
     found: dict[str, Candidate] = {}
     for recipe in request.recipes:
         path = recipe_path(recipe)
@@ -258,8 +258,7 @@ def choose_texts(corpus: Corpus, request: CompareRequest, talk: Talk) -> Texts:
     """Read what is scored: the test split, or the validation split without one.
 
     Raises:
-        MissingInputError: there is no corpus.
-        CheckpointError: it is damaged.
+        CheckpointError: the corpus is damaged.
     """
     try:
         texts = read_split(corpus, "test")

@@ -28,7 +28,7 @@ from s2scli.metrics.settings import MetricSettings
 from s2scli.report.console import Talk
 from s2scli.report.counting import Advance, counting
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import Tree
+from s2scli.settings import Tree, flag_of
 from s2scli.translation.loading import load_in_torch
 from s2scli.translation.options import Options
 from s2scli.translation.pairs import pairs_of
@@ -101,10 +101,12 @@ class EvaluateRequest:
             raise UsageError("give --split, or files, not both")
         forced = self.needing("model")
         if self.hypothesis and forced:
-            flag = "--" + forced[0].replace("_", "-")
+            flag = flag_of(forced[0])
             raise UsageError(f"{flag} needs a model: give --source instead of --hypothesis")
         if self.split:
-            _check_split(self.split)
+            from s2scli.data.store import require_split
+
+            require_split(self.split)
         if self.multi_reference and (self.hypothesis or not self.searches):
             what = "--source instead of --hypothesis" if self.hypothesis else "a metric of outputs"
             raise UsageError(f"--multi-reference goes by the sources of outputs: give {what}")
@@ -396,13 +398,6 @@ def warn_if_stale(workspace: Workspace, corpus: "Corpus", talk: Talk) -> None:
                     f"{workspace.command('train --restart')}"
                 )
             return
-
-
-def _check_split(split: str) -> None:
-    from s2scli.data.store import SPLITS
-
-    if split not in SPLITS:
-        raise UsageError(f"--split {split}: expected one of {', '.join(SPLITS)}")
 
 
 @contextlib.contextmanager

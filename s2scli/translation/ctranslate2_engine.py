@@ -22,7 +22,7 @@ from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.limits import longest_output
 from s2scli.search.ranking import normalise
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import Settings, load_settings, setting
+from s2scli.settings import Settings, flag_of, load_settings, setting
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.batches import similar_batches
@@ -75,9 +75,9 @@ class Export:
         return cls(folder, manifest, facts)
 
     def unsupported(self, settings: SearchSettings) -> list[str]:
-        """Return the flags of these settings that the search of CTranslate2 has no equal of."""
+        """Return the flags of these settings that CTranslate2 does not support."""
         found = [
-            f"--{name.replace('_', '-')}"
+            flag_of(name)
             for name, declared in SearchSettings.model_fields.items()
             if name not in SEARCHED and getattr(settings, name) != declared.get_default()
         ]

@@ -373,7 +373,11 @@ def test_one_word_targets_ask_for_exact_match(workspace: Workspace, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (("tiny",), 2, "give the recipes a budget: one of --max-minutes, --max-steps, --max-epoch"),
+        (
+            ("tiny",),
+            2,
+            "give the recipes a budget: one or more of --max-minutes, --max-steps, --max-epoch",
+        ),
         (("tiny", "--patience", "3"), 2, "give the recipes a budget"),
         (("tiny", "tiny", "--max-steps", "1"), 2, "two recipes are called tiny: tiny and tiny"),
         (("tinny", "--max-steps", "1"), 78, "no recipe is called 'tinny'; did you mean tiny?"),

@@ -9,8 +9,8 @@ import typer
 from typer.testing import CliRunner
 
 from s2scli.cli.app import app
-from s2scli.cli.flags import dashed
 from s2scli.search.settings import SearchSettings
+from s2scli.settings import flag_of
 
 Words = tuple[str, ...]
 PANELS = {
@@ -90,7 +90,7 @@ def test_what_must_be_given_stands_bare_in_the_usage() -> None:
 def test_every_setting_of_the_search_is_a_flag_of_translate() -> None:
     panels = panels_of(("translate",))
     for name in SearchSettings.model_fields:
-        assert re.search(rf"{dashed(name)}\b", panels["Search"] + panels["Sampling"]), name
+        assert re.search(rf"{flag_of(name)}\b", panels["Search"] + panels["Sampling"]), name
 
 
 def test_a_terminal_with_colours_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,7 +188,12 @@ def test_candidates_are_named_for_their_file_and_seed() -> None:
 @pytest.mark.parametrize(
     ("recipes", "limits", "error", "message"),
     [
-        (("tiny",), {}, UsageError, "give the recipes a budget: one of --max-minutes, --max-steps"),
+        (
+            ("tiny",),
+            {},
+            UsageError,
+            "give the recipes a budget: one or more of --max-minutes, --max-steps",
+        ),
         (("tiny",), {"patience": 3}, UsageError, "give the recipes a budget"),
         (("tiny", "tiny"), BUDGET, UsageError, "two recipes are called tiny: tiny and tiny"),
         (("...toml",), BUDGET, MissingInputError, r"\.\.\.toml: no such file"),
