@@ -190,7 +190,7 @@ def compare(workspace: Workspace, request: CompareRequest, talk: Talk) -> Compar
         corpus = Corpus.load(workspace.find_corpus())
         open_validation(corpus)
         texts = choose_texts(corpus, request, talk)
-        ensure_encoded(workspace, corpus, ensure_tokenizer(workspace, corpus, None, talk), talk)
+        ensure_encoded(workspace, corpus, ensure_tokenizer(workspace, corpus, talk), talk)
         entries: list[Result | Failure] = list(_impossible(candidates, talk))
         failed = [entry.recipe for entry in entries]
         possible = [candidate for candidate in candidates if candidate.name not in failed]

@@ -142,7 +142,9 @@ def _check(workspace: Workspace, request: TrainRequest) -> None:
     own = (resumed or request.init_from) and request.recipe is None
     recipe = load_recipe(request.recipe or DEFAULT_RECIPE, () if own else request.assignments)
     limited(recipe, request.limits)
-    if not (workspace.root / f"{DELETED}{workspace.corpus.name}").exists():  # else locking mends it
+    if not (
+        workspace.root / f"{DELETED}{workspace.corpus.name}"
+    ).exists():  # else locking repairs it
         workspace.find_corpus()
 
 
@@ -163,7 +165,7 @@ def _prepare_text(workspace: Workspace, corpus: Corpus, start: Start, talk: Talk
         talk.say("there is no tokenizer yet: taking the model's")
         trained = start.trained
         adopt_tokenizer(workspace, corpus, trained.tokenizers, trained.manifest.digest, talk)
-    tokenizers = ensure_tokenizer(workspace, corpus, None, talk)
+    tokenizers = ensure_tokenizer(workspace, corpus, talk)
     ensure_encoded(workspace, corpus, tokenizers, talk)
     return tokenizers
 

@@ -116,40 +116,32 @@ def adopt_tokenizer(
     return report
 
 
-def _warn_of_unknown(report: TokenizerReport, mend: str, talk: Talk) -> None:
+def _warn_of_unknown(report: TokenizerReport, advice: str, talk: Talk) -> None:
     for side, quality in (("source", report.source), ("target", report.target)):
         if quality.unknown_rate > MAX_UNKNOWN_RATE:
             talk.warn(
                 f"{quality.unknown_rate:.1%} of the {side} pieces of the {report.split} split are "
-                f"unknown: a model can neither read nor write them; {mend}"
+                f"unknown: a model can neither read nor write them; {advice}"
             )
 
 
-def ensure_tokenizer(
-    workspace: Workspace, corpus: Corpus, settings: TokenizerSettings | None, talk: Talk
-) -> Tokenizers:
+def ensure_tokenizer(workspace: Workspace, corpus: Corpus, talk: Talk) -> Tokenizers:
     """Return the workspace's tokenizers, learned first if they are missing or out of date.
 
-    The workspace must be locked by the caller.
-
-    Args:
-        workspace: where the tokenizers are.
-        corpus: the workspace's.
-        settings: the settings they must have been learned with; None accepts any.
-        talk: says why tokenizers are learned.
+    Those that are out of date are learned again with the settings they had. The workspace must be
+    locked by the caller.
 
     Raises:
         CheckpointError: the corpus or a tokenizer is damaged.
         TokenizerError: there is nothing in the corpus to learn from, or a tokenizer is damaged.
     """
     manifest = _tokenizer_manifest(workspace)
-    reason = _out_of_date(manifest, corpus, settings)
+    reason = _out_of_date(manifest, corpus)
     if reason is None:
         return Tokenizers.load(workspace.tokenizer)
     talk.say(f"{reason}: learning a tokenizer")
-    if settings is None and manifest is not None:
-        settings = TokenizerSettings.model_validate(manifest.facts)
-    return _learn(workspace, corpus.verified, settings or TokenizerSettings(), talk)
+    settings = TokenizerSettings.model_validate(manifest.facts if manifest else {})
+    return _learn(workspace, corpus.verified, settings, talk)
 
 
 def ensure_encoded(
@@ -185,16 +177,12 @@ def _tokenizer_manifest(workspace: Workspace) -> Manifest | None:
         raise CheckpointError(f"{error}; {AGAIN}") from error
 
 
-def _out_of_date(
-    manifest: Manifest | None, corpus: Corpus, settings: TokenizerSettings | None
-) -> str | None:
+def _out_of_date(manifest: Manifest | None, corpus: Corpus) -> str | None:
     """Return why the tokenizers must be learned again, or None."""
     if manifest is None:
         return "there is no tokenizer yet"
     if "model" not in manifest.made_from and manifest.made_from != {"corpus": corpus.digest}:
         return "the corpus has changed since the tokenizer was learned"
-    if settings is not None and manifest.facts != settings.model_dump():
-        return "the tokenizer was learned with other settings"
     return None
 
 

@@ -34,7 +34,7 @@ building = threading.Lock()  # threads share the random generator
 def encoded(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = prepare_toy(tmp_path_factory.mktemp("session") / "workspace", 80)
     corpus = Corpus.load(workspace.corpus)
-    ensure_encoded(workspace, corpus, ensure_tokenizer(workspace, corpus, None, QUIET), QUIET)
+    ensure_encoded(workspace, corpus, ensure_tokenizer(workspace, corpus, QUIET), QUIET)
     return workspace
 
 

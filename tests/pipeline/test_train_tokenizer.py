@@ -50,9 +50,9 @@ def prepared(workspace: Workspace) -> Corpus:
     return Corpus.load(workspace.corpus)
 
 
-def ensure(workspace: Workspace, settings: TokenizerSettings | None = None) -> str:
+def ensure(workspace: Workspace) -> str:
     """Return the digest of the tokenizers that are ensured, the corpus encoded with them."""
-    tokenizers = ensure_tokenizer(workspace, prepared(workspace), settings, TALK)
+    tokenizers = ensure_tokenizer(workspace, prepared(workspace), TALK)
     ensure_encoded(workspace, prepared(workspace), tokenizers, TALK)
     return tokenizers.digest
 
@@ -63,7 +63,7 @@ def stamp(folder: Path) -> int:
 
 def test_encoded_is_the_encoding_of_the_text(workspace: Workspace) -> None:
     report = train_tokenizer(workspace, SETTINGS, TALK)
-    tokenizers = ensure_tokenizer(workspace, prepared(workspace), None, TALK)
+    tokenizers = ensure_tokenizer(workspace, prepared(workspace), TALK)
     assert report.digest == tokenizers.digest
     for split, rows in report.encoded.items():
         text = prepared(workspace).open_split(split)
@@ -86,7 +86,7 @@ def test_manifests_tell_the_ancestry(workspace: Workspace) -> None:
 def test_what_is_up_to_date_is_left_alone(workspace: Workspace) -> None:
     digest = ensure(workspace)
     before = stamp(workspace.tokenizer), stamp(workspace.encoded)
-    assert ensure(workspace) == digest == ensure(workspace, SETTINGS)
+    assert ensure(workspace) == digest
     assert (stamp(workspace.tokenizer), stamp(workspace.encoded)) == before
 
 
@@ -101,7 +101,7 @@ def test_a_changed_corpus_is_learned_with_the_same_settings(
     train_tokenizer(workspace, TokenizerSettings(vocab_size=77), TALK)
     before = ensure(workspace)
     prepare_text(workspace, corpus(300, seed=1))
-    tokenizers = ensure_tokenizer(workspace, prepared(workspace), None, Talk())
+    tokenizers = ensure_tokenizer(workspace, prepared(workspace), Talk())
     assert "the corpus has changed since the tokenizer was learned" in capsys.readouterr().err
     assert tokenizers.digest != before
     assert tokenizers.source.vocab_size == 77
@@ -110,13 +110,9 @@ def test_a_changed_corpus_is_learned_with_the_same_settings(
     assert len(open_encoded(workspace.encoded, "train")) == 240
 
 
-def test_other_settings_are_learned_anew(workspace: Workspace) -> None:
-    assert ensure(workspace, TokenizerSettings(kind="char")) != ensure(workspace, SETTINGS)
-
-
 def test_the_normalization_of_the_corpus_is_kept(workspace: Workspace) -> None:
     prepare_text(workspace, "ﬁ ½\tx\n" * 2 + corpus(50), normalization="nfkc")
-    tokenizers = ensure_tokenizer(workspace, prepared(workspace), None, TALK)
+    tokenizers = ensure_tokenizer(workspace, prepared(workspace), TALK)
     assert tokenizers.source.normalization == "nfkc"
 
 
@@ -126,7 +122,7 @@ def test_a_damaged_tokenizer_is_refused_with_the_mend(workspace: Workspace, name
     path = workspace.tokenizer / name
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(CheckpointError, match=r"damaged.* `s2s train-tokenizer`"):
-        ensure_tokenizer(workspace, prepared(workspace), None, TALK)
+        ensure_tokenizer(workspace, prepared(workspace), TALK)
 
 
 def test_a_damaged_corpus_is_refused_with_the_mend(workspace: Workspace) -> None:
@@ -188,7 +184,7 @@ def test_two_workspaces_get_the_same_bytes(workspace: Workspace, tmp_path: Path)
 def model_of(workspace: Workspace, folder: Path) -> Path:
     """Write what matters here of a model: the tokenizers of a workspace."""
     with new_folder(folder, "model") as draft:
-        ensure_tokenizer(workspace, prepared(workspace), None, TALK).write(draft.path)
+        ensure_tokenizer(workspace, prepared(workspace), TALK).write(draft.path)
     return folder
 
 
