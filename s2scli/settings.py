@@ -110,9 +110,9 @@ def read_toml(path: Path) -> Tree:
 def override(group: type[Settings], tree: Tree, assignments: Sequence[str]) -> Tree:
     """Return a copy of `tree`, settings of `group`, with `section.key=value` assignments applied.
 
-    A value is read as TOML where it can be, as a plain string otherwise. A `kind` that is
-    declared in another class than the one before takes nothing over from it: the section begins
-    with the defaults of the new kind, and the other assignments come on top.
+    A value is read as TOML if it can be, otherwise as a plain string. If a new `kind` is declared
+    in another class than the old one, the section starts from the defaults of the new kind, and the
+    other assignments are applied to those.
 
     Raises:
         ConfigError: an assignment has no `=` or goes through something that is no section.
@@ -217,7 +217,7 @@ def _first_fault(group: type[Settings], error: ValidationError) -> str:
     path = [str(part) for part in fault["loc"]]
     named = f"{'.'.join(_keys_only(group, path)) or group.__name__:.200}"
     if fault["type"] == "union_tag_not_found":
-        return f"{named}.kind: not given, and needed beside the section's other settings"
+        return f"{named}.kind: missing; the section's other settings need it"
     if fault["type"] == "extra_forbidden":
         known = _known_keys(group, path[:-1])
         near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
@@ -237,7 +237,7 @@ def _shown(value: Any) -> str:
     try:
         return f"{value!r:.80}"
     except ValueError:  # Python does not write numbers of more than 4300 digits
-        return "a number beyond measure"
+        return "a number of more than 4300 digits"
 
 
 def _keys_only(group: type[BaseModel], path: Sequence[str]) -> list[str]:

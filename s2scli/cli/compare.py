@@ -54,9 +54,9 @@ def command(
 ) -> None:
     """Train recipes under one budget on one corpus, and rank them by their test scores.
 
-    Each run is kept in WORKSPACE/compare/NAME; the same command resumes where it stopped. The first
-    metric below that is given ranks, BLEU if none is. In the table p is the probability that the
-    best recipe is no better than this one (paired bootstrap, Koehn 2004).
+    Each run is kept in WORKSPACE/compare/NAME; the same command resumes where it stopped. Recipes
+    are ranked by the first metric of the list below that is given, by default BLEU. In the table p
+    is the p-value of the best recipe being better than this one (paired bootstrap, Koehn 2004).
 
     s2s compare elman cho2014 bahdanau2015 --max-minutes 10
     s2s compare default mine.toml --max-steps 2000 --exact-match

@@ -30,7 +30,9 @@ def command(
         str | None,
         typer.Option(metavar="SPLIT", help="Score train, valid or test. [default: test]"),
     ] = None,
-    source: Annotated[Path | None, typer.Option(help="Translate this file instead.")] = None,
+    source: Annotated[
+        Path | None, typer.Option(help="Translate and score this file instead of a split.")
+    ] = None,
     hypothesis: Annotated[
         Path | None, typer.Option(help="Score these outputs; no model is used.")
     ] = None,

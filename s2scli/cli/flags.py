@@ -179,5 +179,5 @@ def refuse_unread(given: Tree, settings: SearchSettings, **spelled: str) -> None
     for name in sorted(settings.unread & given.keys()):
         flag = spelled.get(name) or flag_of(name)
         if settings.sample:
-            raise UsageError(f"{flag}: of no use with --sample; leave one of them out")
+            raise UsageError(f"{flag} has no effect with --sample; leave one of them out")
         raise UsageError(f"{flag} is for --sample: give that too")

@@ -35,7 +35,7 @@ def command(
         tuple[str, str] | None,
         typer.Option(
             metavar="A B",
-            help="Generate the sentences on the way from one to another.",
+            help="Interpolate between the vectors of two sentences.",
             rich_help_panel=GenerateSettings.panel,
         ),
     ] = None,
@@ -57,7 +57,7 @@ def command(
     from s2scli.pipeline.generate import Writer
 
     if around is not None and between is not None:
-        raise UsageError("--around and --between: give one of them, or neither")
+        raise UsageError("--around and --between: give at most one of them")
     _refuse_unused(settings, between is not None)
     writer = Writer.load(common.workspace.find_model(model), device)
     with flag_errors(**SPELLED):
@@ -81,7 +81,7 @@ def _refuse_unused(settings: GenerateSettings, between: bool) -> None:
     unused = ("count", "seed", "temperature") if between else ("steps",)
     for name in unused:
         if name in settings.model_fields_set:
-            raise UsageError(f"--{name}: of no use {'with' if between else 'without'} --between")
+            raise UsageError(f"--{name} has no effect {'with' if between else 'without'} --between")
 
 
 def _show(texts: Iterable[str]) -> None:

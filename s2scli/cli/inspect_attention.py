@@ -34,8 +34,8 @@ def command(
         typer.Option(
             metavar="H",
             help="Head to look at, counted from 1; mean or max of the heads; or best, the head "
-            "that aligns best (largest sharpness x coverage). [default: mean; without --layer the "
-            "mean of the best-aligning heads, as many as a layer has]",
+            "that aligns best (largest sharpness x coverage). [default: mean; without --layer, the "
+            "mean of the best-aligning heads, the number of heads of one layer]",
         ),
     ] = None,
     grid: Annotated[

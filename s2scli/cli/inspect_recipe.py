@@ -29,8 +29,8 @@ def command(
         str | None,
         typer.Argument(
             metavar="NAME",
-            help="A built-in recipe, or a .toml file. [default: that of the model in -w; "
-            "without -w, list them]",
+            help="A built-in recipe, or a .toml file. [default: the recipe of the model in -w; "
+            "without -w, list all]",
         ),
     ] = None,
     assignments: SetOption = None,
@@ -58,7 +58,7 @@ def command(
     common = Common(Workspace(workspace or DEFAULT_WORKSPACE), json, talk)
     if combinations:
         if name or assignments or settings or toml:
-            raise UsageError("--combinations is about every recipe there could be; give it alone")
+            raise UsageError("--combinations lists all combinations of parts; give it alone")
         _show_combinations(common)
         return
     known = name or (workspace and _recipe_file(common.workspace))

@@ -18,14 +18,14 @@ SOME_FAILED = 3
 
 @dataclass(frozen=True)
 class Common:
-    """What nearly every command is told: where, whether to print JSON, and how much to say."""
+    """The options of nearly every command: the workspace, JSON output, and how much to say."""
 
     workspace: Workspace
     json: bool
     talk: Talk
 
     def show(self, document: object, *shown: RenderableType) -> None:
-        """Print the document as JSON where that was asked for, otherwise what is shown."""
+        """Print the document as JSON with --json, otherwise what is shown."""
         if self.json:
             self.talk.show_json(document)
             return
@@ -33,7 +33,7 @@ class Common:
             self.talk.show(renderable)
 
     def say_next(self, *commands: str) -> None:
-        """Say what may come next, as commands for the same workspace."""
+        """Name the next commands, for the same workspace."""
         self.talk.say(f"next: {' · '.join(map(self.workspace.command, commands))}")
 
 
@@ -66,7 +66,7 @@ DeviceOption = Annotated[
     str,
     _engine(
         metavar="DEVICE",
-        help="Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N.",
+        help="Where to compute: auto (a GPU if there is one), cpu, cuda or cuda:N.",
     ),
 ]
 SetOption = Annotated[
@@ -74,7 +74,7 @@ SetOption = Annotated[
     run_option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting of the recipe."),
 ]
 RestartOption = Annotated[
-    bool, run_option("--restart", help="Remove the run that is there and begin a new one.")
+    bool, run_option("--restart", help="Remove the existing run and start a new one.")
 ]
 _MODEL_HELP = "Model folder to use instead of the workspace's."
 ModelOption = Annotated[Path | None, _engine("-m", "--model", metavar="DIR", help=_MODEL_HELP)]
@@ -91,8 +91,8 @@ ModelsOption = Annotated[
 
 
 def _talk(
-    quiet: Annotated[bool, _general("-q", "--quiet", help="Say nothing but warnings.")] = False,
-    verbose: Annotated[bool, _general("-v", "--verbose", help="Say more.")] = False,
+    quiet: Annotated[bool, _general("-q", "--quiet", help="Print only warnings.")] = False,
+    verbose: Annotated[bool, _general("-v", "--verbose", help="Print more messages.")] = False,
     debug: Annotated[
         bool,
         _general("--debug", callback=_remember_debug, help="Show the traceback of a failure."),

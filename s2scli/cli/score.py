@@ -26,7 +26,8 @@ def command(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write here when all is scored.")
+        Path | None,
+        typer.Option("-o", "--output", help="Write to this file, once all pairs are scored."),
     ] = None,
     tokens: Annotated[
         bool,
@@ -106,9 +107,9 @@ def _record_format(
     from s2scli.pipeline.score import ScoreFormats
 
     if summary and "length_penalty" in settings.model_fields_set:
-        raise UsageError("--length-penalty: of no use with --summary, which shows the means")
+        raise UsageError("--length-penalty has no effect with --summary, which shows the means")
     if summary and output is not None:
-        raise UsageError("--output: of no use with --summary, which writes no lines")
+        raise UsageError("--output has no effect with --summary, which writes no lines")
     if tokens and (as_json or summary):
         why = "--summary writes no lines" if summary else "--json shows the tokens already"
         raise UsageError(f"{why}: leave --tokens out")

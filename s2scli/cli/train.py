@@ -19,8 +19,8 @@ def command(
             "-r",
             "--recipe",
             metavar="NAME|FILE",
-            help="Built-in recipe or TOML file. [default: default; when resuming the run's own; "
-            "with --init-from the model's]",
+            help="Built-in recipe or TOML file. [default: default; to resume, the run's own; with "
+            "--init-from, the model's]",
         ),
     ] = None,
     assignments: SetOption = None,
@@ -29,8 +29,8 @@ def command(
         Path | None,
         run_option(
             metavar="DIR",
-            help="Begin a new run with the weights of this model folder, where they fit, and with "
-            "its tokenizer, if there is none yet.",
+            help="Start a new run from the weights of this model folder, where they fit, and with "
+            "its tokenizer if the workspace has none.",
         ),
     ] = None,
     device: DeviceOption = "auto",
@@ -40,7 +40,7 @@ def command(
 ) -> None:
     """Train a model, validate it, and keep the best.
 
-    The same command resumes a run that was stopped or killed exactly where it was.
+    Run the same command again to resume a run that was stopped or killed, exactly where it was.
 
     s2s train --max-minutes 30
     s2s train -r bahdanau2015 --set training.seed=2

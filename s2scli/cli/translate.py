@@ -23,7 +23,8 @@ def command(
         typer.Argument(metavar="FILE", help="Texts to translate, plain or gzip; - is stdin."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write here when all is translated.")
+        Path | None,
+        typer.Option("-o", "--output", help="Write to this file, once all lines are translated."),
     ] = None,
     scores: Annotated[
         bool, typer.Option("--scores", help="Put the score and a tab before each output.")
@@ -34,8 +35,8 @@ def command(
             "--alignment",
             help="Append ` ||| ` and the word alignment to each output: source-target pairs of "
             "words, counted from 0, in Pharaoh's format (0-0 1-2). Each target word is paired with "
-            "the source word of largest attention weight, the mean of the best-aligning heads (as "
-            "many as a layer has).",
+            "the source word of the largest attention weight, averaged over the best-aligning "
+            "heads (the number of heads of one layer).",
         ),
     ] = False,
     alignment_threshold: Annotated[

@@ -48,14 +48,14 @@ class EvaluateRequest:
 
     Attributes:
         metrics: names of METRICS.
-        split: a split of the corpus; test where nothing else is given.
+        split: a split of the corpus; test if no file is given either.
         source: a file to translate.
         hypothesis: a file of outputs, scored without a model.
-        reference: the targets that belong to `source` or `hypothesis`.
-        output: where to write what the model makes of the sources.
+        reference: the reference targets of `source` or `hypothesis`.
+        output: where to write the translations.
         models: model folders instead of the workspace's; several are an ensemble.
         device: where to compute.
-        multi_reference: whether the targets of all rows with one source are right for it.
+        multi_reference: accept the targets of all rows with the same source.
         int8: whether the model's weights are rounded to 8 bits.
     """
 
@@ -85,18 +85,18 @@ class EvaluateRequest:
         return self.output is not None or bool(self.needing("outputs"))
 
     def check(self) -> None:
-        """Refuse what makes no sense together.
+        """Refuse flags that contradict each other.
 
         Raises:
-            UsageError: saying what to give instead.
+            UsageError: there are some; the message says what to give instead.
         """
         if self.source and self.hypothesis:
             raise UsageError("give --source (to translate it) or --hypothesis, not both")
         if (self.source or self.hypothesis) and not self.reference:
             given = "--source" if self.source else "--hypothesis"
-            raise UsageError(f"{given} needs --reference FILE, the targets as they should be")
+            raise UsageError(f"{given} needs --reference FILE, the reference targets")
         if self.reference and not (self.source or self.hypothesis):
-            raise UsageError("--reference needs --source FILE or --hypothesis FILE beside it")
+            raise UsageError("--reference needs --source FILE or --hypothesis FILE too")
         if self.reference and self.split:
             raise UsageError("give --split, or files, not both")
         forced = self.needing("model")
@@ -109,11 +109,13 @@ class EvaluateRequest:
             require_split(self.split)
         if self.multi_reference and (self.hypothesis or not self.searches):
             what = "--source instead of --hypothesis" if self.hypothesis else "a metric of outputs"
-            raise UsageError(f"--multi-reference goes by the sources of outputs: give {what}")
+            raise UsageError(f"--multi-reference needs outputs and their sources: give {what}")
         if self.hypothesis and self.int8:
             raise UsageError("--int8 is for a model: give --source instead of --hypothesis")
         if self.hypothesis and self.output:
-            raise UsageError("-o writes what a model makes of --source; there is only --hypothesis")
+            raise UsageError(
+                "-o writes the translations of --source: leave it out with --hypothesis"
+            )
 
 
 class Load(Protocol):
@@ -122,7 +124,7 @@ class Load(Protocol):
     def __call__(
         self, workspace: Workspace, models: Sequence[Path], device: str, int8: bool
     ) -> Translator:
-        """Return the model of some folders, or of the workspace where there are none."""
+        """Return the model of some folders; without folders, that of the workspace."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,8 @@ class Texts:
 
     Attributes:
         name: what they are, for people.
-        sources: or outputs, where there is nothing to translate.
-        references: the targets as they should be.
+        sources: the sources, or the outputs if nothing is translated.
+        references: the reference targets.
     """
 
     name: str
@@ -194,7 +196,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a model made of some sources."""
+    """The translations of some sources."""
 
     hypotheses: tuple[str, ...]
     speed: Speed
@@ -221,8 +223,11 @@ def evaluate(
         load: loads the model.
 
     Raises:
-        UsageError: the request makes no sense.
+        UsageError: the flags contradict each other, or the models of an ensemble do not share a
+            tokenizer.
+        ConfigError: a search setting is wrong, or there is no such device.
         MissingInputError: a file, the corpus or the model is not there.
+        CheckpointError: the corpus or the model is damaged.
         CorpusError: a file is damaged, or line counts differ.
         StorageError: the outputs cannot be written.
     """
@@ -267,6 +272,7 @@ def read_files(sources: Path, references: Path) -> Texts:
     """Read two files, plain or gzip, that belong together line by line.
 
     Raises:
+        UsageError: both are stdin.
         MissingInputError: one is not there.
         CorpusError: one is damaged, empty, or not UTF-8; or they have different numbers of lines.
     """
@@ -280,7 +286,7 @@ def read_files(sources: Path, references: Path) -> Texts:
 
 
 def hint_at_repeats(texts: Texts, talk: Talk) -> None:
-    """Say where many sources stand there with several targets, of which one may be right."""
+    """Say so if many sources occur more than once, with several targets."""
     repeats = len(texts.sources) - len(set(texts.sources))
     if repeats > MANY_REPEATS * len(texts.sources):
         talk.say(
@@ -311,7 +317,8 @@ def evaluate_model(
     """Translate, score, and write the outputs to a file if asked to.
 
     Raises:
-        StorageError: the outputs cannot be written, which is found before anything is translated.
+        StorageError: the outputs cannot be written; this is checked before anything is translated.
+        CorpusError: a metric needs the model, and there is no pair to score.
     """
     scores: list[Score] = []
     found = None
@@ -370,18 +377,18 @@ def _text_scores(
 def save_evaluation(evaluation: Evaluation, workspace: Workspace, talk: Talk) -> None:
     """Write the evaluation of the workspace's model to `evaluation.json`, with its digest.
 
-    It is a copy of what was shown: that it cannot be written is no failure.
+    It is a copy of what was shown, so a failure to write it is only a warning.
     """
     try:
         digest = read_manifest(workspace.model, "model").digest
         document = {"model": digest, **evaluation.as_json()}
         write_file(workspace.root / "evaluation.json", encode_json(document))
     except (CheckpointError, MissingInputError, StorageError) as error:
-        talk.warn(f"the scores are not kept: {error}")
+        talk.warn(f"the scores were not saved: {error}")
 
 
 def warn_if_stale(workspace: Workspace, corpus: "Corpus", talk: Talk) -> None:
-    """Warn where the model was trained on another corpus than the workspace holds now.
+    """Warn if the model was trained on another corpus than the workspace holds now.
 
     The newest checkpoint knows what it was trained on, and the tokenizer what it was learned from.
     """
@@ -393,8 +400,8 @@ def warn_if_stale(workspace: Workspace, corpus: "Corpus", talk: Talk) -> None:
             trained_on = read_manifest(folder, kind).made_from.get("corpus")
             if trained_on != corpus.digest:
                 talk.warn(
-                    "the model was trained on another corpus than the one here now, of which it "
-                    "may have seen what it is scored on; train it again: "
+                    "the model was trained on another corpus than the workspace holds now, and "
+                    "may have been trained on rows that it is scored on; train it again: "
                     f"{workspace.command('train --restart')}"
                 )
             return
@@ -437,7 +444,7 @@ def _counted(records: Iterator[Record], advance: Advance) -> list[Record]:
 
 
 def _warn_of_failures(records: Sequence[Record], done: str, talk: Talk) -> int:
-    """Name the lines that failed; return how many did."""
+    """Warn of each line that failed; return how many did."""
     failures = [record for record in records if record.status == "failed"]
     for record in failures:
         talk.warn(f"{record.line.where}: not {done} ({record.fault})")
@@ -451,12 +458,12 @@ def _forced_scores(
     settings: MetricSettings,
     talk: Talk,
 ) -> Iterator[Score]:
-    """Yield the scores that come from the model's opinion of the references.
+    """Yield the scores that need the model's probabilities of the references.
 
     Pairs with a blank side are left out, and so are those that the model cannot score.
 
     Raises:
-        CorpusError: there is no other pair.
+        CorpusError: no pair is left.
     """
     pairs = [
         pair

@@ -31,8 +31,8 @@ class ExportReport:
         folder: where it is.
         quantization: of the weights.
         bytes: of its files.
-        lines: how many were tried; 0 if none.
-        agreements: what was found out with them.
+        lines: how many were translated to verify it; 0 if it was not verified.
+        agreements: how each engine did.
     """
 
     folder: str
@@ -45,22 +45,22 @@ class ExportReport:
 def export(
     model: Path, output: Path | None, settings: ExportSettings, verify: Path | None, talk: Talk
 ) -> ExportReport:
-    """Export a model folder; if it is to be verified, only what holds is written.
+    """Export a model folder; nothing is written if the export fails to verify.
 
     Args:
         model: the model folder.
-        output: where to; None is beside the model, where `s2s translate` finds it.
-        settings: to what, and how.
-        verify: a file of pairs to try it with.
+        output: the folder to write; None is beside the model, where `s2s translate` finds it.
+        settings: the target, the quantization, and how to verify.
+        verify: a file of pairs to verify the export with.
         talk: says what is found.
 
     Raises:
         MissingExtraError: the target's package is not installed.
         ConfigError: the target cannot run such a model.
-        LockedError: there is something else where it would be written.
-        CheckpointError: the model is damaged, or the export does not hold.
+        LockedError: the folder holds something else.
+        CheckpointError: the model is damaged, or the export does not agree with it.
         MissingInputError: there is no model, or no file to verify with.
-        CorpusError: there is nothing in the file to verify with.
+        CorpusError: the file has no pair to verify with.
         StorageError: the disk is full or writing failed.
     """
     target = TARGETS[settings.to]
@@ -89,10 +89,10 @@ def export_facts(model: LoadedModel, settings: ExportSettings) -> ExportFacts:
 
 
 def _require_room(folder: Path, target: Target) -> None:
-    """Check that an export may be written here: nothing is, or an older one.
+    """Check that an export may be written here: the folder is new, or an older export.
 
     Raises:
-        LockedError: something else is.
+        LockedError: it is something else.
     """
     if not folder.exists():
         return
@@ -100,7 +100,7 @@ def _require_room(folder: Path, target: Target) -> None:
         read_manifest(folder, target.kind)
     except (CheckpointError, MissingInputError, NotADirectoryError) as error:
         raise LockedError(
-            f"{folder}: is there already and no export of s2s; choose another folder with -o, or "
+            f"{folder}: exists and is not an export of s2s; choose another folder with -o, or "
             "remove it"
         ) from error
 
@@ -108,7 +108,7 @@ def _require_room(folder: Path, target: Target) -> None:
 def _verify(
     model: LoadedModel, facts: ExportFacts, settings: ExportSettings, path: Path, talk: Talk
 ) -> tuple[int, list[Agreement]]:
-    """Return how many lines were tried, and how each engine did."""
+    """Return how many lines were translated, and how each engine did."""
     translator = translator_of(model, device=CPU)
     pairs = read_pairs(path, settings.lines, translator)
     agreements = []
@@ -136,7 +136,7 @@ def _write(folder: Path, target: Target, model: LoadedModel, facts: ExportFacts)
 
 
 def export_card(facts: ExportFacts) -> str:
-    """Return what a reader of the folder should know."""
+    """Return the README of an export."""
     lines = [
         f"# {facts.name}, for CTranslate2",
         "",

@@ -26,7 +26,7 @@ VECTORS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Writer:
-    """A model whose decoder knows nothing of a source but one vector.
+    """A model whose decoder sees one vector of a source, and nothing else.
 
     Attributes:
         recipe: of the model.
@@ -48,7 +48,7 @@ class Writer:
             MissingInputError: there is no model in the folder.
             CheckpointError: the folder is damaged or was written by a newer version.
             ConfigError: there is no such device.
-            UsageError: the decoder knows more of a source than a vector, or less.
+            UsageError: the decoder sees more of a source than a vector, or nothing.
         """
         on = pick_device(device)
         loaded = load_model_folder(folder, on)
@@ -99,7 +99,7 @@ class Writer:
                 yield self.translator.text_of(best, 0)
 
     def _noise(self, settings: GenerateSettings) -> Tensor:
-        """Return T e, which the seed alone decides; more of them begin with the same ones."""
+        """Return T e; it depends on the seed only, and a larger count begins with the same."""
         if not self.model.has_prior:
             raise UsageError(
                 f"the model {self.recipe.name} has no distribution to draw vectors from "
@@ -116,7 +116,7 @@ class Writer:
         ids = [self.translator.source.encode(text) for text in texts]
         for text, tokens in zip(texts, ids, strict=True):
             if is_blank(text):
-                raise UsageError("found an empty sentence to start from; give one with words")
+                raise UsageError("expected a sentence, found an empty text")
             if len(tokens) > most:
                 raise UsageError(
                     f"{text[:40]!r}...: {len(tokens)} tokens, and the model takes {most}; give a "
@@ -132,7 +132,7 @@ def _without_code(recipe: Recipe) -> str:
     seen = (
         f"its decoder attends to the source (model.attention.kind {attention})"
         if attention != "none"
-        else f"its decoder begins with nothing (model.connection.kind {connection})"
+        else f"its decoder starts from nothing (model.connection.kind {connection})"
     )
     return (
         f"{seen}, so there is no vector to write from; train a model with --recipe vae or "

@@ -95,7 +95,7 @@ class Publisher:
         talk.say(
             f"the mean of {len(steps)} checkpoints (steps {', '.join(map(str, steps))}) has "
             f"{criterion.name} {score:.4g}, the best of them {best:.4g}: "
-            f"{'the mean' if better else 'that one'} is the model"
+            f"{'the mean' if better else 'the best one'} becomes the model"
         )
         return better
 

@@ -1,4 +1,4 @@
-"""`s2s score`: a filter that says how probable a model finds the target of each line."""
+"""`s2s score`: a filter that writes the probability of the target of each line."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -21,10 +21,10 @@ from s2scli.translation.translator import Translator
 
 @dataclass(frozen=True)
 class Unit:
-    """What a file is measured in: tokens, words, characters or sentences.
+    """A unit that scores are averaged over: tokens, words, characters or sentences.
 
     Attributes:
-        name: of one.
+        name: of one unit.
         count: how many the targets have.
         nats: the sum of the log-probabilities of all targets.
     """
@@ -64,9 +64,9 @@ class Unit:
 
 @dataclass
 class Totals:
-    """What the targets of a file add up to.
+    """The sums over all targets of a file.
 
-    The end of a target counts as a token, a word and a character, since the model says it too.
+    The end of a target counts as a token, a word and a character, since the model predicts it too.
     Words are what white space divides; of white space, one character counts.
 
     Attributes:
@@ -76,7 +76,7 @@ class Totals:
         words: of these targets.
         characters: of these targets.
         unknown_tokens: how many of the tokens the model's tokenizer did not know.
-        tally: what was done with the lines.
+        tally: how many lines were scored, empty or failed.
     """
 
     log_prob: float = 0.0
@@ -101,7 +101,7 @@ class Totals:
 
     @property
     def units(self) -> tuple[Unit, ...]:
-        """The measures of the file, the smallest unit first.
+        """The units of the file, the smallest first.
 
         Raises:
             CorpusError: no line has a score.
@@ -149,14 +149,14 @@ def score(
     Raises:
         MissingInputError: an input is not there.
         CorpusError: an input is damaged, or a line is refused (`stream.strict`).
-        StorageError: the output cannot be written; a file that was there stays as it was.
+        StorageError: the output cannot be written; an existing file is not changed.
     """
     totals = Totals()
     options = Options(translator.engine.settings, window=stream.window)
     if translator.engine.is_latent:
         talk.say(
-            "the model is latent: scored is log p(target | z) at the mean of q(z | source), "
-            "without its KL"
+            "the model has a latent vector z: scores are log p(target | z) at the mean of "
+            "q(z | source), without the KL term"
         )
 
     def answer(window: Sequence[Line]) -> Iterator[Record]:

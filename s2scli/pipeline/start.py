@@ -69,7 +69,7 @@ class Start:
         return recipe
 
     def check(self, made_from: Mapping[str, str]) -> None:
-        """Refuse to resume a run with something else than it was made from.
+        """Refuse to resume a run with another corpus or tokenizer than it was made from.
 
         Args:
             made_from: digests, by kind.
@@ -123,7 +123,7 @@ class Start:
         for name, before, value in machine_differences(machine, now):
             talk.warn(
                 f"the run so far used {name} {before}, now it is {value}: "
-                "it continues, but not bit for bit as it would have"
+                "it continues, but not bit for bit as an uninterrupted run"
             )
 
     def restore(self, run: Run) -> None:

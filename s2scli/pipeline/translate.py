@@ -1,4 +1,4 @@
-"""`s2s translate`: a filter that gives one record for each line, in order, always."""
+"""`s2s translate`: a filter that writes one record for each line, in order."""
 
 import functools
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> 
         MissingInputError: an input is not there.
         CorpusError: an input is damaged, or a line is refused (`stream.strict`,
             `stream.overlong`).
-        StorageError: the output cannot be written; a file that was there stays as it was.
+        StorageError: the output cannot be written; an existing file is not changed.
     """
     return run_filter(
         request.inputs,
@@ -64,7 +64,7 @@ def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> 
 
 
 def require_attention(translator: Translator) -> None:
-    """Check that there is something to align words by.
+    """Check that the model has attention to align words by.
 
     Raises:
         UsageError: the model has no attention; of an ensemble, the first model.

@@ -47,7 +47,7 @@ class SearchSettings(Settings):
     )
     max_length: int | None = setting(
         None,
-        "Longest output in tokens, whatever the source; the end token counts.",
+        "Longest output in tokens, independent of the source; the end token counts.",
         "tokens",
         ge=1,
     )
@@ -134,7 +134,7 @@ class SearchSettings(Settings):
 
 
 class GenerateSettings(Settings):
-    """How many sentences are generated from vectors, and how far they may stray."""
+    """How many sentences are generated from vectors, and how much they vary."""
 
     panel = "Vectors"
 
@@ -150,7 +150,7 @@ class GenerateSettings(Settings):
         le=100.0,
     )
     steps: int = setting(
-        7, "With --between: sentences, both ends counted.", "sentences", ge=2, le=10_000
+        7, "With --between: number of sentences, both ends included.", "sentences", ge=2, le=10_000
     )
 
 

@@ -127,7 +127,9 @@ class MuonSettings(Settings):
     (Liu et al. 2025, Muon is scalable for LLM training, eq. 4).
     """
 
-    kind: Literal["muon"] = setting("muon", "Muon, and Adam beside it (Jordan et al. 2024).")
+    kind: Literal["muon"] = setting(
+        "muon", "Muon for matrices, Adam for the rest (Jordan et al. 2024)."
+    )
     learning_rate: float = _rate(0.003)
     momentum: float = setting(0.95, "Momentum of the matrices' gradients.", ge=0, lt=1)
     beta1: float = setting(0.9, "Adam's decay of the mean gradient.", ge=0, lt=1)

@@ -143,7 +143,10 @@ class TrainingSettings(Settings):
     )
     metric: str = setting("chrf", "The validation score that selects the best checkpoint.")
     validate_every: int | None = setting(
-        None, "Updates between validations; none is one epoch, but 200 to 1000.", "updates", ge=1
+        None,
+        "Updates between validations; if not given, one epoch, but at least 200 and at most 1000.",
+        "updates",
+        ge=1,
     )
     validation_examples: int = setting(
         1000, "Validation examples to use, spread evenly over the split.", "examples", ge=1

@@ -118,9 +118,9 @@ def _require_agreement(
         )
     if kind == asked and found.bleu_difference < -settings.tolerance:
         raise CheckpointError(
-            f"not exported: as {kind} it loses {-found.bleu_difference:.2f} BLEU, "
-            f"{settings.tolerance:g} may be lost (--tolerance); choose another "
-            "--quantization, or more --lines if these are few"
+            f"not exported: as {kind} it loses {-found.bleu_difference:.2f} BLEU, more than "
+            f"--tolerance {settings.tolerance:g}; choose another --quantization, or more --lines "
+            "if these are few"
         )
 
 

@@ -185,5 +185,5 @@ def _check_tokenizers(first: LoadedModel, folder: Path, other: LoadedModel, path
     if mine != theirs:
         raise UsageError(
             f"{path}: its tokenizer ({theirs[:12]}) is not that of {folder} ({mine[:12]}); the "
-            "models of an ensemble share one: train them in one workspace"
+            "models of an ensemble must share one: train them in one workspace"
         )

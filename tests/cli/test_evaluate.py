@@ -89,7 +89,7 @@ def test_scores_that_cannot_be_kept_are_shown(evaluate: Run, workspace: Path) ->
     (workspace / "evaluation.json").mkdir()
     result = evaluate("--exact-match", "--json")
     assert scores_of(result) == {"exact match": 50.0}
-    assert "warning: the scores are not kept: cannot write" in result.stderr
+    assert "warning: the scores were not saved: cannot write" in result.stderr
 
 
 def test_a_model_of_another_corpus_is_told(evaluate: Run, workspace: Path) -> None:
@@ -202,7 +202,7 @@ def test_the_metrics_take_their_settings(evaluate: Run) -> None:
         (["--source", "a", "--hypothesis", "b", "--reference", "c"], 2, "not both"),
         (["--split", "test", "--source", "a", "--reference", "b"], 2, "not both"),
         (["--hypothesis", "a", "--reference", "b", "--perplexity"], 2, "--perplexity needs"),
-        (["--hypothesis", "a", "--reference", "b", "-o", "c"], 2, "-o writes what a model makes"),
+        (["--hypothesis", "a", "--reference", "b", "-o", "c"], 2, "-o writes the translations"),
         (["--source", "no-file", "--reference", "b"], 66, "no-file: no such file"),
         (["--source", "-", "--reference", "-"], 2, "stdin can be read only once"),
         (["--split", "dev"], 2, "--split dev: expected one of train, valid, test"),

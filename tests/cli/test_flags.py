@@ -200,7 +200,7 @@ def test_flags_that_the_search_never_reads_are_refused() -> None:
     refuse_unread({"top_k": 3}, SearchSettings(top_k=3, sample=True))
     with pytest.raises(UsageError, match="--top-k is for --sample: give that too"):
         refuse_unread({"top_k": 3}, SearchSettings(top_k=3))
-    with pytest.raises(UsageError, match="--beam-size: of no use with --sample"):
+    with pytest.raises(UsageError, match="--beam-size has no effect with --sample"):
         refuse_unread({"beam_size": 3}, SearchSettings(beam_size=3, sample=True))
     with pytest.raises(UsageError, match="--heat is for --sample"):
         refuse_unread({"temperature": 2.0}, SearchSettings(temperature=2.0), temperature="--heat")

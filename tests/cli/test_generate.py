@@ -123,16 +123,16 @@ def test_the_search_is_as_asked(variational: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--around", "a", "--between", "a", "b"], "--around and --between: give one of them"),
-        (["--steps", "3"], "--steps: of no use without --between"),
-        (["--between", "a", "b", "-n", "3"], "--count: of no use with --between"),
-        (["--between", "a", "b", "--seed", "3"], "--seed: of no use with --between"),
+        (["--around", "a", "--between", "a", "b"], "--around and --between: give at most one"),
+        (["--steps", "3"], "--steps has no effect without --between"),
+        (["--between", "a", "b", "-n", "3"], "--count has no effect with --between"),
+        (["--between", "a", "b", "--seed", "3"], "--seed has no effect with --between"),
         (["--between", "a", "b", "--steps", "1"], "--steps: input should be greater than or equal"),
         (["-n", "0"], "--count: input should be greater than or equal to 1"),
         (["--temperature", "-1"], "--temperature: input should be greater than or equal to 0"),
         (["--beam-size", "0"], "--beam-size: input should be greater than or equal to 1"),
-        (["--around", " \u200b"], "found an empty sentence to start from"),
-        (["--between", "one", ""], "found an empty sentence to start from"),
+        (["--around", " \u200b"], "expected a sentence, found an empty text"),
+        (["--between", "one", ""], "expected a sentence, found an empty text"),
         (
             ["--around", "one " * 300],
             "300 tokens, and the model takes 250; give a shorter sentence",

@@ -223,7 +223,7 @@ def test_what_a_latent_model_is_asked_is_said(score: Run, monkeypatch: pytest.Mo
     latent = stub.stub_module(lambda: stub.StubEngine(is_latent=True))
     monkeypatch.setitem(sys.modules, stub.MODULE, latent)
     told = score(given=b"a\tA\n").stderr
-    assert "scored is log p(target | z) at the mean of q(z | source), without its KL" in told
+    assert "scores are log p(target | z) at the mean of q(z | source), without the KL term" in told
     assert score("-q", given=b"a\tA\n").stderr == ""
 
 
@@ -232,8 +232,8 @@ def test_what_a_latent_model_is_asked_is_said(score: Run, monkeypatch: pytest.Mo
     [
         (["--tokens", "--json"], 2, "--json shows the tokens already: leave --tokens out"),
         (["--tokens", "--summary"], 2, "--summary writes no lines: leave --tokens out"),
-        (["--lenpen", "1", "--summary"], 2, "--length-penalty: of no use with --summary"),
-        (["-o", "out", "--summary"], 2, "--output: of no use with --summary"),
+        (["--lenpen", "1", "--summary"], 2, "--length-penalty has no effect with --summary"),
+        (["-o", "out", "--summary"], 2, "--output has no effect with --summary"),
         (["--lenpen", "-1"], 2, "error: --length-penalty: input should be greater"),
         (["--window", "0"], 2, "error: --window: input should be greater"),
         (["pairs.tsv"], 66, "pairs.tsv: no such file; to score a pair: printf 'SOURCE\\tTARGET"),

@@ -78,7 +78,7 @@ def test_a_model_that_is_a_mean_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     mean_of_2 = ("--set", "training.average_checkpoints=2", "--set", "training.validate_every=2")
     result = run(workspace, "-r", "tiny", *mean_of_2, "--max-steps", "4", "--json")
     assert json.loads(result.stdout)["averaged"] == [2, 4]
-    assert "steps 2, 4) has chrf 9, the best of them 4: the mean is the model" in result.stderr
+    assert "steps 2, 4) has chrf 9, the best of them 4: the mean becomes the model" in result.stderr
     assert f"the best model is the mean of steps 2, 4, in {workspace.model}" in result.stderr
 
 
@@ -94,7 +94,7 @@ def test_a_model_that_is_a_mean_is_told(tmp_path: Path, monkeypatch: pytest.Monk
         ),
         (
             "scheduled_sampling.k=5",
-            "training.scheduled_sampling.kind: not given, and needed beside the section's other",
+            "training.scheduled_sampling.kind: missing; the section's other settings",
         ),
     ],
 )
@@ -233,7 +233,10 @@ def test_a_run_of_another_machine_goes_on_with_a_warning(
     monkeypatch.setattr("platform.machine", lambda: "abacus")
     result = run(workspace, "--max-steps", "5")
     assert result.exit_code == 0
-    assert "now it is abacus: it continues, but not bit for bit as it would have" in result.stderr
+    assert (
+        "now it is abacus: it continues, but not bit for bit as an uninterrupted run"
+        in result.stderr
+    )
 
 
 def test_a_run_that_another_library_multiplied_for_goes_on_with_a_warning(

@@ -205,7 +205,7 @@ def test_control_characters_reach_a_pipe_as_they_are(translate: Run) -> None:
         (["--scores", "--nbest", "2"], 2, "--nbest shows the scores already"),
         (["--top-k", "5"], 2, "--top-k is for --sample: give that too"),
         (["--seed", "5"], 2, "--seed is for --sample: give that too"),
-        (["--sample", "--beam-size", "5"], 2, "--beam-size: of no use with --sample"),
+        (["--sample", "--beam-size", "5"], 2, "--beam-size has no effect with --sample"),
         (["--sample", "--temperature", "0"], 2, "error: --temperature: input should be greater"),
         (["--sample", "--top-p", "1.5"], 2, "error: --top-p: input should be less"),
         (["--min-length", "9", "--max-length", "8"], 2, "--min-length 9 is more than --max-length"),

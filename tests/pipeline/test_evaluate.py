@@ -134,7 +134,7 @@ def test_there_is_an_output_for_every_pair(tmp_path: Path, multi_reference: bool
     [
         (
             EvaluateRequest(("bleu",), hypothesis=Path("h"), reference=Path("r")),
-            "--multi-reference goes by the sources of outputs: give --source instead of --hypo",
+            "--multi-reference needs outputs and their sources: give --source instead of",
         ),
         (EvaluateRequest(("perplexity",)), "give a metric of outputs"),
     ],

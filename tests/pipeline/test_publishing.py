@@ -98,7 +98,7 @@ def test_a_mean_that_is_better_becomes_the_model(
     assert "- the mean of the weights after updates 4, 6, 8" in card
     assert (
         "the mean of 3 checkpoints (steps 4, 6, 8) has chrf 6, the best of them 5: "
-        "the mean is the model" in capsys.readouterr().err
+        "the mean becomes the model" in capsys.readouterr().err
     )
 
 
@@ -111,7 +111,7 @@ def test_a_mean_that_is_no_better_does_not(
     assert (report.averaged, report.best["chrf"], report.best_step) == ((), 5.0, 4)
     assert same(model_of(workspace), saved(workspace, 4))
     assert "averaged" not in facts(workspace)
-    assert "the best of them 5: that one is the model" in capsys.readouterr().err
+    assert "the best of them 5: the best one becomes the model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("count", [0, 1])

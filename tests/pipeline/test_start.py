@@ -134,5 +134,5 @@ def test_the_threads_of_the_run_are_taken_and_other_differences_told(
     assert capsys.readouterr().err.splitlines() == [
         f"using {threads} threads, as the run did so far",
         f"warning: the run so far used torch {torch.__version__}, now it is 9.9: it continues, "
-        "but not bit for bit as it would have",
+        "but not bit for bit as an uninterrupted run",
     ]

@@ -64,12 +64,12 @@ class RecurrentDecoderSettings(Settings):
         """Return the decoder over token vectors of `input_dim`.
 
         Raises:
-            ConfigError: a choice that would change nothing.
+            ConfigError: a choice that has no effect.
         """
         return RecurrentDecoder(self, input_dim, memory_dim, vector_dim, attention)
 
     def check(self, *, attends: bool) -> None:
-        """Refuse choices that would change nothing.
+        """Refuse choices that have no effect.
 
         Raises:
             ConfigError: there is one, with or without attention.
@@ -98,8 +98,8 @@ class RecurrentDecoderSettings(Settings):
         for choice, chosen in unseen.items():
             if chosen:
                 raise ConfigError(
-                    f"model.decoder.{choice} changes nothing where model.decoder.readout is state, "
-                    "the state of the recurrence and nothing else; choose readout = tanh or maxout"
+                    f"model.decoder.{choice} has no effect with model.decoder.readout = state, the "
+                    "bare state of the recurrence; choose readout = tanh or maxout"
                 )
 
 

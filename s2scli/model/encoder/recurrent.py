@@ -27,12 +27,12 @@ class RecurrentEncoderSettings(Settings):
         """Return the encoder over vectors of `input_dim`.
 
         Raises:
-            ConfigError: an order that would change nothing.
+            ConfigError: an order that has no effect.
         """
         if self.reverse and self.bidirectional:
             raise ConfigError(
-                "model.encoder.reverse: true changes nothing where model.encoder.bidirectional is "
-                "true and the source is read in both directions; choose one of them"
+                "model.encoder.reverse: true has no effect with model.encoder.bidirectional = "
+                "true, which reads the source in both directions; choose one of them"
             )
         return RecurrentEncoder(self, input_dim)
 

@@ -21,7 +21,7 @@ class TransformerSettings(Settings):
         1024, "Inner width of the feed-forward network.", "units", ge=1, le=65536
     )
     activation: Activation = setting(
-        "relu", "Of the feed-forward network: relu, gelu, or gated silu (Shazeer 2020)."
+        "relu", "Activation of the feed-forward network: relu, gelu or swiglu (Shazeer 2020)."
     )
     norm: Norm = setting("layer", "LayerNorm (Ba et al. 2016) or RMSNorm (Zhang & Sennrich 2019).")
     norm_first: bool = setting(
@@ -38,7 +38,7 @@ class TransformerSettings(Settings):
         1024, "Learned positions; later tokens share the last one.", "tokens", ge=1, le=1_000_000
     )
     dropout: float = setting(
-        0.1, "Dropout on what enters and on every sublayer.", "probability", ge=0.0, lt=1.0
+        0.1, "Dropout on the input and on every sublayer.", "probability", ge=0.0, lt=1.0
     )
     attention_dropout: float = setting(
         0.0, "Dropout on the weights of self-attention.", "probability", ge=0.0, lt=1.0
