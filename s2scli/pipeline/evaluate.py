@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from s2scli.data.cleaning import is_blank
 from s2scli.data.formats import FORMATS
@@ -118,15 +118,6 @@ class EvaluateRequest:
             )
 
 
-class Load(Protocol):
-    """How a model is loaded."""
-
-    def __call__(
-        self, workspace: Workspace, models: Sequence[Path], device: str, int8: bool
-    ) -> Translator:
-        """Return the model of some folders; without folders, that of the workspace."""
-
-
 @dataclass(frozen=True)
 class Texts:
     """Lines that belong together, one for one.
@@ -210,7 +201,6 @@ def evaluate(
     overrides: Tree,
     settings: MetricSettings,
     talk: Talk,
-    load: Load = load_in_torch,
 ) -> Evaluation:
     """Score what `request` asks for.
 
@@ -220,7 +210,6 @@ def evaluate(
         overrides: search settings that differ from the model's own.
         settings: of the metrics.
         talk: says how it goes.
-        load: loads the model.
 
     Raises:
         UsageError: the flags contradict each other, or the models of an ensemble do not share a
@@ -245,7 +234,7 @@ def evaluate(
         texts = read_split(corpus, request.split or "test")
     if request.searches and not request.multi_reference:
         hint_at_repeats(texts, talk)
-    translator = load(workspace, request.models, request.device, request.int8)
+    translator = load_in_torch(workspace, request.models, request.device, request.int8)
     if corpus and request.of_workspace:
         warn_if_stale(workspace, corpus, talk)
     found = evaluate_model(

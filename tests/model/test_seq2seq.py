@@ -76,14 +76,14 @@ def test_last_connection_refuses_states_of_different_shapes() -> None:
     [
         ("none", {"attend": "before"}, "attend: before needs an attention"),
         ("none", {"input_feeding": True}, "input_feeding: true feeds back what attention has"),
-        ("dot", {}, "attend: after changes nothing"),
-        ("dot", {"attend": "before", "input_feeding": True}, "input_feeding: true changes nothing"),
-        ("none", {"deep_output": True}, "deep_output: true changes nothing"),
-        ("none", {"readout_dim": 8}, "readout_dim: 8 changes nothing"),
+        ("dot", {}, "attend: after has no effect"),
+        ("dot", {"attend": "before", "input_feeding": True}, "input_feeding: true has no effect"),
+        ("none", {"deep_output": True}, "deep_output: true has no effect"),
+        ("none", {"readout_dim": 8}, "readout_dim: 8 has no effect"),
     ],
 )
 def test_refuses_a_choice_that_changes_nothing(attention: str, choices: Tree, message: str) -> None:
-    readout = "state" if "changes nothing" in message else "tanh"
+    readout = "state" if "has no effect" in message else "tanh"
     with pytest.raises(ConfigError, match=rf"model\.decoder\.{message}.*; choose"):
         build(model_tree("gru", "gru", attention, readout=readout, **choices))
 

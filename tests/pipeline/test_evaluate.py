@@ -23,7 +23,12 @@ from tests.translation.stub import StubEngine, stub_translator
 BARE = MetricSettings(resamples=0)
 
 
-def test_a_model_is_loaded_only_where_it_is_needed(tmp_path: Path) -> None:
+LOAD = "s2scli.pipeline.evaluate.load_in_torch"
+
+
+def test_a_model_is_loaded_only_where_it_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def load(workspace: Workspace, models: Sequence[Path], device: str, int8: bool) -> Translator:
         raise AssertionError("loaded")
 
@@ -31,12 +36,14 @@ def test_a_model_is_loaded_only_where_it_is_needed(tmp_path: Path) -> None:
     request = EvaluateRequest(
         ("bleu",), hypothesis=tmp_path / "lines", reference=tmp_path / "lines"
     )
-    talk = Talk(quiet=True)
-    found = evaluate(Workspace(tmp_path), request, {}, BARE, talk, load)
+    monkeypatch.setattr(LOAD, load)
+    found = evaluate(Workspace(tmp_path), request, {}, BARE, Talk(quiet=True))
     assert found.scores[0].value == pytest.approx(100.0)
 
 
-def test_the_search_is_the_models_but_for_what_was_given(tmp_path: Path) -> None:
+def test_the_search_is_the_models_but_for_what_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def load(workspace: Workspace, models: Sequence[Path], device: str, int8: bool) -> Translator:
         assert (workspace.root, models, device) == (tmp_path, (tmp_path / "m",), "cpu")
         return stub_translator(StubEngine(settings=SearchSettings(length_penalty=0.25)))
@@ -50,7 +57,8 @@ def test_the_search_is_the_models_but_for_what_was_given(tmp_path: Path) -> None
         device="cpu",
     )
     given: Tree = {"beam_size": 2}
-    found = evaluate(Workspace(tmp_path), request, given, BARE, Talk(quiet=True), load)
+    monkeypatch.setattr(LOAD, load)
+    found = evaluate(Workspace(tmp_path), request, given, BARE, Talk(quiet=True))
     assert (found.search["beam_size"], found.search["length_penalty"]) == (2, 0.25)
 
 
@@ -148,7 +156,11 @@ def test_several_references_need_sources_and_outputs(
 
 @pytest.mark.parametrize(("multi_reference", "repeats"), [(False, 2), (True, 2), (False, 0)])
 def test_repeated_sources_are_hinted_at(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], multi_reference: bool, repeats: int
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    multi_reference: bool,
+    repeats: int,
 ) -> None:
     rows = ROWS if repeats else list(dict(ROWS).items())
     for name, side in (("source", 0), ("reference", 1)):
@@ -159,7 +171,8 @@ def test_repeated_sources_are_hinted_at(
         reference=tmp_path / "reference",
         multi_reference=multi_reference,
     )
-    evaluate(Workspace(tmp_path), request, {}, BARE, Talk(), lambda *_: stub_translator())
+    monkeypatch.setattr(LOAD, lambda *_: stub_translator())
+    evaluate(Workspace(tmp_path), request, {}, BARE, Talk())
     said = capsys.readouterr().err
     hint = "2 of 6 pairs have the source of an earlier one; --multi-reference scores each source"
     assert (hint in said) == (repeats == 2 and not multi_reference)

@@ -1,4 +1,4 @@
-"""Linear layers: the first weights that deep stacks want, and the fastest library at hand."""
+"""Linear layers: their initial weights, and products by the fastest library available."""
 
 from typing import Any
 
@@ -20,8 +20,8 @@ class Linear(nn.Linear):
     """W x + b, as nn.Linear.
 
     Attributes:
-        layout: the weight once more, laid out for products without gradients; None where nobody
-            asked for it (`lay_out`).
+        layout: a second copy of the weight, laid out for products without gradients; None before
+            `lay_out`.
     """
 
     layout: Layout | None = None
@@ -35,25 +35,23 @@ class Linear(nn.Linear):
         self.layout = Layout.of(self.weight, int8=int8)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy begins with: no layout, as layouts cannot be copied."""
+        """Leave the layout out of copies, as layouts cannot be copied."""
         return {**self.__dict__, "layout": None}
 
 
-def make_linear(input_dim: int, output_dim: int, *, parts: int = 1, bias: bool = True) -> Linear:
+def make_linear(input_dim: int, output_dim: int, *, parts: int = 1) -> Linear:
     """Return a layer with uniform Xavier weights (Glorot & Bengio 2010, eq. 16), zero bias.
 
     Args:
         input_dim: width of what it reads.
         output_dim: width of each part of what it returns.
-        parts: layers in one, side by side, each with the first weights it would have alone.
-        bias: whether it has a bias.
+        parts: layers in one, side by side, each initialised as if it were alone.
     """
-    layer = Linear(input_dim, parts * output_dim, bias=bias)
+    layer = Linear(input_dim, parts * output_dim)
     if not layer.weight.is_meta:  # there it would only import torch._dynamo, for over a second
         for part in layer.weight.detach().chunk(parts):
             nn.init.xavier_uniform_(part)
-        if bias:
-            nn.init.zeros_(layer.bias)
+        nn.init.zeros_(layer.bias)
     return layer
 
 
