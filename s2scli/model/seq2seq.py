@@ -90,7 +90,7 @@ class Seq2Seq(nn.Module):
 
     @property
     def token_rows(self) -> dict[str, Side]:
-        """The weights that have a row for each token, by name, and the side of those tokens."""
+        """The weights with a row for each token, by name, and the side whose tokens they are."""
         front_ends: dict[Side, TokenFrontend] = {"source": self.source, "target": self.target}
         rows: dict[str, Side] = {
             f"{side}.{name}": side
@@ -106,7 +106,7 @@ class Seq2Seq(nn.Module):
 
     @property
     def code_dim(self) -> int:
-        """Width of the vector that is all the decoder sees of a source; 0 where it sees more."""
+        """Width of the vector that is all the decoder sees of a source; 0 if it sees more."""
         return 0 if self.attention_shape else int(self.connection.code_dim)
 
     def code(self, source: Tensor, lengths: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ class Seq2Seq(nn.Module):
     def posterior(self, source: Tensor, lengths: Tensor) -> Gaussian:
         """Return the distribution of each source's vector, of a model that `has_prior`."""
         latent: Gaussian | None = self.connection(self.encode(source, lengths)).latent
-        assert latent is not None, "what has a prior has a posterior"
+        assert latent is not None, "a model with a prior has a posterior"
         return latent
 
     def start_from(self, code: Tensor) -> DecoderState:

@@ -1,1 +1,1 @@
-"""Source in, target out, whoever asks: one way from a line to a line."""
+"""Source in, target out: the one way in which everything here translates a line."""

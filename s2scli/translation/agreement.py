@@ -1,4 +1,4 @@
-"""Whether an export writes what its model writes: both decode the same lines."""
+"""Whether an export translates as its model does: both translate the same lines."""
 
 import math
 import tempfile
@@ -25,17 +25,17 @@ from s2scli.translation.records import Record
 from s2scli.translation.results import TargetText
 from s2scli.translation.translator import Translator
 
-EXACT = 1e-2  # of float32: log-probabilities of a token that differ more are another model's
+EXACT = 1e-2  # the largest difference of a token's log-probability in float32
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What an engine made of some lines.
+    """The outputs of an engine for some pairs.
 
     Attributes:
         texts: the translations.
-        pieces: their tokens, end tokens included.
-        scores: for each reference, the log-probability of each of its tokens.
+        pieces: the tokens of each, the end token included.
+        scores: the log-probability of each token of each reference.
         lines_per_second: how fast it translated.
     """
 
@@ -50,11 +50,11 @@ class Agreement:
     """How an engine's translations compare with those of the model in PyTorch.
 
     Attributes:
-        engine: its name.
+        engine: the engine's name.
         tokens: the share of PyTorch's tokens that it wrote too, in the same order.
-        score_difference: the largest difference of the log-probability of a reference's token.
-        bleu: against the references.
-        bleu_difference: that, less PyTorch's.
+        score_difference: the largest difference of a log-probability among the references' tokens.
+        bleu: the BLEU of its translations against the references.
+        bleu_difference: its BLEU minus PyTorch's.
         lines_per_second: how fast it translated.
     """
 
@@ -73,18 +73,20 @@ def compare_exports(
     pairs: Sequence[Pair],
     settings: ExportSettings,
 ) -> Iterator[Agreement]:
-    """Yield how PyTorch, and exports as float32, int8 and as asked for, do on some pairs.
+    """Yield how some pairs are translated by PyTorch, and by exports of each quantization.
+
+    The quantizations are float32, int8 and the one asked for.
 
     Args:
-        model: what is exported.
-        translator: it, in PyTorch.
-        facts: what its manifest will say.
+        model: the model that is exported.
+        translator: the same model in PyTorch.
+        facts: the facts that the export's manifest will have.
         pairs: sources and references.
-        settings: the quantization asked for.
+        settings: the quantization asked for, and the tolerance.
 
     Raises:
-        CheckpointError: as float32, a token's log-probability is not the model's; or as asked for,
-            the export loses too much BLEU.
+        CheckpointError: in float32 a token's log-probability is not the model's; or with the
+            quantization asked for the export loses too much BLEU.
     """
     ours = decode(translator, pairs)
     references = [pair.target for pair in pairs]
@@ -128,8 +130,8 @@ def read_pairs(path: Path, most: int, translator: Translator) -> list[Pair]:
     """Read the first pairs of a TSV file, plain or gzip, that the model can translate.
 
     Raises:
-        MissingInputError: it is not there.
-        CorpusError: it is damaged, or there is no such pair.
+        MissingInputError: there is no such file.
+        CorpusError: it is damaged, or holds no such pair.
     """
     with open_text(path) as file:
         rows = FORMATS["tsv"].read([file], LINE_BYTES)
@@ -144,14 +146,14 @@ def read_pairs(path: Path, most: int, translator: Translator) -> list[Pair]:
 
 
 def decode(translator: Translator, pairs: Sequence[Pair]) -> Decoded:
-    """Translate the sources, in time, and score the references.
+    """Translate the sources, measure the time, and score the references.
 
     Raises:
         CheckpointError: the model fails at a line.
     """
     options = Options(translator.engine.settings, wanted=Wanted(scores=False), window=len(pairs))
     lines = [pair.line for pair in pairs]
-    list(translator.translate(lines[:1], options))  # what is done once, before
+    list(translator.translate(lines[:1], options))  # warm up before the clock starts
     started = time.perf_counter()
     found = list(translator.translate(lines, options))
     seconds = time.perf_counter() - started
@@ -165,7 +167,7 @@ def decode(translator: Translator, pairs: Sequence[Pair]) -> Decoded:
 
 
 def token_agreement(ours: Decoded, theirs: Decoded) -> float:
-    """Return 1 - edits / tokens: the share of our tokens that they have too."""
+    """Return 1 - edits / tokens: the share of our tokens that are also in theirs."""
     edits = sum(map(edit_distance, ours.pieces, theirs.pieces))
     return max(0.0, 1 - edits / sum(map(len, ours.pieces)))
 
@@ -181,7 +183,7 @@ def score_difference(ours: Decoded, theirs: Decoded) -> float:
 
 
 def _in_ctranslate2(model: LoadedModel, facts: ExportFacts, kind: Quantization) -> Translator:
-    """Return the model as CTranslate2 has it, from a folder that is gone again."""
+    """Return the model in CTranslate2, exported to a folder that is removed again."""
     with tempfile.TemporaryDirectory(prefix="s2s-") as name:
         TARGET.write(
             Path(name),
@@ -201,10 +203,10 @@ def _fits(row: Example, translator: Translator) -> bool:
 
 
 def _best(record: Record) -> TargetText:
-    """Return what was written, or scored.
+    """Return the best hypothesis, or the scored reference.
 
     Raises:
-        CheckpointError: there is nothing.
+        CheckpointError: the line failed.
     """
     if record.best is None:
         fault = record.fault or "the search found nothing"

@@ -1,4 +1,4 @@
-"""What `s2scli.load` returns: a model for programs, which have lists of texts."""
+"""What `s2scli.load` returns: a model that translates lists of texts."""
 
 import warnings
 from collections.abc import Sequence
@@ -21,12 +21,13 @@ class TextModel:
     def translate(self, texts: Sequence[str], **settings: Any) -> list[str]:
         """Return the best translation of each text.
 
-        A blank text gives an empty one. So does a text at which the model fails; a Python warning
-        names it. A text that is too long is split at sentence ends and joined again.
+        A blank text gives an empty one. So does a text that makes the model fail, with a Python
+        warning that names it. A text that is too long is split at sentence ends, and its
+        translations are joined again.
 
         Args:
             texts: lines of plain text.
-            settings: of the search, such as `beam_size=1`.
+            settings: search settings that override the model's own, such as `beam_size=1`.
 
         Raises:
             ConfigError: no such setting, or a wrong value.
@@ -42,12 +43,12 @@ class TextModel:
     def records(
         self, texts: Sequence[str], *, attention: bool = False, **settings: Any
     ) -> list[Record]:
-        """Return what became of each text: its status, and its hypotheses with their scores.
+        """Return a record for each text: its status, and its hypotheses with their scores.
 
         Args:
             texts: lines of plain text.
             attention: return the attention weights too.
-            settings: of the search, such as `n_best=3`.
+            settings: search settings that override the model's own, such as `n_best=3`.
 
         Raises:
             as `translate`.

@@ -1,4 +1,4 @@
-"""Batches of sequences of similar length, shared out evenly among the workers."""
+"""Batches of sequences of similar length, spread evenly over the workers."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -6,19 +6,19 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
-WORTH = 4  # a batch of less than one in so many of the budget costs more than it saves
+WORTH = 4  # a batch of less than budget / WORTH tokens costs more time than it saves
 
 
 def similar_batches(lengths: Sequence[int], budget: int, workers: int = 1) -> list[list[int]]:
-    """Return batches of indices of similar length, the longest first: they take longest.
+    """Return batches of the indices of sequences of similar length, the longest sequences first.
 
-    Where they are few, there are as many for each worker, and they take about as long.
+    If there are few batches, every worker gets the same number of them, of about the same size.
 
     Args:
-        lengths: of the sequences, without their end tokens.
-        budget: tokens of a batch at most, padding and end tokens counted; a single longer
-            sequence is a batch of its own.
-        workers: that share them.
+        lengths: tokens of each sequence, without the end token.
+        budget: the maximum number of tokens in a batch, padding and end tokens counted; a longer
+            sequence is a batch by itself.
+        workers: the number of workers that the batches are for.
     """
     longest_first = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     batches = list(_fill(longest_first, lengths, budget, math.inf))
@@ -42,13 +42,13 @@ def in_order(batches: Sequence[Sequence[int]], results: Sequence[Sequence[Result
 def _fill(
     indices: Sequence[int], lengths: Sequence[int], budget: int, enough: float
 ) -> Iterator[list[int]]:
-    """Yield batches that end at `enough` tokens, or before they surpass the budget.
+    """Yield batches that end when they have `enough` tokens, or before they exceed the budget.
 
     Args:
-        indices: the longest first.
-        lengths: of the sequences.
-        budget: with padding.
-        enough: without padding.
+        indices: indices of sequences, the longest first.
+        lengths: tokens of each sequence.
+        budget: the maximum number of tokens in a batch, padding counted.
+        enough: the number of tokens that ends a batch, padding not counted.
     """
     batch: list[int] = []
     tokens = 0

@@ -1,10 +1,9 @@
 """The CTranslate2 engine: exported Transformers, without PyTorch.
 
 The scores are those of the PyTorch search: sums of log-probabilities / length^a, the end token
-counted. CTranslate2 gives the tokens that are never written (padding, begin) a share of the
-probability, which the PyTorch search does not; of a trained model that is next to nothing.
-It stops a sentence once `beam_size` hypotheses have ended, where the PyTorch search also waits for
-what ranks above them.
+counted. Two differences remain. CTranslate2 gives tokens that are never written (padding, begin) a
+share of the probability, which is close to 0 in a trained model. And it stops a sentence once
+`beam_size` hypotheses have ended, where the PyTorch search goes on if another may rank above them.
 """
 
 import functools
@@ -35,23 +34,23 @@ SEARCHED = ("beam_size", "n_best", "length_penalty", "max_length_ratio", "max_le
 
 
 class ExportFacts(Settings):
-    """What the manifest of an export says of its model, for use without PyTorch."""
+    """The facts in the manifest of an export, so that it can be used without PyTorch."""
 
     name: str = setting(..., "The recipe's name.")
-    quantization: Quantization = setting(..., "Of the weights, by CTranslate2's names.")
-    max_source_tokens: int = setting(..., "Tokens of the longest source.", "tokens", ge=1)
-    positions: int = setting(..., "Tokens that a source or target may have.", "tokens", ge=1)
+    quantization: Quantization = setting(..., "How the weights are stored, by CTranslate2's names.")
+    max_source_tokens: int = setting(..., "Longest source.", "tokens", ge=1)
+    positions: int = setting(..., "Longest source or target.", "tokens", ge=1)
     search: SearchSettings = setting(..., "The recipe's search settings.")
 
 
 @dataclass(frozen=True)
 class Export:
-    """An export's folder and what its manifest says.
+    """The folder of an export, with its manifest.
 
     Attributes:
-        folder: where it is.
-        manifest: the folder's.
-        facts: of the model.
+        folder: the folder.
+        manifest: its manifest.
+        facts: the facts in the manifest.
     """
 
     folder: Path
@@ -60,10 +59,10 @@ class Export:
 
     @classmethod
     def of(cls, folder: Path, manifest: Manifest) -> Self:
-        """Read what a manifest says.
+        """Read the facts of a manifest.
 
         Raises:
-            CheckpointError: not what the manifest of an export says.
+            CheckpointError: they are not those of an export.
         """
         tree = dict(manifest.facts)
         if "places" in tree:  # as version 0.1 called it
@@ -134,7 +133,7 @@ class CTranslate2Engine:
 
     @property
     def attention_shape(self) -> None:
-        """There are no weights to show: CTranslate2 gives those of one layer at most."""
+        """None: CTranslate2 returns the attention weights of one layer at most."""
         return
 
     @property
@@ -147,8 +146,8 @@ class CTranslate2Engine:
     ) -> list[tuple[Hypothesis, ...]]:
         """Return the `n_best` best outputs of each source, best first.
 
-        The scores of single tokens are there if attention is wanted. With a beam of 1 the score
-        takes extra time: it is 0 if it is not wanted.
+        Hypotheses have token scores if attention is wanted. With a beam of 1 scores take extra
+        time: without `wanted.scores` they are 0.
         """
         read = [self._source_pieces(ids) for ids in sources]
         with_score = wanted.attention or wanted.scores or settings.beam_size > 1
@@ -178,8 +177,8 @@ class CTranslate2Engine:
     ) -> list[Any]:
         """Return what CTranslate2 finds for each source within the source's own limit.
 
-        A batch has one limit, that of its longest source. What reaches its own limit before that
-        is searched again, among sources of the same limit.
+        A batch has one limit, that of its longest source. A source with an output that reaches
+        the source's own, lower limit is searched again, in a batch of sources with that limit.
         """
         limits = [longest_output(len(source) + 1, settings) for source in sources]
         found: list[Any] = [None] * len(sources)
@@ -215,12 +214,12 @@ class CTranslate2Engine:
     def _start(
         self, sources: Sequence[list[str]], settings: SearchSettings, with_score: bool
     ) -> Sequence[Any]:
-        """Begin to search a batch; the results are to come."""
+        """Start to search a batch; the results are futures."""
         vocabulary = self.tokenizers.target.vocabulary
         results: Sequence[Any] = self.program.translate_batch(
             sources,
             beam_size=settings.beam_size,
-            num_hypotheses=settings.beam_size,  # among them one that ends, where the best is cut
+            num_hypotheses=settings.beam_size,  # if the best is cut, another may have ended
             length_penalty=settings.length_penalty,
             min_decoding_length=0,
             max_decoding_length=longest_output(max(map(len, sources)) + 1, settings),
@@ -237,8 +236,8 @@ class CTranslate2Engine:
     ) -> tuple[Hypothesis, ...]:
         """Return the `n_best` that were found, best first, each with an end token.
 
-        CTranslate2 cuts what is longest where the PyTorch search ends it: here it is ended there
-        too, and ranked by what that costs. Of two that are the same then, one is left.
+        CTranslate2 cuts an output at its limit, where the PyTorch search forces the end token: here
+        it is replaced by the end token too, and scored with it. Duplicates are dropped.
         """
         ids = self._target_ids
         outputs = [(*(ids[piece] for piece in cut[:-1]), EOS_ID) for cut in result.hypotheses]

@@ -1,4 +1,4 @@
-"""What an engine is: it searches over token ids, and knows no text."""
+"""The protocol of an engine: it searches over token ids, and knows no text."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -29,7 +29,7 @@ class Engine(Protocol):
 
     @property
     def is_latent(self) -> bool:
-        """Whether a model writes from the mean of a latent vector."""
+        """Whether a model has a latent vector; it searches with the mean of it."""
         ...
 
     def search(
@@ -40,7 +40,7 @@ class Engine(Protocol):
         Args:
             sources: token ids without an end token.
             settings: of the search.
-            wanted: what is wanted of each hypothesis.
+            wanted: what to return of each hypothesis.
         """
         ...
 
@@ -56,7 +56,7 @@ class Engine(Protocol):
         Args:
             sources: token ids without an end token.
             targets: one for each source.
-            settings: whose length penalty the ranking score has.
-            wanted: what is wanted of each hypothesis.
+            settings: the length penalty of the ranking score is read.
+            wanted: what to return of each hypothesis.
         """
         ...

@@ -1,4 +1,4 @@
-"""The filter: lines of files or of stdin in, one record for each out, in order, always."""
+"""The filter: lines of files or of stdin in, one record for each line out, in order."""
 
 import contextlib
 import sys
@@ -15,7 +15,7 @@ from s2scli.files import new_file
 from s2scli.report.console import Talk, visible
 from s2scli.translation.records import Clean, Record, RecordFormat
 
-NAMED = 10  # lines that messages name one by one
+NAMED = 10  # the maximum number of lines that a message lists
 MUCH_UNKNOWN = 0.01
 
 Answer = Callable[[Sequence[Line]], Iterator[Record]]
@@ -24,7 +24,7 @@ Write = Callable[[bytes], object]
 
 @dataclass
 class Oddities:
-    """How many lines were odd in one way, and the numbers of the first ones, by file."""
+    """How many lines had one problem, and the numbers of the first ones, by file."""
 
     count: int = 0
     first: dict[str, list[int]] = field(default_factory=dict)
@@ -56,11 +56,11 @@ class Unknown:
 
 @dataclass
 class Tally:
-    """What was done so far, and what was odd about it.
+    """What was done so far, and which lines had problems.
 
     Attributes:
         lines: lines that were read.
-        empty: lines without a source, or left out.
+        empty: lines that are blank, or too long and left out.
         source: the tokens of the sources.
         target: the tokens of the given targets.
         overlong: lines that were too long for the model, and did not fail.
@@ -112,13 +112,13 @@ def run_filter(
         stream: how lines are gathered.
         answer: returns the records of a window of lines.
         record_format: what to write of a record; None writes nothing.
-        talk: says what was odd.
-        done: what is done with a line, in messages.
+        talk: warns of lines with problems.
+        done: the verb for what is done with a line, in messages.
 
     Raises:
         MissingInputError: an input is not there.
         CorpusError: an input is damaged, or a line is refused.
-        StorageError: the output cannot be written; a file that was there stays as it was.
+        StorageError: the output cannot be written; an existing file is not changed.
     """
     tally, clean, started = Tally(), cleaner(output), time.perf_counter()
     with open_output(output) as write:
@@ -141,7 +141,7 @@ def run_filter(
 
 
 def _count(records: Sequence[Record], tally: Tally, talk: Talk, done: str) -> None:
-    """Count records, and tell why the first lines failed."""
+    """Count records, and warn of the first lines that failed."""
     for record in records:
         tally.add(record)
         if record.status == "failed" and tally.failed.count <= NAMED:
@@ -150,7 +150,7 @@ def _count(records: Sequence[Record], tally: Tally, talk: Talk, done: str) -> No
 
 
 def _report(tally: Tally, stream: StreamSettings, seconds: float, talk: Talk, done: str) -> None:
-    """Warn of what was odd, and say how fast it went."""
+    """Warn of lines with problems, and say how fast it went."""
     treated = {"split": "split and joined again", "truncate": "truncated", "empty": "left out"}
     if tally.not_utf8.count:
         talk.warn(
@@ -168,7 +168,7 @@ def _report(tally: Tally, stream: StreamSettings, seconds: float, talk: Talk, do
 
 
 def _warn_of_unknown(side: str, found: Unknown, talk: Talk) -> None:
-    """Warn if the tokenizer does not know much of a side."""
+    """Warn if the tokenizer does not know many tokens of a side."""
     share = found.unknown / max(found.tokens, 1)
     if share > MUCH_UNKNOWN:
         talk.warn(
@@ -178,15 +178,15 @@ def _warn_of_unknown(side: str, found: Unknown, talk: Talk) -> None:
 
 
 def cleaner(output: Path | None) -> Clean:
-    """Return what makes text fit to be one line of an output, or of the terminal."""
+    """Return a function that makes text safe for one line of a file, or of the terminal."""
     return visible if output is None and sys.stdout.isatty() else one_line
 
 
 def require_inputs(inputs: Sequence[Path], hint: str) -> None:
-    """Check that all inputs are there, before anything is done.
+    """Check that all inputs exist, before anything is loaded.
 
     Raises:
-        MissingInputError: one is not; the message ends with the hint.
+        MissingInputError: one does not; the message ends with the hint.
     """
     for path in inputs:
         if path != STDIN and not path.exists():
@@ -195,7 +195,7 @@ def require_inputs(inputs: Sequence[Path], hint: str) -> None:
 
 @contextlib.contextmanager
 def open_output(path: Path | None) -> Iterator[Write]:
-    """Yield what writes bytes to stdout at once, or to a file that appears when it is whole.
+    """Yield a function that writes to stdout at once, or to a file that appears when it is whole.
 
     Raises:
         StorageError: the disk is full or a write failed.
@@ -232,6 +232,6 @@ class Prompt:
             self._console.print("> ", end="")
 
     def end(self) -> None:
-        """Leave the line of the last question."""
+        """End the line of the last prompt."""
         if self._console:
             self._console.print()

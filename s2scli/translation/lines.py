@@ -1,4 +1,4 @@
-"""A line as parts that fit the model, and the parts' translations as one again."""
+"""Split a line into parts that fit the model, and join the parts' translations."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,12 +52,12 @@ class Failure:
 
 
 def plan_line(line: Line, encode: Encode, most: int, overlong: Overlong) -> Plan:
-    """Decide what of a line is translated.
+    """Return the parts of a line that will be translated.
 
     Args:
         line: the line.
-        encode: the source's encoder.
-        most: tokens that the model takes.
+        encode: returns the token ids of a source.
+        most: the maximum number of tokens that the model takes.
         overlong: what to do with a line that has more.
 
     Raises:
@@ -93,9 +93,9 @@ def plan_line(line: Line, encode: Encode, most: int, overlong: Overlong) -> Plan
 def isolate(
     items: Sequence[Item], work: Callable[[Sequence[Item]], Sequence[Result]]
 ) -> list[Result | Failure]:
-    """Do all items at once; if that fails, halve them until those that fail stand alone.
+    """Do all items at once; if that fails, halve them until the items that fail are found.
 
-    An error of s2s's own is no failure of an item, and is raised.
+    An `S2SError` is not the failure of one item, and is raised.
     """
     if not items:
         return []
@@ -103,7 +103,7 @@ def isolate(
         return list(work(items))
     except S2SError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other lines go on
+    except Exception as error:  # noqa: BLE001 - any error is of this line only
         failure = Failure(f"{type(error).__name__}: {error}")
     if len(items) == 1:
         return [failure]
@@ -114,7 +114,7 @@ def isolate(
 def make_record(
     plan: Plan, parts: Sequence[Translation | Failure], settings: SearchSettings
 ) -> Record:
-    """Return what became of a line whose parts came to this."""
+    """Return the record of a line with these results of its parts."""
     line, source = plan.line, plan.source
     faults = [part.reason for part in parts if isinstance(part, Failure)]
     if plan.fault or faults:
@@ -133,7 +133,7 @@ def join_translations(
 ) -> Translation:
     """Return the translations of the parts of one line as one, with one hypothesis.
 
-    Its score is that of all its tokens; its attention sees, in each part, that part's source.
+    Its score is that of all its tokens; the tokens of each part attend to that part's source.
     """
     pieces = tuple(piece for part in parts for piece in part.source_pieces)
     source = join_text([part.source for part in parts])

@@ -21,15 +21,15 @@ MAKE_ONE = "make one: s2s export"
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked of an engine.
+    """What an engine must be able to do.
 
     Attributes:
-        engine: which one.
-        needs: flags that only PyTorch can serve.
-        prefers: flags that PyTorch serves better.
+        engine: the engine asked for.
+        needs: flags that only PyTorch supports.
+        prefers: flags that PyTorch supports better.
         overrides: search settings that were given.
         device: auto, cpu, cuda or cuda:N.
-        int8: weights of 8 bits in PyTorch.
+        int8: multiply by weights of 8 bits in PyTorch.
     """
 
     engine: Engine = "auto"
@@ -43,19 +43,19 @@ class Wish:
 def load_translator(
     workspace: Workspace, models: Sequence[Path], wish: Wish, talk: Talk
 ) -> Translator:
-    """Load models into the engine asked for, or the one that suits what is asked for.
+    """Load models into the engine asked for, or into the best one for what is asked for.
 
     Args:
-        workspace: whose model it is, where no others are given.
-        models: model folders (several are an ensemble), or one of an export.
+        workspace: its model is loaded if `models` is empty.
+        models: model folders (several are an ensemble), or the folder of an export.
         wish: what is asked for.
-        talk: says which engine it is, and warns of an export that is out of date.
+        talk: says which engine is used, and warns of an export that is out of date.
 
     Raises:
         MissingInputError: there is no model, or no export of it.
         CheckpointError: a folder is damaged or was written by a newer version.
-        UsageError: what is asked for cannot be combined; or the models of an ensemble do not
-            share a tokenizer.
+        UsageError: the engine does not support what is asked for, or the models of an ensemble do
+            not share a tokenizer.
         ConfigError: there is no such device, or a setting of the search has a wrong value.
         MissingExtraError: CTranslate2 is needed and not installed.
     """
@@ -86,12 +86,12 @@ def load_in_torch(
 
 
 def choose_export(folders: Sequence[Path], wish: Wish, talk: Talk) -> Export | None:
-    """Return the export that translates; None if PyTorch does.
+    """Return the export to translate with; None for PyTorch.
 
     Args:
-        folders: of models, or of exports.
+        folders: folders of models or exports.
         wish: what is asked for.
-        talk: says why, and warns of an export that is out of date.
+        talk: says why PyTorch is used, and warns of an export that is out of date.
 
     Raises:
         as `load_translator`.
@@ -133,7 +133,7 @@ def folder_beside(model: Path) -> Path:
 
 
 def _unsupported(export: Export, folders: Sequence[Path], wish: Wish) -> list[str]:
-    """Return everything asked for that the export cannot do."""
+    """Return everything asked for that the export does not support."""
     tree = {**export.facts.search.model_dump(), **wish.overrides}
     return [
         *wish.needs,
@@ -147,8 +147,8 @@ def _export(model: Path, given: Path | None, must: bool, talk: Talk) -> Export |
     """Return the export that was given, or the one beside a model folder if it is of that model.
 
     Raises:
-        MissingInputError: there must be one, and is not.
-        CheckpointError: it is damaged; or it must be the model's, and is of another.
+        MissingInputError: one is needed, and there is none.
+        CheckpointError: it is damaged; or the model's is needed, and it is another model's.
     """
     folder = given or folder_beside(model)
     if not (folder / MANIFEST).exists():

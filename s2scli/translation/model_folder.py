@@ -34,13 +34,13 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """What a model folder holds, but for the values of the weights.
+    """What a model folder holds, except for the values of the weights.
 
     Attributes:
         recipe: the resolved recipe.
         tokenizers: of both sides.
-        manifest: the folder's.
-        shapes: of the weights, by name.
+        manifest: the folder's manifest.
+        shapes: the shape of each weight, by name.
     """
 
     recipe: Recipe
@@ -50,7 +50,7 @@ class ModelDescription:
 
 
 def build_model(recipe: Recipe, tokenizers: Tokenizers) -> Seq2Seq:
-    """Return the model of a recipe, with first weights from torch's random generator.
+    """Return the model of a recipe, with random initial weights from torch's generator.
 
     Raises:
         ConfigError: parts that do not fit together.
@@ -73,11 +73,11 @@ def write_model_folder(
     """Publish a model as `folder`, whole or not at all.
 
     Args:
-        folder: where; a model that is there is replaced.
+        folder: the folder to write; an existing model is replaced.
         recipe: the resolved recipe.
         weights: by name.
         tokenizers: copied into the folder.
-        facts: what training knows of the model (step, scores): JSON values.
+        facts: facts of the training, such as step and scores: JSON values.
 
     Raises:
         StorageError: the disk is full or writing failed.
@@ -97,7 +97,7 @@ def load_model_folder(folder: Path, device: torch.device) -> LoadedModel:
 
     Args:
         folder: of the model.
-        device: where it shall be.
+        device: the device for its weights.
 
     Raises:
         MissingInputError: there is no model.
@@ -112,9 +112,9 @@ def load_model_folder(folder: Path, device: torch.device) -> LoadedModel:
 
 
 def describe_model_folder(folder: Path) -> ModelDescription:
-    """Read and verify everything of a model folder but the values of its weights.
+    """Read and verify everything of a model folder except the values of its weights.
 
-    Memory is given to nothing that the files themselves do not hold.
+    No more memory is allocated than the files account for.
 
     Raises:
         as `load_model_folder`.
@@ -155,7 +155,7 @@ def weight_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _check_size(path: Path, expected: int) -> None:
-    """Refuse a file that cannot hold weights of so many bytes, and little else."""
+    """Check that a file holds weights of `expected` bytes, and little else."""
     size = plain_file_size(path)
     if not expected < size < expected + MAX_HEADER_BYTES:
         raise CheckpointError(f"{path}: {size} bytes, the recipe's weights take {expected}")
@@ -193,7 +193,7 @@ def model_facts(
     scores: Mapping[str, float],
     averaged: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """Return what the manifest says of a model; `averaged` if it is a mean of checkpoints."""
+    """Return the facts for a model's manifest; `averaged` if it is a mean of checkpoints."""
     return {
         "step": step,
         "minutes": round(seconds / 60, 1),

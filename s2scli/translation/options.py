@@ -12,8 +12,8 @@ class Wanted:
     """What to return of a hypothesis besides its tokens; leaving something out saves time.
 
     Attributes:
-        attention: the attention weights of each token.
-        scores: the ranking score; without it the score may be 0.
+        attention: return the attention weights of each token.
+        scores: return the ranking score; without it the score may be 0.
     """
 
     attention: bool = False
@@ -25,10 +25,10 @@ class Options:
     """How lines are translated.
 
     Attributes:
-        settings: of the search.
+        settings: the search settings.
         overlong: what to do with a line that is too long for the model.
-        wanted: what is wanted of each hypothesis.
-        window: lines that are translated together.
+        wanted: what to return of each hypothesis.
+        window: the number of lines that are translated together.
     """
 
     settings: SearchSettings

@@ -1,4 +1,4 @@
-"""A source with a given target: what can be scored, and what became of it."""
+"""Pairs of a source and a given target, and the records of scoring them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ class Pair:
     """A source and its target.
 
     Attributes:
-        line: where they come from.
+        line: the line they come from.
         source: the source.
         target: the target; an empty one has the score of its end token.
-        fault: why the line is no pair; empty if it is one.
+        fault: why the line is not a pair; empty if it is one.
     """
 
     line: Line
@@ -53,9 +53,9 @@ def pairs_of(name: str, sources: Sequence[str], targets: Sequence[str]) -> list[
     """Return pairs of texts that belong together, one for one.
 
     Args:
-        name: what they are called in messages.
+        name: their name in messages.
         sources: the sources.
-        targets: as many targets.
+        targets: one for each source.
     """
     return [
         Pair(Line(name, number, source), source, target)
@@ -72,7 +72,7 @@ def encode_pair(
         pair: the pair.
         encode_source: encodes a source.
         encode_target: encodes a target.
-        most: tokens that the model takes on either side.
+        most: the maximum number of tokens on either side.
     """
     if pair.fault:
         return failed(pair, pair.fault)
@@ -93,7 +93,7 @@ def failed(pair: Pair, fault: str) -> Record:
 
 
 def scored(encoded: EncodedPair, found: Translation | Failure) -> Record:
-    """Return what became of a pair that the model was given."""
+    """Return the record of a pair that was given to the model."""
     pair = encoded.pair
     if isinstance(found, Failure):
         return failed(pair, found.reason)

@@ -1,4 +1,4 @@
-"""Threads that search batches side by side, for any number of callers at once."""
+"""Threads that search batches in parallel, for any number of concurrent callers."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from s2scli.search.loop import Notice
 Batch = TypeVar("Batch")
 Found = TypeVar("Found")
 
-MAX_WORKERS = 8  # batches in memory at once
+MAX_WORKERS = 8  # each has a batch in memory
 WAKE_SECONDS = 0.2
 _STARTING = threading.Lock()
 
@@ -38,15 +38,14 @@ class SearchPool:
         return SearchPool, (self.threads,)
 
     def map(self, work: Callable[[Batch, Notice], Found], batches: Sequence[Batch]) -> list[Found]:
-        """Return what the work makes of each batch, in order.
+        """Return the result of `work` for each batch, in order.
 
-        Few batches are searched one after the other by the caller's thread, with all threads. If
-        one fails, or the caller is interrupted, the caller's other batches end too.
+        If there are few batches, the caller searches one after the other, with all threads. If one
+        fails, or the caller is interrupted, the caller's other batches are stopped too.
 
         Args:
-            work: searches a batch; it calls its second argument now and then, which raises if
-                there is no use in going on.
-            batches: the ones that take longest first.
+            work: searches a batch; it calls its second argument regularly, which raises to stop it.
+            batches: those that take longest first.
         """
         if 2 * len(batches) <= self.workers or self._executor is None:
             return [work(batch, _never) for batch in batches]
@@ -71,9 +70,9 @@ class SearchPool:
 
 
 def _wait(futures: Sequence[Future[Found]]) -> None:
-    """Wait until all are done, or raise what ended the first that failed.
+    """Wait until all are done, or raise the error of the first that failed.
 
-    It wakes up now and then: a signal that comes just before the wait would be heeded at its end.
+    It wakes up regularly, as a signal that comes just before a wait is handled only after it.
     """
     waiting = set(futures)
     while waiting:
@@ -85,9 +84,8 @@ def _wait(futures: Sequence[Future[Found]]) -> None:
 def _start(workers: int, share: int) -> ThreadPoolExecutor:
     """Start workers that compute with `share` threads each.
 
-    torch.set_num_threads sets the count of the thread that calls it, and that of every thread that
-    computes for the first time later. So all workers set theirs now, and then this thread sets its
-    own again.
+    torch.set_num_threads sets the count of the calling thread, and of every thread that computes
+    for the first time later. So all workers set theirs now, and then this thread restores its own.
     """
     together = threading.Barrier(workers)
 
@@ -107,4 +105,4 @@ def _start(workers: int, share: int) -> ThreadPoolExecutor:
 
 
 def _never() -> None:
-    """Go on."""
+    """Never stop the search."""

@@ -1,4 +1,4 @@
-"""What became of each line, and that as text: plain, with scores, Moses n-best lists, JSON."""
+"""The record of each line, and its formats: plain, with scores, Moses n-best lists, JSON."""
 
 import itertools
 import json
@@ -20,14 +20,14 @@ Status = Literal["ok", "empty", "failed"]
 
 @dataclass(frozen=True)
 class Record:
-    """What became of one line.
+    """The result of one line.
 
     Attributes:
         line: the line.
-        status: ok; empty (there was nothing to do); failed.
+        status: ok, empty (the line is blank or was left out) or failed.
         source: the line's source.
-        target: the line's target, where it was given.
-        translation: the translation, or the scored target, where the status is ok.
+        target: the line's target, if one was given.
+        translation: the translation, or the scored target, if the status is ok.
         overlong: whether the line was too long for the model.
         fault: why it failed; empty if it did not.
     """
@@ -42,19 +42,19 @@ class Record:
 
     @property
     def best(self) -> TargetText | None:
-        """The best hypothesis, or the scored target; None where there is none."""
+        """The best hypothesis, or the scored target; None if there is none."""
         found = self.translation.hypotheses if self.translation else ()
         return found[0] if found else None
 
     @property
     def text(self) -> str:
-        """The text of the best hypothesis; empty where there is none."""
+        """The text of the best hypothesis; empty if there is none."""
         return self.best.text if self.best else ""
 
 
 Clean = Callable[[str], str]
 RecordFormat = Callable[[int, Record, Clean], str]
-"""Takes the line's index (the first is 0), its record, and what makes text fit to print."""
+"""Takes a line's index (the first is 0), its record, and a function that cleans text."""
 
 
 def plain_record(index: int, record: Record, clean: Clean) -> str:
@@ -77,7 +77,7 @@ def moses_record(index: int, record: Record, clean: Clean) -> str:
 def aligned(record_format: RecordFormat, threshold: float | None = None) -> RecordFormat:
     """Return a format that appends ` ||| ` and the word alignment to each of its lines.
 
-    Marian, Eole and Moses write it so. Where nothing was translated, nothing follows the bars.
+    Marian, Eole and Moses write this format. Without a translation nothing follows the bars.
 
     Args:
         record_format: plain, scored, or Moses.
@@ -101,9 +101,9 @@ def aligned(record_format: RecordFormat, threshold: float | None = None) -> Reco
 def json_record(index: int, record: Record, clean: Clean) -> str:
     """Return a JSON object on one line.
 
-    All lists of a hypothesis run over its tokens, the end token included. `alignment` pairs each
-    with the source token it attended to most, as `source-target` (Pharaoh); `word_alignment` does
-    so with words.
+    All lists of a hypothesis have an entry for each token, the end token included. `alignment`
+    pairs each token with the source token it attended to most, as `source-target` (Pharaoh);
+    `word_alignment` pairs words.
     """
     found = record.translation
     document = {

@@ -1,4 +1,4 @@
-"""What a translator makes of a source, as text."""
+"""Translations as text."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ class TargetText:
     Attributes:
         text: the detokenised output on one line.
         score: the ranking score (`search.ranking.normalise`).
-        pieces: the target tokens with the end token, T of them.
+        pieces: the T target tokens, the end token included.
         token_scores: the log-probability of each token, [T].
         attention: the weights of each attention map over the source's tokens, [T, A, S]; None
-            where the model has no attention, or if they were not asked for.
+            if the model has no attention, or if they were not asked for.
         first_choices: in forced decoding whether each token was the most probable one, [T].
-        unknown_tokens: how many of the tokens stand for text that the tokenizer does not know.
+        unknown_tokens: the number of tokens for text that the tokenizer does not know.
     """
 
     text: str
@@ -38,9 +38,9 @@ class Translation:
 
     Attributes:
         source: the source as it was given.
-        source_pieces: its tokens with the end token, S of them.
-        hypotheses: `n_best` of them, or fewer where the search found fewer.
-        unknown_tokens: how many of the source's tokens the tokenizer did not know.
+        source_pieces: its S tokens, the end token included.
+        hypotheses: `n_best` of them, or fewer if the search found fewer.
+        unknown_tokens: the number of source tokens that the tokenizer does not know.
         attention_shape: layers and heads that attend, L x H = A.
     """
 

@@ -29,7 +29,7 @@ from s2scli.translation.translator import Translator
 
 BATCH_TOKENS = 6144
 MAX_WIDTH = 4  # hypotheses of a source that count towards a batch
-SEARCH_KERNELS = 1024  # small ones, for batches that shrink as their sentences end
+SEARCH_KERNELS = 1024  # many small ones, as batches shrink when their sentences end
 
 
 def load(folder: Path, *others: Path, device: str = "auto", int8: bool = False) -> Translator:
@@ -65,7 +65,7 @@ def translator_of(
     Args:
         first: the model, which says how to search.
         more: further ones with the same tokenizer.
-        device: where they are.
+        device: the device they are on.
         int8: multiply by weights of 8 bits.
     """
     models = (first, *more)
@@ -83,8 +83,8 @@ class TorchEngine:
     Attributes:
         recipes: of the models; the first one says how to search.
         model: the model, or an ensemble.
-        device: where it is.
-        pool: searches batches side by side on a processor.
+        device: the device it is on.
+        pool: searches batches in parallel on a CPU.
     """
 
     recipes: tuple[Recipe, ...]
@@ -93,7 +93,7 @@ class TorchEngine:
     pool: SearchPool = field(init=False)
 
     def __post_init__(self) -> None:
-        """Choose how many threads compute: those of the process, or one that feeds a GPU."""
+        """Choose the number of threads: that of the process on a CPU, one for a GPU."""
         threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         object.__setattr__(self, "pool", SearchPool(threads))
 
@@ -114,7 +114,7 @@ class TorchEngine:
 
     @property
     def is_latent(self) -> bool:
-        """Whether a model writes from the mean of a latent vector."""
+        """Whether a model has a latent vector; it searches with the mean of it."""
         return any(recipe.model.connection.kind == "latent" for recipe in self.recipes)
 
     def search(
@@ -168,10 +168,10 @@ class TorchEngine:
 
 
 def _require_int8(device: torch.device) -> None:
-    """Refuse 8-bit products where there are none.
+    """Check that this device and PyTorch have 8-bit products.
 
     Raises:
-        ConfigError: on a GPU, or without oneDNN's.
+        ConfigError: the device is a GPU, or oneDNN has none for this processor.
     """
     if device.type != "cpu":
         raise ConfigError(f"--int8 is for a processor, found {device}; choose --device cpu")

@@ -26,7 +26,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Translator:
-    """An engine, and what turns the cells of both sides into token ids and back.
+    """An engine, with a codec for each side that turns cells into token ids and back.
 
     Several threads may translate with one translator at once.
 
@@ -56,7 +56,7 @@ class Translator:
 
         Args:
             overrides: settings by name.
-            where: where they come from, for errors.
+            where: where the overrides come from, for errors.
 
         Raises:
             ConfigError: a setting is unknown or has a wrong value.
@@ -68,12 +68,12 @@ class Translator:
         """Yield one record for each line, in order.
 
         A blank line gives an empty record without calling the model. A line that is too long is
-        split at sentence ends and its parts are joined again, or what `options.overlong` says. A
-        line that makes the model fail gives a failed record and does no harm to the others.
+        treated as `options.overlong` says, by default split at sentence ends and joined again. A
+        line that makes the model fail gives a failed record and does not affect the others.
 
         Args:
-            lines: the sources, as many as there are; a window of them is translated at once.
-            options: how; None is the model's own search.
+            lines: the sources, of any number; a window of them is translated at once.
+            options: how to translate; None is the model's own search.
 
         Raises:
             CorpusError: a line is too long and `options.overlong` is `error`.
@@ -94,8 +94,8 @@ class Translator:
 
         Args:
             pairs: sources with given targets.
-            options: `wanted` and `window` are read, and the ranking score follows `settings`;
-                None is the model's own.
+            options: `wanted`, `window` and the length penalty of `settings` are read; None is the
+                model's own.
         """
         chosen = options or Options(self.engine.settings)
         work = functools.partial(self._force, options=chosen)
@@ -109,8 +109,8 @@ class Translator:
         """Return a hypothesis as text.
 
         Args:
-            found: what an engine found.
-            source_length: tokens of the source with its end; attention beyond is padding.
+            found: the hypothesis.
+            source_length: tokens of the source with the end token; attention beyond it is padding.
         """
         weights = found.attention_weights
         return TargetText(

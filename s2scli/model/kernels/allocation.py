@@ -1,4 +1,4 @@
-"""How the C library allocates: a model frees and allocates the same sizes all the time."""
+"""How the C library allocates memory: a model allocates and frees the same sizes repeatedly."""
 
 import ctypes
 import os
@@ -13,13 +13,13 @@ KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
 def keep_freed_memory(kernels: int = 64) -> None:
     """Let the C library keep freed memory for later allocations, where it is glibc.
 
-    By default each large tensor is mapped anew from the system, page by page, which takes up to a
+    By default each large tensor is mapped from the system again, page by page, which takes up to a
     third of the time of an update of a small model. oneDNN compiles a kernel for every new shape of
     a batch, and PyTorch keeps them with their buffers: both caches are made smaller, unless the
     environment says otherwise. Call it before the first tensor is made.
 
     Args:
-        kernels: that the caches hold.
+        kernels: the size of these caches.
     """
     for name in KERNELS:
         os.environ.setdefault(name, str(kernels))
@@ -30,8 +30,8 @@ def keep_freed_memory(kernels: int = 64) -> None:
 def give_back_freed_memory() -> None:
     """Return freed memory to the system, where the C library is glibc.
 
-    Batches of new shapes leave gaps between what is in use, which would add up. It takes a tenth of
-    a second, and memory that is needed again is mapped anew.
+    Batches of new shapes leave unused gaps in memory, which would add up. It takes a tenth of a
+    second, and memory that is needed later must be mapped again.
     """
     _call("malloc_trim", 0)
 

@@ -8,7 +8,7 @@ from torch.autograd.function import once_differentiable
 
 from s2scli.model.kernels.linear import multiply
 
-ROWS_AT_ONCE = 512  # of logits; with 8,000 tokens 16 MB, and more rows were no quicker
+ROWS_AT_ONCE = 512  # of logits; with 8,000 tokens 16 MB, and more rows were no faster
 
 
 def label_smoothed_cross_entropy(

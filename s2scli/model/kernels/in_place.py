@@ -1,4 +1,4 @@
-"""Memory that is written over or used once more where no gradient needs what was in it."""
+"""Memory that is overwritten where no gradient needs its old values."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,18 +9,19 @@ IN_PLACE = Kernel(cpu_only=False, with_gradients=False)
 
 
 def may_overwrite(values: Tensor) -> bool:
-    """Whether these values may change where they are."""
+    """Whether these values may be overwritten."""
     return IN_PLACE.runs(values)
 
 
 def relu(values: Tensor) -> Tensor:
-    """Return max(x, 0), in place of `values` where it may."""
+    """Return max(x, 0), in place if `values` may be overwritten."""
     return F.relu(values, inplace=may_overwrite(values))
 
 
 def laid_out_for_steps(values: Tensor) -> Tensor:
-    """Return values that will be read once for each step, contiguous unless something is learned.
+    """Return values that a search reads at every step, contiguous.
 
-    Then they are read once only, and a copy would cost more than it saves.
+    In training they are read only once, where a copy would cost more than it saves, and are
+    returned unchanged.
     """
     return values.contiguous() if IN_PLACE.runs(values) else values

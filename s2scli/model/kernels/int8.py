@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 LARGEST_WEIGHT = 127
-FEW, ROUND = 8, 32  # rows: more than those few are filled up to a multiple
-LEAST = 1e-30  # the scale of a row of zeros
-SAFE_LEVELS = 63  # which overflow on no processor
+FEW, ROUND = 8, 32  # more rows than FEW are padded to a multiple of ROUND
+LEAST = 1e-30  # the smallest scale, that of a row of zeros
+SAFE_LEVELS = 63  # products of these overflow on no processor
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Int8Weight:
         levels = self.levels
         rows = values.reshape(-1, values.shape[-1])  # [M, K]
         largest = rows.abs().amax(1, keepdim=True).clamp_(min=LEAST)
-        # integers from 1 to 2 levels + 1, rounded by what the conversion cuts off
+        # integers from 1 to 2 levels + 1: adding 0.5 rounds, as the conversion truncates
         integers = torch.empty(_padded(len(rows)), rows.shape[1], dtype=torch.uint8)
         integers[: len(rows)] = (rows * (levels / largest)).add_(levels + 1.5)
         product = self._product(integers)[: len(rows)]
@@ -72,7 +72,7 @@ class Int8Weight:
 
 
 def works() -> bool:
-    """Whether this PyTorch has oneDNN's products of 8 bits, and they are right here."""
+    """Whether this PyTorch has oneDNN's products of 8 bits, and they are correct here."""
     some = torch.eye(4).repeat(4, 4)
     try:
         found = Int8Weight.of(some, SAFE_LEVELS).multiply(some, None)
@@ -82,5 +82,5 @@ def works() -> bool:
 
 
 def _padded(rows: int) -> int:
-    """Return how many rows to multiply: oneDNN compiles a kernel for every other number of them."""
+    """Return how many rows to multiply: oneDNN compiles a kernel for every number of rows."""
     return rows if rows <= FEW else -(-rows // ROUND) * ROUND

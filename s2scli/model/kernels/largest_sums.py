@@ -9,9 +9,9 @@ BLOCK = 64
 def largest_sums(scores: Tensor, log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return the `count` largest of scores + log_probs (fewer where there are fewer), [B, C].
 
-    They come largest first, with their indices among the K x V. What is among the largest is in
-    one of the blocks whose maxima are among the largest: only those are searched, as adding up and
-    sorting all would take as long as a layer of the model.
+    They come largest first, with their indices among the K x V. Every one of them is in a block
+    whose maximum is among the `count` largest maxima: only those blocks are searched, as adding up
+    and sorting everything would take as long as a layer of the model.
 
     Args:
         scores: [B, K].

@@ -1,4 +1,4 @@
-"""Weights laid out for the products of a search, and laid out anew when they change."""
+"""Weights laid out for the products of a search, and laid out again when they change."""
 
 import functools
 from collections.abc import Iterator
@@ -42,15 +42,15 @@ class LayoutOwner(Protocol):
 
 
 def lay_out(model: nn.Module, *, int8: bool = False) -> None:
-    """Lay out the weights of a model for products without gradients, where that is quicker.
+    """Lay out the weights of a model for products without gradients, where that is faster.
 
-    The weights are then in memory twice. One that changes is laid out anew by the next product
-    without gradients. Two ways of changing it leave no trace and call for `lay_out` once more:
-    writing in place through `weight.data`, and through NumPy.
+    The weights are then in memory twice. A weight that has changed is laid out again by the next
+    product without gradients. Two kinds of change are not noticed, and `lay_out` must be called
+    again: writing in place through `weight.data`, and through NumPy.
 
     Args:
         model: its layers that are `LayoutOwner` multiply so.
-        int8: round the weights to 8 bits, for quicker and less exact products.
+        int8: round the weights to 8 bits, for faster and less exact products.
     """
     _watch_optimizers()
     for layer in model.modules():
@@ -59,7 +59,7 @@ def lay_out(model: nn.Module, *, int8: bool = False) -> None:
 
 
 class Layout:
-    """The layout of one weight, always of the weight as it is now.
+    """The layout of one weight, always of its current values; several threads may use it at once.
 
     Args:
         weight: [N, K].
@@ -72,26 +72,27 @@ class Layout:
 
     @classmethod
     def of(cls, weight: Tensor, *, int8: bool) -> "Layout | None":
-        """Lay out a weight [N, K]; None where it is best left as it is."""
+        """Lay out a weight [N, K]; None if that is not faster."""
         with torch.no_grad():
             return cls(weight, int8=int8) if _kernel(int8).runs(weight) else None
 
     def packed(self, values: Tensor, weight: Tensor) -> Packed | None:
-        """Return the weight [N, K] laid out; None where these values are not multiplied so."""
+        """Return the weight [N, K] laid out; None if these values are multiplied another way."""
         if not _kernel(self.int8).runs(values, weight):
             return None
-        if not self._made.is_of(weight):
-            self._made = Made.of(weight, int8=self.int8)
-        return self._made.packed
+        made = self._made
+        if not made.is_of(weight):
+            made = self._made = Made.of(weight, int8=self.int8)
+        return made.packed
 
 
 @dataclass(frozen=True)
 class Made:
-    """A layout, and the weight it was made of.
+    """A layout, and the weight that it was made of.
 
     Attributes:
-        weight: an alias of it, which also keeps its memory from being given to another.
-        version: of the weight at that time; -1 if it has no version counter.
+        weight: an alias of the weight, which also keeps its memory from being reused.
+        version: that of the weight when it was laid out; -1 if it has no version counter.
         packed: the layout.
     """
 

@@ -1,4 +1,4 @@
-"""What this process computes on, and the one predicate that decides which kernel computes."""
+"""What this process runs on, and the predicate that decides which kernel computes."""
 
 import functools
 import re

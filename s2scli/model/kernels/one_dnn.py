@@ -1,4 +1,4 @@
-"""Products of float32 matrices by oneDNN, which PyTorch carries beside its default library."""
+"""Products of float32 matrices by oneDNN, which PyTorch includes besides its default library."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from torch import Tensor
 class OneDnnWeight:
     """A weight [N, K] laid out as oneDNN reads it.
 
-    A plain one is laid out anew for every product, which for a few rows takes longer than the
+    A plain weight is laid out again for every product, which for a few rows takes longer than the
     product itself.
     """
 

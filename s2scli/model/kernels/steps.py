@@ -18,8 +18,8 @@ BY_STEPS = Kernel(inference_only=True, under_autocast=False)
 class Steps:
     """Single steps of a recurrence on a processor, without gradients, cell by cell.
 
-    PyTorch's layers are made for long sequences: at each call they lay out their weights anew, or
-    leave the products to a slower library.
+    PyTorch's layers are made for long sequences: each call lays out their weights again, or uses a
+    slower library for the products.
 
     Args:
         recurrence: whose weights it reads.
@@ -37,11 +37,11 @@ class Steps:
         ]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy begins with: no layouts, as they cannot be copied."""
+        """Leave the layouts out of copies, as they cannot be copied."""
         return {**self.__dict__, "layouts": self._no_layouts()}
 
     def can_take(self, values: Tensor) -> bool:
-        """Whether these inputs [N, T, I] are a step to be taken here."""
+        """Whether this class computes the step with these inputs, [N, T, I]."""
         return values.shape[1] == 1 and not self.recurrence.training and BY_STEPS.runs(values)
 
     def __call__(self, values: Tensor, hidden: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -1,4 +1,4 @@
-"""The hyperbolic tangent, faster where nothing is learned."""
+"""The hyperbolic tangent, faster without gradients."""
 
 import torch
 from torch import Tensor

@@ -27,6 +27,6 @@ class Residual(nn.Module):
         return self.norm(states) if self.norm_first else states
 
     def after(self, states: Tensor, change: Tensor) -> Tensor:
-        """Return the states [B, T, D] with what the sublayer said added."""
+        """Return the states with the sublayer's output added, [B, T, D]."""
         states = states + self.dropout(change).to(states.dtype)  # adding mixed types is slow
         return states if self.norm_first else self.norm(states)

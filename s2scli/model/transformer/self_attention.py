@@ -10,7 +10,7 @@ from s2scli.model.kernels.in_place import may_overwrite
 from s2scli.model.kernels.linear import make_linear
 from s2scli.model.transformer.positions import rotate
 
-STEPS = 8  # that a new room has space for, at least
+STEPS = 8  # the least steps that a new room has space for
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class KeyValueCache:
 
     Attributes:
         keys: the first part of what `room` holds, if there is one.
-        values: likewise.
+        values: the values, in the same way.
         room: memory with space for more tokens, or None.
     """
 
@@ -68,7 +68,7 @@ class KeyValueCache:
         return self.room.add(keys, values)
 
     def _storage(self) -> tuple[Tensor, Tensor]:
-        """Return what the keys and values are the first part of."""
+        """Return the memory whose first part the keys and values are."""
         return (self.keys, self.values) if self.room is None else (self.room.keys, self.room.values)
 
 
@@ -86,7 +86,7 @@ class Room:
 
     @classmethod
     def begin(cls, cache: KeyValueCache, more: int) -> "Room":
-        """Return a room that begins with a cache, with space for `more` tokens many times."""
+        """Return a room that begins with a cache, with space to append `more` tokens many times."""
         sentences, heads, past, width = cache.keys.shape
         shape = (sentences, heads, past + max(past, STEPS * more), width)
         room = cls(cache.keys.new_empty(shape), cache.values.new_empty(shape), 0)

@@ -61,7 +61,7 @@ class TransformerSettings(Settings):
             )
 
     def make_residual(self) -> Residual:
-        """Return the way around one sublayer."""
+        """Return the residual connection of one sublayer."""
         return Residual(self.model_dim, self.norm, norm_first=self.norm_first, dropout=self.dropout)
 
     def make_self_attention(self) -> SelfAttention:
@@ -73,5 +73,5 @@ class TransformerSettings(Settings):
         return FeedForward(self.model_dim, self.ffn_dim, self.activation, self.ffn_dropout)
 
     def make_last_norm(self) -> nn.Module:
-        """Return the norm behind the last layer; there is none to do after `norm_first = false`."""
+        """Return the norm after the last layer; with `norm_first = false` there is none."""
         return NORMS[self.norm](self.model_dim) if self.norm_first else nn.Identity()
