@@ -79,7 +79,7 @@ class Draft:
 
 
 def encode_json(value: object) -> bytes:
-    """Return `value` as readable JSON whose bytes depend on nothing but the value."""
+    """Return `value` as readable JSON whose bytes depend only on the value."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False)
     return (text + "\n").encode()
 

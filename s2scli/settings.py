@@ -1,4 +1,4 @@
-"""Settings: declared once, read from TOML, changed by `--set`, and never a bag of strings.
+"""Settings: declared once, checked, read from TOML, and changed by `--set`.
 
 A group of settings is a frozen pydantic model whose fields are made with `setting`, which asks
 for the default, one sentence of help and the unit. Everything a user sees of a setting (the TOML
@@ -50,12 +50,12 @@ def setting(
     """Declare one setting.
 
     Args:
-        default: its value where none is given; `...` if it must be given.
+        default: the value if none is given; `...` if one must be given.
         help: one sentence.
-        unit: what it counts.
-        flags: how its flag is spelled, where that is not just `--name`: `("--nbest", "--n-best")`,
+        unit: the unit of the value.
+        flags: the spellings of its flag, if they are not just `--name`: `("--nbest", "--n-best")`,
             `("--joint/--separate",)`. One of them is the name with dashes.
-        panel: the heading above its flag, where it is not the group's.
+        panel: the heading above its flag, if it is not the group's.
         limits: pydantic's: ge, gt, le, lt, pattern.
     """
     extra: dict[str, JsonValue] = {"unit": unit, "flags": list(flags), "panel": panel}
@@ -180,7 +180,7 @@ def _row(path: str, field: FieldInfo) -> SettingRow:
 
 
 def extra_of(field: FieldInfo) -> Mapping[str, Any]:
-    """Return what `setting` declared beside pydantic's own facts: unit, flags, panel."""
+    """Return what `setting` declares in addition to pydantic's fields: unit, flags, panel."""
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 

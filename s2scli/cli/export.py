@@ -11,6 +11,7 @@ from s2scli.cli.flags import flags
 from s2scli.cli.options import CommonOptions, ModelOption
 from s2scli.errors import UsageError
 from s2scli.export.settings import ExportSettings
+from s2scli.metrics import METRICS
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table, whole
 
@@ -67,13 +68,14 @@ def command(
 def show_agreements(agreements: "Sequence[Agreement]", talk: Talk) -> None:
     """Show one row for each engine."""
     headings = ("engine", "same tokens", "score difference", "BLEU", "difference", "lines/s")
+    digits = METRICS["bleu"].digits
     rows = [
         (
             one.engine,
             f"{one.tokens:.2%}",
             f"{one.score_difference:.2g}",
-            f"{one.bleu:.2f}",
-            f"{one.bleu_difference:+.2f}",
+            f"{one.bleu:.{digits}f}",
+            f"{one.bleu_difference:+.{digits}f}",
             f"{one.lines_per_second:.1f}",
         )
         for one in agreements

@@ -13,11 +13,7 @@ if TYPE_CHECKING:
     from s2scli.pipeline.inspect_model import ModelFacts
 
 
-def command(
-    model: ModelOption = None,
-    *,
-    common: CommonOptions,
-) -> None:
+def command(model: ModelOption = None, *, common: CommonOptions) -> None:
     """Show a model's parameters by part, what it was made from, and its whole recipe."""
     from s2scli.pipeline.inspect_model import inspect_model
 

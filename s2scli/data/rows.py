@@ -15,7 +15,7 @@ class BadLine:
     Attributes:
         file: the file's name in messages.
         line: the line's number; the first is 1.
-        reason: what it is counted as where it is dropped: over_long, columns, not_utf8, ...
+        reason: the reason it is counted under if it is dropped: over_long, columns, not_utf8, ...
         fault: what is wrong, for messages.
     """
 
@@ -38,7 +38,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something about a file that the user should know, though it is no error."""
+    """Something about a file that the user should know, but that is not an error."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""The settings of this room (neither torch nor pyarrow here: flags are made from them)."""
+"""The settings of preparation and noise; it imports no torch and no pyarrow, for flags."""
 
 from s2scli.normalization import Normalization
 from s2scli.settings import Settings, setting

@@ -165,7 +165,7 @@ class Corpus:
     """A prepared corpus, whose manifest has been read once.
 
     Attributes:
-        folder: where it is.
+        folder: the folder.
         manifest: its manifest; the facts are the settings of `s2s prepare` and the hashes of the
             files it read.
     """
@@ -199,7 +199,7 @@ class Corpus:
 
     @functools.cached_property
     def verified(self) -> Self:
-        """The same corpus, every file of which was read once and found undamaged.
+        """The same corpus, after a check that none of its files is damaged; they are read once.
 
         Raises:
             CheckpointError: a file is missing, changed or not a plain file.

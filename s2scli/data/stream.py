@@ -1,6 +1,6 @@
 """Lines of a stream: in order, none lost, in windows.
 
-A thread reads ahead, so that lines that have come can be worked on while others are awaited.
+A thread reads ahead, so that lines are processed while the next ones are read.
 """
 
 import queue
@@ -38,7 +38,7 @@ class StreamSettings(Settings):
     )
     max_wait: int = setting(
         50,
-        "Milliseconds to wait for more lines before translating those that have come.",
+        "Milliseconds to wait for more lines before translating those that have arrived.",
         unit="ms",
         ge=0,
         le=3_600_000,
@@ -58,9 +58,9 @@ class Line:
     """One line of the input.
 
     Attributes:
-        name: what the file is called in messages.
-        number: the first line is 1.
-        text: the line, without its line end; a byte that is not UTF-8 is U+FFFD.
+        name: the file's name in messages.
+        number: the number of the line; the first is 1.
+        text: the line without its line end; bytes that are not UTF-8 are U+FFFD.
         bad_byte: the number of the first byte that is not UTF-8, from 1; 0 if all are UTF-8.
         cut: whether only the first 10,000,000 bytes were kept.
     """
@@ -129,7 +129,7 @@ def _decode(name: str, number: int, data: bytes, cut: bool) -> Line:
 
 
 class LineReader:
-    """The lines of a file, which a thread reads ahead; a `Source` of windows."""
+    """The lines of a file, read ahead by a thread; a `Source` for `gather`."""
 
     def __init__(self, path: Path, *, strict: bool = False) -> None:
         """Begin to read.
@@ -153,7 +153,7 @@ class LineReader:
             timeout: how long to wait, in seconds; None waits for ever.
 
         Raises:
-            queue.Empty: no line has come in time.
+            queue.Empty: no line has arrived in time.
             MissingInputError: there is no such file, or it may not be read.
             CorpusError: it is a directory or damaged, or, if strict, the line is not UTF-8.
         """
@@ -179,8 +179,8 @@ def read_windows(path: Path, settings: StreamSettings) -> Iterator[list[Line]]:
     """Yield the lines of a file, or of stdin for `-`, in windows, none of them empty.
 
     A window ends when it is full (`settings.window` lines or 4 million characters), when its
-    first line has waited for `settings.max_wait` ms, and at the end of the file. Good lines come
-    before an error.
+    first line has waited for `settings.max_wait` ms, and at the end of the file. Lines before an
+    error are yielded first.
 
     Raises:
         MissingInputError: there is no such file, or it may not be read.

@@ -1,4 +1,4 @@
-"""Windows: items that come one by one, gathered so that they can be worked on together."""
+"""Windows: items that arrive one by one, gathered to be processed together."""
 
 import queue
 import time
@@ -10,7 +10,7 @@ Item_co = TypeVar("Item_co", covariant=True)
 
 
 class Source(Protocol[Item_co]):
-    """Where items come from; a `queue.Queue` is one."""
+    """A source of items; a `queue.Queue` is one."""
 
     def get(self, block: bool = True, timeout: float | None = None) -> Item_co:
         """Wait for the next item and return it.
@@ -20,7 +20,7 @@ class Source(Protocol[Item_co]):
             timeout: how long to wait, in seconds; None waits for ever.
 
         Raises:
-            queue.Empty: nothing has come in time.
+            queue.Empty: nothing has arrived in time.
         """
         ...
 
@@ -37,14 +37,14 @@ def gather(
     """Yield the items of a source in windows, in order, none of them empty.
 
     A window ends when it is full, when its first item has waited for `max_wait`, and when the
-    source ends. Items that are there already are taken without regard to time. If `get` fails,
-    the items that came before are yielded first.
+    source ends. Items that have already arrived are taken even after that time. If `get` fails, the
+    items before the failure are yielded first.
 
     Args:
         source: where the items come from; None is its end.
         size: the maximum number of items in a window.
         max_wait: how long the first item of a window waits for others, in seconds.
-        max_weight: a window of this weight is full, too.
+        max_weight: a window of this weight is full too.
         weigh: the weight of an item.
         clock: the current time in seconds.
     """

@@ -1,1 +1,1 @@
-"""Models for other programs to run: one file for each."""
+"""Exports of models to other programs, with one module for each program."""

@@ -1,4 +1,4 @@
-"""CTranslate2 as a target of exports (no torch here: what runs an export needs none)."""
+"""CTranslate2 as an export target; it imports no torch, as running an export needs none."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The settings of exporting, and of what runs a model (no torch here: flags are made from them)."""
+"""The settings of exports and engines; it imports no torch, as flags are made from them."""
 
 from typing import Literal
 

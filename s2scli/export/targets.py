@@ -1,4 +1,4 @@
-"""Formats that a model can be exported to: a new one is one file and one line here (no torch)."""
+"""The formats that a model can be exported to: a new one is a file and a line in TARGETS."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Target(Protocol):
-    """A format that another program runs."""
+    """An export format, and the program that runs it."""
 
     @property
     def kind(self) -> str:
-        """What the manifest calls a folder of it."""
+        """The kind of folder in the manifest of an export."""
         ...
 
     @property
@@ -52,12 +52,12 @@ class Target(Protocol):
         """Write a model into an existing folder.
 
         Args:
-            folder: where.
-            settings: of a model without obstacles.
-            weights: by name, tied ones under each of theirs, on the CPU.
-            tokenizers: whose pieces are the vocabularies.
-            positions: tokens that source and target may have, where positions are a table.
-            quantization: of the weights; none is float32.
+            folder: the folder to write into.
+            settings: model settings without obstacles.
+            weights: the weights on the CPU, tied ones under each of their names.
+            tokenizers: their pieces are the vocabularies.
+            positions: the maximum length of source and target, for tables of positions.
+            quantization: how the weights are stored; none is float32.
         """
         ...
 
@@ -65,7 +65,7 @@ class Target(Protocol):
         """Check that a folder holds what `write` could have written.
 
         Raises:
-            CheckpointError: a file is missing or damaged, or not what is written.
+            CheckpointError: a file is missing, damaged, or not one that `write` writes.
         """
         ...
 
@@ -84,7 +84,7 @@ TARGETS: dict[str, Target] = {"ctranslate2": CTranslate2()}
 
 
 def say_exports(settings: "ModelSettings") -> str:
-    """Return where a model of these settings can be exported to, and where not and why."""
+    """Return the targets that a model of these settings can be exported to, and why not others."""
     return "; ".join(_say(target, settings) for target in TARGETS.values())
 
 

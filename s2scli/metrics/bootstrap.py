@@ -52,7 +52,7 @@ def paired_p(
     Args:
         best: resampled scores of the leading system.
         other: those of another system, over the same sentences.
-        higher_is_better: which of two scores wins.
+        higher_is_better: whether the higher of two scores is better.
 
     Returns:
         p above 0 and at most 1; None without resampled scores.

@@ -30,7 +30,7 @@ class Metric:
         function: returns the score. With `needs="outputs"` it takes (hypotheses, references,
             settings), detokenised texts, one for one; with `needs="model"` it takes (forced,
             settings), a `ForcedTarget` for each reference. Settings are optional.
-        higher_is_better: which of two scores wins.
+        higher_is_better: whether the higher of two scores is better.
         digits: decimals that its scores are shown with, everywhere.
         needs: "outputs" of a search, or the "model" itself, which scores the references.
         help: what it measures, one sentence.

@@ -13,7 +13,7 @@ class Score:
     """The score of a whole test set.
 
     Attributes:
-        name: the metric's name, as people write it.
+        name: the metric's name (`Metric.name`).
         value: in percent, except for perplexity.
         signature: everything that must be equal for two scores to be comparable.
         interval: the ends of the 95 % bootstrap interval; None without resamples.

@@ -1,4 +1,4 @@
-"""The settings of the metrics. Imports no sacreBLEU, because flags are derived from them."""
+"""The settings of the metrics; it imports no sacreBLEU, as flags are made from them."""
 
 from typing import Literal
 

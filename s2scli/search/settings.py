@@ -1,4 +1,4 @@
-"""The settings of the search (no torch here: flags are made from them)."""
+"""The settings of the search; it imports no torch, as flags are made from them."""
 
 from collections.abc import Set
 from typing import Self
@@ -12,7 +12,7 @@ DRAWING = frozenset({"temperature", "top_k", "top_p", "min_p", "seed"})
 
 
 class SearchSettings(Settings):
-    """How a translation is searched for."""
+    """How outputs are searched for."""
 
     panel = "Search"
 

@@ -31,14 +31,14 @@ CPU_IS_FULL = "DefaultCPUAllocator: "  # torch has no class of its own for it
 
 @dataclass
 class Run:
-    """What changes while training, and what decides how.
+    """The state of a training run, and its settings.
 
     Attributes:
-        model: the weights.
-        optimizer: with its state.
-        settings: of the training.
+        model: the model, with its weights.
+        optimizer: the optimizer, with its state.
+        settings: the training settings.
         criterion: the validation score that selects the best checkpoint.
-        device: where the model is.
+        device: the device of the model.
         progress: the counters.
         world: the processes that train together.
         average: the moving average of the weights (`training.ema_decay`).
@@ -73,11 +73,11 @@ def train(
 ) -> Iterator[Event]:
     """Train until a limit, the patience or a signal ends the run; yield what happens.
 
-    It validates before the first update, so that what would fail late fails early.
+    It validates before the first update, so that a validation that fails does so early.
 
     Args:
         run: the model, its optimizer and its progress; changed by training.
-        batches: where the batches come from.
+        batches: the batches of the run.
         validate: scores the model.
         save: writes a checkpoint.
         stop: returns the signal that asks for an end, or 0.
@@ -136,7 +136,7 @@ class Clock:
 
 @contextlib.contextmanager
 def _enough_memory(run: Run, batches: TrainingBatches) -> Iterator[None]:
-    """Turn torch's error that an update does not fit into memory into one of ours."""
+    """Turn torch's out-of-memory errors into `OutOfMemoryError`."""
     try:
         yield
     except RuntimeError as error:
@@ -212,8 +212,8 @@ def _validate(
 
     A model whose weights are averaged is scored with the average.
 
-    A validation off schedule, at a limit that may be raised later, can only make a new best: the
-    counters of the schedule and the patience stay as if the run had not ended there.
+    A validation off schedule, at a limit that may be raised later, can set a new best but does not
+    change the counters of the schedule and the patience, so that a resumed run is the same.
     """
     clock.tick()
     run.model.eval()
@@ -223,7 +223,7 @@ def _validate(
     settings = run.settings
     progress = replace(run.progress, validated=run.progress.step)
     sound = all(map(math.isfinite, scores.values()))
-    if not progress.step:  # chance is no score to beat, but the model is published
+    if not progress.step:  # a random model sets no best score, but is published
         run.progress = progress
         return Validation(0, 0.0, progress.seconds, scores, sound)
     score = scores[run.criterion.name]

@@ -1,4 +1,4 @@
-"""What the bits of a run depend on beside its settings, kept in its checkpoints."""
+"""What the bits of a run depend on besides its settings, kept in its checkpoints."""
 
 import platform
 from collections.abc import Iterator, Mapping
@@ -36,8 +36,8 @@ def machine_differences(
     """Yield the name, the old and the new value of what has changed, threads left out.
 
     Args:
-        before: as a checkpoint has it; those of older versions lack some names.
-        now: as `describe_machine` returns it.
+        before: the description in a checkpoint; older versions lack some names.
+        now: the result of `describe_machine`.
     """
     unsaid = {"processes": 1, "batch plan": 1, "products by": now["products by"]}
     old = {**unsaid, **before}

@@ -12,11 +12,11 @@ Ranking = tuple[tuple[int, float], ...]  # (step, score), best first
 
 @dataclass(frozen=True)
 class Criterion:
-    """The validation score that decides: which checkpoint is best, and when patience runs out.
+    """The validation score that selects the best checkpoint and counts for the patience.
 
     Attributes:
-        name: of the score.
-        higher_is_better: which of two scores wins.
+        name: the name of the score.
+        higher_is_better: whether the higher of two scores is better.
     """
 
     name: str
@@ -33,8 +33,8 @@ class Criterion:
 
         Args:
             ranking: the update and the score of the best validations so far.
-            step: the update of the new one.
-            score: that of the new one.
+            step: the update of the new validation.
+            score: the score of the new validation.
             size: how many to keep.
         """
         sign = -1 if self.higher_is_better else 1
@@ -43,11 +43,11 @@ class Criterion:
 
 
 def ending(progress: Progress, limits: LimitSettings, signal: int) -> Finished | None:
-    """Return why the run ends here; None while it continues.
+    """Return why the run ends here; None if it continues.
 
     Args:
-        progress: where the run is.
-        limits: when it ends.
+        progress: the counters of the run.
+        limits: the limits of the run.
         signal: the signal that asks for an end, or 0.
     """
     step = progress.step

@@ -1,7 +1,8 @@
-"""Which processes train together: one object that says who we are, and decides with the others.
+"""The processes that train together, as one object.
 
-The loop asks it wherever processes must agree, add up, or leave the writing to one of them. Each
-process holds the whole model and sees its share of every batch; `Progress` is the same in all.
+The training loop calls it wherever processes must agree, add up numbers, or let one of them write.
+Each process holds the whole model and reads its share of every batch; `Progress` is the same in
+all of them.
 """
 
 from collections.abc import Callable, Iterable
@@ -46,7 +47,7 @@ class World(Protocol):
         ...
 
     def agree(self, number: int) -> int:
-        """Return the largest of the processes' numbers: what one asks for, all do."""
+        """Return the largest of the processes' numbers: all do what one of them asks for."""
         ...
 
     def broadcast(self, number: float) -> float:
@@ -63,7 +64,7 @@ class World(Protocol):
     def separate_seeds(self) -> None:
         """Let each process draw its own random numbers (dropout) from here on.
 
-        Up to here their generators are in one state; the first process keeps it.
+        Until then their generators have the same state; the first process keeps it.
         """
         ...
 
@@ -74,7 +75,7 @@ class World(Protocol):
 
 @dataclass(frozen=True)
 class OneProcess:
-    """The world of one process: it has nobody to wait for, and everything is its own."""
+    """The world of one process: nothing to wait for, and nothing to share."""
 
     rank: int = 0
     size: int = 1
@@ -107,7 +108,7 @@ class OneProcess:
         """Keep the generators as they are."""
 
     def barrier(self) -> None:
-        """Wait for nobody."""
+        """Return at once."""
 
 
 ALONE = OneProcess()

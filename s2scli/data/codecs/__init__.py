@@ -1,4 +1,4 @@
-"""Codecs: what a cell of one side of the corpus means, and how it becomes tokens and back."""
+"""Codecs: how the cells of one side of the corpus become tokens, and tokens become cells."""
 
 from s2scli.data.codecs.codec import Codec, MakeCodec
 from s2scli.data.codecs.text import TextCodec

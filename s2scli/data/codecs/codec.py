@@ -1,4 +1,4 @@
-"""What every codec can do."""
+"""The protocol of codecs."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,18 +8,18 @@ from s2scli.tokenizer.sentencepiece import SentencePiece
 
 
 class Codec(Protocol):
-    """Turns the cells of one side into what a model reads, and what it writes into cells."""
+    """Turns the cells of one side into token ids, and token ids into cells."""
 
     def encode(self, cell: str) -> TokenIds:
         """Return the token ids of a cell, without an end token."""
         ...
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        """Return the cell that token ids stand for; end tokens are left out."""
+        """Return the cell of token ids; end tokens are left out."""
         ...
 
     def pieces(self, token_ids: Sequence[int]) -> tuple[str, ...]:
-        """Return the name of each token, for people."""
+        """Return the name of each token, for display."""
         ...
 
 

@@ -16,7 +16,7 @@ SEPARATORS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 @dataclass(frozen=True)
 class TextCodec:
-    """Text in, text out, by the tokenizer of a side."""
+    """Encodes and decodes text with the tokenizer of one side."""
 
     tokenizer: SentencePiece
 

@@ -1,4 +1,4 @@
-"""What every corpus format can do."""
+"""The protocols of corpus formats."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +10,7 @@ from s2scli.data.rows import BadLine, ReadRow
 from s2scli.errors import CorpusError
 
 Pair: TypeAlias = tuple[str, str]
-"""A source cell and a target cell: text, or whatever its side's codec makes of it."""
+"""A source cell and a target cell; the codec of each side says what a cell means."""
 
 
 class Format(Protocol):
@@ -22,10 +22,10 @@ class Format(Protocol):
     def read(self, files: Sequence[TextFile], limit: int) -> Iterator[ReadRow]:
         """Yield a row for every line, in order, in bounded memory.
 
-        Cells come as they are written: a blank one is an empty side, no reason to stop.
+        Cells are returned as they are written; a blank cell is an empty side, not an error.
 
         Args:
-            files: as many as `files`, not read yet.
+            files: open files, `self.files` of them, not read yet.
             limit: the maximum size of a line in bytes; a longer one is a bad line.
 
         Raises:
@@ -43,7 +43,7 @@ class Format(Protocol):
 
 
 class LineFormat(Format, Protocol):
-    """A format of one file whose lines can be read one at a time, as those of a stream are."""
+    """A format of one file whose lines can be read one at a time, as from a stream."""
 
     def pair(self, line: str) -> Pair:
         """Split a line into source and target.
@@ -54,7 +54,7 @@ class LineFormat(Format, Protocol):
         ...
 
     def source(self, line: str) -> str:
-        """Return the source of a line that has no target yet.
+        """Return the source of a line without a target.
 
         Raises:
             BadLineError: the line holds no source.

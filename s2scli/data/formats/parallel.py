@@ -1,4 +1,4 @@
-"""Parallel files: line k of the one is the source, line k of the other its target."""
+"""Parallel files: line k of one file is the source, line k of the other its target."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ class Parallel:
     files: ClassVar[int] = 2
 
     def read(self, files: Sequence[TextFile], limit: int) -> Iterator[ReadRow]:
-        """Yield an example for every two lines.
+        """Yield an example for each pair of lines.
 
         Raises:
             CorpusError: as `Format.read`, or the files have different numbers of lines.

@@ -31,18 +31,18 @@ class Sentences:
                 yield Example(source, target, number)
 
     def pair(self, line: str) -> Pair:
-        """Return the line as source and target; TABs in a blank one do no harm."""
+        """Return the line as source and target; a blank line may hold TABs."""
         if "\t" in line and not is_blank(line):
             columns = line.count("\t") + 1
             raise BadLineError("columns", f"{columns} columns, expected one: a sentence alone")
         return line, line
 
     def source(self, line: str) -> str:
-        """Return the whole line: without a target a TAB is white space."""
+        """Return the whole line; here a TAB is white space."""
         return line
 
     def write(self, pairs: Iterable[Pair], files: Sequence[BinaryIO]) -> None:
-        """Write the source of pairs of which both sides are the same."""
+        """Write one line for each pair; both sides must be the same."""
         (file,) = files
         for source, target in pairs:
             if source != target:
