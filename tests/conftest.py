@@ -5,12 +5,19 @@ import re
 import signal
 from pathlib import Path
 
+import hypothesis
 import pytest
 from typer.testing import CliRunner
 
 from s2scli.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# on a busy machine any example may be slow
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:

@@ -41,7 +41,8 @@ def score(monkeypatch: pytest.MonkeyPatch, stub_model: Path) -> Run:
 
 
 SLOW_FIXTURE = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 LINES = (b"\n", b"a\tA\n", b"a b\tA\n", b"\ta\n", b"a\n", b"a\tb\tc\n", b"\xff\t\xff\n", b"\t\n")
 

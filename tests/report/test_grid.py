@@ -27,7 +27,7 @@ def labels(text: str) -> list[list[str]]:
     return [line for line in lines if line]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(HEADS, st.integers(32, 160), SYSTEMS)
 def test_no_line_is_wider_than_asked_and_every_head_is_there(
     heads: AttentionHeads, width: int, system: ColourSystem
@@ -114,7 +114,7 @@ def test_the_json_document_holds_every_map_exactly() -> None:
     assert {"layer": best["layer"], "head": best["head"]} == document["best"]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(HEADS)
 def test_the_picture_has_a_square_for_every_weight_that_shows(heads: AttentionHeads) -> None:
     root = ElementTree.fromstring(grid_svg(heads))

@@ -72,7 +72,7 @@ def frequencies(cut: Cut, text: str, times: int) -> dict[tuple[str, ...], float]
 
 
 @given(text=texts, alpha=st.sampled_from([0.0, 0.1, 0.5, 1.0]), seed=st.integers(0, 99))
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=300, derandomize=True)
 def test_dropout_equals_a_plain_implementation(text: str, alpha: float, seed: int) -> None:
     cut = BpeDropout(PIECES, alpha)
     for _ in range(2):  # what is remembered changes nothing
@@ -113,7 +113,7 @@ def test_ways_to_cut_are_drawn_by_their_probability(alpha: float) -> None:
 
 
 @given(text=texts)
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(max_examples=100, derandomize=True)
 def test_a_large_exponent_gives_the_best_way(text: str) -> None:
     best = max(sum(PIECES.scores[piece] for piece in way) for way in all_ways(text))
     ids = UnigramSampling(PIECES, 1e4)(spelled(text), random.Random(1).random)

@@ -28,7 +28,7 @@ with_bytes = functools.cache(functools.partial(learn, byte_fallback=True, vocab_
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=st.text())
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=60, derandomize=True)
 @example(text="  two  spaces  ")
 @example(text="a\nb\x00c\x1b[31m")
 @example(text="\ufeff\ufffe\U0010ffff\u2028")
