@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from s2scli.data.cleaning import is_blank
 from s2scli.data.example import Example
-from s2scli.data.formats import FORMATS, LINE_FORMATS, Format, Pair
+from s2scli.data.formats import FORMATS, LINE_FORMATS, Cells, Format
 from s2scli.data.lines import TextFile
 from s2scli.data.rows import BadLine, ReadRow, require_examples
 from s2scli.errors import CorpusError
@@ -21,7 +21,7 @@ FULL_CELL = CELL.filter(lambda cell: not is_blank(cell))  # a blank one may be r
 every_format = pytest.mark.parametrize("name", FORMATS)
 
 
-def write(format: Format, pairs: Sequence[Pair]) -> list[bytes]:
+def write(format: Format, pairs: Sequence[Cells]) -> list[bytes]:
     files = [io.BytesIO() for _ in range(format.files)]
     format.write(pairs, files)
     return [file.getvalue() for file in files]
@@ -35,7 +35,7 @@ def read(format: Format, contents: Sequence[bytes]) -> list[ReadRow]:
     return list(format.read(files, LIMIT))
 
 
-def pairs_for(name: str, cells: Sequence[str]) -> list[Pair]:
+def pairs_for(name: str, cells: Sequence[str]) -> list[Cells]:
     """Return pairs that a format can hold: in `sentences` both sides are the same."""
     return [(cell, cell if name == "sentences" else cell[::-1]) for cell in cells]
 

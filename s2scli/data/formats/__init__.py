@@ -5,7 +5,7 @@ be read one at a time implements `LineFormat` and is listed in `LINE_FORMATS`, s
 read from a stream too.
 """
 
-from s2scli.data.formats.format import Format, LineFormat, Pair
+from s2scli.data.formats.format import Cells, Format, LineFormat
 from s2scli.data.formats.parallel import Parallel
 from s2scli.data.formats.sentences import Sentences
 from s2scli.data.formats.tsv import Tsv
@@ -20,4 +20,4 @@ FORMATS: dict[str, Format] = {
     "parallel": Parallel(),
 }
 
-__all__ = ["FORMATS", "LINE_FORMATS", "Format", "LineFormat", "Pair"]
+__all__ = ["FORMATS", "LINE_FORMATS", "Cells", "Format", "LineFormat"]

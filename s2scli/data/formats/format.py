@@ -9,7 +9,7 @@ from s2scli.data.lines import TextFile
 from s2scli.data.rows import BadLine, ReadRow
 from s2scli.errors import CorpusError
 
-Pair: TypeAlias = tuple[str, str]
+Cells: TypeAlias = tuple[str, str]
 """A source cell and a target cell; the codec of each side says what a cell means."""
 
 
@@ -33,7 +33,7 @@ class Format(Protocol):
         """
         ...
 
-    def write(self, pairs: Iterable[Pair], files: Sequence[BinaryIO]) -> None:
+    def write(self, pairs: Iterable[Cells], files: Sequence[BinaryIO]) -> None:
         """Write pairs so that `read` gives them back.
 
         Raises:
@@ -45,7 +45,7 @@ class Format(Protocol):
 class LineFormat(Format, Protocol):
     """A format of one file whose lines can be read one at a time, as from a stream."""
 
-    def pair(self, line: str) -> Pair:
+    def pair(self, line: str) -> Cells:
         """Split a line into source and target.
 
         Raises:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, ClassVar
 
 from s2scli.data.example import Example
-from s2scli.data.formats.format import Pair, encode_line, over_long
+from s2scli.data.formats.format import Cells, encode_line, over_long
 from s2scli.data.lines import BadLineError, TextFile, decode_line
 from s2scli.data.rows import BadLine, ReadRow
 from s2scli.errors import CorpusError
@@ -45,7 +45,7 @@ class Parallel:
             except BadLineError as error:
                 yield BadLine(file.name, number, error.reason, str(error))
 
-    def write(self, pairs: Iterable[Pair], files: Sequence[BinaryIO]) -> None:
+    def write(self, pairs: Iterable[Cells], files: Sequence[BinaryIO]) -> None:
         """Write the sources to one file and the targets to the other."""
         for pair in pairs:
             for cell, file in zip(pair, files, strict=True):

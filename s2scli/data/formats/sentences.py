@@ -5,7 +5,7 @@ from typing import BinaryIO, ClassVar
 
 from s2scli.data.cleaning import is_blank
 from s2scli.data.example import Example
-from s2scli.data.formats.format import Pair, encode_line, over_long
+from s2scli.data.formats.format import Cells, encode_line, over_long
 from s2scli.data.lines import BadLineError, TextFile, decode_line
 from s2scli.data.rows import BadLine, ReadRow
 from s2scli.errors import CorpusError
@@ -30,7 +30,7 @@ class Sentences:
             else:
                 yield Example(source, target, number)
 
-    def pair(self, line: str) -> Pair:
+    def pair(self, line: str) -> Cells:
         """Return the line as source and target; a blank line may hold TABs."""
         if "\t" in line and not is_blank(line):
             columns = line.count("\t") + 1
@@ -41,7 +41,7 @@ class Sentences:
         """Return the whole line; here a TAB is white space."""
         return line
 
-    def write(self, pairs: Iterable[Pair], files: Sequence[BinaryIO]) -> None:
+    def write(self, pairs: Iterable[Cells], files: Sequence[BinaryIO]) -> None:
         """Write one line for each pair; both sides must be the same."""
         (file,) = files
         for source, target in pairs:

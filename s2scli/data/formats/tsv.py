@@ -5,7 +5,7 @@ from typing import BinaryIO, ClassVar
 
 from s2scli.data.cleaning import is_blank
 from s2scli.data.example import Example
-from s2scli.data.formats.format import Pair, encode_line, over_long
+from s2scli.data.formats.format import Cells, encode_line, over_long
 from s2scli.data.lines import BadLineError, TextFile, decode_line
 from s2scli.data.rows import BadLine, Notice, ReadRow
 
@@ -46,7 +46,7 @@ class Tsv:
             else:
                 yield Example(cells[0], cells[1], number)
 
-    def pair(self, line: str) -> Pair:
+    def pair(self, line: str) -> Cells:
         """Split a line of two columns; a blank one is returned as both."""
         if is_blank(line):
             return line, line
@@ -66,7 +66,7 @@ class Tsv:
         """Return the first column."""
         return line.partition("\t")[0]
 
-    def write(self, pairs: Iterable[Pair], files: Sequence[BinaryIO]) -> None:
+    def write(self, pairs: Iterable[Cells], files: Sequence[BinaryIO]) -> None:
         """Write two columns."""
         (file,) = files
         file.writelines(encode_line(pair, forbidden="\t") for pair in pairs)
