@@ -65,13 +65,13 @@ def command(
     from s2scli.data.lines import STDIN
     from s2scli.pipeline.translate import TranslateRequest, require_attention, translate
     from s2scli.translation.filter import require_inputs
-    from s2scli.translation.loading import Wish, load_translator
+    from s2scli.translation.loading import EngineRequest, load_translator
 
     many, as_json, talk = "n_best" in overrides, common.json, common.talk
     _refuse_unused(scores, as_json, many, alignment, alignment_threshold)
     inputs = files or [STDIN]
     require_inputs(inputs, 'to translate a sentence: echo "..." | s2s translate')
-    wish = Wish(
+    engine_request = EngineRequest(
         engine.engine,
         ["--alignment"] * alignment,
         ["--json, which shows the alignment"] * as_json,
@@ -80,7 +80,7 @@ def command(
         engine.int8,
     )
     with flag_errors():
-        translator = load_translator(common.workspace, models or (), wish, talk)
+        translator = load_translator(common.workspace, models or (), engine_request, talk)
         settings = translator.settings(overrides)
     refuse_unread(overrides, settings)
     if alignment:

@@ -36,12 +36,12 @@ def write_spec(
     """Write `model.bin`, `config.json` and the vocabularies into an existing folder.
 
     Args:
-        folder: where.
-        settings: of the model, one without obstacles.
-        weights: by name, tied ones under each of theirs, on the CPU.
-        tokenizers: whose pieces are the vocabularies.
-        positions: tokens that source and target may have, where positions are a table.
-        quantization: of the weights, by CTranslate2's names; none is float32.
+        folder: the folder to write into.
+        settings: model settings without obstacles.
+        weights: the weights on the CPU, tied ones under each of their names.
+        tokenizers: their pieces are the vocabularies.
+        positions: the maximum length of source and target, for tables of positions.
+        quantization: how the weights are stored; none is float32.
     """
     spec = make_spec(settings, weights, tokenizers, positions)
     spec.validate()

@@ -14,7 +14,7 @@ from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.model_folder import LoadedModel
 
-NAMED = 4  # weights named in a line; all of them where details are asked for
+NAMED = 4  # weights named in a line; all of them with --verbose
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def carry_over(model: Seq2Seq, tokenizers: Tokenizers, trained: LoadedModel) -> 
         trained: the model to take from, on the CPU.
 
     Raises:
-        ConfigError: nothing fits, apart from vectors, which fit by chance.
+        ConfigError: nothing fits except vectors, which may fit by chance.
     """
     theirs = dict(trained.model.named_parameters(remove_duplicate=False))
     tables_of = model.token_rows
@@ -91,7 +91,7 @@ def carry_over(model: Seq2Seq, tokenizers: Tokenizers, trained: LoadedModel) -> 
 
 
 def say_carried_over(found: CarriedOver, talk: Talk) -> None:
-    """Say what was taken over and what was not: in short, or every name where details are."""
+    """Say what was taken over and what was not; with details, name every weight."""
     parts = [f"{len(found.weights)} weights"]
     parts += [f"{rows.found:,} of {rows.pieces:,} rows of {n}" for n, rows in found.tables.items()]
     talk.say(f"taken over: {', '.join(parts)}")

@@ -58,7 +58,7 @@ class CompareRequest:
         overrides: search settings that override the recipes' own.
         settings: of the metrics.
         device: auto, cpu, cuda or cuda:N.
-        restart: remove the runs that are there.
+        restart: remove existing runs.
     """
 
     recipes: Sequence[str]
@@ -73,13 +73,13 @@ class CompareRequest:
 
     @property
     def budget(self) -> Tree:
-        """The limits; those that were not given are lifted, whatever a recipe says."""
+        """The limits; those that were not given do not apply, even if a recipe sets them."""
         return {**dict.fromkeys(BUDGETS), **self.limits}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe that takes part, and the name of its row and its folder."""
+    """A recipe to compare, and the name of its row and its folder."""
 
     name: str
     recipe: str
@@ -130,7 +130,7 @@ class Failure:
 
     Attributes:
         recipe: the name of its row.
-        error: why.
+        error: the error message.
         signal: the signal that stopped it, and the whole comparison; or 0.
     """
 
@@ -278,7 +278,7 @@ def choose_texts(corpus: Corpus, request: CompareRequest, talk: Talk) -> Texts:
 def _entry(
     run: Workspace, candidate: Candidate, request: CompareRequest, texts: Texts, talk: Talk
 ) -> Result | Failure:
-    """Train and score one recipe; skip what is done already."""
+    """Train and score one recipe; skip the steps that are done."""
     training = TrainRequest(
         recipe=candidate.recipe,
         assignments=candidate.assignments,
@@ -326,7 +326,7 @@ def _cross_entropy(scores: Mapping[str, float]) -> float | None:
 def read_outputs(
     run: Workspace, request: CompareRequest, texts: Texts, talk: Talk
 ) -> tuple[str, ...]:
-    """Return the outputs of a run's model; they are kept on disk, so that none is made twice.
+    """Return the outputs of a run's model; they are kept on disk for the next call.
 
     Raises:
         CheckpointError: the model is damaged.
@@ -348,7 +348,7 @@ def read_outputs(
 
 
 def _is_there(folder: Path, made_by: Tree, made_from: Mapping[str, str]) -> bool:
-    """Return whether complete outputs are there that were made in this way."""
+    """Return whether a folder holds complete outputs that were made in this way."""
     try:
         manifest = verify_folder(folder, "outputs")
     except (MissingInputError, CheckpointError):

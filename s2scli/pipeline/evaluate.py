@@ -1,4 +1,4 @@
-"""`s2s evaluate`: score a model on a split or on files, or score outputs that are there."""
+"""`s2s evaluate`: score a model on a split or on files, or score existing outputs."""
 
 import contextlib
 import time
@@ -72,7 +72,7 @@ class EvaluateRequest:
 
     @property
     def of_workspace(self) -> bool:
-        """Whether the workspace's own model, as it is, is scored on the workspace's own corpus."""
+        """Whether the workspace's model, unchanged, is scored on the workspace's corpus."""
         return not (self.models or self.source or self.hypothesis or self.int8)
 
     def needing(self, needs: Literal["outputs", "model"]) -> list[str]:
@@ -81,7 +81,7 @@ class EvaluateRequest:
 
     @property
     def searches(self) -> bool:
-        """Whether anything asked for needs translations."""
+        """Whether translations are needed."""
         return self.output is not None or bool(self.needing("outputs"))
 
     def check(self) -> None:
@@ -123,7 +123,7 @@ class Texts:
     """Lines that belong together, one for one.
 
     Attributes:
-        name: what they are, for people.
+        name: a description of them.
         sources: the sources, or the outputs if nothing is translated.
         references: the reference targets.
     """
@@ -157,11 +157,11 @@ class Speed:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores, and what they are scores of.
+    """Scores, and what was scored.
 
     Attributes:
-        scored: what was scored, for people.
-        sentences: how many pairs there were.
+        scored: a description of what was scored.
+        sentences: the number of pairs.
         scores: one for each metric asked for.
         speed: of the search; None where nothing was searched.
         failed: how many sentences could not be translated; they count as empty outputs.
@@ -209,7 +209,7 @@ def evaluate(
         request: what to score.
         overrides: search settings that differ from the model's own.
         settings: of the metrics.
-        talk: says how it goes.
+        talk: shows progress and warnings.
 
     Raises:
         UsageError: the flags contradict each other, or the models of an ensemble do not share a
@@ -398,7 +398,7 @@ def warn_if_stale(workspace: Workspace, corpus: "Corpus", talk: Talk) -> None:
 
 @contextlib.contextmanager
 def _output_file(path: Path | None) -> Iterator[Callable[[Sequence[str]], None]]:
-    """Open a file for outputs, one a line; yield what writes them, or nothing without a path."""
+    """Open a file; yield a function that writes outputs to it, or does nothing without a path."""
     if path is None:
         yield lambda texts: None
         return
@@ -424,7 +424,7 @@ def _translate(
 
 
 def _counted(records: Iterator[Record], advance: Advance) -> list[Record]:
-    """Return all records, and tell of each when it is there."""
+    """Return all records, and advance the display by each."""
     found = []
     for record in records:
         found.append(record)

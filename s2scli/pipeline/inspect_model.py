@@ -1,4 +1,4 @@
-"""`s2s inspect model`: what a model folder says of itself."""
+"""`s2s inspect model`: the parameters, the origin and the recipe of a model folder."""
 
 import math
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a model folder says of itself.
+    """The contents of a model folder, except for its weights.
 
     Attributes:
         recipe: the resolved recipe it was trained with.
@@ -53,7 +53,7 @@ class ModelFacts:
 
 
 def inspect_model(folder: Path) -> ModelFacts:
-    """Read what a model is from its folder, without reading its weights.
+    """Describe the model in a folder, without reading its weights.
 
     Raises:
         MissingInputError: there is no model.

@@ -1,4 +1,4 @@
-"""What a run publishes: its best weights, or at the end an average of checkpoints if better."""
+"""What a run publishes: its best weights, or at the end an average of checkpoints."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A training run put together: from a recipe, a corpus, and what there is to start from."""
+"""A training run, put together from a recipe, a corpus and what it starts from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,16 +117,16 @@ def put_together(
     world: World,
     talk: Talk,
 ) -> Session:
-    """Build everything a run needs, and put it where the run stands.
+    """Build everything a run needs, in the state that the run has reached.
 
     Args:
         workspace: with the encoded corpus.
         corpus: the corpus.
-        recipe: of the run.
-        settings: its training settings, with the limits of this time.
+        recipe: the recipe of the run.
+        settings: its training settings, with the limits of this call.
         tokenizers: of both sides.
         start: what the run starts from.
-        device: where to compute.
+        device: the device to train on.
         world: the processes that train together.
         talk: says where bits may differ from an uninterrupted run.
     """

@@ -47,16 +47,16 @@ class Start:
         return self.trained.recipe if self.trained else None
 
     def choose_recipe(self, name: str | None, assignments: Sequence[str], size: Size) -> Recipe:
-        """Return the recipe asked for; to resume, nothing needs to be asked for again.
+        """Return the recipe asked for; None resumes with the recipe of the run.
 
         Args:
             name: a built-in recipe's name or a TOML file; None is the run's own, or the model's,
                 or the default.
             assignments: `section.key=value` changes to it.
-            size: what the default recipe is made of.
+            size: the size of the default recipe.
 
         Raises:
-            ConfigError: it differs from the recipe of the run that is there, limits apart.
+            ConfigError: it differs from the recipe of the existing run, apart from the limits.
         """
         own = self.recipe
         if own and name is None:
@@ -112,7 +112,7 @@ class Start:
         return {**now, "model": self.trained.manifest.digest} if self.trained else now
 
     def match_machine(self, now: Mapping[str, object], talk: Talk) -> None:
-        """Take the run's thread count; say where bits may differ from an uninterrupted run."""
+        """Set the run's thread count; warn if bits may differ from an uninterrupted run."""
         if not self.checkpoint:
             return
         machine = self.checkpoint.machine
@@ -151,7 +151,7 @@ def find_start(workspace: Workspace, init_from: Path | None, talk: Talk, *, rest
 
     Raises:
         CheckpointError: every checkpoint, or the model, is damaged.
-        StorageError: what a crash left cannot be cleared.
+        StorageError: the remains of a crash cannot be removed.
     """
     if not restart:
         sweep(workspace.training)

@@ -42,9 +42,9 @@ class TrainRequest:
     Attributes:
         recipe: a built-in recipe's name or a TOML file; None is the run's own, or the default.
         assignments: `section.key=value` changes to it.
-        limits: the limits given, by name.
+        limits: the limits that were given, by name.
         device: auto, cpu, cuda or cuda:N.
-        restart: remove the run that is there.
+        restart: remove the existing run.
         init_from: the folder of the model whose weights a new run starts with, where they fit.
     """
 
@@ -72,9 +72,9 @@ class TrainReport:
         frozen: how many of them are not trained.
         best_step: the update of the best checkpoint, which is the model.
         best: the model's validation scores.
-        averaged: the updates whose weights the model is the mean of, if it is a mean instead.
+        averaged: the updates whose weights were averaged, if the model is a mean instead.
         skipped_updates: updates left out because a gradient was not finite.
-        carried_over: what the model took over from another; None where it did not, or was resumed.
+        carried_over: what the model took over from another; None for other or resumed runs.
     """
 
     recipe: str
@@ -96,7 +96,7 @@ class TrainReport:
 def train(
     workspace: Workspace, request: TrainRequest, talk: Talk, world: World = ALONE
 ) -> TrainReport:
-    """Train a model on the workspace's corpus, or resume the run that is there.
+    """Train a model on the workspace's corpus, or resume its run.
 
     Raises:
         MissingInputError: there is no corpus, or it has no validation split.
@@ -105,7 +105,7 @@ def train(
         ConfigError: a wrong recipe or device, or another recipe than the run's.
         LockedError: another run holds the workspace.
         CheckpointError: the corpus, or every checkpoint of the run, is damaged.
-        DivergedError: the numbers are no longer finite.
+        DivergedError: losses or gradients are no longer finite.
         OutOfMemoryError: a batch does not fit into memory.
         StorageError: the disk is full or writing failed.
     """
@@ -133,12 +133,12 @@ def train(
 
 
 def _check(workspace: Workspace, request: TrainRequest) -> None:
-    """Refuse what is plainly wrong before anything is written."""
+    """Check the request before anything is written."""
     pick_device(request.device)
     if request.init_from:
         read_manifest(workspace.find_model(request.init_from), "model")
     resumed = not request.restart and list_checkpoints(workspace.training)
-    # then the assignments are for the recipe of the run, or of the model
+    # if so, the assignments are for the recipe of the run, or of the model
     own = (resumed or request.init_from) and request.recipe is None
     recipe = load_recipe(request.recipe or DEFAULT_RECIPE, () if own else request.assignments)
     limited(recipe, request.limits)

@@ -174,7 +174,7 @@ class Validator:
 
 
 def warn_of_collapse(event: Validation, log: MetricsLog, settings: KLSettings, talk: Talk) -> None:
-    """Warn that the latent vector holds nothing, at the first validation of a run that finds so.
+    """Warn at the first validation that finds the latent vector unused.
 
     Args:
         event: the validation, which is not in the log yet.

@@ -46,9 +46,9 @@ class TrainingDisplay:
 
     Attributes:
         talk: shows the lines.
-        goal: what the time left is computed from.
+        goal: the limits that the time left is computed from.
         metric: the score that the live line always shows.
-        digits: the decimals of a score, by name; DIGITS where there is none.
+        digits: the decimals of each score, by name; DIGITS for others.
     """
 
     talk: Talk

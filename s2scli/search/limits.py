@@ -1,4 +1,4 @@
-"""How long an output may be (no torch here: every engine goes by it)."""
+"""How long an output may be; it imports no torch, as every engine uses it."""
 
 import numpy as np
 

@@ -119,7 +119,7 @@ class SearchSettings(Settings):
     def _beam_holds_n_best(self) -> Self:
         if self.n_best > self.beam_size and not self.sample:
             raise ValueError(
-                f"n_best {self.n_best} needs a beam_size of at least as many, not {self.beam_size}"
+                f"n_best {self.n_best} must not be more than beam_size {self.beam_size}"
             )
         return self
 

@@ -20,7 +20,7 @@ MAKE_ONE = "make one: s2s export"
 
 
 @dataclass(frozen=True)
-class Wish:
+class EngineRequest:
     """What an engine must be able to do.
 
     Attributes:
@@ -41,14 +41,14 @@ class Wish:
 
 
 def load_translator(
-    workspace: Workspace, models: Sequence[Path], wish: Wish, talk: Talk
+    workspace: Workspace, models: Sequence[Path], request: EngineRequest, talk: Talk
 ) -> Translator:
     """Load models into the engine asked for, or into the best one for what is asked for.
 
     Args:
         workspace: its model is loaded if `models` is empty.
         models: model folders (several are an ensemble), or the folder of an export.
-        wish: what is asked for.
+        request: what is asked for.
         talk: says which engine is used, and warns of an export that is out of date.
 
     Raises:
@@ -60,12 +60,12 @@ def load_translator(
         MissingExtraError: CTranslate2 is needed and not installed.
     """
     folders = [workspace.find_model(model) for model in models or (None,)]
-    export = choose_export(folders, wish, talk)
+    export = choose_export(folders, request, talk)
     if export:
         talk.detail(f"engine: {TARGET.name} ({export.folder}, {export.facts.quantization})")
-        return load_export(export.folder, wish.device)
+        return load_export(export.folder, request.device)
     talk.detail("engine: PyTorch")
-    return load_in_torch(workspace, models, wish.device, wish.int8)
+    return load_in_torch(workspace, models, request.device, request.int8)
 
 
 def load_in_torch(
@@ -85,36 +85,36 @@ def load_in_torch(
     return load(*folders, device=device, int8=int8)
 
 
-def choose_export(folders: Sequence[Path], wish: Wish, talk: Talk) -> Export | None:
+def choose_export(folders: Sequence[Path], request: EngineRequest, talk: Talk) -> Export | None:
     """Return the export to translate with; None for PyTorch.
 
     Args:
         folders: folders of models or exports.
-        wish: what is asked for.
+        request: what is asked for.
         talk: says why PyTorch is used, and warns of an export that is out of date.
 
     Raises:
         as `load_translator`.
     """
     first = next((folder for folder in folders if is_export(folder)), None)
-    if wish.engine == "pytorch":
+    if request.engine == "pytorch":
         if first:
             raise UsageError(
                 f"{first}: an export to {TARGET.name}, which PyTorch cannot run; give the model "
                 "folder that it was made from"
             )
         return None
-    must = first is not None or wish.engine == TARGET.kind
+    must = first is not None or request.engine == TARGET.kind
     export = _export(folders[0], first, must, talk)
     if export is None:
         return None
-    unsupported = _unsupported(export, folders, wish)
+    unsupported = _unsupported(export, folders, request)
     if must:
         if unsupported:
             listed = ", ".join(unsupported)
             raise UsageError(f"{TARGET.name} cannot do this: {listed}; {_instead(first)}")
         return export
-    reasons = [*unsupported, *wish.prefers]
+    reasons = [*unsupported, *request.prefers]
     if reasons:
         talk.detail(f"not {TARGET.name}, because of {', '.join(reasons)}")
         return None
@@ -132,12 +132,12 @@ def folder_beside(model: Path) -> Path:
     return named.with_name(f"{named.name}-{TARGET.kind}")
 
 
-def _unsupported(export: Export, folders: Sequence[Path], wish: Wish) -> list[str]:
+def _unsupported(export: Export, folders: Sequence[Path], request: EngineRequest) -> list[str]:
     """Return everything asked for that the export does not support."""
-    tree = {**export.facts.search.model_dump(), **wish.overrides}
+    tree = {**export.facts.search.model_dump(), **request.overrides}
     return [
-        *wish.needs,
-        *["--int8"] * wish.int8,
+        *request.needs,
+        *["--int8"] * request.int8,
         *["several models (-m)"] * (len(folders) > 1),
         *export.unsupported(load_settings(SearchSettings, tree, "command line")),
     ]

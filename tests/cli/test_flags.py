@@ -107,7 +107,7 @@ def test_a_wrong_value_is_told_by_its_flag(words: tuple[str, ...], message: str)
 
 def test_a_fault_of_several_settings_names_their_flags() -> None:
     told = refusal(flags(SearchSettings), "--nbest", "7")
-    assert told == "error: --n-best 7 needs a --beam-size of at least as many, not 5\n"
+    assert told == "error: --n-best 7 must not be more than --beam-size 5\n"
 
 
 def test_some_settings_of_a_group_are_flags() -> None:

@@ -178,7 +178,7 @@ def test_the_memory_is_not_copied_for_the_beam() -> None:
 
 
 def test_more_answers_than_the_beam_holds_are_refused() -> None:
-    with pytest.raises(ConfigError, match="n_best 6 needs a beam_size of at least as many, not 5"):
+    with pytest.raises(ConfigError, match="n_best 6 must not be more than beam_size 5"):
         load_settings(SearchSettings, {"beam_size": 5, "n_best": 6}, "test")
 
 

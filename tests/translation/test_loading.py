@@ -10,7 +10,7 @@ from s2scli.manifest import new_folder, read_manifest
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.translation.ctranslate2_engine import ExportFacts
-from s2scli.translation.loading import Wish, choose_export, folder_beside, is_export
+from s2scli.translation.loading import EngineRequest, choose_export, folder_beside, is_export
 
 FACTS = ExportFacts(
     name="x", quantization="none", max_source_tokens=20, positions=64, search=SearchSettings()
@@ -41,8 +41,8 @@ def write_export(folder: Path, model: str) -> Path:
     return folder
 
 
-def chosen(*folders: Path, **wish: object) -> Path | None:
-    export = choose_export(folders, Wish(**wish), QUIET)  # type: ignore[arg-type]
+def chosen(*folders: Path, **asked: object) -> Path | None:
+    export = choose_export(folders, EngineRequest(**asked), QUIET)  # type: ignore[arg-type]
     return export.folder if export else None
 
 
@@ -53,7 +53,7 @@ def test_an_export_beside_its_model_is_used(model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "asked",
     [
         {"needs": ["--alignment"]},
         {"prefers": ["--json"]},
@@ -63,9 +63,11 @@ def test_an_export_beside_its_model_is_used(model: Path) -> None:
         {"overrides": {"max_length": 65}},
     ],
 )
-def test_what_the_export_cannot_do_is_left_to_pytorch(model: Path, wish: dict[str, object]) -> None:
-    longer = {"overrides": {"max_length_ratio": 10.0}} if "max_length" in str(wish) else {}
-    assert chosen(model, **(longer or wish)) is None
+def test_what_the_export_cannot_do_is_left_to_pytorch(
+    model: Path, asked: dict[str, object]
+) -> None:
+    longer = {"overrides": {"max_length_ratio": 10.0}} if "max_length" in str(asked) else {}
+    assert chosen(model, **(longer or asked)) is None
     assert chosen(model, overrides={"beam_size": 2, "max_length": 64}) is not None
 
 
