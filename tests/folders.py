@@ -22,12 +22,20 @@ def letters_of(texts: Iterable[str]) -> Tokenizers:
 
 
 def write_model(
-    folder: Path, tokenizers: Tokenizers, *changes: str, recipe: str = "tiny", seed: int = 1
+    folder: Path,
+    tokenizers: Tokenizers,
+    *changes: str,
+    recipe: str = "tiny",
+    seed: int = 1,
+    scale: float = 1.0,
 ) -> Path:
-    """Write a model of a recipe with changes, untrained."""
+    """Write an untrained model of a recipe with changes; at `scale` 3 it has strong opinions."""
     resolved = load_recipe(recipe, list(changes))
     torch.manual_seed(seed)
     model = build_model(resolved, tokenizers)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(scale)
     facts = model_facts(model, 1234, 90.0, {"bleu": 12.5})
     write_model_folder(folder, resolved, model_weights(model), tokenizers, facts)
     return folder
