@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2scli.data.codecs.text import one_line
@@ -64,6 +64,7 @@ def score_file(
 # units
 
 
+@settings(deadline=None, max_examples=40)
 @given(pairs=st.lists(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=5), min_size=1))
 def test_units_are_counted_over_lines_and_all_measure_the_same_nats(
     pairs: list[list[tuple[str, str]]],
@@ -148,6 +149,7 @@ def test_the_formats_agree(penalty: float) -> None:
             assert (document["score"], document["log_prob"], scores) == (None, None, "")
 
 
+@settings(deadline=None, max_examples=40)
 @given(pieces=st.lists(PIECES, min_size=1, max_size=5))
 def test_whatever_the_pieces_are_they_stand_on_a_line_beside_their_scores(
     pieces: list[str],
