@@ -118,7 +118,7 @@ def test_verifying_changes_nothing_of_what_is_written(
         ("training.max_length=5000",),
         ("search.max_length_ratio=100",),
         ("search.min_length=3000",),
-        ("search.max_length=7",),
+        ("training.max_length=5000", "search.max_length=7"),
     ],
 )
 def test_the_facts_are_the_models_and_have_room_for_its_own_search(
