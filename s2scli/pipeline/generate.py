@@ -48,12 +48,16 @@ class Writer:
             MissingInputError: there is no model in the folder.
             CheckpointError: the folder is damaged or was written by a newer version.
             ConfigError: there is no such device.
-            UsageError: the decoder sees more of a source than a vector, or nothing.
+            UsageError: the decoder sees more of a source than a vector: it attends to it.
         """
         on = pick_device(device)
         loaded = load_model_folder(folder, on)
         if not loaded.model.code_dim:
-            raise UsageError(f"{folder}: {_without_code(loaded.recipe)}")
+            raise UsageError(
+                f"{folder}: its decoder attends to the source (model.attention.kind "
+                f"{loaded.recipe.model.attention.kind}), so there is no vector to write from; "
+                "train a model with --recipe vae or autoencoder"
+            )
         return cls(loaded.recipe, loaded.model, on, translator_of(loaded, device=on))
 
     @torch.inference_mode()
@@ -124,17 +128,3 @@ class Writer:
                 )
         source, lengths = make_source(ids)
         return source.to(self.device), lengths
-
-
-def _without_code(recipe: Recipe) -> str:
-    """Say why the decoder of a recipe cannot write from a vector."""
-    attention, connection = recipe.model.attention.kind, recipe.model.connection.kind
-    seen = (
-        f"its decoder attends to the source (model.attention.kind {attention})"
-        if attention != "none"
-        else f"its decoder starts from nothing (model.connection.kind {connection})"
-    )
-    return (
-        f"{seen}, so there is no vector to write from; train a model with --recipe vae or "
-        "autoencoder"
-    )

@@ -32,8 +32,8 @@ class LogLine:
     def document(self) -> dict[str, Any]:
         """The record as JSON; null where a value is not finite."""
         values = {name: v if math.isfinite(v) else None for name, v in self.values.items()}
-        progress = {"step": self.step, "epoch": self.epoch, "seconds": self.seconds}
-        return {**progress, "best": self.best, **values}
+        when = {"step": self.step, "epoch": self.epoch, "seconds": self.seconds}
+        return {**when, "best": self.best, **values}
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,11 @@ def _read_record(tree: Tree, path: Path) -> tuple[str, LogLine]:
         kind, best = tree.pop("kind"), tree.pop("best", False) is True
         if kind not in ("update", "validation"):
             raise ValueError(f"found the kind {kind!r:.40}")
-        progress = (int(tree.pop("step")), float(tree.pop("epoch")), float(tree.pop("seconds")))
+        when = (int(tree.pop("step")), float(tree.pop("epoch")), float(tree.pop("seconds")))
         measured = {**tree.pop("scores", {}), **tree}
         values = {name: math.nan if v is None else float(v) for name, v in measured.items()}
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(
             f"{path}: damaged, expected the updates and validations of s2s ({error})"
         ) from error
-    return kind, LogLine(*progress, values, best)
+    return kind, LogLine(*when, values, best)

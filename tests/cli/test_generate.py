@@ -1,4 +1,4 @@
-"""`s2s generate`, by tiny models of words in a row that were trained for a few updates."""
+"""`s2s generate`, by tiny models that were never trained."""
 
 import json
 from collections.abc import Callable
@@ -8,43 +8,32 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
+from tests.folders import letters_of, write_model
 
 Run = Callable[..., Result]
 
-WORDS = ["one", "two", "three", "four", "five", "six", "seven"]
-PAIR = ("one two three", "seven six five")
+PAIR = ("abc dad", "hij ab")
 SHORT = ("--max-length", "8")
 
 
-def train(folder: Path, *assignments: str) -> Path:
-    """Train a tiny model to say its source again; return its workspace."""
-    rows = [f"{a} {b} {c}" for a in WORDS for b in WORDS for c in WORDS]
-    (folder / "corpus.tsv").write_text("".join(f"{row}\t{row}\n" for row in rows))
-    settings = [word for assignment in assignments for word in ("--set", assignment)]
-    for command in (
-        ["prepare", str(folder / "corpus.tsv")],
-        ["train", "-r", "tiny", "--max-steps", "60", "--device", "cpu", *settings],
-    ):
-        result = CliRunner().invoke(app, [*command, "-q", "-w", str(folder / "workspace")])
-        assert result.exit_code == 0, result.output
-    return folder / "workspace"
+BLIND = 'model.attention={kind="none"}'
+LATENT = 'model.connection={kind="latent", latent_dim=4}'
+
+
+def workspace_of(folder: Path, *changes: str) -> Path:
+    """Write an untrained model, whose sentences differ, as that of a workspace."""
+    write_model(folder / "model", letters_of(["abcdefgh ij"]), *changes, scale=3.0)
+    return folder
 
 
 @pytest.fixture(scope="module")
 def variational(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train(
-        tmp_path_factory.mktemp("vae"),
-        "model.connection.kind=latent",
-        "model.connection.latent_dim=4",
-        "model.attention.kind=none",
-        "training.kl.annealing.kind=constant",
-        "training.kl.annealing.beta=0.01",
-    )
+    return workspace_of(tmp_path_factory.mktemp("vae"), BLIND, LATENT)
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train(tmp_path_factory.mktemp("autoencoder"), "model.attention.kind=none")
+    return workspace_of(tmp_path_factory.mktemp("autoencoder"), BLIND)
 
 
 def generate(workspace: Path, *arguments: str) -> Result:
@@ -67,11 +56,10 @@ def reconstruct(workspace: Path, *texts: str) -> list[str]:
 
 
 def test_samples_are_one_a_line_and_the_seed_decides(variational: Path) -> None:
-    first = lines(variational, "-n", "70")
-    assert len(first) == 70
-    assert len(set(first)) > 1
-    assert lines(variational, "--count", "70", "--seed", "1") == first
-    assert lines(variational, "-n", "70", "--seed", "2") != first
+    first = lines(variational, "-n", "12")
+    assert len(first) == 12
+    assert lines(variational, "--count", "12", "--seed", "1") == first
+    assert lines(variational, "-n", "12", "--seed", "2") != first
     assert lines(variational, "-n", "3") == first[:3], "more samples begin with the same ones"
 
 
@@ -85,14 +73,7 @@ def test_temperature_0_is_the_mean(variational: Path) -> None:
     assert around == reconstruct(variational, PAIR[0]) * 2
 
 
-def test_around_a_sentence_varies(variational: Path) -> None:
-    found = lines(variational, "--around", PAIR[0], "--temperature", "20", "-n", "20")
-    assert len(found) == 20
-    assert len(set(found)) > 1
-    assert lines(variational, "--around", PAIR[1], "--temperature", "20", "-n", "20") != found
-
-
-@pytest.mark.parametrize("steps", [(), ("--steps", "2"), ("--steps", "30")])
+@pytest.mark.parametrize("steps", [(), ("--steps", "3")])
 def test_the_ends_of_a_line_are_the_reconstructions(
     variational: Path, plain: Path, steps: tuple[str, ...]
 ) -> None:
@@ -100,6 +81,7 @@ def test_the_ends_of_a_line_are_the_reconstructions(
         found = lines(workspace, "--between", *PAIR, *steps)
         assert len(found) == int(steps[1] if steps else 7)
         assert [found[0], found[-1]] == reconstruct(workspace, *PAIR)
+        assert found[0] != found[-1]
 
 
 def test_json_has_scores_and_tokens(variational: Path) -> None:
@@ -132,11 +114,7 @@ def test_the_search_is_as_asked(variational: Path) -> None:
         (["--temperature", "-1"], "--temperature: input should be greater than or equal to 0"),
         (["--beam-size", "0"], "--beam-size: input should be greater than or equal to 1"),
         (["--around", " \u200b"], "expected a sentence, found an empty text"),
-        (["--between", "one", ""], "expected a sentence, found an empty text"),
-        (
-            ["--around", "one " * 300],
-            "300 tokens, and the model takes 250; give a shorter sentence",
-        ),
+        (["--between", "a", ""], "expected a sentence, found an empty text"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
@@ -148,21 +126,11 @@ def test_what_makes_no_sense_is_refused(
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("arguments", [(), ("--around", "one two")])
-def test_a_model_without_a_distribution_says_what_it_can(
-    plain: Path, arguments: tuple[str, ...]
-) -> None:
-    result = generate(plain, *arguments)
+def test_a_model_without_a_distribution_says_what_it_can(plain: Path) -> None:
+    result = generate(plain)
     assert result.exit_code == 2
     assert "model.connection.kind projected" in result.stderr
     assert "it can write --between A B" in result.stderr
-
-
-def test_a_model_that_attends_is_refused(trained_workspace: Path) -> None:
-    result = generate(trained_workspace)
-    assert result.exit_code == 2
-    assert "attends to the source (model.attention.kind general)" in result.stderr
-    assert "--recipe vae" in result.stderr
 
 
 def test_no_model_is_said_with_what_to_do(tmp_path: Path) -> None:

@@ -68,11 +68,6 @@ def test_every_line_has_its_record_in_order(score: Run, data: list[bytes]) -> No
         assert shown == "" or float(shown) < 0
 
 
-def test_a_score_is_the_sum_of_its_tokens(score: Run) -> None:
-    given = b"a\tA\r\na b\tA b\n"
-    assert score(given=given).stdout == f"{2 * HIT:.4f}\n{2 * HIT + MISS:.4f}\n"
-
-
 @pytest.mark.parametrize("flag", ["--length-penalty", "--lenpen", "--normalize"])
 def test_a_length_penalty_divides_by_tokens(score: Run, flag: str) -> None:
     given = b"a b\tA b\n"
@@ -202,30 +197,11 @@ def test_the_summary_counts_the_end_of_every_target(score: Run) -> None:
     ]
 
 
-def test_a_perplexity_beyond_all_floats_is_null(
-    score: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    surprised = [math.log(0.5) * 2000]
-    monkeypatch.setattr("s2scli.pipeline.score.log_prob", lambda forced: surprised[0])
-    per = json.loads(score("--summary", "--json", given=b"a\tA\n").stdout)["per"]
-    assert per["sentence"]["perplexity"] is None
-    assert per["sentence"]["bits"] == pytest.approx(2000)
-    assert " inf" in score("--summary", given=b"a\tA\n").stdout
-
-
 def test_verbose_tells_the_perplexity_beside_the_lines(score: Run) -> None:
     result = score("-v", given=b"a\tA\n")
     assert result.stdout == f"{2 * HIT:.4f}\n"
     assert "2 target tokens, perplexity 2.0000 per token" in result.stderr
     assert "1 lines in 0." in result.stderr
-
-
-def test_what_a_latent_model_is_asked_is_said(score: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    latent = stub.stub_module(lambda: stub.StubEngine(is_latent=True))
-    monkeypatch.setitem(sys.modules, stub.MODULE, latent)
-    told = score(given=b"a\tA\n").stderr
-    assert "scores are log p(target | z) at the mean of q(z | source), without the KL term" in told
-    assert score("-q", given=b"a\tA\n").stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -324,25 +300,6 @@ def real(trained_workspace: Path) -> Run:
 
 def scores_of(result: Result) -> list[float]:
     return [float(line) for line in result.stdout.splitlines()]
-
-
-def test_tokens_sum_to_their_sentence_and_the_file(real: Run) -> None:
-    given = "\n".join(PAIRS)
-    documents = [json.loads(line) for line in real("--json", given=given).stdout.splitlines()]
-    plain = scores_of(real(given=given))
-    rows = [row.split("\t") for row in real("--tokens", given=given).stdout.splitlines()]
-    for document, total, (shown, pieces, scores) in zip(documents, plain, rows, strict=True):
-        assert document["log_prob"] == pytest.approx(sum(document["token_scores"]), abs=1e-4)
-        assert total == float(shown) == pytest.approx(document["log_prob"], abs=1e-4)
-        assert pieces.split(" ") == document["tokens"]
-        assert [*map(float, scores.split(" "))] == pytest.approx(document["token_scores"], abs=1e-4)
-    assert [document["tokens"] for document in documents][2] == ["</s>"], "an empty target ends"
-    summary = json.loads(real("--summary", "--json", given=given).stdout)
-    tokens = sum(len(document["tokens"]) for document in documents)
-    assert summary["log_prob"] == pytest.approx(sum(plain), abs=1e-3)
-    assert summary["per"]["token"]["count"] == tokens
-    perplexity = math.exp(-sum(plain) / tokens)
-    assert summary["per"]["token"]["perplexity"] == pytest.approx(perplexity, rel=1e-4)
 
 
 def test_windows_order_and_company_change_nothing(real: Run) -> None:

@@ -127,8 +127,3 @@ def test_samples_that_go_on_after_others_have_ended_repeat_no_ngram() -> None:
         for sample in samples:
             ngrams = list(zip(sample.token_ids, sample.token_ids[1:], strict=False))
             assert len(set(ngrams)) == len(ngrams)
-
-
-@pytest.mark.parametrize(("sample", "width"), [(True, 3), (False, 4)])
-def test_the_outputs_that_are_drawn_fill_the_batch(sample: bool, width: int) -> None:
-    assert SearchSettings(sample=sample, n_best=3, beam_size=4).width == width

@@ -1,0 +1,122 @@
+"""What a request asks of the translator, and what is written of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from s2scli.data.example import TokenIds
+from s2scli.data.stream import StreamSettings
+from s2scli.errors import CorpusError, UsageError
+from s2scli.pipeline.translate import TranslateRequest, require_attention, translate
+from s2scli.report.console import Talk
+from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.settings import SearchSettings
+from s2scli.translation.options import Options, Wanted
+from s2scli.translation.records import (
+    RecordFormat,
+    aligned,
+    json_record,
+    moses_record,
+    plain_record,
+    scored_record,
+)
+from tests.translation.stub import StubEngine, stub_translator
+
+QUIET = Talk(quiet=True)
+
+
+@dataclass
+class Listener(StubEngine):
+    """A stub that keeps what it was asked."""
+
+    asked: list[tuple[SearchSettings, Wanted]] = field(default_factory=list)
+
+    def search(
+        self, sources: Sequence[TokenIds], settings: SearchSettings, wanted: Wanted
+    ) -> list[tuple[Hypothesis, ...]]:
+        self.asked.append((settings, wanted))
+        return super().search(sources, settings, wanted)
+
+
+def request_of(
+    folder: Path,
+    text: str,
+    stream: StreamSettings | None = None,
+    record_format: RecordFormat = plain_record,
+    settings: SearchSettings | None = None,
+    *,
+    attention: bool = False,
+) -> TranslateRequest:
+    (folder / "lines").write_text(text)
+    return TranslateRequest(
+        [folder / "lines"],
+        folder / "out",
+        settings or SearchSettings(),
+        stream or StreamSettings(),
+        record_format,
+        attention,
+    )
+
+
+@pytest.mark.parametrize(
+    ("record_format", "scores"),
+    [
+        (plain_record, False),
+        (scored_record, True),
+        (moses_record, True),
+        (json_record, True),
+        (aligned(scored_record), True),
+    ],
+)
+@pytest.mark.parametrize("attention", [False, True])
+def test_the_engine_is_asked_for_what_is_shown(
+    tmp_path: Path, record_format: RecordFormat, scores: bool, attention: bool
+) -> None:
+    engine, settings = Listener(), SearchSettings(beam_size=3, n_best=2)
+    request = request_of(tmp_path, "a\n", None, record_format, settings, attention=attention)
+    translate(stub_translator(engine), request, QUIET)
+    assert engine.asked == [(settings, Wanted(attention, scores))]
+
+
+def test_the_options_are_those_of_the_stream(tmp_path: Path) -> None:
+    stream, settings = StreamSettings(window=3, overlong="truncate"), SearchSettings(n_best=2)
+    request = request_of(tmp_path, "", stream, moses_record, settings)
+    assert request.options == Options(settings, "truncate", Wanted(False, True), 3)
+
+
+def test_a_window_of_lines_is_searched_together_and_every_line_has_its_record(
+    tmp_path: Path,
+) -> None:
+    engine = StubEngine()
+    request = request_of(tmp_path, "a\n\nb\nc\nd", StreamSettings(window=2, max_wait=60_000))
+    tally = translate(stub_translator(engine), request, QUIET)
+    assert engine.batches == [["a"], ["b", "c"], ["d"]]
+    assert (tmp_path / "out").read_text() == "A\n\nB\nC\nD\n"
+    assert (tally.lines, tally.empty, tally.failed.count) == (5, 1, 0)
+
+
+@pytest.mark.parametrize("stream", [{"overlong": "error"}, {"strict": True}])
+def test_a_line_that_is_refused_leaves_what_is_there(
+    tmp_path: Path, stream: dict[str, object]
+) -> None:
+    request = request_of(tmp_path, "", StreamSettings.model_validate(stream))
+    (tmp_path / "lines").write_bytes(b"a\n" + b"a " * 9 + b"\xff\n")
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(CorpusError, match="line 2"):
+        translate(stub_translator(), request, QUIET)
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_a_line_that_fails_is_counted_and_does_no_harm(tmp_path: Path) -> None:
+    tally = translate(stub_translator(), request_of(tmp_path, "a\nboom\nb\n"), QUIET)
+    assert tally.failed.first == {str(tmp_path / "lines"): [2]}
+    assert (tmp_path / "out").read_text() == "A\n\nB\n"
+
+
+def test_words_are_aligned_by_attention_only() -> None:
+    require_attention(stub_translator())
+    with pytest.raises(UsageError, match=r"no attention to align words by.*bahdanau2015") as raised:
+        require_attention(stub_translator(StubEngine(attention_shape=None)))
+    assert "vae" not in str(raised.value)
