@@ -33,16 +33,7 @@ def write_spec(
     positions: int,
     quantization: Quantization,
 ) -> None:
-    """Write `model.bin`, `config.json` and the vocabularies into an existing folder.
-
-    Args:
-        folder: the folder to write into.
-        settings: model settings without obstacles.
-        weights: the weights on the CPU, tied ones under each of their names.
-        tokenizers: their pieces are the vocabularies.
-        positions: the maximum length of source and target, for tables of positions.
-        quantization: how the weights are stored; none is float32.
-    """
+    """Write `model.bin`, `config.json` and the vocabularies; arguments as of `Target.write`."""
     spec = make_spec(settings, weights, tokenizers, positions)
     spec.validate()
     spec.optimize(quantization=None if quantization == "none" else quantization)
@@ -52,7 +43,7 @@ def write_spec(
 def make_spec(
     settings: ModelSettings, weights: Weights, tokenizers: Tokenizers, positions: int
 ) -> Spec:
-    """Return the model as CTranslate2 describes it; arguments as of `write_spec`."""
+    """Return the model as CTranslate2 describes it; arguments as of `Target.write`."""
     specs = require_ctranslate2().specs.transformer_spec
     encoder, decoder = settings.encoder, settings.decoder
     assert encoder.kind == decoder.kind == "transformer"

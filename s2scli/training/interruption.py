@@ -39,8 +39,8 @@ def stop_requests(announce: Callable[[int], None]) -> Iterator[StopRequest]:
         request.signal = number
         announce(number)
 
-    heeded = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, handle) for number in heeded}
+    handled = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in handled}
     try:
         yield request
     finally:
