@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.flags import flag_errors, flags, metric_choice
+from s2scli.cli.flags import OWN, flag_errors, flags, metric_choice
 from s2scli.cli.options import CommonOptions, DeviceOption, ModelsOption
 from s2scli.export.settings import EngineSettings
 from s2scli.metrics import USUAL_METRICS, digits_of
@@ -57,7 +57,7 @@ def command(
     metrics: Annotated[Tree, flags(metric_choice("outputs", "model"), load=False)],
     settings: Annotated[MetricSettings, flags(MetricSettings)],
     engine: Annotated[EngineSettings, flags(EngineSettings, only=("int8",))],
-    overrides: Annotated[Tree, flags(SearchSettings, but=NOT_SEARCHED, load=False)],
+    overrides: Annotated[Tree, flags(SearchSettings, but=NOT_SEARCHED, load=False, default=OWN)],
     common: CommonOptions,
 ) -> None:
     """Score a model on a split of the corpus or on files, or score existing outputs.
@@ -116,6 +116,7 @@ def facts_table(evaluation: "Evaluation") -> Table:
         "sentences": f"{evaluation.sentences:,}",
         "failed (scored as empty)": f"{evaluation.failed:,}" if evaluation.failed else "",
         "too long (split and joined)": f"{evaluation.overlong:,}" if evaluation.overlong else "",
+        "left out of perplexity": f"{evaluation.unscored:,}" if evaluation.unscored else "",
         "weights": "of 8 bits" if evaluation.int8 else "",
         "search": "  ".join(f"{name} {value}" for name, value in search.items()),
         "speed": f"{speed.sentences_per_second:,.1f} sentences/s  "

@@ -60,7 +60,7 @@ def command(
         return
     if report.agreements:
         show_agreements(report.agreements, talk)
-        talk.say(f"on {report.lines:,} lines; BLEU and scores against their references")
+        talk.say(f"on {report.lines:,} pairs; BLEU and scores against their references")
     talk.say(f"exported to {report.folder} ({report.bytes / 1e6:.1f} MB)")
     talk.say(f"next: s2s translate -m {report.folder} < input.txt")
 

@@ -22,6 +22,7 @@ from s2scli.settings import Settings, Tree, default_of, extra_of, flag_of, load_
 COMMAND_LINE = "command line"
 SETTING_NAME = re.compile(r"^\w+(?=:)|(?<!['\w])[a-z]+(?:_[a-z]+)+")
 METAVAR_WIDTH = 28
+OWN = "the model's"  # the default of search settings that a model brings
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Settings)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from s2scli.cli.flags import flag_errors, flags, refuse_unread
+from s2scli.cli.flags import OWN, flag_errors, flags, refuse_unread
 from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption
 from s2scli.errors import UsageError
 from s2scli.report.console import visible
@@ -44,7 +44,8 @@ def command(
     *,
     settings: Annotated[GenerateSettings, flags(GenerateSettings)],
     overrides: Annotated[
-        Tree, flags(SearchSettings, but=NOT_SEARCHED, load=False, spelled=SPELLED)
+        Tree,
+        flags(SearchSettings, but=NOT_SEARCHED, load=False, default=OWN, spelled=SPELLED),
     ],
     common: CommonOptions,
 ) -> None:

@@ -93,7 +93,7 @@ def command(
         raise UsageError("--grid shows every layer and head: leave --layer and --head out")
     if grid and chosen is Format.PHARAOH:
         raise UsageError("-f pharaoh writes the words of one map: leave --grid out")
-    found = inspect_attention(common.workspace.find_model(model), text, target, device)
+    found = inspect_attention(common.workspace.find_model(model), text, target, device, talk)
     system = colour_system(talk.stdout) if output is None else None
     form = chosen or (Format.PLAIN if system is None else Format.ANSI)
     cells = width or talk.stdout.width

@@ -35,7 +35,7 @@ def command(
     ] = None,
     device: DeviceOption = "auto",
     *,
-    limits: Annotated[LimitSettings, flags(LimitSettings)],
+    limits: Annotated[LimitSettings, flags(LimitSettings, default="the recipe's")],
     common: CommonOptions,
 ) -> None:
     """Train a model, validate it, and keep the best.

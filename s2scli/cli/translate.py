@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from s2scli.cli.flags import flag_errors, flags, refuse_unread
+from s2scli.cli.flags import OWN, flag_errors, flags, refuse_unread
 from s2scli.cli.options import SOME_FAILED, CommonOptions, DeviceOption, ModelsOption
 from s2scli.data.stream import StreamSettings
 from s2scli.errors import UsageError
@@ -48,7 +48,7 @@ def command(
     models: ModelsOption = None,
     device: DeviceOption = "auto",
     *,
-    overrides: Annotated[Tree, flags(SearchSettings, load=False)],
+    overrides: Annotated[Tree, flags(SearchSettings, load=False, default=OWN)],
     stream: Annotated[StreamSettings, flags(StreamSettings)],
     engine: Annotated[EngineSettings, flags(EngineSettings)],
     common: CommonOptions,

@@ -31,7 +31,7 @@ class StreamSettings(Settings):
 
     window: int = setting(
         512,
-        "Lines read and translated together, sorted by length.",
+        "Lines that are worked on together, sorted by length.",
         unit="lines",
         ge=1,
         le=1_000_000,

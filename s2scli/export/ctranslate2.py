@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from s2scli.model.settings import ModelSettings
 
+TRANSFORMERS_ONLY = "CTranslate2 runs Transformers only"
+
 
 class CTranslate2:
     """Writes, checks and opens folders of CTranslate2; see `Target` for its methods."""
@@ -32,24 +34,24 @@ class CTranslate2:
         """Return why CTranslate2 cannot run a model of these settings; empty where it can."""
         encoder, attention, decoder = settings.encoder, settings.attention, settings.decoder
         if encoder.kind != "transformer":
-            return [f"it runs Transformers only, and the encoder is recurrent ({encoder.kind})"]
+            return [f"the encoder is recurrent ({encoder.kind}), and {TRANSFORMERS_ONLY}"]
         if decoder.kind != "transformer":
-            return [f"it runs Transformers only, and the decoder is recurrent ({decoder.kind})"]
+            return [f"the decoder is recurrent ({decoder.kind}), and {TRANSFORMERS_ONLY}"]
         found = []
         if attention.kind != "multi_head":
-            found.append(f"its decoder uses multi-head attention, not {attention.kind}")
+            found.append(f"its decoders use multi-head attention, not {attention.kind}")
         elif attention.num_heads != decoder.num_heads:
             found.append(
-                f"its decoder has as many heads for the source ({attention.num_heads} here) as "
-                f"for itself ({decoder.num_heads})"
+                f"its decoders have as many heads for the source ({attention.num_heads} here) "
+                f"as for themselves ({decoder.num_heads})"
             )
         if settings.connection.kind != "none":
             found.append(
-                "its decoder sees the source through attention only, not through the connection "
-                f"{settings.connection.kind}"
+                "its decoders see the source through attention only, and not through a connection "
+                f"({settings.connection.kind})"
             )
         if encoder.norm != decoder.norm:
-            found.append("its encoder and decoder have the same norm, and here they differ")
+            found.append("its encoders and decoders have the same norm, and here they differ")
         return found
 
     def write(

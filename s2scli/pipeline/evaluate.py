@@ -33,6 +33,7 @@ from s2scli.translation.loading import load_in_torch
 from s2scli.translation.options import Options
 from s2scli.translation.pairs import pairs_of
 from s2scli.translation.records import Record
+from s2scli.translation.results import TargetText
 from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
 
@@ -168,6 +169,8 @@ class Evaluation:
         overlong: how many were too long for the model; they were split and joined again.
         search: the settings of the search, by name; empty where nothing was searched.
         int8: whether the model's weights were rounded to 8 bits.
+        unscored: how many pairs perplexity and token accuracy leave out, because they are blank,
+            too long, or made the model fail.
     """
 
     scored: str
@@ -178,6 +181,7 @@ class Evaluation:
     overlong: int = 0
     search: Tree = field(default_factory=dict)
     int8: bool = False
+    unscored: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON document."""
@@ -317,10 +321,13 @@ def evaluate_model(
             found = _translate(asked.lines, translator, search, talk)
             write([found.hypotheses[index] for index in asked.indices])
         scores += _text_scores(texts, asked, found.hypotheses, request, settings)
-    if forced := request.needing("model"):
-        scores += _forced_scores(texts, translator, forced, settings, talk)
+    unscored = 0
+    if names := request.needing("model"):
+        forced = _force(texts, translator, talk)
+        scores += [METRICS[name].function(forced, settings) for name in names]
+        unscored = len(texts.sources) - len(forced)
     if not found:
-        return Evaluation(texts.name, len(texts.sources), tuple(scores))
+        return Evaluation(texts.name, len(texts.sources), tuple(scores), unscored=unscored)
     return Evaluation(
         texts.name,
         len(asked.lines),
@@ -329,6 +336,7 @@ def evaluate_model(
         found.failed,
         found.overlong,
         search.model_dump(),
+        unscored=unscored,
     )
 
 
@@ -440,14 +448,8 @@ def _warn_of_failures(records: Sequence[Record], done: str, talk: Talk) -> int:
     return len(failures)
 
 
-def _forced_scores(
-    texts: Texts,
-    translator: Translator,
-    metrics: Sequence[str],
-    settings: MetricSettings,
-    talk: Talk,
-) -> Iterator[Score]:
-    """Yield the scores that need the model's probabilities of the references.
+def _force(texts: Texts, translator: Translator, talk: Talk) -> list[TargetText]:
+    """Return the references with the model's probabilities of their tokens.
 
     Pairs with a blank side are left out, and so are those that the model cannot score.
 
@@ -465,5 +467,4 @@ def _forced_scores(
     forced = [record.best for record in records if record.best]
     if not forced:
         raise CorpusError(f"{texts.name}: no pair with text on both sides to score")
-    for name in metrics:
-        yield METRICS[name].function(forced, settings)
+    return forced

@@ -110,7 +110,7 @@ def _verify(
 ) -> tuple[int, list[Agreement]]:
     """Return how many lines were translated, and how each engine did."""
     translator = translator_of(model, device=CPU)
-    pairs = read_pairs(path, settings.lines, translator)
+    pairs = read_pairs(path, settings.lines, translator, talk)
     agreements = []
     for agreement in compare_exports(model, translator, facts, pairs, settings):
         talk.detail(f"{agreement.engine}: {agreement.lines_per_second:.1f} lines/s")

@@ -8,6 +8,7 @@ from s2scli.data.cleaning import is_blank
 from s2scli.data.stream import Line
 from s2scli.errors import CheckpointError, CorpusError, UsageError
 from s2scli.pipeline.inspect_recipe import recipes_with_attention
+from s2scli.report.console import Talk
 from s2scli.report.heads import AttentionHeads
 from s2scli.translation import torch_engine
 from s2scli.translation.options import Options, Wanted
@@ -16,13 +17,20 @@ from s2scli.translation.records import Record
 
 
 def inspect_attention(
-    folder: Path, source: str, target: str | None = None, device: str = "auto"
+    folder: Path, source: str, target: str | None, device: str, talk: Talk
 ) -> AttentionHeads:
     """Translate `source` (or force `target`) and return where each layer and head looked.
 
+    Args:
+        folder: of the model.
+        source: a sentence; if it is too long for the model, its parts are shown as one map.
+        target: its target, or None for the model's own translation.
+        device: auto, cpu, cuda or cuda:N.
+        talk: says that the sentence was split.
+
     Raises:
         UsageError: the text is empty, or the model has no attention.
-        CorpusError: the search found no translation, or the text cannot be read.
+        CorpusError: the search found no translation, or the model cannot read the text.
         CheckpointError: the model is damaged.
         MissingInputError: there is no model in `folder`.
     """
@@ -40,12 +48,14 @@ def inspect_attention(
         (record,) = translator.translate([line], options)
     else:
         (record,) = translator.score([Pair(line, source, target)], options)
+    if record.overlong:
+        talk.warn("too long for the model: split, translated in parts and joined again")
     return _heads_of(record)
 
 
 def _heads_of(record: Record) -> AttentionHeads:
     if record.status == "failed":
-        raise CorpusError(f"the model cannot read this text: {record.fault}")
+        raise CorpusError(f"the model cannot show this text: {record.fault}")
     if record.translation is None or record.best is None:
         raise CorpusError("the search found no translation of this text; give one with --target")
     heads = record.translation.heads(record.best)

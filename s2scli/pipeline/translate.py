@@ -73,6 +73,6 @@ def require_attention(translator: Translator) -> None:
         from s2scli.pipeline.inspect_recipe import recipes_with_attention
 
         raise UsageError(
-            "--alignment: this model (of several, the first) has no attention to align words by; "
+            "--alignment: the (first) model has no attention to align words by; "
             f"recipes that have it: {', '.join(recipes_with_attention())}"
         )

@@ -64,7 +64,7 @@ class SearchSettings(Settings):
     )
     sample: bool = setting(
         False,
-        "Sample outputs at random, n_best for each source, instead of searching for the best.",
+        "Sample outputs at random instead of searching for the best; n_best says how many.",
         panel=SAMPLING,
     )
     temperature: float = setting(

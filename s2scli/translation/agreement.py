@@ -5,18 +5,19 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from s2scli.data.cleaning import is_blank
 from s2scli.data.example import Example
 from s2scli.data.formats import FORMATS
 from s2scli.data.lines import open_text
+from s2scli.data.rows import BadLine, ReadRow
 from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.errors import CheckpointError, CorpusError
 from s2scli.export.settings import ExportSettings, Quantization
 from s2scli.metrics.bleu import bleu
 from s2scli.metrics.edit_distance import edit_distance
+from s2scli.report.console import Talk
 from s2scli.translation.ctranslate2_engine import TARGET, CTranslate2Engine, ExportFacts
 from s2scli.translation.model_folder import LoadedModel
 from s2scli.translation.options import Options, Wanted
@@ -126,23 +127,46 @@ def _require_agreement(
         )
 
 
-def read_pairs(path: Path, most: int, translator: Translator) -> list[Pair]:
+def read_pairs(path: Path, most: int, translator: Translator, talk: Talk) -> list[Pair]:
     """Read the first pairs of a TSV file, plain or gzip, that the model can translate.
+
+    Args:
+        path: the file.
+        most: how many pairs are read, those included that are too long for the model.
+        translator: the model.
+        talk: says how many lines were left out.
 
     Raises:
         MissingInputError: there is no such file.
         CorpusError: it is damaged, or holds no such pair.
     """
     with open_text(path) as file:
-        rows = FORMATS["tsv"].read([file], LINE_BYTES)
-        examples = (row for row in rows if isinstance(row, Example))
-        whole = (row for row in examples if not (is_blank(row.source) or is_blank(row.target)))
-        fit = [row for row in islice(whole, most) if _fits(row, translator)]
+        found, bad = _first_pairs(FORMATS["tsv"].read([file], LINE_BYTES), most)
+    fit = [row for row in found if _fits(row, translator)]
     if not fit:
         raise CorpusError(
             f"{path}: found no pair to verify with; expected source TAB reference in each line"
         )
+    if bad:
+        talk.warn(f"left out {len(bad):,} of the first lines; {bad[0]}")
+    if len(found) > len(fit):
+        left_out = len(found) - len(fit)
+        talk.warn(f"{path}: left out {left_out:,} of {len(found):,} pairs, too long for the model")
     return [Pair(Line(str(path), row.line, row.source), row.source, row.target) for row in fit]
+
+
+def _first_pairs(rows: Iterator[ReadRow], most: int) -> tuple[list[Example], list[BadLine]]:
+    """Return the first rows with text on both sides, and the bad lines among them."""
+    pairs: list[Example] = []
+    bad: list[BadLine] = []
+    for row in rows:
+        if isinstance(row, BadLine):
+            bad.append(row)
+        elif isinstance(row, Example) and not (is_blank(row.source) or is_blank(row.target)):
+            pairs.append(row)
+        if len(pairs) == most:
+            break
+    return pairs, bad
 
 
 def decode(translator: Translator, pairs: Sequence[Pair]) -> Decoded:

@@ -7,6 +7,7 @@ from typing import Any
 
 from s2scli.data.stream import Line
 from s2scli.errors import UsageError
+from s2scli.settings import Tree
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.records import Record
 from s2scli.translation.translator import Translator
@@ -31,9 +32,9 @@ class TextModel:
 
         Raises:
             ConfigError: no such setting, or a wrong value.
-            UsageError: `texts` is one text instead of a list of them.
+            UsageError: `texts` is not a list of texts.
         """
-        found = self.records(texts, **settings)
+        found = self._records(texts, Wanted(), settings)
         for record in found:
             if record.status == "failed":
                 fault = f"{record.line.where}: not translated ({record.fault})"
@@ -53,9 +54,15 @@ class TextModel:
         Raises:
             as `translate`.
         """
+        return self._records(texts, Wanted(attention), settings)
+
+    def _records(self, texts: Sequence[str], wanted: Wanted, settings: Tree) -> list[Record]:
         if isinstance(texts, str):
             raise UsageError("expected a list of texts, found one text; put it in [ ]")
+        for index, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise UsageError(f"expected texts, found {text!r:.80} at index {index}")
         chosen = self.translator.settings(settings, "translate")
         lines = [Line("texts", number, text) for number, text in enumerate(texts, 1)]
-        options = Options(chosen, wanted=Wanted(attention), window=max(1, len(lines)))
+        options = Options(chosen, wanted=wanted, window=max(1, len(lines)))
         return list(self.translator.translate(lines, options))

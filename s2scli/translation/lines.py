@@ -104,11 +104,16 @@ def isolate(
     except S2SError:
         raise
     except Exception as error:  # noqa: BLE001 - any error is of this line only
-        failure = Failure(f"{type(error).__name__}: {error}")
+        failure = Failure(fault_of(error))
     if len(items) == 1:
         return [failure]
     middle = len(items) // 2
     return [*isolate(items[:middle], work), *isolate(items[middle:], work)]
+
+
+def fault_of(error: Exception) -> str:
+    """Return what went wrong, for a record."""
+    return f"{type(error).__name__}: {error}"
 
 
 def make_record(
@@ -124,19 +129,24 @@ def make_record(
     if not found:
         return Record(line, "empty", source, overlong=plan.overlong)
     if len(found) > 1:
-        found = [join_translations(found, settings.length_penalty, settings.length_offset)]
+        found = [join_translations(source, found, settings)]
     return Record(line, "ok", source, translation=found[0], overlong=plan.overlong)
 
 
 def join_translations(
-    parts: Sequence[Translation], length_penalty: float, length_offset: float = 0.0
+    source: str, parts: Sequence[Translation], settings: SearchSettings
 ) -> Translation:
     """Return the translations of the parts of one line as one, with one hypothesis.
 
     Its score is that of all its tokens; the tokens of each part attend to that part's source.
+
+    Args:
+        source: the whole line's.
+        parts: in order.
+        settings: with the length penalty of the score.
     """
+    length_penalty, length_offset = settings.length_penalty, settings.length_offset
     pieces = tuple(piece for part in parts for piece in part.source_pieces)
-    source = join_text([part.source for part in parts])
     unknown = sum(part.unknown_tokens for part in parts)
     if not all(part.hypotheses for part in parts):
         return Translation(source, pieces, (), unknown)

@@ -112,7 +112,7 @@ def choose_export(folders: Sequence[Path], request: EngineRequest, talk: Talk) -
     if must:
         if unsupported:
             listed = ", ".join(unsupported)
-            raise UsageError(f"{TARGET.name} cannot do this: {listed}; {_instead(first)}")
+            raise UsageError(f"{TARGET.name} does not support {listed}; {_instead(first)}")
         return export
     reasons = [*unsupported, *request.prefers]
     if reasons:

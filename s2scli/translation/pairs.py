@@ -79,11 +79,10 @@ def encode_pair(
     if is_blank(pair.source):
         return Record(pair.line, "empty", pair.source, pair.target)
     source, target = encode_source(pair.source), encode_target(pair.target)
-    tokens = max(len(source), len(target))
-    if tokens > most:
-        return failed(
-            pair, f"too long, {tokens:,} tokens on one side, and the model takes {most:,}"
-        )
+    for side, ids in (("source", source), ("target", target)):
+        if len(ids) > most:
+            fault = f"too long: the {side} has {len(ids):,} tokens, and the model takes {most:,}"
+            return failed(pair, fault)
     return EncodedPair(pair, source, target)
 
 

@@ -9,15 +9,16 @@ from typing import TypeVar
 from s2scli.data.codecs import CODECS, Codec
 from s2scli.data.example import TokenIds
 from s2scli.data.stream import Line
+from s2scli.errors import S2SError
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.special_ids import EOS_ID, UNK_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.engine import Engine
-from s2scli.translation.lines import Part, Plan, isolate, make_record, plan_line
+from s2scli.translation.lines import Part, Plan, fault_of, isolate, make_record, plan_line
 from s2scli.translation.options import Options
-from s2scli.translation.pairs import EncodedPair, Pair, encode_pair, scored
+from s2scli.translation.pairs import EncodedPair, Pair, encode_pair, failed, scored
 from s2scli.translation.records import Record
 from s2scli.translation.results import TargetText, Translation
 
@@ -125,11 +126,19 @@ class Translator:
 
     def _plan(self, line: Line, options: Options) -> Plan:
         most = self.engine.max_source_tokens
-        return plan_line(line, self.source.encode, most, options.overlong)
+        try:
+            return plan_line(line, self.source.encode, most, options.overlong)
+        except S2SError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a text that its codec cannot encode
+            return Plan(line, line.text, fault=fault_of(error))
 
     def _encode(self, pair: Pair) -> EncodedPair | Record:
         most = self.engine.max_source_tokens
-        return encode_pair(pair, self.source.encode, self.target.encode, most)
+        try:
+            return encode_pair(pair, self.source.encode, self.target.encode, most)
+        except Exception as error:  # noqa: BLE001 - a text that its codec cannot encode
+            return failed(pair, fault_of(error))
 
     def _search(self, parts: Sequence[Part], options: Options) -> list[Translation]:
         sources = [part.token_ids for part in parts]

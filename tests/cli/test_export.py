@@ -136,9 +136,9 @@ def test_the_engine_is_chosen_by_what_is_asked_for(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--alignment",), "CTranslate2 cannot do this: --alignment; leave that out, or choose"),
-        (("--max-length-ratio", "900"), "CTranslate2 cannot do this: outputs of"),
-        (("--int8",), "CTranslate2 cannot do this: --int8; leave that out, or choose"),
+        (("--alignment",), "CTranslate2 does not support --alignment; leave that out, or choose"),
+        (("--max-length-ratio", "900"), "CTranslate2 does not support outputs of"),
+        (("--int8",), "CTranslate2 does not support --int8; leave that out, or choose"),
         (("--beam-size", "0"), "--beam-size"),
     ],
 )
@@ -336,7 +336,7 @@ def test_whether_a_recipe_exports_is_said_before_training(tmp_path: Path) -> Non
     shown = run("inspect", "recipe", "vaswani2017").stdout
     assert "can be exported to CTranslate2" in shown
     shown = run("inspect", "recipe", "bahdanau2015").stdout
-    assert "cannot be exported to CTranslate2: it runs Transformers only" in shown
+    assert "cannot be exported to CTranslate2: the encoder is recurrent" in shown
     (tmp_path / "corpus.tsv").write_text("".join(f"a{i}\tb{i}\n" for i in range(300)))
     workspace = ("-w", str(tmp_path / "workspace"))
     run("prepare", str(tmp_path / "corpus.tsv"), "-q", *workspace)

@@ -107,8 +107,8 @@ def test_json_lines(score: Run) -> None:
     [
         (b"no tab", "no TAB, expected source TAB target; of two files: paste SOURCES TARGETS"),
         (b"a\tb\tc", "3 columns, expected source TAB target; choose two: cut -f 1,2"),
-        (b"a b c d e f g h i\ta", "too long, 9 tokens on one side, and the model takes 8"),
-        (b"a\ta b c d e f g h i", "too long, 9 tokens on one side, and the model takes 8"),
+        (b"a b c d e f g h i\ta", "too long: the source has 9 tokens, and the model takes 8"),
+        (b"a\ta b c d e f g h i", "too long: the target has 9 tokens, and the model takes 8"),
         (b"a b\tA", "ValueError: "),
     ],
 )

@@ -198,7 +198,7 @@ def test_nothing_is_written_where_there_is_nothing_to_verify_with(
 
 def test_a_model_that_the_target_cannot_run_is_refused(tmp_path: Path) -> None:
     model = write_model(tmp_path / "model", letters_of(["abcdefgh ij"]))
-    with pytest.raises(ConfigError, match="CTranslate2: it runs Transformers only"):
+    with pytest.raises(ConfigError, match=r"is recurrent \(gru\), and CTranslate2"):
         export(model, None, ExportSettings(), None, TALK)
     assert list(tmp_path.iterdir()) == [model]
 

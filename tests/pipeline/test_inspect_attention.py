@@ -8,6 +8,7 @@ import pytest
 from s2scli.data.example import TokenIds
 from s2scli.errors import CheckpointError, CorpusError
 from s2scli.pipeline.inspect_attention import inspect_attention
+from s2scli.report.console import Talk
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import EOS_ID
@@ -50,7 +51,7 @@ def use(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_best_hypothesis_is_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use([[0.75, 0.25], [0.0, 1.0]], monkeypatch)
-    found = inspect_attention(folder, "a")
+    found = inspect_attention(folder, "a", None, "cpu", Talk())
     assert found.target_pieces == ("x", "</s>")
     assert found.weights.tolist() == [[[[0.75, 0.25], [0.0, 1.0]]]]
 
@@ -60,13 +61,13 @@ def test_weights_that_are_not_numbers_are_damage(
 ) -> None:
     use([[float("nan"), 0.0], [0.0, 1.0]], monkeypatch)
     with pytest.raises(CheckpointError, match="not numbers"):
-        inspect_attention(folder, "a")
+        inspect_attention(folder, "a", None, "cpu", Talk())
 
 
 def test_a_search_that_finds_nothing_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(None, monkeypatch)
     with pytest.raises(CorpusError, match="--target"):
-        inspect_attention(folder, "a")
+        inspect_attention(folder, "a", None, "cpu", Talk())
 
 
 def test_a_text_that_the_model_fails_at_says_why(
@@ -74,5 +75,23 @@ def test_a_text_that_the_model_fails_at_says_why(
 ) -> None:
     use([[1.0]], monkeypatch)
     monkeypatch.setattr(Oracle, "search", StubEngine.search)
-    with pytest.raises(CorpusError, match="the model cannot read this text: RuntimeError: the net"):
-        inspect_attention(folder, "boom")
+    with pytest.raises(CorpusError, match="the model cannot show this text: RuntimeError: the net"):
+        inspect_attention(folder, "boom", None, "cpu", Talk())
+
+
+def test_a_text_that_is_too_long_is_shown_in_parts_and_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use([[1.0]], monkeypatch)
+    monkeypatch.setattr(Oracle, "search", StubEngine.search)
+    text = "one two  three four. five six seven eight nine"
+    found = inspect_attention(folder, text, None, "cpu", Talk())
+    assert "too long for the model: split" in " ".join(capsys.readouterr().err.split())
+    assert found.source == text, "as it was given"
+    assert found.source_pieces.count("</s>") == 2
+
+
+def test_a_target_that_is_too_long_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use([[1.0]], monkeypatch)
+    with pytest.raises(CorpusError, match="the target has 9 tokens, and the model takes 8"):
+        inspect_attention(folder, "a", "b " * 9, "cpu", Talk())

@@ -10,6 +10,7 @@ import pytest
 from s2scli.data.example import TokenIds
 from s2scli.errors import CheckpointError, CorpusError
 from s2scli.export.settings import ExportSettings
+from s2scli.report.console import Talk
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
 from s2scli.translation import agreement
@@ -65,17 +66,22 @@ def test_a_line_at_which_the_model_fails_ends_it() -> None:
         decode(stub_translator(), pairs_of("f", ["silence"], ["A"]))
 
 
-def test_the_first_pairs_that_fit_the_model_are_read(tmp_path: Path) -> None:
+def test_the_first_pairs_that_fit_the_model_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = ["a\tb", "\tb", "no tab", "a b c d e f g h i\tb", "b\tc", "c\td"]
     (tmp_path / "pairs.tsv").write_text("".join(f"{row}\n" for row in rows))
-    found = read_pairs(tmp_path / "pairs.tsv", 3, stub_translator())
+    found = read_pairs(tmp_path / "pairs.tsv", 3, stub_translator(), Talk())
     assert [(pair.line.number, pair.source, pair.target) for pair in found] == [
         (1, "a", "b"),
         (5, "b", "c"),
     ]
+    told = " ".join(capsys.readouterr().err.split())
+    assert "left out 1 of the first lines; " in told and "line 3: no TAB" in told
+    assert "left out 1 of 3 pairs, too long for the model" in told
     (tmp_path / "none.tsv").write_text("\tb\n")
     with pytest.raises(CorpusError, match="found no pair to verify with; expected source TAB"):
-        read_pairs(tmp_path / "none.tsv", 3, stub_translator())
+        read_pairs(tmp_path / "none.tsv", 3, stub_translator(), Talk())
 
 
 @dataclasses.dataclass

@@ -55,6 +55,23 @@ def test_one_text_is_no_list_of_texts(model: TextModel) -> None:
         model.translate("abc")
 
 
+def test_what_is_no_text_is_named(model: TextModel) -> None:
+    with pytest.raises(UsageError, match=r"expected texts, found None at index 1"):
+        model.translate(["a", None])  # type: ignore[list-item]
+
+
+def test_attention_is_no_setting_of_a_search(model: TextModel) -> None:
+    with pytest.raises(ConfigError, match="unknown setting attention"):
+        model.translate(["a"], attention=True)
+
+
+def test_a_text_that_cannot_be_encoded_fails_alone(model: TextModel) -> None:
+    with pytest.warns(UserWarning, match=r"texts, line 2: not translated \("):
+        first, odd, last = model.translate(["one two", "\ud800", "six seven"])
+    assert odd == ""
+    assert [first, last] == model.translate(["one two", "six seven"])
+
+
 def test_a_text_with_nothing_to_see_is_empty(model: TextModel) -> None:
     assert model.translate(["\u200b\u00a0", "\ufeff"]) == ["", ""]
 

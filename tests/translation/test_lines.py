@@ -130,20 +130,20 @@ def test_of_a_line_cut_by_the_reader_no_part_is_passed_off_as_the_whole() -> Non
 
 def test_joined_translations_keep_scores_and_attention_apart() -> None:
     parts = translations("a b", "c")
-    whole = join_translations(parts, length_penalty=0.5)
+    whole = join_translations("a b c", parts, SearchSettings(length_penalty=0.5))
     (found,) = whole.hypotheses
     assert whole.source_pieces == ("a", "b", "</s>", "c", "</s>")
     assert found.pieces == ("A", "B", "</s>", "C", "</s>")
     assert found.score == pytest.approx(5 * -0.5 / 5**0.5)
     assert found.attention is not None
     np.testing.assert_array_equal(found.attention, np.eye(5)[:, None])
-    bare = join_translations(translations("a", attention=False), 1.0)
+    bare = join_translations("a", translations("a", attention=False), SETTINGS)
     assert bare.hypotheses[0].attention is None
 
 
 def test_a_part_without_a_hypothesis_leaves_the_whole_without() -> None:
     parts = translations("a b", "silence")
-    assert join_translations(parts, 1.0).hypotheses == ()
+    assert join_translations("a b silence", parts, SETTINGS).hypotheses == ()
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_what_the_export_cannot_do_is_left_to_pytorch(
 
 
 def test_what_it_cannot_do_is_an_error_if_it_must(model: Path) -> None:
-    with pytest.raises(UsageError, match="CTranslate2 cannot do this: --alignment, --int8; leave"):
+    with pytest.raises(UsageError, match="CTranslate2 does not support --alignment, --int8; leave"):
         chosen(model, engine="ctranslate2", needs=["--alignment"], int8=True)
     with pytest.raises(UsageError, match="--sample; leave that out, or give the model folder"):
         chosen(folder_beside(model), overrides={"sample": True})

@@ -96,7 +96,7 @@ def test_pairs_are_scored_in_order_whatever_is_in_them() -> None:
     assert [record.status for record in found] == ["ok", "failed", "empty", "failed", "ok"]
     assert [record.line for record in found] == [pair.line for pair in pairs]
     assert found[0].best is not None and found[0].best.first_choices == (True, True)
-    assert found[3].fault == "too long, 9 tokens on one side, and the model takes 8"
+    assert found[3].fault == "too long: the source has 9 tokens, and the model takes 8"
 
 
 def test_a_pair_that_makes_the_model_fail_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
