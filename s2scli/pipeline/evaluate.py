@@ -29,6 +29,7 @@ from s2scli.report.console import Talk
 from s2scli.report.counting import Advance, counting
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, flag_of
+from s2scli.translation.filter import NAMED
 from s2scli.translation.loading import load_in_torch
 from s2scli.translation.options import Options
 from s2scli.translation.pairs import pairs_of
@@ -441,10 +442,12 @@ def _counted(records: Iterator[Record], advance: Advance) -> list[Record]:
 
 
 def _warn_of_failures(records: Sequence[Record], done: str, talk: Talk) -> int:
-    """Warn of each line that failed; return how many did."""
+    """Warn of lines that failed, the first ones by name; return how many did."""
     failures = [record for record in records if record.status == "failed"]
-    for record in failures:
+    for record in failures[:NAMED]:
         talk.warn(f"{record.line.where}: not {done} ({record.fault})")
+    if len(failures) > NAMED:
+        talk.warn(f"not {done}: {len(failures) - NAMED:,} more lines")
     return len(failures)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from s2scli.data.codecs.text import one_line
 from s2scli.data.lines import STDIN
 from s2scli.data.stream import Line, StreamSettings, read_windows
-from s2scli.errors import MissingInputError, StorageError
+from s2scli.errors import MissingInputError, S2SError, StorageError
 from s2scli.files import new_file
 from s2scli.report.console import Talk, visible
 from s2scli.translation.records import Clean, Record, RecordFormat
@@ -126,7 +126,7 @@ def run_filter(
             prompt = Prompt(path == STDIN, talk)
             prompt.show()
             for window in read_windows(path, stream):
-                records = list(answer(window))
+                records, refusal = _until_refused(answer(window))
                 if record_format:
                     shown = (
                         f"{record_format(index, record, clean)}\n"
@@ -134,10 +134,23 @@ def run_filter(
                     )
                     write("".join(shown).encode(errors="replace"))
                 _count(records, tally, talk, done)
+                if refusal:
+                    raise refusal
                 prompt.show()
             prompt.end()
     _report(tally, stream, time.perf_counter() - started, talk, done)
     return tally
+
+
+def _until_refused(records: Iterator[Record]) -> tuple[list[Record], S2SError | None]:
+    """Return the records up to a line that is refused, and the refusal."""
+    found = []
+    try:
+        for record in records:
+            found.append(record)
+    except S2SError as error:
+        return found, error
+    return found, None
 
 
 def _count(records: Sequence[Record], tally: Tally, talk: Talk, done: str) -> None:

@@ -77,15 +77,18 @@ class Translator:
             options: how to translate; None is the model's own search.
 
         Raises:
-            CorpusError: a line is too long and `options.overlong` is `error`.
+            CorpusError: a line is too long and `options.overlong` is `error`; the lines before it
+                are yielded first.
         """
         chosen = options or Options(self.engine.settings)
         work = functools.partial(self._search, options=chosen)
         for window in _windows(lines, chosen.window):
-            plans = [self._plan(line, chosen) for line in window]
+            plans, refusal = self._plans(window, chosen)
             found = iter(isolate([part for plan in plans for part in plan.parts], work))
             for plan in plans:
                 yield make_record(plan, [next(found) for _ in plan.parts], chosen.settings)
+            if refusal:
+                raise refusal
 
     def score(self, pairs: Iterable[Pair], options: Options | None = None) -> Iterator[Record]:
         """Yield one record for each pair, in order, with the scores of the target's tokens.
@@ -123,6 +126,16 @@ class Translator:
             found.first_choices,
             found.token_ids.count(UNK_ID),
         )
+
+    def _plans(self, lines: Sequence[Line], options: Options) -> tuple[list[Plan], S2SError | None]:
+        """Return the plans of lines, up to one that is refused, and the refusal."""
+        plans = []
+        for line in lines:
+            try:
+                plans.append(self._plan(line, options))
+            except S2SError as error:
+                return plans, error
+        return plans, None
 
     def _plan(self, line: Line, options: Options) -> Plan:
         most = self.engine.max_source_tokens

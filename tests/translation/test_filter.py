@@ -1,12 +1,14 @@
+import functools
 from pathlib import Path
 
 import pytest
 
 from s2scli.data.lines import STDIN
 from s2scli.data.stream import Line, StreamSettings
-from s2scli.errors import MissingInputError
+from s2scli.errors import CorpusError, MissingInputError
 from s2scli.report.console import Talk
 from s2scli.translation.filter import Oddities, Tally, Unknown, require_inputs, run_filter
+from s2scli.translation.options import Options
 from s2scli.translation.records import Clean, Record, plain_record
 from tests.translation.stub import stub_translator
 
@@ -81,3 +83,15 @@ def test_a_file_that_is_not_there_is_named_with_a_hint(tmp_path: Path) -> None:
     require_inputs([STDIN], "hint")
     with pytest.raises(MissingInputError, match=r"nowhere: no such file; try this"):
         require_inputs([STDIN, tmp_path / "nowhere"], "try this")
+
+
+def test_lines_before_one_that_is_refused_are_written(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    (tmp_path / "in").write_text("a\nb\n" + "c " * 9 + "\nd\n")
+    translator = stub_translator()
+    options = Options(translator.engine.settings, overlong="error")
+    answer = functools.partial(translator.translate, options=options)
+    with pytest.raises(CorpusError, match="line 3: too long"):
+        run_filter([tmp_path / "in"], None, StreamSettings(), answer, plain_record, Talk())
+    assert capfdbinary.readouterr().out == b"A\nB\n"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from s2scli.data.stream import Line
-from s2scli.errors import ConfigError
+from s2scli.errors import ConfigError, CorpusError
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import EOS_ID, UNK_ID
@@ -56,6 +56,15 @@ def test_lines_are_read_no_further_than_the_window_that_is_asked_for() -> None:
     records = stub_translator().translate(endless(), Options(SETTINGS, window=10))
     assert [next(records).line.number for _ in range(10)] == list(range(1, 11))
     assert len(read) == 10
+
+
+def test_lines_before_one_that_is_refused_are_translated_first() -> None:
+    long = " ".join("abcdefghi")
+    options = Options(SETTINGS, overlong="error", window=10)
+    records = stub_translator().translate(lines("a", "b", long, "c"), options)
+    assert [next(records).text, next(records).text] == ["A", "B"]
+    with pytest.raises(CorpusError, match="f, line 3: too long, the model takes 8 tokens"):
+        next(records)
 
 
 def test_each_line_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
