@@ -11,6 +11,8 @@ from rich.text import Text
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+MAX_SHOWN = 200
+
 
 def visible(text: str) -> str:
     r"""Return `text` with control and bidi-override characters spelled out (`\x1b` as `␛`).
@@ -18,6 +20,11 @@ def visible(text: str) -> str:
     Text of a corpus goes through this before it reaches a terminal.
     """
     return CONTROL.sub(_spelled, text)
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a text that is too long to be shown."""
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
 
 
 def _spelled(match: re.Match[str]) -> str:
