@@ -75,6 +75,12 @@ SetOption = Annotated[
 RestartOption = Annotated[
     bool, run_option("--restart", help="Remove the run that is there and begin a new one.")
 ]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace what a trained model needs, or the run that --restart removes."
+    ),
+]
 _MODEL_HELP = "Model folder to use instead of the workspace's."
 ModelOption = Annotated[Path | None, _engine("-m", "--model", metavar="DIR", help=_MODEL_HELP)]
 ModelsOption = Annotated[

@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from s2scli.cli.flags import flags
-from s2scli.cli.options import CommonOptions
+from s2scli.cli.options import CommonOptions, OverwriteOption
 from s2scli.data.settings import PrepareSettings
 from s2scli.report.console import visible
 
@@ -40,6 +40,7 @@ def command(
     ],
     valid: HeldOut = None,
     test: HeldOut = None,
+    overwrite: OverwriteOption = False,
     *,
     settings: Annotated[PrepareSettings, flags(PrepareSettings)],
     common: CommonOptions,
@@ -54,7 +55,7 @@ def command(
     from s2scli.pipeline.prepare import Inputs, prepare
 
     inputs = Inputs(tuple(corpus), tuple(valid or ()), tuple(test or ()))
-    report = prepare(common.workspace, inputs, settings, common.talk)
+    report = prepare(common.workspace, inputs, settings, common.talk, overwrite=overwrite)
     common.show(asdict(report), *report_tables(report))
     common.say_next("train")
 

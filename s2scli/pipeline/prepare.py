@@ -47,6 +47,7 @@ from s2scli.data.splitting import SplitSizes, choose_split, default_size
 from s2scli.data.store import SPLITS, Corpus, split_path
 from s2scli.errors import CorpusError, UsageError
 from s2scli.manifest import new_folder
+from s2scli.pipeline.overwriting import require_replaceable
 from s2scli.report.console import Talk, shortened
 from s2scli.report.counting import counting
 from s2scli.settings import Tree
@@ -76,17 +77,33 @@ class Inputs:
         return {role: paths for role, paths in roles.items() if paths}
 
 
-def prepare(workspace: Workspace, inputs: Inputs, settings: PrepareSettings, talk: Talk) -> Report:
+def prepare(
+    workspace: Workspace,
+    inputs: Inputs,
+    settings: PrepareSettings,
+    talk: Talk,
+    *,
+    overwrite: bool = False,
+) -> Report:
     """Make the corpus of a workspace and account for every row read.
+
+    Args:
+        workspace: where the corpus is written.
+        inputs: the files.
+        settings: how they are read, cleaned and split.
+        talk: takes the warnings and the first pair.
+        overwrite: replace a corpus that a model was trained on.
 
     Raises:
         UsageError: the inputs do not go together.
         MissingInputError: a file is missing or unreadable.
         CorpusError: a file cannot be read as a corpus; an existing corpus stays.
-        LockedError: another run is using the workspace.
+        LockedError: another run is using the workspace, or a model was trained on its corpus.
         StorageError: the disk is full or a write failed.
     """
     _check(inputs, settings)
+    if not overwrite:
+        require_replaceable(workspace, "corpus", talk)
     with _opened(inputs, talk) as files:
         settings = _with_columns(inputs, files["corpus"][0], settings)
         report = _make_corpus(workspace, inputs, files, settings, talk)

@@ -108,6 +108,13 @@ class Talk:
         """Print a warning, even if `quiet`."""
         self.stderr.print(Text(f"warning: {visible(text)}", style="yellow"), soft_wrap=True)
 
+    def confirm(self, question: str) -> bool:
+        """Ask for yes or no on a terminal, even if `quiet`; where there is none, it is no."""
+        if not (sys.stdin.isatty() and self.stderr.is_terminal):
+            return False
+        self.stderr.print(Text(visible(f"{question} [y/N] ")), end="", soft_wrap=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
     def show(self, result: RenderableType, *, soft_wrap: bool = False) -> None:
         """Print a result (a table, a heatmap) on stdout; `soft_wrap` does not break long lines."""
         self.stdout.print(result, soft_wrap=soft_wrap)

@@ -3,7 +3,7 @@
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -135,12 +135,26 @@ def read_pairs(path: Path, most: int, translator: Translator) -> list[Pair]:
         rows = FORMATS["tsv"].read([file], LINE_BYTES)
         examples = (row for row in rows if isinstance(row, Example))
         whole = (row for row in examples if not (is_blank(row.source) or is_blank(row.target)))
-        fit = [row for row in islice(whole, most) if _fits(row, translator)]
+        return choose_pairs(islice(whole, most), str(path), translator)
+
+
+def choose_pairs(examples: Iterable[Example], name: str, translator: Translator) -> list[Pair]:
+    """Return the examples that the model can translate, as pairs.
+
+    Args:
+        examples: without blank sides.
+        name: where they come from, for messages.
+        translator: the model.
+
+    Raises:
+        CorpusError: there is no such example.
+    """
+    fit = [row for row in examples if _fits(row, translator)]
     if not fit:
         raise CorpusError(
-            f"{path}: found no pair to verify with; expected source TAB reference in each line"
+            f"{name}: found no pair to verify with; expected source TAB reference in each line"
         )
-    return [Pair(Line(str(path), row.line, row.source), row.source, row.target) for row in fit]
+    return [Pair(Line(name, row.line, row.source), row.source, row.target) for row in fit]
 
 
 def decode(translator: Translator, pairs: Sequence[Pair]) -> Decoded:

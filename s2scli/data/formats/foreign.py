@@ -85,12 +85,12 @@ def _first_object(lines: Sequence[bytes]) -> Mapping[str, object]:
 
 
 def _text_paths(tree: Mapping[str, object], path: str) -> Iterator[str]:
-    """Yield the Python expression of each text in a JSON object, those of inner objects too."""
+    """Yield the Python expression of each text in a JSON object, and in the objects in it."""
     for key, value in tree.items():
         inner = f"{path}[{json.dumps(key)}]"
         if isinstance(value, dict):
             yield from _text_paths(value, inner)
-        elif isinstance(value, str):
+        elif isinstance(value, str) and key != "id":
             yield inner
 
 
