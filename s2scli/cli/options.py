@@ -68,18 +68,16 @@ DeviceOption = Annotated[
         help="Where to compute: auto (a GPU where there is one), cpu, cuda or cuda:N.",
     ),
 ]
+OverwriteOption = Annotated[
+    bool,
+    _general("--overwrite", help="Replace what trained models need, without asking."),
+]
 SetOption = Annotated[
     list[str] | None,
     run_option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting of the recipe."),
 ]
 RestartOption = Annotated[
     bool, run_option("--restart", help="Remove the run that is there and begin a new one.")
-]
-OverwriteOption = Annotated[
-    bool,
-    typer.Option(
-        "--overwrite", help="Replace what a trained model needs, or the run that --restart removes."
-    ),
 ]
 _MODEL_HELP = "Model folder to use instead of the workspace's."
 ModelOption = Annotated[Path | None, _engine("-m", "--model", metavar="DIR", help=_MODEL_HELP)]

@@ -7,7 +7,7 @@ import math
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +109,8 @@ def prepare(
         report = _make_corpus(workspace, inputs, files, settings, talk)
     if settings.one_column:
         talk.say(f"{report.files[0].names[0]}: each line is its own source and target")
+    if len(report.files) > len(report.by_role()):
+        talk.say("several TSV files are read one after the other")
     for notice in report.notices:
         talk.warn(notice)
     first = Corpus.load(workspace.corpus).open_split("train")[0]
@@ -290,7 +292,7 @@ def _examples(parts: Sequence[_Part], settings: PrepareSettings | None) -> Itera
     for part in parts:
         rows = part.rows if settings is None else limit_lengths(part.rows, settings)
         for row in part.tally.keep(rows):
-            yield replace(row, line=before + row.line) if before else row
+            yield Example(row.source, row.target, before + row.line)
         before += part.tally.read
 
 

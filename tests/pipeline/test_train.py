@@ -80,7 +80,7 @@ def test_other_settings_are_refused_and_listed(
     workspace: Workspace, request_: TrainRequest, message: str
 ) -> None:
     before = steps(workspace)
-    with pytest.raises(ConfigError, match=f"--restart.* has other settings .*{message}"):
+    with pytest.raises(ConfigError, match=f"--restart.* has other settings: .*{message}"):
         train(workspace, request_, Talk(quiet=True))
     assert steps(workspace) == before
 
