@@ -75,7 +75,9 @@ def rows_table(report: "Report") -> Table:
         counts = (account.dropped.get(reason, 0) for account in accounts)
         table.add_row(f"- {reason.replace('_', ' ')}", *(f"{count:,}" for count in counts))
     table.add_row("= kept", *(f"{account.kept:,}" for account in accounts), style="bold")
-    table.add_row("file", *(Text(visible(_files(account.names))) for account in accounts))
+    parallel = (account in report.files for account in accounts)
+    names = map(_files, (account.names for account in accounts), parallel)
+    table.add_row("file", *map(Text, names))
     return table
 
 
@@ -84,12 +86,12 @@ def files_table(report: "Report") -> Table:
     table = _numbers_table("file", ["read", "dropped", "kept"])
     for account in report.files:
         counts = (account.read, sum(account.dropped.values()), account.kept)
-        table.add_row(Text(visible(_files(account.names))), *(f"{count:,}" for count in counts))
+        table.add_row(Text(_files(account.names)), *(f"{count:,}" for count in counts))
     return table
 
 
-def _files(names: Sequence[str]) -> str:
-    return " + ".join(names) if len(names) < 3 else f"{len(names)} files"
+def _files(names: Sequence[str], parallel: bool = True) -> str:
+    return visible(" + ".join(names)) if parallel else f"{len(names)} files"
 
 
 def splits_table(report: "Report") -> Table:

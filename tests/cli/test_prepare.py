@@ -78,7 +78,7 @@ def test_the_first_pair_shows_what_is_the_source(tmp_path: Path) -> None:
     result = run(tmp_path, written(tmp_path, "id\tEnglish\tGerman\n" + wide))
     assert re.search(r"^source: \d+\ntarget: en \d+$", result.stderr, re.MULTILINE)
     assert "corpus.tsv, line 1 is left out as a header; --no-header keeps it" in result.stderr
-    assert "has 3 columns; the first 2 are used; choose others with --columns" in result.stderr
+    assert "has 3 columns; the first 2 are used; choose others as in --columns 2,3" in result.stderr
     result = run(tmp_path, written(tmp_path, wide), "--columns", "2,3", "--max-length-ratio", "99")
     assert re.match(r"source: en \d+\ntarget: de \d+ x+…\n", result.stderr)
     assert max(map(len, result.stderr.splitlines())) < 250

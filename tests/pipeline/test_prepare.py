@@ -109,7 +109,7 @@ def test_notices_come_in_the_order_in_which_things_are_read(workspace: Workspace
     settings = PrepareSettings(max_length=50, test_size=0)
     report = prepare(workspace, Inputs((corpus,), valid=(own,)), settings, Talk(quiet=True))
     beginnings = [
-        "own.tsv has 3 columns; the first 2 are used; choose others with --columns",
+        "own.tsv has 3 columns; the first 2 are used; choose others as in --columns 2,3",
         "own.tsv, line 1 is left out as a header",
         "corpus.tsv, line 1 is left out as a header",
         "15% of the rows are dropped as over_long; --max-length is 50",

@@ -56,7 +56,7 @@ class Tsv:
                         if columns > 2 and not self.columns:
                             yield Notice(
                                 f"{file.short_name} has {columns} columns; the first 2 are used; "
-                                "choose others with --columns"
+                                "choose others as in --columns 2,3"
                             )
             except BadLineError as error:
                 yield BadLine(file.name, number, error.reason, str(error))
