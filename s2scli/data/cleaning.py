@@ -84,22 +84,19 @@ def check_lines(
         CorpusError: a line is bad and not to be dropped.
     """
     for row in rows:
-        if isinstance(row, Notice):
+        if isinstance(row, Notice) or (isinstance(row, Example) and row.line > 1):
             yield row
-            continue
-        if row.line == 1 and header:
+        elif row.line == 1 and header:
             yield Dropped(1, HEADER)
-            continue
-        if isinstance(row, BadLine):
+        elif isinstance(row, BadLine):
             if not skip_bad_lines and row.reason != OVER_LONG:
                 raise CorpusError(f"{row} (or drop such lines with {skip_flags})")
             yield Dropped(row.line, row.reason)
-            continue
-        if row.line == 1 and header is None and looks_like_header(row):
+        elif header is None and looks_like_header(row):
             yield Notice(f"{file}, line 1 is left out as a header; --no-header keeps it")
             yield Dropped(1, HEADER)
-            continue
-        yield row
+        else:
+            yield row
 
 
 def swap_sides(rows: Iterable[Row]) -> Iterator[Row]:

@@ -292,7 +292,7 @@ def _examples(parts: Sequence[_Part], settings: PrepareSettings | None) -> Itera
     for part in parts:
         rows = part.rows if settings is None else limit_lengths(part.rows, settings)
         for row in part.tally.keep(rows):
-            yield Example(row.source, row.target, before + row.line)
+            yield Example(row.source, row.target, before + row.line) if before else row
         before += part.tally.read
 
 
