@@ -33,6 +33,17 @@ class Workspace:
         """Return the same workspace with another run, for `s2s compare`."""
         return replace(self, run=name)
 
+    def runs(self) -> Iterator["Workspace"]:
+        """Yield the runs that were trained here: the workspace's own, and those of `compare`."""
+        compared = sorted(path.name for path in (self.root / "compare").glob("[!.]*"))
+        yield from (run for name in ("", *compared) if (run := self.of_run(name)).is_trained)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether there is a checkpoint or a model."""
+        checkpoints = (path for path in self.training.glob("[!.]*") if path.is_dir())
+        return (self.model / MANIFEST).exists() or any(checkpoints)
+
     @property
     def home(self) -> Path:
         """The folder of the training run, its model and its lock."""

@@ -54,6 +54,7 @@ CONTRACTS = {
 # What a command of training needs beside its own file in the pipeline.
 BESIDE_COMMANDS = {
     *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
+    "overwriting",
 }
 NOT_COMMANDS = {"__init__", "app", "flags", "help", "options"}
 NAMELESS = ("util", "helper", "common", "misc", "constants")

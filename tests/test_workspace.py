@@ -31,6 +31,20 @@ def test_runs_share_a_corpus_and_have_all_else_of_their_own(tmp_path: Path) -> N
     )
 
 
+def test_runs_are_those_with_a_checkpoint_or_a_model(tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    assert list(space.runs()) == []
+    (space.of_run("b").training / "checkpoint-00000000").mkdir(parents=True)
+    (space.of_run("c").training / ".del-checkpoint-00000000").mkdir(parents=True)
+    with new_folder(space.of_run("a").model, "model"):
+        pass
+    (tmp_path / "compare" / ".hidden").mkdir()
+    assert [run.run for run in space.runs()] == ["a", "b"]
+    with new_folder(space.model, "model"):
+        pass
+    assert [run.run for run in space.runs()] == ["", "a", "b"]
+
+
 def test_a_run_is_held_by_itself(tmp_path: Path) -> None:
     space, run = Workspace(tmp_path), Workspace(tmp_path).of_run("elman")
     with space.locked("compare"), run.locked("train"), space.of_run("default").locked("train"):

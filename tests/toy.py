@@ -27,7 +27,7 @@ def prepare_toy(root: Path, pairs: int = 300, *, seed: int = 1) -> Workspace:
     """Return a workspace in `root` that holds the prepared toy corpus."""
     corpus = write_corpus(root.with_suffix(".tsv"), pairs, seed=seed)
     settings = PrepareSettings(valid_size=20, test_size=20)
-    prepare(Workspace(root), Inputs((corpus,)), settings, Talk(quiet=True))
+    prepare(Workspace(root), Inputs((corpus,)), settings, Talk(quiet=True), overwrite=True)
     return Workspace(root)
 
 

@@ -7,7 +7,7 @@ here=$(dirname "$0")
 S2S_WORKSPACE=${1:-workspace/dates}
 export S2S_WORKSPACE
 
-s2s prepare "$here/train.tsv.gz" --valid "$here/valid.tsv.gz" --test "$here/test.tsv.gz"
+s2s prepare --overwrite "$here/train.tsv.gz" --valid "$here/valid.tsv.gz" --test "$here/test.tsv.gz"
 s2s train --recipe "$here/dates.toml"
 s2s evaluate
 cat > "$S2S_WORKSPACE/input.txt" <<'DATES'

@@ -8,7 +8,7 @@ S2S_WORKSPACE=${1:-workspace/length}
 export S2S_WORKSPACE
 
 python "$here/make_copies.py" "$S2S_WORKSPACE/copies"
-s2s prepare "$S2S_WORKSPACE/copies/train.tsv" \
+s2s prepare --overwrite "$S2S_WORKSPACE/copies/train.tsv" \
     --valid "$S2S_WORKSPACE/copies/valid.tsv" --test "$S2S_WORKSPACE/copies/test.tsv"
 s2s compare "$here/fixed.toml" "$here/attention.toml" "$here/transformer.toml" \
     --max-steps "${2:-1500}" --beam-size 1 --exact-match

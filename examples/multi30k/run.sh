@@ -51,10 +51,10 @@ pretraining)
     for side in en de; do
         gzip -dc "$raw/train.$side.gz" | sed 2000q > "$work/text/few.$side"
     done
-    s2s prepare -w "$work/german" "$work/text/german.txt" --valid "$work/text/german.val.txt"
+    s2s prepare --overwrite -w "$work/german" "$work/text/german.txt" --valid "$work/text/german.val.txt"
     s2s train -w "$work/german" --recipe denoising --max-minutes 5
     for begin in nothing german; do
-        s2s prepare -w "$work/from-$begin" "$work/text/few.en" "$work/text/few.de" \
+        s2s prepare --overwrite -w "$work/from-$begin" "$work/text/few.en" "$work/text/few.de" \
             --valid "$raw/val.en.gz" --valid "$raw/val.de.gz" \
             --test "$raw/test_2016_flickr.en.gz" --test "$raw/test_2016_flickr.de.gz"
         from=""

@@ -6,7 +6,7 @@ set -eu
 S2S_WORKSPACE=${2:-workspace/vae}
 export S2S_WORKSPACE
 
-s2s prepare --one-column "${1:?give a file with one sentence on each line}"
+s2s prepare --overwrite --one-column "${1:?give a file with one sentence on each line}"
 s2s train --recipe vae --max-minutes 20
 s2s evaluate --exact-match
 echo "reconstructions:"

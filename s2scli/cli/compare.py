@@ -14,6 +14,7 @@ from s2scli.cli.options import (
     SOME_FAILED,
     CommonOptions,
     DeviceOption,
+    OverwriteOption,
     RestartOption,
     SetOption,
     run_option,
@@ -42,6 +43,7 @@ def command(
         ),
     ] = None,
     restart: RestartOption = False,
+    overwrite: OverwriteOption = False,
     device: DeviceOption = "auto",
     *,
     limits: Annotated[LimitSettings, flags(LimitSettings, default="the recipe's")],
@@ -74,6 +76,7 @@ def command(
         settings,
         device,
         restart,
+        overwrite,
     )
     found = compare(common.workspace, request, talk)
     if common.json:
@@ -107,7 +110,7 @@ def results_table(results: "tuple[Result, ...]") -> Table:
     """Return one row for each recipe, best first."""
     names = [score.name for score in results[0].scores]
     headings = (
-        *("recipe", "parameters", "minutes", "steps", "tokens/s", "valid loss"),
+        *("recipe", "parameters", "minutes", "steps", "tokens/s", "cross-entropy"),
         *(heading for name in names for heading in (name, "95 % interval")),
         "p",
     )
@@ -118,7 +121,7 @@ def results_table(results: "tuple[Result, ...]") -> Table:
             f"{result.minutes:.1f}",
             f"{result.steps:,}",
             "" if result.tokens_per_second is None else f"{result.tokens_per_second:,.0f}",
-            "" if result.loss is None else f"{result.loss:.3f}",
+            "" if result.cross_entropy is None else f"{result.cross_entropy:.3f}",
             *(cell for score in result.scores for cell in value_and_interval(score)),
             "" if result.p is None else f"{result.p:.3f}",
         )

@@ -31,13 +31,17 @@ def command(
         ),
     ] = None,
     verify: Annotated[
-        Path | None,
+        bool,
         typer.Option(
-            metavar="FILE",
-            help="Translate these pairs (source TAB reference) with PyTorch, and with CTranslate2 "
-            "in float32, int8 and --quantization; compare outputs and speed.",
+            "--verify",
+            help="Translate the validation split, or FILE, with PyTorch, and with CTranslate2 in "
+            "float32, int8 and --quantization; compare outputs and speed.",
             rich_help_panel=ExportSettings.panel,
         ),
+    ] = False,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="Pairs for --verify: source TAB reference."),
     ] = None,
     model: ModelOption = None,
     *,
@@ -46,15 +50,19 @@ def command(
 ) -> None:
     """Export a Transformer and its tokenizer to CTranslate2, for s2s translate and other programs.
 
-    s2s export --quantization int8 --verify valid.tsv
+    s2s export --quantization int8 --verify
+    s2s export --verify valid.tsv
     """
-    from s2scli.pipeline.export import export
+    from s2scli.pipeline.export import Verification, export
 
-    if verify is None:
+    if file and not verify:
+        raise UsageError(f"{file} is for --verify: give that too")
+    if not verify:
         for name in sorted({"lines", "tolerance"} & settings.model_fields_set):
             raise UsageError(f"--{name} is for --verify: give that too")
     talk = common.talk
-    report = export(common.workspace.find_model(model), output, settings, verify, talk)
+    verification = Verification(common.workspace, file) if verify else None
+    report = export(common.workspace.find_model(model), output, settings, verification, talk)
     if common.json:
         talk.show_json(asdict(report))
         return

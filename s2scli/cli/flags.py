@@ -135,7 +135,9 @@ def _flag(group: type[Settings], name: str, default: str | None, spelled: str | 
         *([spelled] if spelled else extra.get("flags") or [flag]),
         help=f"{field.description} [default: {shown}]" if shown != "" else field.description,
         show_default=False,
-        metavar=(listed or None) if len(listed) <= METAVAR_WIDTH else "CHOICE",
+        metavar=(listed or (kind is str and str(extra["unit"]).upper()) or None)
+        if len(listed) <= METAVAR_WIDTH
+        else "CHOICE",
         rich_help_panel=extra.get("panel") or group.panel,
         autocompletion=(lambda: list(choices)) if choices else None,
     )

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from s2scli.cli.options import CommonOptions
-from s2scli.cli.prepare import rows_table, splits_table
+from s2scli.cli.prepare import report_tables
 from s2scli.report.console import visible
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def command(
 
     require_split(split)
     view = inspect_corpus(common.workspace, split, count)
-    tables = [rows_table(view.report), splits_table(view.report), _lengths(view)]
+    tables = [*report_tables(view.report), _lengths(view)]
     common.show(asdict(view), *tables, *([_samples(view)] if view.samples else []))
 
 

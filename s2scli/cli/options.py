@@ -69,6 +69,10 @@ DeviceOption = Annotated[
         help="Where to compute: auto (a GPU if there is one), cpu, cuda or cuda:N.",
     ),
 ]
+OverwriteOption = Annotated[
+    bool,
+    _general("--overwrite", help="Replace what trained models need, without asking."),
+]
 SetOption = Annotated[
     list[str] | None,
     run_option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting of the recipe."),

@@ -1,6 +1,6 @@
 """`s2s prepare`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from s2scli.cli.flags import flags
-from s2scli.cli.options import CommonOptions
+from s2scli.cli.options import CommonOptions, OverwriteOption
 from s2scli.data.settings import PrepareSettings
 from s2scli.report.console import visible
 
@@ -21,56 +21,77 @@ HeldOut = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="Your own split of this name: a TSV file, or, given twice, a source and a target "
-        "file. It is checked like the corpus, but no row is dropped unless a side is empty.",
+        help="Your own split of this name: a TSV file (repeatable), or, given twice, a source and "
+        "a target file. It is checked like the corpus, but no row is dropped unless a side is "
+        "empty.",
     ),
 ]
 
 
 def command(
-    source: Annotated[
-        Path,
+    corpus: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="SOURCE",
-            help="TSV file (source TAB target), the file of sources where TARGET is given, or a "
-            ".txt file of sentences that are their own targets; plain or gzip; - is stdin.",
+            metavar="FILE",
+            help="TSV files (source TAB target), which are read one after the other; or a file of "
+            "sources and a file of their targets, line by line; or a .txt file of sentences that "
+            "are their own targets. Plain or gzip; - is stdin.",
         ),
     ],
-    target: Annotated[
-        Path | None, typer.Argument(metavar="TARGET", help="File of targets, line by line.")
-    ] = None,
     valid: HeldOut = None,
     test: HeldOut = None,
+    overwrite: OverwriteOption = False,
     *,
     settings: Annotated[PrepareSettings, flags(PrepareSettings)],
     common: CommonOptions,
 ) -> None:
     """Read, clean, deduplicate and split a corpus, and account for every row.
 
-    s2s prepare corpus.tsv
+    s2s prepare *.tsv
+    s2s prepare export.tsv --columns 2,3
     s2s prepare train.en.gz train.de.gz --valid val.en --valid val.de
     s2s prepare sentences.txt
     """
     from s2scli.pipeline.prepare import Inputs, prepare
 
-    corpus = (source,) if target is None else (source, target)
-    inputs = Inputs(corpus, tuple(valid or ()), tuple(test or ()))
-    report = prepare(common.workspace, inputs, settings, common.talk)
-    common.show(asdict(report), rows_table(report), splits_table(report))
+    inputs = Inputs(tuple(corpus), tuple(valid or ()), tuple(test or ()))
+    report = prepare(common.workspace, inputs, settings, common.talk, overwrite=overwrite)
+    common.show(asdict(report), *report_tables(report))
     common.say_next("train")
+
+
+def report_tables(report: "Report") -> list[Table]:
+    """Return the tables of a report."""
+    several = len(report.files) > len(report.by_role())
+    return [rows_table(report), *([files_table(report)] if several else []), splits_table(report)]
 
 
 def rows_table(report: "Report") -> Table:
     """Return what happened to every row: read = kept + dropped, by reason."""
-    table = _numbers_table("rows", [account.role for account in report.files])
-    table.add_row("read", *(f"{account.read:,}" for account in report.files))
-    for reason in sorted({reason for account in report.files for reason in account.dropped}):
-        counts = (account.dropped.get(reason, 0) for account in report.files)
+    accounts = report.by_role()
+    table = _numbers_table("rows", [account.role for account in accounts])
+    table.add_row("read", *(f"{account.read:,}" for account in accounts))
+    for reason in sorted({reason for account in accounts for reason in account.dropped}):
+        counts = (account.dropped.get(reason, 0) for account in accounts)
         table.add_row(f"- {reason.replace('_', ' ')}", *(f"{count:,}" for count in counts))
-    table.add_row("= kept", *(f"{account.kept:,}" for account in report.files), style="bold")
-    names = (Text(visible(" + ".join(account.names))) for account in report.files)
-    table.add_row("file", *names)
+    table.add_row("= kept", *(f"{account.kept:,}" for account in accounts), style="bold")
+    parallel = (account in report.files for account in accounts)
+    names = map(_files, (account.names for account in accounts), parallel)
+    table.add_row("file", *map(Text, names))
     return table
+
+
+def files_table(report: "Report") -> Table:
+    """Return the rows of each file, where several were read one after the other."""
+    table = _numbers_table("file", ["read", "dropped", "kept"])
+    for account in report.files:
+        counts = (account.read, sum(account.dropped.values()), account.kept)
+        table.add_row(Text(_files(account.names)), *(f"{count:,}" for count in counts))
+    return table
+
+
+def _files(names: Sequence[str], parallel: bool = True) -> str:
+    return visible(" + ".join(names)) if parallel else f"{len(names)} files"
 
 
 def splits_table(report: "Report") -> Table:

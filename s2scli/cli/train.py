@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from s2scli.cli.flags import flags
-from s2scli.cli.options import CommonOptions, DeviceOption, RestartOption, SetOption, run_option
+from s2scli.cli.options import (
+    CommonOptions,
+    DeviceOption,
+    OverwriteOption,
+    RestartOption,
+    SetOption,
+    run_option,
+)
 from s2scli.settings import flag_of
 from s2scli.training.settings import LimitSettings
 
@@ -25,6 +32,7 @@ def command(
     ] = None,
     assignments: SetOption = None,
     restart: RestartOption = False,
+    overwrite: OverwriteOption = False,
     init_from: Annotated[
         Path | None,
         run_option(
@@ -50,7 +58,7 @@ def command(
 
     talk = common.talk
     given = limits.model_dump(exclude_unset=True)
-    request = TrainRequest(recipe, assignments or (), given, device, restart, init_from)
+    request = TrainRequest(recipe, assignments or (), given, device, restart, init_from, overwrite)
     report = train(common.workspace, request, talk)
     if common.json:
         talk.show_json(asdict(report))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from s2scli.cli.flags import flags
-from s2scli.cli.options import CommonOptions
+from s2scli.cli.options import CommonOptions, OverwriteOption
 from s2scli.errors import UsageError
 from s2scli.report.tables import make_table
 from s2scli.tokenizer.settings import TokenizerSettings
@@ -28,6 +28,7 @@ def command(
             rich_help_panel=TokenizerSettings.panel,
         ),
     ] = None,
+    overwrite: OverwriteOption = False,
     *,
     settings: Annotated[TokenizerSettings, flags(TokenizerSettings)],
     common: CommonOptions,
@@ -43,9 +44,9 @@ def command(
     if model and settings.model_fields_set:
         raise UsageError("--from takes a model's tokenizer as it is; leave the other settings out")
     if model:
-        report = copy_tokenizer(common.workspace, model, common.talk)
+        report = copy_tokenizer(common.workspace, model, common.talk, overwrite=overwrite)
     else:
-        report = train_tokenizer(common.workspace, settings, common.talk)
+        report = train_tokenizer(common.workspace, settings, common.talk, overwrite=overwrite)
     common.show(asdict(report), report_table(report))
     common.say_next("train")
 

@@ -24,7 +24,7 @@ TINY = 1e-9
 
 @dataclass(frozen=True)
 class FileAccount:
-    """The rows of one input: `read` = `kept` + the sum of `dropped`.
+    """The rows of one input, a file or two parallel ones: `read` = `kept` + the sum of `dropped`.
 
     Attributes:
         role: corpus, valid or test.
@@ -41,6 +41,17 @@ class FileAccount:
     read: int
     kept: int
     dropped: dict[str, int]
+
+    def plus(self, other: "FileAccount") -> "FileAccount":
+        """Return the account of these files and others of the same role."""
+        return FileAccount(
+            self.role,
+            self.names + other.names,
+            self.sha256 + other.sha256,
+            self.read + other.read,
+            self.kept + other.kept,
+            dict(sorted((Counter(self.dropped) + Counter(other.dropped)).items())),
+        )
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,14 @@ class Report:
     files: tuple[FileAccount, ...]
     splits: dict[str, SplitSummary]
     notices: tuple[str, ...]
+
+    def by_role(self) -> list[FileAccount]:
+        """Return one account for each role, of all its files together."""
+        together: dict[str, FileAccount] = {}
+        for account in self.files:
+            before = together.get(account.role)
+            together[account.role] = before.plus(account) if before else account
+        return list(together.values())
 
 
 def write_report(folder: Path, report: Report) -> None:

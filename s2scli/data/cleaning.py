@@ -11,7 +11,17 @@ from s2scli.normalization import Normalization, normalize
 
 # white space, and characters without width that are invisible on their own
 BLANK = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff]*")
-HEADER_WORDS = frozenset(("source", "src", "target", "tgt", "trg", "input", "output", "text"))
+COLUMN_NAMES = "source src target tgt trg input output text sentence reference ref translation id"
+LANGUAGE_NAMES = (
+    "arabic bengali bulgarian catalan chinese croatian czech danish dutch english estonian finnish "
+    "french german greek hebrew hindi hungarian icelandic indonesian irish italian japanese korean "
+    "latin latvian lithuanian norwegian persian polish portuguese romanian russian serbian slovak "
+    "slovenian spanish swahili swedish tamil thai turkish ukrainian urdu vietnamese "
+    "ar bg bn ca cs da de el en es et fa fi fr ga he hi hr hu id is it ja ko lt lv nl no pl pt ro "
+    "ru sk sl sr sv sw ta th tr uk ur vi zh eng deu ger fra fre spa ita por nld rus zho jpn"
+)
+HEADER_WORDS = frozenset(f"{COLUMN_NAMES} {LANGUAGE_NAMES}".split())
+WORD_BOUNDARY = re.compile(r"[\s_.-]+")
 
 EMPTY_SOURCE = "empty_source"
 EMPTY_TARGET = "empty_target"
@@ -19,6 +29,7 @@ EMPTY_BOTH = "empty_both"
 OVER_LONG = "over_long"
 LENGTH_RATIO = "length_ratio"
 DUPLICATE = "duplicate"
+HEADER = "header"
 
 
 def tidy(text: str, normalization: Normalization) -> str:
@@ -38,18 +49,34 @@ def is_blank(text: str) -> bool:
 
 
 def looks_like_header(example: Example) -> bool:
-    """Whether both sides of a file's first row are common names of columns."""
-    return {example.source.strip().lower(), example.target.strip().lower()} <= HEADER_WORDS
+    """Whether the cells of a file's first row are common names of columns or of languages.
+
+    A cell such as `text_en` is one too. Two equal languages are no header.
+    """
+    cells = [_words(example.source), _words(example.target)]
+    if not all(words and words <= HEADER_WORDS for words in cells):
+        return False
+    return cells[0] != cells[1] or cells[0] <= set(COLUMN_NAMES.split())
+
+
+def _words(cell: str) -> set[str]:
+    return set(filter(None, WORD_BOUNDARY.split(cell.strip().lower())))
 
 
 def check_lines(
-    rows: Iterable[ReadRow], file: str, *, skip_bad_lines: bool, skip_flags: str
+    rows: Iterable[ReadRow],
+    file: str,
+    *,
+    header: bool | None,
+    skip_bad_lines: bool,
+    skip_flags: str,
 ) -> Iterator[Row]:
-    """Drop bad lines, or refuse them, and give notice of a header.
+    """Drop the header of a file, and drop or refuse its bad lines.
 
     Args:
         rows: what a format has read.
         file: the name of the file of sources, for the notice.
+        header: whether line 1 is a header; None finds it out, and gives notice of one.
         skip_bad_lines: drop all bad lines; otherwise only those that are over-long.
         skip_flags: the flags that set it, for messages.
 
@@ -57,17 +84,25 @@ def check_lines(
         CorpusError: a line is bad and not to be dropped.
     """
     for row in rows:
-        if isinstance(row, BadLine):
+        if isinstance(row, Notice) or (isinstance(row, Example) and row.line > 1):
+            yield row
+        elif row.line == 1 and header:
+            yield Dropped(1, HEADER)
+        elif isinstance(row, BadLine):
             if not skip_bad_lines and row.reason != OVER_LONG:
                 raise CorpusError(f"{row} (or drop such lines with {skip_flags})")
             yield Dropped(row.line, row.reason)
-            continue
-        if isinstance(row, Example) and row.line == 1 and looks_like_header(row):
-            yield Notice(
-                f"{file}, line 1 looks like a header and is kept as a row; leave it out with: "
-                "tail -n +2 FILE | s2s prepare -"
-            )
-        yield row
+        elif header is None and looks_like_header(row):
+            yield Notice(f"{file}, line 1 is left out as a header; --no-header keeps it")
+            yield Dropped(1, HEADER)
+        else:
+            yield row
+
+
+def swap_sides(rows: Iterable[Row]) -> Iterator[Row]:
+    """Exchange source and target of every example."""
+    for row in rows:
+        yield Example(row.target, row.source, row.line) if isinstance(row, Example) else row
 
 
 def tidy_rows(rows: Iterable[Row], normalization: Normalization) -> Iterator[Row]:

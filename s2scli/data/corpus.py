@@ -36,6 +36,10 @@ class StagedCorpus:
         self.rows, self.kept = len(first), int(np.count_nonzero(first))
         self._path, self._first = path, first
 
+    def copies(self, start: int, end: int) -> int:
+        """Return how many of the rows from `start` to before `end` are copies of earlier rows."""
+        return end - start - int(np.count_nonzero(self._first[start:end]))
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows kept, in order (columns source, target, line, hash)."""
         for batch, first in self._stored(HASHED_SCHEMA.names):

@@ -6,7 +6,7 @@ import hashlib
 import io
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -49,15 +49,17 @@ class TextFile:
         """The SHA-256 of the bytes read so far: of the whole file once its lines are read."""
         return self._hashed.sha256.hexdigest()
 
-    def first_line(self) -> bytes:
-        """Return the first line that is not empty, or its beginning, without consuming it.
+    def first_lines(self) -> list[bytes]:
+        """Return the first lines that are not blank, without consuming them.
+
+        They are those of the first bytes of the file; the last one may be cut.
 
         Raises:
             CorpusError: the file is damaged.
         """
         with self._damage_reported():
             start = self._stream.peek(BUFFER_BYTES).removeprefix(UTF8_BOM)
-        return start.lstrip(b"\r\n ").partition(b"\n")[0]
+        return [line for line in start.replace(b"\r\n", b"\n").split(b"\n") if line.strip(b"\r ")]
 
     def lines(self, limit: int) -> Iterator[bytes | None]:
         r"""Yield each line without its line end; None for one of more than `limit` bytes.
@@ -174,6 +176,11 @@ def open_text(path: Path) -> Iterator[TextFile]:
         raise MissingInputError(f"{path}: cannot be read: {reason}") from error
     with file:
         yield TextFile(path, cast(BinaryIO, file))
+
+
+def has_columns(lines: Sequence[bytes]) -> bool:
+    """Whether most of these lines hold a TAB."""
+    return 2 * sum(b"\t" in line for line in lines) > len(lines)
 
 
 def decode_line(line: bytes) -> str:

@@ -1,7 +1,13 @@
 """The settings of preparation and noise; it imports no torch and no pyarrow, for flags."""
 
+import re
+
+from pydantic import field_validator
+
 from s2scli.normalization import Normalization
 from s2scli.settings import Settings, setting
+
+COLUMNS = re.compile(r"[1-9][0-9]{0,3},[1-9][0-9]{0,3}")
 
 
 class PrepareSettings(Settings):
@@ -18,6 +24,20 @@ class PrepareSettings(Settings):
         False,
         "Each line is one sentence, both source and target; the default for a .txt file without "
         "a TAB in its first line.",
+        panel="Input and output",
+    )
+    columns: str | None = setting(
+        None,
+        "Columns of the source and of the target in TSV files, the first is 1: 2,3. If not given, "
+        "the first two.",
+        "columns",
+        panel="Input and output",
+    )
+    swap: bool = setting(False, "Exchange source and target.", panel="Input and output")
+    header: bool | None = setting(
+        None,
+        "The first row of each file is a header, and is left out. If not given, it is one where it "
+        "holds names of columns or languages.",
         panel="Input and output",
     )
     normalization: Normalization = setting(
@@ -57,6 +77,21 @@ class PrepareSettings(Settings):
         "Drop and count lines that are not UTF-8, contain NUL or have the wrong number of columns, "
         "instead of stopping at the first.",
     )
+
+    @field_validator("columns")
+    @classmethod
+    def _check_columns(cls, value: str | None) -> str | None:
+        if value is not None and not COLUMNS.fullmatch(value):
+            raise ValueError(f"columns: expected two numbers such as 2,3, found {value!r:.40}")
+        return value
+
+    @property
+    def column_pair(self) -> tuple[int, int] | None:
+        """The columns of the source and of the target; None for the first two."""
+        if self.columns is None:
+            return None
+        source, target = map(int, self.columns.split(","))
+        return source, target
 
 
 class NoiseSettings(Settings):

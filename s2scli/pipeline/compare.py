@@ -31,6 +31,7 @@ from s2scli.pipeline.evaluate import (
     evaluate_outputs,
     read_split,
 )
+from s2scli.pipeline.overwriting import require_restartable
 from s2scli.pipeline.train import TrainReport, TrainRequest, train
 from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
 from s2scli.pipeline.validation import open_validation
@@ -59,6 +60,7 @@ class CompareRequest:
         settings: of the metrics.
         device: auto, cpu, cuda or cuda:N.
         restart: remove existing runs.
+        overwrite: restart without asking.
     """
 
     recipes: Sequence[str]
@@ -70,6 +72,7 @@ class CompareRequest:
     settings: MetricSettings = DEFAULTS
     device: str = "auto"
     restart: bool = False
+    overwrite: bool = False
 
     @property
     def budget(self) -> Tree:
@@ -99,8 +102,9 @@ class Result:
         epochs: passes over the corpus.
         ended: why training ended.
         tokens_per_second: target tokens per second of training; None without a log line.
-        loss: cross-entropy of the best model on the validation split, in nats per token, without
-            label smoothing, so that recipes can be compared by it.
+        cross_entropy: of the best model on the validation split, in nats per token: the logarithm
+            of its perplexity, and unlike the loss without label smoothing, so that recipes can be
+            compared by it.
         scores: one for each metric asked for.
         p: the p-value of the best being better than this one (paired bootstrap); None for the
             best itself, or without resamples.
@@ -114,7 +118,7 @@ class Result:
     epochs: float
     ended: str
     tokens_per_second: float | None
-    loss: float | None
+    cross_entropy: float | None
     scores: tuple[Score, ...]
     p: float | None = None
 
@@ -179,11 +183,13 @@ def compare(workspace: Workspace, request: CompareRequest, talk: Talk) -> Compar
         MissingInputError: there is no such file, or no corpus, or it has no validation split.
         CorpusError: there is nothing to validate with.
         CheckpointError: the corpus is damaged.
-        LockedError: another run holds the workspace.
+        LockedError: another run holds the workspace, or a restart would remove runs there.
         StorageError: the disk is full or writing failed.
     """
     candidates = list_candidates(request)
     pick_device(request.device)
+    if request.restart and not request.overwrite:
+        require_restartable([workspace.of_run(each.name) for each in candidates], talk)
     if not workspace.root.exists():  # locking would make it
         workspace.find_corpus()
     with workspace.locked("compare"):
@@ -285,6 +291,7 @@ def _entry(
         limits=request.budget,
         device=request.device,
         restart=request.restart,
+        overwrite=request.restart,  # all runs were asked about together
     )
     try:
         trained = train(run, training, talk)

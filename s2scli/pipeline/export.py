@@ -2,25 +2,60 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
 
 from s2scli.config import recipe_toml
+from s2scli.data.store import Corpus
 from s2scli.errors import CheckpointError, LockedError, MissingInputError
 from s2scli.export.settings import ExportSettings
 from s2scli.export.targets import TARGETS, Target, require_exportable
 from s2scli.manifest import new_folder, read_manifest
 from s2scli.report.console import Talk
 from s2scli.search.limits import longest_output
-from s2scli.translation.agreement import Agreement, compare_exports, read_pairs
+from s2scli.translation.agreement import Agreement, choose_pairs, compare_exports, read_pairs
 from s2scli.translation.ctranslate2_engine import ExportFacts
 from s2scli.translation.loading import folder_beside
 from s2scli.translation.model_folder import CARD, RECIPE, LoadedModel, load_model_folder
+from s2scli.translation.pairs import Pair
 from s2scli.translation.torch_engine import translator_of
+from s2scli.translation.translator import Translator
+from s2scli.workspace import Workspace
 
 LEAST_POSITIONS = 1024
 CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What an export is verified with.
+
+    Attributes:
+        workspace: whose validation split is used.
+        file: pairs to use instead.
+    """
+
+    workspace: Workspace
+    file: Path | None = None
+
+    def pairs(self, most: int, translator: Translator, talk: Talk) -> list[Pair]:
+        """Return the first pairs, at most `most`, that the model can translate.
+
+        Raises:
+            MissingInputError: there is no file, no corpus or no validation split.
+            CorpusError: there is no such pair.
+            CheckpointError: the corpus is damaged.
+        """
+        if self.file:
+            return read_pairs(self.file, most, translator, talk)
+        try:
+            split = Corpus.load(self.workspace.find_corpus()).open_split("valid")
+        except MissingInputError as error:
+            raise MissingInputError(f"{error}; or verify with a file: --verify FILE") from error
+        first = list(islice(split, most))
+        return choose_pairs(first, "the validation split", translator, talk)
 
 
 @dataclass(frozen=True)
@@ -43,7 +78,11 @@ class ExportReport:
 
 
 def export(
-    model: Path, output: Path | None, settings: ExportSettings, verify: Path | None, talk: Talk
+    model: Path,
+    output: Path | None,
+    settings: ExportSettings,
+    verify: Verification | None,
+    talk: Talk,
 ) -> ExportReport:
     """Export a model folder; nothing is written if the export fails to verify.
 
@@ -51,7 +90,7 @@ def export(
         model: the model folder.
         output: the folder to write; None is beside the model, where `s2s translate` finds it.
         settings: the target, the quantization, and how to verify.
-        verify: a file of pairs to verify the export with.
+        verify: what to verify the export with; None does not verify it.
         talk: says what is found.
 
     Raises:
@@ -106,11 +145,15 @@ def _require_room(folder: Path, target: Target) -> None:
 
 
 def _verify(
-    model: LoadedModel, facts: ExportFacts, settings: ExportSettings, path: Path, talk: Talk
+    model: LoadedModel,
+    facts: ExportFacts,
+    settings: ExportSettings,
+    verify: Verification,
+    talk: Talk,
 ) -> tuple[int, list[Agreement]]:
     """Return how many lines were translated, and how each engine did."""
     translator = translator_of(model, device=CPU)
-    pairs = read_pairs(path, settings.lines, translator, talk)
+    pairs = verify.pairs(settings.lines, translator, talk)
     agreements = []
     for agreement in compare_exports(model, translator, facts, pairs, settings):
         talk.detail(f"{agreement.engine}: {agreement.lines_per_second:.1f} lines/s")

@@ -1,11 +1,13 @@
 """`s2s prepare`: read, clean, deduplicate and split a corpus."""
 
 import contextlib
+import functools
 import itertools
+import math
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from s2scli.data.cleaning import (
     OVER_LONG,
     check_lines,
     limit_lengths,
+    swap_sides,
     tidy_rows,
 )
 from s2scli.data.corpus import (
@@ -35,14 +38,17 @@ from s2scli.data.corpus import (
 )
 from s2scli.data.example import Example
 from s2scli.data.formats import FORMATS, Format
-from s2scli.data.lines import STDIN, TextFile, line_limit, open_text
+from s2scli.data.formats.grouping import group_files
+from s2scli.data.formats.tsv import Tsv
+from s2scli.data.lines import STDIN, TextFile, has_columns, line_limit, open_text
 from s2scli.data.rows import Row
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.splitting import SplitSizes, choose_split, default_size
-from s2scli.data.store import SPLITS, split_path
+from s2scli.data.store import SPLITS, Corpus, split_path
 from s2scli.errors import CorpusError, UsageError
 from s2scli.manifest import new_folder
-from s2scli.report.console import Talk
+from s2scli.pipeline.overwriting import require_replaceable
+from s2scli.report.console import Talk, shortened
 from s2scli.report.counting import counting
 from s2scli.settings import Tree
 from s2scli.workspace import Workspace
@@ -50,12 +56,13 @@ from s2scli.workspace import Workspace
 HELD_OUT = ("valid", "test")
 ROWS_PER_UPDATE = 10_000
 NOTABLE_SHARE, NOTABLE_OVERLAP = 0.05, 0.01
-MIN_ROWS_TO_CORRELATE, MIN_CORRELATION = 500, 0.05
+MIN_ROWS_TO_CORRELATE, MIN_CORRELATION = 50, 0.05
+NEWER = ("one_column", "columns", "swap", "header")
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The input files by role: a TSV file, or a source file and a target file; `-` is stdin.
+    """The input files by role: TSV files, or a source file and a target file; `-` is stdin.
 
     A corpus of one column has one file of sentences for each role.
     """
@@ -70,24 +77,45 @@ class Inputs:
         return {role: paths for role, paths in roles.items() if paths}
 
 
-def prepare(workspace: Workspace, inputs: Inputs, settings: PrepareSettings, talk: Talk) -> Report:
+def prepare(
+    workspace: Workspace,
+    inputs: Inputs,
+    settings: PrepareSettings,
+    talk: Talk,
+    *,
+    overwrite: bool = False,
+) -> Report:
     """Make the corpus of a workspace and account for every row read.
+
+    Args:
+        workspace: where the corpus is written.
+        inputs: the files.
+        settings: how they are read, cleaned and split.
+        talk: takes the warnings and the first pair.
+        overwrite: replace a corpus that a model was trained on.
 
     Raises:
         UsageError: the inputs do not go together.
         MissingInputError: a file is missing or unreadable.
         CorpusError: a file cannot be read as a corpus; an existing corpus stays.
-        LockedError: another run is using the workspace.
+        LockedError: another run is using the workspace, or a model was trained on its corpus.
         StorageError: the disk is full or a write failed.
     """
     _check(inputs, settings)
+    if not overwrite:
+        require_replaceable(workspace, "corpus", talk)
     with _opened(inputs, talk) as files:
         settings = _with_columns(inputs, files["corpus"][0], settings)
         report = _make_corpus(workspace, inputs, files, settings, talk)
     if settings.one_column:
         talk.say(f"{report.files[0].names[0]}: each line is its own source and target")
+    if len(report.files) > len(report.by_role()):
+        talk.say("several TSV files are read one after the other")
     for notice in report.notices:
         talk.warn(notice)
+    first = Corpus.load(workspace.corpus).open_split("train")[0]
+    talk.say(f"source: {shortened(first.source)}")
+    talk.say(f"target: {shortened(first.target)}")
     return report
 
 
@@ -112,8 +140,7 @@ def _make_corpus(
             watch = SourceWatch(_hashes(held_out))
             tallies = write_splits(staged.corpus, split, folder, watch)
         report = _report(staged, held_out, tallies, watch)
-        digests = {account.role: list(account.sha256) for account in report.files}
-        draft.facts = {**_recorded(settings), "inputs": digests}
+        draft.facts = {**_recorded(settings), "inputs": _digests(report)}
         write_report(folder, report)
     return report
 
@@ -123,15 +150,15 @@ class _Staged:
     """The corpus, read and cleaned but not split yet."""
 
     corpus: StagedCorpus
-    account: FileAccount
+    accounts: tuple[FileAccount, ...]
     notices: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class _HeldOut:
-    """A split made of the user's own file."""
+    """A split made of the user's own files."""
 
-    account: FileAccount
+    accounts: tuple[FileAccount, ...]
     notices: tuple[str, ...]
     tally: SplitTally
     hashes: HashArray
@@ -139,12 +166,6 @@ class _HeldOut:
 
 def _check(inputs: Inputs, settings: PrepareSettings) -> None:
     roles = inputs.roles()
-    for role, paths in roles.items():
-        if len(paths) > 2:
-            raise UsageError(
-                f"{len(paths)} files for {role}: expected one TSV file, or a source file and "
-                "a target file"
-            )
     if sum(path == STDIN for paths in roles.values() for path in paths) > 1:
         raise UsageError("- is given twice, but stdin can be read only once")
     for role, size in (("valid", settings.valid_size), ("test", settings.test_size)):
@@ -156,13 +177,19 @@ def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> 
     """Return the settings with `one_column` decided: whether each line is a sentence of its own.
 
     If bad lines are dropped, a first line without a TAB may be one of them and decides nothing.
+
+    Raises:
+        UsageError: another setting or the files do not go with one column.
     """
     one_column = settings.one_column or (
         len(inputs.corpus) == 1
         and file.path.name.removesuffix(".gz").endswith(".txt")
         and not settings.skip_bad_lines
-        and b"\t" not in file.first_line()
+        and not has_columns(file.first_lines()[:1])
     )
+    for flag, given in (("--columns", settings.columns), ("--swap", settings.swap)):
+        if one_column and given:
+            raise UsageError(f"{flag} is for two columns, and the corpus has one")
     for role, paths in inputs.roles().items():
         if one_column and len(paths) > 1:
             raise UsageError(
@@ -173,8 +200,11 @@ def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> 
 
 
 def _recorded(settings: PrepareSettings) -> Tree:
-    """Return the settings for the manifest; `one_column` is recorded only where it is set."""
-    return settings.model_dump(exclude=set() if settings.one_column else {"one_column"})
+    """Return the settings for the manifest; newer ones are recorded only where they are set."""
+    plain = {name for name in NEWER if getattr(settings, name) in (None, False)}
+    if settings.header is False:
+        plain.remove("header")
+    return settings.model_dump(exclude=plain)
 
 
 @contextlib.contextmanager
@@ -200,10 +230,18 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 
 def _format(files: Sequence[TextFile], settings: PrepareSettings) -> Format:
-    """Return the format of one file, or of two that belong together."""
+    """Return the format of one file, or of two that belong together.
+
+    Raises:
+        UsageError: columns are chosen, and the files have none.
+    """
     if settings.one_column:
         return FORMATS["sentences"]
-    return FORMATS["tsv" if len(files) == 1 else "parallel"]
+    if len(files) == 1:
+        return Tsv(settings.column_pair)
+    if settings.columns:
+        raise UsageError("--columns is for TSV files, not for a source file and a target file")
+    return FORMATS["parallel"]
 
 
 def _rows(files: Sequence[TextFile], settings: PrepareSettings) -> Iterator[Row]:
@@ -211,47 +249,95 @@ def _rows(files: Sequence[TextFile], settings: PrepareSettings) -> Iterator[Row]
     rows = check_lines(
         _format(files, settings).read(files, line_limit(settings.max_length)),
         files[0].short_name,
+        header=settings.header,
         skip_bad_lines=settings.skip_bad_lines,
         skip_flags="--one-column " * settings.one_column + "--skip-bad-lines",
     )
-    return tidy_rows(rows, settings.normalization)
+    return tidy_rows(swap_sides(rows) if settings.swap else rows, settings.normalization)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One corpus of several that are read one after the other, and the tally of its rows."""
+
+    files: Sequence[TextFile]
+    rows: Iterator[Row]
+    tally: RowTally = field(default_factory=RowTally)
+
+    def account(self, role: str) -> FileAccount:
+        """Return the account of its rows, once they are read."""
+        return FileAccount(
+            role=role,
+            names=tuple(file.short_name for file in self.files),
+            sha256=tuple(file.sha256 for file in self.files),
+            read=self.tally.read,
+            kept=self.tally.kept,
+            dropped=dict(sorted(self.tally.dropped.items())),
+        )
+
+
+def _parts(role: str, files: Sequence[TextFile], settings: PrepareSettings) -> list[_Part]:
+    """Return what is read for a role, in order."""
+    return [_Part(group, _rows(group, settings)) for group in group_files(files, role)]
+
+
+def _examples(parts: Sequence[_Part], settings: PrepareSettings | None) -> Iterator[Example]:
+    """Yield the examples of all parts; their lines are counted on from one part to the next.
+
+    Args:
+        parts: what is read.
+        settings: the limits of lengths; None for none.
+    """
+    before = 0
+    for part in parts:
+        rows = part.rows if settings is None else limit_lengths(part.rows, settings)
+        for row in part.tally.keep(rows):
+            yield Example(row.source, row.target, before + row.line) if before else row
+        before += part.tally.read
 
 
 def _stage(
     files: Sequence[TextFile], settings: PrepareSettings, scratch: Path, talk: Talk
 ) -> _Staged:
     """Read and clean the corpus; write its rows to the scratch folder."""
-    tally = RowTally()
-    rows = limit_lengths(_rows(files, settings), settings)
-    corpus = stage(_counted(tally.keep(rows), talk), scratch)
-    tally.drop_duplicates(corpus.rows - corpus.kept)
-    account = _account("corpus", files, tally)
-    return _Staged(corpus, account, (*tally.notices, *_length_notices(account, settings)))
+    parts = _parts("corpus", files, settings)
+    corpus = stage(_counted(_examples(parts, settings), talk), scratch)
+    start = 0
+    for part in parts:
+        end = start + part.tally.kept
+        part.tally.drop_duplicates(corpus.copies(start, end))
+        start = end
+    accounts = _accounts("corpus", parts)
+    lengths = _length_notices(functools.reduce(FileAccount.plus, accounts), settings)
+    return _Staged(corpus, accounts, (*_notices(parts), *lengths))
 
 
 def _hold_out(
     role: str, files: Sequence[TextFile], settings: PrepareSettings, folder: Path
 ) -> _HeldOut:
-    """Write the user's own file as the split `role`, without rows that have an empty side."""
-    tally = RowTally()
-    written, hashes = write_held_out(tally.keep(_rows(files, settings)), split_path(folder, role))
-    return _HeldOut(_account(role, files, tally), tuple(tally.notices), written, hashes)
+    """Write the user's own files as the split `role`, without rows that have an empty side."""
+    parts = _parts(role, files, settings)
+    written, hashes = write_held_out(_examples(parts, None), split_path(folder, role))
+    return _HeldOut(_accounts(role, parts), _notices(parts), written, hashes)
 
 
-def _account(role: str, files: Sequence[TextFile], tally: RowTally) -> FileAccount:
-    account = FileAccount(
-        role=role,
-        names=tuple(file.short_name for file in files),
-        sha256=tuple(file.sha256 for file in files),
-        read=tally.read,
-        kept=tally.kept,
-        dropped=dict(sorted(tally.dropped.items())),
-    )
-    if not account.kept:
-        names = " and ".join(file.name for file in files)
-        reasons = ", ".join(f"{count} {reason}" for reason, count in account.dropped.items())
-        raise CorpusError(f"{names}: no usable row: {account.read} read, all dropped ({reasons})")
-    return account
+def _notices(parts: Sequence[_Part]) -> tuple[str, ...]:
+    return tuple(itertools.chain.from_iterable(part.tally.notices for part in parts))
+
+
+def _accounts(role: str, parts: Sequence[_Part]) -> tuple[FileAccount, ...]:
+    """Return the account of each part.
+
+    Raises:
+        CorpusError: no row of any of them is left.
+    """
+    accounts = tuple(part.account(role) for part in parts)
+    whole = functools.reduce(FileAccount.plus, accounts)
+    if not whole.kept:
+        names = " and ".join(file.name for part in parts for file in part.files)
+        reasons = ", ".join(f"{count} {reason}" for reason, count in whole.dropped.items())
+        raise CorpusError(f"{names}: no usable row: {whole.read} read, all dropped ({reasons})")
+    return accounts
 
 
 def _sizes(rows: int, inputs: Inputs, settings: PrepareSettings) -> SplitSizes:
@@ -277,7 +363,7 @@ def _report(
         splits[role] = part.tally.summary(source_in_train=watch.count(part.hashes))
     parts = held_out.values()
     return Report(
-        files=(staged.account, *(part.account for part in parts)),
+        files=(*staged.accounts, *(account for part in parts for account in part.accounts)),
         splits={name: splits[name] for name in SPLITS if name in splits},
         notices=(
             *itertools.chain.from_iterable(part.notices for part in parts),
@@ -285,6 +371,14 @@ def _report(
             *_split_notices(splits),
         ),
     )
+
+
+def _digests(report: Report) -> dict[str, list[str]]:
+    """Return the SHA-256 of every file, by role, in the order in which they are read."""
+    digests: dict[str, list[str]] = {}
+    for account in report.files:
+        digests.setdefault(account.role, []).extend(account.sha256)
+    return digests
 
 
 def _length_notices(account: FileAccount, settings: PrepareSettings) -> Iterator[str]:
@@ -314,10 +408,11 @@ def _split_notices(splits: Mapping[str, SplitSummary]) -> Iterator[str]:
             "spelled in two ways; --normalization nfc makes it one"
         )
     found = train.length_correlation
-    if found is not None and train.rows >= MIN_ROWS_TO_CORRELATE and found < MIN_CORRELATION:
+    least = max(MIN_CORRELATION, 2 / math.sqrt(max(1, train.rows)))  # what chance reaches
+    if found is not None and train.rows >= MIN_ROWS_TO_CORRELATE and found < least:
         yield (
-            "the lengths of sources and targets do not go together (correlation "
-            f"{found:.2f}): are the sides aligned?"
+            f"the lengths of sources and targets do not correlate ({found:.2f}): are the sides "
+            "aligned, and are these the right columns?"
         )
 
 

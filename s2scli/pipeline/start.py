@@ -26,6 +26,8 @@ from s2scli.training.machine import machine_differences
 from s2scli.translation.model_folder import LoadedModel, load_model_folder
 from s2scli.workspace import Workspace
 
+MAX_LISTED = 5
+
 
 @dataclass(frozen=True)
 class Start:
@@ -46,7 +48,14 @@ class Start:
             return load_settings(Recipe, self.checkpoint.settings, "checkpoint")
         return self.trained.recipe if self.trained else None
 
-    def choose_recipe(self, name: str | None, assignments: Sequence[str], size: Size) -> Recipe:
+    def choose_recipe(
+        self,
+        name: str | None,
+        assignments: Sequence[str],
+        size: Size,
+        *,
+        verbose: bool = False,
+    ) -> Recipe:
         """Return the recipe asked for; None resumes with the recipe of the run.
 
         Args:
@@ -54,6 +63,7 @@ class Start:
                 or the default.
             assignments: `section.key=value` changes to it.
             size: the size of the default recipe.
+            verbose: name every setting that differs in the error, not just the first few.
 
         Raises:
             ConfigError: it differs from the recipe of the existing run, apart from the limits.
@@ -65,7 +75,8 @@ class Start:
         else:
             recipe = load_recipe(name or DEFAULT_RECIPE, assignments, size)
         if own and self.checkpoint:
-            _check_settings(own, recipe)
+            options = [f"-r {name}"] * (name is not None) + ["--set"] * bool(assignments)
+            _check_settings(own, recipe, " and ".join(options), None if verbose else MAX_LISTED)
         return recipe
 
     def check(self, made_from: Mapping[str, str]) -> None:
@@ -137,13 +148,29 @@ class Start:
         run.progress = self.checkpoint.progress
 
 
-def _check_settings(own: Recipe, asked: Recipe) -> None:
+def _check_settings(own: Recipe, asked: Recipe, options: str, most: int | None) -> None:
+    """Refuse to resume a run with another recipe.
+
+    Args:
+        own: the recipe of the run.
+        asked: the recipe asked for.
+        options: those that ask for it.
+        most: how many differences are listed; None for all.
+
+    Raises:
+        ConfigError: they differ in more than the limits.
+    """
     differences = settings_difference(fixed_settings(own), fixed_settings(asked))
-    if differences:
-        raise ConfigError(
-            f"the run in this workspace has other settings: {'; '.join(differences)}. Resume "
-            "without them, use another workspace (-w), or start again (--restart)"
-        )
+    if not differences:
+        return
+    listed = differences[:most]
+    more = len(differences) - len(listed)
+    raise ConfigError(
+        f"resume without {options}, use another workspace (-w), or start again (--restart): the "
+        f"run in this workspace has other settings: {'; '.join(listed)}"
+        + f"; and {more} more (-v lists them)"
+        * bool(more)
+    )
 
 
 def find_start(workspace: Workspace, init_from: Path | None, talk: Talk, *, restart: bool) -> Start:

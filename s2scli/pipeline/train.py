@@ -13,6 +13,7 @@ from s2scli.metrics import METRICS
 from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.model.seq2seq import count_parameters, pick_device
 from s2scli.pipeline.carry_over import CarriedOver
+from s2scli.pipeline.overwriting import require_restartable
 from s2scli.pipeline.publishing import Published
 from s2scli.pipeline.session import Session, put_together
 from s2scli.pipeline.start import Start, find_start
@@ -46,6 +47,7 @@ class TrainRequest:
         device: auto, cpu, cuda or cuda:N.
         restart: remove the existing run.
         init_from: the folder of the model whose weights a new run starts with, where they fit.
+        overwrite: restart without asking.
     """
 
     recipe: str | None = None
@@ -54,6 +56,7 @@ class TrainRequest:
     device: str = "auto"
     restart: bool = False
     init_from: Path | None = None
+    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,13 +106,13 @@ def train(
         CorpusError: there is nothing to learn from, or to validate with.
         TokenizerError: the tokenizer is damaged, or none can be learned.
         ConfigError: a wrong recipe or device, or another recipe than the run's.
-        LockedError: another run holds the workspace.
+        LockedError: another run holds the workspace, or a restart would remove the run there.
         CheckpointError: the corpus, or every checkpoint of the run, is damaged.
         DivergedError: losses or gradients are no longer finite.
         OutOfMemoryError: a batch does not fit into memory.
         StorageError: the disk is full or writing failed.
     """
-    _check(workspace, request)
+    _check(workspace, request, talk)
     keep_freed_memory()
     with workspace.locked("train"):
         corpus = Corpus.load(workspace.find_corpus())
@@ -132,7 +135,7 @@ def train(
         return _report(session, ending, published)
 
 
-def _check(workspace: Workspace, request: TrainRequest) -> None:
+def _check(workspace: Workspace, request: TrainRequest, talk: Talk) -> None:
     """Check the request before anything is written."""
     pick_device(request.device)
     if request.init_from:
@@ -146,13 +149,15 @@ def _check(workspace: Workspace, request: TrainRequest) -> None:
         workspace.root / f"{DELETED}{workspace.corpus.name}"
     ).exists():  # else locking repairs it
         workspace.find_corpus()
+    if request.restart and not request.overwrite:
+        require_restartable([workspace], talk)
 
 
 def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Talk) -> Recipe:
     """Return the recipe of the run; say what the default one is for a corpus of this size."""
     pairs = len(corpus.open_split("train"))
     size = size_for(pairs)
-    recipe = start.choose_recipe(request.recipe, request.assignments, size)
+    recipe = start.choose_recipe(request.recipe, request.assignments, size, verbose=talk.verbose)
     asked = request.recipe or ("" if start.trained else DEFAULT_RECIPE)  # a model brings its own
     if asked == DEFAULT_RECIPE and not start.checkpoint:
         talk.say(f"recipe {DEFAULT_RECIPE} for {pairs:,} pairs: {size}")

@@ -11,6 +11,7 @@ from s2scli.data.store import Corpus, TextSplit, split_path
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.manifest import Manifest, new_folder, verify_folder
 from s2scli.normalization import Normalization
+from s2scli.pipeline.overwriting import require_replaceable
 from s2scli.report.console import Talk
 from s2scli.report.counting import counting
 from s2scli.tokenizer.learning import learn_sentencepiece
@@ -49,19 +50,23 @@ class TokenizerReport:
 
 
 def train_tokenizer(
-    workspace: Workspace, settings: TokenizerSettings, talk: Talk
+    workspace: Workspace, settings: TokenizerSettings, talk: Talk, *, overwrite: bool = False
 ) -> TokenizerReport:
     """Learn a tokenizer for each side, or one for both, and encode the corpus.
+
+    `overwrite` replaces a tokenizer that a model was trained with.
 
     Raises:
         MissingInputError: the workspace has no corpus.
         CheckpointError: the corpus is damaged.
         TokenizerError: there is nothing in the corpus to learn from.
-        LockedError: another run is using the workspace.
+        LockedError: another run is using the workspace, or a model was trained with its tokenizer.
         StorageError: the disk is full or a write failed.
     """
     if not workspace.root.exists():  # locking would create it
         workspace.find_corpus()
+    if not overwrite:
+        require_replaceable(workspace, "tokenizer", talk)
     with workspace.locked("train-tokenizer"):
         corpus = Corpus.load(workspace.find_corpus()).verified
         tokenizers = _learn(workspace, corpus, settings, talk)
@@ -71,7 +76,9 @@ def train_tokenizer(
     return report
 
 
-def copy_tokenizer(workspace: Workspace, model: Path, talk: Talk) -> TokenizerReport:
+def copy_tokenizer(
+    workspace: Workspace, model: Path, talk: Talk, *, overwrite: bool = False
+) -> TokenizerReport:
     """Copy the tokenizers of a model, and encode the corpus with them.
 
     Raises:
@@ -84,6 +91,8 @@ def copy_tokenizer(workspace: Workspace, model: Path, talk: Talk) -> TokenizerRe
     digest, tokenizers = verify_folder(folder, "model").digest, Tokenizers.load(folder)
     if not workspace.root.exists():  # locking would create it
         workspace.find_corpus()
+    if not overwrite:
+        require_replaceable(workspace, "tokenizer", talk)
     with workspace.locked("train-tokenizer"):
         corpus = Corpus.load(workspace.find_corpus())
         report = adopt_tokenizer(workspace, corpus, tokenizers, digest, talk)

@@ -11,6 +11,8 @@ from rich.text import Text
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+MAX_SHOWN = 200
+
 
 def visible(text: str) -> str:
     r"""Return `text` with control and bidi-override characters spelled out (`\x1b` as `␛`).
@@ -18,6 +20,11 @@ def visible(text: str) -> str:
     Text of a corpus goes through this before it reaches a terminal.
     """
     return CONTROL.sub(_spelled, text)
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a text that is too long to be shown."""
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
 
 
 def _spelled(match: re.Match[str]) -> str:
@@ -100,6 +107,13 @@ class Talk:
     def warn(self, text: str) -> None:
         """Print a warning, even if `quiet`."""
         self.stderr.print(Text(f"warning: {visible(text)}", style="yellow"), soft_wrap=True)
+
+    def confirm(self, question: str) -> bool:
+        """Ask for yes or no on a terminal, even if `quiet`; where there is none, it is no."""
+        if not (sys.stdin.isatty() and self.stderr.is_terminal):
+            return False
+        self.stderr.print(Text(visible(f"{question} [y/N] ")), end="", soft_wrap=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def show(self, result: RenderableType, *, soft_wrap: bool = False) -> None:
         """Print a result (a table, a heatmap) on stdout; `soft_wrap` does not break long lines."""

@@ -11,7 +11,8 @@ class Update:
     Attributes:
         step: updates made so far.
         epoch: epochs finished, with the share of the current one.
-        loss: mean objective for each target token, in nats.
+        loss: what training minimizes, for each target token, in nats: the cross-entropy with label
+            smoothing, and the KL term if there is one.
         tokens: target tokens read since the last report.
         learning_rate: of the last update.
         gradient_norm: of the last update, before clipping.
@@ -37,7 +38,8 @@ class Validation:
         step: updates made so far.
         epoch: epochs finished, with the share of the current one.
         seconds: time the run has taken.
-        scores: loss, perplexity, token accuracy and text metrics, by name.
+        scores: loss (what training minimizes), perplexity (of the cross-entropy without label
+            smoothing), token accuracy and text metrics, by name.
         best: whether the score of the criterion was never better.
     """
 

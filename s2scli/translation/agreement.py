@@ -142,17 +142,36 @@ def read_pairs(path: Path, most: int, translator: Translator, talk: Talk) -> lis
     """
     with open_text(path) as file:
         found, bad = _first_pairs(FORMATS["tsv"].read([file], LINE_BYTES), most)
-    fit = [row for row in found if _fits(row, translator)]
-    if not fit:
-        raise CorpusError(
-            f"{path}: found no pair to verify with; expected source TAB reference in each line"
-        )
     if bad:
         talk.warn(f"left out {len(bad):,} of the first lines; {bad[0]}")
-    if len(found) > len(fit):
-        left_out = len(found) - len(fit)
-        talk.warn(f"{path}: left out {left_out:,} of {len(found):,} pairs, too long for the model")
-    return [Pair(Line(str(path), row.line, row.source), row.source, row.target) for row in fit]
+    return choose_pairs(found, str(path), translator, talk)
+
+
+def choose_pairs(
+    examples: Sequence[Example], name: str, translator: Translator, talk: Talk
+) -> list[Pair]:
+    """Return the examples that the model can translate, as pairs.
+
+    Args:
+        examples: without blank sides.
+        name: where they come from, for messages.
+        translator: the model.
+        talk: says how many are too long.
+
+    Raises:
+        CorpusError: there is no such example.
+    """
+    fit = [row for row in examples if _fits(row, translator)]
+    if not fit:
+        raise CorpusError(
+            f"{name}: found no pair to verify with; expected source TAB reference in each line"
+        )
+    if len(examples) > len(fit):
+        left_out = len(examples) - len(fit)
+        talk.warn(
+            f"{name}: left out {left_out:,} of {len(examples):,} pairs, too long for the model"
+        )
+    return [Pair(Line(name, row.line, row.source), row.source, row.target) for row in fit]
 
 
 def _first_pairs(rows: Iterator[ReadRow], most: int) -> tuple[list[Example], list[BadLine]]:

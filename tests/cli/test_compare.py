@@ -1,6 +1,7 @@
 """`s2s compare`: one budget, one table; what stops it, and what it says of recipes that fail."""
 
 import json
+import re
 import shutil
 import signal
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from tests.toy import prepare_toy, train_toy, write_corpus
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
 
+RESTART = ("--restart", "--overwrite")
 SMALL = ("--set", "training.log_every=2", "--set", "training.validate_every=4")
 OTHER = """
 [model.source]
@@ -99,7 +101,7 @@ def test_one_table_best_first(workspace: Workspace, both: tuple[str, str]) -> No
     result = run(workspace, *both, "--max-steps", "4", *SMALL, "--chrf")
     assert result.exit_code == 0, result.stderr
     heading, _, *rows = result.stdout.splitlines()[:4]
-    expected = "recipe parameters minutes steps tokens/s valid loss chrF2 95 % interval p"
+    expected = "recipe parameters minutes steps tokens/s cross-entropy chrF2 95 % interval p"
     assert " ".join(heading.split()) == expected
     first, second = (row.split() for row in rows)
     assert {first[0], second[0]} == {"tiny", "small"}
@@ -129,18 +131,19 @@ def test_json_is_one_document(workspace: Workspace, both: tuple[str, str]) -> No
     assert best["p"] is None and 0 < other["p"] <= 1
     assert other.keys() == best.keys() == {
         *("recipe", "model", "parameters", "minutes", "steps", "epochs", "ended"),
-        *("tokens_per_second", "loss", "scores", "p"),
+        *("tokens_per_second", "cross_entropy", "scores", "p"),
     }  # fmt: skip
     for row in (best, other):
         (score,) = row["scores"]
         assert score.keys() == {"name", "value", "signature", "interval"}
         assert (score["name"], len(score["interval"])) == ("BLEU", 2)
         assert (row["steps"], row["ended"]) == (4, "max_steps 4 reached")
-        assert row["tokens_per_second"] > 0 and row["loss"] > 0 and row["parameters"] > 1000
+        assert row["tokens_per_second"] > 0 and row["cross_entropy"] > 0
+        assert row["parameters"] > 1000
         assert (Path(row["model"]) / "model.safetensors").exists()
 
 
-def test_the_loss_is_the_cross_entropy_of_the_best_model(workspace: Workspace) -> None:
+def test_the_cross_entropy_is_that_of_the_best_model_and_no_loss(workspace: Workspace) -> None:
     (row,) = document(run(workspace, "tiny", "--max-steps", "4", *SMALL, "--json"))["results"]
     log = (workspace.of_run("tiny").training / "metrics.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in log]
@@ -148,8 +151,8 @@ def test_the_loss_is_the_cross_entropy_of_the_best_model(workspace: Workspace) -
         (each for each in records if each["kind"] == "validation" and each["step"]),
         key=lambda each: each["scores"]["chrf"],
     )["scores"]
-    assert 2.718281828459045 ** row["loss"] == pytest.approx(best["perplexity"])
-    assert row["loss"] < best["loss"], "which is smoothed"
+    assert 2.718281828459045 ** row["cross_entropy"] == pytest.approx(best["perplexity"])
+    assert row["cross_entropy"] < best["loss"], "which is smoothed"
 
 
 def test_a_compared_recipe_is_trained_as_train_does(compared: Workspace, tmp_path: Path) -> None:
@@ -214,7 +217,7 @@ def test_a_raised_budget_goes_on(workspace: Workspace) -> None:
 
 def test_the_budget_is_the_same_whatever_a_recipe_says(workspace: Workspace) -> None:
     lower = ("--set", "training.limits.max_epochs=1", "--set", "training.limits.max_steps=2")
-    result = run(workspace, "tiny", "--max-steps", "50", *lower, "--json", "--restart")
+    result = run(workspace, "tiny", "--max-steps", "50", *lower, "--json", *RESTART)
     (row,) = document(result)["results"]
     assert row["steps"] == 50 and row["epochs"] > 1
 
@@ -293,21 +296,24 @@ def test_nothing_but_failures_is_no_ranking(workspace: Workspace) -> None:
     result = run(workspace, "tiny", "--max-steps", "4", *SMALL, *settings)
     assert result.exit_code == 3
     words = " ".join(result.stdout.split())
-    assert "tiny the run in this workspace has other settings: training.seed: 1 -> 9" in words
+    assert "this workspace has other settings: training.seed: 1 -> 9" in words
     assert "next:" not in result.stderr
-    again = document(run(workspace, "tiny", "--max-steps", "4", *settings, "--restart", "--json"))
+    refused = run(workspace, "tiny", "--max-steps", "4", *settings, "--restart")
+    assert refused.exit_code == 73
+    assert re.search(r"remove what is trained: .*tiny/model .*give --overwrite", refused.stderr)
+    again = document(run(workspace, "tiny", "--max-steps", "4", *settings, *RESTART, "--json"))
     assert [row["steps"] for row in again["results"]] == [4]
 
 
 def test_runs_of_another_corpus_are_not_gone_on_with(workspace: Workspace, tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "other.tsv", 90, seed=2)
     settings = PrepareSettings(valid_size=20, test_size=20)
-    prepare(workspace, Inputs((corpus,)), settings, Talk(quiet=True))
+    prepare(workspace, Inputs((corpus,)), settings, Talk(quiet=True), overwrite=True)
     (failure,) = document(run(workspace, "tiny", "--max-steps", "4", *SMALL, "--json"), 3)[
         "failures"
     ]
     assert "was trained with another corpus; start again with --restart" in failure["error"]
-    again = document(run(workspace, "tiny", "--max-steps", "4", *SMALL, "--json", "--restart"))
+    again = document(run(workspace, "tiny", "--max-steps", "4", *SMALL, "--json", *RESTART))
     assert [row["steps"] for row in again["results"]] == [4]
 
 

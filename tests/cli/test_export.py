@@ -242,6 +242,9 @@ def test_a_wrong_device_is_named(whole: Path, device: str) -> None:
         (("--lines", "5"), 2, "--lines is for --verify"),
         (("--tolerance", "1"), 2, "--tolerance is for --verify"),
         (("--verify", "nowhere.tsv"), 66, "nowhere.tsv"),
+        (("pairs.tsv",), 2, "pairs.tsv is for --verify: give that too"),
+        (("--verify", "-w", "nowhere"), 66, "no corpus here; make one: s2s prepare"),
+        (("--verify", "-w", "nowhere"), 66, "or verify with a file: --verify FILE"),
     ],
 )
 def test_a_wrong_flag_is_named(
@@ -276,6 +279,22 @@ def test_verify_shows_how_the_engines_agree(whole: Path, tmp_path: Path, quantiz
     assert exact["score_difference"] < 1e-4 < small["score_difference"]
     assert exact["bleu_difference"] == exact["bleu"] - ours["bleu"]
     assert all(one["lines_per_second"] > 0 for one in report["agreements"])
+
+
+def test_without_a_file_the_validation_split_verifies(whole: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.tsv"
+    corpus.write_text("".join(f"{line}\t{line[::-1]}\n" for line in LINES))
+    workspace = ("-w", str(tmp_path / "w"))
+    prepared = run("prepare", str(pairs(tmp_path)), "--valid", str(corpus), *workspace)
+    assert prepared.exit_code == 0, prepared.output
+    words = ("export", "-m", str(whole), "--tolerance", "100", "--json")
+    split = run(*words, "-o", str(tmp_path / "a"), "--verify", *workspace)
+    assert split.exit_code == 0, split.output
+    given = run(*words, "-o", str(tmp_path / "b"), "--verify", str(corpus))
+    ours, theirs = json.loads(split.stdout), json.loads(given.stdout)
+    assert ours["lines"] == theirs["lines"] > 0
+    for one, other in zip(ours["agreements"], theirs["agreements"], strict=True):
+        assert {**one, "lines_per_second": 0} == {**other, "lines_per_second": 0}
 
 
 def test_verify_shows_a_table_and_what_to_do_next(whole: Path, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_examples_are_lines_of_their_own_above_the_options() -> None:
 
 
 def test_what_must_be_given_stands_bare_in_the_usage() -> None:
-    assert "prepare [OPTIONS] SOURCE [TARGET]" in help_of(("prepare",))
+    assert "prepare [OPTIONS] FILE..." in help_of(("prepare",))
     assert "translate [OPTIONS] [FILE]..." in help_of(("translate",))
 
 

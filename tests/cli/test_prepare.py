@@ -46,7 +46,8 @@ def rows(folder: Path, split: str) -> list[Example]:
 def test_a_corpus_is_prepared_and_every_row_shown(tmp_path: Path) -> None:
     result = run(tmp_path, written(tmp_path, CORPUS + "source 7\ttarget 7\n\n"))
     assert result.exit_code == 0
-    assert re.fullmatch(r"next: s2s train -w \S+\n", result.stderr)
+    first = r"source: source (\d+)\ntarget: target \1\n"
+    assert re.fullmatch(first + r"next: s2s train -w \S+\n", result.stderr)
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.stdout.split("\n")]
     for cell in (["read", "52"], ["- duplicate", "1"], ["- empty both", "1"], ["= kept", "50"]):
         assert cell in cells
@@ -55,6 +56,32 @@ def test_a_corpus_is_prepared_and_every_row_shown(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "w" / "corpus").iterdir()) == [
         *("manifest.json", "report.json", "test.arrow", "train.arrow", "valid.arrow")
     ]
+
+
+def test_several_files_are_one_corpus_and_each_is_accounted_for(tmp_path: Path) -> None:
+    files = [written(tmp_path, f"a {n}\tb {n}\nc {n}\td {n}\n", f"{n}.tsv") for n in range(10)]
+    result = run(tmp_path, *files)
+    assert result.exit_code == 0, result.output
+    assert "several TSV files are read one after the other\n" in result.stderr
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.stdout.split("\n")]
+    for cell in (["read", "20"], ["file", "10 files"], ["3.tsv", "2", "0", "2"]):
+        assert cell in cells
+    assert [account["names"] for account in report(tmp_path)["files"]] == [
+        [f"{n}.tsv"] for n in range(10)
+    ]
+    shown = CliRunner().invoke(app, ["inspect", "corpus", "-w", str(tmp_path / "w")]).stdout
+    assert "3.tsv" in shown
+
+
+def test_the_first_pair_shows_what_is_the_source(tmp_path: Path) -> None:
+    wide = "".join(f"{n}\ten {n}\tde {n} {'x' * 300}\n" for n in range(50))
+    result = run(tmp_path, written(tmp_path, "id\tEnglish\tGerman\n" + wide))
+    assert re.search(r"^source: \d+\ntarget: en \d+$", result.stderr, re.MULTILINE)
+    assert "corpus.tsv, line 1 is left out as a header; --no-header keeps it" in result.stderr
+    assert "has 3 columns; the first 2 are used; choose others as in --columns 2,3" in result.stderr
+    result = run(tmp_path, written(tmp_path, wide), "--columns", "2,3", "--max-length-ratio", "99")
+    assert re.match(r"source: en \d+\ntarget: de \d+ x+…\n", result.stderr)
+    assert max(map(len, result.stderr.splitlines())) < 250
 
 
 def test_json_is_the_report(tmp_path: Path) -> None:
@@ -164,14 +191,29 @@ def test_limits_and_normalisation_are_flags(tmp_path: Path) -> None:
         (["{corpus}", "--normalization", "nfd"], 2, "--normalization: input should be 'none'"),
         (["{corpus}", "--max-length", "0"], 2, "--max-length: input should be greater"),
         (["{corpus}", "--valid-size", "5", "--valid", "{corpus}"], 2, "exclude each other"),
-        (["{corpus}", *["--test", "{corpus}"] * 3], 2, "3 files for test: expected one TSV"),
+        (["{sentences}"] * 3, 2, "3 files for corpus and no TAB in most lines"),
+        (["{corpus}", *["--test", "{sentences}"] * 3], 2, "3 files for test and no TAB in most"),
+        (["{corpus}", "--columns", "2"], 2, "--columns: expected two numbers such as 2,3"),
+        (
+            ["{corpus}", "--columns", "1,3"],
+            65,
+            "2 columns, but --columns asks for column 3",
+        ),
+        (["{sentences}", "{one}", "--columns", "1,2"], 2, "--columns is for TSV files"),
+        (["{sentences}", "--columns", "1,2"], 2, "--columns is for two columns"),
+        (["{sentences}", "--swap"], 2, "--swap is for two columns"),
+        (["{csv}"], 65, "c.csv: looks like CSV, expected source TAB target; convert it: python3"),
+        (["{csv}", "{csv}"], 65, "c.csv: looks like CSV"),
+        (["{corpus}", "--test", "{csv}"], 65, "c.csv: looks like CSV"),
+        (["{csv}", "--skip-bad-lines"], 65, "c.csv: looks like CSV"),
         (["-", "--test", "-"], 2, "- is given twice"),
         (["{corpus}", "--test-size", "50"], 65, "nothing would be left to train on"),
         (["{corpus}", "--test", "{empty}"], 65, "empty.tsv: no usable row: 1 read"),
         (["{empty}"], 65, "empty.tsv: no usable row: 1 read, all dropped (1 empty_both)"),
         (["{missing}"], 66, "missing.tsv: no such file"),
         (["{corpus}", "--valid", "{missing}"], 66, "missing.tsv: no such file"),
-        (["{corpus}", "{one}"], 65, "has 50 lines but"),
+        (["{corpus}", "{one}"], 65, "corpus.tsv has TABs in most lines, but"),
+        (["{sentences}", "{one}"], 65, "has 50 lines but"),
         (["{one}"], 65, "one.tsv, line 1: no TAB"),
         (["{corpus}", "--one-column"], 65, "corpus.tsv, line 1: 2 columns, expected one"),
         (["{sentences}", "--valid", "{corpus}"], 65, "corpus.tsv, line 1: 2 columns, expected one"),
@@ -190,6 +232,7 @@ def test_a_fault_is_one_line_and_the_corpus_that_was_there_stays(
         "empty": written(tmp_path, "\t\n", "empty.tsv"),
         "one": written(tmp_path, "x\n", "one.tsv"),
         "sentences": written(tmp_path, SENTENCES, "s.txt"),
+        "csv": written(tmp_path, CORPUS.replace("\t", ","), "c.csv"),
         "mixed": written(tmp_path, "no target\n" + CORPUS, "mixed.txt"),
         "missing": str(tmp_path / "missing.tsv"),
     }

@@ -72,6 +72,20 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert list(read_report(tmp_path).splits) == ["train", "valid"]
 
 
+def test_the_files_of_a_role_are_added_up(tmp_path: Path) -> None:
+    files = [
+        FileAccount("corpus", ("a",), ("1",), 3, 1, {"columns": 2}),
+        FileAccount("test", ("b",), ("2",), 9, 9, {}),
+        FileAccount("corpus", ("c", "d"), ("3", "4"), 8, 3, {"duplicate": 4, "columns": 1}),
+    ]
+    assert Report(tuple(files), {}, ()).by_role() == [
+        FileAccount(
+            *("corpus", ("a", "c", "d"), ("1", "3", "4"), 11, 4, {"columns": 3, "duplicate": 4})
+        ),
+        files[1],
+    ]
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "{}", json.dumps({"files": [{}], "splits": {}})])
 def test_a_damaged_report_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "report.json").write_text(text)

@@ -5,6 +5,7 @@ from s2scli.data.cleaning import (
     is_blank,
     limit_lengths,
     looks_like_header,
+    swap_sides,
     tidy,
     tidy_rows,
 )
@@ -41,8 +42,9 @@ def test_visible_text_is_not_blank(text: str) -> None:
     assert not is_blank(text)
 
 
-def checked(*rows: ReadRow, skip: bool = False) -> list[Row]:
-    return list(check_lines(rows, "a.tsv", skip_bad_lines=skip, skip_flags="--skip"))
+def checked(*rows: ReadRow, skip: bool = False, header: bool | None = None) -> list[Row]:
+    lines = check_lines(rows, "a.tsv", header=header, skip_bad_lines=skip, skip_flags="--skip")
+    return list(lines)
 
 
 def test_a_bad_line_is_refused_with_its_place_and_the_flag_or_dropped() -> None:
@@ -59,11 +61,29 @@ def test_an_over_long_line_is_always_dropped() -> None:
     assert checked(bad) == checked(bad, skip=True) == [Dropped(1, "over_long")]
 
 
-def test_a_header_is_kept_with_a_notice_on_the_first_line_only() -> None:
-    notice, *rows = checked(Example("source", "target", 1), Example("source", "target", 2))
-    assert rows == [Example("source", "target", 1), Example("source", "target", 2)]
-    assert isinstance(notice, Notice)
-    assert "a.tsv, line 1 looks like a header and is kept as a row" in notice.text
+def test_a_header_is_left_out_with_a_notice_on_the_first_line_only() -> None:
+    rows = checked(Example("source", "target", 1), Example("source", "target", 2))
+    assert rows == [
+        Notice("a.tsv, line 1 is left out as a header; --no-header keeps it"),
+        Dropped(1, "header"),
+        Example("source", "target", 2),
+    ]
+
+
+@pytest.mark.parametrize("row", [Example("a", "b", 1), BadLine("a.tsv", 1, "columns", "no TAB")])
+def test_line_1_is_a_header_if_the_user_says_so(row: ReadRow) -> None:
+    rest = Example("source", "target", 2)
+    assert checked(row, rest, header=True) == [Dropped(1, "header"), rest]
+
+
+def test_no_line_is_a_header_if_the_user_says_so() -> None:
+    row = Example("source", "target", 1)
+    assert checked(row, header=False) == [row]
+
+
+def test_sides_are_exchanged_and_nothing_else() -> None:
+    others: list[Row] = [Dropped(2, "columns"), Notice("as it is")]
+    assert list(swap_sides([Example("a", "b", 1), *others])) == [Example("b", "a", 1), *others]
 
 
 def test_rows_with_an_empty_side_are_dropped_by_reason() -> None:
@@ -105,6 +125,23 @@ def test_lengths_are_limited_at_the_limit_and_not_before() -> None:
     ]
 
 
-def test_a_header_is_told_from_a_sentence() -> None:
-    assert looks_like_header(Example("Source", " target", 1))
-    assert not looks_like_header(Example("The source", "Die Quelle", 1))
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("Source", " target"),
+        ("English", "German"),
+        ("id", "text_en"),
+        ("en", "de"),
+        ("Text", "text"),
+    ],
+)
+def test_names_of_columns_and_languages_are_a_header(source: str, target: str) -> None:
+    assert looks_like_header(Example(source, target, 1))
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("The source", "Die Quelle"), ("no", "no"), ("German", "Deutsch"), ("", ""), ("en", "-")],
+)
+def test_a_pair_is_no_header(source: str, target: str) -> None:
+    assert not looks_like_header(Example(source, target, 1))

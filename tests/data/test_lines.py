@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2scli.data.lines import STDIN, BadLineError, TextFile, decode_line, line_limit, open_text
+from s2scli.data.lines import (
+    STDIN,
+    BadLineError,
+    TextFile,
+    decode_line,
+    has_columns,
+    line_limit,
+    open_text,
+)
 from s2scli.errors import CorpusError, MissingInputError
 
 LIMIT = 100
@@ -57,21 +65,29 @@ def test_a_last_line_over_the_limit_without_an_end(tmp_path: Path, size: int) ->
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
-def test_the_first_line_is_seen_before_it_is_read(
+def test_the_first_lines_are_seen_before_they_are_read(
     tmp_path: Path, compress: Callable[[bytes], bytes]
 ) -> None:
     data = b"\xef\xbb\xbf\r\n \n\tx\ny\n"
     with open_text(written(tmp_path, compress(data))) as file:
-        assert file.first_line() == b"\tx"
+        assert file.first_lines() == [b"\tx", b"y"]
         assert list(file.lines(LIMIT)) == [b"", b" ", b"\tx", b"y"]
 
 
-def test_the_first_line_of_a_damaged_file(tmp_path: Path) -> None:
+def test_the_first_lines_of_a_damaged_file(tmp_path: Path) -> None:
     with (
         open_text(written(tmp_path, gzip.compress(b"x" * 99, mtime=0)[:11])) as file,
         pytest.raises(CorpusError, match="damaged gzip file"),
     ):
-        file.first_line()
+        file.first_lines()
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [([], False), ([b"a"], False), ([b"a\tb"], True), ([b"a", b"\t"], False), ([b"\t"] * 2, True)],
+)
+def test_lines_have_columns_if_most_hold_a_tab(lines: list[bytes], expected: bool) -> None:
+    assert has_columns(lines) is expected
 
 
 def test_gzip_is_known_by_its_content_with_all_its_members(tmp_path: Path) -> None:

@@ -117,10 +117,10 @@ def test_the_first_metric_ranks_and_all_are_scored(prepared: Workspace, stubs: S
 def test_the_loss_is_the_cross_entropy_or_unknown(prepared: Workspace, stubs: Stubs) -> None:
     stubs.right = {"tiny": 3}
     (result,) = compare(prepared, request("tiny"), QUIET).results
-    assert result.loss == pytest.approx(math.log(PERPLEXITY))
+    assert result.cross_entropy == pytest.approx(math.log(PERPLEXITY))
     stubs.best = {}
     (result,) = compare(prepared, request("tiny"), QUIET).results
-    assert result.loss is None
+    assert result.cross_entropy is None
 
 
 def test_a_recipe_that_fails_does_not_lose_the_others(
@@ -166,6 +166,7 @@ def test_each_is_trained_under_the_budget_alone(prepared: Workspace, stubs: Stub
             (f"training.seed={seed}",),
             {"max_minutes": None, "max_steps": 4, "max_epochs": None, "patience": 3},
             restart=True,
+            overwrite=True,
         )
 
 

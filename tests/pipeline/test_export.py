@@ -23,6 +23,7 @@ from s2scli.manifest import read_manifest
 from s2scli.pipeline.export import (
     LEAST_POSITIONS,
     ExportReport,
+    Verification,
     export,
     export_card,
     export_facts,
@@ -31,6 +32,9 @@ from s2scli.report.console import Talk
 from s2scli.translation.ctranslate2_engine import Export
 from s2scli.translation.loading import folder_beside
 from s2scli.translation.model_folder import LoadedModel, load_model_folder
+from s2scli.translation.torch_engine import load
+from s2scli.translation.translator import Translator
+from s2scli.workspace import Workspace
 from tests.folders import letters_of, write_model, write_transformer
 
 pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
@@ -54,6 +58,10 @@ def pairs(tmp_path: Path) -> Path:
     path = tmp_path / "pairs.tsv"
     path.write_text("abc\tcba\n\tno source\nface\tecaf\nhi jig\tgij ih\n")
     return path
+
+
+def given(file: Path) -> Verification:
+    return Verification(Workspace(file.parent / "none"), file)
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -99,7 +107,7 @@ def test_verifying_changes_nothing_of_what_is_written(
     model: Path, pairs: Path, tmp_path: Path
 ) -> None:
     export(model, tmp_path / "one", LOOSE, None, TALK)
-    report = export(model, tmp_path / "other", LOOSE, pairs, TALK)
+    report = export(model, tmp_path / "other", LOOSE, given(pairs), TALK)
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "other")
     assert report.lines == 3
     assert [each.engine.split()[0] for each in report.agreements] == [
@@ -170,7 +178,7 @@ def test_an_export_that_loses_too_much_is_not_kept(
     )
     settings = ExportSettings(tolerance=0.9)
     with pytest.raises(CheckpointError, match=r"loses 1\.00 BLEU, more than --tolerance 0\.9"):
-        export(model, pairs.parent / "out", settings, pairs, TALK)
+        export(model, pairs.parent / "out", settings, given(pairs), TALK)
     assert list(pairs.parent.iterdir()) == [pairs]
 
 
@@ -179,7 +187,7 @@ def test_an_export_with_other_scores_is_not_kept(
 ) -> None:
     monkeypatch.setattr("s2scli.export.ctranslate2_spec.EPSILONS", {"layer": 0.1})
     with pytest.raises(CheckpointError, match="the log-probability of a token is"):
-        export(model, pairs.parent / "out", LOOSE, pairs, TALK)
+        export(model, pairs.parent / "out", LOOSE, given(pairs), TALK)
     assert list(pairs.parent.iterdir()) == [pairs]
 
 
@@ -192,7 +200,7 @@ def test_nothing_is_written_where_there_is_nothing_to_verify_with(
         ("none.tsv", MissingInputError, "none.tsv"),
     ):
         with pytest.raises(error, match=message):
-            export(model, tmp_path / "out", ExportSettings(), tmp_path / name, TALK)
+            export(model, tmp_path / "out", ExportSettings(), given(tmp_path / name), TALK)
     assert not (tmp_path / "out").exists()
 
 
@@ -215,3 +223,31 @@ def test_without_the_package_nothing_is_read(
     monkeypatch.setitem(sys.modules, "ctranslate2", None)
     with pytest.raises(MissingExtraError, match="pip install"):
         export(tmp_path / "none", None, ExportSettings(), None, TALK)
+
+
+# what it is verified with
+
+
+@pytest.fixture(scope="module")
+def translator(trained_workspace: Path) -> Translator:
+    return load(trained_workspace / "model", device="cpu")
+
+
+def test_the_first_pairs_of_the_validation_split_are_taken(
+    trained_workspace: Path, translator: Translator
+) -> None:
+    pairs = Verification(Workspace(trained_workspace)).pairs(5, translator, TALK)
+    assert len(pairs) == 5
+    assert all(pair.target.split() == pair.source.split()[::-1] for pair in pairs)
+    assert pairs[0].line.where.startswith("the validation split, line ")
+
+
+def test_a_file_takes_the_place_of_the_split(tmp_path: Path, translator: Translator) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text("one\tone\n\ttwo\nsix\tsix\n")
+    assert [pair.source for pair in given(path).pairs(5, translator, TALK)] == ["one", "six"]
+
+
+def test_without_a_split_a_file_is_asked_for(tmp_path: Path, translator: Translator) -> None:
+    with pytest.raises(MissingInputError, match=r"no corpus here; .*verify with a file: --verify"):
+        Verification(Workspace(tmp_path / "none")).pairs(5, translator, TALK)

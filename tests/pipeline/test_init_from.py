@@ -50,7 +50,9 @@ def run(
     max_steps: int = 6,
 ) -> TrainReport:
     limits: Tree = {"max_steps": max_steps}
-    request = TrainRequest(recipe, assignments, limits, "cpu", restart, init_from)
+    request = TrainRequest(
+        recipe, assignments, limits, "cpu", restart, init_from, overwrite=restart
+    )
     return train(workspace, request, Talk(quiet=True))
 
 
@@ -233,6 +235,7 @@ def test_the_size_is_said_where_it_decided(tmp_path: Path, fresh: Workspace) -> 
     named = cli(
         fresh,
         "--restart",
+        "--overwrite",
         "--max-steps",
         "1",
         "-r",

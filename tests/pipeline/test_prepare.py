@@ -109,16 +109,82 @@ def test_notices_come_in_the_order_in_which_things_are_read(workspace: Workspace
     settings = PrepareSettings(max_length=50, test_size=0)
     report = prepare(workspace, Inputs((corpus,), valid=(own,)), settings, Talk(quiet=True))
     beginnings = [
-        "own.tsv has 3 columns; the first 2 are used",
-        "own.tsv, line 1 looks like a header",
-        "corpus.tsv, line 1 looks like a header",
+        "own.tsv has 3 columns; the first 2 are used; choose others as in --columns 2,3",
+        "own.tsv, line 1 is left out as a header",
+        "corpus.tsv, line 1 is left out as a header",
         "15% of the rows are dropped as over_long; --max-length is 50",
-        "2 of 2 valid rows have a source that is also in the train split",
+        "1 of 1 valid rows have a source that is also in the train split",
         "there is no test split",
     ]
     assert len(report.notices) == len(beginnings)
     for notice, beginning in zip(report.notices, beginnings, strict=True):
         assert notice.startswith(beginning)
+
+
+def test_tsv_files_are_read_one_after_the_other(workspace: Workspace) -> None:
+    """Rows, duplicates between files, lines and the account of each file."""
+    first = written(workspace, "source\ttarget\n" + tsv(PAIRS[:30]), "a.tsv")
+    second = written(workspace, tsv(PAIRS[20:]) + "\n", "b.tsv.gz")
+    copies = written(workspace, tsv(PAIRS[:3]), "c.tsv")
+    report = prepared(workspace, first, second, copies)
+    found = [example for examples in rows(workspace).values() for example in examples]
+    lines = [*range(2, 32), *range(31 + 11, 31 + 31)]  # those of the files one after the other
+    assert sorted(found, key=lambda example: example.line) == [
+        Example(*pair, line) for pair, line in zip(PAIRS, lines, strict=True)
+    ]
+    assert [(account.names, account.read, account.kept) for account in report.files] == [
+        (("a.tsv",), 31, 30),
+        (("b.tsv.gz",), 31, 20),
+        (("c.tsv",), 3, 0),
+    ]
+    assert [account.dropped for account in report.files] == [
+        {"header": 1},
+        {"duplicate": 10, "empty_both": 1},
+        {"duplicate": 3},
+    ]
+    assert read_report(workspace.corpus) == report
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (first, second, copies)]
+    assert verify_folder(workspace.corpus, "corpus").facts["inputs"] == {"corpus": digests}
+
+
+def test_tsv_files_of_the_users_own_are_one_split(workspace: Workspace) -> None:
+    own = [written(workspace, f"{name}\tx\n", f"{name}.tsv") for name in "ab"]
+    inputs = Inputs((written(workspace, tsv(PAIRS)),), valid=tuple(own))
+    prepare(workspace, inputs, PrepareSettings(), Talk(quiet=True))
+    assert rows(workspace)["valid"] == [Example("a", "x", 1), Example("b", "x", 2)]
+
+
+def test_columns_are_chosen_and_sides_exchanged(workspace: Workspace) -> None:
+    prepared(workspace, written(workspace, tsv(PAIRS)))
+    expected = [(row.source, row.target) for row in rows(workspace)["train"]]
+    wide = "id\tEnglish\tGerman\n" + "".join(
+        f"{number}\t{target}\t{source}\n" for number, (source, target) in enumerate(PAIRS)
+    )
+    path = written(workspace, wide, "wide.tsv")
+    for settings in ({"columns": "3,2"}, {"columns": "2,3", "swap": True}):
+        report = prepared(workspace, path, **settings)
+        assert [(row.source, row.target) for row in rows(workspace)["train"]] == expected
+        assert report.files[0].dropped == {"header": 1}
+        facts = verify_folder(workspace.corpus, "corpus").facts
+        assert settings.items() <= facts.items()
+
+
+def test_sides_of_parallel_files_are_exchanged(workspace: Workspace) -> None:
+    sources = written(workspace, "".join(f"{source}\n" for source, _ in PAIRS), "a.en")
+    targets = written(workspace, "".join(f"{target}\n" for _, target in PAIRS), "a.de")
+    prepared(workspace, sources, targets)
+    expected = rows(workspace)
+    prepared(workspace, targets, sources, swap=True)
+    assert rows(workspace) == expected
+
+
+@pytest.mark.parametrize(("header", "count"), [(None, 50), (True, 49), (False, 50)])
+def test_a_header_is_what_the_user_says(
+    workspace: Workspace, header: bool | None, count: int
+) -> None:
+    report = prepared(workspace, written(workspace, tsv(PAIRS)), header=header)
+    assert report.files[0].kept == count
+    assert ("header" in verify_folder(workspace.corpus, "corpus").facts) is (header is not None)
 
 
 def test_files_of_the_users_own_keep_their_rows(workspace: Workspace) -> None:
@@ -139,8 +205,11 @@ def test_sides_whose_lengths_are_unrelated_are_noticed(workspace: Workspace) -> 
 
     aligned = with_targets(3 + number % 47 for number in range(3, 753))
     crossed = with_targets(50 - number % 47 for number in range(3, 753))
-    assert not any("are the sides aligned?" in notice for notice in aligned.notices)
-    assert any("are the sides aligned?" in notice for notice in crossed.notices)
+    short = tsv([("a" * (n % 7 + 1) + f"{n}", "b" * (n % 5 + 1)) for n in range(100, 200)])
+    few = prepared(workspace, written(workspace, short))
+    assert any("lengths of sources and targets do not correlate" in text for text in few.notices)
+    assert not any("are the sides aligned" in notice for notice in aligned.notices)
+    assert any("are the sides aligned" in notice for notice in crossed.notices)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +247,6 @@ def test_a_corpus_that_cannot_be_made_leaves_the_old_one(workspace: Workspace) -
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        (Inputs((Path("a"),) * 3), "3 files for corpus: expected one TSV file"),
         (Inputs((Path("-"),), test=(Path("-"),)), "- is given twice"),
         (Inputs((Path("a"),), valid=(Path("b"),)), "--valid and --valid-size exclude each other"),
     ],

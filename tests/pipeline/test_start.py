@@ -52,10 +52,24 @@ def test_a_run_brings_its_recipe_of_which_only_the_limits_may_change() -> None:
         start.choose_recipe("tiny", ["training.seed=7", "model.encoder.dropout=0.5"], SIZES[0])
     dropout = TINY.model.encoder.dropout
     assert str(refusal.value) == (
+        "resume without -r tiny and --set, use another workspace (-w), or start again (--restart): "
         "the run in this workspace has other settings: "
-        f"model.encoder.dropout: {dropout} -> 0.5; training.seed: 1 -> 7. Resume without them, "
-        "use another workspace (-w), or start again (--restart)"
+        f"model.encoder.dropout: {dropout} -> 0.5; training.seed: 1 -> 7"
     )
+
+
+def test_five_of_many_differences_are_listed_and_all_of_them_with_v() -> None:
+    start = Start(checkpoint())
+    with pytest.raises(ConfigError) as refusal:
+        start.choose_recipe("elman", (), SIZES[0])
+    with pytest.raises(ConfigError) as verbose:
+        start.choose_recipe("elman", (), SIZES[0], verbose=True)
+    brief, whole = str(refusal.value), str(verbose.value)
+    assert brief.startswith("resume without -r elman, use another workspace (-w), or start again")
+    count = whole.count(" -> ")
+    assert brief.count(" -> ") == 5 < count
+    assert brief.endswith(f"; and {count - 5} more (-v lists them)")
+    assert whole.startswith(brief.removesuffix(f"; and {count - 5} more (-v lists them)"))
 
 
 def test_a_model_brings_its_recipe_of_which_everything_may_change(trained: LoadedModel) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from s2scli import manifest
 from s2scli.data.settings import PrepareSettings
-from s2scli.errors import CheckpointError, ConfigError, MissingInputError, StorageError
+from s2scli.errors import CheckpointError, ConfigError, LockedError, MissingInputError, StorageError
 from s2scli.manifest import new_folder, verify_folder
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.train import TrainRequest, train
@@ -80,7 +80,7 @@ def test_other_settings_are_refused_and_listed(
     workspace: Workspace, request_: TrainRequest, message: str
 ) -> None:
     before = steps(workspace)
-    with pytest.raises(ConfigError, match=f"has other settings: .*{message}.*--restart"):
+    with pytest.raises(ConfigError, match=f"--restart.* has other settings: .*{message}"):
         train(workspace, request_, Talk(quiet=True))
     assert steps(workspace) == before
 
@@ -97,7 +97,11 @@ def test_a_slow_metric_is_reckoned_only_where_it_decides(
 
 def test_restart_begins_anew(workspace: Workspace) -> None:
     request = TrainRequest("tiny", ("training.seed=9",), {"max_steps": 1}, "cpu", restart=True)
-    report = train(workspace, request, Talk(quiet=True))
+    before = steps(workspace)
+    with pytest.raises(LockedError, match=r"remove what is trained: .*step 3.*give --overwrite"):
+        train(workspace, request, Talk(quiet=True))
+    assert steps(workspace) == before
+    report = train(workspace, replace(request, overwrite=True), Talk(quiet=True))
     assert report.step == 1
     assert steps(workspace) == [1, 0]
     log = MetricsLog(workspace.training / "metrics.jsonl")
@@ -108,7 +112,7 @@ def test_restart_begins_anew(workspace: Workspace) -> None:
 def test_a_restart_that_cannot_begin_removes_nothing(workspace: Workspace, recipe: str) -> None:
     before = steps(workspace)
     with pytest.raises((ConfigError, MissingInputError)):
-        train(workspace, TrainRequest(recipe, restart=True), Talk(quiet=True))
+        train(workspace, TrainRequest(recipe, restart=True, overwrite=True), Talk(quiet=True))
     assert steps(workspace) == before
 
 
@@ -116,7 +120,11 @@ def test_another_corpus_is_refused(workspace: Workspace, tmp_path: Path) -> None
     tokenizer = (workspace.tokenizer / "manifest.json").read_bytes()
     corpus = write_corpus(tmp_path / "other.tsv", 80, seed=2)
     settings = PrepareSettings(valid_size=20, test_size=20)
-    prepare(workspace, Inputs((corpus,)), settings, Talk(quiet=True))
+    digest = verify_folder(workspace.corpus, "corpus").digest
+    with pytest.raises(LockedError, match=r"corpus would be replaced, .*step 3.*give --overwrite"):
+        prepare(workspace, Inputs((corpus,)), settings, Talk(quiet=True))
+    assert verify_folder(workspace.corpus, "corpus").digest == digest
+    prepare(workspace, Inputs((corpus,)), settings, Talk(quiet=True), overwrite=True)
     with pytest.raises(
         ConfigError, match="was trained with another corpus; start again with --res"
     ):
@@ -125,10 +133,17 @@ def test_another_corpus_is_refused(workspace: Workspace, tmp_path: Path) -> None
 
 
 def test_another_tokenizer_is_refused(workspace: Workspace) -> None:
-    from s2scli.pipeline.train_tokenizer import train_tokenizer
+    from s2scli.pipeline.train_tokenizer import copy_tokenizer, train_tokenizer
     from s2scli.tokenizer.settings import TokenizerSettings
 
-    train_tokenizer(workspace, TokenizerSettings(joint=False), Talk(quiet=True))
+    other = TokenizerSettings(joint=False)
+    digest = verify_folder(workspace.tokenizer, "tokenizer").digest
+    with pytest.raises(LockedError, match=r"tokenizer would be replaced, .*give --overwrite"):
+        train_tokenizer(workspace, other, Talk(quiet=True))
+    with pytest.raises(LockedError, match="tokenizer would be replaced"):
+        copy_tokenizer(workspace, workspace.model, Talk(quiet=True))
+    assert verify_folder(workspace.tokenizer, "tokenizer").digest == digest
+    train_tokenizer(workspace, other, Talk(quiet=True), overwrite=True)
     with pytest.raises(ConfigError, match="was trained with another tokenizer; start again"):
         go_on(workspace)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2scli.report.console import CONTROL, Talk, json_text, visible
+from s2scli.report.console import CONTROL, Talk, json_text, shortened, visible
 from s2scli.report.progress import Goal, training_display
 
 
@@ -35,6 +35,17 @@ class Lost(io.StringIO):
 )
 def test_control_characters_are_spelled_out(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+@pytest.mark.parametrize(("size", "cut"), [(200, False), (201, True)])
+def test_a_long_text_is_shortened(size: int, cut: bool) -> None:
+    text = "x" * size
+    assert shortened(text) == ("x" * 199 + "…" if cut else text)
+
+
+def test_nobody_is_asked_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Talk().confirm("really?") is False
+    assert capsys.readouterr().err == ""
 
 
 @given(st.text())

@@ -1,8 +1,11 @@
+import io
+from pathlib import Path
+
 import pytest
 
 from s2scli.data.example import Example
 from s2scli.data.formats.tsv import Tsv
-from s2scli.data.lines import BadLineError
+from s2scli.data.lines import BadLineError, TextFile
 from s2scli.data.rows import BadLine, Notice
 from tests.data.formats.readers import read
 
@@ -33,10 +36,23 @@ def test_an_over_long_line_is_bad() -> None:
 def test_columns_beyond_two_are_ignored_with_a_notice_where_all_rows_have_them() -> None:
     assert read("tsv", b"\na\tb\tc\nd\te\tf\n") == [
         Example("", "", 1),
-        Notice("a.0 has 3 columns; the first 2 are used"),
+        Notice("a.0 has 3 columns; the first 2 are used; choose others as in --columns 2,3"),
         Example("a", "b", 2),
         Example("d", "e", 3),
     ]
+
+
+def test_columns_are_chosen_in_any_order_without_a_notice() -> None:
+    file = TextFile(Path("a"), io.BytesIO(b"1\ta\tb\n\n2\t\tc\n"))
+    rows = [Example("b", "a", 1), Example("", "", 2), Example("c", "", 3)]
+    assert list(Tsv((3, 2)).read([file], 100)) == rows
+
+
+def test_a_column_that_is_not_there_is_a_fault_of_every_row() -> None:
+    file = TextFile(Path("a"), io.BytesIO(b"a\tb\nc\td\n"))
+    fault = "2 columns, but --columns asks for column 3"
+    rows = [BadLine("a", number, "columns", fault) for number in (1, 2)]
+    assert list(Tsv((1, 3)).read([file], 100)) == rows
 
 
 @pytest.mark.parametrize(
