@@ -7,16 +7,14 @@ from typing import Any
 
 import typer
 from rich.padding import Padding
-from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 from s2scli.cli.flags import expand
 from s2scli.report.console import make_console
+from s2scli.report.panels import print_panels
 
 INPUT_AND_OUTPUT, GENERAL = "Input and output", "General"
-NAMES_WIDTH = 28
 
 Row = tuple[str, str]
 
@@ -32,15 +30,10 @@ class PanelHelp:
         panels: dict[str, list[Row]] = {}
         for title, row in (*_option_rows(self, ctx), *_command_rows(self, ctx)):
             panels.setdefault(title, []).append(row)
-        widest = max(len(names) for rows in panels.values() for names, _ in rows)
-        for title in sorted(panels, key=GENERAL.__eq__):  # the general ones last
-            table = Table.grid(padding=(0, 2, 0, 0))
-            table.add_column(style="cyan", width=min(widest, NAMES_WIDTH, console.width // 2))
-            for names, help in panels[title]:
-                shown = Text(help)
-                shown.highlight_regex(r"\[[^]]*\]$", "dim")
-                table.add_row(names, shown)
-            console.print(Panel(table, title=Text(title), title_align="left", border_style="dim"))
+        # the general ones last
+        print_panels(
+            console, {title: panels[title] for title in sorted(panels, key=GENERAL.__eq__)}
+        )
 
 
 def _joined(paragraph: str) -> str:

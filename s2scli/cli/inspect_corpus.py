@@ -5,16 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from s2scli.cli.options import CommonOptions
 from s2scli.cli.prepare import report_tables
-from s2scli.report.console import visible
+from s2scli.report.tables import make_table
 
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect_corpus import CorpusView
 
-BAR_WIDTH = 20
+BAR_WIDTH = 16
 
 
 def command(
@@ -34,18 +33,19 @@ def command(
 
     require_split(split)
     view = inspect_corpus(common.workspace, split, count)
-    tables = [*report_tables(view.report), _lengths(view)]
+    tables = [*report_tables(view.report), _lengths(view), ""]
     common.show(asdict(view), *tables, *([_samples(view)] if view.samples else []))
 
 
 def _lengths(view: "CorpusView") -> Table:
-    table = Table("characters", "sources", "", "targets", "", title=f"lengths in {view.split}")
     most = max((max(part.sources, part.targets) for part in view.lengths), default=1)
+    rows = []
     for part in view.lengths:
         span = "-".join(map(str, sorted({part.shortest, part.longest})))
-        counts = (part.sources, part.targets)
-        table.add_row(span, *(cell for n in counts for cell in (f"{n:,}", _bar(n, most))))
-    return table
+        bars = _bar(part.sources, most), _bar(part.targets, most)
+        rows.append((span, f"{part.sources:,}", bars[0], f"{part.targets:,}", bars[1]))
+    headings = (f"characters in {view.split}", "sources", "", "targets", "")
+    return make_table(headings, rows, numbers=("sources", "targets"))
 
 
 def _bar(count: int, most: int) -> str:
@@ -54,7 +54,5 @@ def _bar(count: int, most: int) -> str:
 
 
 def _samples(view: "CorpusView") -> Table:
-    table = Table("line", "source", "target", title=f"rows of {view.split}", show_lines=True)
-    for row in view.samples:
-        table.add_row(str(row.line), Text(visible(row.source)), Text(visible(row.target)))
-    return table
+    rows = [(str(row.line), row.source, row.target) for row in view.samples]
+    return make_table((f"line of {view.split}", "source", "target"), rows)

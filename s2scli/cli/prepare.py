@@ -1,21 +1,21 @@
 """`s2s prepare`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Column, Table
-from rich.text import Text
+from rich.console import RenderableType
+from rich.table import Table
 
 from s2scli.cli.flags import flags
 from s2scli.cli.options import CommonOptions, OverwriteOption
 from s2scli.data.settings import PrepareSettings
-from s2scli.report.console import visible
+from s2scli.report.tables import make_table
 
 if TYPE_CHECKING:
-    from s2scli.data.accounting import Report
+    from s2scli.data.accounting import FileAccount, Report
 
 HeldOut = Annotated[
     list[Path] | None,
@@ -60,61 +60,62 @@ def command(
     common.say_next("train")
 
 
-def report_tables(report: "Report") -> list[Table]:
-    """Return the tables of a report."""
+def report_tables(report: "Report") -> list[RenderableType]:
+    """Return what happened to the rows, to those of each of several files, and to the splits."""
     several = len(report.files) > len(report.by_role())
-    return [rows_table(report), *([files_table(report)] if several else []), splits_table(report)]
+    tables = [_rows(report), *([_files(report)] if several else []), _splits(report)]
+    return [part for table in tables for part in (table, "")]
 
 
-def rows_table(report: "Report") -> Table:
+def _rows(report: "Report") -> Table:
     """Return what happened to every row: read = kept + dropped, by reason."""
     accounts = report.by_role()
-    table = _numbers_table("rows", [account.role for account in accounts])
-    table.add_row("read", *(f"{account.read:,}" for account in accounts))
-    for reason in sorted({reason for account in accounts for reason in account.dropped}):
-        counts = (account.dropped.get(reason, 0) for account in accounts)
-        table.add_row(f"- {reason.replace('_', ' ')}", *(f"{count:,}" for count in counts))
-    table.add_row("= kept", *(f"{account.kept:,}" for account in accounts), style="bold")
-    parallel = (account in report.files for account in accounts)
-    names = map(_files, (account.names for account in accounts), parallel)
-    table.add_row("file", *map(Text, names))
-    return table
+    reasons = sorted({reason for account in accounts for reason in account.dropped})
+    dropped = {f"- {reason.replace('_', ' ')}": reason for reason in reasons}
+    rows = [
+        ("read", *(f"{account.read:,}" for account in accounts)),
+        *(
+            (name, *(f"{account.dropped.get(reason, 0):,}" for account in accounts))
+            for name, reason in dropped.items()
+        ),
+        ("= kept", *(f"{account.kept:,}" for account in accounts)),
+        ("file", *(_names(account, report) for account in accounts)),
+    ]
+    return _table("rows", [account.role for account in accounts], rows)
 
 
-def files_table(report: "Report") -> Table:
+def _names(account: "FileAccount", report: "Report") -> str:
+    """Return the names of files that belong together, or how many were read in turn."""
+    names = account.names
+    return " + ".join(names) if account in report.files else f"{len(names)} files"
+
+
+def _files(report: "Report") -> Table:
     """Return the rows of each file, where several were read one after the other."""
-    table = _numbers_table("file", ["read", "dropped", "kept"])
-    for account in report.files:
-        counts = (account.read, sum(account.dropped.values()), account.kept)
-        table.add_row(Text(_files(account.names)), *(f"{count:,}" for count in counts))
-    return table
+    counts = ((one.read, sum(one.dropped.values()), one.kept) for one in report.files)
+    rows = [
+        (" + ".join(one.names), *(f"{count:,}" for count in of_file))
+        for one, of_file in zip(report.files, counts, strict=True)
+    ]
+    return _table("file", ("read", "dropped", "kept"), rows)
 
 
-def _files(names: Sequence[str], parallel: bool = True) -> str:
-    return visible(" + ".join(names)) if parallel else f"{len(names)} files"
-
-
-def splits_table(report: "Report") -> Table:
+def _splits(report: "Report") -> Table:
     """Return what each split is like."""
-    table = _numbers_table("split", report.splits)
     splits = report.splits.values()
-    table.add_row("rows", *(f"{split.rows:,}" for split in splits), style="bold")
-    table.add_row("characters a source", *(f"{split.source_characters:.1f}" for split in splits))
-    table.add_row("characters a target", *(f"{split.target_characters:.1f}" for split in splits))
-    table.add_row("target / source length", *(f"{split.length_ratio:.2f}" for split in splits))
-    table.add_row("length correlation", *(_known(split.length_correlation) for split in splits))
-    table.add_row("source = target", *(f"{split.source_equals_target:,}" for split in splits))
-    table.add_row("source also in train", *(_overlap(name, report) for name in report.splits))
-    return table
+    known = (split.length_correlation for split in splits)
+    overlap = {name: f"{split.source_in_train:,}" for name, split in report.splits.items()}
+    rows = [
+        ("rows", *(f"{split.rows:,}" for split in splits)),
+        ("characters per source", *(f"{split.source_characters:.1f}" for split in splits)),
+        ("characters per target", *(f"{split.target_characters:.1f}" for split in splits)),
+        ("target / source length", *(f"{split.length_ratio:.2f}" for split in splits)),
+        ("length correlation", *("unknown" if r is None else f"{r:.2f}" for r in known)),
+        ("source = target", *(f"{split.source_equals_target:,}" for split in splits)),
+        ("source also in train", *(overlap | {"train": ""}).values()),
+    ]
+    return _table("split", [*report.splits], rows)
 
 
-def _numbers_table(heading: str, names: Iterable[str]) -> Table:
-    return Table(heading, *(Column(name, justify="right") for name in names))
-
-
-def _known(correlation: float | None) -> str:
-    return "unknown" if correlation is None else f"{correlation:.2f}"
-
-
-def _overlap(name: str, report: "Report") -> str:
-    return "" if name == "train" else f"{report.splits[name].source_in_train:,}"
+def _table(heading: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    return make_table((heading, *columns), rows, numbers=columns)
