@@ -4,10 +4,13 @@ import contextlib
 import os
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.text import Text
+
+from s2scli.errors import StorageError
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
@@ -30,7 +33,7 @@ def _spelled(match: re.Match[str]) -> str:
 class StreamConsole(Console):
     """A console that does not exit when nobody reads its stream.
 
-    On stdout a broken pipe is raised unchanged. On stderr a failure to write (the terminal or the
+    On stdout a failure is raised, a broken pipe unchanged. On stderr a failure to write (the terminal or the
     pipe was closed) makes the console quiet: a lost message never ends a command.
     """
 
@@ -41,13 +44,33 @@ class StreamConsole(Console):
 
     def _check_buffer(self) -> None:
         """Write the buffer; all output of Rich passes here, live displays too."""
+        if not self.stderr:
+            with stdout_errors():
+                super()._check_buffer()
+            return
         try:
             super()._check_buffer()
         except OSError:
-            if not self.stderr:
-                raise
             self.quiet = True
             _forget_stderr()
+
+
+@contextlib.contextmanager
+def stdout_errors() -> Iterator[None]:
+    """Turn a failure to write stdout into a `StorageError`; a broken pipe is raised unchanged."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot write stdout: {error.strerror}") from error
+
+
+def write_stdout(text: str) -> None:
+    """Write text to stdout as it is."""
+    with stdout_errors():
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def _forget_stderr() -> None:
@@ -107,7 +130,7 @@ class Talk:
 
     def show_json(self, document: object) -> None:
         """Print one JSON document on stdout."""
-        sys.stdout.write(json_text(document))
+        write_stdout(json_text(document))
 
 
 def json_text(document: object) -> str:
