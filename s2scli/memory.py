@@ -8,7 +8,15 @@ from s2scli.errors import OutOfMemoryError, S2SError
 
 # What the libraries of a command take of the address space to be loaded, in MB, measured with
 # torch 2.13 on a processor. With less they may end the process with a signal.
-TO_LOAD = {"train": 1200, "prepare": 600, "corpus": 350, "training": 350, "tokenizer": 350}
+TO_LOAD = {
+    "train": 1200,
+    "evaluate": 1000,
+    "compare": 1200,
+    "prepare": 600,
+    "corpus": 350,
+    "training": 350,
+    "tokenizer": 350,
+}
 OTHERS_TO_LOAD = 700
 SMALLER = {
     "train-tokenizer": "a smaller --vocab-size or --sample-size",

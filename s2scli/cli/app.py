@@ -58,7 +58,7 @@ def _reported(ctx: Any) -> Iterator[None]:
     failure: Exception | KeyboardInterrupt | None = None
     try:
         yield
-    except (Exception, KeyboardInterrupt) as error:  # the last line of defence
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence
         failure = error
     if failure is None or _is_typers(failure):
         failure = _lost_output() or failure

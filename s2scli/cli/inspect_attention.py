@@ -58,7 +58,9 @@ def command(
     ] = None,
     width: Annotated[
         int | None,
-        typer.Option(min=MIN_WIDTH, max=10_000, help="Widest line in cells. [default: the terminal's]"),
+        typer.Option(
+            min=MIN_WIDTH, max=10_000, help="Widest line in cells. [default: the terminal's]"
+        ),
     ] = None,
     threshold: Annotated[
         float | None,

@@ -1,7 +1,7 @@
 """The settings of this room (neither torch nor pyarrow here: flags are made from them)."""
 
 from s2scli.normalization import Normalization
-from s2scli.settings import Settings, setting
+from s2scli.settings import MOST, Settings, setting
 
 
 class PrepareSettings(Settings):
@@ -44,6 +44,7 @@ class PrepareSettings(Settings):
         "rows",
         panel="Splits",
         ge=0,
+        le=MOST,
     )
     test_size: int | None = setting(
         None,
@@ -51,6 +52,7 @@ class PrepareSettings(Settings):
         "rows",
         panel="Splits",
         ge=0,
+        le=MOST,
     )
     skip_bad_lines: bool = setting(
         False,
@@ -71,6 +73,7 @@ class NoiseSettings(Settings):
         "Move source tokens by at most this many positions; 0 moves none (Lample et al. 2018: 3).",
         "positions",
         ge=0,
+        le=1_000_000,
     )
     span: float = setting(
         0.0,

@@ -33,8 +33,8 @@ def _spelled(match: re.Match[str]) -> str:
 class StreamConsole(Console):
     """A console that does not exit when nobody reads its stream.
 
-    On stdout a failure is raised, a broken pipe unchanged. On stderr a failure to write (the terminal or the
-    pipe was closed) makes the console quiet: a lost message never ends a command.
+    On stdout a failure is raised, a broken pipe unchanged. On stderr a failure to write (the
+    terminal or the pipe was closed) makes the console quiet: a lost message never ends a command.
     """
 
     def on_broken_pipe(self) -> None:

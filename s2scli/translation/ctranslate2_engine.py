@@ -22,7 +22,7 @@ from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.limits import longest_output
 from s2scli.search.ranking import normalise
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import Settings, load_settings, setting
+from s2scli.settings import MOST, Settings, load_settings, setting
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.batches import similar_batches
@@ -39,8 +39,10 @@ class ExportFacts(Settings):
 
     name: str = setting(..., "The recipe's name.")
     quantization: Quantization = setting(..., "Of the weights, by CTranslate2's names.")
-    max_source_tokens: int = setting(..., "Tokens of the longest source.", "tokens", ge=1)
-    positions: int = setting(..., "Tokens that a source or target may have.", "tokens", ge=1)
+    max_source_tokens: int = setting(..., "Tokens of the longest source.", "tokens", ge=1, le=MOST)
+    positions: int = setting(
+        ..., "Tokens that a source or target may have.", "tokens", ge=1, le=MOST
+    )
     search: SearchSettings = setting(..., "The recipe's search settings.")
 
 
