@@ -29,7 +29,7 @@ from s2scli.cli import (
     translate,
 )
 from s2scli.cli.help import HelpfulGroup, add_commands
-from s2scli.errors import S2SError, StorageError
+from s2scli.errors import S2SError, StorageError, UsageError
 from s2scli.memory import explained
 from s2scli.report.console import make_console, stdout_errors, visible
 
@@ -85,6 +85,9 @@ def _account(failure: BaseException) -> tuple[int, str]:
             return INTERRUPTED, "interrupted"
         case BrokenPipeError():
             return BROKEN_PIPE, ""
+        case UnicodeEncodeError():  # a name or a text of the command line, in bytes
+            found = visible(failure.object)
+            return UsageError.exit_status, f"error: not UTF-8: {found:.200}"
         case OSError():
             where = f"{failure.filename}: " if failure.filename else ""
             return STORAGE_FAILED, f"error: {where}{failure.strerror or failure}"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption
+from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption, utf8
 from s2scli.errors import UsageError
 from s2scli.files import new_file
 from s2scli.report.colours import colour_system
@@ -16,11 +16,15 @@ MIN_WIDTH = 32
 
 
 def command(
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The source sentence.")],
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", callback=utf8, help="The source sentence.")
+    ],
     target: Annotated[
         str | None,
         typer.Option(
-            metavar="TEXT", help="Look at this target instead of the model's own translation."
+            metavar="TEXT",
+            callback=utf8,
+            help="Look at this target instead of the model's own translation.",
         ),
     ] = None,
     layer: Annotated[

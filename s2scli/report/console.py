@@ -12,13 +12,14 @@ from rich.text import Text
 
 from s2scli.errors import StorageError
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\udc80-\udcff]")
 
 
 def visible(text: str) -> str:
     r"""Return `text` with control and bidi-override characters spelled out (`\x1b` as `␛`).
 
-    Text of a corpus goes through this before it reaches a terminal.
+    A byte of a file name that is not UTF-8 becomes `\xe4`. Text of a corpus goes through this
+    before it reaches a terminal.
     """
     return CONTROL.sub(_spelled, text)
 
@@ -27,6 +28,8 @@ def _spelled(match: re.Match[str]) -> str:
     code = ord(match.group())
     if code < 0x20:
         return chr(0x2400 + code)
+    if code >= 0xDC80:  # Python's stand-in for a byte
+        return f"\\x{code - 0xDC00:02x}"
     return "␡" if code == 0x7F else f"\\u{code:04x}"
 
 
