@@ -1,6 +1,7 @@
 """The options that commands share."""
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -50,7 +51,8 @@ def _folder(path: Path | None) -> Path | None:
 
 def utf8(given: Texts) -> Texts:
     """Return texts of the command line as they are; refuse bytes that are not UTF-8."""
-    for text in [given] if isinstance(given, str) else given or ():
+    texts: Iterable[str] = [given] if isinstance(given, str) else given or ()
+    for text in texts:
         try:
             text.encode()
         except UnicodeEncodeError as error:

@@ -6,7 +6,7 @@ import pkgutil
 import typing
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -91,7 +91,8 @@ def test_it_has_a_lower_and_an_upper_bound_that_64_bits_hold(
     low, high = ends(group, name)
     assert -(2**63) <= low < high < 2**63
     field = group.model_fields[name]
-    accepts = TypeAdapter(Annotated[field.annotation, *field.metadata]).validate_python
+    whole: Any = TypeAdapter(cast(Any, Annotated)[(field.annotation, *field.metadata)])
+    accepts = whole.validate_python
     assert (accepts(low), accepts(high)) == (low, high)
     for beyond in (low - 1, high + 1, 10**20, -(10**20), 10**5000):
         with pytest.raises(ValidationError):
