@@ -55,7 +55,7 @@ class DivergedError(S2SError):
 
 
 class OutOfMemoryError(S2SError):
-    """Training needs more memory than is available."""
+    """More memory is needed than is available."""
 
     exit_status = 70
 

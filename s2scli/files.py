@@ -6,8 +6,10 @@ replace it by one that fails at any moment.
 """
 
 import contextlib
+import hashlib
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,8 +87,9 @@ def write_file(path: Path, data: bytes, files: Files = FILES) -> None:
 def new_file(path: Path, files: Files = FILES) -> Iterator[BinaryIO]:
     """Yield a temporary file to fill; publish it as the user's `path` at the end.
 
-    If the block fails, nothing is left and a file that was at `path` stays. Two writers at once do
-    not disturb each other: the last one wins. A device or a pipe is written to directly.
+    If the block fails, nothing is left and a file that was at `path` stays. If the process is
+    killed, the next writer of `path` removes the temporary file. Two writers at once do not
+    disturb each other: the last one wins. A device or a pipe is written to directly.
 
     Raises:
         StorageError: there is no such folder, the disk is full or a write failed.
@@ -95,13 +98,41 @@ def new_file(path: Path, files: Files = FILES) -> Iterator[BinaryIO]:
         with storage_errors(path), path.open("wb") as file:
             yield file
         return
-    temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
-    with storage_errors(path), removed_on_failure(temporary, files):
-        with temporary.open("wb") as file:
-            yield file
+    scraps = f"{TEMPORARY}{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}-"
+    temporary = path.with_name(f"{scraps}{uuid.uuid4().hex}")
+    _remove_unused(path.parent, scraps)
+    with storage_errors(path), removed_on_failure(temporary, files), temporary.open("wb") as file:
+        with contextlib.suppress(OSError):  # a file system without locks: no scrap is removed
+            _lock(file)
+        yield file
+        file.flush()
         files.sync(temporary)
+        if os.name == "nt":
+            file.close()  # Windows renames no open file
         files.rename(temporary, path)
         files.sync_folder(path.parent)
+
+
+def _remove_unused(folder: Path, prefix: str) -> None:
+    """Remove the temporary files of writers that were killed; what is in use is locked."""
+    with contextlib.suppress(OSError):
+        for scrap in folder.glob(f"{prefix}*"):
+            with contextlib.suppress(OSError):
+                with scrap.open("rb+") as file:
+                    _lock(file)
+                scrap.unlink()
+
+
+def _lock(file: BinaryIO) -> None:
+    """Lock the file until it is closed; on Windows an open file cannot be removed anyway.
+
+    Raises:
+        OSError: another process has locked it, or there are no locks here.
+    """
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def publish_folder(temporary: Path, path: Path, files: Files = FILES) -> None:

@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 from s2scli.errors import ConfigError, MissingInputError
 
 MAX_TOML_BYTES = 1_000_000
+MOST = 10**12  # of rows, tokens, updates: no corpus has more, and every library can count it
 Tree = dict[str, Any]
 _KIND = re.compile(r"[^=]*\.kind\s*=")
 S = TypeVar("S", bound="Settings")
@@ -269,7 +270,7 @@ def _walk(
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # not TOML, or too many digits or brackets for Python
         return text
 
 

@@ -23,6 +23,7 @@ FOUNDATIONS = (
     "workspace",
     "manifest",
     "files",
+    "memory",
     "special_ids",
     "scripts",
     "devices",

@@ -1,5 +1,8 @@
 """Durable files keep the old or the new, whole, whatever fails and whenever."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -156,6 +159,26 @@ def test_two_new_files_at_once_do_each_other_no_harm(tmp_path: Path) -> None:
         first.write(OLD)
     assert path.read_bytes() == OLD
     assert names(tmp_path) == ["file"]
+
+
+def test_the_next_writer_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    program = (
+        "import os, sys, signal; from pathlib import Path; from s2scli.files import new_file\n"
+        "with new_file(Path(sys.argv[1])) as file:\n"
+        "    file.write(b'half'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    path, other = tmp_path / ("n" * 250), tmp_path / "other"
+    for victim in (path, other):
+        status = subprocess.run([sys.executable, "-c", program, victim]).returncode
+        assert status == -signal.SIGKILL
+    assert len(names(tmp_path)) == 2 and not path.exists()
+    with new_file(path) as first:
+        with new_file(path) as second:
+            second.write(NEW)
+        first.write(OLD)
+    assert path.read_bytes() == OLD
+    (_, scrap_of_other) = sorted(names(tmp_path), reverse=True)
+    assert scrap_of_other.startswith(".tmp-"), "another file's scrap may be another run's"
 
 
 @pytest.mark.parametrize("kind", KINDS)

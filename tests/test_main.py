@@ -1,10 +1,93 @@
+"""The process: how it begins, what it makes of its streams, its terminal and signals."""
+
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
+
+import pytest
 
 from s2scli import __version__
+from tests.system.processes import SECONDS, heed_interrupts
+
+PROGRAM = (sys.executable, "-m", "s2scli")
+
+
+def shell(command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the shell, in which `s2s` is the program."""
+    return subprocess.run(
+        ["sh", "-c", command.replace("s2s", " ".join(PROGRAM), 1)],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+    )
 
 
 def test_the_module_is_the_program() -> None:
-    command = [sys.executable, "-m", "s2scli", "--version"]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    result = subprocess.run([*PROGRAM, "--version"], capture_output=True, text=True, check=True)
     assert (result.stdout, result.stderr) == (f"s2s {__version__}\n", "")
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_at_any_time_of_the_start_leaves_no_traceback(name: str) -> None:
+    number, statuses = getattr(signal, name), set()
+    for delay in (0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4, 0.6):
+        process = subprocess.Popen(
+            [*PROGRAM, "inspect", "recipe", "tiny", "--toml"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=heed_interrupts,
+        )
+        time.sleep(delay)
+        process.send_signal(number)
+        _, told = process.communicate(timeout=SECONDS)
+        assert told in ("", "interrupted\n"), delay
+        statuses.add(process.returncode)
+    assert statuses <= {0, -number, 128 + number}
+
+
+@pytest.mark.parametrize(
+    "words", ["--help", "--version", "translate --help", "inspect recipe tiny --toml"]
+)
+def test_a_full_disk_as_stdout_is_one_line(words: str) -> None:
+    result = shell(f"s2s {words} > /dev/full")
+    assert result.returncode == 74
+    assert result.stderr == "error: cannot write stdout: No space left on device\n"
+
+
+def test_output_that_nobody_can_read_is_no_success(trained_workspace: Path) -> None:
+    for words in (f"translate -w {trained_workspace}", "inspect recipe tiny", "--version"):
+        result = shell(f"echo one two | s2s {words} >&-")
+        assert result.returncode == 74, words
+        assert result.stderr.endswith("error: cannot write stdout: Bad file descriptor\n")
+
+
+def test_a_closed_stdout_without_output_does_no_harm(tmp_path: Path) -> None:
+    command = f"s2s inspect attention x -w {tmp_path} -o {tmp_path}/map.html"
+    assert shell(f"{command} >&-").stderr == shell(command).stderr
+
+
+def test_closed_messages_and_a_closed_input_do_no_harm(trained_workspace: Path) -> None:
+    result = shell(f"s2s translate -v -w {trained_workspace} <&- 2>&-")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "19"])
+def test_a_terminal_of_no_width_has_twenty_columns(trained_workspace: Path, columns: str) -> None:
+    for words in (
+        "inspect corpus",
+        "inspect training",
+        "inspect attention 'one two'",
+        "evaluate --no-such-flag",
+        "evaluate -m nowhere",
+    ):
+        command = f"s2s {words} -w {trained_workspace}"
+        narrow, twenty = shell(command, COLUMNS=columns), shell(command, COLUMNS="20")
+        assert narrow.stdout == twenty.stdout and narrow.returncode == twenty.returncode, words
+        assert narrow.stderr == twenty.stderr
+        assert "bug" not in narrow.stderr
+        assert narrow.stdout.strip() or narrow.stderr.strip()

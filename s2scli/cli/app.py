@@ -1,8 +1,10 @@
 """The `s2s` program: its commands, and where failures become a line and a status."""
 
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -27,8 +29,9 @@ from s2scli.cli import (
     translate,
 )
 from s2scli.cli.help import HelpfulGroup, add_commands
-from s2scli.errors import S2SError
-from s2scli.report.console import make_console, visible
+from s2scli.errors import S2SError, StorageError, UsageError
+from s2scli.memory import explained
+from s2scli.report.console import make_console, stdout_errors, visible
 
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 141
@@ -38,27 +41,42 @@ STORAGE_FAILED = 74
 class Commands(HelpfulGroup):
     """A group of commands whose failures end as one red line and an exit status."""
 
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Parse the arguments, which may print the help; report a failure."""
+        with _reported(None):
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command; report what it raises."""
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-            return result
-        except (Exception, KeyboardInterrupt) as error:  # the last line of defence
-            if _is_typers(error):
-                raise
-            failure = error
-        _settle_stdout()
-        if ctx.meta.get("s2s.debug"):
-            raise failure
-        status, message = _account(failure)
-        if message:
-            line = Text(visible(message.replace("\n", " ")), style="red")
-            make_console(stderr=True).print(line, soft_wrap=True)
-        raise typer.Exit(status)
+        with _reported(ctx):
+            return super().invoke(ctx)
 
 
-def _account(failure: Exception | KeyboardInterrupt) -> tuple[int, str]:
+@contextlib.contextmanager
+def _reported(ctx: Any) -> Iterator[None]:
+    """Print a failure of the block as one line, and exit with its status."""
+    failure: Exception | KeyboardInterrupt | None = None
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence
+        failure = error
+    if failure is None or _is_typers(failure):
+        failure = _lost_output() or failure
+    if failure is None:
+        return
+    if _is_typers(failure):
+        raise failure
+    _settle_stdout()
+    if ctx and ctx.meta.get("s2s.debug"):
+        raise failure
+    status, message = _account(explained(failure, ctx.invoked_subcommand if ctx else "s2s"))
+    if message:
+        line = Text(visible(message.replace("\n", " ")), style="red")
+        make_console(stderr=True).print(line, soft_wrap=True)
+    raise typer.Exit(status)
+
+
+def _account(failure: BaseException) -> tuple[int, str]:
     """Return the exit status of a failure, and its message."""
     match failure:
         case S2SError():
@@ -67,6 +85,9 @@ def _account(failure: Exception | KeyboardInterrupt) -> tuple[int, str]:
             return INTERRUPTED, "interrupted"
         case BrokenPipeError():
             return BROKEN_PIPE, ""
+        case UnicodeEncodeError():  # a name or a text of the command line, in bytes
+            found = visible(failure.object)
+            return UsageError.exit_status, f"error: not UTF-8: {found:.200}"
         case OSError():
             where = f"{failure.filename}: " if failure.filename else ""
             return STORAGE_FAILED, f"error: {where}{failure.strerror or failure}"
@@ -81,11 +102,19 @@ def _is_typers(error: BaseException) -> bool:
     return hasattr(error, "exit_code") or isinstance(error, typer.Abort)
 
 
+def _lost_output() -> Exception | None:
+    """Flush stdout; return what failed."""
+    try:
+        with stdout_errors():
+            sys.stdout.flush()
+    except (BrokenPipeError, StorageError) as error:
+        return error
+    return None
+
+
 def _settle_stdout() -> None:
     """Flush stdout; if that fails, drop what it holds, so that the interpreter does not retry."""
-    try:
-        sys.stdout.flush()
-    except OSError:
+    if _lost_output():
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -100,7 +129,7 @@ app = typer.Typer(
 
 def _show_version(value: bool) -> None:
     if value:
-        typer.echo(f"s2s {__version__}")
+        make_console().print(f"s2s {__version__}")
         raise typer.Exit
 
 

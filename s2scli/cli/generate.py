@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from s2scli.cli.flags import OWN, flag_errors, flags, refuse_unread
-from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption
+from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption, utf8
 from s2scli.errors import UsageError
 from s2scli.report.console import visible
 from s2scli.search.settings import GenerateSettings, SearchSettings
@@ -27,6 +27,7 @@ def command(
         str | None,
         typer.Option(
             metavar="TEXT",
+            callback=utf8,
             help="Generate sentences like this one.",
             rich_help_panel=GenerateSettings.panel,
         ),
@@ -35,6 +36,7 @@ def command(
         tuple[str, str] | None,
         typer.Option(
             metavar="A B",
+            callback=utf8,
             help="Interpolate between the vectors of two sentences.",
             rich_help_panel=GenerateSettings.panel,
         ),

@@ -11,6 +11,7 @@ from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 from s2scli.cli.flags import expand
+from s2scli.memory import require_address_space
 from s2scli.report.console import make_console
 from s2scli.report.panels import print_panels
 
@@ -75,6 +76,11 @@ def _command_rows(group: Any, ctx: Any) -> Iterator[tuple[str, Row]]:
 
 class HelpfulCommand(PanelHelp, TyperCommand):
     """A command with its options in panels."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, if its libraries can be loaded."""
+        require_address_space(ctx.info_name)
+        return super().invoke(ctx)
 
 
 class HelpfulGroup(PanelHelp, TyperGroup):

@@ -1,24 +1,30 @@
 """`s2s inspect attention`: where the decoder looks while it translates a sentence."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption
+from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption, utf8
 from s2scli.errors import UsageError
 from s2scli.files import new_file
 from s2scli.report.colours import colour_system
+from s2scli.report.console import write_stdout
 from s2scli.report.map_formats import LINK, Format, attention_text, format_of, grid_text
+
+MIN_WIDTH = 32
 
 
 def command(
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The source sentence.")],
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", callback=utf8, help="The source sentence.")
+    ],
     target: Annotated[
         str | None,
         typer.Option(
-            metavar="TEXT", help="Look at this target instead of the model's own translation."
+            metavar="TEXT",
+            callback=utf8,
+            help="Look at this target instead of the model's own translation.",
         ),
     ] = None,
     layer: Annotated[
@@ -56,7 +62,9 @@ def command(
     ] = None,
     width: Annotated[
         int | None,
-        typer.Option(min=32, max=10_000, help="Widest line in cells. [default: the terminal's]"),
+        typer.Option(
+            min=MIN_WIDTH, max=10_000, help="Widest line in cells. [default: the terminal's]"
+        ),
     ] = None,
     threshold: Annotated[
         float | None,
@@ -96,7 +104,7 @@ def command(
     found = inspect_attention(common.workspace.find_model(model), text, target, device, talk)
     system = colour_system(talk.stdout) if output is None else None
     form = chosen or (Format.PLAIN if system is None else Format.ANSI)
-    cells = width or talk.stdout.width
+    cells = width or max(MIN_WIDTH, talk.stdout.width)
     if grid:
         document = grid_text(found, form, width=cells, system=system)
     else:
@@ -105,7 +113,7 @@ def command(
             one, form, width=cells, system=system, threshold=threshold, half=half
         )
     if output is None:
-        sys.stdout.write(document)
+        write_stdout(document)
     else:
         with new_file(output) as file:
             file.write(document.encode())

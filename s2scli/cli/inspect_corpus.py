@@ -20,7 +20,9 @@ def command(
     split: Annotated[
         str, typer.Option(metavar="SPLIT", help="Look at train, valid or test.")
     ] = "train",
-    count: Annotated[int, typer.Option("-n", "--samples", min=0, help="Rows to show.")] = 5,
+    count: Annotated[
+        int, typer.Option("-n", "--samples", min=0, max=10_000, help="Rows to show.")
+    ] = 5,
     *,
     common: CommonOptions,
 ) -> None:

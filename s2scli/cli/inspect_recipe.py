@@ -1,6 +1,5 @@
 """`s2s inspect recipe`: the recipes there are, what one resolves to, every setting explained."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from s2scli.cli.options import Common, JsonOption, OptionalWorkspace, SetOption, TalkOptions
 from s2scli.errors import UsageError
-from s2scli.report.console import visible
+from s2scli.report.console import visible, write_stdout
 from s2scli.report.tables import make_table
 from s2scli.settings import SettingRow
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
@@ -86,7 +85,7 @@ def _show_one(recipe: "Recipe", settings: bool, toml: bool, common: Common) -> N
     from s2scli.pipeline.inspect_recipe import resolve_settings
 
     if toml:
-        sys.stdout.write(recipe_toml(recipe))
+        write_stdout(recipe_toml(recipe))
         return
     lines = (recipe.name, recipe.description, recipe.paper, say_exports(recipe.model), "")
     about = [Text(visible(line), "bold" if line == recipe.name else "") for line in lines]

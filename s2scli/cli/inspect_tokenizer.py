@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.options import CommonOptions, ModelOption
+from s2scli.cli.options import CommonOptions, ModelOption, utf8
 from s2scli.report.console import visible
 from s2scli.report.tables import make_table
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    texts: Annotated[list[str], typer.Argument(metavar="TEXT", help="What to split.")],
+    texts: Annotated[
+        list[str], typer.Argument(metavar="TEXT", callback=utf8, help="What to split.")
+    ],
     target: Annotated[
         bool, typer.Option("--target", help="Use the target's tokenizer instead of the source's.")
     ] = False,

@@ -1,19 +1,21 @@
 """The options that commands share."""
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import RenderableType
 
 from s2scli.cli.flags import Options
 from s2scli.errors import UsageError
-from s2scli.report.console import Talk
+from s2scli.report.console import Talk, visible
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 SOME_FAILED = 3
+Texts = TypeVar("Texts", str, list[str], tuple[str, str], None)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,17 @@ def _folder(path: Path | None) -> Path | None:
     return path
 
 
+def utf8(given: Texts) -> Texts:
+    """Return texts of the command line as they are; refuse bytes that are not UTF-8."""
+    texts: Iterable[str] = [given] if isinstance(given, str) else given or ()
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"not UTF-8: {visible(text)}") from error
+    return given
+
+
 _general: Any = functools.partial(typer.Option, rich_help_panel="General")
 _engine: Any = functools.partial(typer.Option, rich_help_panel="Engine")
 run_option: Any = functools.partial(typer.Option, rich_help_panel="Recipe and run")
@@ -75,7 +88,12 @@ OverwriteOption = Annotated[
 ]
 SetOption = Annotated[
     list[str] | None,
-    run_option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting of the recipe."),
+    run_option(
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        callback=utf8,
+        help="Change one setting of the recipe.",
+    ),
 ]
 RestartOption = Annotated[
     bool, run_option("--restart", help="Remove the existing run and start a new one.")

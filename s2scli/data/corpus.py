@@ -4,6 +4,7 @@ Rows stream into a scratch file once (`stage`); hashes decide which rows are dup
 split a row belongs to; then the rows stream into their splits (`write_splits`).
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -54,7 +55,7 @@ class StagedCorpus:
         """Yield the columns `names` of all rows, read batch by batch, each with its mask."""
         fields = [HASHED_SCHEMA.get_field_index(name) for name in names]
         options = pa.ipc.IpcReadOptions(included_fields=fields)
-        with pa.OSFile(str(self._path)) as source:
+        with pa.OSFile(os.fsencode(self._path)) as source:
             file = pa.ipc.open_file(source, options=options)
             start = 0
             for number in range(file.num_record_batches):

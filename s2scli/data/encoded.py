@@ -3,6 +3,7 @@
 Columns: `source` and `target`, lists of int32 without special tokens.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ def encode_split(
         encode_target: returns the ids of targets.
         advance: called with the number of rows written since the last call.
     """
-    with pa.ipc.new_file(str(path), SCHEMA) as writer:
+    with pa.OSFile(os.fsencode(path), "w") as file, pa.ipc.new_file(file, SCHEMA) as writer:
         for batch in split.batches():
             source = encode_source(batch.column("source").to_pylist())
             target = encode_target(batch.column("target").to_pylist())
@@ -79,7 +80,7 @@ class EncodedSplit:
 
     def __init__(self, path: Path) -> None:
         try:
-            file = pa.ipc.open_file(pa.memory_map(str(path)))
+            file = pa.ipc.open_file(pa.memory_map(os.fsencode(path)))
             if file.schema != SCHEMA:
                 raise pa.ArrowInvalid("its columns are not those of an encoded corpus")
             batches = [file.get_batch(number) for number in range(file.num_record_batches)]

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import hashlib
 import io
+import os
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
@@ -40,7 +41,7 @@ class TextFile:
     def __init__(self, path: Path, raw: BinaryIO) -> None:
         self.path = path
         self.name = "stdin" if path == STDIN else str(path)
-        self.short_name = path.name
+        self.short_name = os.fsencode(path.name).decode(errors="replace")
         self._hashed = _HashedReader(raw)
         self._stream = self._uncompressed(_buffered(self._hashed))
 

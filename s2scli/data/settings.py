@@ -5,7 +5,7 @@ import re
 from pydantic import field_validator
 
 from s2scli.normalization import Normalization
-from s2scli.settings import Settings, setting
+from s2scli.settings import MOST, Settings, setting
 
 COLUMNS = re.compile(r"[1-9][0-9]{0,3},[1-9][0-9]{0,3}")
 
@@ -64,6 +64,7 @@ class PrepareSettings(Settings):
         "rows",
         panel="Splits",
         ge=0,
+        le=MOST,
     )
     test_size: int | None = setting(
         None,
@@ -71,6 +72,7 @@ class PrepareSettings(Settings):
         "rows",
         panel="Splits",
         ge=0,
+        le=MOST,
     )
     skip_bad_lines: bool = setting(
         False,
@@ -106,6 +108,7 @@ class NoiseSettings(Settings):
         "Move source tokens by at most this many positions; 0 moves none (Lample et al. 2018: 3).",
         "positions",
         ge=0,
+        le=1_000_000,
     )
     span: float = setting(
         0.0,

@@ -7,6 +7,7 @@ of the input file it came from).
 import contextlib
 import functools
 import itertools
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,8 @@ class BatchWriter:
     def __init__(self, path: Path, schema: pa.Schema = SCHEMA) -> None:
         self.rows = 0
         self._schema = schema
-        self._writer = pa.ipc.new_file(str(path), schema)
+        self._file = pa.OSFile(os.fsencode(path), "w")
+        self._writer = pa.ipc.new_file(self._file, schema)
         self._pending: list[pa.RecordBatch] = []
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -105,6 +107,7 @@ class BatchWriter:
         if error is None:
             self._flush()
         self._writer.close()
+        self._file.close()
 
     def _flush(self) -> None:
         pending = [batch for batch in self._pending if batch.num_rows]
@@ -119,7 +122,7 @@ class TextSplit:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._file = pa.ipc.open_file(pa.memory_map(str(path)))
+            self._file = pa.ipc.open_file(pa.memory_map(os.fsencode(path)))
             counts = [batch.num_rows for batch in self.batches()]
         except (pa.ArrowInvalid, OSError) as error:
             raise CheckpointError(

@@ -81,6 +81,11 @@ class CTranslate2:
             compute_type: of the arithmetic; `default` is that of the weights.
         """
         ctranslate2 = require_ctranslate2()
+        if str(folder).encode(errors="replace").decode() != str(folder):
+            raise ConfigError(
+                f"{folder}: CTranslate2 opens only paths in UTF-8; rename the folder, or use "
+                "--engine pytorch"
+            )
         chosen = choose_device(device, ctranslate2.get_cuda_device_count(), self.name)
         kind, _, number = chosen.partition(":")
         try:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from s2scli.settings import Settings, setting
+from s2scli.settings import MOST, Settings, setting
 
 TargetName = Literal["ctranslate2"]
 Engine = Literal["auto", "pytorch", "ctranslate2"]
@@ -31,7 +31,7 @@ class ExportSettings(Settings):
         "int8_bfloat16, int16, float16, bfloat16 or float32.",
     )
     lines: int = setting(
-        200, "With --verify: translate the first lines of the file.", "lines", ge=1
+        200, "With --verify: translate the first lines of the file.", "lines", ge=1, le=MOST
     )
     tolerance: float = setting(
         0.5,

@@ -1,6 +1,7 @@
 """The weights of a model: by name, as safetensors, and put into it."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import safetensors
@@ -24,7 +25,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         CheckpointError: it is damaged.
     """
     try:
-        return safetensors.torch.load_file(path)
+        with utf8_path(path) as name:
+            return safetensors.torch.load_file(name)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: not a safetensors file ({error!s:.200})") from error
 
@@ -32,6 +34,17 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def model_weights(model: nn.Module) -> dict[str, Tensor]:
     """Return a model's weights by name, tied ones once."""
     return dict(model.named_parameters())
+
+
+@contextlib.contextmanager
+def utf8_path(path: Path) -> Iterator[str]:
+    """Yield a path of the file in UTF-8, since safetensors opens no other."""
+    name = str(path)
+    if name.encode(errors="replace").decode() == name:
+        yield name
+        return
+    with path.open("rb") as file:
+        yield f"/dev/fd/{file.fileno()}"
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:

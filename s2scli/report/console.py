@@ -4,12 +4,15 @@ import contextlib
 import os
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+from s2scli.errors import StorageError
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\udc80-\udcff]")
 
 MAX_SHOWN = 200
 
@@ -17,7 +20,8 @@ MAX_SHOWN = 200
 def visible(text: str) -> str:
     r"""Return `text` with control and bidi-override characters spelled out (`\x1b` as `␛`).
 
-    Text of a corpus goes through this before it reaches a terminal.
+    A byte of a file name that is not UTF-8 becomes `\xe4`. Text of a corpus goes through this
+    before it reaches a terminal.
     """
     return CONTROL.sub(_spelled, text)
 
@@ -31,14 +35,16 @@ def _spelled(match: re.Match[str]) -> str:
     code = ord(match.group())
     if code < 0x20:
         return chr(0x2400 + code)
+    if code >= 0xDC80:  # Python's stand-in for a byte
+        return f"\\x{code - 0xDC00:02x}"
     return "␡" if code == 0x7F else f"\\u{code:04x}"
 
 
 class StreamConsole(Console):
     """A console that does not exit when nobody reads its stream.
 
-    On stdout a broken pipe is raised unchanged. On stderr a failure to write (the terminal or the
-    pipe was closed) makes the console quiet: a lost message never ends a command.
+    On stdout a failure is raised, a broken pipe unchanged. On stderr a failure to write (the
+    terminal or the pipe was closed) makes the console quiet: a lost message never ends a command.
     """
 
     def on_broken_pipe(self) -> None:
@@ -48,13 +54,33 @@ class StreamConsole(Console):
 
     def _check_buffer(self) -> None:
         """Write the buffer; all output of Rich passes here, live displays too."""
+        if not self.stderr:
+            with stdout_errors():
+                super()._check_buffer()
+            return
         try:
             super()._check_buffer()
         except OSError:
-            if not self.stderr:
-                raise
             self.quiet = True
             _forget_stderr()
+
+
+@contextlib.contextmanager
+def stdout_errors() -> Iterator[None]:
+    """Turn a failure to write stdout into a `StorageError`; a broken pipe is raised unchanged."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot write stdout: {error.strerror}") from error
+
+
+def write_stdout(text: str) -> None:
+    """Write text to stdout as it is."""
+    with stdout_errors():
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def _forget_stderr() -> None:
@@ -121,7 +147,7 @@ class Talk:
 
     def show_json(self, document: object) -> None:
         """Print one JSON document on stdout."""
-        sys.stdout.write(json_text(document))
+        write_stdout(json_text(document))
 
 
 def json_text(document: object) -> str:

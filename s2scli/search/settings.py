@@ -50,6 +50,7 @@ class SearchSettings(Settings):
         "Longest output in tokens, independent of the source; the end token counts.",
         "tokens",
         ge=1,
+        le=1_000_000,
     )
     min_length: int = setting(
         1, "Shortest output in tokens; the end token counts.", "tokens", ge=1, le=1_000_000
@@ -81,6 +82,7 @@ class SearchSettings(Settings):
         "tokens",
         panel=SAMPLING,
         ge=0,
+        le=1_000_000,
     )
     top_p: float = setting(
         1.0,

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from s2scli.settings import Settings, setting
+from s2scli.settings import MOST, Settings, setting
 
 Kind = Literal["unigram", "bpe", "char", "word"]
 
@@ -48,5 +48,5 @@ class TokenizerSettings(Settings):
         True, "Make each digit a piece of its own, so that unseen numbers can be copied."
     )
     sample_size: int = setting(
-        1_000_000, "Pairs to train on, taken evenly from the train split.", "pairs", ge=1
+        1_000_000, "Pairs to train on, taken evenly from the train split.", "pairs", ge=1, le=MOST
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from s2scli.settings import Settings, setting
+from s2scli.settings import MOST, Settings, setting
 
 
 class ConstantAnnealingSettings(Settings):
@@ -28,9 +28,11 @@ class LinearAnnealingSettings(Settings):
     """A linear rise from 0 to 1, after an optional wait at 0."""
 
     kind: Literal["linear"] = setting("linear", "Linear rise from 0 to 1.")
-    wait_steps: int = setting(0, "Updates before the weight starts to rise.", "updates", ge=0)
+    wait_steps: int = setting(
+        0, "Updates before the weight starts to rise.", "updates", ge=0, le=MOST
+    )
     grow_steps: int = setting(
-        5000, "Updates in which the weight rises from 0 to 1.", "updates", ge=1
+        5000, "Updates in which the weight rises from 0 to 1.", "updates", ge=1, le=MOST
     )
 
     def weight(self, step: int) -> float:
@@ -42,7 +44,9 @@ class LogisticAnnealingSettings(Settings):
     """A logistic curve from near 0 to near 1 (Bowman et al. 2016, section 3.1 and figure 2)."""
 
     kind: Literal["logistic"] = setting("logistic", "Logistic curve (Bowman et al. 2016).")
-    middle_step: int = setting(2500, "The update at which the weight is 1/2.", "updates", ge=0)
+    middle_step: int = setting(
+        2500, "The update at which the weight is 1/2.", "updates", ge=0, le=MOST
+    )
     slope: float = setting(0.0025, "Steepness k of 1 / (1 + exp(-k (step - middle))).", gt=0)
 
     def weight(self, step: int) -> float:
@@ -54,8 +58,8 @@ class CyclicalAnnealingSettings(Settings):
     """Several linear rises from 0 to 1, each followed by a time at 1 (Fu et al. 2019)."""
 
     kind: Literal["cyclical"] = setting("cyclical", "Repeated linear rise (Fu et al. 2019).")
-    cycles: int = setting(4, "How often the weight starts at 0 (M).", ge=1)
-    cycle_steps: int = setting(2500, "Updates of one cycle (T / M).", "updates", ge=1)
+    cycles: int = setting(4, "How often the weight starts at 0 (M).", ge=1, le=MOST)
+    cycle_steps: int = setting(2500, "Updates of one cycle (T / M).", "updates", ge=1, le=MOST)
     grow_share: float = setting(
         0.5, "Share R of a cycle in which the weight rises to 1.", gt=0, le=1
     )

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from s2scli.data.batch import Batch
 from s2scli.errors import DivergedError, OutOfMemoryError, StorageError
+from s2scli.memory import is_out_of_memory
 from s2scli.model.kernels.allocation import give_back_freed_memory
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.weights import model_weights
@@ -26,7 +27,6 @@ from s2scli.training.world import ALONE, World
 
 MAX_SKIPPED_IN_A_ROW = 10
 GIVE_BACK_EVERY = 100  # updates; less than a hundredth of their time with millions of weights
-CPU_IS_FULL = "DefaultCPUAllocator: "  # torch has no class of its own for it
 
 
 @dataclass
@@ -139,8 +139,8 @@ def _enough_memory(run: Run, batches: TrainingBatches) -> Iterator[None]:
     """Turn torch's out-of-memory errors into `OutOfMemoryError`."""
     try:
         yield
-    except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and CPU_IS_FULL not in str(error):
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
             raise
         raise OutOfMemoryError(
             f"update {run.progress.step + 1} does not fit into the memory of {run.device} with "

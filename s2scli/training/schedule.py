@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from s2scli.settings import Settings, setting
+from s2scli.settings import MOST, Settings, setting
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,9 @@ class ConstantSettings(Settings):
     """A constant learning rate after a linear warm-up."""
 
     kind: Literal["constant"] = setting("constant", "Constant rate.")
-    warmup_steps: int = setting(0, "Updates in which the rate rises from 0.", "updates", ge=0)
+    warmup_steps: int = setting(
+        0, "Updates in which the rate rises from 0.", "updates", ge=0, le=MOST
+    )
 
     def factor(self, step: int) -> float:
         """Return the multiplier of the learning rate at update `step` (the first is 1)."""
@@ -37,7 +39,7 @@ class InverseSqrtSettings(Settings):
         "inverse_sqrt", "Proportional to 1 / sqrt(step) after a warm-up."
     )
     warmup_steps: int = setting(
-        500, "Updates in which the rate rises to its full value.", "updates", ge=1
+        500, "Updates in which the rate rises to its full value.", "updates", ge=1, le=MOST
     )
 
     def factor(self, step: int) -> float:
@@ -53,12 +55,15 @@ class CosineSettings(Settings):
     """Linear warm-up, then half a cosine down to `floor` (Loshchilov & Hutter 2017, eq. 5)."""
 
     kind: Literal["cosine"] = setting("cosine", "Half a cosine after a warm-up.")
-    warmup_steps: int = setting(500, "Updates in which the rate rises from 0.", "updates", ge=0)
+    warmup_steps: int = setting(
+        500, "Updates in which the rate rises from 0.", "updates", ge=0, le=MOST
+    )
     total_steps: int = setting(
         10_000,
         "Update at which the floor is reached; set it to max_steps.",
         "updates",
         ge=1,
+        le=MOST,
     )
     floor: float = setting(0.05, "Share of the rate left at the end.", ge=0, le=1)
 
@@ -81,10 +86,16 @@ class PlateauSettings(Settings):
     kind: Literal["plateau"] = setting(
         "plateau", "Decays when the validation score stops improving."
     )
-    warmup_steps: int = setting(0, "Updates in which the rate rises from 0.", "updates", ge=0)
+    warmup_steps: int = setting(
+        0, "Updates in which the rate rises from 0.", "updates", ge=0, le=MOST
+    )
     decay: float = setting(0.5, "Multiplier of the rate at a plateau.", gt=0, lt=1)
     patience: int = setting(
-        1, "Validations without a better score before the rate decays.", "validations", ge=1
+        1,
+        "Validations without a better score before the rate decays.",
+        "validations",
+        ge=1,
+        le=MOST,
     )
 
     def factor(self, step: int) -> float:

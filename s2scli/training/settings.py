@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from s2scli.data.settings import NoiseSettings
-from s2scli.settings import Settings, setting
+from s2scli.settings import MOST, Settings, setting
 from s2scli.training.annealing import KLSettings
 from s2scli.training.optimizer import (
     AdafactorSettings,
@@ -47,33 +47,43 @@ class LimitSettings(Settings):
     panel = "Limits"
 
     max_minutes: float | None = setting(None, "Stop after this many minutes.", "minutes", gt=0)
-    max_steps: int | None = setting(None, "Stop after this many updates.", "updates", ge=1)
+    max_steps: int | None = setting(None, "Stop after this many updates.", "updates", ge=1, le=MOST)
     max_epochs: int | None = setting(
-        None, "Stop after this many passes over the corpus.", "epochs", ge=1
+        None, "Stop after this many passes over the corpus.", "epochs", ge=1, le=MOST
     )
     patience: int = setting(
         10,
         "Stop after this many validations without a better score; 0 never does.",
         "validations",
         ge=0,
+        le=MOST,
     )
 
 
 class TrainingSettings(Settings):
     """How the weights are learned."""
 
-    seed: int = setting(1, "Seed of the initial weights, of dropout and of the batches.", ge=0)
+    seed: int = setting(
+        1, "Seed of the initial weights, of dropout and of the batches.", ge=0, lt=2**63
+    )
     batch_tokens: int = setting(
-        4096, "Largest batch: sentences x longest side, padding included.", "tokens", ge=1
+        4096, "Largest batch: sentences x longest side, padding included.", "tokens", ge=1, le=MOST
     )
     min_batches: int = setting(
-        50, "Use smaller batches on a small corpus, so that an epoch has at least this many.", ge=1
+        50,
+        "Use smaller batches on a small corpus, so that an epoch has at least this many.",
+        ge=1,
+        le=MOST,
     )
     accumulate: int = setting(
-        1, "Batches whose gradients are added up for one update.", "batches", ge=1
+        1, "Batches whose gradients are added up for one update.", "batches", ge=1, le=MOST
     )
     max_length: int = setting(
-        250, "Leave out training pairs with a longer side; they are counted.", "tokens", ge=1
+        250,
+        "Leave out training pairs with a longer side; they are counted.",
+        "tokens",
+        ge=1,
+        le=1_000_000,
     )
     bpe_dropout: float = setting(
         0.0,
@@ -140,6 +150,7 @@ class TrainingSettings(Settings):
         "6.1).",
         "checkpoints",
         ge=0,
+        le=1000,
     )
     metric: str = setting("chrf", "The validation score that selects the best checkpoint.")
     validate_every: int | None = setting(
@@ -147,12 +158,13 @@ class TrainingSettings(Settings):
         "Updates between validations; if not given, one epoch, but at least 200 and at most 1000.",
         "updates",
         ge=1,
+        le=MOST,
     )
     validation_examples: int = setting(
-        1000, "Validation examples to use, spread evenly over the split.", "examples", ge=1
+        1000, "Validation examples to use, spread evenly over the split.", "examples", ge=1, le=MOST
     )
-    save_every: int = setting(500, "Most updates between checkpoints.", "updates", ge=1)
-    log_every: int = setting(50, "Updates between log lines.", "updates", ge=1)
+    save_every: int = setting(500, "Most updates between checkpoints.", "updates", ge=1, le=MOST)
+    log_every: int = setting(50, "Updates between log lines.", "updates", ge=1, le=MOST)
     limits: LimitSettings = LimitSettings()
     noise: NoiseSettings = NoiseSettings()
     kl: KLSettings = KLSettings()

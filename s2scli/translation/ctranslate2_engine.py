@@ -21,7 +21,7 @@ from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.limits import longest_output
 from s2scli.search.ranking import normalise
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import Settings, flag_of, load_settings, setting
+from s2scli.settings import MOST, Settings, flag_of, load_settings, setting
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.batches import similar_batches
@@ -38,8 +38,8 @@ class ExportFacts(Settings):
 
     name: str = setting(..., "The recipe's name.")
     quantization: Quantization = setting(..., "How the weights are stored, by CTranslate2's names.")
-    max_source_tokens: int = setting(..., "Longest source.", "tokens", ge=1)
-    positions: int = setting(..., "Longest source or target.", "tokens", ge=1)
+    max_source_tokens: int = setting(..., "Longest source.", "tokens", ge=1, le=MOST)
+    positions: int = setting(..., "Longest source or target.", "tokens", ge=1, le=MOST)
     search: SearchSettings = setting(..., "The recipe's search settings.")
 
 

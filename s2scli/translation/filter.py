@@ -10,9 +10,9 @@ from pathlib import Path
 from s2scli.data.codecs.text import one_line
 from s2scli.data.lines import STDIN
 from s2scli.data.stream import Line, StreamSettings, read_windows
-from s2scli.errors import MissingInputError, S2SError, StorageError
+from s2scli.errors import MissingInputError, S2SError
 from s2scli.files import new_file
-from s2scli.report.console import Talk, visible
+from s2scli.report.console import Talk, stdout_errors, visible
 from s2scli.translation.records import Clean, Record, RecordFormat
 
 NAMED = 10  # the maximum number of lines that a message lists
@@ -221,13 +221,9 @@ def open_output(path: Path | None) -> Iterator[Write]:
 
 
 def _write_stdout(data: bytes) -> None:
-    try:
+    with stdout_errors():
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise StorageError(f"cannot write stdout: {error.strerror}") from error
 
 
 class Prompt:

@@ -14,7 +14,7 @@ from s2scli.config import Recipe, recipe_toml
 from s2scli.errors import CheckpointError
 from s2scli.manifest import Manifest, new_folder, plain_file_size, verify_folder
 from s2scli.model.seq2seq import Seq2Seq, count_parameters
-from s2scli.model.weights import encode_tensors, load_weights, read_tensors
+from s2scli.model.weights import encode_tensors, load_weights, read_tensors, utf8_path
 from s2scli.settings import load_settings, read_toml
 from s2scli.tokenizer.tokenizers import Tokenizers
 
@@ -148,7 +148,7 @@ def weight_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         CheckpointError: the file is damaged.
     """
     try:
-        with safetensors.safe_open(str(path), "pt") as file:
+        with utf8_path(path) as name, safetensors.safe_open(name, "pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a safetensors file ({error!s:.200})") from error

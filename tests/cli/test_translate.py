@@ -4,6 +4,7 @@ import gzip
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -188,8 +189,11 @@ def test_a_model_that_attends_to_nothing_has_no_alignment(
     assert translate(given=b"a\n").stdout == "A\n"
 
 
-def test_control_characters_reach_a_pipe_as_they_are(translate: Run) -> None:
-    assert translate(given=b"\x1b[1ma\n").stdout_bytes == b"\x1b[1MA\n"
+@pytest.mark.parametrize("words", [(), ("--scores",), ("--nbest", "2")])
+def test_no_control_character_reaches_a_pipe(translate: Run, words: tuple[str, ...]) -> None:
+    shown = translate(*words, given="\x1b[1m\x9b\x7fa\n".encode()).stdout
+    assert "␛[1M\ufffd␡A" in shown
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown)
 
 
 @pytest.mark.parametrize(

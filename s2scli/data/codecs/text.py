@@ -11,7 +11,8 @@ from s2scli.data.example import TokenIds
 from s2scli.special_ids import EOS_ID
 from s2scli.tokenizer.sentencepiece import SentencePiece
 
-SEPARATORS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+SEPARATORS = re.compile("[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -35,5 +36,16 @@ class TextCodec:
 
 
 def one_line(text: str) -> str:
-    """Return `text` with a space for every character that some program reads as a line end."""
-    return SEPARATORS.sub(" ", text)
+    """Return `text` on one line, without control characters, which a terminal would obey.
+
+    TAB, and whatever some program reads as a line end, become spaces; the others are shown as
+    control pictures (ESC as ␛) or, beyond ASCII, as U+FFFD.
+    """
+    return CONTROLS.sub(_picture, SEPARATORS.sub(" ", text))
+
+
+def _picture(control: re.Match[str]) -> str:
+    code = ord(control.group())
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "␡" if code == 0x7F else "\ufffd"
