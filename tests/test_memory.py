@@ -98,7 +98,7 @@ def test_a_model_that_does_not_fit(trained_workspace: Path, tmp_path: Path) -> N
     subprocess.run(["cp", "-r", trained_workspace, workspace], check=True)
     before = {path: path.read_bytes() for path in (workspace / "model").iterdir()}
     wide = ("--set", "model.encoder.model_dim=16384", "--set", "model.decoder.model_dim=16384")
-    words = ("train", "-q", "--restart", "-r", "tiny", *wide, "--device", "cpu")
+    words = ("train", "-q", "--restart", "--overwrite", "-r", "tiny", *wide, "--device", "cpu")
     status, _, told = finish(start(*words, workspace=workspace, prepare=limited(2500)))
     assert status == 70, told
     assert told.startswith("error: train: out of memory (") and "a smaller model" in told

@@ -44,7 +44,7 @@ def test_a_workspace_of_an_odd_name_is_made_and_used(odd: Path) -> None:
         ("inspect", "corpus", "--json", *new),
         ("inspect", "model", *new),
         ("inspect", "training", *new),
-        ("train-tokenizer", "--from", odd / "trained" / "model", "-w", odd / "new"),
+        ("train-tokenizer", "--from", odd / "trained" / "model", "--overwrite", *new),
     ):
         result = run(*words)
         assert result.exit_code == 0, (words, result.stderr, result.exception)

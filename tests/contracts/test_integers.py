@@ -15,12 +15,11 @@ from typer.testing import CliRunner
 
 import s2scli
 from s2scli.cli.app import app
-from s2scli.cli.flags import dashed
 from s2scli.data.encoded import EncodedSplit
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.stream import StreamSettings
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import Settings
+from s2scli.settings import Settings, flag_of
 from s2scli.tokenizer.settings import TokenizerSettings
 from s2scli.training.annealing import AnnealingSettings
 from s2scli.training.events import Finished
@@ -151,7 +150,7 @@ def test_translate_stands_it(model: Path, group: type[Settings], name: str, end:
         pytest.skip("a million tokens are searched for, as they should be")
     value = str(ends(group, name)[end])
     together = {"n_best": ("--beam-size", value), "top_k": ("--sample",), "seed": ("--sample",)}
-    words = (dashed(name).replace("n-best", "nbest"), value, *together.get(name, ()))
+    words = (flag_of(name).replace("n-best", "nbest"), value, *together.get(name, ()))
     without_bug("translate", "-m", str(model), *words)
 
 
@@ -160,7 +159,7 @@ def test_translate_stands_it(model: Path, group: type[Settings], name: str, end:
 def test_a_corpus_stands_it(tmp_path: Path, group: type[Settings], name: str, end: int) -> None:
     corpus, workspace = tmp_path / "corpus.tsv", str(tmp_path / "workspace")
     corpus.write_text("".join(f"source {n}\ttarget {n}\n" for n in range(40)))
-    given = (dashed(name), str(ends(group, name)[end]))
+    given = (flag_of(name), str(ends(group, name)[end]))
     without_bug(
         "prepare", str(corpus), "-w", workspace, *(given if group is PrepareSettings else ())
     )
