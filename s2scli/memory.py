@@ -10,7 +10,7 @@ from s2scli.errors import OutOfMemoryError, S2SError
 # torch 2.13 on a processor. With less they may end the process with a signal.
 TO_LOAD = {
     "train": 1200,
-    "evaluate": 1000,
+    "evaluate": 1100,
     "compare": 1200,
     "prepare": 600,
     "corpus": 350,
