@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from s2scli.artifacts import read_json
 from s2scli.errors import LockedError, MissingInputError
 from s2scli.files import FILES, recover_folder, storage_errors, write_file
-from s2scli.manifest import MANIFEST, encode_json, read_json
+from s2scli.manifest import MANIFEST, encode_json, is_published
 
 DEFAULT_WORKSPACE = Path("workspace")
 
@@ -80,7 +81,7 @@ class Workspace:
         Raises:
             MissingInputError: there is none; the message says how to make one.
         """
-        if not self.corpus.is_dir():
+        if not (self.corpus.is_dir() or is_published(self.corpus)):
             way = self.command("prepare corpus.tsv")
             raise MissingInputError(f"{self.root}: no corpus here; make one: {way}")
         return self.corpus
@@ -92,10 +93,10 @@ class Workspace:
             MissingInputError: there is no model; the message says how to get one.
         """
         folder = given or self.model
-        if (folder / MANIFEST).exists():
+        if is_published(folder):
             return folder
-        if (inside := folder / self.model.name / MANIFEST).exists():
-            way = f"did you mean {inside.parent}?"
+        if is_published(inside := folder / self.model.name):
+            way = f"did you mean {inside}?"
         elif given:
             way = "expected a folder that `s2s train` wrote"
         else:

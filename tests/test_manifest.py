@@ -9,17 +9,9 @@ from typing import Any
 
 import pytest
 
+from s2scli.artifacts import plain_file_size, read_json, sha256_of
 from s2scli.errors import CheckpointError, MissingInputError
-from s2scli.manifest import (
-    FORMATS,
-    encode_json,
-    new_folder,
-    plain_file_size,
-    read_json,
-    read_manifest,
-    sha256_of,
-    verify_folder,
-)
+from s2scli.manifest import FORMATS, encode_json, new_folder, read_manifest, verify_folder
 
 
 @pytest.fixture

@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from s2scli.artifacts import read_json
 from s2scli.data.cleaning import DUPLICATE
 from s2scli.data.example import Example
 from s2scli.data.rows import Dropped, Row
 from s2scli.data.store import SPLITS
 from s2scli.errors import CheckpointError
-from s2scli.manifest import encode_json, read_json
+from s2scli.manifest import encode_json
 
 REPORT = "report.json"
 TINY = 1e-9

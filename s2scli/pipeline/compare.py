@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from s2scli.artifacts import read_artifact
 from s2scli.config import load_recipe, recipe_path
 from s2scli.data.store import Corpus
 from s2scli.errors import (
@@ -345,7 +346,7 @@ def read_outputs(
             draft.facts = made_by
             order = EvaluateRequest((), output=draft.path / OUTPUTS)
             evaluate_model(texts, translator, settings, order, request.settings, talk)
-    return tuple((run.outputs / OUTPUTS).read_bytes().decode().split("\n")[:-1])
+    return tuple(read_artifact(run.outputs / OUTPUTS).decode().split("\n")[:-1])
 
 
 def _is_there(folder: Path, made_by: Tree, made_from: Mapping[str, str]) -> bool:

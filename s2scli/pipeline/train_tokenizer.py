@@ -13,6 +13,7 @@ from s2scli.manifest import Manifest, new_folder, verify_folder
 from s2scli.normalization import Normalization
 from s2scli.report.console import Talk
 from s2scli.report.counting import counting
+from s2scli.settings import load_settings
 from s2scli.tokenizer.learning import learn_sentencepiece
 from s2scli.tokenizer.plan import CorpusPlan, plan_corpus
 from s2scli.tokenizer.quality import TokenizerQuality, measure_quality
@@ -81,12 +82,12 @@ def copy_tokenizer(workspace: Workspace, model: Path, talk: Talk) -> TokenizerRe
         TokenizerError: its tokenizers are damaged.
     """
     folder = workspace.find_model(model)
-    digest, tokenizers = verify_folder(folder, "model").digest, Tokenizers.load(folder)
+    manifest, tokenizers = Tokenizers.verified(folder, "model")
     if not workspace.root.exists():  # locking would create it
         workspace.find_corpus()
     with workspace.locked("train-tokenizer"):
         corpus = Corpus.load(workspace.find_corpus())
-        report = adopt_tokenizer(workspace, corpus, tokenizers, digest, talk)
+        report = adopt_tokenizer(workspace, corpus, tokenizers, manifest.digest, talk)
         _encode(workspace, corpus, tokenizers, talk)
     return report
 
@@ -148,7 +149,7 @@ def ensure_tokenizer(
         return Tokenizers.load(workspace.tokenizer)
     talk.say(f"{reason}: learning a tokenizer")
     if settings is None and manifest is not None:
-        settings = TokenizerSettings.model_validate(manifest.facts)
+        settings = load_settings(TokenizerSettings, manifest.facts, str(workspace.tokenizer))
     return _learn(workspace, corpus.verified, settings or TokenizerSettings(), talk)
 
 
@@ -208,7 +209,7 @@ def _learn(
     for reason in plan.reasons:
         talk.say(reason)
     with counting(talk, "learning the tokenizer"):
-        tokenizers = _learn_sides(train, plan, settings, corpus.manifest.facts["normalization"])
+        tokenizers = _learn_sides(train, plan, settings, corpus.normalization)
     if settings.vocab_size is not None:
         _say_other_sizes(tokenizers, settings.vocab_size, talk)
     with new_folder(workspace.tokenizer, "tokenizer", made_from={"corpus": corpus.digest}) as draft:

@@ -16,7 +16,7 @@ from s2scli.data.noise import damage
 from s2scli.data.settings import NoiseSettings
 from s2scli.data.store import Corpus, TextSplit
 from s2scli.data.stream import Line
-from s2scli.errors import CorpusError
+from s2scli.errors import CheckpointError, CorpusError
 from s2scli.metrics import METRICS
 from s2scli.metrics.settings import MetricSettings
 from s2scli.model.states import Gaussian
@@ -94,6 +94,12 @@ class Validator:
         """
         text = open_validation(corpus)
         encoded = open_encoded(workspace.encoded, "valid")
+        encoded.check_ids(tokenizers.source.vocab_size, tokenizers.target.vocab_size)
+        if len(encoded) != len(text):
+            raise CheckpointError(
+                f"{workspace.encoded}: {len(encoded):,} validation rows, the corpus has "
+                f"{len(text):,}; make it again with `s2s train-tokenizer`"
+            )
         count = min(len(text), recipe.training.validation_examples)
         rows = np.linspace(0, len(text) - 1, count).astype(np.int64)
         plan = plan_epoch(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from s2scli.artifacts import read_json
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.files import (
     DELETED,
@@ -21,7 +22,7 @@ from s2scli.files import (
     remove_folder,
     storage_errors,
 )
-from s2scli.manifest import encode_json, new_folder, read_json, verify_folder
+from s2scli.manifest import encode_json, new_folder, verify_folder
 from s2scli.model.weights import encode_tensors, read_tensors
 from s2scli.training.progress import Progress
 
