@@ -12,9 +12,12 @@ import os
 import stat
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from s2scli.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 MAX_JSON_BYTES = 10_000_000
 MAX_VALUES, MAX_LEVELS = 100_000, 50
@@ -125,6 +128,13 @@ def check_tree(tree: object) -> None:
             return
         values = inner
     raise ValueError(f"more than {MAX_LEVELS} levels of nesting")
+
+
+def first_fault(error: "ValidationError") -> str:
+    """Return the first thing that a schema refuses, as `key: reason`."""
+    fault = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in fault["loc"])
+    return f"{key:.80}: {fault['msg'].lower():.200}"
 
 
 def _refuse_constant(name: str) -> float:

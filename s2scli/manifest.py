@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from s2scli.artifacts import plain_file_size, read_json, sha256_of
+from s2scli.artifacts import first_fault, plain_file_size, read_json, sha256_of
 from s2scli.errors import CheckpointError, MissingInputError, S2SError
 from s2scli.files import (
     DELETED,
@@ -168,11 +168,7 @@ def _parse(tree: dict[str, Any], path: Path) -> Manifest:
             fields["facts"] = fields.pop("settings", {})
         return _manifest_type().validate_python(fields)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in fault["loc"])
-        raise CheckpointError(
-            f"{path}: not a manifest of s2s ({key:.80}: {fault['msg'].lower()})"
-        ) from error
+        raise CheckpointError(f"{path}: not a manifest of s2s ({first_fault(error)})") from error
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a manifest of s2s ({error!s:.80})") from error
 

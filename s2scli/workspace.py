@@ -5,16 +5,18 @@ import datetime
 import os
 import platform
 import shlex
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from s2scli.artifacts import read_json
-from s2scli.errors import LockedError, MissingInputError
+from s2scli.errors import CheckpointError, LockedError, MissingInputError
 from s2scli.files import FILES, recover_folder, storage_errors, write_file
 from s2scli.manifest import MANIFEST, encode_json, is_published
 
 DEFAULT_WORKSPACE = Path("workspace")
+LOOKS = 200
 
 
 @dataclass(frozen=True)
@@ -120,10 +122,14 @@ class Workspace:
         with storage_errors(self.home):
             FILES.make_folder(self.home)
             lock = filelock.FileLock(self.home / ".lock")
-            try:
-                lock.acquire(blocking=False)
-            except filelock.Timeout as error:
-                raise LockedError(f"{self.home} is in use by {self._owner()}") from error
+            for _ in range(LOOKS):  # the holder may not have written yet who it is
+                with contextlib.suppress(filelock.Timeout):
+                    lock.acquire(blocking=False)
+                if lock.is_locked or (owner := self._owner()):
+                    break
+                time.sleep(0.01)
+            if not lock.is_locked:
+                raise LockedError(f"{self.home} is in use by {owner or 'another run of s2s'}")
         try:
             write_file(self.home / ".owner.json", encode_json(_this_process(command)))
             for folder in self._folders:
@@ -140,11 +146,12 @@ class Workspace:
         return made if self.run else (self.corpus, self.tokenizer, self.encoded, *made)
 
     def _owner(self) -> str:
+        """Return who holds the workspace, or "" where that is not written yet, or is damaged."""
         try:
             owner = read_json(self.home / ".owner.json")
-        except Exception:  # noqa: BLE001 - the other run may be writing it right now
-            return "another run of s2s"
-        return "`s2s {command}` (process {pid} on {host}, started {started})".format(**owner)
+            return "`s2s {command}` (process {pid} on {host}, started {started})".format(**owner)
+        except (CheckpointError, LookupError, ValueError, TypeError):
+            return ""
 
 
 def _this_process(command: str) -> dict[str, str | int]:

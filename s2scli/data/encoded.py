@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from s2scli.data.arrow import ArrowFile
 from s2scli.data.example import TokenIds
 from s2scli.data.store import TextSplit, split_path
 from s2scli.errors import CheckpointError, MissingInputError

@@ -19,7 +19,8 @@ import pyarrow as pa
 from s2scli.data.arrow import ArrowFile
 from s2scli.data.example import Example
 from s2scli.errors import CheckpointError, MissingInputError
-from s2scli.manifest import MANIFEST, Manifest, is_published, read_manifest, verify_filesfrom s2scli.normalization import Normalization
+from s2scli.manifest import MANIFEST, Manifest, is_published, read_manifest, verify_files
+from s2scli.normalization import Normalization
 
 SCHEMA = pa.schema(
     [

@@ -322,7 +322,8 @@ def _result(
 
 def _cross_entropy(scores: Mapping[str, float]) -> float | None:
     """Return the cross-entropy in nats per token; None if the log of the scores is lost."""
-    return math.log(scores["perplexity"]) if "perplexity" in scores else None
+    perplexity = scores.get("perplexity") or 0.0
+    return math.log(perplexity) if perplexity > 0 else None
 
 
 def read_outputs(

@@ -64,7 +64,12 @@ def inspect_training(folder: Path) -> History:
     path = folder / "metrics.jsonl"
     updates: list[LogLine] = []
     validations: list[LogLine] = []
-    for tree in MetricsLog(path).read():
+    log = MetricsLog(path)
+    if line := log.damaged_line():
+        raise CheckpointError(
+            f"{path}, line {line}: damaged, expected the updates and validations of s2s"
+        )
+    for tree in log.read():
         kind, record = _read_record(tree, path)
         (updates if kind == "update" else validations).append(record)
     if not updates and not validations:
@@ -79,8 +84,6 @@ def _read_record(tree: Tree, path: Path) -> tuple[str, LogLine]:
     """Return the kind and the content of one line of `metrics.jsonl`."""
     try:
         kind, best = tree.pop("kind"), tree.pop("best", False) is True
-        if kind not in ("update", "validation"):
-            raise ValueError(f"found the kind {kind!r:.40}")
         progress = (int(tree.pop("step")), float(tree.pop("epoch")), float(tree.pop("seconds")))
         measured = {**tree.pop("scores", {}), **tree}
         values = {name: math.nan if v is None else float(v) for name, v in measured.items()}

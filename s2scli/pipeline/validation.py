@@ -192,7 +192,8 @@ def warn_of_collapse(event: Validation, log: MetricsLog, settings: KLSettings, t
     """
 
     def collapsed(step: int, scores: Mapping[str, float]) -> bool:
-        return "kl" in scores and has_collapsed(scores["kl"], settings, step)
+        kl = scores.get("kl")
+        return kl is not None and has_collapsed(kl, settings, step)
 
     if not collapsed(event.step, event.scores):
         return
