@@ -234,9 +234,10 @@ def _check_state(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) ->
         CheckpointError: one is not as expected.
     """
     fault = "checkpoint: the optimizer's state"
-    for key in sorted(expected.keys() ^ found.keys()):
-        kind = "no" if key in expected else "an odd entry"
-        raise CheckpointError(f"{fault} has {kind} {key:.80}")
+    for key in sorted(found.keys() - expected.keys()):
+        raise CheckpointError(f"{fault} has an odd entry {key:.80}")
+    for key in sorted(expected.keys() - found.keys()):
+        raise CheckpointError(f"{fault} has no {key}")
     for key, tensor in found.items():
         shape = expected[key].shape
         if tensor.shape != shape or not tensor.is_floating_point():

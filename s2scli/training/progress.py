@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from s2scli.artifacts import first_fault
 from s2scli.training.schedule import PlateauState
 
-Count = Annotated[int, Field(strict=True, ge=0, le=10**15)]
+Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 
@@ -40,7 +40,7 @@ class Progress:
     step: Count = 0
     epoch: Count = 0
     batch: Count = 0
-    validated: Annotated[int, Field(strict=True, ge=-1, le=10**15)] = -1
+    validated: Annotated[int, Field(strict=True, ge=-1, le=2**53)] = -1
     seconds: Seconds = 0.0
     best_score: Finite | None = None
     best_step: Count = 0
