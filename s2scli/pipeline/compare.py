@@ -347,7 +347,15 @@ def read_outputs(
             draft.facts = made_by
             order = EvaluateRequest((), output=draft.path / OUTPUTS)
             evaluate_model(texts, translator, settings, order, request.settings, talk)
-    return tuple(read_artifact(run.outputs / OUTPUTS).decode().split("\n")[:-1])
+    path = run.outputs / OUTPUTS
+    try:
+        *outputs, _ = read_artifact(path).decode().split("\n")
+    except ValueError as error:
+        raise CheckpointError(f"{path}: damaged ({error})") from error
+    if len(outputs) != len(texts.sources):
+        expected = f"{len(texts.sources):,} outputs"
+        raise CheckpointError(f"{path}: damaged, expected {expected}, found {len(outputs):,}")
+    return tuple(outputs)
 
 
 def _is_there(folder: Path, made_by: Tree, made_from: Mapping[str, str]) -> bool:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -15,7 +16,10 @@ from s2scli.errors import CheckpointError
 
 TEXTS = {"source": ["one", "zwei ü", ""], "target": ["1", "2", "3"], "line": [1, 2, 3]}
 IDS = {"source": [[4, 5], [], [6]], "target": [[7], [8, 9], [4]]}
-KINDS = {"text": (TEXT, TEXTS), "encoded": (ENCODED, IDS)}
+KINDS: dict[str, tuple[pa.Schema, dict[str, Any]]] = {
+    "text": (TEXT, TEXTS),
+    "encoded": (ENCODED, IDS),
+}
 READ = """
 import contextlib, sys
 from pathlib import Path

@@ -266,10 +266,10 @@ def test_counters_that_are_none_are_refused(tmp_path: Path) -> None:
     [
         *(("machine", {"threads": count}) for count in ("x", -5, 0, 10**30, 1.5, True, None, [1])),
         *(("machine", {name: -1}) for name in ("processes", "batch plan")),
-        *(("machine", {"torch": text}) for text in ("x" * 10_000, {}, None)),
+        *(("machine", {"torch": text}) for text in ("x" * 10_000, 1.5, None)),
         *(("progress", {name: -1}) for name in ("step", "epoch", "batch", "best_step", "skipped")),
         *(("progress", {"epoch": epoch}) for epoch in (10**30, "1", 1.5, None, True)),
-        *(("progress", {"best_score": score}) for score in ("nan", "x", [])),
+        *(("progress", {"best_score": score}) for score in ("nan", "x", True)),
         *(("progress", {"ranking": pairs}) for pairs in ([[1]], [[-1, 0.5]], 7, [["a", 1]])),
         *(("progress", {"seconds": time}) for time in (-1.0, "soon", None)),
         ("progress", {"validated": -2}),
