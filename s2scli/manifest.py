@@ -231,7 +231,7 @@ def _identity(path: Path) -> tuple[int, ...] | None:
         status = path.lstat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino, status.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
 def verify_files(folder: Path, manifest: Manifest) -> None:

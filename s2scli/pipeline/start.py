@@ -116,7 +116,7 @@ class Start:
         if not self.checkpoint:
             return
         machine = self.checkpoint.machine
-        threads = machine["threads"]
+        threads = machine.get("threads", torch.get_num_threads())
         if threads != torch.get_num_threads():
             talk.say(f"using {threads} threads, as the run did so far")
             torch.set_num_threads(threads)

@@ -46,8 +46,6 @@ def read_machine(tree: object) -> Mapping[str, Any]:
         is_text = isinstance(value, str) and len(value) <= MAX_TEXT
         if not (is_count if name in COUNTS else is_count or is_text):
             raise ValueError(f"{name:.40}: found {value!r:.40}")
-    if "threads" not in tree:
-        raise ValueError("threads: missing")
     return tree
 
 

@@ -97,4 +97,4 @@ def test_a_record_of_another_kind_is_damage(
     record: dict[str, Any], metrics: Callable[..., Path]
 ) -> None:
     line = refused(run("training", "-w", metrics(record)), 65)
-    assert "metrics.jsonl: damaged" in line
+    assert re.search(r"metrics\.jsonl(, line 1)?: damaged", line)
