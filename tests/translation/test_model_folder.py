@@ -29,11 +29,11 @@ def test_a_model_published_while_it_is_read_is_read_again(
     """Never the weights of one model with the recipe or the tokenizer of another."""
     old, new = letters_of(["abcde fghij"] * 30), letters_of(["klmnopqrst"] * 30)
     folder, load = write_model(tmp_path / "model", old), Tokenizers.load
-    published = []
+    published: list[Path] = []
 
     def load_late(path: Path) -> Tokenizers:
         if not published:
-            published.append(write_model(folder, new, "model.encoder.embedding_dim=48"))
+            published.append(write_model(folder, new, "training.max_length=77"))
             raise TokenizerError("half of the old model, half of the new one")
         return load(path)
 
@@ -44,7 +44,7 @@ def test_a_model_published_while_it_is_read_is_read_again(
         found = read(folder, CPU)
         monkeypatch.setattr(Tokenizers, "load", load)
         assert found.tokenizers.digest == new.digest == found.manifest.made_from["tokenizer"]
-        assert found.recipe.model.encoder.embedding_dim == 48
+        assert found.recipe.training.max_length == 77
 
 
 def layouts_of(model: Seq2Seq) -> list[Layout | None]:
