@@ -31,7 +31,7 @@ FORMATS = {
     **{"model": 2, "checkpoint": 2, "outputs": 2, "ctranslate2": 2},
 }
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
-ATTEMPTS = 100
+ATTEMPTS, LOOKS = 1_000, 100
 T = TypeVar("T")
 
 
@@ -219,7 +219,7 @@ def is_published(folder: Path) -> bool:
 def _generation(folder: Path) -> tuple[int, ...] | None:
     """Return what tells one publication of a folder from the next; None where there is none."""
     manifest, replaced = folder / MANIFEST, folder.parent / f"{DELETED}{folder.name}"
-    for _ in range(ATTEMPTS):
+    for _ in range(LOOKS):
         if (found := _identity(manifest)) or not _identity(replaced):
             return found or _identity(manifest)  # it may have appeared since the first look
         time.sleep(0.001)  # `publish_folder` is between its two renames

@@ -202,7 +202,10 @@ def test_what_fails_because_the_folder_was_replaced_is_read_again(tmp_path: Path
     assert len(calls) == 2
 
 
-def test_a_folder_that_changes_without_end_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_that_changes_without_end_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s2scli.manifest.ATTEMPTS", 5)
     with pytest.raises(CheckpointError, match="replaced again and again while it was read"):
         in_one_generation(tmp_path / "model", lambda: publish(tmp_path / "model", "x"))
 
