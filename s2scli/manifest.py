@@ -5,16 +5,18 @@ import functools
 import hashlib
 import json
 import re
-import stat
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.artifacts import first_fault, plain_file_size, read_json, sha256_of
+from s2scli.errors import CheckpointError, MissingInputError, S2SError
 from s2scli.files import (
+    DELETED,
     FILES,
     Files,
     publish_folder,
@@ -28,8 +30,9 @@ FORMATS = {
     **{"corpus": 2, "tokenizer": 2, "encoded": 2},
     **{"model": 2, "checkpoint": 2, "outputs": 2, "ctranslate2": 2},
 }
-MAX_JSON_BYTES = 10_000_000
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+ATTEMPTS, LOOKS = 1_000, 100
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class FileRecord:
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
-    bytes: int
+    bytes: Annotated[int, Field(strict=True, ge=0)]
     sha256: str
 
 
@@ -48,7 +51,7 @@ class Manifest:
 
     Attributes:
         kind: the kind of folder, a key of FORMATS.
-        format: the version of its on-disk format; a newer one is refused.
+        format: the version of its on-disk format, from 1; a newer one is refused.
         files: every file except the manifest itself, by name.
         facts: what is recorded about the content (settings, scores, steps): JSON values.
         made_from: the digests of the artifacts it was made from, by kind.
@@ -58,7 +61,7 @@ class Manifest:
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
     kind: str
-    format: int
+    format: Annotated[int, Field(strict=True, ge=1)]
     files: dict[str, FileRecord]
     facts: dict[str, Any]
     made_from: dict[str, str]
@@ -129,8 +132,12 @@ def read_manifest(folder: Path, kind: str) -> Manifest:
         MissingInputError: there is no such folder or it has no manifest.
         CheckpointError: the manifest is damaged, of another kind, or of a newer format.
     """
+    return in_one_generation(folder, lambda: _read_manifest(folder, kind))
+
+
+def _read_manifest(folder: Path, kind: str) -> Manifest:
     path = folder / MANIFEST
-    if not path.exists():
+    if not is_published(folder):
         raise MissingInputError(f"{folder}: no {kind} here (it has no {MANIFEST})")
     tree = read_json(path)
     recorded = tree.pop("digest", None)
@@ -161,11 +168,7 @@ def _parse(tree: dict[str, Any], path: Path) -> Manifest:
             fields["facts"] = fields.pop("settings", {})
         return _manifest_type().validate_python(fields)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in fault["loc"])
-        raise CheckpointError(
-            f"{path}: not a manifest of s2s ({key:.80}: {fault['msg'].lower()})"
-        ) from error
+        raise CheckpointError(f"{path}: not a manifest of s2s ({first_fault(error)})") from error
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a manifest of s2s ({error!s:.80})") from error
 
@@ -177,9 +180,58 @@ def verify_folder(folder: Path, kind: str) -> Manifest:
         MissingInputError: there is no such folder.
         CheckpointError: a file is missing, changed or not a plain file.
     """
-    manifest = read_manifest(folder, kind)
-    verify_files(folder, manifest)
-    return manifest
+
+    def read() -> Manifest:
+        manifest = _read_manifest(folder, kind)
+        verify_files(folder, manifest)
+        return manifest
+
+    return in_one_generation(folder, read)
+
+
+def in_one_generation(folder: Path, read: Callable[[], T]) -> T:
+    """Return what `read` makes of the files of a folder, all from one publication.
+
+    A run may publish the folder again while it is read; then reading starts over.
+
+    Raises:
+        CheckpointError: it is published again and again, faster than it can be read.
+        S2SError: whatever `read` raises of a folder that has not changed.
+    """
+    for _ in range(ATTEMPTS):
+        before = _generation(folder)
+        try:
+            found = read()
+        except S2SError:
+            if _generation(folder) == before:
+                raise
+        else:
+            if _generation(folder) == before:
+                return found
+    raise CheckpointError(f"{folder}: replaced again and again while it was read; try again")
+
+
+def is_published(folder: Path) -> bool:
+    """Whether a folder that s2s wrote is here, also while a run is replacing it."""
+    return _generation(folder) is not None
+
+
+def _generation(folder: Path) -> tuple[int, ...] | None:
+    """Return what tells one publication of a folder from the next; None where there is none."""
+    manifest, replaced = folder / MANIFEST, folder.parent / f"{DELETED}{folder.name}"
+    for _ in range(LOOKS):
+        if (found := _identity(manifest)) or not _identity(replaced):
+            return found or _identity(manifest)  # it may have appeared since the first look
+        time.sleep(0.001)  # `publish_folder` is between its two renames
+    return None
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
 def verify_files(folder: Path, manifest: Manifest) -> None:
@@ -195,57 +247,6 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
             raise CheckpointError(f"{path}: damaged, it has {size} bytes instead of {record.bytes}")
         if sha256_of(path) != record.sha256:
             raise CheckpointError(f"{path}: damaged, its content does not match its SHA-256")
-
-
-def plain_file_size(path: Path) -> int:
-    """Return the size of a regular file; a link, pipe, device or nothing is refused."""
-    try:
-        status = path.lstat()
-    except OSError as error:
-        raise CheckpointError(f"{path}: missing or unreadable ({error.strerror})") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise CheckpointError(f"{path}: not a regular file")
-    return status.st_size
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object of bounded size from a regular file.
-
-    Raises:
-        CheckpointError: it is too large, damaged, or not an object.
-    """
-    tree = read_json_value(path, MAX_JSON_BYTES)
-    if not isinstance(tree, dict):
-        raise CheckpointError(f"{path}: damaged, expected a JSON object")
-    return tree
-
-
-def read_json_value(path: Path, limit: int) -> Any:
-    """Read a JSON value of at most `limit` bytes from a regular file.
-
-    Raises:
-        CheckpointError: it is too large or damaged.
-    """
-    size = plain_file_size(path)
-    if size > limit:
-        raise CheckpointError(f"{path}: {size} bytes is too large (limit {limit})")
-    try:
-        return json.loads(path.read_bytes())
-    except (ValueError, RecursionError, OSError) as error:
-        raise CheckpointError(f"{path}: damaged JSON ({error})") from error
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, read in blocks.
-
-    Raises:
-        CheckpointError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _digest(tree: Mapping[str, Any]) -> str:

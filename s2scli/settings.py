@@ -20,9 +20,10 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic.fields import FieldInfo
 
+from s2scli.artifacts import check_tree
 from s2scli.errors import ConfigError, MissingInputError
 
-MAX_TOML_BYTES = 1_000_000
+MAX_TOML_BYTES, MAX_DOTS = 1_000_000, 200
 MOST = 10**12  # of rows, tokens, updates: no corpus has more, and every library can count it
 Tree = dict[str, Any]
 _KIND = re.compile(r"[^=]*\.kind\s*=")
@@ -92,20 +93,24 @@ def read_toml(path: Path) -> Tree:
 
     Raises:
         MissingInputError: there is no such file.
-        ConfigError: it is too large, not UTF-8 or not TOML.
+        ConfigError: it is too large, too deep, not UTF-8 or not TOML.
     """
     try:
         with path.open("rb") as file:
             content = file.read(MAX_TOML_BYTES + 1)
         if len(content) > MAX_TOML_BYTES:
             raise ConfigError(f"{path}: too large (limit {MAX_TOML_BYTES} bytes)")
-        return tomllib.loads(content.decode())
+        if any(line.count(b".") > MAX_DOTS for line in content.splitlines()):
+            raise ValueError(f"more than {MAX_DOTS} dots in a line")  # slow to parse
+        tree = tomllib.loads(content.decode())
+        check_tree(tree)
+        return tree
     except FileNotFoundError as error:
         raise MissingInputError(f"{path}: no such file") from error
     except OSError as error:
         raise MissingInputError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not a TOML file: {error!s:.200}") from error
+        raise ConfigError(f"{path}: not a TOML file that s2s reads: {error!s:.200}") from error
 
 
 def override(group: type[Settings], tree: Tree, assignments: Sequence[str]) -> Tree:

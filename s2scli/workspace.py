@@ -5,15 +5,18 @@ import datetime
 import os
 import platform
 import shlex
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from s2scli.errors import LockedError, MissingInputError
+from s2scli.artifacts import read_json
+from s2scli.errors import CheckpointError, LockedError, MissingInputError
 from s2scli.files import FILES, recover_folder, storage_errors, write_file
-from s2scli.manifest import MANIFEST, encode_json, read_json
+from s2scli.manifest import MANIFEST, encode_json, is_published
 
 DEFAULT_WORKSPACE = Path("workspace")
+LOOKS = 200
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class Workspace:
         Raises:
             MissingInputError: there is none; the message says how to make one.
         """
-        if not self.corpus.is_dir():
+        if not (self.corpus.is_dir() or is_published(self.corpus)):
             way = self.command("prepare corpus.tsv")
             raise MissingInputError(f"{self.root}: no corpus here; make one: {way}")
         return self.corpus
@@ -103,10 +106,10 @@ class Workspace:
             MissingInputError: there is no model; the message says how to get one.
         """
         folder = given or self.model
-        if (folder / MANIFEST).exists():
+        if is_published(folder):
             return folder
-        if (inside := folder / self.model.name / MANIFEST).exists():
-            way = f"did you mean {inside.parent}?"
+        if is_published(inside := folder / self.model.name):
+            way = f"did you mean {inside}?"
         elif given:
             way = "expected a folder that `s2s train` wrote"
         else:
@@ -130,10 +133,14 @@ class Workspace:
         with storage_errors(self.home):
             FILES.make_folder(self.home)
             lock = filelock.FileLock(self.home / ".lock")
-            try:
-                lock.acquire(blocking=False)
-            except filelock.Timeout as error:
-                raise LockedError(f"{self.home} is in use by {self._owner()}") from error
+            for _ in range(LOOKS):  # the holder may not have written yet who it is
+                with contextlib.suppress(filelock.Timeout):
+                    lock.acquire(blocking=False)
+                if lock.is_locked or (owner := self._owner()):
+                    break
+                time.sleep(0.01)
+            if not lock.is_locked:
+                raise LockedError(f"{self.home} is in use by {owner or 'another run of s2s'}")
         try:
             write_file(self.home / ".owner.json", encode_json(_this_process(command)))
             for folder in self._folders:
@@ -150,11 +157,12 @@ class Workspace:
         return made if self.run else (self.corpus, self.tokenizer, self.encoded, *made)
 
     def _owner(self) -> str:
+        """Return who holds the workspace, or "" where that is not written yet, or is damaged."""
         try:
             owner = read_json(self.home / ".owner.json")
-        except Exception:  # noqa: BLE001 - the other run may be writing it right now
-            return "another run of s2s"
-        return "`s2s {command}` (process {pid} on {host}, started {started})".format(**owner)
+            return "`s2s {command}` (process {pid} on {host}, started {started})".format(**owner)
+        except (CheckpointError, LookupError, ValueError, TypeError):
+            return ""
 
 
 def _this_process(command: str) -> dict[str, str | int]:

@@ -1,15 +1,35 @@
-"""Durable files that fail at one operation, or at every operation from one on."""
+"""What goes wrong: files that fail at one operation or from one on, and sealed forgeries."""
 
 import errno
+import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from s2scli.errors import StorageError
 from s2scli.files import Files
+from s2scli.manifest import encode_json
 
 ERRORS = {"full": errno.ENOSPC, "broken": errno.EIO, "forbidden": errno.EACCES}
 KINDS = (*ERRORS, "half", "interrupt", "exit after")
+
+
+def seal(folder: Path) -> None:
+    """Make the manifest of a folder agree with the files, as an attacker would."""
+    path = folder / "manifest.json"
+    manifest: dict[str, Any] = json.loads(path.read_bytes())
+    manifest.pop("digest", None)
+    for name, record in manifest["files"].items():
+        content = (folder / name).read_bytes()
+        record |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    path.write_bytes(encode_json(signed(manifest)))
+
+
+def signed(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest with the digest of what is in it."""
+    return {**manifest, "digest": hashlib.sha256(encode_json(manifest)).hexdigest()}
 
 
 class FaultFiles(Files):

@@ -22,6 +22,7 @@ FOUNDATIONS = (
     "settings",
     "workspace",
     "manifest",
+    "artifacts",
     "files",
     "memory",
     "special_ids",

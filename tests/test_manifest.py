@@ -1,8 +1,9 @@
 """Manifests say what a folder holds, and refuse what is not theirs."""
 
+import contextlib
 import hashlib
 import json
-import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,10 @@ from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.manifest import (
     FORMATS,
     encode_json,
+    in_one_generation,
+    is_published,
     new_folder,
-    plain_file_size,
-    read_json,
     read_manifest,
-    sha256_of,
     verify_folder,
 )
 
@@ -136,35 +136,95 @@ def test_a_changed_setting_does_not_match_the_digest(folder: Path) -> None:
         read_manifest(folder, "model")
 
 
+@pytest.mark.parametrize("number", [0, -1, -(10**30), True, 1.0, "2", None])
+def test_a_format_is_a_number_from_1(folder: Path, number: object) -> None:
+    change(folder, lambda tree: tree.update(format=number))
+    with pytest.raises(CheckpointError, match=r"not a manifest of s2s \(format: "):
+        read_manifest(folder, "model")
+
+
+@pytest.mark.parametrize("size", [-1, True, 1.0, "1"])
+def test_a_size_is_a_number_from_0(folder: Path, size: object) -> None:
+    change(folder, lambda tree: tree["files"]["one"].update(bytes=size))
+    with pytest.raises(CheckpointError, match=r"not a manifest of s2s \(files.one.bytes: "):
+        read_manifest(folder, "model")
+
+
+def publish(folder: Path, word: str) -> None:
+    """Publish a folder whose two files and facts hold the same word."""
+    with new_folder(folder, "model") as draft:
+        draft.facts = {"word": word}
+        for name in ("one", "two"):
+            (draft.path / name).write_text(word)
+
+
+def words_of(folder: Path, between: Callable[[], object]) -> set[str]:
+    """Read a folder's words; call `between` after the first file."""
+
+    def read() -> set[str]:
+        manifest = verify_folder(folder, "model")
+        one = (folder / "one").read_text()
+        between()
+        return {manifest.facts["word"], one, (folder / "two").read_text()}
+
+    return in_one_generation(folder, read)
+
+
+def test_a_reader_sees_one_generation(tmp_path: Path) -> None:
+    publish(tmp_path / "model", "old")
+    several = iter(["new", "newer", "newest"])
+
+    def replace_thrice() -> None:
+        with contextlib.suppress(StopIteration):
+            publish(tmp_path / "model", next(several))
+
+    assert words_of(tmp_path / "model", replace_thrice) == {"newest"}
+
+
+def fail(reason: str) -> None:
+    raise CheckpointError(reason)
+
+
+def test_what_fails_because_the_folder_was_replaced_is_read_again(tmp_path: Path) -> None:
+    publish(tmp_path / "model", "old")
+    calls = []
+
+    def read() -> str:
+        calls.append(1)
+        if len(calls) == 1:
+            publish(tmp_path / "model", "new")
+            fail("one: damaged, its content does not match")
+        return (tmp_path / "model" / "one").read_text()
+
+    assert in_one_generation(tmp_path / "model", read) == "new"
+    with pytest.raises(CheckpointError, match="truly damaged"):
+        in_one_generation(tmp_path / "model", lambda: fail("truly damaged"))
+    assert len(calls) == 2
+
+
+def test_a_folder_that_changes_without_end_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s2scli.manifest.ATTEMPTS", 5)
+    with pytest.raises(CheckpointError, match="replaced again and again while it was read"):
+        in_one_generation(tmp_path / "model", lambda: publish(tmp_path / "model", "x"))
+
+
+def test_a_reader_waits_while_a_folder_is_exchanged(tmp_path: Path) -> None:
+    folder, old = tmp_path / "model", tmp_path / ".del-model"
+    publish(folder, "old")
+    folder.rename(old)  # where `publish_folder` is between its two renames
+    timer = threading.Timer(0.03, old.rename, [folder])
+    timer.start()
+    assert is_published(folder)
+    timer.join()
+    assert words_of(folder, lambda: None) == {"old"}
+    folder.rename(old)  # where a crash left it
+    assert not is_published(folder)
+    with pytest.raises(MissingInputError, match="no model here"):
+        read_manifest(folder, "model")
+
+
 def test_nothing_here_is_missing_input(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match=r"no tokenizer here \(it has no manifest\.json\)"):
         read_manifest(tmp_path, "tokenizer")
-
-
-@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda p: p.symlink_to("/etc/passwd")])
-def test_only_regular_files_are_read(tmp_path: Path, make: Callable[[Path], object]) -> None:
-    make(tmp_path / "odd")
-    for read in (plain_file_size, read_json):
-        with pytest.raises(CheckpointError, match="odd: not a regular file"):
-            read(tmp_path / "odd")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"[]", "expected a JSON object"),
-        (b"{", "damaged JSON"),
-        (b"\xff", "damaged JSON"),
-        (b"[" * 100_000, "damaged JSON"),
-        (b" " * 10_000_001, "10000001 bytes is too large"),
-    ],
-)
-def test_bad_json_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
-    (tmp_path / "file").write_bytes(content)
-    with pytest.raises(CheckpointError, match=message):
-        read_json(tmp_path / "file")
-
-
-def test_what_cannot_be_read_is_damage(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        sha256_of(tmp_path)

@@ -1,6 +1,7 @@
 """Settings are declared once, checked strictly, and a wrong one is named with the nearest."""
 
 import datetime
+import time
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -229,3 +230,23 @@ def test_a_setting_declares_what_its_flag_is_called_and_where_it_is_shown() -> N
     assert named == {"unit": "units", "flags": ["--named", "--called"], "panel": "Names"}
     assert not extra_of(Shown.model_fields["plain"])["flags"]
     assert not extra_of(FieldInfo(default=1))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[" + ".".join("a" * 20_000) + "]", "more than 200 dots in a line"),
+        (".".join("a" * 20_000) + " = 1", "more than 200 dots in a line"),
+        ("[" + ".".join("a" * 100) + "]", "more than 50 levels of nesting"),
+        ("a = " + "[" * 100 + "]" * 100, "more than 50 levels of nesting"),
+        ("a = [" + "1," * 200_000 + "]", "more than 100000 values"),
+    ],
+)
+def test_a_file_that_would_stall_is_refused_within_a_second(
+    tmp_path: Path, content: str, reason: str
+) -> None:
+    (tmp_path / "recipe.toml").write_text(content)
+    begin = time.process_time()
+    with pytest.raises(ConfigError, match=reason):
+        read_toml(tmp_path / "recipe.toml")
+    assert time.process_time() - begin < 1

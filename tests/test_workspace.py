@@ -2,8 +2,10 @@
 
 import json
 import os
+import threading
 from pathlib import Path
 
+import filelock
 import pytest
 
 from s2scli.errors import LockedError, StorageError
@@ -64,12 +66,43 @@ def test_the_second_is_told_who_the_first_is(tmp_path: Path) -> None:
         )
         with refusal, Workspace(space.root).locked("train"):
             pass
-        (space.root / ".owner.json").write_text("{")
-        with pytest.raises(LockedError, match="another run of s2s"), space.locked("train"):
-            pass
     assert [path.name for path in space.root.iterdir()] == [".lock"]
     with space.locked("train"):
         pass
+
+
+def test_the_second_waits_until_the_first_has_said_who_it_is(tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    with space.locked("prepare"):
+        said = (tmp_path / ".owner.json").read_bytes()
+        for owner in (b"", b"{", b"[]", b"{}"):  # not written yet
+            (tmp_path / ".owner.json").write_bytes(owner)
+            timer = threading.Timer(0.1, (tmp_path / ".owner.json").write_bytes, [said])
+            timer.start()
+            refusal = pytest.raises(LockedError, match=r"in use by `s2s prepare` \(process")
+            with refusal, space.locked("train"):
+                pass
+            timer.join()
+
+
+def test_the_second_goes_on_when_the_first_ends_meanwhile(tmp_path: Path) -> None:
+    lock = filelock.FileLock(tmp_path / ".lock", thread_local=False)
+    lock.acquire()
+    timer = threading.Timer(0.1, lock.release)
+    timer.start()
+    with Workspace(tmp_path).locked("train"):
+        timer.join()
+
+
+def test_who_never_says_who_it_is_is_another_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s2scli.workspace.LOOKS", 3)
+    space = Workspace(tmp_path)
+    with space.locked("prepare"):
+        (tmp_path / ".owner.json").unlink()
+        with pytest.raises(LockedError, match="in use by another run of s2s"), space.locked("x"):
+            pass
 
 
 def test_a_failure_frees_the_workspace(tmp_path: Path) -> None:

@@ -99,13 +99,12 @@ RestartOption = Annotated[
     bool, run_option("--restart", help="Remove the existing run and start a new one.")
 ]
 _MODEL_HELP = "Model folder to use instead of the workspace's."
-ModelOption = Annotated[Path | None, _engine("-m", "--model", metavar="DIR", help=_MODEL_HELP)]
+# not checked here: a run that publishes the model may be exchanging its folder
+_model: Any = functools.partial(_engine, "-m", "--model", metavar="DIR", readable=False)
+ModelOption = Annotated[Path | None, _model(help=_MODEL_HELP)]
 ModelsOption = Annotated[
     list[Path] | None,
-    _engine(
-        "-m",
-        "--model",
-        metavar="DIR",
+    _model(
         help=f"{_MODEL_HELP} Repeat it for an ensemble: the models may differ in everything but "
         "the tokenizer, and the probability of each token is the mean of theirs.",
     ),

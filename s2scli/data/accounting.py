@@ -3,20 +3,22 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
+from s2scli.artifacts import first_fault, read_json
 from s2scli.data.cleaning import DUPLICATE
 from s2scli.data.example import Example
 from s2scli.data.rows import Dropped, Row
 from s2scli.data.store import SPLITS
 from s2scli.errors import CheckpointError
-from s2scli.manifest import encode_json, read_json
+from s2scli.manifest import encode_json
 
 REPORT = "report.json"
 TINY = 1e-9
@@ -114,19 +116,13 @@ def read_report(folder: Path) -> Report:
     """
     tree = read_json(folder / REPORT)
     try:
-        files = tuple(
-            FileAccount(
-                **{**account, "names": tuple(account["names"]), "sha256": tuple(account["sha256"])}
-            )
-            for account in tree["files"]
-        )
-        summaries = tree["splits"]
-        splits = {name: SplitSummary(**summaries[name]) for name in SPLITS if name in summaries}
-        return Report(files, splits, tuple(tree["notices"]))
-    except (TypeError, KeyError, AttributeError) as error:
+        report = TypeAdapter(Report).validate_python(tree)
+    except ValidationError as error:
         raise CheckpointError(
-            f"{folder / REPORT}: damaged; make it again with `s2s prepare`"
+            f"{folder / REPORT}: damaged ({first_fault(error)}); make it again with `s2s prepare`"
         ) from error
+    splits = {name: report.splits[name] for name in SPLITS if name in report.splits}
+    return replace(report, splits=splits)
 
 
 @dataclass

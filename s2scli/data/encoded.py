@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from s2scli.data.arrow import ArrowFile
 from s2scli.data.example import TokenIds
 from s2scli.data.store import TextSplit, split_path
 from s2scli.errors import CheckpointError, MissingInputError
@@ -79,15 +80,8 @@ class EncodedSplit:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            file = pa.ipc.open_file(pa.memory_map(os.fsencode(path)))
-            if file.schema != SCHEMA:
-                raise pa.ArrowInvalid("its columns are not those of an encoded corpus")
-            batches = [file.get_batch(number) for number in range(file.num_record_batches)]
-        except (pa.ArrowInvalid, OSError) as error:
-            raise CheckpointError(
-                f"{path}: damaged ({error}); make it again with `s2s train-tokenizer`"
-            ) from error
+        batches = list(ArrowFile(path, SCHEMA, "s2s train-tokenizer").batches())
+        self._path = path
         self._sources = [_chunk(batch.column(0)) for batch in batches]
         self._targets = [_chunk(batch.column(1)) for batch in batches]
         self._starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
@@ -96,6 +90,24 @@ class EncodedSplit:
 
     def __len__(self) -> int:
         return int(self._starts[-1])
+
+    def check_ids(self, source_size: int, target_size: int) -> None:
+        """Check that every id is one of a vocabulary.
+
+        Args:
+            source_size: tokens of the source's vocabulary.
+            target_size: of the target's.
+
+        Raises:
+            CheckpointError: one is not.
+        """
+        for chunks, size in ((self._sources, source_size), (self._targets, target_size)):
+            for ids in (chunk.ids for chunk in chunks if len(chunk.ids)):
+                if not 0 <= ids.min() <= ids.max() < size:
+                    raise CheckpointError(
+                        f"{self._path}: damaged, it has token ids outside the vocabulary of "
+                        f"{size:,}; make it again with `s2s train-tokenizer`"
+                    )
 
     def gather(self, rows: NDArray[np.int64]) -> tuple[list[TokenIds], list[TokenIds]]:
         """Return the ids of some rows' sources and targets, as read-only views of the file.

@@ -16,7 +16,11 @@ from s2scli.errors import CorpusError, MissingInputError
 STDIN = Path("-")
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_BOM = b"\xef\xbb\xbf"
-UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+# the first two bytes of UTF-32 may be those of UTF-16
+BOMS = {
+    **{b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32"},
+    **{b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"},
+}
 BUFFER_BYTES = 1 << 17
 MIN_LINE_LIMIT = 1 << 20
 
@@ -100,10 +104,11 @@ class TextFile:
     def _check_start(self, line: bytes) -> None:
         if not line:
             raise CorpusError(f"{self.name}: empty, there are no rows in it")
-        if line.startswith(UTF16_BOMS):
+        found = next((name for bom, name in BOMS.items() if line.startswith(bom)), None)
+        if found:
             raise CorpusError(
-                f"{self.name}: looks like UTF-16, expected UTF-8; convert it: "
-                "iconv -f utf-16 -t utf-8 FILE > NEW"
+                f"{self.name}: looks like {found}, expected UTF-8; convert it: "
+                f"iconv -f {found.lower()} -t utf-8 FILE > NEW"
             )
         if not line.endswith(b"\n") and b"\r" in line.removesuffix(b"\r"):
             raise CorpusError(

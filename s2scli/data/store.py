@@ -12,14 +12,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast, get_args
 
 import numpy as np
 import pyarrow as pa
 
+from s2scli.data.arrow import ArrowFile
 from s2scli.data.example import Example
 from s2scli.errors import CheckpointError, MissingInputError, UsageError
-from s2scli.manifest import Manifest, read_manifest, verify_files
+from s2scli.manifest import MANIFEST, Manifest, is_published, read_manifest, verify_files
+from s2scli.normalization import Normalization
 
 SCHEMA = pa.schema(
     [
@@ -121,14 +123,8 @@ class TextSplit:
     """One split of a corpus, memory-mapped: `len`, `split[i]`, and columns as streams."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._file = pa.ipc.open_file(pa.memory_map(os.fsencode(path)))
-            counts = [batch.num_rows for batch in self.batches()]
-        except (pa.ArrowInvalid, OSError) as error:
-            raise CheckpointError(
-                f"{path}: damaged ({error}); make it again with `s2s prepare`"
-            ) from error
-        self._starts = np.cumsum([0, *counts])
+        self._file = ArrowFile(path, SCHEMA, "s2s prepare")
+        self._starts = np.cumsum([0, *self._file.rows])
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -137,7 +133,7 @@ class TextSplit:
         if not 0 <= index < len(self):
             raise IndexError(f"row {index} of a split of {len(self)} rows")
         number = int(np.searchsorted(self._starts, index, side="right")) - 1
-        batch = self._file.get_batch(number)
+        batch = self._file.batch(number)
         row = index - int(self._starts[number])
         return Example(*(batch.column(name)[row].as_py() for name in SCHEMA.names))
 
@@ -156,7 +152,7 @@ class TextSplit:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the record batches (columns source, target, line), in order."""
-        return (self._file.get_batch(number) for number in range(self._file.num_record_batches))
+        return self._file.batches()
 
     def _texts(self, name: str) -> Iterator[str]:
         for batch in self.batches():
@@ -184,7 +180,7 @@ class Corpus:
             MissingInputError: there is no corpus; the message says how to make one.
             CheckpointError: the manifest is damaged or of a newer format.
         """
-        if not folder.is_dir():
+        if not (folder.is_dir() or is_published(folder)):
             raise MissingInputError(f"{folder}: no corpus here; make one: s2s prepare CORPUS.tsv")
         with _with_advice():
             return cls(folder, read_manifest(folder, "corpus"))
@@ -199,6 +195,22 @@ class Corpus:
         """The splits it has: train, and valid and test where they are not empty."""
         files = self.manifest.files
         return tuple(name for name in SPLITS if split_path(self.folder, name).name in files)
+
+    @property
+    def normalization(self) -> Normalization:
+        """The Unicode normalization of its texts.
+
+        Raises:
+            CheckpointError: the manifest does not say, or says something else.
+        """
+        found = self.manifest.facts.get("normalization")
+        if found not in get_args(Normalization):
+            raise CheckpointError(
+                f"{self.folder / MANIFEST}: expected a normalization among "
+                f"{', '.join(get_args(Normalization))}, found {found!r:.80}; make the corpus again "
+                "with `s2s prepare`"
+            )
+        return cast(Normalization, found)
 
     @functools.cached_property
     def verified(self) -> Self:

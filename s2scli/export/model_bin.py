@@ -5,7 +5,9 @@ a table. So every name, type and shape in the file must be one that our own expo
 written.
 """
 
+import json
 import math
+import os
 import re
 import struct
 from collections.abc import Mapping
@@ -13,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from s2scli.artifacts import open_artifact, read_artifact, read_json
 from s2scli.errors import CheckpointError
-from s2scli.manifest import plain_file_size, read_json, read_json_value
 from s2scli.special_ids import BOS_ID, EOS_ID, UNK_ID
 from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
@@ -91,9 +93,9 @@ def read_variables(path: Path) -> dict[str, Variable]:
     Raises:
         CheckpointError: it is damaged.
     """
-    size = plain_file_size(path)
     try:
-        with path.open("rb") as file:
+        with open_artifact(path) as file:
+            size = os.fstat(file.fileno()).st_size
             if _read(file, "I") != VERSION or _read_name(file) != SPEC:
                 raise ValueError(f"expected version {VERSION} of a {SPEC}")
             if _read(file, "I") != REVISION:
@@ -250,5 +252,10 @@ def _check_config(path: Path, tokenizer: SentencePiece) -> None:
 
 def _check_vocabulary(path: Path, tokenizer: SentencePiece) -> None:
     """Check that a vocabulary is a tokenizer's, piece by piece."""
-    if read_json_value(path, MAX_VOCABULARY_BYTES) != tokenizer.vocabulary:
+    content = read_artifact(path, MAX_VOCABULARY_BYTES)
+    try:
+        pieces = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: damaged JSON ({error})") from error
+    if pieces != tokenizer.vocabulary:
         raise CheckpointError(f"{path}: not the pieces of the tokenizer beside it")

@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from s2scli.artifacts import plain_file_size
 from s2scli.errors import CheckpointError
 
 
@@ -22,8 +23,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file.
 
     Raises:
-        CheckpointError: it is damaged.
+        CheckpointError: it is missing, damaged, or not a regular file.
     """
+    plain_file_size(path)  # the library would wait for a pipe
     try:
         with utf8_path(path) as name:
             return safetensors.torch.load_file(name)

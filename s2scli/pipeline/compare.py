@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from s2scli.artifacts import read_artifact
 from s2scli.config import load_recipe, recipe_path
 from s2scli.data.store import Corpus
 from s2scli.errors import (
@@ -327,7 +328,8 @@ def _result(
 
 def _cross_entropy(scores: Mapping[str, float]) -> float | None:
     """Return the cross-entropy in nats per token; None if the log of the scores is lost."""
-    return math.log(scores["perplexity"]) if "perplexity" in scores else None
+    perplexity = scores.get("perplexity") or 0.0
+    return math.log(perplexity) if perplexity > 0 else None
 
 
 def read_outputs(
@@ -351,7 +353,15 @@ def read_outputs(
             draft.facts = made_by
             order = EvaluateRequest((), output=draft.path / OUTPUTS)
             evaluate_model(texts, translator, settings, order, request.settings, talk)
-    return tuple((run.outputs / OUTPUTS).read_bytes().decode().split("\n")[:-1])
+    path = run.outputs / OUTPUTS
+    try:
+        *outputs, _ = read_artifact(path).decode().split("\n")
+    except ValueError as error:
+        raise CheckpointError(f"{path}: damaged ({error})") from error
+    if len(outputs) != len(texts.sources):
+        expected = f"{len(texts.sources):,} outputs"
+        raise CheckpointError(f"{path}: damaged, expected {expected}, found {len(outputs):,}")
+    return tuple(outputs)
 
 
 def _is_there(folder: Path, made_by: Tree, made_from: Mapping[str, str]) -> bool:

@@ -20,7 +20,7 @@ from s2scli.errors import (
     UsageError,
 )
 from s2scli.files import new_file, write_file
-from s2scli.manifest import encode_json, read_manifest
+from s2scli.manifest import encode_json, in_one_generation, read_manifest
 from s2scli.metrics import METRICS
 from s2scli.metrics.edit_distance import closest
 from s2scli.metrics.score import Score
@@ -235,8 +235,13 @@ def evaluate(
     else:
         from s2scli.data.store import Corpus
 
-        corpus = Corpus.load(workspace.find_corpus())
-        texts = read_split(corpus, request.split or "test")
+        folder, split = workspace.find_corpus(), request.split or "test"
+
+        def read() -> tuple[Corpus, Texts]:
+            corpus = Corpus.load(folder)
+            return corpus, read_split(corpus, split)
+
+        corpus, texts = in_one_generation(folder, read)
     if request.searches and not request.multi_reference:
         hint_at_repeats(texts, talk)
     translator = load_in_torch(workspace, request.models, request.device, request.int8)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from s2scli.data.accounting import Report, read_report
 from s2scli.data.example import Example
 from s2scli.data.store import Corpus, TextSplit
+from s2scli.manifest import in_one_generation
 from s2scli.workspace import Workspace
 
 MAX_EXPONENT = 30  # lengths up to 2^30 characters have a bin of their own
@@ -52,7 +54,12 @@ def inspect_corpus(workspace: Workspace, split: str, count: int) -> CorpusView:
         MissingInputError: there is no corpus, or no such split.
         CheckpointError: the corpus is damaged.
     """
-    corpus = Corpus.load(workspace.find_corpus())
+    folder = workspace.find_corpus()
+    return in_one_generation(folder, lambda: _view(folder, split, count))
+
+
+def _view(folder: Path, split: str, count: int) -> CorpusView:
+    corpus = Corpus.load(folder)
     rows = corpus.open_split(split)
     return CorpusView(
         report=read_report(corpus.folder),

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2scli.errors import CheckpointError, MissingInputError
-from s2scli.manifest import verify_folder
 from s2scli.special_ids import UNK_ID
 from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
@@ -41,16 +40,14 @@ def load_tokenizers(workspace: Workspace, model: Path | None) -> Tokenizers:
         TokenizerError: the tokenizers are damaged.
     """
     if model is not None:
-        verify_folder(workspace.find_model(model), "model")
-        return Tokenizers.load(model)
+        return Tokenizers.verified(workspace.find_model(model), "model")[1]
     if not workspace.tokenizer.exists():
         way = workspace.command("train-tokenizer")
         raise MissingInputError(f"{workspace.root}: no tokenizer here; make one: {way}")
     try:
-        verify_folder(workspace.tokenizer, "tokenizer")
+        return Tokenizers.verified(workspace.tokenizer, "tokenizer")[1]
     except CheckpointError as error:
         raise CheckpointError(f"{error}; make it again with `s2s train-tokenizer`") from error
-    return Tokenizers.load(workspace.tokenizer)
 
 
 def tokenize(tokenizer: SentencePiece, text: str) -> TokenizedText:

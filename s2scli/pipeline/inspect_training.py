@@ -64,7 +64,12 @@ def inspect_training(folder: Path) -> History:
     path = folder / "metrics.jsonl"
     updates: list[LogLine] = []
     validations: list[LogLine] = []
-    for tree in MetricsLog(path).read():
+    log = MetricsLog(path)
+    if line := log.damaged_line():
+        raise CheckpointError(
+            f"{path}, line {line}: damaged, expected the updates and validations of s2s"
+        )
+    for tree in log.read():
         kind, record = _read_record(tree, path)
         (updates if kind == "update" else validations).append(record)
     if not updates and not validations:
@@ -81,11 +86,11 @@ def _read_record(tree: Tree, path: Path) -> tuple[str, LogLine]:
         kind, best = tree.pop("kind"), tree.pop("best", False) is True
         if kind not in ("update", "validation"):
             raise ValueError(f"found the kind {kind!r:.40}")
-        when = (int(tree.pop("step")), float(tree.pop("epoch")), float(tree.pop("seconds")))
+        progress = (int(tree.pop("step")), float(tree.pop("epoch")), float(tree.pop("seconds")))
         measured = {**tree.pop("scores", {}), **tree}
         values = {name: math.nan if v is None else float(v) for name, v in measured.items()}
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(
             f"{path}: damaged, expected the updates and validations of s2s ({error})"
         ) from error
-    return kind, LogLine(*when, values, best)
+    return kind, LogLine(*progress, values, best)

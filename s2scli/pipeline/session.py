@@ -143,6 +143,7 @@ def put_together(
     world.separate_seeds()
     segmenters = make_segmenters(tokenizers, recipe.training)
     train_split = open_encoded(workspace.encoded, "train")
+    train_split.check_ids(tokenizers.source.vocab_size, tokenizers.target.vocab_size)
     batches = TrainingBatches(train_split, recipe.training, segmenters, world)
     validator = Validator.prepare(workspace, corpus, run, recipe, tokenizers)
     log = MetricsLog(workspace.training / "metrics.jsonl")

@@ -127,7 +127,7 @@ class Start:
         if not self.checkpoint:
             return
         machine = self.checkpoint.machine
-        threads = int(machine["threads"])
+        threads = machine.get("threads", torch.get_num_threads())
         if threads != torch.get_num_threads():
             talk.say(f"using {threads} threads, as the run did so far")
             torch.set_num_threads(threads)
@@ -141,11 +141,12 @@ class Start:
         """Put the checkpoint's weights, optimizer, random state and counters into a run."""
         if not self.checkpoint:
             return
+        progress = self.checkpoint.progress
+        load_optimizer(run.optimizer, self.checkpoint.optimizer, progress.step - progress.skipped)
         load_weights(run.model, self.checkpoint.weights, "checkpoint")
         run.average.load(self.checkpoint.average, "checkpoint")
-        load_optimizer(run.optimizer, self.checkpoint.optimizer)
         restore_random_state(self.checkpoint.random_state, run.device)
-        run.progress = self.checkpoint.progress
+        run.progress = progress
 
 
 def _check_settings(own: Recipe, asked: Recipe, options: str, most: int | None) -> None:

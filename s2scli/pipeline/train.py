@@ -126,7 +126,7 @@ def train(
         session = put_together(
             workspace, corpus, recipe, settings, tokenizers, start, device, world, talk
         )
-        world.once(lambda: _open_log(session, restart=request.restart))
+        world.once(lambda: _open_log(session, talk, restart=request.restart))
         session.publisher.repair(talk)
         session.announce(talk, resumed=start.checkpoint is not None)
         ending = _run(session, talk)
@@ -175,12 +175,14 @@ def _prepare_text(workspace: Workspace, corpus: Corpus, start: Start, talk: Talk
     return tokenizers
 
 
-def _open_log(session: Session, *, restart: bool) -> None:
+def _open_log(session: Session, talk: Talk, *, restart: bool) -> None:
     """Remove the run to be replaced; drop from the log what a resumed run will repeat."""
     training, progress = session.workspace.training, session.run.progress
     if restart and training.exists():
         remove_folder(training)
-    session.log.forget_after(progress.step, progress.validated)
+    aside = session.log.forget_after(progress.step, progress.validated)
+    if aside:
+        talk.warn(f"{session.log.path}: damaged lines are dropped; {aside.name} keeps it as it was")
 
 
 def _run(session: Session, talk: Talk) -> Finished:

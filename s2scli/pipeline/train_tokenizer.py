@@ -14,6 +14,7 @@ from s2scli.normalization import Normalization
 from s2scli.pipeline.overwriting import require_replaceable
 from s2scli.report.console import Talk
 from s2scli.report.counting import counting
+from s2scli.settings import load_settings
 from s2scli.tokenizer.learning import learn_sentencepiece
 from s2scli.tokenizer.plan import CorpusPlan, plan_corpus
 from s2scli.tokenizer.quality import TokenizerQuality, measure_quality
@@ -88,14 +89,14 @@ def copy_tokenizer(
         TokenizerError: its tokenizers are damaged.
     """
     folder = workspace.find_model(model)
-    digest, tokenizers = verify_folder(folder, "model").digest, Tokenizers.load(folder)
+    manifest, tokenizers = Tokenizers.verified(folder, "model")
     if not workspace.root.exists():  # locking would create it
         workspace.find_corpus()
     if not overwrite:
         require_replaceable(workspace, "tokenizer", talk)
     with workspace.locked("train-tokenizer"):
         corpus = Corpus.load(workspace.find_corpus())
-        report = adopt_tokenizer(workspace, corpus, tokenizers, digest, talk)
+        report = adopt_tokenizer(workspace, corpus, tokenizers, manifest.digest, talk)
         _encode(workspace, corpus, tokenizers, talk)
     return report
 
@@ -149,7 +150,8 @@ def ensure_tokenizer(workspace: Workspace, corpus: Corpus, talk: Talk) -> Tokeni
     if reason is None:
         return Tokenizers.load(workspace.tokenizer)
     talk.say(f"{reason}: learning a tokenizer")
-    settings = TokenizerSettings.model_validate(manifest.facts if manifest else {})
+    facts = manifest.facts if manifest else {}
+    settings = load_settings(TokenizerSettings, facts, str(workspace.tokenizer))
     return _learn(workspace, corpus.verified, settings, talk)
 
 
@@ -205,7 +207,7 @@ def _learn(
     for reason in plan.reasons:
         talk.say(reason)
     with counting(talk, "learning the tokenizer"):
-        tokenizers = _learn_sides(train, plan, settings, corpus.manifest.facts["normalization"])
+        tokenizers = _learn_sides(train, plan, settings, corpus.normalization)
     if settings.vocab_size is not None:
         _say_other_sizes(tokenizers, settings.vocab_size, talk)
     with new_folder(workspace.tokenizer, "tokenizer", made_from={"corpus": corpus.digest}) as draft:

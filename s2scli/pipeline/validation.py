@@ -16,7 +16,7 @@ from s2scli.data.noise import damage
 from s2scli.data.settings import NoiseSettings
 from s2scli.data.store import Corpus, TextSplit
 from s2scli.data.stream import Line
-from s2scli.errors import CorpusError
+from s2scli.errors import CheckpointError, CorpusError
 from s2scli.metrics import METRICS, USUAL_METRICS
 from s2scli.metrics.settings import MetricSettings
 from s2scli.model.states import Gaussian
@@ -92,6 +92,12 @@ class Validator:
         """
         text = open_validation(corpus)
         encoded = open_encoded(workspace.encoded, "valid")
+        encoded.check_ids(tokenizers.source.vocab_size, tokenizers.target.vocab_size)
+        if len(encoded) != len(text):
+            raise CheckpointError(
+                f"{workspace.encoded}: {len(encoded):,} validation rows, the corpus has "
+                f"{len(text):,}; make it again with `s2s train-tokenizer`"
+            )
         count = min(len(text), recipe.training.validation_examples)
         rows = np.linspace(0, len(text) - 1, count).astype(np.int64)
         plan = plan_epoch(
@@ -184,7 +190,8 @@ def warn_of_collapse(event: Validation, log: MetricsLog, settings: KLSettings, t
     """
 
     def collapsed(step: int, scores: Mapping[str, float]) -> bool:
-        return "kl" in scores and has_collapsed(scores["kl"], settings, step)
+        kl = scores.get("kl")
+        return kl is not None and has_collapsed(kl, settings, step)
 
     if not collapsed(event.step, event.scores):
         return

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import sentencepiece
 
+from s2scli.artifacts import read_artifact
 from s2scli.errors import TokenizerError
-from s2scli.manifest import plain_file_size
 from s2scli.normalization import Normalization, normalize
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from s2scli.tokenizer.escaping import escape, unescape
@@ -131,14 +131,12 @@ def load_sentencepiece(path: Path, kind: Kind, normalization: Normalization) -> 
     """Read a model that may come from anywhere.
 
     Raises:
-        CheckpointError: there is no such regular file.
-        TokenizerError: it is too large, damaged, or not made by s2s.
+        CheckpointError: there is no such regular file, or it is too large.
+        TokenizerError: it is damaged, or not made by s2s.
     """
-    size = plain_file_size(path)
-    if size > MAX_MODEL_BYTES:
-        raise TokenizerError(f"{path}: {size} bytes is too large (limit {MAX_MODEL_BYTES})")
+    content = read_artifact(path, MAX_MODEL_BYTES)
     try:
-        return SentencePiece(path.read_bytes(), kind, normalization)
+        return SentencePiece(content, kind, normalization)
     except TokenizerError as error:
         raise TokenizerError(f"{path}: {error}") from error
 

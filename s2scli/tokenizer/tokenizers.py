@@ -7,8 +7,9 @@ from typing import Self
 
 from pydantic import ValidationError
 
+from s2scli.artifacts import read_json
 from s2scli.errors import TokenizerError
-from s2scli.manifest import encode_json, read_json
+from s2scli.manifest import Manifest, encode_json, in_one_generation, verify_folder
 from s2scli.normalization import Normalization
 from s2scli.settings import Settings
 from s2scli.tokenizer.sentencepiece import SentencePiece, load_sentencepiece
@@ -55,6 +56,17 @@ class Tokenizers:
         else:
             (folder / SOURCE_MODEL).write_bytes(self.source.model)
             (folder / TARGET_MODEL).write_bytes(self.target.model)
+
+    @classmethod
+    def verified(cls, folder: Path, kind: str) -> tuple[Manifest, Self]:
+        """Verify a folder that holds tokenizers; return its manifest and the tokenizers.
+
+        Raises:
+            MissingInputError: there is no such folder.
+            CheckpointError: a file of it is missing or damaged.
+            TokenizerError: the tokenizers are damaged.
+        """
+        return in_one_generation(folder, lambda: (verify_folder(folder, kind), cls.load(folder)))
 
     @classmethod
     def load(cls, folder: Path) -> Self:

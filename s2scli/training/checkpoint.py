@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from s2scli.artifacts import read_json
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.files import (
     DELETED,
@@ -21,12 +22,15 @@ from s2scli.files import (
     remove_folder,
     storage_errors,
 )
-from s2scli.manifest import encode_json, new_folder, read_json, verify_folder
+from s2scli.manifest import encode_json, new_folder, verify_folder
 from s2scli.model.weights import encode_tensors, read_tensors
+from s2scli.training.machine import read_machine
 from s2scli.training.progress import Progress
 
 NAME = re.compile(r"checkpoint-(\d{8})")
 KEPT = 2
+CUDA_STATE = (torch.uint8, (16,))
+SQUARES = ("exp_avg_sq", "square_avg", "row_var", "col_var", "variance", "step")  # not negative
 AVERAGE = "average.safetensors"  # only where there is a moving average
 
 
@@ -98,19 +102,41 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     manifest = verify_folder(folder, "checkpoint")
     state = read_json(folder / "state.json")
     try:
-        progress, machine = Progress.from_json(state["progress"]), state["machine"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder / 'state.json'}: damaged ({error!r:.80})") from error
+        progress = Progress.from_json(state.get("progress"))
+        machine = read_machine(state.get("machine"))
+    except ValueError as error:
+        raise CheckpointError(f"{folder / 'state.json'}: damaged ({error!s:.200})") from error
     return Checkpoint(
         manifest.facts,
         manifest.made_from,
         progress,
         machine,
-        read_tensors(folder / "model.safetensors"),
-        read_tensors(folder / "optimizer.safetensors"),
-        read_tensors(folder / "random.safetensors"),
-        read_tensors(folder / AVERAGE) if AVERAGE in manifest.files else {},
+        _read_finite(folder / "model.safetensors"),
+        _read_finite(folder / "optimizer.safetensors"),
+        _read_random_state(folder / "random.safetensors"),
+        _read_finite(folder / AVERAGE) if AVERAGE in manifest.files else {},
     )
+
+
+def _read_finite(path: Path) -> dict[str, Tensor]:
+    """Read tensors; refuse values that are not finite."""
+    tensors = read_tensors(path)
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise CheckpointError(f"{path}: damaged, {name:.80} holds values that are not finite")
+    return tensors
+
+
+def _read_random_state(path: Path) -> dict[str, Tensor]:
+    """Read the states of torch's random generators; refuse those that are none."""
+    states = read_tensors(path)
+    try:
+        torch.Generator().set_state(states["cpu"])
+        if "cuda" in states and (states["cuda"].dtype, states["cuda"].shape) != CUDA_STATE:
+            raise TypeError("the state of the GPU's generator has another type or size")
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: damaged, not a random state ({error!s:.80})") from error
+    return states
 
 
 def list_checkpoints(training: Path) -> list[Path]:
@@ -164,21 +190,63 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
     }
 
 
-def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], updates: int = 0) -> None:
     """Put the state that `optimizer_tensors` returned back.
 
+    Args:
+        optimizer: new, of the same weights.
+        tensors: its state.
+        updates: how many it has made; after the first one there must be a state.
+
     Raises:
-        CheckpointError: it is not the state of an optimizer of so many weights.
+        CheckpointError: it is not the state of such an optimizer.
     """
+    if not tensors and not updates:
+        return
+    _check_state(_state_of_an_update(optimizer), tensors)
     states: dict[int, dict[str, Tensor]] = {}
     tree = optimizer.state_dict()
     numbers = {str(number): number for group in tree["param_groups"] for number in group["params"]}
     for key, tensor in tensors.items():
         number, _, name = key.partition(".")
-        if number not in numbers:
-            raise CheckpointError(f"checkpoint: the optimizer's state has an odd entry {key:.80}")
         states.setdefault(numbers[number], {})[name] = tensor
     optimizer.load_state_dict({"state": states, "param_groups": tree["param_groups"]})
+
+
+def _state_of_an_update(optimizer: Optimizer) -> dict[str, Tensor]:
+    """Return the state of an optimizer after an update that leaves the weights unchanged."""
+    rates = [group["lr"] for group in optimizer.param_groups]
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+        for weight in group["params"]:
+            weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    return optimizer_tensors(optimizer)
+
+
+def _check_state(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    """Check the names, shapes and signs of an optimizer's tensors.
+
+    Raises:
+        CheckpointError: one is not as expected.
+    """
+    fault = "checkpoint: the optimizer's state"
+    for key in sorted(found.keys() - expected.keys()):
+        raise CheckpointError(f"{fault} has an odd entry {key:.80}")
+    for key in sorted(expected.keys() - found.keys()):
+        raise CheckpointError(f"{fault} has no {key}")
+    for key, tensor in found.items():
+        shape = expected[key].shape
+        if tensor.shape != shape or not tensor.is_floating_point():
+            raise CheckpointError(
+                f"{fault} {key} is {tensor.dtype} {tuple(tensor.shape)}, expected numbers of the "
+                f"shape {tuple(shape)}"
+            )
+        if key.partition(".")[2] in SQUARES and (tensor < 0).any():
+            raise CheckpointError(f"{fault} {key} holds negative values")
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:

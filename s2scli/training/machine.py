@@ -12,6 +12,9 @@ from s2scli.training.precision import arithmetic
 from s2scli.training.settings import TrainingSettings
 from s2scli.training.world import World
 
+COUNTS = ("processes", "threads", "batch plan")
+MAX_COUNT, MAX_TEXT = 10_000, 200
+
 
 def describe_machine(
     settings: TrainingSettings, device: torch.device, world: World
@@ -28,6 +31,22 @@ def describe_machine(
         "products by": "oneDNN" if on_cpu and this_machine().prefers_one_dnn else "torch",
         "batch plan": PLAN,
     }
+
+
+def read_machine(tree: object) -> Mapping[str, Any]:
+    """Return what a checkpoint says of its machine, checked.
+
+    Raises:
+        ValueError: it is no such tree, or a value is not of its type or range.
+    """
+    if not isinstance(tree, dict):
+        raise ValueError("the machine is not an object")
+    for name, value in tree.items():
+        is_count = type(value) is int and 1 <= value <= MAX_COUNT
+        is_text = isinstance(value, str) and len(value) <= MAX_TEXT
+        if not (is_count if name in COUNTS else is_count or is_text):
+            raise ValueError(f"{name:.40}: found {value!r:.40}")
+    return tree
 
 
 def machine_differences(

@@ -1,15 +1,21 @@
 """`metrics.jsonl`: one JSON object for each update report and validation of a run."""
 
 import contextlib
+import itertools
 import json
-from collections.abc import Iterator, Mapping
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
+from s2scli.artifacts import open_artifact, read_artifact
 from s2scli.files import FILES, storage_errors, write_file
 from s2scli.training.events import Event, Update, Validation
+
+MAX_BYTES, MAX_LINE_BYTES, MAX_COUNT = 1_000_000_000, 100_000, 2**63
 
 
 class MetricsLog:
@@ -45,47 +51,77 @@ class MetricsLog:
         with storage_errors(self.path):
             FILES.sync(self.path)
 
-    def forget_after(self, step: int, validated: int) -> None:
+    def forget_after(self, step: int, validated: int) -> Path | None:
         """Drop the records that a run resumed at `step` will repeat, and a line cut by a crash.
 
         Args:
             step: the last update to keep.
             validated: the update of the last validation to keep.
+
+        Returns:
+            Where the log is kept as it was, if it has damaged lines; else None.
+
+        Raises:
+            CheckpointError: the log is not a regular file, or too large.
+            StorageError: the disk is full or writing failed.
         """
         last = {"update": step, "validation": validated}
-        kept = [
-            record
-            for record in self.read()
-            if isinstance(record["step"], int) and record["step"] <= last.get(record["kind"], -1)
-        ]
+        kept = [record for record in self.read() if record["step"] <= last[record["kind"]]]
+        aside = self._set_aside() if self.damaged_line() else None
         text = "".join(json.dumps(record) + "\n" for record in kept)
         write_file(self.path, text.encode())
+        return aside
+
+    def _set_aside(self) -> Path:
+        """Copy the log to the first free name beside it."""
+        names = (self.path.with_suffix(f".damaged-{number}") for number in itertools.count(1))
+        aside = next(path for path in names if not path.exists())
+        write_file(aside, read_artifact(self.path, MAX_BYTES))
+        return aside
+
+    def damaged_line(self) -> int:
+        """Return the number of the first damaged line, or 0; a last one may be cut by a crash."""
+        records = enumerate(self._records(), 1)
+        return next((number for number, record in records if record is None), 0)
 
     def read(self) -> Iterator[dict[str, Any]]:
-        """Yield the complete records of the log, in order."""
-        if not self.path.exists():
+        """Yield the records of the log, in order, without damaged lines.
+
+        Raises:
+            CheckpointError: the log is not a regular file, or too large.
+        """
+        return (record for record in self._records() if record is not None)
+
+    def _records(self) -> Iterator[dict[str, Any] | None]:
+        """Yield the record of each whole line; None for a damaged one."""
+        if not os.path.lexists(self.path):
             return
-        for line in self.path.read_bytes().split(b"\n"):
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue  # cut short by a crash
-            if isinstance(record, dict) and record.keys() >= {"kind", "step"}:
-                yield record
+        with open_artifact(self.path, MAX_BYTES) as file:
+            while line := file.readline(MAX_LINE_BYTES):
+                record = _read_record(line)
+                if record is not None or line.endswith(b"\n") or len(line) == MAX_LINE_BYTES:
+                    yield record
 
     def tokens_per_second(self) -> float | None:
         """Return target tokens per second of training time; None without an update line."""
-        updates = [each for each in self.read() if each["kind"] == "update" and each.get("tokens")]
+        updates = [
+            record
+            for record in self.read()
+            if record["kind"] == "update"
+            and record.get("tokens")
+            and record.get("tokens_per_second")
+        ]
         if not updates:
             return None
         seconds = sum(each["tokens"] / each["tokens_per_second"] for each in updates)
         return float(sum(each["tokens"] for each in updates) / seconds)
 
     def scores_at(self, step: int) -> Mapping[str, float]:
-        """Return the scores of the validation at `step`; empty if there was none."""
+        """Return the finite scores of the validation at `step`; empty if there was none."""
         for record in self.read():
             if record["kind"] == "validation" and record["step"] == step:
-                return dict(record["scores"])
+                scores = record["scores"].items()
+                return {name: v for name, v in scores if v is not None and math.isfinite(v)}
         return {}
 
 
@@ -93,6 +129,31 @@ def _write_whole(file: RawIOBase, data: bytes) -> None:
     """Write all of `data`; one call may write only a part of it."""
     while data:
         data = data[file.write(data) or 0 :]
+
+
+def _read_record(line: bytes) -> dict[str, Any] | None:
+    """Return the update or the validation in a line; None if it is neither."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or record.get("kind") not in ("update", "validation"):
+        return None
+    scores = record.get("scores", None if record["kind"] == "validation" else {})
+    measured = {name: value for name, value in record.items() if name not in ("kind", "scores")}
+    if not isinstance(scores, dict) or not _are_numbers([*measured.values(), *scores.values()]):
+        return None
+    return record if type(record.get("step")) is int and record["step"] >= 0 else None
+
+
+def _are_numbers(values: Iterable[object]) -> bool:
+    """Return whether all are numbers that a float can hold, or null."""
+    return all(
+        value is None
+        or isinstance(value, float)
+        or (isinstance(value, int) and abs(value) < MAX_COUNT)
+        for value in values
+    )
 
 
 def _record(event: Event) -> dict[str, Any] | None:

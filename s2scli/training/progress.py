@@ -1,11 +1,16 @@
 """The counters of a run: its state without weights, optimizer and random state, as JSON."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
+from s2scli.artifacts import first_fault
 from s2scli.training.schedule import PlateauState
+
+Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -32,22 +37,22 @@ class Progress:
         logged_seconds: time since the last log line.
     """
 
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0
-    validated: int = -1
-    seconds: float = 0.0
-    best_score: float | None = None
-    best_step: int = 0
-    ranking: tuple[tuple[int, float], ...] = ()
-    best_scheduled: float | None = None
-    bad_validations: int = 0
+    step: Count = 0
+    epoch: Count = 0
+    batch: Count = 0
+    validated: Annotated[int, Field(strict=True, ge=-1, le=2**53)] = -1
+    seconds: Seconds = 0.0
+    best_score: Finite | None = None
+    best_step: Count = 0
+    ranking: tuple[tuple[Count, Finite], ...] = ()
+    best_scheduled: Finite | None = None
+    bad_validations: Count = 0
     plateau: PlateauState = field(default_factory=PlateauState)
-    skipped: int = 0
-    skipped_in_a_row: int = 0
-    logged_loss: float = 0.0
-    logged_tokens: int = 0
-    logged_seconds: float = 0.0
+    skipped: Count = 0
+    skipped_in_a_row: Count = 0
+    logged_loss: Finite = 0.0
+    logged_tokens: Count = 0
+    logged_seconds: Seconds = 0.0
 
     @property
     def best_steps(self) -> set[int]:
@@ -59,12 +64,17 @@ class Progress:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, tree: dict[str, Any]) -> "Progress":
+    def from_json(cls, tree: object) -> "Progress":
         """Return the counters that `to_json` made a tree of.
 
         Raises:
-            ValueError: a counter is missing or is no number.
+            ValueError: it is no such tree, or a counter is not a number in its range.
         """
+        if not isinstance(tree, dict):
+            raise ValueError("the counters are not an object")
         # older checkpoints have no `best_scheduled`
         tree = {"best_scheduled": tree.get("best_score")} | tree
-        return TypeAdapter(cls).validate_python(tree)
+        try:
+            return TypeAdapter(cls).validate_python(tree)
+        except ValidationError as error:
+            raise ValueError(first_fault(error)) from error

@@ -2,7 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from s2scli.settings import MOST, Settings, setting
 
@@ -11,8 +13,8 @@ from s2scli.settings import MOST, Settings, setting
 class PlateauState:
     """The state of a schedule: its scale, and the validations since the last improvement."""
 
-    scale: float = 1.0
-    waited: int = 0
+    scale: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 1.0
+    waited: Annotated[int, Field(strict=True, ge=0)] = 0
 
 
 class ConstantSettings(Settings):

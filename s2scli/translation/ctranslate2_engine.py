@@ -16,7 +16,7 @@ from s2scli.data.example import TokenIds
 from s2scli.errors import CheckpointError, ConfigError
 from s2scli.export.settings import Quantization
 from s2scli.export.targets import TARGETS
-from s2scli.manifest import Manifest, verify_folder
+from s2scli.manifest import Manifest, in_one_generation, verify_folder
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.limits import longest_output
 from s2scli.search.ranking import normalise
@@ -98,13 +98,17 @@ def load(folder: Path, device: str = "auto") -> Translator:
         ConfigError: there is no such device.
         MissingExtraError: CTranslate2 is not installed.
     """
-    export = Export.of(folder, verify_folder(folder, TARGET.kind))
-    tokenizers = Tokenizers.load(folder)
-    if export.manifest.made_from.get("tokenizer") != tokenizers.digest:
-        raise CheckpointError(f"{folder}: its tokenizer is not the one of the model")
-    TARGET.check(folder, tokenizers, export.facts.positions)
-    engine = CTranslate2Engine(TARGET.open(folder, device), tokenizers, export.facts)
-    return Translator.of_text(engine, tokenizers)
+
+    def read() -> CTranslate2Engine:
+        export = Export.of(folder, verify_folder(folder, TARGET.kind))
+        tokenizers = Tokenizers.load(folder)
+        if export.manifest.made_from.get("tokenizer") != tokenizers.digest:
+            raise CheckpointError(f"{folder}: its tokenizer is not the one of the model")
+        TARGET.check(folder, tokenizers, export.facts.positions)
+        return CTranslate2Engine(TARGET.open(folder, device), tokenizers, export.facts)
+
+    engine = in_one_generation(folder, read)
+    return Translator.of_text(engine, engine.tokenizers)
 
 
 @dataclass(frozen=True)

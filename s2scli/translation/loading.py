@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from s2scli.artifacts import read_json
 from s2scli.errors import CheckpointError, MissingInputError, UsageError
 from s2scli.export.settings import Engine
-from s2scli.manifest import MANIFEST, read_json, read_manifest
+from s2scli.manifest import MANIFEST, in_one_generation, is_published, read_manifest
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
@@ -123,7 +124,8 @@ def choose_export(folders: Sequence[Path], request: EngineRequest, talk: Talk) -
 
 def is_export(folder: Path) -> bool:
     """Whether a folder says that it is an export to CTranslate2."""
-    return read_json(folder / MANIFEST).get("kind") == TARGET.kind
+    tree = in_one_generation(folder, lambda: read_json(folder / MANIFEST))
+    return tree.get("kind") == TARGET.kind
 
 
 def folder_beside(model: Path) -> Path:
@@ -151,7 +153,7 @@ def _export(model: Path, given: Path | None, must: bool, talk: Talk) -> Export |
         CheckpointError: it is damaged; or the model's is needed, and it is another model's.
     """
     folder = given or folder_beside(model)
-    if not (folder / MANIFEST).exists():
+    if not is_published(folder):
         if must:
             raise MissingInputError(f"{folder}: no export of the model here; {MAKE_ONE}")
         return None

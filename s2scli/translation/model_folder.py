@@ -10,9 +10,10 @@ import safetensors
 import torch
 from torch import Tensor
 
+from s2scli.artifacts import plain_file_size
 from s2scli.config import Recipe, recipe_toml
 from s2scli.errors import CheckpointError
-from s2scli.manifest import Manifest, new_folder, plain_file_size, verify_folder
+from s2scli.manifest import Manifest, in_one_generation, new_folder, verify_folder
 from s2scli.model.seq2seq import Seq2Seq, count_parameters
 from s2scli.model.weights import encode_tensors, load_weights, read_tensors, utf8_path
 from s2scli.settings import load_settings, read_toml
@@ -105,10 +106,14 @@ def load_model_folder(folder: Path, device: torch.device) -> LoadedModel:
         TokenizerError: a tokenizer is damaged.
         ConfigError: the recipe is wrong.
     """
-    found = describe_model_folder(folder)
-    model = build_model(found.recipe, found.tokenizers)
-    load_weights(model, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
-    return LoadedModel(found.recipe, model.to(device).eval(), found.tokenizers, found.manifest)
+
+    def read() -> LoadedModel:
+        found = _describe(folder)
+        model = build_model(found.recipe, found.tokenizers)
+        load_weights(model, read_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
+        return LoadedModel(found.recipe, model.to(device).eval(), found.tokenizers, found.manifest)
+
+    return in_one_generation(folder, read)
 
 
 def describe_model_folder(folder: Path) -> ModelDescription:
@@ -119,6 +124,10 @@ def describe_model_folder(folder: Path) -> ModelDescription:
     Raises:
         as `load_model_folder`.
     """
+    return in_one_generation(folder, lambda: _describe(folder))
+
+
+def _describe(folder: Path) -> ModelDescription:
     manifest = verify_folder(folder, "model")
     for name in (RECIPE, WEIGHTS):
         if name not in manifest.files:

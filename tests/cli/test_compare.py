@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from s2scli.artifacts import sha256_of
 from s2scli.cli.app import app
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.store import Corpus
-from s2scli.manifest import sha256_of
 from s2scli.pipeline import compare as pipeline
 from s2scli.pipeline.evaluate import read_split
 from s2scli.pipeline.prepare import Inputs, prepare

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,18 @@ def test_a_run_that_recorded_nothing_is_refused(tmp_path: Path) -> None:
     assert "metrics.jsonl: no training to look at yet" in line
 
 
-def test_a_line_of_another_kind_is_damage(metrics: Callable[..., Path]) -> None:
-    workspace = metrics({**UPDATES[0], "kind": "sonnet"})
-    assert "metrics.jsonl: damaged" in refused(run("training", "-w", workspace), 65)
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"kind": "sonnet", "step": 1, "epoch": 0, "seconds": 1},
+        {"kind": "update", "step": "x", "epoch": 0, "seconds": 1},
+        {"kind": "update", "step": 1, "epoch": 0},
+        {"kind": "validation", "step": 1, "epoch": 0, "seconds": 1, "scores": 3},
+        {"kind": "update", "step": 1, "epoch": 0, "seconds": 1, "loss": [1]},
+    ],
+)
+def test_a_record_of_another_kind_is_damage(
+    record: dict[str, Any], metrics: Callable[..., Path]
+) -> None:
+    line = refused(run("training", "-w", metrics(record)), 65)
+    assert re.search(r"metrics\.jsonl(, line 1)?: damaged", line)

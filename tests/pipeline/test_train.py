@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from s2scli import manifest
+from s2scli import artifacts, manifest
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import CheckpointError, ConfigError, LockedError, MissingInputError, StorageError
 from s2scli.manifest import new_folder, verify_folder
@@ -229,7 +229,7 @@ def test_the_corpus_is_read_once_and_hashed_once(
         return call
 
     workspace = prepare_toy(tmp_path / "w")
-    for function in (manifest.read_json, manifest.sha256_of):
+    for function in (artifacts.read_json, artifacts.sha256_of):
         monkeypatch.setattr(manifest, function.__name__, counted(function))
     train_toy(workspace, max_steps=1)
     files = ("manifest.json", "report.json", "train.arrow", "valid.arrow", "test.arrow")

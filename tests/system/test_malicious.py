@@ -4,7 +4,6 @@ Every file is made here, none is stored. Each folder is loaded, inspected and tr
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import pickle
@@ -25,6 +24,7 @@ from s2scli import load
 from s2scli.cli.app import app
 from s2scli.errors import CheckpointError, ConfigError, MissingInputError, TokenizerError
 from s2scli.manifest import encode_json
+from tests.faults import seal, signed
 
 SECONDS = 5
 Spoil = Callable[[Path], object]
@@ -39,22 +39,6 @@ def model(trained_workspace: Path, tmp_path: Path) -> Path:
 def tokenizer_of(folder: Path) -> Path:
     """Return the source's tokenizer, or the joint one."""
     return next(path for path in sorted(folder.glob("*.model")) if path.name != "target.model")
-
-
-def seal(folder: Path) -> None:
-    """Make the manifest agree with the files, as an attacker would."""
-    path = folder / "manifest.json"
-    manifest: dict[str, Any] = json.loads(path.read_bytes())
-    manifest.pop("digest", None)
-    for name, record in manifest["files"].items():
-        content = (folder / name).read_bytes()
-        record |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    path.write_bytes(encode_json(signed(manifest)))
-
-
-def signed(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return the manifest with the digest of what is in it."""
-    return {**manifest, "digest": hashlib.sha256(encode_json(manifest)).hexdigest()}
 
 
 def change_manifest(change: Callable[[dict[str, Any]], object]) -> Spoil:

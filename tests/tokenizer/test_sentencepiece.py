@@ -147,7 +147,7 @@ def test_a_model_too_large_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "source.model"
     with path.open("wb") as file:
         file.truncate(MAX_MODEL_BYTES + 1)
-    with pytest.raises(TokenizerError, match="64000001 bytes is too large"):
+    with pytest.raises(CheckpointError, match="64000001 bytes is too large"):
         load_sentencepiece(path, "bpe", "none")
 
 

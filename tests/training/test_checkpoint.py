@@ -1,8 +1,11 @@
 """Checkpoints appear whole or not at all, and a damaged one is never taken for a whole one."""
 
+import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,12 +19,13 @@ from s2scli.training.checkpoint import (
     load_checkpoint,
     load_optimizer,
     newest_checkpoint,
+    optimizer_tensors,
     save_checkpoint,
     settings_difference,
     sweep,
 )
 from s2scli.training.progress import Progress
-from tests.faults import KINDS, each_fault
+from tests.faults import KINDS, each_fault, seal
 from tests.power_loss import RecordingFiles, crash_states, write_tree
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
@@ -47,7 +51,7 @@ def checkpoint_at(step: int, *, best_step: int = 0) -> Checkpoint:
         {"threads": 1},
         weights,
         {"0.step": torch.tensor(float(step))},
-        {"cpu": torch.arange(8, dtype=torch.uint8)},
+        {"cpu": torch.Generator().manual_seed(step).get_state()},
         {"weight": torch.full((2, 3), step / 2)},
     )
 
@@ -255,6 +259,147 @@ def test_counters_that_are_none_are_refused(tmp_path: Path) -> None:
     strange = replace(checkpoint_at(2), progress=Progress(step=2, seconds="soon"))  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match=r"state\.json: damaged"):
         load_checkpoint(save_checkpoint(tmp_path, strange))
+
+
+@pytest.mark.parametrize(
+    ("part", "values"),
+    [
+        *(("machine", {"threads": count}) for count in ("x", -5, 0, 10**30, 1.5, True, None, [1])),
+        *(("machine", {name: -1}) for name in ("processes", "batch plan")),
+        *(("machine", {"torch": text}) for text in ("x" * 10_000, 1.5, None)),
+        *(("progress", {name: -1}) for name in ("step", "epoch", "batch", "best_step", "skipped")),
+        *(("progress", {"epoch": epoch}) for epoch in (10**30, "1", 1.5, None, True)),
+        *(("progress", {"best_score": score}) for score in ("nan", "x", True)),
+        *(("progress", {"ranking": pairs}) for pairs in ([[1]], [[-1, 0.5]], 7, [["a", 1]])),
+        *(("progress", {"seconds": time}) for time in (-1.0, "soon", None)),
+        ("progress", {"validated": -2}),
+        ("progress", {"plateau": {"scale": -1.0}}),
+    ],
+)
+def test_values_behind_a_right_checksum_are_checked(
+    tmp_path: Path, part: str, values: dict[str, Any]
+) -> None:
+    folder = save(tmp_path, 10)
+    state = json.loads((folder / "state.json").read_bytes())
+    state[part] |= values
+    (folder / "state.json").write_text(json.dumps(state))
+    seal(folder)
+    with pytest.raises(CheckpointError, match=r"state\.json: damaged \("):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_score_that_is_no_number_is_refused(tmp_path: Path, value: str) -> None:
+    folder = save(tmp_path, 10)
+    text = (
+        (folder / "state.json").read_text().replace('"best_score": null', f'"best_score": {value}')
+    )
+    assert value in text
+    (folder / "state.json").write_text(text)
+    seal(folder)
+    with pytest.raises(CheckpointError, match=r"state\.json: damaged"):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("state", [[], {}, {"progress": 1, "machine": {}}, {"progress": {}}])
+def test_a_state_without_its_parts_is_refused(tmp_path: Path, state: object) -> None:
+    folder = save(tmp_path, 10)
+    (folder / "state.json").write_text(json.dumps(state))
+    seal(folder)
+    with pytest.raises(CheckpointError, match=r"state\.json: damaged"):
+        load_checkpoint(folder)
+
+
+GOOD = torch.get_rng_state()
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        {},
+        {"cpu": GOOD[:100]},
+        {"cpu": GOOD.int()},
+        {"cpu": torch.zeros_like(GOOD)},
+        {"cpu": torch.full_like(GOOD, 255)},
+        {"cpu": GOOD, "cuda": GOOD},
+        {"cpu": GOOD, "cuda": torch.zeros(16)},
+    ],
+)
+def test_a_random_state_that_is_none_is_refused(
+    tmp_path: Path, states: dict[str, torch.Tensor]
+) -> None:
+    before = torch.get_rng_state()
+    folder = save_checkpoint(tmp_path, replace(checkpoint_at(10), random_state=states))
+    with pytest.raises(CheckpointError, match=r"random\.safetensors: damaged, not a random state"):
+        load_checkpoint(folder)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("part", ["weights", "optimizer", "average"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_tensors_that_are_not_finite_are_refused(tmp_path: Path, part: str, value: float) -> None:
+    tensors = {"0.exp_avg": torch.tensor([1.0, value])}
+    save(tmp_path, 10)
+    changes: dict[str, Any] = {part: tensors}
+    folder = save_checkpoint(tmp_path, replace(checkpoint_at(20), **changes))
+    with pytest.raises(CheckpointError, match=r"safetensors: damaged, 0.exp_avg holds values that"):
+        load_checkpoint(folder)
+    assert recovered_step(tmp_path) == 10
+
+
+def adam_after(updates: int) -> tuple[torch.optim.Adam, dict[str, torch.Tensor]]:
+    """An optimizer of two weights, and its state after some updates."""
+    layer = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.Adam(layer.parameters())
+    for _ in range(updates):
+        torch.autograd.backward(layer(torch.ones(3)).sum())
+        optimizer.step()
+    return optimizer, optimizer_tensors(optimizer)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.pop("0.exp_avg"), "has no 0.exp_avg"),
+        (
+            lambda state: [state.pop(key) for key in list(state) if key[0] == "1"],
+            "has no 1.exp_avg",
+        ),
+        (lambda state: state.clear(), "has no 0.exp_avg"),
+        (lambda state: state.update({"0.odd": torch.ones(1)}), "has an odd entry 0.odd"),
+        (
+            lambda state: state.update({"0.exp_avg": torch.ones(3, 2)}),
+            r"0.exp_avg is torch.float32 \(3, 2\), expected numbers of the shape \(2, 3\)",
+        ),
+        (
+            lambda state: state.update({"1.exp_avg": torch.ones(2).bool()}),
+            "1.exp_avg is torch.bool",
+        ),
+        (lambda state: state.update({"1.step": torch.ones(4)}), "1.step is"),
+        (lambda state: state.update({"1.step": torch.tensor(-1.0)}), "1.step holds negative"),
+        (lambda state: state["0.exp_avg_sq"].fill_(-1), "0.exp_avg_sq holds negative"),
+    ],
+)
+def test_the_state_of_an_optimizer_is_checked(
+    change: Callable[[dict[str, torch.Tensor]], object], message: str
+) -> None:
+    optimizer, state = adam_after(3)
+    load_optimizer(optimizer, state, updates=3)
+    change(state)
+    with pytest.raises(CheckpointError, match=message):
+        load_optimizer(adam_after(0)[0], state, updates=3)
+
+
+def test_checking_a_state_changes_neither_weights_nor_rates() -> None:
+    _, state = adam_after(3)
+    optimizer, _ = adam_after(0)
+    (group,) = optimizer.param_groups
+    group["weight_decay"] = 0.5
+    before = [weight.detach().clone() for weight in group["params"]]
+    load_optimizer(optimizer, state, updates=3)
+    assert all(map(torch.equal, before, group["params"]))
+    assert group["lr"] == 0.001
+    assert [weight.grad for weight in group["params"]] == [None, None]
 
 
 @pytest.mark.parametrize("key", ["2.step", "step", "", "-1.step", "0x0.step"])

@@ -1,0 +1,150 @@
+"""Artifacts, the files that s2s writes, opened: regular files only, and of bounded size.
+
+An artifact may come from anywhere. A pipe, a device or a link in its place is refused at once;
+nothing waits for it.
+"""
+
+import errno
+import hashlib
+import json
+import math
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from s2scli.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+MAX_JSON_BYTES = 10_000_000
+MAX_VALUES, MAX_LEVELS = 100_000, 50
+ODD = (errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.EOPNOTSUPP)
+_FLAGS = os.O_RDONLY
+for _name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # some systems lack some
+    _FLAGS |= getattr(os, _name, 0)
+
+
+def open_artifact(path: Path, limit: int | None = None) -> BufferedReader:
+    """Open a regular file for reading; the caller closes it.
+
+    Args:
+        path: of the file; the folder may be a link, the file may not.
+        limit: the maximum size in bytes; None accepts any.
+
+    Raises:
+        CheckpointError: it is missing, unreadable, too large, or a link, pipe, device or folder.
+    """
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: missing or unreadable ({error.strerror})") from error
+    except OSError as error:
+        if error.errno in ODD:
+            raise CheckpointError(f"{path}: not a regular file") from error
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and (limit is None or status.st_size <= limit):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise CheckpointError(f"{path}: not a regular file")
+    raise CheckpointError(f"{path}: {status.st_size} bytes is too large (limit {limit})")
+
+
+def read_artifact(path: Path, limit: int | None = None) -> bytes:
+    """Return the content of a regular file.
+
+    Raises:
+        CheckpointError: as `open_artifact`.
+    """
+    with open_artifact(path, limit) as file:
+        try:
+            return file.read()
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def plain_file_size(path: Path) -> int:
+    """Return the size of a regular file, before a library opens it by its path.
+
+    Raises:
+        CheckpointError: as `open_artifact`.
+    """
+    with open_artifact(path) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a regular file, read in blocks.
+
+    Raises:
+        CheckpointError: as `open_artifact`.
+    """
+    with open_artifact(path) as file:
+        try:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object of bounded size, depth and number of values from a regular file.
+
+    Raises:
+        CheckpointError: as `open_artifact`; or it is damaged, or not an object.
+    """
+    content = read_artifact(path, MAX_JSON_BYTES)
+    try:
+        if content.count(b",") > 2 * MAX_VALUES:  # some may be in strings
+            raise ValueError(f"more than {MAX_VALUES} values")
+        tree = json.loads(content, parse_constant=_refuse_constant, parse_float=_finite)
+        check_tree(tree)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: damaged JSON ({error!s:.200})") from error
+    if not isinstance(tree, dict):
+        raise CheckpointError(f"{path}: damaged, expected a JSON object")
+    return tree
+
+
+def check_tree(tree: object) -> None:
+    """Check that a tree of objects and lists is small enough to be validated, level by level.
+
+    Raises:
+        ValueError: it has too many values or too many levels.
+    """
+    values, count = [tree], 0
+    for _ in range(MAX_LEVELS):
+        inner: list[object] = []
+        for value in values:
+            if isinstance(value, dict):
+                inner.extend(value.values())
+            elif isinstance(value, list):
+                inner.extend(value)
+        count += len(inner)
+        if count > MAX_VALUES:
+            raise ValueError(f"more than {MAX_VALUES} values")
+        if not inner:
+            return
+        values = inner
+    raise ValueError(f"more than {MAX_LEVELS} levels of nesting")
+
+
+def first_fault(error: "ValidationError") -> str:
+    """Return the first thing that a schema refuses, as `key: reason`."""
+    fault = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in fault["loc"])
+    return f"{key:.80}: {fault['msg'].lower():.200}"
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text:.40} is too large")
+    return number
