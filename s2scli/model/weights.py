@@ -29,7 +29,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         with utf8_path(path) as name:
             return safetensors.torch.load_file(name)
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+    except (safetensors.SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path}: not a safetensors file ({error!s:.200})") from error
 
 

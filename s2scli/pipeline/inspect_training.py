@@ -70,7 +70,7 @@ def inspect_training(folder: Path) -> History:
             f"{path}, line {line}: damaged, expected the updates and validations of s2s"
         )
     for tree in log.read():
-        kind, record = _read_record(tree, path)
+        kind, record = _read_record(tree)
         (updates if kind == "update" else validations).append(record)
     if not updates and not validations:
         raise MissingInputError(
@@ -80,17 +80,10 @@ def inspect_training(folder: Path) -> History:
     return History(tuple(updates), tuple(validations))
 
 
-def _read_record(tree: Tree, path: Path) -> tuple[str, LogLine]:
+def _read_record(tree: Tree) -> tuple[str, LogLine]:
     """Return the kind and the content of one line of `metrics.jsonl`."""
-    try:
-        kind, best = tree.pop("kind"), tree.pop("best", False) is True
-        if kind not in ("update", "validation"):
-            raise ValueError(f"found the kind {kind!r:.40}")
-        progress = (int(tree.pop("step")), float(tree.pop("epoch")), float(tree.pop("seconds")))
-        measured = {**tree.pop("scores", {}), **tree}
-        values = {name: math.nan if v is None else float(v) for name, v in measured.items()}
-    except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(
-            f"{path}: damaged, expected the updates and validations of s2s ({error})"
-        ) from error
+    kind, best = tree.pop("kind"), tree.pop("best", False) is True
+    progress = (tree.pop("step"), float(tree.pop("epoch")), float(tree.pop("seconds")))
+    measured = {**tree.pop("scores", {}), **tree}
+    values = {name: math.nan if v is None else float(v) for name, v in measured.items()}
     return kind, LogLine(*progress, values, best)

@@ -143,7 +143,8 @@ def _read_record(line: bytes) -> dict[str, Any] | None:
     measured = {name: value for name, value in record.items() if name not in ("kind", "scores")}
     if not isinstance(scores, dict) or not _are_numbers([*measured.values(), *scores.values()]):
         return None
-    return record if type(record.get("step")) is int and record["step"] >= 0 else None
+    when = [record.get(name) for name in ("step", "epoch", "seconds")]
+    return record if type(when[0]) is int and when[0] >= 0 and None not in when else None
 
 
 def _are_numbers(values: Iterable[object]) -> bool:

@@ -159,7 +159,7 @@ def weight_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     try:
         with utf8_path(path) as name, safetensors.safe_open(name, "pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError) as error:
+    except (safetensors.SafetensorError, OSError, RuntimeError) as error:
         raise CheckpointError(f"{path}: not a safetensors file ({error!s:.200})") from error
 
 

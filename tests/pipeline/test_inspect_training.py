@@ -43,7 +43,7 @@ def test_updates_and_validations_are_told_apart_in_order(tmp_path: Path) -> None
         ((True, False, True), 2),
         ((False, False), None),
         ((), None),
-        ((True, "yes", 1, None), 0),
+        ((True, 1, None), 0),
     ],
 )
 def test_the_best_validation_is_the_last_that_became_the_model(
@@ -75,7 +75,7 @@ def test_a_last_line_cut_short_is_left_out(tmp_path: Path) -> None:
     assert len(read(tmp_path, update(1), update(2), '{"kind": "update", "st').updates) == 2
 
 
-@pytest.mark.parametrize("lines", [None, (), ("\n",), ('{"kind": "update", "st',)])
+@pytest.mark.parametrize("lines", [None, (), ('{"kind": "update", "st',)])
 def test_a_run_that_recorded_nothing_is_refused(
     tmp_path: Path, lines: tuple[str, ...] | None
 ) -> None:
@@ -86,25 +86,25 @@ def test_a_run_that_recorded_nothing_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("change", "why"),
+    "change",
     [
-        ({"kind": "sonnet"}, "found the kind 'sonnet'"),
-        ({"kind": ["x" * 1000]}, "found the kind"),
-        ({"step": "x"}, "'x'"),
-        ({"seconds": None}, "NoneType"),
-        ({"epoch": [0]}, "list"),
-        ({"scores": 3}, "int"),
-        ({"loss": [1]}, "list"),
-        ({"loss": "low"}, "'low'"),
+        {"kind": "sonnet"},
+        {"kind": ["x" * 1000]},
+        {"step": "x"},
+        {"seconds": None},
+        {"epoch": [0]},
+        {"scores": 3},
+        {"loss": [1]},
+        {"loss": "low"},
+        {"best": "yes"},
     ],
 )
-def test_a_line_of_another_kind_is_damage(tmp_path: Path, change: dict[str, Any], why: str) -> None:
-    with pytest.raises(CheckpointError, match=r"jsonl: damaged, expected the up") as raised:
+def test_a_line_of_another_kind_is_damage(tmp_path: Path, change: dict[str, Any]) -> None:
+    with pytest.raises(CheckpointError, match=r"jsonl, line 2: damaged, expected the updates"):
         read(tmp_path, update(1), {**update(2), **change})
-    assert why in str(raised.value)
-    assert len(str(raised.value)) < 300 + len(str(tmp_path))
 
 
-def test_a_line_without_its_time_is_damage(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"damaged.*'seconds'"):
-        read(tmp_path, {"kind": "update", "step": 1, "epoch": 0})
+@pytest.mark.parametrize("line", ["\n", '{"kind": "update", "step": 1, "epoch": 0}\n'])
+def test_a_line_without_its_time_is_damage(tmp_path: Path, line: str) -> None:
+    with pytest.raises(CheckpointError, match="line 1: damaged"):
+        read(tmp_path, line)

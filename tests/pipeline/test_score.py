@@ -161,7 +161,7 @@ def test_whatever_the_pieces_are_they_stand_on_a_line_beside_their_scores(
     _, shown, scores = row.split("\t")
     assert len(shown.split(" ")) == len(scores.split(" ")) == len(pieces)
     for piece, one in zip(pieces, shown.split(" "), strict=True):
-        assert one == "".join("▁" if letter.isspace() else letter for letter in piece)
+        assert one == one_line("".join("▁" if letter.isspace() else letter for letter in piece))
     document = json.loads(ScoreFormats().json(0, record, one_line))
     assert document["tokens"] == pieces
 

@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "inspect model": ("inspect", "model"),
     "evaluate": ("evaluate",),
     "translate": ("translate",),
-    "train-tokenizer": ("train-tokenizer",),
+    "train-tokenizer": ("train-tokenizer", "--overwrite"),
     "train": ("train", "--max-steps", "21", "--device", "cpu"),
     "compare": ("compare", "tiny", "--max-steps", "1", "--device", "cpu"),
 }
