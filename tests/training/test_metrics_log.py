@@ -139,7 +139,8 @@ def test_a_log_beyond_the_limit_is_refused(tmp_path: Path) -> None:
 def test_scores_that_are_not_finite_are_not_published(tmp_path: Path) -> None:
     log = MetricsLog(tmp_path / "metrics.jsonl")
     log.path.write_text(
-        '{"kind": "validation", "step": 3, "epoch": 1, "seconds": 1, "scores": {"a": NaN, "b": null, "c": 1.5}}\n'
+        '{"kind": "validation", "step": 3, "epoch": 1, "seconds": 1, '
+        '"scores": {"a": NaN, "b": null, "c": 1.5}}\n'
     )
     assert log.scores_at(3) == {"c": 1.5}
 
