@@ -1,6 +1,8 @@
 """`s2s evaluate`."""
 
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +14,7 @@ from rich.text import Text
 from s2scli.cli.flags import OWN, flag_errors, flags, metric_choice
 from s2scli.cli.options import CommonOptions, DeviceOption, ModelsOption
 from s2scli.export.settings import EngineSettings
-from s2scli.metrics import USUAL_METRICS, digits_of
+from s2scli.metrics import METRICS, USUAL_METRICS, digits_of
 from s2scli.metrics.settings import MetricSettings
 from s2scli.report.tables import make_table
 from s2scli.search.settings import DRAWING, SearchSettings
@@ -20,8 +22,10 @@ from s2scli.settings import Tree
 
 if TYPE_CHECKING:
     from s2scli.metrics.score import Score
+    from s2scli.metrics.sentences import Example
     from s2scli.pipeline.evaluate import Evaluation
 
+USUAL_EXAMPLES = 3
 NOT_SEARCHED = DRAWING | {"sample", "n_best"}
 
 
@@ -49,7 +53,22 @@ def command(
         ),
     ] = False,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write the outputs here, one per line.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Write the outputs to this file, one per line. A file that ends in .tsv gets "
+            "source, reference, output and chrF of every sentence, with tabs between them.",
+        ),
+    ] = None,
+    examples: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Show N sentences with source, reference and output: the best, the middle and "
+            "the worst by chrF, a third each. [default: 3 on a terminal, otherwise 0]",
+        ),
     ] = None,
     models: ModelsOption = None,
     device: DeviceOption = "auto",
@@ -65,6 +84,7 @@ def command(
     Without a metric flag the scores are BLEU, chrF and exact match.
 
     s2s evaluate --bleu
+    s2s evaluate --examples 9 -o sentences.tsv
     s2s evaluate --hypothesis output.txt --reference target.txt
     """
     from s2scli.pipeline.evaluate import EvaluateRequest, evaluate, save_evaluation
@@ -80,14 +100,19 @@ def command(
         device,
         multi_reference,
         engine.int8,
+        examples or 0,
     )
+    if examples is None and request.searches and sys.stdout.isatty() and not common.json:
+        request = replace(request, examples=USUAL_EXAMPLES)
     with flag_errors():
         found = evaluate(common.workspace, request, overrides, settings, common.talk)
     talk = common.talk
     if common.json:
         talk.show_json(found.as_json())
     else:
-        talk.show(Group(scores_table(found), "", facts_table(found)))
+        talk.show(Group(scores_table(found), "", facts_table(found, all_settings=talk.verbose)))
+        if found.examples:
+            talk.show(Group("", examples_table(found.examples)))
         talk.show(signatures(found.scores), soft_wrap=True)
     if request.of_workspace:
         save_evaluation(found, common.workspace, talk)
@@ -107,9 +132,8 @@ def signatures(scores: "Sequence[Score]") -> Text:
     return Text("".join(f"\n{score.name}|{score.signature}" for score in scores))
 
 
-def facts_table(evaluation: "Evaluation") -> Table:
+def facts_table(evaluation: "Evaluation", *, all_settings: bool) -> Table:
     """Return what was scored, and how fast it was translated."""
-    search = {name: value for name, value in evaluation.search.items() if value is not None}
     speed = evaluation.speed
     rows = {
         "scored": evaluation.scored,
@@ -118,13 +142,44 @@ def facts_table(evaluation: "Evaluation") -> Table:
         "too long (split and joined)": f"{evaluation.overlong:,}" if evaluation.overlong else "",
         "left out of perplexity": f"{evaluation.unscored:,}" if evaluation.unscored else "",
         "weights": "of 8 bits" if evaluation.int8 else "",
-        "search": "  ".join(f"{name} {value}" for name, value in search.items()),
+        "search": search_text(evaluation, all_settings=all_settings),
         "speed": f"{speed.sentences_per_second:,.1f} sentences/s  "
         f"{speed.tokens_per_second:,.0f} tokens/s  ({speed.seconds:.1f} s)"
         if speed
         else "",
     }
     return make_table(("evaluation", ""), [(name, fact) for name, fact in rows.items() if fact])
+
+
+def search_text(evaluation: "Evaluation", *, all_settings: bool) -> str:
+    """Return the search settings that are not the model's own, or all of them."""
+    shown = {
+        name: value
+        for name, value in evaluation.search.items()
+        if value is not None and (all_settings or name in evaluation.changed)
+    }
+    own = "the model's own settings" if evaluation.search else ""
+    return "  ".join(f"{name} {value}" for name, value in shown.items()) or own
+
+
+def examples_table(examples: "Sequence[Example]") -> Table:
+    """Return source, reference and output of each sentence below each other."""
+    headings = ("example", "line", "chrF2", "", "text")
+    rows: list[tuple[str, ...]] = []
+    for example in examples:
+        sentence = example.sentence
+        head: tuple[str, ...] = (
+            example.rank,
+            f"{sentence.number:,}",
+            f"{sentence.chrf:.{METRICS['chrf'].digits}f}",
+        )
+        if sentence.source is not None:
+            rows.append((*head, "source", sentence.source))
+            head = ("", "", "")
+        rows.append((*head, "reference", sentence.reference))
+        rows.append(("", "", "", "output", sentence.output))
+        rows.append(("",) * len(headings))
+    return make_table(headings, rows[:-1], numbers=headings[1:3])
 
 
 def value_and_interval(score: "Score") -> tuple[str, str]:

@@ -14,3 +14,12 @@ def chrf(
     from sacrebleu.metrics.chrf import CHRF
 
     return corpus_score(CHRF(), hypotheses, references, settings)
+
+
+def sentence_chrf(hypotheses: Sequence[str], references: Sequence[str]) -> list[float]:
+    """Return the chrF2 of each output alone, 0 to 100."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    metric = CHRF()
+    pairs = zip(hypotheses, references, strict=True)
+    return [float(metric.sentence_score(output, [reference]).score) for output, reference in pairs]

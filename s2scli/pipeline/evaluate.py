@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from s2scli.data.cleaning import is_blank
+from s2scli.data.codecs.text import one_line
 from s2scli.data.formats import FORMATS
 from s2scli.data.lines import STDIN, open_text
 from s2scli.data.rows import require_examples
@@ -24,6 +25,7 @@ from s2scli.manifest import encode_json, in_one_generation, read_manifest
 from s2scli.metrics import METRICS
 from s2scli.metrics.edit_distance import closest
 from s2scli.metrics.score import Score
+from s2scli.metrics.sentences import Example, Sentence, choose_examples, score_sentences
 from s2scli.metrics.settings import MetricSettings
 from s2scli.report.console import Talk
 from s2scli.report.counting import Advance, counting
@@ -54,11 +56,12 @@ class EvaluateRequest:
         source: a file to translate.
         hypothesis: a file of outputs, scored without a model.
         reference: the reference targets of `source` or `hypothesis`.
-        output: where to write the translations.
+        output: where to write the translations, or, if it ends in .tsv, a table of the sentences.
         models: model folders instead of the workspace's; several are an ensemble.
         device: where to compute.
         multi_reference: accept the targets of all rows with the same source.
         int8: whether the model's weights are rounded to 8 bits.
+        examples: how many sentences to show.
     """
 
     metrics: tuple[str, ...]
@@ -71,6 +74,7 @@ class EvaluateRequest:
     device: str = "auto"
     multi_reference: bool = False
     int8: bool = False
+    examples: int = 0
 
     @property
     def of_workspace(self) -> bool:
@@ -84,7 +88,17 @@ class EvaluateRequest:
     @property
     def searches(self) -> bool:
         """Whether translations are needed."""
-        return self.output is not None or bool(self.needing("outputs"))
+        return self.output is not None or self.examples > 0 or bool(self.needing("outputs"))
+
+    @property
+    def wants_table(self) -> bool:
+        """Whether the output is a table of the sentences."""
+        return self.output is not None and self.output.suffix.lower() == ".tsv"
+
+    @property
+    def scores_sentences(self) -> bool:
+        """Whether each sentence is scored alone."""
+        return self.wants_table or self.examples > 0
 
     def check(self) -> None:
         """Refuse flags that contradict each other.
@@ -114,9 +128,10 @@ class EvaluateRequest:
             raise UsageError(f"--multi-reference needs outputs and their sources: give {what}")
         if self.hypothesis and self.int8:
             raise UsageError("--int8 is for a model: give --source instead of --hypothesis")
-        if self.hypothesis and self.output:
+        if self.hypothesis and self.output and not self.wants_table:
             raise UsageError(
-                "-o writes the translations of --source: leave it out with --hypothesis"
+                "-o writes the translations of --source: with --hypothesis leave it out, or give "
+                "-o FILE.tsv for the score of every sentence"
             )
 
 
@@ -172,6 +187,8 @@ class Evaluation:
         int8: whether the model's weights were rounded to 8 bits.
         unscored: how many pairs perplexity and token accuracy leave out, because they are blank,
             too long, or made the model fail.
+        changed: the names in `search` whose values are not the model's own.
+        examples: some of the sentences, best first; empty where none were asked for.
     """
 
     scored: str
@@ -183,11 +200,16 @@ class Evaluation:
     search: Tree = field(default_factory=dict)
     int8: bool = False
     unscored: int = 0
+    changed: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON document."""
-        scores = [score.as_json() for score in self.scores]
-        return {**asdict(replace(self, scores=())), "scores": scores}
+        return {
+            **asdict(replace(self, scores=(), examples=())),
+            "scores": [score.as_json() for score in self.scores],
+            "examples": [example.as_json() for example in self.examples],
+        }
 
 
 @dataclass(frozen=True)
@@ -227,8 +249,9 @@ def evaluate(
     """
     request.check()
     if request.hypothesis and request.reference:
-        texts = read_files(request.hypothesis, request.reference)
-        return evaluate_outputs(texts, request.metrics, settings)
+        with _output_file(request.output) as write:
+            texts = read_files(request.hypothesis, request.reference)
+            return _evaluate_file(texts, request, settings, write)
     corpus = None
     if request.source and request.reference:
         texts = read_files(request.source, request.reference)
@@ -305,6 +328,23 @@ def evaluate_outputs(texts: Texts, metrics: Sequence[str], settings: MetricSetti
     )
 
 
+def _evaluate_file(
+    texts: Texts,
+    request: EvaluateRequest,
+    settings: MetricSettings,
+    write: Callable[[Sequence[str]], None],
+) -> Evaluation:
+    """Score a file of outputs, and write the table of its sentences if asked to."""
+    found = evaluate_outputs(texts, request.metrics, settings)
+    if not request.scores_sentences:
+        return found
+    outputs, references = texts.sources, texts.references
+    numbers = range(1, len(outputs) + 1)
+    sentences = score_sentences(numbers, [None] * len(outputs), references, outputs)
+    write(table_lines(sentences))
+    return replace(found, examples=choose_examples(sentences, request.examples))
+
+
 def evaluate_model(
     texts: Texts,
     translator: Translator,
@@ -321,12 +361,18 @@ def evaluate_model(
     """
     scores: list[Score] = []
     found = None
+    sentences: tuple[Sentence, ...] = ()
     asked = ask(texts, once=request.multi_reference)
     if request.searches:
         with _output_file(request.output) as write:
             found = _translate(asked.lines, translator, search, talk)
-            write([found.hypotheses[index] for index in asked.indices])
-        scores += _text_scores(texts, asked, found.hypotheses, request, settings)
+            outputs = found.hypotheses
+            references = _closest_references(texts, asked, outputs)
+            if request.scores_sentences:
+                sentences = _sentences(asked.lines, references, outputs)
+            plain = [outputs[index] for index in asked.indices]
+            write(table_lines(sentences) if request.wants_table else plain)
+        scores += _text_scores(outputs, references, request, settings)
     unscored = 0
     if names := request.needing("model"):
         forced = _force(texts, translator, talk)
@@ -343,6 +389,8 @@ def evaluate_model(
         found.overlong,
         search.model_dump(),
         unscored=unscored,
+        changed=_changed(search, translator),
+        examples=choose_examples(sentences, request.examples),
     )
 
 
@@ -359,18 +407,50 @@ def ask(texts: Texts, *, once: bool) -> Asked:
     return Asked(tuple(lines), tuple(indices))
 
 
-def _text_scores(
-    texts: Texts,
-    asked: Asked,
-    hypotheses: Sequence[str],
-    request: EvaluateRequest,
-    settings: MetricSettings,
-) -> Iterator[Score]:
-    """Yield the scores of the outputs, each against its reference, or the closest of several."""
+def table_lines(sentences: Sequence[Sentence]) -> list[str]:
+    """Return source, reference, output and chrF of each sentence, with TABs between them."""
+    return [
+        "\t".join(
+            (
+                one_line(sentence.source or ""),
+                one_line(sentence.reference),
+                one_line(sentence.output),
+                f"{sentence.chrf:.{METRICS['chrf'].digits}f}",
+            )
+        )
+        for sentence in sentences
+    ]
+
+
+def _sentences(
+    lines: Sequence[Line], references: Sequence[str], outputs: Sequence[str]
+) -> tuple[Sentence, ...]:
+    """Score the translation of each line."""
+    numbers, sources = [line.number for line in lines], [line.text for line in lines]
+    return score_sentences(numbers, sources, references, outputs)
+
+
+def _changed(search: SearchSettings, translator: Translator) -> tuple[str, ...]:
+    """Return the names of the settings whose values are not the model's own."""
+    own = translator.settings({}).model_dump()
+    return tuple(name for name, value in search.model_dump().items() if value != own[name])
+
+
+def _closest_references(texts: Texts, asked: Asked, hypotheses: Sequence[str]) -> list[str]:
+    """Return the reference of each output, or the closest of several."""
     right: list[list[str]] = [[] for _ in asked.lines]
     for index, reference in zip(asked.indices, texts.references, strict=True):
         right[index].append(reference)
-    references = [closest(*pair) for pair in zip(hypotheses, right, strict=True)]
+    return [closest(*pair) for pair in zip(hypotheses, right, strict=True)]
+
+
+def _text_scores(
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    request: EvaluateRequest,
+    settings: MetricSettings,
+) -> Iterator[Score]:
+    """Yield the scores of the outputs, each against its reference."""
     rule = "|refs:closest" if request.multi_reference else ""
     for name in request.needing("outputs"):
         score = METRICS[name].function(hypotheses, references, settings)

@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,7 +70,12 @@ def test_the_test_split_is_scored_with_three_metrics(evaluate: Run) -> None:
 def test_the_table_shows_signature_interval_and_speed(evaluate: Run) -> None:
     result = evaluate("--bleu", "--exact-match")
     assert result.exit_code == 0
-    for expected in ("50.00    0.00 to 100.00", "sentences/s", "test split", "beam_size 5"):
+    for expected in (
+        "50.00    0.00 to 100.00",
+        "sentences/s",
+        "test split",
+        "the model's own settings",
+    ):
         assert expected in result.stdout
     *_, bleu, exact_match = result.stdout.splitlines()
     assert re.fullmatch(r"BLEU\|nrefs:1\|bs:1000\|.*\|tok:13a\|.*\|version:[0-9.]+", bleu)
@@ -202,7 +208,9 @@ def test_the_metrics_take_their_settings(evaluate: Run) -> None:
         (["--source", "a", "--hypothesis", "b", "--reference", "c"], 2, "not both"),
         (["--split", "test", "--source", "a", "--reference", "b"], 2, "not both"),
         (["--hypothesis", "a", "--reference", "b", "--perplexity"], 2, "--perplexity needs"),
-        (["--hypothesis", "a", "--reference", "b", "-o", "c"], 2, "-o writes the translations"),
+        (["--hypothesis", "a", "--reference", "b", "-o", "c"], 2, "or give -o FILE.tsv for the"),
+        (["--hypothesis", "a", "--reference", "b", "-o", "/no-folder/o.tsv"], 74, "cannot write"),
+        (["-o", "/no-folder/out.tsv"], 74, "cannot write /no-folder/out.tsv"),
         (["--source", "no-file", "--reference", "b"], 66, "no-file: no such file"),
         (["--source", "-", "--reference", "-"], 2, "stdin can be read only once"),
         (["--split", "dev"], 2, "--split dev: expected one of train, valid, test"),
@@ -301,3 +309,99 @@ def test_every_setting_of_the_beam_search_can_be_given(evaluate: Run) -> None:
     searched = json.loads(evaluate(*flags, "--json").stdout)["search"]
     given = {"length_offset": 5.0, "min_length": 2, "no_repeat_ngram": 3}
     assert searched.items() >= given.items()
+
+
+def test_the_table_shows_the_settings_that_are_not_the_models_own(evaluate: Run) -> None:
+    changed = evaluate("--bleu", "--beam-size", "2").stdout
+    assert re.search(r"^search +beam_size 2 *$", changed, re.MULTILINE)
+    every = " ".join(evaluate("--bleu", "--beam-size", "2", "-v").stdout.split())
+    assert "beam_size 2 n_best 1 length_penalty 1.0" in every
+    assert "own settings" not in evaluate("--perplexity").stdout
+    assert json.loads(evaluate("--beam-size", "2", "--json").stdout)["changed"] == ["beam_size"]
+    assert json.loads(evaluate("--beam-size", "5", "--json").stdout)["changed"] == []
+
+
+def test_examples_are_shown_below_the_scores(evaluate: Run) -> None:
+    best, *_, worst = evaluate("--examples", "2", "--bleu").stdout.split("chrF2")[1].split("best")
+    lines = [" ".join(line.split()) for line in (best + worst).splitlines()]
+    for expected in (
+        "1 100.00 source a b c d e",
+        "reference A B C D E",
+        "output A B C D E",
+        "reference F G H I X",
+        "output F G H I J",
+    ):
+        assert expected in lines
+    assert any(re.fullmatch(r"worst 2 \d\d\.\d\d source f g h i j", line) for line in lines)
+
+
+def test_a_terminal_gets_three_examples(evaluate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "worst" not in evaluate("--split", "train").stdout
+    terminal = types.SimpleNamespace(stdout=types.SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("s2scli.cli.evaluate.sys", terminal)
+    shown = evaluate("--split", "train").stdout
+    assert re.findall("best|middle|worst", shown) == ["best", "middle", "worst"]
+    assert "worst" not in evaluate("--split", "train", "--examples", "0").stdout
+    assert "worst" not in evaluate("--perplexity").stdout, "this needs no search"
+    assert json.loads(evaluate("--json").stdout)["examples"] == []
+
+
+def test_examples_are_a_list_in_json(evaluate: Run) -> None:
+    best, worst = json.loads(evaluate("--examples", "5", "--json").stdout)["examples"]
+    assert best == {
+        "rank": "best",
+        "number": 1,
+        "source": "a b c d e",
+        "reference": "A B C D E",
+        "output": "A B C D E",
+        "chrf": pytest.approx(100.0),
+    }
+    assert (worst["rank"], worst["number"], worst["output"]) == ("worst", 2, "F G H I J")
+    assert 0 < worst["chrf"] < 100
+
+
+def test_examples_need_outputs_even_without_a_metric_of_them(evaluate: Run) -> None:
+    document = json.loads(evaluate("--perplexity", "--examples", "1", "--json").stdout)
+    assert [score["name"] for score in document["scores"]] == ["perplexity"]
+    assert len(document["examples"]) == 1
+
+
+def test_examples_of_outputs_have_no_source(tmp_path: Path) -> None:
+    (tmp_path / "h").write_text("[red]one[/red] \x1b[2J two\nfive\n")
+    (tmp_path / "r").write_text("one two\nfive\n")
+    words = ["evaluate", "--hypothesis", str(tmp_path / "h"), "--reference", str(tmp_path / "r")]
+    shown = CliRunner().invoke(app, [*words, "--examples", "3"]).stdout
+    assert "output      [red]one[/red] ␛[2J two" in shown, "cells are data"
+    assert "source" not in shown
+    output = tmp_path / "out.TSV"
+    result = CliRunner().invoke(app, [*words, "--json", "--examples", "1", "-o", str(output)])
+    assert json.loads(result.stdout)["examples"][0]["source"] is None
+    first, second = output.read_text(encoding="utf-8").splitlines()
+    assert first.startswith("\tone two\t[red]one[/red] ␛[2J two\t")
+    assert second == "\tfive\tfive\t100.00"
+
+
+def test_every_sentence_is_kept_in_a_table(evaluate: Run, tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("a\u2028b\tc\n\nboom\n", encoding="utf-8")
+    (tmp_path / "r").write_text("A B C\nB\nC\x1b\n")
+    files = ["--source", str(tmp_path / "s"), "--reference", str(tmp_path / "r")]
+    output = tmp_path / "out.tsv"
+    assert scores_of(evaluate(*files, "-o", str(output), "--bleu", "--json"))
+    rows = [line.split("\t") for line in output.read_text(encoding="utf-8").split("\n")]
+    assert rows == [
+        ["a b c", "A B C", "A B C", "100.00"],
+        ["", "B", "", "0.00"],
+        ["boom", "C␛", "", "0.00"],
+        [""],
+    ]
+
+
+def test_a_table_is_written_whole_or_not_at_all(evaluate: Run, tmp_path: Path) -> None:
+    output = tmp_path / "out.tsv"
+    output.write_text("before")
+    (tmp_path / "h").write_text("a\nb\n")
+    (tmp_path / "r").write_text("a\n")
+    files = ["--hypothesis", str(tmp_path / "h"), "--reference", str(tmp_path / "r")]
+    assert evaluate(*files, "-o", str(output)).exit_code == 65
+    assert output.read_text() == "before"
+    assert not [*tmp_path.glob(".tmp-*")]

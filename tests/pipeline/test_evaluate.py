@@ -176,3 +176,27 @@ def test_repeated_sources_are_hinted_at(
     said = capsys.readouterr().err
     hint = "2 of 6 pairs have the source of an earlier one; --multi-reference scores each source"
     assert (hint in said) == (repeats == 2 and not multi_reference)
+
+
+def test_the_table_has_each_source_once_with_several_references(tmp_path: Path) -> None:
+    sources, references = zip(*ROWS, strict=True)
+    request = EvaluateRequest(("bleu",), output=tmp_path / "out.tsv", multi_reference=True)
+    texts = Texts("test split", sources, references)
+    evaluate_model(texts, stub_translator(), SearchSettings(), request, BARE, Talk(quiet=True))
+    rows = (tmp_path / "out.tsv").read_text(encoding="utf-8").splitlines()
+    assert [row.split("\t")[:3] for row in rows] == [
+        ["a b", "A B", "A B"],
+        ["c d", "C X", "C D"],
+        ["e", "F", "E"],
+        ["g", "G", "G"],
+    ]
+
+
+def test_only_settings_that_are_not_the_models_own_are_changed() -> None:
+    own = SearchSettings(beam_size=3)
+    texts = Texts("test split", ("a",), ("A",))
+    for search, changed in ((own, ()), (SearchSettings(), ("beam_size",))):
+        translator = stub_translator(StubEngine(settings=own))
+        request = EvaluateRequest(("exact_match",))
+        found = evaluate_model(texts, translator, search, request, BARE, Talk(quiet=True))
+        assert found.changed == changed
