@@ -56,7 +56,7 @@ def command(
 
     inputs = Inputs(tuple(corpus), tuple(valid or ()), tuple(test or ()))
     report = prepare(common.workspace, inputs, settings, common.talk, overwrite=overwrite)
-    common.show(asdict(report), *report_tables(report))
+    common.show_summary(asdict(report), *report_tables(report))
     common.say_next("train")
 
 
