@@ -189,7 +189,7 @@ def check_artifact(folder: Path, kind: str, made: dict[str, str]) -> Health:
     try:
         manifest, digest = _verify(folder, kind)
     except (MissingInputError, CheckpointError, TokenizerError) as error:
-        if folder.exists():
+        if folder.exists() or folder.is_symlink():
             return Health(kind, folder, "damaged", str(error))
         return Health(kind, folder, "absent")
     made[kind] = digest

@@ -123,6 +123,11 @@ def test_a_damaged_artifact_is_found_and_the_others_are_sound(
     assert found.as_json()["sound"] is False
 
 
+def test_a_link_to_nowhere_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "model").symlink_to(tmp_path / "gone")
+    assert states(Workspace(tmp_path))["model"] == "damaged"
+
+
 def test_the_processor_and_pytorch_are_described(tmp_path: Path) -> None:
     found = diagnose(Workspace(tmp_path))
     assert found.versions["torch"] == torch.__version__
