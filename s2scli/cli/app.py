@@ -13,6 +13,7 @@ from rich.text import Text
 from s2scli import __version__
 from s2scli.cli import (
     compare,
+    doctor,
     evaluate,
     export,
     generate,
@@ -153,9 +154,8 @@ inspect = typer.Typer(
     no_args_is_help=True,
     help="Look at the corpus, the tokenizer, a model, its training or attention, or a recipe.",
 )
-add_commands(
-    app, prepare, train_tokenizer, train, evaluate, compare, translate, score, export, generate
-)
+add_commands(app, prepare, train_tokenizer, train, evaluate, compare, translate, score)
+add_commands(app, export, generate, doctor)
 app.add_typer(inspect, name="inspect")
 add_commands(inspect, inspect_attention, inspect_corpus, inspect_tokenizer)
 add_commands(inspect, inspect_model, inspect_training, inspect_recipe)

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from s2scli.cli.inspect_recipe import settings_table
 from s2scli.cli.options import CommonOptions, ModelOption
+from s2scli.report.console import Talk
 from s2scli.report.tables import make_table
 
 if TYPE_CHECKING:
@@ -14,11 +15,18 @@ if TYPE_CHECKING:
 
 
 def command(model: ModelOption = None, *, common: CommonOptions) -> None:
-    """Show a model's parameters by part, what it was made from, and its whole recipe."""
+    """Show a model's parameters by part, what it was made from, and what is special in its recipe.
+
+    With -v also every tensor and every setting of the recipe.
+    """
     from s2scli.pipeline.inspect_model import inspect_model
 
     facts = inspect_model(common.workspace.find_model(model))
-    common.show(_document(facts), *_tables(facts))
+    common.show(_document(facts), *_tables(facts, common.talk))
+    if not (common.json or common.talk.verbose):
+        common.talk.say(
+            "settings at their defaults and the tensors are not shown; to see everything: -v"
+        )
 
 
 def _document(facts: "ModelFacts") -> dict[str, Any]:
@@ -35,7 +43,7 @@ def _document(facts: "ModelFacts") -> dict[str, Any]:
     }
 
 
-def _tables(facts: "ModelFacts") -> Iterator[Table | str]:
+def _tables(facts: "ModelFacts", talk: Talk) -> Iterator[Table | str]:
     """Yield the tables, with an empty line between them."""
     yield make_table(("fact", "value"), _facts(facts))
     yield ""
@@ -44,11 +52,16 @@ def _tables(facts: "ModelFacts") -> Iterator[Table | str]:
     headings = ("part", "parameters", "share")
     yield make_table(headings, [*parts, ("total", f"{total:,}", "")], numbers=headings[1:])
     yield ""
-    tensors = [(p.name, " × ".join(map(str, p.shape)), f"{p.count:,}") for p in facts.parameters]
+    if talk.verbose:
+        yield _tensors(facts)
+        yield ""
+    yield settings_table(facts.recipe, talk)
+
+
+def _tensors(facts: "ModelFacts") -> Table:
+    rows = [(p.name, " × ".join(map(str, p.shape)), f"{p.count:,}") for p in facts.parameters]
     headings = ("tensor", "shape", "parameters")
-    yield make_table(headings, tensors, numbers=headings[1:])
-    yield ""
-    yield settings_table(facts.recipe)
+    return make_table(headings, rows, numbers=headings[1:])
 
 
 def _facts(facts: "ModelFacts") -> list[tuple[str, str]]:

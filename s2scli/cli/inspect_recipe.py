@@ -12,7 +12,7 @@ from rich.text import Text
 
 from s2scli.cli.options import Common, JsonOption, OptionalWorkspace, SetOption, TalkOptions
 from s2scli.errors import UsageError
-from s2scli.report.console import visible, write_stdout
+from s2scli.report.console import Talk, visible, write_stdout
 from s2scli.report.tables import make_table
 from s2scli.settings import SettingRow
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
@@ -47,7 +47,7 @@ def command(
     *,
     talk: TalkOptions,
 ) -> None:
-    """List the recipes, or show the settings of one.
+    """List the recipes, or show the settings of one that differ from the defaults; -v shows all.
 
     s2s inspect recipe bahdanau2015 --toml > mine.toml
     """
@@ -94,21 +94,24 @@ def _show_one(recipe: "Recipe", settings: bool, toml: bool, common: Common) -> N
     common.show(
         recipe.model_dump(mode="json"),
         *about,
-        *(explained if settings else [settings_table(recipe)]),
+        *(explained if settings else [settings_table(recipe, common.talk)]),
     )
     if not settings:
-        common.talk.say("every setting explained: --settings; as a file to change: --toml")
+        hints = ["every setting explained: --settings", "as a file to change: --toml"]
+        if not (common.json or common.talk.verbose):
+            hints.insert(0, "only what differs from the defaults is shown; every setting: -v")
+        common.talk.say("; ".join(hints))
 
 
-def settings_table(recipe: "Recipe") -> Table:
-    """Return the value of every setting of the kinds that a recipe chooses."""
+def settings_table(recipe: "Recipe", talk: Talk) -> Table:
+    """Return the settings of a recipe that differ from the defaults; all of them with --verbose."""
     from s2scli.pipeline.inspect_recipe import resolve_settings
 
-    rows = []
-    for one in resolve_settings(recipe):
-        if one.path not in NAMES:
-            default = "" if one.text == one.row.default else one.row.default
-            rows.append((one.path, one.text, default, one.row.unit))
+    rows = [
+        (one.path, one.text, "" if one.is_default else one.default, one.row.unit)
+        for one in resolve_settings(recipe)
+        if one.path not in NAMES and (talk.verbose or not one.is_default)
+    ]
     return make_table(("setting", "value", "default", "unit"), rows)
 
 

@@ -34,6 +34,10 @@ class Common:
         for renderable in shown:
             self.talk.show(renderable)
 
+    def show_summary(self, document: object, *shown: RenderableType) -> None:
+        """Show what a command did, whose product is a file: with --quiet only the JSON."""
+        self.show(document, *(() if self.talk.quiet else shown))
+
     def say_next(self, *commands: str) -> None:
         """Name the next commands, for the same workspace."""
         self.talk.say(f"next: {' · '.join(map(self.workspace.command, commands))}")

@@ -56,14 +56,15 @@ def command(
 
     inputs = Inputs(tuple(corpus), tuple(valid or ()), tuple(test or ()))
     report = prepare(common.workspace, inputs, settings, common.talk, overwrite=overwrite)
-    common.show(asdict(report), *report_tables(report))
+    common.show_summary(asdict(report), *report_tables(report))
     common.say_next("train")
 
 
 def report_tables(report: "Report") -> list[RenderableType]:
-    """Return what happened to the rows, to those of each of several files, and to the splits."""
+    """Return what happened to the rows, to those of each of several files, and the splits."""
     several = len(report.files) > len(report.by_role())
-    tables = [_rows(report), *([_files(report)] if several else []), _splits(report)]
+    files = [_files(report)] if several else []
+    tables = [_rows(report), _names(report), *files, _splits(report)]
     return [part for table in tables for part in (table, "")]
 
 
@@ -79,12 +80,17 @@ def _rows(report: "Report") -> Table:
             for name, reason in dropped.items()
         ),
         ("= kept", *(f"{account.kept:,}" for account in accounts)),
-        ("file", *(_names(account, report) for account in accounts)),
     ]
     return _table("rows", [account.role for account in accounts], rows)
 
 
-def _names(account: "FileAccount", report: "Report") -> str:
+def _names(report: "Report") -> Table:
+    """Return the files of each column; a name of any length has the room for it."""
+    rows = [(account.role, _named(account, report)) for account in report.by_role()]
+    return make_table(("rows", "read from"), rows)
+
+
+def _named(account: "FileAccount", report: "Report") -> str:
     """Return the names of files that belong together, or how many were read in turn."""
     names = account.names
     return " + ".join(names) if account in report.files else f"{len(names)} files"

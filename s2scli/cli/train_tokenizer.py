@@ -47,7 +47,7 @@ def command(
         report = copy_tokenizer(common.workspace, model, common.talk, overwrite=overwrite)
     else:
         report = train_tokenizer(common.workspace, settings, common.talk, overwrite=overwrite)
-    common.show(asdict(report), report_table(report))
+    common.show_summary(asdict(report), report_table(report))
     common.say_next("train")
 
 

@@ -17,27 +17,41 @@ class ResolvedSetting:
         path: its dotted path in the TOML.
         value: what it is, a JSON value.
         row: its declaration.
+        default: what it is by default, as it stands in the TOML.
     """
 
     path: str
     value: Any
     row: SettingRow
+    default: str
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is what it would be if no recipe mentioned it."""
+        return self.text == self.default
 
     @property
     def text(self) -> str:
         """The value as it stands in the TOML."""
-        return "none" if self.value is None else toml_text(self.value)
+        return toml_text(self.value)
 
 
 def resolve_settings(recipe: Recipe) -> list[ResolvedSetting]:
-    """Return every setting of a recipe with its value; only those of the chosen kinds."""
+    """Return every setting of a recipe with its value; only those of the chosen kinds.
+
+    A kind has the default of its section, every other setting the one of its declaration.
+    """
+    kinds_by_default = dict(_flatten(Recipe().model_dump(mode="json")))
     values = dict(_flatten(recipe.model_dump(mode="json")))
     resolved = []
     for row in list_recipe_settings():
         path, kinds = _without_kinds(row.path)
         chosen = all(values.get(f"{section}.kind") in names for section, names in kinds)
         if chosen and path in values:
-            resolved.append(ResolvedSetting(path, values[path], row))
+            default = row.default
+            if path.endswith(".kind") and path in kinds_by_default:
+                default = toml_text(kinds_by_default[path])
+            resolved.append(ResolvedSetting(path, values[path], row, default))
     return resolved
 
 

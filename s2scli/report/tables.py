@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +16,7 @@ def make_table(
     *,
     numbers: Collection[str] = (),
 ) -> Table:
-    """Return a table with a line under its headings.
+    """Return a table with a line under its headings; a text that is too long goes on below.
 
     Args:
         headings: one for each column.
@@ -30,7 +30,8 @@ def make_table(
     )
     for heading in headings:
         right = heading in numbers
-        table.add_column(heading, justify="right" if right else "left", no_wrap=right)
+        justify: JustifyMethod = "right" if right else "left"
+        table.add_column(heading, justify=justify, no_wrap=right, overflow="fold")
     for row in rows:
         table.add_row(*(Text(visible(cell)) if isinstance(cell, str) else cell for cell in row))
     return table

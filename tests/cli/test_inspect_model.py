@@ -1,5 +1,6 @@
 """`s2s inspect model`, and what it says of a folder that holds none."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -25,12 +26,28 @@ def test_a_model_is_described(model: Path) -> None:
 
 
 def test_a_model_is_shown_as_tables(model: Path) -> None:
-    shown = run("model", "-m", model).stdout
+    result = run("model", "-m", model, "-v")
+    shown = result.stdout
+    assert "-v" not in result.stderr
     assert "encoder.recurrence.weight_hh_l0" in shown
     assert "96 × 32" in shown
     assert re.search(r"joint vocabulary +\d+", shown)
     assert re.search(r"total +[\d,]+", shown)
     assert re.search(r"^training.batch_tokens +1024 ", shown, re.MULTILINE)
+
+
+def test_defaults_and_tensors_are_shown_only_if_asked_for(model: Path) -> None:
+    result = run("model", "-m", model)
+    assert "encoder.recurrence.weight_hh_l0" not in result.stdout
+    assert re.search(r"^training.batch_tokens +1024 +4096 ", result.stdout, re.MULTILINE)
+    assert "training.seed" not in result.stdout
+    assert result.stdout.count("\n") < 40
+    assert result.stderr.endswith("to see everything: -v\n")
+    assert result.stderr.count("\n") == 1
+    assert run("model", "-m", model, "-q").stderr == ""
+    assert run_json("model", "-m", model) == json.loads(
+        run("model", "-m", model, "-v", "--json").stdout
+    )
 
 
 @pytest.mark.parametrize("command", [("attention", "A dog"), ("model",)])

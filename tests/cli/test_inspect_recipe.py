@@ -28,9 +28,23 @@ def test_all_recipes_are_listed() -> None:
 def test_a_recipe_resolves_to_its_values() -> None:
     result = run("recipe", "bahdanau2015", "--set", "model.encoder.model_dim=77")
     assert re.search(r"^model.encoder.model_dim +77 +256 +units", result.stdout, re.MULTILINE)
-    assert "model.attention.kind" in result.stdout
+    assert "model.attention.kind" not in result.stdout
+    assert "only what differs from the defaults is shown; every setting: -v" in result.stderr
     document = run_json("recipe", "bahdanau2015")
     assert document == load_recipe("bahdanau2015").model_dump(mode="json")
+
+
+def test_all_settings_are_listed_if_asked_for() -> None:
+    result = run("recipe", "bahdanau2015", "-v")
+    assert re.search(r'^model.attention.kind +"additive" ', result.stdout, re.MULTILINE)
+    settings = set(re.findall(r"^[a-z]+\.[\w.]+", result.stdout, re.MULTILINE))
+    differing = set(
+        re.findall(r"^[a-z]+\.[\w.]+", run("recipe", "bahdanau2015").stdout, re.MULTILINE)
+    )
+    assert len(differing) < 20 < 60 < len(settings)
+    assert differing < settings
+    assert "-v" not in result.stderr
+    assert "-v" not in run("recipe", "bahdanau2015", "--json").stderr
 
 
 @pytest.mark.parametrize("name", recipe_names())

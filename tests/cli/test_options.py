@@ -61,6 +61,19 @@ def test_json_takes_the_place_of_what_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
+    ("flags", "summary"), [((), "made 42\n"), (("-q",), ""), (("-q", "--json"), "42\n")]
+)
+def test_a_summary_is_not_shown_to_the_quiet(flags: tuple[str, ...], summary: str) -> None:
+    def command(common: CommonOptions) -> None:
+        common.show_summary(42, "made 42")
+
+    program = typer.Typer(cls=Commands)
+    program.callback()(lambda: None)
+    program.command("make")(expand(command))
+    assert CliRunner().invoke(program, ["make", *flags]).stdout == summary
+
+
+@pytest.mark.parametrize(
     ("flag", "quiet", "verbose"), [("-q", True, False), ("--verbose", False, True)]
 )
 def test_how_much_is_said(flag: str, quiet: bool, verbose: bool) -> None:

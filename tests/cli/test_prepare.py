@@ -64,7 +64,7 @@ def test_several_files_are_one_corpus_and_each_is_accounted_for(tmp_path: Path) 
     assert result.exit_code == 0, result.output
     assert "several TSV files are read one after the other\n" in result.stderr
     cells = [re.split(r"\s{2,}", line.strip()) for line in result.stdout.split("\n")]
-    for cell in (["read", "20"], ["file", "10 files"], ["3.tsv", "2", "0", "2"]):
+    for cell in (["read", "20"], ["corpus", "10 files"], ["3.tsv", "2", "0", "2"]):
         assert cell in cells
     assert [account["names"] for account in report(tmp_path)["files"]] == [
         [f"{n}.tsv"] for n in range(10)
@@ -95,7 +95,22 @@ def test_json_is_the_report(tmp_path: Path) -> None:
 
 
 def test_quiet_says_nothing(tmp_path: Path) -> None:
-    assert run(tmp_path, written(tmp_path, CORPUS), "-q").stderr == ""
+    assert run(tmp_path, written(tmp_path, CORPUS), "-q").output == ""
+    result = run(tmp_path, written(tmp_path, CORPUS), "-q", "--json")
+    assert json.loads(result.stdout) == report(tmp_path)
+
+
+@pytest.mark.parametrize("width", ["50", "80"])
+def test_names_of_files_are_never_cut(
+    tmp_path: Path, width: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"test_2016_flickr_{'and_more_' * 8}.{side}" for side in ("en", "de")]
+    own = [word for name in names for word in ("--test", written(tmp_path, SENTENCES, name))]
+    monkeypatch.setenv("COLUMNS", width)
+    shown = run(tmp_path, written(tmp_path, CORPUS), *own).stdout
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= int(width)
+    assert " + ".join(names).replace(" ", "") in re.sub(r"\s", "", shown)
 
 
 @pytest.mark.parametrize("data", [CORPUS.encode(), gzip.compress(CORPUS.encode(), mtime=0)])

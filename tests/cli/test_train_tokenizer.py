@@ -69,7 +69,7 @@ def test_json_is_one_document(spellings: Path) -> None:
 
 
 def test_quiet_says_nothing(spellings: Path) -> None:
-    assert run(spellings, "train-tokenizer", "-q").stderr == ""
+    assert run(spellings, "train-tokenizer", "-q").output == ""
 
 
 def test_flags_decide(spellings: Path) -> None:

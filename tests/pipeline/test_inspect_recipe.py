@@ -1,6 +1,6 @@
 """What recipes there are, and what one resolves to."""
 
-from s2scli.config import load_recipe
+from s2scli.config import Recipe, load_recipe
 from s2scli.pipeline.inspect_recipe import (
     list_combinations,
     list_recipes,
@@ -33,3 +33,11 @@ def test_every_recipe_is_listed_by_its_name() -> None:
 def test_combinations_are_those_of_the_model() -> None:
     matrix = list_combinations()
     assert 0 < len(matrix.possible) < matrix.total
+
+
+def test_a_kind_has_the_default_of_its_section_and_others_that_of_their_declaration() -> None:
+    resolved = {one.path: one for one in resolve_settings(load_recipe("transformer-tiny"))}
+    kind, layers = resolved["model.encoder.kind"], resolved["model.encoder.num_layers"]
+    assert (kind.text, kind.default, kind.is_default) == ('"transformer"', '"gru"', False)
+    assert layers.default == layers.row.default
+    assert all(one.is_default for one in resolve_settings(Recipe()))

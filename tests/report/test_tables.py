@@ -20,3 +20,10 @@ def test_a_whole_table_is_as_wide_as_its_cells_on_a_narrow_console() -> None:
     table = make_table(("name", "count"), [("x" * 30, "1")], numbers=("count",))
     console.print(whole(table, console), soft_wrap=True)
     assert "x" * 30 in written.getvalue()
+
+
+def test_a_long_text_goes_on_below_and_is_not_cut() -> None:
+    console = Console(file=(written := io.StringIO()), width=20)
+    console.print(make_table(("name", "count"), [("x" * 30, "1,000")], numbers=("count",)))
+    assert written.getvalue().count("x") == 30
+    assert all(len(line) <= 20 for line in written.getvalue().splitlines())

@@ -1,0 +1,86 @@
+"""`s2s doctor`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from s2scli.cli.options import CommonOptions
+from s2scli.errors import CheckpointError
+from s2scli.report.console import visible
+from s2scli.report.tables import make_table
+
+if TYPE_CHECKING:
+    from s2scli.pipeline.doctor import Diagnosis, Extra, Health
+
+STYLES = {"damaged": "red", "stale": "yellow", "sound": "green", "absent": "dim"}
+
+PROCESSOR = {
+    "capability": "vector instructions",
+    "vendor": "processor",
+    "has_mkl": "MKL",
+    "has_one_dnn": "oneDNN",
+    "has_int8": "8-bit products (--int8)",
+    "int8_levels": "8-bit levels",
+    "has_bfloat16": "bfloat16 in hardware",
+    "prefers_one_dnn": "float32 products by oneDNN",
+}
+
+
+def command(*, common: CommonOptions) -> None:
+    """Check the installation, and whether what a workspace holds is sound.
+
+    The exit status is 65 if anything in the workspace is damaged.
+
+    s2s doctor
+    s2s doctor -w other --json
+    """
+    from s2scli.pipeline.doctor import diagnose
+
+    found = diagnose(common.workspace)
+    common.show(found.as_json(), *_tables(found))
+    if found.damaged:
+        names = ", ".join(_name(one, found.workspace) for one in found.damaged)
+        raise CheckpointError(f"{found.workspace}: damaged: {names}; copy it again or make it anew")
+
+
+def _tables(found: "Diagnosis") -> Iterator[Table | str]:
+    """Yield the tables, with an empty line between them."""
+    yield make_table(("installation", ""), _installation(found))
+    if found.extras:
+        yield ""
+        yield make_table(("extra", "", "missing"), map(_extra, found.extras))
+    yield ""
+    rows = [_artifact(one, found.workspace) for one in found.artifacts]
+    yield make_table((f"in {visible(str(found.workspace))}", "", ""), rows)
+
+
+def _installation(found: "Diagnosis") -> Iterator[tuple[str, str]]:
+    yield from found.versions.items()
+    for device in found.devices:
+        auto = " (what --device auto chooses)" * device.is_default
+        yield f"--device {device.name}", f"{device.model}{auto}"
+    yield "threads", str(found.threads)
+    for name, value in found.processor.items():
+        yield PROCESSOR[name], _said(value)
+
+
+def _said(value: object) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value or "unknown")
+
+
+def _extra(extra: "Extra") -> tuple[str, str, str]:
+    if not extra.missing:
+        return extra.name, "installed", ""
+    return extra.name, extra.install, ", ".join(extra.missing)
+
+
+def _artifact(one: "Health", workspace: Path) -> tuple[str, Text, str]:
+    return _name(one, workspace), Text(one.state, STYLES[one.state]), one.why
+
+
+def _name(one: "Health", workspace: Path) -> str:
+    """Return the path inside the workspace."""
+    return one.path.relative_to(workspace).as_posix()

@@ -1,0 +1,222 @@
+"""`s2s doctor`: what s2s runs on, and whether a workspace is sound."""
+
+import platform
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from s2scli import __version__
+from s2scli.devices import choose_device
+from s2scli.errors import CheckpointError, MissingInputError, TokenizerError
+from s2scli.manifest import Manifest, verify_folder
+from s2scli.model.kernels.machine import this_machine
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.checkpoint import list_checkpoints
+from s2scli.translation.ctranslate2_engine import TARGET
+from s2scli.translation.loading import folder_beside
+from s2scli.workspace import Workspace
+
+PACKAGE = "s2scli"
+REQUIREMENT = re.compile(r"""([\w.-]+).*;.*\bextra == ['"]([\w-]+)['"]""")
+State = Literal["sound", "stale", "damaged", "absent"]
+
+
+@dataclass(frozen=True)
+class Device:
+    """Something to compute with.
+
+    Attributes:
+        name: what --device calls it.
+        model: what it is.
+        is_default: whether --device auto chooses it.
+    """
+
+    name: str
+    model: str
+    is_default: bool
+
+
+@dataclass(frozen=True)
+class Extra:
+    """An optional part of the package.
+
+    Attributes:
+        name: of the extra.
+        missing: the packages of it that are not installed.
+        install: the command that installs it.
+    """
+
+    name: str
+    missing: tuple[str, ...]
+    install: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """The state of one artifact of a workspace.
+
+    Attributes:
+        kind: the kind of folder, such as corpus.
+        path: of its folder.
+        state: stale is sound, but made from something that has been replaced since.
+        why: what is wrong with it, or what was replaced; "" where nothing is.
+    """
+
+    kind: str
+    path: Path
+    state: State
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What s2s runs on, and the state of a workspace.
+
+    Attributes:
+        versions: by name: Python, s2s, torch.
+        devices: what --device can name.
+        processor: what s2s wants to know of the processor, by name.
+        threads: how many of them PyTorch computes with.
+        extras: the optional parts; empty where the package is run without being installed.
+        workspace: the folder.
+        artifacts: of the workspace.
+    """
+
+    versions: Mapping[str, str]
+    devices: tuple[Device, ...]
+    processor: Mapping[str, Any]
+    threads: int
+    extras: tuple[Extra, ...]
+    workspace: Path
+    artifacts: tuple[Health, ...]
+
+    @property
+    def damaged(self) -> tuple[Health, ...]:
+        """The artifacts that cannot be used."""
+        return tuple(one for one in self.artifacts if one.state == "damaged")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a document."""
+        artifacts = [asdict(one) | {"path": str(one.path)} for one in self.artifacts]
+        whole = {"workspace": str(self.workspace), "artifacts": artifacts}
+        return asdict(self) | whole | {"sound": not self.damaged}
+
+
+def diagnose(workspace: Workspace) -> Diagnosis:
+    """Look at the machine, and verify every artifact of a workspace; nothing is changed."""
+    machine = this_machine()
+    return Diagnosis(
+        {"Python": platform.python_version(), "s2s": __version__, "torch": torch.__version__},
+        list_devices(),
+        asdict(machine) | {"prefers_one_dnn": machine.prefers_one_dnn},
+        torch.get_num_threads(),
+        list_extras(),
+        workspace.root,
+        tuple(check_workspace(workspace)),
+    )
+
+
+def list_devices() -> tuple[Device, ...]:
+    """Return the processor and the GPUs that PyTorch finds."""
+    gpus = torch.cuda.device_count()
+    names = {f"cuda:{n}": torch.cuda.get_device_name(n) for n in range(gpus)}
+    default = choose_device("auto", gpus, "PyTorch").replace("cuda", "cuda:0")
+    found = {"cpu": platform.machine(), **names}
+    return tuple(Device(name, model, name == default) for name, model in found.items())
+
+
+def list_extras() -> tuple[Extra, ...]:
+    """Return the optional parts that the package's metadata declares."""
+    try:
+        declared = metadata.distribution(PACKAGE)
+    except metadata.PackageNotFoundError:
+        return ()
+    missing: dict[str, list[str]] = {
+        name: [] for name in declared.metadata.get_all("Provides-Extra") or ()
+    }
+    for requirement in declared.requires or ():
+        found = REQUIREMENT.match(requirement)
+        if found and found[2] in missing and not _is_installed(found[1]):
+            missing[found[2]].append(found[1])
+    return tuple(
+        Extra(name, tuple(packages), f"pip install '{PACKAGE}[{name}]'")
+        for name, packages in missing.items()
+    )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        metadata.distribution(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def check_workspace(workspace: Workspace) -> Iterator[Health]:
+    """Yield the state of every artifact of a workspace, and of the runs of `s2s compare`.
+
+    An artifact is stale if one that it was made from has been replaced since.
+    """
+    made: dict[str, str] = {}
+    yield check_artifact(workspace.corpus, "corpus", made)
+    yield check_artifact(workspace.tokenizer, "tokenizer", made)
+    yield check_artifact(workspace.encoded, "encoded", made)
+    others = [run for run in workspace.runs() if run.run]
+    for run in (workspace, *others):
+        of_run = dict(made)
+        for folder in reversed(list_checkpoints(run.training)):
+            yield check_artifact(folder, "checkpoint", of_run)
+        yield check_artifact(run.model, "model", of_run)
+        optional = {"outputs": run.outputs, TARGET.kind: folder_beside(run.model)}
+        for kind, folder in optional.items():
+            if folder.exists():
+                yield check_artifact(folder, kind, of_run)
+
+
+def check_artifact(folder: Path, kind: str, made: dict[str, str]) -> Health:
+    """Verify an artifact; add its digest to those of the artifacts that others are made from.
+
+    Args:
+        folder: of the artifact.
+        kind: the kind of folder.
+        made: the digests of sound artifacts, by kind.
+    """
+    try:
+        manifest, digest = _verify(folder, kind)
+    except (MissingInputError, CheckpointError, TokenizerError) as error:
+        if folder.exists() or folder.is_symlink():
+            return Health(kind, folder, "damaged", str(error))
+        return Health(kind, folder, "absent")
+    made[kind] = digest
+    replaced = _replaced(manifest, made)
+    why = f"made from another {' and '.join(replaced)} than is here now" if replaced else ""
+    return Health(kind, folder, "stale" if replaced else "sound", why)
+
+
+def _verify(folder: Path, kind: str) -> tuple[Manifest, str]:
+    """Return the manifest of a sound artifact, and the digest that others remember it by."""
+    if kind == "tokenizer":
+        manifest, tokenizers = Tokenizers.verified(folder, kind)
+        return manifest, tokenizers.digest
+    manifest = verify_folder(folder, kind)
+    return manifest, manifest.digest
+
+
+def _replaced(manifest: Manifest, made: Mapping[str, str]) -> list[str]:
+    """Return the kinds of artifacts that one was made from, and that are others now.
+
+    A tokenizer that was copied from a model goes with every corpus. The model of a checkpoint is
+    the one that its run started from, not the workspace's.
+    """
+    origins = dict(manifest.made_from)
+    copied = manifest.kind == "tokenizer" and "model" in origins
+    if copied or manifest.kind == "checkpoint":
+        origins.pop("model", None)
+    if copied:
+        origins.pop("corpus", None)
+    return [kind for kind, digest in sorted(origins.items()) if made.get(kind, digest) != digest]
