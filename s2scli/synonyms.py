@@ -21,12 +21,12 @@ ACCUMULATE = ("training.accumulate",)
 CLIP = ("training.max_gradient_norm",)
 BEAM = ("search.beam_size",)
 EMBEDDING = ("model.source.embedding_dim", "model.target.embedding_dim")
-WIDTH = _both("model_dim")
-LAYERS = _both("num_layers")
+WIDTH = ("--width", *_both("model_dim"))
+LAYERS = ("--layers", *_both("num_layers"))
 HEADS = _both("num_heads")
 INNER = _both("ffn_dim")
 CELL = _both("kind")
-DROPOUT = _both("dropout")
+DROPOUT = ("--dropout", *_both("dropout"))
 RESUME = "s2s train resumes by itself: run the same command again; --restart starts a new run"
 LOG = "s2s writes no TensorBoard files; s2s inspect training shows the curves, --json the numbers"
 WORKERS = "s2s needs no loader processes: batches are made while the model computes"
@@ -166,6 +166,7 @@ SYNONYMS: Mapping[str, Meaning] = {
     "teacher_forcing_ratio": ("training.scheduled_sampling.kind",),
     # the model
     "width": WIDTH,
+    "model_dim": WIDTH,
     "d_model": WIDTH,
     "dim": WIDTH,
     "hidden": WIDTH,
@@ -178,6 +179,7 @@ SYNONYMS: Mapping[str, Meaning] = {
     "dim_model": WIDTH,
     "dim_rnn": WIDTH,
     "layers": LAYERS,
+    "num_layers": LAYERS,
     "depth": LAYERS,
     "n_layers": LAYERS,
     "num_hidden_layers": LAYERS,

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 
 def _rate(default: float) -> float:
-    value: float = setting(default, "Learning rate, before the schedule.", gt=0)
+    value: float = setting(
+        default,
+        "Learning rate, before the schedule.",
+        flags=("--learning-rate", "--lr"),
+        panel="Training",
+        gt=0,
+    )
     return value
 
 

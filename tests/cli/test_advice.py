@@ -39,9 +39,13 @@ def test_the_answer_is_what_to_write(unknown: str, own: tuple[str, ...], answer:
     ("words", "answer"),
     [
         (
-            ("train", "--hidden-size", "8"),
+            ("compare", "--hidden-size", "8"),
             "--set model.encoder.model_dim=VALUE --set model.decoder",
         ),
+        (("train", "--d-model", "8"), "No such option: --d-model; did you mean --width?"),
+        (("train", "--num-layers", "8"), "did you mean --layers?"),
+        (("train", "--bf16"), "did you mean --precision?"),
+        (("compare", "--lr", "8"), "it is a setting: --set training.optimizer.learning_rate=VAL"),
         (("train", "--resume"), "No such option: --resume; s2s train resumes by itself: run the"),
         (("train", "--tensorboard"), "s2s writes no TensorBoard files; s2s inspect training shows"),
         (("train", "--patienc", "3"), "No such option: --patienc (Possible options: --patience)"),
