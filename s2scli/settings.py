@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 
 from s2scli.artifacts import check_tree
 from s2scli.errors import ConfigError, MissingInputError
+from s2scli.synonyms import meaning
 
 MAX_TOML_BYTES, MAX_DOTS = 1_000_000, 200
 MOST = 10**12  # of rows, tokens, updates: no corpus has more, and every library can count it
@@ -225,10 +226,7 @@ def _first_fault(group: type[Settings], error: ValidationError) -> str:
     if fault["type"] == "union_tag_not_found":
         return f"{named}.kind: missing; the section's other settings need it"
     if fault["type"] == "extra_forbidden":
-        known = _known_keys(group, path[:-1])
-        near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-        return f"unknown setting {named}; {hint}"
+        return f"unknown setting {named}; {_hint(group, path)}"
     if fault["type"] == "union_tag_invalid":
         context = fault["ctx"]
         expected = str(context["expected_tags"]).replace("'", "")
@@ -237,6 +235,44 @@ def _first_fault(group: type[Settings], error: ValidationError) -> str:
         return str(fault["ctx"]["error"])
     message = fault["msg"][:1].lower() + fault["msg"][1:]
     return f"{named}: {message}, found {_shown(fault['input'])}"
+
+
+def _hint(group: type[Settings], path: Sequence[str]) -> str:
+    """Return what an unknown key should be: by its meaning, or else the most similar one."""
+    *sections, key = _keys_only(group, path)
+    own, below = ".".join([*sections, key]), ".".join([*sections, ""])
+    meant = meaning(key)
+    if isinstance(meant, str):
+        return meant
+    paths = [_here(group, name) for name in meant]
+    named = _nearest_paths([path for path in paths if path], sections) or [
+        path for path in paths_called(group, key) if path.startswith(below) and path != own
+    ]
+    if named:
+        return f"did you mean {' or '.join(named)}?"
+    known = _known_keys(group, path[:-1])
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+
+
+def _here(group: type[Settings], path: str) -> str:
+    """Return where a recipe's setting is in `group`, which may be one of its sections; or ""."""
+    name = path.rpartition(".")[2]
+    if path in paths_called(group, name):
+        return path
+    return name if name in group.model_fields else ""
+
+
+def _nearest_paths(paths: list[str], sections: Sequence[str]) -> list[str]:
+    """Return those of the paths that are in the same section, or all if none is."""
+    same = [path for path in paths if path.split(".")[:-1] == list(sections)]
+    return same or paths
+
+
+def paths_called(group: type[Settings], name: str) -> list[str]:
+    """Return the dotted path of every setting of a group that has this name, kinds left out."""
+    paths = (re.sub(r"\[.*?\]", "", row.path) for row in list_settings(group))
+    return [*dict.fromkeys(path for path in paths if path.rpartition(".")[2] == name)]
 
 
 def _shown(value: Any) -> str:

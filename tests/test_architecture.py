@@ -29,6 +29,7 @@ FOUNDATIONS = (
     "scripts",
     "devices",
     "sizes",
+    "synonyms",
     "normalization",
 )
 # A part imports from its own layer's part and from the layers after it.
@@ -58,7 +59,7 @@ BESIDE_COMMANDS = {
     *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
     "overwriting",
 }
-NOT_COMMANDS = {"__init__", "app", "flags", "help", "options"}
+NOT_COMMANDS = {"__init__", "advice", "app", "everyday", "flags", "help", "options"}
 NAMELESS = ("util", "helper", "common", "misc", "constants")
 MAX_LINES = 60
 

@@ -75,6 +75,11 @@ def test_values_are_loaded_and_frozen() -> None:
         ({"nmae": "x"}, "here: unknown setting nmae; did you mean name?"),
         ({"zzz": 1}, "here: unknown setting zzz; known here: name, shape, inner, pair"),
         ({"inner": {"witdh": 1}}, "here: unknown setting inner.witdh; did you mean width?"),
+        ({"depth": 1}, "here: unknown setting depth; did you mean shape.depth?"),
+        (
+            {"width": 1},
+            "here: unknown setting width; did you mean shape.width or inner.width or pair.width?",
+        ),
         (
             {"shape": {"kind": "deep", "width": 1}},
             "here: unknown setting shape.width; did you mean depth?",

@@ -135,7 +135,7 @@ def _flag(group: type[Settings], name: str, default: str | None, spelled: str | 
         *([spelled] if spelled else extra.get("flags") or [flag]),
         help=f"{field.description} [default: {shown}]" if shown != "" else field.description,
         show_default=False,
-        metavar=(listed or (kind is str and str(extra["unit"]).upper()) or None)
+        metavar=(listed or (kind is str and (str(extra["unit"]).upper() or "NAME")) or None)
         if len(listed) <= METAVAR_WIDTH
         else "CHOICE",
         rich_help_panel=extra.get("panel") or group.panel,

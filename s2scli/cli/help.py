@@ -1,5 +1,6 @@
 """The help of commands, with options in panels, and how commands are added to the program."""
 
+import difflib
 import re
 from collections.abc import Iterator
 from types import ModuleType
@@ -10,6 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
+from s2scli.cli.advice import advise
 from s2scli.cli.flags import expand
 from s2scli.memory import require_address_space
 from s2scli.report.console import make_console
@@ -74,7 +76,58 @@ def _command_rows(group: Any, ctx: Any) -> Iterator[tuple[str, Row]]:
         yield "Commands", (name, (command.help or "").partition("\n\n")[0].replace("\n", " "))
 
 
-class HelpfulCommand(PanelHelp, TyperCommand):
+class HelpfulOptions(PanelHelp):
+    """Answers an unknown option by what it means."""
+
+    def parse_args(self: Any, ctx: Any, args: list[str]) -> Any:
+        """Parse the arguments; say what an unknown option is called here."""
+        try:
+            return super().parse_args(ctx, args)  # type: ignore[misc]
+        except Exception as error:
+            if hasattr(error, "possibilities"):  # Typer's error of an unknown option
+                error.possibilities = None
+                error.message += _advice(error.option_name, ctx)  # type: ignore[attr-defined]
+            raise
+
+
+def _advice(unknown: str, ctx: Any) -> str:
+    """Return what to write instead of an unknown option, as the end of a message."""
+    own = _flags_of(ctx.command, ctx)
+    advice = advise(unknown, own, _flags_of_others(ctx.find_root()))
+    if advice:
+        return f"; {advice}"
+    near = difflib.get_close_matches(unknown.strip("-"), [flag.strip("-") for flag in own])
+    return f" (Possible options: {', '.join(f'--{name}' for name in near)})" if near else ""
+
+
+def _flags_of(command: Any, ctx: Any) -> list[str]:
+    """Return the long spellings of a command's options."""
+    options = command.get_params(ctx)
+    return [
+        flag
+        for option in options
+        for flag in (*option.opts, *option.secondary_opts)
+        if flag.startswith("--")
+    ]
+
+
+def _flags_of_others(root: Any) -> dict[str, list[str]]:
+    """Return the names of the commands that have each flag."""
+    commands: dict[str, list[str]] = {}
+    for words, command in _all_commands(root.command, "s2s"):
+        for flag in _flags_of(command, root):
+            commands.setdefault(flag, []).append(words)
+    return commands
+
+
+def _all_commands(group: Any, words: str) -> Iterator[tuple[str, Any]]:
+    """Yield every command below a group, with the words that call it."""
+    for name, command in getattr(group, "commands", {}).items():
+        yield f"{words} {name}", command
+        yield from _all_commands(command, f"{words} {name}")
+
+
+class HelpfulCommand(HelpfulOptions, TyperCommand):
     """A command with its options in panels."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -83,7 +136,7 @@ class HelpfulCommand(PanelHelp, TyperCommand):
         return super().invoke(ctx)
 
 
-class HelpfulGroup(PanelHelp, TyperGroup):
+class HelpfulGroup(HelpfulOptions, TyperGroup):
     """A group of commands, with their texts and its options in panels."""
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from s2scli.cli.options import Common, JsonOption, OptionalWorkspace, SetOption, TalkOptions
-from s2scli.errors import UsageError
+from s2scli.errors import ConfigError, UsageError
 from s2scli.report.console import Talk, visible, write_stdout
 from s2scli.report.tables import make_table
 from s2scli.settings import SettingRow
@@ -87,7 +87,8 @@ def _show_one(recipe: "Recipe", settings: bool, toml: bool, common: Common) -> N
     if toml:
         write_stdout(recipe_toml(recipe))
         return
-    lines = (recipe.name, recipe.description, recipe.paper, say_exports(recipe.model), "")
+    facts = (say_exports(recipe.model), _say_footprint(recipe))
+    lines = (recipe.name, recipe.description, recipe.paper, *facts, "")
     about = [Text(visible(line), "bold" if line == recipe.name else "") for line in lines]
     resolved = [(one.path, one.text, one.row) for one in resolve_settings(recipe)]
     explained = _explain([row for row in resolved if row[0] not in NAMES])
@@ -101,6 +102,21 @@ def _show_one(recipe: "Recipe", settings: bool, toml: bool, common: Common) -> N
         if not (common.json or common.talk.verbose):
             hints.insert(0, "only what differs from the defaults is shown; every setting: -v")
         common.talk.say("; ".join(hints))
+
+
+def _say_footprint(recipe: "Recipe") -> str:
+    """Return how large the model is and what training it needs, or why there is no such model."""
+    from s2scli.pipeline.inspect_recipe import estimate_footprint
+
+    try:
+        found = estimate_footprint(recipe)
+    except ConfigError as error:
+        return f"no model can be built: {error}"
+    return (
+        f"{found.parameters:,} parameters with a joint vocabulary of {found.vocab_size:,}; "
+        f"training keeps about {found.bytes / 1e6:,.0f} MB of weights, gradients and optimizer "
+        "state (estimate; the batches need more)"
+    )
 
 
 def settings_table(recipe: "Recipe", talk: Talk) -> Table:

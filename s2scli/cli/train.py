@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from s2scli.cli.everyday import RECIPES, EverydayOptions, refuse_twice
 from s2scli.cli.flags import flags
 from s2scli.cli.options import (
     CommonOptions,
@@ -43,7 +44,8 @@ def command(
     ] = None,
     device: DeviceOption = "auto",
     *,
-    limits: Annotated[LimitSettings, flags(LimitSettings, default="the recipe's")],
+    everyday: EverydayOptions,
+    limits: Annotated[LimitSettings, flags(LimitSettings, default=RECIPES)],
     common: CommonOptions,
 ) -> None:
     """Train a model, validate it, and keep the best.
@@ -51,14 +53,17 @@ def command(
     Run the same command again to resume a run that was stopped or killed, exactly where it was.
 
     s2s train --max-minutes 30
-    s2s train -r bahdanau2015 --set training.seed=2
+    s2s train -r bahdanau2015 --lr 0.0005 --dropout 0.3
     s2s train --init-from other/model
     """
     from s2scli.pipeline.train import TrainRequest, train
 
     talk = common.talk
     given = limits.model_dump(exclude_unset=True)
-    request = TrainRequest(recipe, assignments or (), given, device, restart, init_from, overwrite)
+    refuse_twice(everyday, assignments or ())
+    request = TrainRequest(
+        recipe, assignments or (), given, device, restart, init_from, overwrite, everyday
+    )
     report = train(common.workspace, request, talk)
     if common.json:
         talk.show_json(asdict(report))

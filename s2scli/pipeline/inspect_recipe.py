@@ -4,9 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from s2scli.config import Recipe, list_recipe_settings, load_recipe, recipe_names
 from s2scli.model.combinations import Matrix, make_matrix
+from s2scli.model.seq2seq import Seq2Seq, count_parameters
 from s2scli.settings import SettingRow, Tree, toml_text
+
+ASSUMED_VOCAB_SIZE = 8000
+BYTES = 4  # of a float32
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,35 @@ def resolve_settings(recipe: Recipe) -> list[ResolvedSetting]:
                 default = toml_text(kinds_by_default[path])
             resolved.append(ResolvedSetting(path, values[path], row, default))
     return resolved
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """How large a recipe's model is, and what training it keeps in memory.
+
+    Attributes:
+        vocab_size: the size of the joint vocabulary that is assumed.
+        parameters: weights of the model.
+        bytes: weights, gradients, the optimizer's state and the moving average in float32; an
+            estimate, without what the batches need.
+    """
+
+    vocab_size: int
+    parameters: int
+    bytes: int
+
+
+def estimate_footprint(recipe: Recipe, vocab_size: int = ASSUMED_VOCAB_SIZE) -> Footprint:
+    """Return the size of a recipe's model with a joint vocabulary of this size.
+
+    Raises:
+        ConfigError: its parts do not make a model.
+    """
+    with torch.device("meta"):
+        parameters = count_parameters(Seq2Seq(recipe.model, vocab_size, vocab_size, joint=True))
+    training = recipe.training
+    copies = 2 + training.optimizer.copies + (training.ema_decay > 0)  # weights and gradients
+    return Footprint(vocab_size, parameters, BYTES * parameters * copies)
 
 
 def list_recipes() -> list[Recipe]:

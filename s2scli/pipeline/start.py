@@ -54,6 +54,7 @@ class Start:
         assignments: Sequence[str],
         size: Size,
         *,
+        options: Sequence[str] = ("--set",),
         verbose: bool = False,
     ) -> Recipe:
         """Return the recipe asked for; None resumes with the recipe of the run.
@@ -63,6 +64,7 @@ class Start:
                 or the default.
             assignments: `section.key=value` changes to it.
             size: the size of the default recipe.
+            options: those that the assignments come from.
             verbose: name every setting that differs in the error, not just the first few.
 
         Raises:
@@ -75,8 +77,8 @@ class Start:
         else:
             recipe = load_recipe(name or DEFAULT_RECIPE, assignments, size)
         if own and self.checkpoint:
-            options = [f"-r {name}"] * (name is not None) + ["--set"] * bool(assignments)
-            _check_settings(own, recipe, " and ".join(options), None if verbose else MAX_LISTED)
+            asked = [f"-r {name}"] * (name is not None) + [*options] * bool(assignments)
+            _check_settings(own, recipe, " and ".join(asked), None if verbose else MAX_LISTED)
         return recipe
 
     def check(self, made_from: Mapping[str, str]) -> None:

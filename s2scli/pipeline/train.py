@@ -48,6 +48,7 @@ class TrainRequest:
         restart: remove the existing run.
         init_from: the folder of the model whose weights a new run starts with, where they fit.
         overwrite: restart without asking.
+        flags: the changes that flags stand for, by flag.
     """
 
     recipe: str | None = None
@@ -57,6 +58,17 @@ class TrainRequest:
     restart: bool = False
     init_from: Path | None = None
     overwrite: bool = False
+    flags: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> list[str]:
+        """All changes to the recipe, by `--set` and by flags."""
+        return [*self.assignments, *(one for each in self.flags.values() for one in each)]
+
+    @property
+    def changing(self) -> list[str]:
+        """The options that change the recipe."""
+        return ["--set"] * bool(self.assignments) + [*self.flags]
 
 
 @dataclass(frozen=True)
@@ -143,7 +155,7 @@ def _check(workspace: Workspace, request: TrainRequest, talk: Talk) -> None:
     resumed = not request.restart and list_checkpoints(workspace.training)
     # if so, the assignments are for the recipe of the run, or of the model
     own = (resumed or request.init_from) and request.recipe is None
-    recipe = load_recipe(request.recipe or DEFAULT_RECIPE, () if own else request.assignments)
+    recipe = load_recipe(request.recipe or DEFAULT_RECIPE, () if own else request.changes)
     limited(recipe, request.limits)
     if not (
         workspace.root / f"{DELETED}{workspace.corpus.name}"
@@ -157,7 +169,9 @@ def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Ta
     """Return the recipe of the run; say what the default one is for a corpus of this size."""
     pairs = len(corpus.open_split("train"))
     size = size_for(pairs)
-    recipe = start.choose_recipe(request.recipe, request.assignments, size, verbose=talk.verbose)
+    recipe = start.choose_recipe(
+        request.recipe, request.changes, size, options=request.changing, verbose=talk.verbose
+    )
     asked = request.recipe or ("" if start.trained else DEFAULT_RECIPE)  # a model brings its own
     if asked == DEFAULT_RECIPE and not start.checkpoint:
         talk.say(f"recipe {DEFAULT_RECIPE} for {pairs:,} pairs: {size}")

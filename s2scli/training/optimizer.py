@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 
 def _rate(default: float) -> float:
-    value: float = setting(default, "Learning rate, before the schedule.", gt=0)
+    value: float = setting(
+        default,
+        "Learning rate, before the schedule.",
+        flags=("--learning-rate", "--lr"),
+        panel="Training",
+        gt=0,
+    )
     return value
 
 
@@ -28,6 +34,11 @@ class AdamSettings(Settings):
     beta1: float = setting(0.9, "Decay of the mean gradient.", ge=0, lt=1)
     beta2: float = setting(0.999, "Decay of the mean squared gradient.", ge=0, lt=1)
     epsilon: float = setting(1e-8, "Added to the denominator.", gt=0)
+
+    @property
+    def copies(self) -> int:
+        """Values that its state holds for each weight."""
+        return 2
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
         """Return the optimizer over these weights, by name."""
@@ -48,6 +59,11 @@ class AdamWSettings(Settings):
     beta2: float = setting(0.999, "Decay of the mean squared gradient.", ge=0, lt=1)
     epsilon: float = setting(1e-8, "Added to the denominator.", gt=0)
     weight_decay: float = _decay(0.01)
+
+    @property
+    def copies(self) -> int:
+        """Values that its state holds for each weight."""
+        return 2
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
         """Return the optimizer over these weights, by name."""
@@ -71,6 +87,11 @@ class SGDSettings(Settings):
     momentum: float = setting(0.0, "Momentum.", ge=0, lt=1)
     weight_decay: float = _decay(0.0)
 
+    @property
+    def copies(self) -> int:
+        """Values that its state holds for each weight."""
+        return int(self.momentum > 0)
+
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
         """Return the optimizer over these weights, by name."""
         from torch.optim import SGD
@@ -93,6 +114,11 @@ class RMSpropSettings(Settings):
     epsilon: float = setting(1e-7, "Added to the denominator.", gt=0)
     momentum: float = setting(0.0, "Momentum.", ge=0, lt=1)
 
+    @property
+    def copies(self) -> int:
+        """Values that its state holds for each weight."""
+        return 1 + (self.momentum > 0)
+
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
         """Return the optimizer over these weights, by name."""
         from torch.optim import RMSprop
@@ -112,6 +138,11 @@ class AdafactorSettings(Settings):
     kind: Literal["adafactor"] = setting("adafactor", "Adafactor (Shazeer & Stern 2018).")
     learning_rate: float = _rate(0.01)
     weight_decay: float = _decay(0.0)
+
+    @property
+    def copies(self) -> int:
+        """Values that its state holds for each weight: few, as it keeps rows and columns."""
+        return 0
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
         """Return the optimizer over these weights, by name."""
@@ -136,6 +167,11 @@ class MuonSettings(Settings):
     beta2: float = setting(0.98, "Adam's decay of the mean squared gradient.", ge=0, lt=1)
     epsilon: float = setting(1e-8, "Added to Adam's denominator.", gt=0)
     weight_decay: float = _decay(0.0)
+
+    @property
+    def copies(self) -> int:
+        """Values that its state holds for each weight of a matrix."""
+        return 1
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
         """Return the optimizer over these weights, by name."""

@@ -49,7 +49,12 @@ class LimitSettings(Settings):
     max_minutes: float | None = setting(None, "Stop after this many minutes.", "minutes", gt=0)
     max_steps: int | None = setting(None, "Stop after this many updates.", "updates", ge=1, le=MOST)
     max_epochs: int | None = setting(
-        None, "Stop after this many passes over the corpus.", "epochs", ge=1, le=MOST
+        None,
+        "Stop after this many passes over the corpus.",
+        "epochs",
+        flags=("--max-epochs", "--epochs"),
+        ge=1,
+        le=MOST,
     )
     patience: int = setting(
         10,
@@ -62,6 +67,8 @@ class LimitSettings(Settings):
 
 class TrainingSettings(Settings):
     """How the weights are learned."""
+
+    panel = "Training"
 
     seed: int = setting(
         1, "Seed of the initial weights, of dropout and of the batches.", ge=0, lt=2**63

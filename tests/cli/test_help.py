@@ -15,7 +15,16 @@ from s2scli.settings import flag_of
 Words = tuple[str, ...]
 PANELS = {
     *("Input and output", "Search", "Sampling", "Engine", "General", "Metrics", "Limits", "Export"),
-    *("Recipe and run", "Cleaning", "Splits", "Tokenizer", "Vectors", "Commands"),
+    *(
+        "Recipe and run",
+        "Cleaning",
+        "Splits",
+        "Tokenizer",
+        "Vectors",
+        "Commands",
+        "Training",
+        "Model",
+    ),
 }
 
 

@@ -47,6 +47,18 @@ def test_all_settings_are_listed_if_asked_for() -> None:
     assert "-v" not in run("recipe", "bahdanau2015", "--json").stderr
 
 
+def test_the_size_of_the_model_and_its_training_is_told() -> None:
+    def told(*changes: str) -> str:
+        words = (word for change in changes for word in ("--set", change))
+        return " ".join(run("recipe", "transformer-tiny", *words).stdout.split())
+
+    size = r"([\d,]+) parameters with a joint vocabulary of 8,000; training keeps about [\d,]+ MB"
+    small, large = (re.search(size, each) for each in (told(), told("model.encoder.num_layers=9")))
+    assert small and large
+    assert int(small[1].replace(",", "")) < int(large[1].replace(",", ""))
+    assert "no model can be built: model.encoder.num_heads: " in told("model.encoder.num_heads=3")
+
+
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_value_of_a_recipe_is_listed(name: str) -> None:
     def leaves(tree: dict[str, Any], prefix: str = "") -> set[str]:

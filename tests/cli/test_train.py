@@ -9,11 +9,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
+from s2scli.config import Recipe
 from s2scli.data.settings import PrepareSettings
 from s2scli.model.kernels.machine import this_machine
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk
+from s2scli.settings import load_settings
 from s2scli.training.checkpoint import list_checkpoints, load_checkpoint
 from s2scli.workspace import Workspace
 from tests.machines import machine_that_prefers
@@ -144,6 +146,52 @@ def test_assignments_change_the_run_s_own_recipe(workspace: Workspace) -> None:
     line = refused(run(workspace, "--set", "training.seed=7", "--max-steps", "6"), 78)
     assert line.startswith("error: resume without --set, use another workspace (-w), ")
     assert "has other settings: training.seed: 1 -> 7" in line
+
+
+def settings_of(workspace: Workspace) -> Recipe:
+    settings = load_checkpoint(list_checkpoints(workspace.training)[0]).settings
+    return load_settings(Recipe, settings, "checkpoint")
+
+
+def test_everyday_settings_have_flags_and_a_run_resumes_with_them(tmp_path: Path) -> None:
+    workspace = prepare_toy(tmp_path / "workspace", 80)
+    flags = ("--lr", "0.01", "--seed", "3", "--dropout", "0.25", "--layers", "2", "--width", "24")
+    first = run(workspace, "-r", "tiny", *flags, "--max-steps", "2")
+    assert first.exit_code == 0, first.stderr
+    recipe = settings_of(workspace)
+    assert (recipe.training.optimizer.learning_rate, recipe.training.seed) == (0.01, 3)
+    for side in (recipe.model.encoder, recipe.model.decoder):
+        assert (side.dropout, side.num_layers, side.model_dim) == (0.25, 2, 24)
+    again = run(workspace, "-r", "tiny", *flags, "--max-steps", "3")
+    assert "resuming from step 2" in again.stderr
+    line = refused(run(workspace, "--seed", "4", "--lr", "0.02", "--max-steps", "4"), 78)
+    assert line.startswith("error: resume without --learning-rate and --seed, use another worksp")
+    assert "has other settings: training.optimizer.learning_rate: 0.01 -> 0.02; training.s" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "status"),
+    [
+        (("--seed", "-1"), "training.seed: input should be greater than or equal to 0", 78),
+        (("--layers", "0"), "model.encoder.num_layers: input should be greater than or equal", 78),
+        (("--precision", "fp16"), "training.precision: input should be 'auto', 'float32' or ", 78),
+        (("--metric", "chrff"), "no validation score is called 'chrff'; did you mean chrf?", 78),
+        (
+            ("--dropout", "0.1", "--set", "model.decoder.dropout=0.2"),
+            "--dropout and --set model.decoder.dropout=0.2 change the same setting; leave one",
+            2,
+        ),
+    ],
+)
+def test_a_wrong_everyday_setting_is_refused(
+    tmp_path: Path, arguments: tuple[str, ...], message: str, status: int
+) -> None:
+    workspace = prepare_toy(tmp_path / "workspace", 80)
+    assert message in refused(run(workspace, "-r", "tiny", *arguments), status)
+
+
+def test_epochs_are_a_limit_by_either_name(workspace: Workspace) -> None:
+    assert "max_epochs 1 reached" in run(workspace, "--epochs", "1").stderr
 
 
 @pytest.mark.parametrize(

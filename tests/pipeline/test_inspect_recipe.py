@@ -1,7 +1,9 @@
 """What recipes there are, and what one resolves to."""
 
 from s2scli.config import Recipe, load_recipe
+from s2scli.model.seq2seq import Seq2Seq, count_parameters
 from s2scli.pipeline.inspect_recipe import (
+    estimate_footprint,
     list_combinations,
     list_recipes,
     recipes_with_attention,
@@ -22,6 +24,16 @@ def test_only_settings_of_the_chosen_kinds_are_resolved() -> None:
     assert resolved["model.attention.attention_dim"].value > 0
     assert "model.attention.num_heads" not in resolved
     assert resolved["training.limits.max_steps"].text in ("none", "null")
+
+
+def test_the_footprint_is_that_of_the_model_and_its_training() -> None:
+    recipe = load_recipe("tiny", ["training.optimizer.kind=sgd"])
+    model = Seq2Seq(recipe.model, 50, 50, joint=True)
+    found = estimate_footprint(recipe, 50)
+    assert (found.vocab_size, found.parameters) == (50, count_parameters(model))
+    assert found.bytes == 4 * 2 * found.parameters  # weights and gradients
+    adam = load_recipe("tiny", ["training.optimizer.kind=adam", "training.ema_decay=0.9"])
+    assert estimate_footprint(adam, 50).bytes == 4 * 5 * found.parameters
 
 
 def test_every_recipe_is_listed_by_its_name() -> None:

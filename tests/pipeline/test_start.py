@@ -58,6 +58,12 @@ def test_a_run_brings_its_recipe_of_which_only_the_limits_may_change() -> None:
     )
 
 
+def test_the_options_that_ask_for_another_recipe_are_named() -> None:
+    start = Start(checkpoint())
+    with pytest.raises(ConfigError, match=r"^resume without --seed, use another workspace"):
+        start.choose_recipe(None, ["training.seed=7"], SIZES[0], options=["--seed"])
+
+
 def test_five_of_many_differences_are_listed_and_all_of_them_with_v() -> None:
     start = Start(checkpoint())
     with pytest.raises(ConfigError) as refusal:

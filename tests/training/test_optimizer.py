@@ -38,6 +38,17 @@ def new_weights() -> list[nn.Parameter]:
     return [nn.Parameter(torch.randn(shape, generator=generator)) for shape in ((4, 3), (3,))]
 
 
+@each_optimizer
+def test_the_state_has_as_many_values_for_each_weight_of_a_matrix_as_it_says(variety: str) -> None:
+    weights = [nn.Parameter(torch.ones(shape)) for shape in ((40, 30), (1,))]
+    optimizer = build(variety, weights)
+    step(weights, optimizer)
+    tree = {"kind": variety.split("-")[0], **VARIETIES[variety]}
+    copies = load_settings(TrainingSettings, {"optimizer": tree}, "test").optimizer.copies
+    held = sum(tensor.numel() for tensor in optimizer_tensors(optimizer).values())
+    assert held // weights[0].numel() == copies
+
+
 def step(weights: list[nn.Parameter], optimizer: Optimizer) -> Tensor:
     """Make an update towards weights of 1; return the objective before it."""
     loss = sum(((weight - 1) ** 2).sum() for weight in weights)

@@ -1,0 +1,94 @@
+"""The settings of a recipe that are changed most, as flags of `s2s train`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from s2scli.cli.flags import Options, flags
+from s2scli.errors import UsageError
+from s2scli.settings import Settings, Tree, extra_of, flag_of, setting, toml_text
+from s2scli.training.optimizer import AdamSettings
+from s2scli.training.settings import TrainingSettings
+
+RECIPES = "the recipe's"
+SIDES = ("encoder", "decoder")
+OF_BOTH = {"width": "model_dim", "layers": "num_layers", "dropout": "dropout"}
+
+Assignments = Mapping[str, Sequence[str]]
+
+
+class BothSides(Settings):
+    """Settings of the encoder and the decoder; OF_BOTH has what each is called there."""
+
+    panel = "Model"
+
+    width: int = setting(..., "Width of the states of the encoder and the decoder.")
+    layers: int = setting(..., "Layers of the encoder, and of the decoder.")
+    dropout: float = setting(..., "Dropout of the encoder and the decoder.")
+
+
+def _everyday(
+    *,
+    optimizer: Annotated[
+        Tree, flags(AdamSettings, only=("learning_rate",), load=False, default=RECIPES)
+    ],
+    training: Annotated[
+        Tree,
+        flags(
+            TrainingSettings,
+            only=("seed", "batch_tokens", "accumulate", "precision", "metric", "validate_every"),
+            load=False,
+            default=RECIPES,
+        ),
+    ],
+    both: Annotated[Tree, flags(BothSides, load=False, default=RECIPES)],
+) -> Assignments:
+    """Return the `section.key=value` assignments that each flag stands for."""
+    return {
+        **{
+            _flag(AdamSettings, name): [_assign(f"training.optimizer.{name}", value)]
+            for name, value in optimizer.items()
+        },
+        **{
+            _flag(TrainingSettings, name): [_assign(f"training.{name}", value)]
+            for name, value in training.items()
+        },
+        **{
+            _flag(BothSides, name): [
+                _assign(f"model.{side}.{OF_BOTH[name]}", value) for side in SIDES
+            ]
+            for name, value in both.items()
+        },
+    }
+
+
+def _flag(group: type[Settings], name: str) -> str:
+    """Return the first spelling of a setting's flag."""
+    spellings = extra_of(group.model_fields[name]).get("flags") or [flag_of(name)]
+    return str(spellings[0])
+
+
+def _assign(path: str, value: object) -> str:
+    return f"{path}={toml_text(value)}"
+
+
+def refuse_twice(given: Assignments, assignments: Sequence[str]) -> None:
+    """Refuse a setting that is given by its flag and by `--set`.
+
+    Raises:
+        UsageError: there is one.
+    """
+    by_set = {_path(assignment): assignment for assignment in assignments}
+    for flag, own in given.items():
+        for path in map(_path, own):
+            if path in by_set:
+                raise UsageError(
+                    f"{flag} and --set {by_set[path]} change the same setting; leave one of them "
+                    "out"
+                )
+
+
+def _path(assignment: str) -> str:
+    return assignment.partition("=")[0].strip()
+
+
+EverydayOptions = Annotated[Assignments, Options(_everyday)]
