@@ -25,7 +25,7 @@ from s2scli.settings import Tree
 from s2scli.sizes import size_for
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import list_checkpoints
-from s2scli.training.events import Event, Finished, Saved, Update, Validation
+from s2scli.training.events import Event, Finished, Saved, Step, Update, Validating, Validation
 from s2scli.training.freezing import count_frozen
 from s2scli.training.interruption import stop_requests
 from s2scli.training.loop import train as training_events
@@ -220,12 +220,16 @@ def _record(event: Event, session: Session, talk: Talk) -> None:
 
 def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
     match event:
+        case Step():
+            display.step(event.step, event.epoch, event.seconds)
+        case Validating():
+            display.validating(event.step)
         case Update():
             display.update(
                 event.step, event.epoch, event.loss, event.tokens_per_second, event.seconds
             )
         case Validation():
-            display.validation(event.step, event.scores, best=event.best)
+            display.validation(event.step, event.scores, event.seconds, best=event.best)
         case Saved(fault=fault) if fault:
             talk.warn(f"{fault}; training continues and tries again at the next checkpoint")
 

@@ -1,6 +1,7 @@
 """Training progress: a live display on a terminal, plain lines elsewhere."""
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from rich.progress import (
 from s2scli.report.console import Talk
 
 DIGITS = 3
+SECONDS_A_DRAWING = 0.1
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,26 @@ class Goal:
         ]
         return min(1.0, max(used)) if used else None
 
+    def seconds_left(
+        self, step: int, epoch: float, seconds: float, before: float = 0.0
+    ) -> float | None:
+        """Return the time to the nearest limit, at the pace of the updates made; None without one.
+
+        Args:
+            step: updates made.
+            epoch: epochs finished.
+            seconds: time the run has taken.
+            before: how much of it passed before the first update, which is not part of the pace.
+        """
+        training = seconds - before
+        left = [
+            training * (limit - done) / done
+            for done, limit in ((step, self.max_steps), (epoch, self.max_epochs))
+            if limit and done
+        ]
+        left += [60 * self.max_minutes - seconds] if self.max_minutes else []
+        return max(0.0, min(left)) if left else None
+
 
 @dataclass
 class TrainingDisplay:
@@ -58,34 +80,63 @@ class TrainingDisplay:
     _bar: Progress | None = None
     _task: TaskID | None = None
     _score: str = ""
+    _reported: str = ""
+    _before: float = 0.0
+    _drawn: float = 0.0
+
+    def step(self, step: int, epoch: float, seconds: float) -> None:
+        """Move the live line after an update, at most ten times a second."""
+        now = time.monotonic()
+        if self._bar is None or now - self._drawn < SECONDS_A_DRAWING:
+            return
+        self._drawn = now
+        share = self.goal.share(step, epoch, seconds)
+        self._draw(
+            f"step {step}  epoch {epoch:.2f}{self._reported}{self._score}"
+            f"{self._left(step, epoch, seconds)}",
+            share,
+        )
 
     def update(
         self, step: int, epoch: float, loss: float, tokens_per_second: float, seconds: float
     ) -> None:
         """Show the state of the run."""
-        words = (
-            f"step {step}  epoch {epoch:.2f}  loss {loss:.3f}  {tokens_per_second:,.0f} tokens/s"
-        )
-        share = self.goal.share(step, epoch, seconds)
-        # by the whole run, so that it is right at the first update after resuming
-        left = f"  {clock(seconds / share - seconds)} left" if share else ""
-        if self._bar is not None and self._task is not None:
-            self._bar.update(
-                self._task,
-                description=f"{words}{self._score}{left}",
-                completed=int(1000 * share) if share is not None else None,
-            )
+        self._reported = f"  loss {loss:.3f}  {tokens_per_second:,.0f} tokens/s"
+        if self._bar is not None:
+            self.step(step, epoch, seconds)
         elif not self.talk.quiet:
-            self.talk.say(f"{words}  {clock(seconds)}{left}")
+            left = self._left(step, epoch, seconds)
+            self.talk.say(f"step {step}  epoch {epoch:.2f}{self._reported}  {clock(seconds)}{left}")
 
-    def validation(self, step: int, scores: Mapping[str, float], *, best: bool) -> None:
+    def validating(self, step: int) -> None:
+        """Say on the live line that a validation has begun."""
+        self._draw(f"validating at step {step}{self._score}")
+
+    def validation(
+        self, step: int, scores: Mapping[str, float], seconds: float, *, best: bool
+    ) -> None:
         """Show the scores of a validation on a line of its own."""
+        if not step:
+            self._before = seconds
+        self._drawn = 0.0  # so that the next update takes the place of "validating"
         shown = {
             name: f"{name} {score:.{self.digits.get(name, DIGITS)}f}"
             for name, score in scores.items()
         }
         words, self._score = "  ".join(shown.values()), f"  {shown[self.metric]}"
         self.talk.say(f"validation at step {step}:  {words}{'  (best)' if best else ''}")
+
+    def _draw(self, description: str, share: float | None = None) -> None:
+        """Change the live line, which its own thread draws; without one nothing happens."""
+        if self._bar is not None and self._task is not None:
+            completed = int(1000 * share) if share is not None else None
+            self._bar.update(self._task, description=description, completed=completed)
+
+    def _left(self, step: int, epoch: float, seconds: float) -> str:
+        """Return the time left in words, or "" without a limit."""
+        # by the whole run, so that it is right at the first update after resuming
+        left = self.goal.seconds_left(step, epoch, seconds, self._before)
+        return f"  {clock(left)} left" if left is not None else ""
 
 
 @contextlib.contextmanager
