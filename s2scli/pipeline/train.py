@@ -29,6 +29,7 @@ from s2scli.training.events import Event, Finished, Saved, Step, Update, Validat
 from s2scli.training.freezing import count_frozen
 from s2scli.training.interruption import stop_requests
 from s2scli.training.loop import train as training_events
+from s2scli.training.outlook import Outlook, judge
 from s2scli.training.world import ALONE, World
 from s2scli.workspace import Workspace
 
@@ -78,6 +79,7 @@ class TrainReport:
         averaged: the updates whose weights were averaged, if the model is a mean instead.
         skipped_updates: updates left out because a gradient was not finite.
         carried_over: what the model took over from another; None for other or resumed runs.
+        outlook: whether more training is worth it.
     """
 
     recipe: str
@@ -94,6 +96,7 @@ class TrainReport:
     averaged: Sequence[int]
     skipped_updates: int
     carried_over: CarriedOver | None
+    outlook: Outlook
 
 
 def train(
@@ -258,4 +261,5 @@ def _report(session: Session, ending: Finished, published: Published) -> TrainRe
         published.averaged,
         progress.skipped,
         session.carried_over,
+        judge(session.log.validations(), session.run.criterion),
     )

@@ -62,6 +62,7 @@ def test_it_tells_its_story_on_stderr(tmp_path: Path) -> None:
         "validation at step 4:  loss ",
         "max_steps 4 reached: step 4, ",
         f"the best model is of step 4, in {workspace.model}",
+        "more training ",
         "next: s2s evaluate",
     ]
     positions = [story.find(part) for part in told]
@@ -116,6 +117,7 @@ def test_json_is_one_document(workspace: Workspace) -> None:
     assert (report["recipe"], report["step"], report["signal"]) == ("tiny", 5, 0)
     assert report["reason"] == "max_steps 5 reached"
     assert {"loss", "perplexity", "token_accuracy", "bleu", "chrf"} <= report["best"].keys()
+    assert report["outlook"]["trend"] in ("improving", "flat", "overfitting")
     assert report["parameters"] > 1000 and report["skipped_updates"] == 0
 
 
