@@ -33,7 +33,8 @@ def judge(validations: Mapping[int, Mapping[str, float]], criterion: Criterion) 
 
     It improves if the best score is recent, and the last quarter of the updates added at least a
     hundredth to everything gained since the first validation. Otherwise it overfits if the
-    cross-entropy of the last two validations is above the lowest, or else is flat.
+    cross-entropy of the last two validations is above the lowest, or else is flat. What chance
+    reached at step 0 is no score to beat.
 
     Args:
         validations: the scores of each validation, by the updates before it, in order.
@@ -41,14 +42,16 @@ def judge(validations: Mapping[int, Mapping[str, float]], criterion: Criterion) 
     """
     name = criterion.name
     scores = _finite({step: each.get(name, math.nan) for step, each in validations.items()})
+    gained_from = next(iter(scores.values()), 0.0)
+    scores.pop(0, None)
     last = max(scores, default=0)
     earlier = {step: v for step, v in scores.items() if step <= (1 - LAST_SHARE) * last}
-    if not last or not earlier:
-        return Outlook("unknown", "too few validations to say whether more training helps")
+    if not earlier:
+        return Outlook("unknown", "too early to say whether more training helps")
     choose = max if criterion.higher_is_better else min
     before, best = choose(earlier.values()), choose(scores.values())
     best_step = next(step for step, score in scores.items() if score == best)
-    gained = abs(best - next(iter(scores.values())))
+    gained = abs(best - gained_from)
     recent = best_step in list(scores)[-RECENT:]
     if recent and criterion.is_better(best, before) and abs(best - before) >= MIN_GAIN * gained:
         moved = "rose" if criterion.higher_is_better else "fell"
@@ -67,7 +70,7 @@ def judge(validations: Mapping[int, Mapping[str, float]], criterion: Criterion) 
 
 def _overfitting(validations: Mapping[int, Mapping[str, float]], name: str) -> Outlook | None:
     """Return the outlook of a run that overfits; None if it does not."""
-    losses = _finite({step: _cross_entropy(each) for step, each in validations.items()})
+    losses = _finite({step: _cross_entropy(each) for step, each in validations.items() if step})
     if len(losses) < 2:
         return None
     lowest = min(losses, key=losses.__getitem__)

@@ -117,7 +117,7 @@ def test_json_is_one_document(workspace: Workspace) -> None:
     assert (report["recipe"], report["step"], report["signal"]) == ("tiny", 5, 0)
     assert report["reason"] == "max_steps 5 reached"
     assert {"loss", "perplexity", "token_accuracy", "bleu", "chrf"} <= report["best"].keys()
-    assert report["outlook"]["trend"] in ("improving", "flat", "overfitting")
+    assert report["outlook"]["trend"] == "unknown"
     assert report["parameters"] > 1000 and report["skipped_updates"] == 0
 
 

@@ -24,7 +24,7 @@ def history(chrf: Sequence[float], losses: Sequence[float] = ()) -> dict[int, di
     ("chrf", "losses", "trend"),
     [
         ([3, 30, 43, 48, 49], [], "improving"),
-        ([3, 30], [], "improving"),
+        ([7.4, 1.8, 2.8, 3.5], [], "improving"),
         ([3, 30, 43, 48, 48.2], [], "flat"),
         ([3, 30, 43, 48, 47, 47.5, 47], [], "flat"),
         ([3, 3, 3, 3], [], "flat"),
@@ -32,6 +32,7 @@ def history(chrf: Sequence[float], losses: Sequence[float] = ()) -> dict[int, di
         ([3, 30, 40, 41, 42, 43, 44], [7, 3, 2, 1.9, 2.0, 2.2, 2.3], "improving"),
         ([3, 30, 40, 41, 40, 40, 40], [7, 3, 2, 1.9, 1.9, 1.91, 1.92], "flat"),
         ([3, 30, 40, 41, 40, 40, 40], [7, 3, 2, 1.9, 1.9, 1.9, 2.4], "flat"),
+        ([3, 30], [], "unknown"),
         ([3], [], "unknown"),
         ([], [], "unknown"),
         ([math.nan, math.nan], [math.nan, math.nan], "unknown"),
@@ -66,4 +67,4 @@ def test_the_sentence_has_the_numbers_and_what_to_do() -> None:
         "over-fitting: the validation cross-entropy rose from 1.9 (step 100) to 2.2 and chrf no "
         "longer improves; "
     )
-    assert "validations to say" in judge({}, CHRF).sentence
+    assert "too early to say" in judge({}, CHRF).sentence
