@@ -232,7 +232,11 @@ def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
                 event.step, event.epoch, event.loss, event.tokens_per_second, event.seconds
             )
         case Validation():
-            display.validation(event.step, event.scores, event.seconds, best=event.best)
+            display.validation(
+                event.step, event.epoch, event.seconds, event.scores, best=event.best
+            )
+            if failed := event.scores.get("failed_lines"):
+                talk.warn(f"{failed:.0f} validation lines failed at step {event.step}")
         case Saved(fault=fault) if fault:
             talk.warn(f"{fault}; training continues and tries again at the next checkpoint")
 

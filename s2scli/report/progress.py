@@ -2,8 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from rich.progress import (
     BarColumn,
@@ -18,6 +18,9 @@ from s2scli.report.console import Talk
 
 DIGITS = 3
 SECONDS_A_DRAWING = 0.1
+ROW = ("validation", "   step", " epoch", "    time")  # the first columns of a validation's row
+SCORES = ("loss", "chrf", "bleu", "exact_match")  # shown where they fit, beside the criterion
+BEST = "  best"
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class TrainingDisplay:
     _reported: str = ""
     _before: float = 0.0
     _drawn: float = 0.0
+    _widths: Mapping[str, int] = field(default_factory=dict)
 
     def step(self, step: int, epoch: float, seconds: float) -> None:
         """Move the live line after an update, at most ten times a second."""
@@ -113,18 +117,23 @@ class TrainingDisplay:
         self._draw(f"validating at step {step}{self._score}")
 
     def validation(
-        self, step: int, scores: Mapping[str, float], seconds: float, *, best: bool
+        self, step: int, epoch: float, seconds: float, scores: Mapping[str, float], *, best: bool
     ) -> None:
-        """Show the scores of a validation on a line of its own."""
+        """Show the scores that matter as a row of a table; the first row has headings above."""
         if not step:
             self._before = seconds
         self._drawn = 0.0  # so that the next update takes the place of "validating"
-        shown = {
-            name: f"{name} {score:.{self.digits.get(name, DIGITS)}f}"
-            for name, score in scores.items()
-        }
-        words, self._score = "  ".join(shown.values()), f"  {shown[self.metric]}"
-        self.talk.say(f"validation at step {step}:  {words}{'  (best)' if best else ''}")
+        if not self._widths:
+            names = dict.fromkeys((self.metric, *(name for name in SCORES if name in scores)))
+            self._widths = _widths(names, self.talk.stderr.width)
+            headings = (f"{name:>{width}}" for name, width in self._widths.items())
+            self.talk.say("  ".join((*ROW, *headings)))
+        shown = {name: f"{scores[name]:.{self.digits.get(name, DIGITS)}f}" for name in self._widths}
+        self._score = f"  {self.metric} {shown[self.metric]}"
+        when = (ROW[0], str(step), f"{epoch:.2f}", clock(seconds))
+        cells = [f"{cell:>{len(heading)}}" for cell, heading in zip(when, ROW, strict=True)]
+        cells += [f"{shown[name]:>{width}}" for name, width in self._widths.items()]
+        self.talk.say("  ".join(cells) + BEST * best)
 
     def _draw(self, description: str, share: float | None = None) -> None:
         """Change the live line, which its own thread draws; without one nothing happens."""
@@ -156,6 +165,18 @@ def training_display(
     with Progress(*columns, TimeElapsedColumn(), console=talk.stderr, transient=True) as bar:
         task = bar.add_task("starting", total=1000 if limited else None)
         yield TrainingDisplay(talk, goal, metric, digits, bar, task)
+
+
+def _widths(names: Iterable[str], width: int) -> dict[str, int]:
+    """Return the widths of the scores' columns; of those after the first, the ones that fit."""
+    left = width - len("  ".join(ROW)) - len(BEST)
+    widths: dict[str, int] = {}
+    for name in names:
+        cells = max(6, len(name))
+        if not widths or cells + 2 <= left:
+            widths[name] = cells
+            left -= cells + 2
+    return widths
 
 
 def clock(seconds: float) -> str:

@@ -44,11 +44,28 @@ def test_the_nearest_limit_counts(goal: Goal, share: float | None) -> None:
 def test_lines_tell_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
     with training_display(Talk(), Goal(400, None, None), "chrf", DIGITS) as display:
         display.update(100, 0.5, 2.0, 1234.5, 60.0)
-        display.validation(100, SCORES, 60.0, best=True)
+        display.validation(100, 0.5, 60.0, SCORES, best=True)
     assert capsys.readouterr().err == (
         "step 100  epoch 0.50  loss 2.000  1,234 tokens/s  1:00  3:00 left\n"
-        "validation at step 100:  loss 2.000  chrf 31.2  exact_match 4.0  (best)\n"
+        "validation     step   epoch      time    chrf    loss  exact_match\n"
+        "validation      100    0.50      1:00    31.2   2.000          4.0  best\n"
     )
+
+
+@pytest.mark.parametrize("metric", ["chrf", "exact_match", "symbol_error_rate", "loss"])
+def test_no_row_of_a_validation_is_wider_than_the_screen(
+    metric: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = {"loss": 12.125, "perplexity": 7148.75, "token_accuracy": 0.03, "bleu": 10.5}
+    scores |= {"chrf": 100.0, "exact_match": 100.0, "symbol_error_rate": 100.0}
+    with training_display(Talk(), Goal(None, None, None), metric, DIGITS) as display:
+        display.validation(0, 0.0, 4.0, scores, best=True)
+        display.validation(1234567, 100.25, 36000.0, scores, best=True)
+    headings, *rows = capsys.readouterr().err.splitlines()
+    assert len(rows) == 2 and "perplexity" not in headings
+    assert headings.split()[4] == metric and "loss" in headings.split()
+    assert {len(row) for row in rows} == {len(headings) + len("  best")}
+    assert len(rows[0]) <= 80
 
 
 def test_without_a_limit_no_time_is_left(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,7 +79,7 @@ def test_the_moving_line_knows_the_time_left_at_once_and_the_last_score(
 ) -> None:
     terminal = wide_terminal(monkeypatch)
     with training_display(Talk(), Goal(400, None, None), "exact_match", DIGITS) as display:
-        display.validation(300, SCORES, 890.0, best=False)
+        display.validation(300, 1.5, 890.0, SCORES, best=False)
         display.update(300, 1.5, 2.0, 1000.0, 900.0)  # the first one after resuming
     assert "tokens/s  exact_match 4.0  5:00 left" in COLOUR.sub("", terminal.getvalue())
 
@@ -81,7 +98,7 @@ def test_the_moving_line_moves_with_the_first_update(monkeypatch: pytest.MonkeyP
     terminal = wide_terminal(monkeypatch)
     with training_display(Talk(), Goal(400, None, None), "exact_match", DIGITS) as display:
         display.validating(0)
-        display.validation(0, SCORES, 40.0, best=True)
+        display.validation(0, 0.0, 40.0, SCORES, best=True)
         display.step(1, 0.01, 42.0)
     shown = COLOUR.sub("", terminal.getvalue())
     assert "step 1  epoch 0.01  exact_match 4.0  13:18 left" in shown
