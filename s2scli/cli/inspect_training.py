@@ -1,6 +1,7 @@
 """`s2s inspect training`: the curves of a run, and its best step."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -19,16 +20,17 @@ LOSS_HEIGHT, SCORE_HEIGHT = 12, 7
 
 
 def command(common: CommonOptions) -> None:
-    """Draw the loss and the scores of a training run, and name its best step."""
+    """Draw the loss and the scores of a training run; say whether more training is worth it."""
     from s2scli.pipeline.inspect_training import inspect_training
 
-    history = inspect_training(common.workspace.training)
+    history = inspect_training(common.workspace)
     common.show(_document(history), *_shown(history, common.talk.stdout))
 
 
 def _document(history: "History") -> dict[str, Any]:
     return {
         "best": history.best.document if history.best else None,
+        "outlook": asdict(history.outlook),
         "validations": [record.document for record in history.validations],
         "updates": [record.document for record in history.updates],
     }
@@ -42,6 +44,7 @@ def _shown(history: "History", console: Console) -> Iterator[Table | Text]:
     for curves, height in _plots(history):
         yield from (*draw_curves(curves, console.width, height, ascii_only=ascii_only), Text())
     yield _summary_table(history)
+    yield Text(f"\n{history.outlook.sentence}")
 
 
 def _plots(history: "History") -> "Iterator[tuple[list[Curve], int]]":

@@ -77,6 +77,7 @@ def command(
     steps = ", ".join(map(str, report.averaged or [report.best_step]))
     which = "the mean of steps" if report.averaged else "of step"
     talk.say(f"the best model is {which} {steps}, in {common.workspace.model}")
+    talk.say(report.outlook.sentence)
     if report.limit:
         option = flag_of(report.limit)
         without = f"without {option} or " if report.limit in given else ""

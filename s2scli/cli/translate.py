@@ -63,7 +63,12 @@ def command(
     hypotheses with tokens, scores, and alignments of tokens and words as source-target pairs.
     """
     from s2scli.data.lines import STDIN
-    from s2scli.pipeline.translate import TranslateRequest, require_attention, translate
+    from s2scli.pipeline.translate import (
+        TranslateRequest,
+        require_attention,
+        translate,
+        warn_of_untrained,
+    )
     from s2scli.translation.filter import require_inputs
     from s2scli.translation.loading import EngineRequest, load_translator
 
@@ -83,6 +88,7 @@ def command(
         translator = load_translator(common.workspace, models or (), engine_request, talk)
         settings = translator.settings(overrides)
     refuse_unread(overrides, settings)
+    warn_of_untrained(map(common.workspace.find_model, models or (None,)), talk)
     if alignment:
         require_attention(translator)
     shape = _record_format(as_json, many, scores, alignment, alignment_threshold)

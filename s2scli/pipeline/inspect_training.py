@@ -1,13 +1,18 @@
 """`s2s inspect training`: the history of a run."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.config import CRITERIA, Recipe, load_recipe
+from s2scli.errors import CheckpointError, ConfigError, MissingInputError
 from s2scli.settings import Tree
 from s2scli.training.metrics_log import MetricsLog
+from s2scli.training.outlook import Outlook, judge
+from s2scli.training.stopping import Criterion
+from s2scli.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,17 @@ class LogLine:
 
 @dataclass(frozen=True)
 class History:
-    """What `metrics.jsonl` holds: its update lines and its validation lines, in order."""
+    """What `metrics.jsonl` holds: its update lines and its validation lines, in order.
+
+    Attributes:
+        updates: the update lines.
+        validations: the validation lines.
+        criterion: the score that selects the best checkpoint.
+    """
 
     updates: tuple[LogLine, ...]
     validations: tuple[LogLine, ...]
+    criterion: Criterion
 
     @property
     def best(self) -> LogLine | None:
@@ -49,19 +61,24 @@ class History:
         return next((record for record in reversed(self.validations) if record.best), None)
 
     @property
+    def outlook(self) -> Outlook:
+        """Whether more training is worth it."""
+        return judge({record.step: record.values for record in self.validations}, self.criterion)
+
+    @property
     def scores(self) -> list[str]:
         """The names of everything measured at a validation, in the order of their first line."""
         return list(dict.fromkeys(name for record in self.validations for name in record.values))
 
 
-def inspect_training(folder: Path) -> History:
-    """Read the history of a run; a last line cut short by a crash is left out.
+def inspect_training(workspace: Workspace) -> History:
+    """Read the history of the workspace's run; a last line cut short by a crash is left out.
 
     Raises:
         MissingInputError: there is no `metrics.jsonl`, or nothing in it yet.
         CheckpointError: a line is not what `s2s train` writes.
     """
-    path = folder / "metrics.jsonl"
+    path = workspace.training / "metrics.jsonl"
     updates: list[LogLine] = []
     validations: list[LogLine] = []
     log = MetricsLog(path)
@@ -77,7 +94,17 @@ def inspect_training(folder: Path) -> History:
             f"{path}: no training to look at yet; start it with `s2s train`, or wait for its "
             "first report"
         )
-    return History(tuple(updates), tuple(validations))
+    return History(tuple(updates), tuple(validations), _criterion(workspace.model, validations))
+
+
+def _criterion(model: Path, validations: Sequence[LogLine]) -> Criterion:
+    """Return the criterion of the run's model; the usual one, or the loss, if there is no model."""
+    try:
+        chosen = load_recipe(str(model / "recipe.toml")).criterion
+    except (CheckpointError, ConfigError, MissingInputError):
+        chosen = Recipe().criterion
+    measured = any(chosen.name in record.values for record in validations)
+    return chosen if measured else CRITERIA["loss"]
 
 
 def _read_record(tree: Tree) -> tuple[str, LogLine]:

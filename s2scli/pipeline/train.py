@@ -25,10 +25,11 @@ from s2scli.settings import Tree
 from s2scli.sizes import size_for
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import list_checkpoints
-from s2scli.training.events import Event, Finished, Saved, Update, Validation
+from s2scli.training.events import Event, Finished, Saved, Step, Update, Validating, Validation
 from s2scli.training.freezing import count_frozen
 from s2scli.training.interruption import stop_requests
 from s2scli.training.loop import train as training_events
+from s2scli.training.outlook import Outlook, judge
 from s2scli.training.world import ALONE, World
 from s2scli.workspace import Workspace
 
@@ -90,6 +91,7 @@ class TrainReport:
         averaged: the updates whose weights were averaged, if the model is a mean instead.
         skipped_updates: updates left out because a gradient was not finite.
         carried_over: what the model took over from another; None for other or resumed runs.
+        outlook: whether more training is worth it.
     """
 
     recipe: str
@@ -106,6 +108,7 @@ class TrainReport:
     averaged: Sequence[int]
     skipped_updates: int
     carried_over: CarriedOver | None
+    outlook: Outlook
 
 
 def train(
@@ -234,12 +237,20 @@ def _record(event: Event, session: Session, talk: Talk) -> None:
 
 def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
     match event:
+        case Step():
+            display.step(event.step, event.epoch, event.seconds)
+        case Validating():
+            display.validating(event.step)
         case Update():
             display.update(
                 event.step, event.epoch, event.loss, event.tokens_per_second, event.seconds
             )
         case Validation():
-            display.validation(event.step, event.scores, best=event.best)
+            display.validation(
+                event.step, event.epoch, event.seconds, event.scores, best=event.best
+            )
+            if failed := event.scores.get("failed_lines"):
+                talk.warn(f"{failed:.0f} validation lines failed at step {event.step}")
         case Saved(fault=fault) if fault:
             talk.warn(f"{fault}; training continues and tries again at the next checkpoint")
 
@@ -268,4 +279,5 @@ def _report(session: Session, ending: Finished, published: Published) -> TrainRe
         published.averaged,
         progress.skipped,
         session.carried_over,
+        judge(session.log.validations(), session.run.criterion),
     )

@@ -1,18 +1,22 @@
 """`s2s translate`: a filter that writes one record for each line, in order."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from s2scli.data.stream import StreamSettings
-from s2scli.errors import UsageError
+from s2scli.errors import CheckpointError, MissingInputError, UsageError
+from s2scli.manifest import read_manifest
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.translation.filter import Tally, run_filter
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.records import RecordFormat, plain_record
 from s2scli.translation.translator import Translator
+
+NEAR_ZERO = {"bleu": 1.0, "chrf": 10.0, "exact_match": 1.0}  # chrF of unrelated text is not 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,32 @@ def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> 
         request.record_format,
         talk,
     )
+
+
+def warn_of_untrained(folders: Iterable[Path], talk: Talk) -> None:
+    """Warn of each model that was never trained, or whose validation scores are near zero."""
+    for folder in folders:
+        try:
+            facts = read_manifest(folder, "model").facts
+        except (CheckpointError, MissingInputError):
+            continue  # an export, or the damage that loading it tells
+        fault = _untrained(facts)
+        if fault:
+            talk.warn(f"{folder}: {fault}; train it (longer): s2s train")
+
+
+def _untrained(facts: Mapping[str, Any]) -> str:
+    """Return why the outputs of a model with these facts are useless, or ""."""
+    if facts.get("step") == 0:
+        return "a model of step 0, which was not trained: its outputs mean nothing"
+    scores = facts.get("scores")
+    if not isinstance(scores, dict):
+        return ""
+    for name, low in NEAR_ZERO.items():
+        if not (isinstance(scores.get(name), float | int) and scores[name] < low):
+            return ""
+    listed = ", ".join(f"{name} {scores[name]:.1f}" for name in NEAR_ZERO)
+    return f"its validation scores are near zero ({listed}): expect poor outputs"
 
 
 def require_attention(translator: Translator) -> None:

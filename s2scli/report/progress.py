@@ -1,8 +1,9 @@
 """Training progress: a live display on a terminal, plain lines elsewhere."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from rich.progress import (
     BarColumn,
@@ -16,6 +17,10 @@ from rich.progress import (
 from s2scli.report.console import Talk
 
 DIGITS = 3
+SECONDS_A_DRAWING = 0.1
+ROW = ("validation", "   step", " epoch", "    time")  # the first columns of a validation's row
+SCORES = ("loss", "chrf", "bleu", "exact_match")  # shown where they fit, beside the criterion
+BEST = "  best"
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,26 @@ class Goal:
         ]
         return min(1.0, max(used)) if used else None
 
+    def seconds_left(
+        self, step: int, epoch: float, seconds: float, before: float = 0.0
+    ) -> float | None:
+        """Return the time to the nearest limit, at the pace of the updates made; None without one.
+
+        Args:
+            step: updates made.
+            epoch: epochs finished.
+            seconds: time the run has taken.
+            before: how much of it passed before the first update, which is not part of the pace.
+        """
+        training = seconds - before
+        left = [
+            training * (limit - done) / done
+            for done, limit in ((step, self.max_steps), (epoch, self.max_epochs))
+            if limit and done
+        ]
+        left += [60 * self.max_minutes - seconds] if self.max_minutes else []
+        return max(0.0, min(left)) if left else None
+
 
 @dataclass
 class TrainingDisplay:
@@ -58,34 +83,69 @@ class TrainingDisplay:
     _bar: Progress | None = None
     _task: TaskID | None = None
     _score: str = ""
+    _reported: str = ""
+    _before: float = 0.0
+    _drawn: float = 0.0
+    _widths: Mapping[str, int] = field(default_factory=dict)
+
+    def step(self, step: int, epoch: float, seconds: float) -> None:
+        """Move the live line after an update, at most ten times a second."""
+        now = time.monotonic()
+        if self._bar is None or now - self._drawn < SECONDS_A_DRAWING:
+            return
+        self._drawn = now
+        share = self.goal.share(step, epoch, seconds)
+        self._draw(
+            f"step {step}  epoch {epoch:.2f}{self._reported}{self._score}"
+            f"{self._left(step, epoch, seconds)}",
+            share,
+        )
 
     def update(
         self, step: int, epoch: float, loss: float, tokens_per_second: float, seconds: float
     ) -> None:
         """Show the state of the run."""
-        words = (
-            f"step {step}  epoch {epoch:.2f}  loss {loss:.3f}  {tokens_per_second:,.0f} tokens/s"
-        )
-        share = self.goal.share(step, epoch, seconds)
-        # by the whole run, so that it is right at the first update after resuming
-        left = f"  {clock(seconds / share - seconds)} left" if share else ""
-        if self._bar is not None and self._task is not None:
-            self._bar.update(
-                self._task,
-                description=f"{words}{self._score}{left}",
-                completed=int(1000 * share) if share is not None else None,
-            )
+        self._reported = f"  loss {loss:.3f}  {tokens_per_second:,.0f} tokens/s"
+        if self._bar is not None:
+            self.step(step, epoch, seconds)
         elif not self.talk.quiet:
-            self.talk.say(f"{words}  {clock(seconds)}{left}")
+            left = self._left(step, epoch, seconds)
+            self.talk.say(f"step {step}  epoch {epoch:.2f}{self._reported}  {clock(seconds)}{left}")
 
-    def validation(self, step: int, scores: Mapping[str, float], *, best: bool) -> None:
-        """Show the scores of a validation on a line of its own."""
-        shown = {
-            name: f"{name} {score:.{self.digits.get(name, DIGITS)}f}"
-            for name, score in scores.items()
-        }
-        words, self._score = "  ".join(shown.values()), f"  {shown[self.metric]}"
-        self.talk.say(f"validation at step {step}:  {words}{'  (best)' if best else ''}")
+    def validating(self, step: int) -> None:
+        """Say on the live line that a validation has begun."""
+        self._draw(f"validating at step {step}{self._score}")
+
+    def validation(
+        self, step: int, epoch: float, seconds: float, scores: Mapping[str, float], *, best: bool
+    ) -> None:
+        """Show the scores that matter as a row of a table; the first row has headings above."""
+        if not step:
+            self._before = seconds
+        self._drawn = 0.0  # so that the next update takes the place of "validating"
+        if not self._widths:
+            names = dict.fromkeys((self.metric, *(name for name in SCORES if name in scores)))
+            self._widths = _widths(names, self.talk.stderr.width)
+            headings = (f"{name:>{width}}" for name, width in self._widths.items())
+            self.talk.say("  ".join((*ROW, *headings)))
+        shown = {name: f"{scores[name]:.{self.digits.get(name, DIGITS)}f}" for name in self._widths}
+        self._score = f"  {self.metric} {shown[self.metric]}"
+        when = (ROW[0], str(step), f"{epoch:.2f}", clock(seconds))
+        cells = [f"{cell:>{len(heading)}}" for cell, heading in zip(when, ROW, strict=True)]
+        cells += [f"{shown[name]:>{width}}" for name, width in self._widths.items()]
+        self.talk.say("  ".join(cells) + BEST * best)
+
+    def _draw(self, description: str, share: float | None = None) -> None:
+        """Change the live line, which its own thread draws; without one nothing happens."""
+        if self._bar is not None and self._task is not None:
+            completed = int(1000 * share) if share is not None else None
+            self._bar.update(self._task, description=description, completed=completed)
+
+    def _left(self, step: int, epoch: float, seconds: float) -> str:
+        """Return the time left in words, or "" without a limit."""
+        # by the whole run, so that it is right at the first update after resuming
+        left = self.goal.seconds_left(step, epoch, seconds, self._before)
+        return f"  {clock(left)} left" if left is not None else ""
 
 
 @contextlib.contextmanager
@@ -105,6 +165,18 @@ def training_display(
     with Progress(*columns, TimeElapsedColumn(), console=talk.stderr, transient=True) as bar:
         task = bar.add_task("starting", total=1000 if limited else None)
         yield TrainingDisplay(talk, goal, metric, digits, bar, task)
+
+
+def _widths(names: Iterable[str], width: int) -> dict[str, int]:
+    """Return the widths of the scores' columns; of those after the first, the ones that fit."""
+    left = width - len("  ".join(ROW)) - len(BEST)
+    widths: dict[str, int] = {}
+    for name in names:
+        cells = max(6, len(name))
+        if not widths or cells + 2 <= left:
+            widths[name] = cells
+            left -= cells + 2
+    return widths
 
 
 def clock(seconds: float) -> str:

@@ -5,6 +5,21 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Step:
+    """One update was made. Not logged: it holds only what is known without asking the device.
+
+    Attributes:
+        step: updates made so far.
+        epoch: epochs finished, with the share of the current one.
+        seconds: time the run has taken.
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Update:
     """The updates since the last report.
 
@@ -28,6 +43,13 @@ class Update:
     gradient_norm: float
     seconds: float
     tokens_per_second: float
+
+
+@dataclass(frozen=True)
+class Validating:
+    """A validation begins."""
+
+    step: int
 
 
 @dataclass(frozen=True)
@@ -75,4 +97,4 @@ class Finished:
     limit: str = ""
 
 
-Event = Update | Validation | Saved | Finished
+Event = Step | Update | Validating | Validation | Saved | Finished

@@ -18,7 +18,7 @@ from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.weights import model_weights
 from s2scli.training.averaging import MovingAverage, wearing
 from s2scli.training.epochs import TrainingBatches
-from s2scli.training.events import Event, Saved, Update, Validation
+from s2scli.training.events import Event, Saved, Step, Update, Validating, Validation
 from s2scli.training.objective import batch_objective
 from s2scli.training.progress import Progress
 from s2scli.training.settings import TrainingSettings
@@ -73,6 +73,8 @@ def train(
 ) -> Iterator[Event]:
     """Train until a limit, the patience or a signal ends the run; yield what happens.
 
+    Every update yields one event: a report every `training.log_every` updates, else a `Step`.
+
     It validates before the first update, so that a validation that fails does so early.
 
     Args:
@@ -97,6 +99,7 @@ def train(
         due = step % interval == 0
         wanted = due if finished is None else not finished.signal
         if wanted and run.progress.validated != step:
+            yield Validating(step)
             yield _validate(run, batches, validate, clock, scheduled=due)
             saved = -1
             finished = finished or ending(run.progress, settings.limits, run.world.agree(stop()))
@@ -114,6 +117,9 @@ def train(
             give_back_freed_memory()
         if run.progress.step % settings.log_every == 0:
             yield _report(run, batches, gradient_norm)
+        else:
+            progress = run.progress
+            yield Step(progress.step, batches.epochs_done(progress), progress.seconds)
 
 
 class Clock:

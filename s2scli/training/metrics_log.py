@@ -118,11 +118,19 @@ class MetricsLog:
 
     def scores_at(self, step: int) -> Mapping[str, float]:
         """Return the finite scores of the validation at `step`; empty if there was none."""
-        for record in self.read():
-            if record["kind"] == "validation" and record["step"] == step:
-                scores = record["scores"].items()
-                return {name: v for name, v in scores if v is not None and math.isfinite(v)}
-        return {}
+        return self.validations().get(step, {})
+
+    def validations(self) -> Mapping[int, Mapping[str, float]]:
+        """Return the finite scores of each validation, by its step."""
+        return {
+            record["step"]: {
+                name: score
+                for name, score in record["scores"].items()
+                if score is not None and math.isfinite(score)
+            }
+            for record in self.read()
+            if record["kind"] == "validation"
+        }
 
 
 def _write_whole(file: RawIOBase, data: bytes) -> None:

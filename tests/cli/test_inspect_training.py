@@ -48,12 +48,14 @@ def test_a_run_is_drawn(metrics: Callable[..., Path]) -> None:
     assert "validation exact_match" not in shown  # it never changed
     assert re.search(r"^step +30 +50 *$", shown, re.MULTILINE)
     assert re.search(r"^bleu +12.5 +11 *$", shown, re.MULTILINE)
+    assert "\nflat: loss gained little or nothing in the last quarter of the updates (best" in shown
     assert all(len(line) <= 80 for line in shown.splitlines())
 
 
 def test_a_run_as_json(metrics: Callable[..., Path]) -> None:
     document = run_json("training", "-w", metrics(*UPDATES, *VALIDATIONS))
     assert document["best"]["step"] == 30
+    assert document["outlook"]["trend"] == "flat"
     assert document["best"]["bleu"] == 12.5
     assert [line["step"] for line in document["updates"]] == [10, 20, 30, 40, 50]
     assert [line["step"] for line in document["validations"]] == [0, 30, 50]

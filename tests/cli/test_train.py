@@ -58,12 +58,14 @@ def test_it_tells_its_story_on_stderr(tmp_path: Path) -> None:
         "there is no tokenizer yet: learning a tokenizer",
         "recipe tiny: ",
         "padding: ",
-        "validation at step 0:  loss ",
+        "validation     step   epoch      time    chrf    loss    bleu  exact_match",
+        "validation        0    0.00 ",
         "step 2  epoch ",
         "step 4  epoch ",
-        "validation at step 4:  loss ",
+        "validation        4  ",
         "max_steps 4 reached: step 4, ",
         f"the best model is of step 4, in {workspace.model}",
+        "more training ",
         "next: s2s evaluate",
     ]
     positions = [story.find(part) for part in told]
@@ -82,6 +84,15 @@ def test_a_model_that_is_a_mean_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     assert json.loads(result.stdout)["averaged"] == [2, 4]
     assert "steps 2, 4) has chrf 9, the best of them 4: the mean becomes the model" in result.stderr
     assert f"the best model is the mean of steps 2, 4, in {workspace.model}" in result.stderr
+
+
+def test_validation_lines_that_fail_are_warned_of(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Validator, "__call__", lambda self: {"chrf": 1.0, "failed_lines": 3})
+    told = run(workspace, "--max-steps", "5").stderr
+    assert "warning: 3 validation lines failed at step 5\n" in told
+    assert "failed_lines" not in told
 
 
 @pytest.mark.parametrize(
@@ -118,6 +129,7 @@ def test_json_is_one_document(workspace: Workspace) -> None:
     assert (report["recipe"], report["step"], report["signal"]) == ("tiny", 5, 0)
     assert report["reason"] == "max_steps 5 reached"
     assert {"loss", "perplexity", "token_accuracy", "bleu", "chrf"} <= report["best"].keys()
+    assert report["outlook"]["trend"] == "unknown"
     assert report["parameters"] > 1000 and report["skipped_updates"] == 0
 
 

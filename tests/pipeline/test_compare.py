@@ -25,6 +25,7 @@ from s2scli.pipeline.evaluate import Texts, evaluate_model, read_split
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.train import TrainReport, TrainRequest
 from s2scli.report.console import Talk
+from s2scli.training.outlook import Outlook
 from s2scli.workspace import Workspace
 from tests.toy import prepare_toy, write_corpus
 
@@ -64,9 +65,9 @@ class Stubs:
             raise self.errors[run.run]
         signal = self.signals.get(run.run, 0)
         reason = "stopped by a signal" if signal else "max_steps 4 reached"
-        best, no_weights = self.best, ()
+        best, no_weights, outlook = self.best, (), Outlook("unknown", "")
         return TrainReport(
-            run.run, reason, signal, "", 4, 0.5, 2.0, 1000, 0, 4, best, no_weights, 0, None
+            run.run, reason, signal, "", 4, 0.5, 2.0, 1000, 0, 4, best, no_weights, 0, None, outlook
         )
 
     def outputs(self, run: Workspace, *others: object) -> tuple[str, ...]:

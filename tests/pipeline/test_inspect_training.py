@@ -9,6 +9,7 @@ import pytest
 
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.pipeline.inspect_training import History, inspect_training
+from s2scli.workspace import Workspace
 
 
 def update(step: int, **values: object) -> dict[str, object]:
@@ -22,8 +23,10 @@ def validation(step: int, best: object, **scores: object) -> dict[str, object]:
 def read(folder: Path, *lines: object) -> History:
     """Write lines, those that are no text as JSON, and read them."""
     texts = [line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines]
-    (folder / "metrics.jsonl").write_text("".join(texts))
-    return inspect_training(folder)
+    workspace = Workspace(folder)
+    workspace.training.mkdir(exist_ok=True)
+    (workspace.training / "metrics.jsonl").write_text("".join(texts))
+    return inspect_training(workspace)
 
 
 def test_updates_and_validations_are_told_apart_in_order(tmp_path: Path) -> None:
@@ -81,8 +84,8 @@ def test_a_run_that_recorded_nothing_is_refused(
 ) -> None:
     message = r"metrics.jsonl: no training to look at yet; start it with `s2s train`"
     with pytest.raises(MissingInputError, match=message):
-        inspect_training(tmp_path) if lines is None else read(tmp_path, *lines)
-    assert (tmp_path / "metrics.jsonl").exists() == (lines is not None)
+        inspect_training(Workspace(tmp_path)) if lines is None else read(tmp_path, *lines)
+    assert (Workspace(tmp_path).training / "metrics.jsonl").exists() == (lines is not None)
 
 
 @pytest.mark.parametrize(
@@ -108,3 +111,18 @@ def test_a_line_of_another_kind_is_damage(tmp_path: Path, change: dict[str, Any]
 def test_a_line_without_its_time_is_damage(tmp_path: Path, line: str) -> None:
     with pytest.raises(CheckpointError, match="line 1: damaged"):
         read(tmp_path, line)
+
+
+def test_the_outlook_is_by_the_score_that_selects_the_best(tmp_path: Path) -> None:
+    """Here chrF falls while the exact matches rise; the usual criterion is chrF."""
+    lines = [validation(i, True, chrf=50.0 - i, exact_match=i, loss=2.0) for i in range(8)]
+    assert read(tmp_path, *lines).outlook.trend == "flat"
+    Workspace(tmp_path).model.mkdir()
+    (Workspace(tmp_path).model / "recipe.toml").write_text("[training]\nmetric = 'exact_match'\n")
+    assert read(tmp_path, *lines).outlook.trend == "improving"
+
+
+def test_without_the_criterion_the_loss_is_judged(tmp_path: Path) -> None:
+    history = read(tmp_path, *(validation(i, True, loss=9.0 - i) for i in range(8)))
+    assert (history.criterion.name, history.outlook.trend) == ("loss", "improving")
+    assert read(tmp_path, update(1, loss=2.0)).outlook.trend == "unknown"

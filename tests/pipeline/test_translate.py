@@ -3,13 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from s2scli.data.example import TokenIds
 from s2scli.data.stream import StreamSettings
 from s2scli.errors import CorpusError, UsageError
-from s2scli.pipeline.translate import TranslateRequest, require_attention, translate
+from s2scli.manifest import new_folder
+from s2scli.pipeline.translate import (
+    TranslateRequest,
+    require_attention,
+    translate,
+    warn_of_untrained,
+)
 from s2scli.report.console import Talk
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
@@ -120,3 +127,30 @@ def test_words_are_aligned_by_attention_only() -> None:
     with pytest.raises(UsageError, match=r"no attention to align words by.*bahdanau2015") as raised:
         require_attention(stub_translator(StubEngine(attention_shape=None)))
     assert "vae" not in str(raised.value)
+
+
+ZEROS = {"bleu": 0.0, "chrf": 3.1, "exact_match": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("facts", "warning"),
+    [
+        ({"step": 0, "scores": ZEROS}, "a model of step 0, which was not trained: "),
+        ({"step": 9, "scores": ZEROS}, "near zero (bleu 0.0, chrf 3.1, exact_match 0.0): "),
+        ({"step": 9, "scores": ZEROS | {"chrf": 12.0}}, ""),
+        ({"step": 9, "scores": ZEROS | {"exact_match": 80.0}}, ""),
+        ({"step": 9, "scores": ZEROS | {"bleu": None}}, ""),
+        ({"step": 9, "scores": {"bleu": 0.0}}, ""),
+        ({"step": 9, "scores": "none"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_model_that_learned_nothing_is_warned_of(
+    facts: dict[str, Any], warning: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with new_folder(tmp_path / "model", "model") as draft:
+        draft.facts = facts
+    warn_of_untrained([tmp_path / "model", tmp_path / "no model"], QUIET)
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == (1 if warning else 0)
+    assert warning in shown

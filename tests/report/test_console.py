@@ -106,7 +106,7 @@ def test_a_moving_display_goes_on_without_a_terminal(
     assert talk.animated
     with training_display(talk, Goal(10, None, None), "loss", {}) as display:
         display.update(1, 0.5, 2.0, 100.0, 1.0)
-        display.validation(1, {"loss": 2.0}, best=True)
+        display.validation(1, 0.5, 1.0, {"loss": 2.0}, best=True)
 
 
 def test_a_broken_stdout_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

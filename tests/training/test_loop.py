@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from itertools import count
+from itertools import count, pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from s2scli.data.batch import Batch, make_batch
 from s2scli.data.encoded import EncodedSplit
 from s2scli.errors import DivergedError, OutOfMemoryError, StorageError
 from s2scli.training.epochs import TrainingBatches
-from s2scli.training.events import Event, Finished, Saved, Update, Validation
+from s2scli.training.events import Event, Finished, Saved, Step, Update, Validation
 from s2scli.training.loop import (
     MAX_SKIPPED_IN_A_ROW,
     Run,
@@ -67,6 +67,14 @@ def test_validations_and_saves_stand_where_they_should(split: EncodedSplit) -> N
     assert story(session.events()) == ("v0! s0 u2 s3 u4 v4! s4 u6 s6 u8 v8! s8 max_steps 8 reached")
     assert session.saves == [0, 3, 4, 6, 8]
     assert session.run.progress.best_step == 8
+
+
+def test_every_update_is_told_once_and_takes_no_report_s_place(split: EncodedSplit) -> None:
+    session = Session(make_run(training_settings(limits={"max_steps": 8}, log_every=3)), split)
+    made = [event for event in session.events() if isinstance(event, Step | Update)]
+    assert [event.step for event in made] == list(range(1, 9))
+    assert [event.step for event in made if isinstance(event, Update)] == [3, 6]
+    assert all(a.seconds <= b.seconds and a.epoch < b.epoch for a, b in pairwise(made))
 
 
 def test_the_last_step_is_validated_off_schedule(split: EncodedSplit) -> None:

@@ -1,0 +1,96 @@
+"""Whether more training is worth it, from the validations of a run."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from s2scli.training.stopping import Criterion
+
+LAST_SHARE = 0.25  # of the updates; what happens in them decides
+RECENT = 3  # validations; a run whose best one is older does not improve
+MIN_GAIN = 0.01  # share of everything the score has gained so far
+RISE, RISE_SHARE = 0.01, 0.02  # of the cross-entropy: nats, and share of its lowest value
+
+Trend = Literal["improving", "flat", "overfitting", "unknown"]
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What the validations of a run say about more training.
+
+    Attributes:
+        trend: how the run ended.
+        sentence: the trend, its numbers, and what to do.
+    """
+
+    trend: Trend
+    sentence: str
+
+
+def judge(validations: Mapping[int, Mapping[str, float]], criterion: Criterion) -> Outlook:
+    """Return whether a run still improves, is flat or overfits at its last validation.
+
+    It improves if the best score is recent, and the last quarter of the updates added at least a
+    hundredth to everything gained since the first validation. Otherwise it overfits if the
+    cross-entropy of the last two validations is above the lowest, or else is flat. What chance
+    reached at step 0 is no score to beat.
+
+    Args:
+        validations: the scores of each validation, by the updates before it, in order.
+        criterion: the score that selects the best checkpoint.
+    """
+    name = criterion.name
+    scores = _finite({step: each.get(name, math.nan) for step, each in validations.items()})
+    gained_from = next(iter(scores.values()), 0.0)
+    scores.pop(0, None)
+    last = max(scores, default=0)
+    earlier = {step: v for step, v in scores.items() if step <= (1 - LAST_SHARE) * last}
+    if not earlier:
+        return Outlook("unknown", "too early to say whether more training helps")
+    choose = max if criterion.higher_is_better else min
+    before, best = choose(earlier.values()), choose(scores.values())
+    best_step = next(step for step, score in scores.items() if score == best)
+    gained = abs(best - gained_from)
+    recent = best_step in list(scores)[-RECENT:]
+    if recent and criterion.is_better(best, before) and abs(best - before) >= MIN_GAIN * gained:
+        moved = "rose" if criterion.higher_is_better else "fell"
+        return Outlook(
+            "improving",
+            f"still improving: {name} {moved} from {before:.3g} to {best:.3g} in the last quarter "
+            "of the updates; more training is likely to help",
+        )
+    return _overfitting(validations, name) or Outlook(
+        "flat",
+        f"flat: {name} gained little or nothing in the last quarter of the updates (best "
+        f"{best:.3g}, at step {best_step}); more training is unlikely to help, more data or a "
+        "larger model may",
+    )
+
+
+def _overfitting(validations: Mapping[int, Mapping[str, float]], name: str) -> Outlook | None:
+    """Return the outlook of a run that overfits; None if it does not."""
+    losses = _finite({step: _cross_entropy(each) for step, each in validations.items() if step})
+    if len(losses) < 2:
+        return None
+    lowest = min(losses, key=losses.__getitem__)
+    low, now = losses[lowest], min(list(losses.values())[-2:])
+    if now <= low * (1 + RISE_SHARE) + RISE:
+        return None
+    also = "" if name in ("loss", "perplexity") else f" and {name} no longer improves"
+    return Outlook(
+        "overfitting",
+        f"over-fitting: the validation cross-entropy rose from {low:.3g} (step {lowest}) to "
+        f"{now:.3g}{also}; more training will not help, but more data, more dropout or a smaller "
+        "model may",
+    )
+
+
+def _cross_entropy(scores: Mapping[str, float]) -> float:
+    """Return the cross-entropy per token, or the loss if that is all there is, or NaN."""
+    perplexity = scores.get("perplexity", math.nan)
+    return math.log(perplexity) if perplexity > 0 else scores.get("loss", math.nan)
+
+
+def _finite(values: Mapping[int, float]) -> dict[int, float]:
+    return {step: value for step, value in values.items() if math.isfinite(value)}
