@@ -198,6 +198,6 @@ def _squares(weights: NDArray[np.float32], x: float, y: float, across: float, do
             paths.append(f'<path class="l{level}" d="{squares}"/>')
     return (
         f'<g transform="translate({x:g} {y:g}) scale({across:.4g} {down:.4g})">'
-        f'<rect width="{columns}" height="{rows}" class="l0"/>'
+        f'<rect width="{columns}" height="{rows}" class="l0 edge"/>'
         f"{''.join(paths)}</g>"
     )

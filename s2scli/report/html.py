@@ -18,10 +18,11 @@ th { font-weight: 400; white-space: pre; }
 .map thead th.axis, .map thead th.fact { opacity: .7; font-family: system-ui, sans-serif; }
 .map thead th.long span { writing-mode: vertical-rl; transform: rotate(180deg); }
 .map tbody th, .links th { text-align: right; padding: 0 .6rem 0 0; }
-.map td { min-width: var(--side); height: var(--side); padding: 0; }
+.map td { min-width: var(--side); height: var(--side); padding: 0;
+  box-shadow: inset 0 0 0 .5px var(--line); }
 .map td:hover { outline: 2px solid var(--ink); outline-offset: -2px; }
 .map .fact, .map thead th.fact { padding: 0 0 .3rem 1rem; text-align: right; min-width: 0; }
-.map td.fact { padding: 0 0 0 1rem; white-space: pre; }
+.map td.fact { padding: 0 0 0 1rem; box-shadow: none; white-space: pre; }
 .map .best { text-align: left; }
 .map td.fact:hover { outline: none; }
 .links td span { margin-right: 1.2rem; padding-bottom: .15rem; }

@@ -28,6 +28,15 @@ def test_squares_have_the_colour_of_their_weight() -> None:
     assert ".l0 { fill: #000004 }" in style.partition("prefers-color-scheme: dark")[2]
 
 
+def test_a_map_and_its_scale_have_an_edge_on_their_background() -> None:
+    root = ElementTree.fromstring(attention_svg(make_map("ab", "xyz")))
+    edges = [square for square in root.iter(f"{SVG}rect") if square.get("class") == "edge frame"]
+    assert [(edge.get("width"), edge.get("height")) for edge in edges] == [
+        ("48", "72"),
+        ("192", "12"),
+    ]
+
+
 def test_everything_lies_inside_the_picture() -> None:
     pieces = tuple(f"▁{'long' * index}" for index in range(1, 9))
     root = ElementTree.fromstring(attention_svg(make_map(pieces, pieces)))
