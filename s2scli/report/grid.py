@@ -20,7 +20,7 @@ from s2scli.report.colours import SHADES, ColourSystem, shade, weight_colour
 from s2scli.report.heads import AttentionHeads
 from s2scli.report.heatmap import DIM, key_line, render_lines
 from s2scli.report.page import LEVELS
-from s2scli.report.svg import picture, text_at
+from s2scli.report.svg import frame, picture, text_at
 
 MIN_CELLS, MAX_CELLS = 10, 24  # the width of a picture; the line under it takes 10
 MAX_POINTS = 32  # its height, two points to a line
@@ -120,6 +120,7 @@ def grid_svg(heads: AttentionHeads) -> str:
         body += [
             text_at(x, y - 4, _label(heads, layer, head)),
             _squares(heads.weights[layer, head], x, y, SIDE / columns, height / rows),
+            frame(x, y, SIDE, height),
             text_at(x, y + height + LINE - 4, _facts(heads, layer, head)),
         ]
     body += [text_at(MARGIN, bottom + index * LINE, note) for index, note in enumerate(notes)]
@@ -198,6 +199,6 @@ def _squares(weights: NDArray[np.float32], x: float, y: float, across: float, do
             paths.append(f'<path class="l{level}" d="{squares}"/>')
     return (
         f'<g transform="translate({x:g} {y:g}) scale({across:.4g} {down:.4g})">'
-        f'<rect width="{columns}" height="{rows}" class="l0 edge"/>'
+        f'<rect width="{columns}" height="{rows}" class="l0"/>'
         f"{''.join(paths)}</g>"
     )

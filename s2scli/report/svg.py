@@ -25,7 +25,7 @@ KEY_STEPS = 16
 MAX_TITLE_CELLS = 120
 STYLE = (
     "text { fill: #1b1b1f } .ground { fill: #fff }\n"
-    ".edge { stroke: #8888; vector-effect: non-scaling-stroke } .frame { fill: none }\n"
+    ".frame { fill: none; stroke: #8888 }\n"
     f"{DARK} {{ text {{ fill: #e8e8ec }} .ground {{ fill: #111114 }} }}\n"
 )
 
@@ -52,7 +52,7 @@ def attention_svg(attention: AttentionMap) -> str:
         text_at(MARGIN + FONT_SIZE, top + rows * SIDE / 2, "target", "middle", turned=True),
         *_labels(attention, left, top),
         *_cells(attention, left, top),
-        _frame(left, top, columns * SIDE, rows * SIDE),
+        frame(left, top, columns * SIDE, rows * SIDE),
         *_key(left, top + rows * SIDE + LINE, _key_note(attention)),
         text_at(MARGIN, height - MARGIN, summary),
     ]
@@ -131,13 +131,13 @@ def _key(left: float, top: float, note: str) -> list[str]:
     ]
     y = top + FONT_SIZE - 2
     end = left + KEY_STEPS * SIDE / 2
-    frame = _frame(left, top, end - left, SIDE / 2)
-    return [text_at(left - GAP, y, "0", "end"), *squares, frame, text_at(end + GAP, y, note)]
+    edge = frame(left, top, end - left, SIDE / 2)
+    return [text_at(left - GAP, y, "0", "end"), *squares, edge, text_at(end + GAP, y, note)]
 
 
-def _frame(x: float, y: float, width: float, height: float) -> str:
+def frame(x: float, y: float, width: float, height: float) -> str:
     """Return the edge of an area, whose lowest weights have the colour of the background."""
-    return f'<rect class="edge frame" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"/>'
+    return f'<rect class="frame" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"/>'
 
 
 def _square(x: float, y: float, weight: float, title: str, side: float = SIDE) -> str:

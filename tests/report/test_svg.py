@@ -30,7 +30,7 @@ def test_squares_have_the_colour_of_their_weight() -> None:
 
 def test_a_map_and_its_scale_have_an_edge_on_their_background() -> None:
     root = ElementTree.fromstring(attention_svg(make_map("ab", "xyz")))
-    edges = [square for square in root.iter(f"{SVG}rect") if square.get("class") == "edge frame"]
+    edges = [square for square in root.iter(f"{SVG}rect") if square.get("class") == "frame"]
     assert [(edge.get("width"), edge.get("height")) for edge in edges] == [
         ("48", "72"),
         ("192", "12"),
