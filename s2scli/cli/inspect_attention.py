@@ -8,7 +8,7 @@ import typer
 from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption, utf8
 from s2scli.errors import UsageError
 from s2scli.files import new_file
-from s2scli.report.colours import colour_system
+from s2scli.report.colours import colour_system, light_background
 from s2scli.report.console import write_stdout
 from s2scli.report.map_formats import LINK, Format, attention_text, format_of, grid_text
 
@@ -82,6 +82,13 @@ def command(
             help="Show two target pieces on each line, or one. [default: two if the map is large]",
         ),
     ] = None,
+    light: Annotated[
+        bool | None,
+        typer.Option(
+            "--light/--dark",
+            help="Colours for a light or a dark terminal. [default: by COLORFGBG, otherwise dark]",
+        ),
+    ] = None,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     *,
@@ -105,12 +112,13 @@ def command(
     system = colour_system(talk.stdout) if output is None else None
     form = chosen or (Format.PLAIN if system is None else Format.ANSI)
     cells = width or max(MIN_WIDTH, talk.stdout.width)
+    bright = light_background() if light is None else light
     if grid:
-        document = grid_text(found, form, width=cells, system=system)
+        document = grid_text(found, form, width=cells, system=system, light=bright)
     else:
         one, half = choose_map(found, layer, head), half_blocks
         document = attention_text(
-            one, form, width=cells, system=system, threshold=threshold, half=half
+            one, form, width=cells, system=system, threshold=threshold, half=half, light=bright
         )
     if output is None:
         write_stdout(document)

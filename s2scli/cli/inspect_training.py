@@ -1,15 +1,22 @@
 """`s2s inspect training`: the curves of a run, and its best step."""
 
+import enum
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from s2scli.cli.options import CommonOptions
+from s2scli.errors import UsageError
+from s2scli.files import new_file
 from s2scli.metrics import METRICS
+from s2scli.report.console import json_text, make_console, write_stdout
 from s2scli.report.tables import make_table
 
 if TYPE_CHECKING:
@@ -17,14 +24,88 @@ if TYPE_CHECKING:
     from s2scli.report.curve import Curve
 
 LOSS_HEIGHT, SCORE_HEIGHT = 12, 7
+FILE_WIDTH = 100
 
 
-def command(common: CommonOptions) -> None:
-    """Draw the loss and the scores of a training run; say whether more training is worth it."""
+class Format(enum.StrEnum):
+    """What the curves are written as."""
+
+    PLAIN = "plain"
+    JSON = "json"
+    HTML = "html"
+
+
+def command(
+    format: Annotated[
+        Format | None,
+        typer.Option(
+            "-f",
+            "--format",
+            metavar="FORMAT",
+            help=f"What to write: {', '.join(Format)}. [default: by the suffix of -o, otherwise "
+            "plain]",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")
+    ] = None,
+    *,
+    common: CommonOptions,
+) -> None:
+    """Draw the loss and the scores of a training run; say whether more training is worth it.
+
+    s2s inspect training -o curves.html
+    """
     from s2scli.pipeline.inspect_training import inspect_training
 
     history = inspect_training(common.workspace)
-    common.show(_document(history), *_shown(history, common.talk.stdout))
+    chosen = Format.JSON if common.json else format or _format_of(output)
+    if chosen is Format.PLAIN and output is None:
+        for renderable in _shown(history, common.talk.stdout):
+            common.talk.show(renderable)
+        return
+    document = _written(history, chosen)
+    if output is None:
+        write_stdout(document)
+        return
+    with new_file(output) as file:
+        file.write(document.encode())
+    common.talk.say(f"wrote {output}")
+
+
+def _format_of(output: Path | None) -> Format:
+    """Return the format that the suffix of a file stands for; a file without one is plain."""
+    suffixes = {"": Format.PLAIN, ".txt": Format.PLAIN, ".json": Format.JSON}
+    suffixes |= {".html": Format.HTML, ".htm": Format.HTML}
+    if output is None:
+        return Format.PLAIN
+    if output.suffix not in suffixes:
+        known = ", ".join(filter(None, suffixes))
+        raise UsageError(
+            f"-o {output}: no format is known by {output.suffix}; there are {known}, or choose "
+            "with -f"
+        )
+    return suffixes[output.suffix]
+
+
+def _written(history: "History", format: Format) -> str:
+    """Return the curves as the text of a file."""
+    if format is Format.JSON:
+        return json_text(_document(history))
+    if format is Format.HTML:
+        return _page(history)
+    console = make_console(file=(written := io.StringIO()), width=FILE_WIDTH, no_color=True)
+    for renderable in _shown(history, console):
+        console.print(renderable)
+    return written.getvalue()
+
+
+def _page(history: "History") -> str:
+    """Return the curves and the table as an HTML page."""
+    from s2scli.report.curve_html import Plot, curves_html
+
+    plots = [Plot(name, curves) for name, curves, _ in _plots(history)]
+    return curves_html("Training", plots, *_summary(history))
 
 
 def _document(history: "History") -> dict[str, Any]:
@@ -41,14 +122,14 @@ def _shown(history: "History", console: Console) -> Iterator[Table | Text]:
     from s2scli.report.curve import draw_curves
 
     ascii_only = console.options.ascii_only
-    for curves, height in _plots(history):
+    for _, curves, height in _plots(history):
         yield from (*draw_curves(curves, console.width, height, ascii_only=ascii_only), Text())
     yield _summary_table(history)
     yield Text(f"\n{history.outlook.sentence}")
 
 
-def _plots(history: "History") -> "Iterator[tuple[list[Curve], int]]":
-    """Yield each plot's curves and height: the losses, then every text score that changed."""
+def _plots(history: "History") -> "Iterator[tuple[str, list[Curve], int]]":
+    """Yield each plot's name, curves and height: the losses, then every text score that changed."""
     from s2scli.report.curve import Curve
 
     def curve(
@@ -60,6 +141,7 @@ def _plots(history: "History") -> "Iterator[tuple[list[Curve], int]]":
 
     losses = curve("training loss", "loss", history.updates, "cyan")
     yield (
+        "loss",
         [losses, curve("validation loss", "loss", history.validations, "yellow", "●")],
         LOSS_HEIGHT,
     )
@@ -68,11 +150,16 @@ def _plots(history: "History") -> "Iterator[tuple[list[Curve], int]]":
         measured = {record.values.get(name) for record in history.validations}
         if name in METRICS and METRICS[name].needs == "outputs" and len(measured) > 1:
             scores = curve(f"validation {name}", name, history.validations, "green")
-            yield [scores, curve("best", name, best, "bold yellow", "◆")], SCORE_HEIGHT
+            yield name, [scores, curve("best", name, best, "bold yellow", "◆")], SCORE_HEIGHT
 
 
 def _summary_table(history: "History") -> Table:
-    """Return the progress and the scores at the best step and at the last."""
+    columns, rows = _summary(history)
+    return make_table(columns, rows, numbers=columns[1:])
+
+
+def _summary(history: "History") -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the columns and the rows of the table: progress and scores, at best and at last."""
     columns = {"best": history.best, "last": (history.validations or history.updates)[-1]}
     marked = {name: record for name, record in columns.items() if record}
     reached = [
@@ -85,4 +172,4 @@ def _summary_table(history: "History") -> Table:
         for name in history.scores
     ]
     rows = [(name, *values) for name, values in (*reached, *scores)]
-    return make_table(("", *marked), rows, numbers=tuple(marked))
+    return ("", *marked), rows

@@ -1,5 +1,9 @@
-"""Weights as colours: a perceptual colour map, and its replacement on 16-colour terminals."""
+"""Weights as colours: a perceptual colour map, and its replacement on 16-colour terminals.
 
+Weight 0 has nearly the colour of the background, so there is a map for dark and one for light.
+"""
+
+import os
 from typing import Literal
 
 from rich.color import Color, ColorSystem
@@ -20,25 +24,32 @@ MAGMA = (
     (254, 194, 135),
     (252, 253, 191),
 )
+LIGHT_MAGMA = ((255, 255, 255), *MAGMA[-2::-1])
 SHADES = " ░▒▓█"
 ANSI_SHADES = ("black", "blue", "magenta", "bright_red", "bright_yellow")
+LIGHT_ANSI_SHADES = ("bright_white", "bright_yellow", "bright_red", "magenta", "black")
+LIGHT_GROUNDS = frozenset({"7", "9", "10", "11", "12", "13", "14", "15"})  # of the 16 colours
 
 
-def magma(weight: float) -> tuple[int, int, int]:
-    """Return the sRGB colour of a weight, from 0 (near black) to 1 (pale yellow)."""
-    position = min(max(weight, 0.0), 1.0) * (len(MAGMA) - 1)
-    index = min(int(position), len(MAGMA) - 2)
+def magma(weight: float, *, light: bool = False) -> tuple[int, int, int]:
+    """Return the sRGB colour of a weight, from 0 (near black) to 1 (pale yellow).
+
+    On a `light` background it is from white to near black.
+    """
+    points = LIGHT_MAGMA if light else MAGMA
+    position = min(max(weight, 0.0), 1.0) * (len(points) - 1)
+    index = min(int(position), len(points) - 2)
     share = position - index
     red, green, blue = (
         round(low + share * (high - low))
-        for low, high in zip(MAGMA[index], MAGMA[index + 1], strict=True)
+        for low, high in zip(points[index], points[index + 1], strict=True)
     )
     return red, green, blue
 
 
-def hex_colour(weight: float) -> str:
+def hex_colour(weight: float, *, light: bool = False) -> str:
     """Return the colour of a weight as `#rrggbb`."""
-    return "#{:02x}{:02x}{:02x}".format(*magma(weight))
+    return "#{:02x}{:02x}{:02x}".format(*magma(weight, light=light))
 
 
 def shade(weight: float) -> int:
@@ -46,11 +57,11 @@ def shade(weight: float) -> int:
     return round(min(max(weight, 0.0), 1.0) * (len(SHADES) - 1))
 
 
-def weight_colour(weight: float, system: ColourSystem) -> Color:
+def weight_colour(weight: float, system: ColourSystem, *, light: bool = False) -> Color:
     """Return the Rich colour of a weight; 16 colours have five levels."""
     if system == "standard":
-        return Color.parse(ANSI_SHADES[shade(weight)])
-    return _within(Color.from_rgb(*magma(weight)), system)
+        return Color.parse((LIGHT_ANSI_SHADES if light else ANSI_SHADES)[shade(weight)])
+    return _within(Color.from_rgb(*magma(weight, light=light)), system)
 
 
 def ink(weight: float, system: ColourSystem) -> Style:
@@ -80,3 +91,8 @@ def colour_system(console: Console) -> ColourSystem:
     if system in ("truecolor", "256"):
         return "truecolor" if system == "truecolor" else "256"
     return "standard"
+
+
+def light_background() -> bool:
+    """Return whether the terminal says that its background is light, in COLORFGBG (`0;15`)."""
+    return os.environ.get("COLORFGBG", "").rpartition(";")[2] in LIGHT_GROUNDS

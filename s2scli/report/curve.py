@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.cells import cell_len
 from rich.text import Text
 
 MIN_WIDTH = 32
@@ -14,6 +14,7 @@ COLUMN_DOTS, ROW_DOTS = 2, 4
 # The bit of each dot of a braille cell, by row and column.
 BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 AXIS = "dim"
+ROWS_PER_TICK, COLUMNS_PER_TICK = 3, 14
 
 Cells = list[list[tuple[str, str]]]  # rows of (character, style)
 
@@ -69,14 +70,15 @@ def draw_curves(
         height: rows of the plot area, at least 3.
         ascii_only: draw lines of `*` instead of braille dots.
     """
-    kept = [finite for curve in curves if (finite := _finite(curve)).xs]
+    kept = drawable(curves)
     if not kept:
         return []
     xs = [x for curve in kept for x in curve.xs]
     ys = [y for curve in kept for y in curve.ys]
-    ticks = _ticks(min(ys), max(ys), height)
-    margin = max(map(len, ticks.values()))
+    marks = round_ticks(min(ys), max(ys), max(3, height // ROWS_PER_TICK))
+    margin = max(map(len, marks.values()))
     frame = Frame(width - margin - 2, height, min(xs), max(xs), min(ys), max(ys))
+    ticks = {frame.row(value, 1): text for value, text in marks.items()}
     cells: Cells = [[(" ", "")] * frame.columns for _ in range(height)]
     for curve in sorted(kept, key=lambda curve: curve.mark is not None):
         draw = _draw_line if curve.mark is None else _draw_marks
@@ -88,12 +90,30 @@ def draw_curves(
     ]
 
 
-def _ticks(bottom: float, top: float, height: int) -> dict[int, str]:
-    """Return the labels of the vertical axis by row: both ends and the middle."""
-    if bottom == top:
-        return {height - 1: f"{bottom:.4g}"}
-    values = {0: top, (height - 1) // 2: (top + bottom) / 2, height - 1: bottom}
-    return {row: f"{value:.4g}" for row, value in values.items()}
+def round_ticks(low: float, high: float, count: int) -> dict[float, str]:
+    """Return at least two and about `count` round values from `low` to `high`, with their labels.
+
+    Their distance is 1, 2 or 5 times a power of ten. Equal ends have the one value.
+    """
+    if low == high:
+        return {low: f"{low:.4g}"}
+    ends = {value: f"{value:.12g}" for value in (low, high)}
+    distance = (high - low) / count
+    if not 0 < distance < math.inf:
+        return ends
+    power = math.floor(math.log10(distance))
+    for step in (Fraction(factor) * Fraction(10) ** power for factor in (10, 5, 2, 1)):
+        first, last = math.ceil(Fraction(low) / step), math.floor(Fraction(high) / step)
+        if last - first + 1 >= count:
+            break
+    values = (float(number * step) for number in range(first, last + 1))
+    ticks = {value: f"{value:.12g}" for value in values}
+    return ticks if len(set(ticks.values())) > 1 else ends
+
+
+def drawable(curves: Sequence[Curve]) -> list[Curve]:
+    """Return the curves that have values, without those that are not finite."""
+    return [finite for curve in curves if (finite := _finite(curve)).xs]
 
 
 def _finite(curve: Curve) -> Curve:
@@ -155,8 +175,17 @@ def _framed(line: list[tuple[str, str]], tick: str | None, margin: int) -> Text:
 
 
 def _foot(frame: Frame, margin: int) -> list[Text]:
-    """Return the horizontal axis, labelled at both ends."""
-    left, right = f"{frame.left:g}", f"{frame.right:g}"
-    room = frame.columns - cell_len(left)
-    axis = " " * (margin + 1) + "└" + "─" * frame.columns
-    return [Text(axis, AXIS), Text(" " * (margin + 2) + f"{left}{right:>{room}}", AXIS)]
+    """Return the horizontal axis, with a label under each round value that has room for one."""
+    line, labels = ["─"] * frame.columns, " " * frame.columns
+    free = 0  # the first column that a label may begin in
+    count = max(2, frame.columns // COLUMNS_PER_TICK)
+    for value, text in round_ticks(frame.left, frame.right, count).items():
+        column = frame.column(value, 1)
+        start = min(max(0, column - len(text) // 2), max(0, frame.columns - len(text)))
+        if start < free:
+            continue
+        line[column] = "┬"
+        labels = f"{labels[:start]}{text}{labels[start + len(text) :]}"
+        free = start + len(text) + 2
+    axis = " " * (margin + 1) + "└" + "".join(line)
+    return [Text(axis, AXIS), Text(" " * (margin + 2) + labels[: frame.columns], AXIS)]

@@ -16,11 +16,11 @@ from rich.text import Text
 
 from s2scli.report.attention import NOTE
 from s2scli.report.cells import cut, isolated, label
-from s2scli.report.colours import SHADES, ColourSystem, hex_colour, shade, weight_colour
+from s2scli.report.colours import SHADES, ColourSystem, shade, weight_colour
 from s2scli.report.heads import AttentionHeads
 from s2scli.report.heatmap import DIM, key_line, render_lines
-from s2scli.report.markup import escaped
-from s2scli.report.svg import picture, text_at
+from s2scli.report.page import LEVELS
+from s2scli.report.svg import frame, picture, text_at
 
 MIN_CELLS, MAX_CELLS = 10, 24  # the width of a picture; the line under it takes 10
 MAX_POINTS = 32  # its height, two points to a line
@@ -30,7 +30,6 @@ GAP = 2
 SIDE = 120
 MARGIN = 16
 LINE = 18
-LEVELS = 32
 
 LEGEND = (
     "Under each map: mean entropy of a row in bits, and diagonality (1 the order of the source, "
@@ -38,20 +37,23 @@ LEGEND = (
 )
 
 
-def render_grid(heads: AttentionHeads, width: int, system: ColourSystem) -> str:
+def render_grid(
+    heads: AttentionHeads, width: int, system: ColourSystem, *, light: bool = False
+) -> str:
     """Return the grid as text: the sentence pair, layers of pictures, the key and a legend.
 
     Args:
         heads: the maps.
         width: the widest line in cells, at least 32.
         system: the colours to use; None for plain text, with characters as shades.
+        light: the background is light.
     """
     texts = (isolated(cut(label(text), width)) for text in _texts(heads))
     lines = [
         *(Text(text, style) for text, style in zip(texts, (DIM, Style(bold=True)), strict=True)),
-        *_pictures(heads, width, system),
+        *_pictures(heads, width, system, light=light),
         Text(),
-        key_line(system),
+        key_line(system, light=light),
         Text(),
         *(Text(line) for line in textwrap.wrap(legend(heads), width)),
         *(Text(line, DIM) for line in textwrap.wrap(NOTE, width)),
@@ -118,6 +120,7 @@ def grid_svg(heads: AttentionHeads) -> str:
         body += [
             text_at(x, y - 4, _label(heads, layer, head)),
             _squares(heads.weights[layer, head], x, y, SIDE / columns, height / rows),
+            frame(x, y, SIDE, height),
             text_at(x, y + height + LINE - 4, _facts(heads, layer, head)),
         ]
     body += [text_at(MARGIN, bottom + index * LINE, note) for index, note in enumerate(notes)]
@@ -128,7 +131,9 @@ def _texts(heads: AttentionHeads) -> tuple[str, str]:
     return heads.map(heads.weights[0, 0]).texts
 
 
-def _pictures(heads: AttentionHeads, width: int, system: ColourSystem) -> Iterator[Text]:
+def _pictures(
+    heads: AttentionHeads, width: int, system: ColourSystem, *, light: bool
+) -> Iterator[Text]:
     """Yield the lines of all layers; heads of a layer are side by side as far as they fit."""
     together = min(heads.num_heads, (width + GAP) // (MIN_CELLS + GAP))
     lines = -(-heads.num_heads // together)
@@ -138,7 +143,10 @@ def _pictures(heads: AttentionHeads, width: int, system: ColourSystem) -> Iterat
         for first in range(0, heads.num_heads, together):
             numbers = range(first, min(first + together, heads.num_heads))
             yield Text()
-            yield from _beside([_picture(heads, layer, head, cells, system) for head in numbers])
+            pictures = [
+                _picture(heads, layer, head, cells, system, light=light) for head in numbers
+            ]
+            yield from _beside(pictures)
 
 
 def _beside(pictures: list[list[Text]]) -> Iterator[Text]:
@@ -147,7 +155,7 @@ def _beside(pictures: list[list[Text]]) -> Iterator[Text]:
 
 
 def _picture(
-    heads: AttentionHeads, layer: int, head: int, cells: int, system: ColourSystem
+    heads: AttentionHeads, layer: int, head: int, cells: int, system: ColourSystem, *, light: bool
 ) -> list[Text]:
     """Return the lines of one picture, each of `cells` cells: label, map, numbers."""
     rows, columns = heads.weights.shape[2:]
@@ -155,19 +163,19 @@ def _picture(
     down = min(max(round(across * rows / columns), 2), MAX_POINTS)
     lines = -(-down // 2)
     points = pooled(heads.weights[layer, head], lines * (1 if system is None else 2), across)
-    drawn = [_line(points, line, system) for line in range(lines)]
+    drawn = [_line(points, line, system, light=light) for line in range(lines)]
     for text in drawn:
         text.append(" " * (cells - across))
     name, facts = _label(heads, layer, head), _facts(heads, layer, head)
     return [Text(name.ljust(cells)), *drawn, Text(facts.ljust(cells), DIM)]
 
 
-def _line(points: NDArray[np.float32], line: int, system: ColourSystem) -> Text:
+def _line(points: NDArray[np.float32], line: int, system: ColourSystem, *, light: bool) -> Text:
     if system is None:
         return Text("".join(SHADES[shade(float(weight))] for weight in points[line]))
     text = Text()
     for upper, lower in zip(points[2 * line], points[2 * line + 1], strict=True):
-        colours = (weight_colour(float(weight), system) for weight in (upper, lower))
+        colours = (weight_colour(float(w), system, light=light) for w in (upper, lower))
         text.append("▀", Style(color=next(colours), bgcolor=next(colours)))
     return text
 
@@ -188,9 +196,9 @@ def _squares(weights: NDArray[np.float32], x: float, y: float, across: float, do
     for level in range(1, LEVELS):
         squares = "".join(f"M{c} {r}h1v1h-1z" for r, c in np.argwhere(levels == level))
         if squares:
-            paths.append(f'<path fill="{hex_colour(level / (LEVELS - 1))}" d="{squares}"/>')
+            paths.append(f'<path class="l{level}" d="{squares}"/>')
     return (
         f'<g transform="translate({x:g} {y:g}) scale({across:.4g} {down:.4g})">'
-        f'<rect width="{columns}" height="{rows}" fill="{escaped(hex_colour(0))}"/>'
+        f'<rect width="{columns}" height="{rows}" class="l0"/>'
         f"{''.join(paths)}</g>"
     )

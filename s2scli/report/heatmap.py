@@ -7,10 +7,11 @@ pages, one below the other, that repeat the row labels.
 import io
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 
 from rich.cells import cell_len
+from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
@@ -25,6 +26,7 @@ from s2scli.report.attention import (
 from s2scli.report.cells import cut, isolated, label, pad, stacked
 from s2scli.report.colours import SHADES, ColourSystem, ink, shade, weight_colour
 from s2scli.report.console import make_console
+from s2scli.report.pieces import piece_label, sign_legend
 
 MIN_WIDTH = 32
 MAX_HEADER_HEIGHT = 14
@@ -45,6 +47,7 @@ class Grid:
         width: the maximum width of a line.
         label_width: cells for the label of a line.
         cell_width: cells for one source piece.
+        light: the background is light.
     """
 
     attention: AttentionMap
@@ -53,6 +56,7 @@ class Grid:
     width: int
     label_width: int
     cell_width: int
+    light: bool = False
 
     @property
     def capacity(self) -> int:
@@ -67,6 +71,7 @@ def render_attention(
     *,
     half: bool | None = None,
     threshold: float,
+    light: bool = False,
 ) -> str:
     """Return the whole view as text: the sentence pair, heatmap, alignment and summary.
 
@@ -76,13 +81,14 @@ def render_attention(
         system: the colours to use; None for plain text, with characters as shades.
         half: show two target pieces in a line; None does so for large maps with colours.
         threshold: the smallest weight that links two words.
+        light: the background is light.
     """
     lines = [
         *sentence_lines(attention, width),
         Text(),
-        *heatmap_lines(attention, width, system, half=half),
+        *heatmap_lines(attention, width, system, half=half, light=light),
         Text(),
-        key_line(system),
+        *key_lines(system, width, attention, light=light),
         Text(),
         *alignment_lines(link_words(attention, threshold), width, system),
         Text(),
@@ -112,10 +118,15 @@ def sentence_lines(attention: AttentionMap, width: int) -> list[Text]:
 
 
 def heatmap_lines(
-    attention: AttentionMap, width: int, system: ColourSystem, *, half: bool | None = None
+    attention: AttentionMap,
+    width: int,
+    system: ColourSystem,
+    *,
+    half: bool | None = None,
+    light: bool = False,
 ) -> list[Text]:
     """Return the map in pages of columns, with facts about each row beside the last page."""
-    grid = _choose_grid(attention, width, system, half)
+    grid = replace(_choose_grid(attention, width, system, half), light=light)
     pages = [_page(grid, columns) for columns in _pages(len(attention.source_pieces), grid)]
     if not grid.half:
         facts = _facts(grid)
@@ -127,10 +138,21 @@ def heatmap_lines(
     return lines[1:]
 
 
-def key_line(system: ColourSystem) -> Text:
+def key_lines(
+    system: ColourSystem, width: int, attention: AttentionMap, *, light: bool = False
+) -> list[Text]:
+    """Return the key of the map and the meaning of its signs, on one line if they fit."""
+    key = key_line(system, light=light)
+    signs = sign_legend((*attention.source_pieces, *attention.target_pieces))
+    if key.cell_len + 3 + cell_len(signs) <= width:
+        return [Text.assemble(key, f"   {signs}" if signs else "")]
+    return [key, *_wrapped(signs, width, Style())]
+
+
+def key_line(system: ColourSystem, *, light: bool = False) -> Text:
     """Return the key of the map: its colours or shades from 0 to 1."""
     steps = 5 if system in (None, "standard") else KEY_STEPS
-    cells = (_cell(step / (steps - 1), system, 2) for step in range(steps))
+    cells = (_cell(step / (steps - 1), system, 2, light=light) for step in range(steps))
     return Text.assemble(("0 ", DIM), *cells, (" 1", DIM))
 
 
@@ -139,7 +161,7 @@ def alignment_lines(links: Sequence[Link], width: int, system: ColourSystem) -> 
 
     The arrow's stroke and the colour show the weight. Words that do not fit continue below.
     """
-    words = [label(link.target.text) for link in links]
+    words = [piece_label(link.target.text) for link in links]
     word_width = min(max(map(cell_len, words)), max(8, width // 3))
     lines: list[Text] = []
     for word, link in zip(words, links, strict=True):
@@ -148,7 +170,7 @@ def alignment_lines(links: Sequence[Link], width: int, system: ColourSystem) -> 
             line.append(" ·", DIM)
         for source, weight in link.sources:
             room = width - word_width - 9  # for the arrow and the weight
-            text = f" {_arrow(weight)} {isolated(cut(label(source.text), room))} {weight:.2f}"
+            text = f" {_arrow(weight)} {isolated(cut(piece_label(source.text), room))} {weight:.2f}"
             if line.cell_len + cell_len(text) > width:
                 lines.append(line)
                 line = Text(" " * word_width)
@@ -176,13 +198,13 @@ def summary_text(summary: AttentionSummary) -> str:
 def _choose_grid(
     attention: AttentionMap, width: int, system: ColourSystem, half: bool | None
 ) -> Grid:
-    labels = [cell_len(label(piece)) for piece in attention.target_pieces]
+    labels = [cell_len(piece_label(piece)) for piece in attention.target_pieces]
     full = Grid(attention, system, False, width, min(max(labels), max(8, width // 4)), 2)
     large = len(attention.target_pieces) > TALL or len(attention.source_pieces) > full.capacity
     if system is None or not (large if half is None else half):
         return full
     one_label = min(max(labels), max(4, width // 8))
-    wide = any(cell_len(c) > 1 for piece in attention.source_pieces for c in label(piece))
+    wide = any(cell_len(c) > 1 for piece in attention.source_pieces for c in piece_label(piece))
     return Grid(attention, system, True, width, 2 * one_label + 1, 2 if wide else 1)
 
 
@@ -194,7 +216,7 @@ def _pages(count: int, grid: Grid) -> list[range]:
 
 def _page(grid: Grid, columns: range) -> list[Text]:
     """Return the header and the rows of one page."""
-    pieces = [label(grid.attention.source_pieces[column]) for column in columns]
+    pieces = [piece_label(grid.attention.source_pieces[column]) for column in columns]
     margin = " " * (grid.label_width + 1)
     stripes = ("", DIM) if grid.cell_width == 1 else ("", "")  # tells narrow columns apart
     header = []
@@ -210,38 +232,44 @@ def _line_starts(grid: Grid) -> range:
 
 def _labels(grid: Grid) -> list[Text]:
     """Return the row labels under an empty heading."""
-    rows = [pad(label(piece), grid.label_width) for piece in grid.attention.target_pieces]
+    rows = [pad(piece_label(piece), grid.label_width) for piece in grid.attention.target_pieces]
     return [Text(row) for row in (" " * grid.label_width, *rows)]
 
 
 def _row(grid: Grid, row: int, columns: range) -> Text:
     weights, pieces = grid.attention.weights, grid.attention.target_pieces
     if not grid.half:
-        line = Text(pad(label(pieces[row]), grid.label_width) + " ")
+        line = Text(pad(piece_label(pieces[row]), grid.label_width) + " ")
         for column in columns:
-            line.append(*_cell(float(weights[row, column]), grid.system, grid.cell_width))
+            weight = float(weights[row, column])
+            line.append(*_cell(weight, grid.system, grid.cell_width, light=grid.light))
         return line
     below = row + 1 if row + 1 < len(pieces) else None
     one = grid.label_width // 2
-    lower_label = "" if below is None else label(pieces[below])
-    line = Text(f"{pad(label(pieces[row]), one)} {pad(lower_label, one)} ")
+    lower_label = "" if below is None else piece_label(pieces[below])
+    line = Text(f"{pad(piece_label(pieces[row]), one)} {pad(lower_label, one)} ")
     for column in columns:
-        upper = weight_colour(float(weights[row, column]), grid.system)
-        lower = None if below is None else weight_colour(float(weights[below, column]), grid.system)
+        upper = _colour(grid, row, column)
+        lower = None if below is None else _colour(grid, below, column)
         line.append("▀" * grid.cell_width, Style(color=upper, bgcolor=lower))
     return line
 
 
-def _cell(weight: float, system: ColourSystem, width: int) -> tuple[str, Style]:
+def _colour(grid: Grid, row: int, column: int) -> Color:
+    weight = float(grid.attention.weights[row, column])
+    return weight_colour(weight, grid.system, light=grid.light)
+
+
+def _cell(weight: float, system: ColourSystem, width: int, *, light: bool) -> tuple[str, Style]:
     if system is None:
         return SHADES[shade(weight)] * width, Style()
-    return " " * width, Style(bgcolor=weight_colour(weight, system))
+    return " " * width, Style(bgcolor=weight_colour(weight, system, light=light))
 
 
 def _facts(grid: Grid) -> list[Text]:
     """Return a heading and, for each row, its best source piece, weight, entropy, probability."""
     attention = grid.attention
-    labels = [label(attention.source_pieces[column]) for column in attention.best]
+    labels = [piece_label(attention.source_pieces[column]) for column in attention.best]
     scores = attention.token_scores
     fixed = len(" weight bits") + (0 if scores is None else len(" prob"))
     room = min(MAX_BEST_WIDTH, grid.width - grid.label_width - 2 - fixed)

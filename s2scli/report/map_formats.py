@@ -59,6 +59,7 @@ def attention_text(
     system: ColourSystem,
     threshold: float | None = None,
     half: bool | None = None,
+    light: bool = False,
 ) -> str:
     """Return a map in one of the formats, as the text of a file.
 
@@ -70,6 +71,7 @@ def attention_text(
         threshold: the smallest weight that links two words; None is `LINK`, and for Pharaoh the
             best of each target word.
         half: whether a line shows two target pieces; None chooses.
+        light: the terminal's background is light, for ansi.
     """
     from s2scli.report.alignment import align_words, pharaoh
     from s2scli.report.attention import attention_document
@@ -87,10 +89,17 @@ def attention_text(
     if format is Format.JSON:
         return json_text(attention_document(attention, link))
     colours = None if format is Format.PLAIN else system or "truecolor"
-    return render_attention(attention, width, colours, half=half, threshold=link)
+    return render_attention(attention, width, colours, half=half, threshold=link, light=light)
 
 
-def grid_text(heads: "AttentionHeads", format: Format, *, width: int, system: ColourSystem) -> str:
+def grid_text(
+    heads: "AttentionHeads",
+    format: Format,
+    *,
+    width: int,
+    system: ColourSystem,
+    light: bool = False,
+) -> str:
     """Return all maps in one of the formats, as the text of a file.
 
     Args:
@@ -98,9 +107,10 @@ def grid_text(heads: "AttentionHeads", format: Format, *, width: int, system: Co
         format: what to write them as; Pharaoh is of one map only.
         width: the widest line in cells, for ansi and plain.
         system: the colours of the terminal, for ansi; None means true colour.
+        light: the terminal's background is light, for ansi.
     """
     from s2scli.report.grid import grid_document, grid_svg, render_grid
-    from s2scli.report.html import grid_html
+    from s2scli.report.grid_html import grid_html
 
     if format is Format.HTML:
         return grid_html(heads)
@@ -108,4 +118,5 @@ def grid_text(heads: "AttentionHeads", format: Format, *, width: int, system: Co
         return grid_svg(heads)
     if format is Format.JSON:
         return json_text(grid_document(heads))
-    return render_grid(heads, width, None if format is Format.PLAIN else system or "truecolor")
+    colours = None if format is Format.PLAIN else system or "truecolor"
+    return render_grid(heads, width, colours, light=light)

@@ -1,14 +1,18 @@
-"""An attention map as an SVG picture, without links and with all text escaped."""
+"""An attention map as an SVG picture, without links and with all text escaped.
 
-from collections.abc import Sequence
+It follows the reader's choice of light or dark, also as an image of a web page.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
 
 from s2scli.report.attention import AttentionMap
-from s2scli.report.cells import cut, label
-from s2scli.report.colours import hex_colour
+from s2scli.report.cells import clusters, cut, label
 from s2scli.report.heatmap import caption
 from s2scli.report.markup import escaped
+from s2scli.report.page import DARK, level, level_style
+from s2scli.report.pieces import piece_label, sign_legend
 
 # Lengths in pixels.
 SIDE = 24
@@ -19,55 +23,82 @@ GAP = 8
 LINE = 20
 KEY_STEPS = 16
 MAX_TITLE_CELLS = 120
+STYLE = (
+    "text { fill: #1b1b1f } .ground { fill: #fff }\n"
+    ".frame { fill: none; stroke: #8888 }\n"
+    f"{DARK} {{ text {{ fill: #e8e8ec }} .ground {{ fill: #111114 }} }}\n"
+)
 
 
 def attention_svg(attention: AttentionMap) -> str:
     """Return the picture: the map between its pieces, a key and the summary."""
     rows, columns = attention.weights.shape
-    left = MARGIN + _length(attention.target_pieces) + GAP
-    top = MARGIN + LINE + _length(attention.source_pieces) + GAP
+    labels = [piece_label(piece) for piece in attention.source_pieces]
+    left = MARGIN + LINE + _length(map(piece_label, attention.target_pieces)) + GAP
+    height_of_labels = LINE if _all_upright(labels) else _length(labels) + GAP
+    top = MARGIN + 2 * LINE + GAP + height_of_labels
     title = cut(label(" → ".join(attention.texts)), MAX_TITLE_CELLS)
     summary = caption(attention)
-    longest = max(cell_len(title), len(summary)) * CELL
+    longest = max(
+        left + KEY_STEPS * SIDE / 2 + 3 * GAP + cell_len(_key_note(attention)) * CELL,
+        max(cell_len(title), len(summary)) * CELL,
+    )
     width = round(max(left + columns * SIDE, longest) + 2 * MARGIN)
     height = round(top + rows * SIDE + 3 * LINE + MARGIN)
+    middle = left + columns * SIDE / 2
     body = [
         text_at(MARGIN, MARGIN + FONT_SIZE, title),
+        text_at(middle, MARGIN + LINE + GAP + FONT_SIZE, "source", "middle"),
+        text_at(MARGIN + FONT_SIZE, top + rows * SIDE / 2, "target", "middle", turned=True),
         *_labels(attention, left, top),
         *_cells(attention, left, top),
-        *_key(left, top + rows * SIDE + LINE),
+        frame(left, top, columns * SIDE, rows * SIDE),
+        *_key(left, top + rows * SIDE + LINE, _key_note(attention)),
         text_at(MARGIN, height - MARGIN, summary),
     ]
     return picture(width, height, body)
 
 
 def picture(width: int, height: int, body: Sequence[str]) -> str:
-    """Return an SVG document of `width` x `height` pixels on a white background."""
+    """Return an SVG document of `width` x `height` pixels on a white or a dark background."""
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
             f'width="{width}" height="{height}" font-family="monospace" font-size="{FONT_SIZE}" '
             'xml:space="preserve">',
-            f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+            f"<style>{STYLE}{level_style('fill: @')}</style>",
+            f'<rect class="ground" width="{width}" height="{height}"/>',
             *body,
             "</svg>\n",
         ]
     )
 
 
-def _length(pieces: tuple[str, ...]) -> float:
-    return max(cell_len(label(piece)) for piece in pieces) * CELL
+def _length(labels: Iterable[str]) -> float:
+    return max(map(cell_len, labels)) * CELL
+
+
+def _upright(text: str) -> bool:
+    return len(clusters(text)) <= 1
+
+
+def _all_upright(labels: Iterable[str]) -> bool:
+    return all(_upright(text) for text in labels)
 
 
 def _labels(attention: AttentionMap, left: float, top: float) -> list[str]:
+    """Return the pieces at the map; a single character stands upright over its column."""
     targets = [
-        text_at(left - GAP, top + (row + 0.5) * SIDE + FONT_SIZE / 3, label(piece), "end")
+        text_at(left - GAP, top + (row + 0.5) * SIDE + FONT_SIZE / 3, piece_label(piece), "end")
         for row, piece in enumerate(attention.target_pieces)
     ]
     sources = []
     for column, piece in enumerate(attention.source_pieces):
-        x, y = left + (column + 0.5) * SIDE + FONT_SIZE / 3, top - GAP
-        sources.append(text_at(x, y, label(piece), turned=True))
+        text, x, y = piece_label(piece), left + (column + 0.5) * SIDE, top - GAP
+        if _upright(text):
+            sources.append(text_at(x, y, text, "middle"))
+        else:
+            sources.append(text_at(x + FONT_SIZE / 3, y, text, turned=True))
     return targets + sources
 
 
@@ -77,7 +108,7 @@ def _cells(attention: AttentionMap, left: float, top: float) -> list[str]:
             left + column * SIDE,
             top + row * SIDE,
             weight,
-            f"{target} ← {source}: {weight:.3f}",
+            f"{piece_label(target)} ← {piece_label(source)}: {weight:.3f}",
         )
         for row, target in enumerate(attention.target_pieces)
         for column, (source, weight) in enumerate(
@@ -86,7 +117,13 @@ def _cells(attention: AttentionMap, left: float, top: float) -> list[str]:
     ]
 
 
-def _key(left: float, top: float) -> list[str]:
+def _key_note(attention: AttentionMap) -> str:
+    """Return the end of the scale, and what the signs mean."""
+    signs = sign_legend((*attention.source_pieces, *attention.target_pieces))
+    return f"1  {signs}" if signs else "1"
+
+
+def _key(left: float, top: float, note: str) -> list[str]:
     steps = [step / (KEY_STEPS - 1) for step in range(KEY_STEPS)]
     squares = [
         _square(left + step * SIDE / 2, top, weight, f"{weight:.2f}", SIDE / 2)
@@ -94,13 +131,19 @@ def _key(left: float, top: float) -> list[str]:
     ]
     y = top + FONT_SIZE - 2
     end = left + KEY_STEPS * SIDE / 2
-    return [text_at(left - GAP, y, "0", "end"), *squares, text_at(end + GAP, y, "1")]
+    edge = frame(left, top, end - left, SIDE / 2)
+    return [text_at(left - GAP, y, "0", "end"), *squares, edge, text_at(end + GAP, y, note)]
+
+
+def frame(x: float, y: float, width: float, height: float) -> str:
+    """Return the edge of an area, whose lowest weights have the colour of the background."""
+    return f'<rect class="frame" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"/>'
 
 
 def _square(x: float, y: float, weight: float, title: str, side: float = SIDE) -> str:
     return (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{side:g}" height="{side:g}" '
-        f'fill="{hex_colour(weight)}"><title>{escaped(title)}</title></rect>'
+        f'class="l{level(weight)}"><title>{escaped(title)}</title></rect>'
     )
 
 

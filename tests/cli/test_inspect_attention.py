@@ -80,6 +80,18 @@ def test_the_format_asked_for_wins(model: Path, tmp_path: Path) -> None:
     assert "\x1b" not in plain
 
 
+@pytest.mark.parametrize("flags", [(), ("--grid",)])
+def test_the_colours_are_for_a_light_terminal_or_a_dark_one(
+    flags: tuple[str, ...], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words: tuple[str | Path, ...] = ("attention", "A dog", "-m", model, "-f", "ansi", *flags)
+    monkeypatch.setenv("COLORFGBG", "0;15")
+    light, dark = run(*words).stdout, run(*words, "--dark").stdout
+    assert light != dark
+    monkeypatch.delenv("COLORFGBG")
+    assert (run(*words, "--light").stdout, run(*words).stdout) == (light, dark)
+
+
 def test_the_width_is_kept(model: Path) -> None:
     shown = run("attention", "Two dogs run . " * 4, "-m", model, "--width", "40").stdout
     assert max(map(len, shown.splitlines())) <= 40

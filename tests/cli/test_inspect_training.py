@@ -61,6 +61,28 @@ def test_a_run_as_json(metrics: Callable[..., Path]) -> None:
     assert [line["step"] for line in document["validations"]] == [0, 30, 50]
 
 
+def test_a_run_as_a_page(metrics: Callable[..., Path], tmp_path: Path) -> None:
+    workspace, file = metrics(*UPDATES, *VALIDATIONS), tmp_path / "curves.html"
+    result = run("training", "-w", workspace, "-o", file)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.replace("\n", "") == f"wrote {file}"
+    page = file.read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert page.count("<svg ") == 2  # the losses and bleu; exact_match never changed
+    assert "best at step 30: 12.5" in page
+    assert "<tr><th>bleu</th><td>12.5</td><td>11</td></tr>" in page
+    assert run("training", "-w", workspace, "-f", "html").stdout == page
+
+
+def test_a_run_as_a_file_of_text_or_json(metrics: Callable[..., Path], tmp_path: Path) -> None:
+    workspace = metrics(*UPDATES, *VALIDATIONS)
+    for name, begins in (("a.txt", "⠤⠤ training loss"), ("a.json", "{\n")):
+        assert run("training", "-w", workspace, "-o", tmp_path / name).exit_code == 0
+        assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
+    line = refused(run("training", "-w", workspace, "-o", tmp_path / "a.png"), 2)
+    assert "no format is known by .png; there are .txt, .json, .html, .htm" in line
+
+
 def test_a_run_that_recorded_nothing_is_refused(tmp_path: Path) -> None:
     line = refused(run("training", "-w", tmp_path), 66)
     assert "metrics.jsonl: no training to look at yet" in line

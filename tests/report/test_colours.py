@@ -13,6 +13,7 @@ from s2scli.report.colours import (
     colour_system,
     hex_colour,
     ink,
+    light_background,
     magma,
     shade,
     weight_colour,
@@ -87,3 +88,26 @@ def test_pipes_and_no_color_have_no_colours() -> None:
         file=io.StringIO(), force_terminal=True, color_system="truecolor", no_color=True
     )
     assert colour_system(plain) is None
+
+
+def test_on_a_light_background_no_weight_is_white_and_more_is_darker() -> None:
+    lights = [sum(magma(weight / 100, light=True)) for weight in range(101)]
+    assert lights[0] == 3 * 255
+    assert lights[-1] < 20
+    assert all(before >= after for before, after in itertools.pairwise(lights))
+    names = {weight_colour(w / 100, "standard", light=True).name for w in range(101)}
+    assert len(names) == 5
+    assert weight_colour(0.0, "standard", light=True).name == "bright_white"
+
+
+@pytest.mark.parametrize(
+    ("value", "light"),
+    [("0;15", True), ("0;default;15", True), ("15;0", False), ("15;8", False), ("", False)],
+)
+def test_the_terminal_says_that_it_is_light(
+    value: str, light: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLORFGBG", value)
+    assert light_background() is light
+    monkeypatch.delenv("COLORFGBG")
+    assert light_background() is False

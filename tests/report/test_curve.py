@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
 
-from s2scli.report.curve import MIN_WIDTH, Curve, draw_curves
+from s2scli.report.curve import MIN_WIDTH, Curve, draw_curves, round_ticks
 
 VALUES = st.floats(-1e9, 1e9) | st.sampled_from([math.nan, math.inf])
 POINTS = st.lists(VALUES, max_size=50)
@@ -72,12 +73,33 @@ def test_marks_stand_at_their_values_over_the_line() -> None:
     assert sum(row.count("◆") for row in rows) == 2
 
 
-def test_the_axes_name_their_ends() -> None:
-    lines = [line.plain for line in draw_curves([Curve("loss", (5.0, 95.0), (1.5, 2.5))], 40, 5)]
-    assert lines[1].startswith("2.5 ┤")
-    assert lines[3].startswith("  2 ┤")
-    assert lines[5].startswith("1.5 ┤")
-    assert lines[-1].split() == ["5", "95"]
+def test_the_axes_have_round_numbers_in_equal_steps() -> None:
+    lines = [line.plain for line in draw_curves([Curve("loss", (5.0, 95.0), (1.4, 2.6))], 40, 5)]
+    assert [line.split("┤")[0].strip() for line in lines if "┤" in line] == ["2.5", "2", "1.5"]
+    assert lines[-1].split() == ["20", "40", "60", "80"]
+    columns = [index for index, character in enumerate(lines[-2]) if character == "┬"]
+    for column, text in zip(columns, lines[-1].split(), strict=True):
+        assert lines[-1][column - 1 : column + 1] == text
+    steps = [after - before for before, after in itertools.pairwise(columns)]
+    assert max(steps) - min(steps) <= 1
+
+
+@given(st.floats(-1e12, 1e12), st.floats(-1e12, 1e12), st.integers(2, 10))
+def test_ticks_are_round_equally_far_apart_and_inside(a: float, b: float, count: int) -> None:
+    low, high = sorted((a, b))
+    ticks = round_ticks(low, high, count)
+    values = list(ticks)
+    assert all(low <= value <= high for value in values) and values == sorted(values)
+    if high - low > 1e-6 * max(abs(low), abs(high)):
+        assert count <= len(values) <= 2.5 * count + 2
+        step = (values[-1] - values[0]) / (len(values) - 1)
+        mantissa = step / 10 ** math.floor(math.log10(step * 1.001))
+        assert min(abs(mantissa - factor) for factor in (1, 2, 5)) < 1e-3
+
+
+@pytest.mark.parametrize("ends", [(0.0, 5e-324), (-1.7e308, 1.7e308), (1e9, 1e9 + 2e-7)])
+def test_ends_without_round_numbers_between_them_are_the_ticks(ends: tuple[float, float]) -> None:
+    assert tuple(round_ticks(*ends, 3)) == ends
 
 
 @pytest.mark.parametrize("value", [0.0, -3.25])

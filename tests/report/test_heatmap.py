@@ -49,15 +49,13 @@ def test_a_small_map_whole() -> None:
     )
     assert render_attention(attention, 60, None, threshold=0.25).split("\n\n") == [
         "A 狗\nEin Hund",
-        "          <\n"
-        "          /\n"
-        "      ▁ ▁ s\n"
-        "      A 狗>   best weight bits prob\n"
+        "      ▁ ▁\n"
+        "      A 狗⏎   best weight bits prob\n"
         "▁Ein  ██      ▁A     0.90  0.5 1.00\n"
         "▁Hund ░░▒▒░░  ▁狗    0.50  1.5 0.50\n"
-        "</s>    ░░▓▓  </s>   0.70  0.9 0.00",
-        "0   ░░▒▒▓▓██ 1",
-        "Ein  ◄━ A 0.90\nHund ◄━ 狗 0.50 ◄─ A 0.30\n</s> ◄━ </s> 0.70 ◄─ 狗 0.30",
+        "⏎       ░░▓▓  ⏎      0.70  0.9 0.00",
+        "0   ░░▒▒▓▓██ 1   ⏎ end of the sentence",
+        "Ein  ◄━ A 0.90\nHund ◄━ 狗 0.50 ◄─ A 0.30\n⏎    ◄━ ⏎ 0.70 ◄─ 狗 0.30",
         "mean entropy 0.95 bits (uniform would be 1.58) · coverage of\n"
         "the source 93% · attention on the end token 30%\n"
         "Attention shows where the decoder looked; it is not an\n"
@@ -144,3 +142,23 @@ def test_hostile_pieces_are_harmless(system: ColourSystem, half: bool) -> None:
 def test_a_target_word_that_looks_nowhere_has_no_arrow() -> None:
     uniform = AttentionMap(("▁a",) * 10, ("▁x",), np.full((1, 10), 0.1, np.float32))
     assert "\nx ·\n" in render_attention(uniform, 80, None, threshold=0.2)
+
+
+def test_a_special_token_is_one_cell_and_explained_once() -> None:
+    attention = make_map(["a", "b", "</s>"], ["x", "<unk>", "</s>"])
+    lines = [line.plain for line in heatmap_lines(attention, 60, None)]
+    assert lines[0].split()[:3] == ["a", "b", "⏎"]
+    assert [line[0] for line in lines[1:]] == ["x", "⁇", "⏎"]
+    wide, narrow = (render_attention(attention, w, None, threshold=0.2) for w in (60, MIN_WIDTH))
+    assert "1   ⏎ end of the sentence · ⁇ unknown\n" in wide
+    assert "1\n⏎ end of the sentence · ⁇\nunknown\n" in narrow
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_on_a_light_background_the_map_is_light(half: bool) -> None:
+    attention = diagonal(4)
+    light = render_attention(attention, 80, "truecolor", half=half, threshold=0.2, light=True)
+    dark = render_attention(attention, 80, "truecolor", half=half, threshold=0.2)
+    nothing, everything = "8;2;255;255;255", "8;2;0;0;4"  # weights 0 and 1, as ink or as ground
+    assert light.count(nothing) > light.count(everything) > 0
+    assert nothing not in dark

@@ -1,8 +1,9 @@
+import math
 from html.parser import HTMLParser
 
-from s2scli.report.colours import hex_colour
-from s2scli.report.html import attention_html, grid_html
-from tests.report.maps import HOSTILE, make_heads, make_map
+from s2scli.report.html import attention_html
+from s2scli.report.page import level
+from tests.report.maps import HOSTILE, make_map
 
 
 class Reader(HTMLParser):
@@ -29,7 +30,9 @@ def test_every_weight_is_a_cell_with_its_colour_and_its_value() -> None:
     titles = [value for name, value in reader.attributes if name == "title"]
     assert titles[1] == f"▁x ← ▁b: {attention.weights[0, 1]:.3f}"
     assert len(titles) == 6
-    assert ("style", f"background:{hex_colour(attention.weights[2, 1])}") in reader.attributes
+    classes = [value for name, value in reader.attributes if name == "class"]
+    levels = [int(c[1:]) for c in classes if c and c[0] == "l" and c[1:].isdigit()]
+    assert levels == [level(float(weight)) for weight in attention.weights.ravel()]
 
 
 def test_hostile_pieces_are_text() -> None:
@@ -48,12 +51,34 @@ def test_nothing_is_loaded_from_anywhere() -> None:
     assert "http:" not in page
     assert "https:" not in page
     assert "@import" not in page
-    assert "log p" not in page
+    assert "prob" not in page
 
 
-def test_a_grid_is_a_page_of_pictures_with_its_sentences() -> None:
-    page = grid_html(make_heads(2, 3, 5, 6))
-    reader = Reader(page)
-    assert reader.tags.count("g") == 2 * 3
-    assert "s0 s1 s2 s3 s4" in reader.text
-    assert {name for name, _ in reader.attributes}.isdisjoint({"src", "href"})
+def test_the_facts_are_those_of_the_terminal() -> None:
+    attention = make_map(["▁a", "▁b", "</s>"], ["▁x", "</s>"])
+    text = Reader(attention_html(attention, 0.2)).text
+    assert "bestweightbitsprob" in text
+    assert attention.token_scores is not None
+    best = attention.best[0]
+    label = ("▁a", "▁b", "⏎")[best]
+    weight, score = attention.weights[0, best], attention.token_scores[0]
+    assert f"{label}{weight:.2f}{attention.entropies[0]:.1f}{math.exp(score):.2f}" in text
+
+
+def test_single_characters_stand_upright() -> None:
+    page = attention_html(make_map(["a", "e\u0301", "狗", "dog", "</s>"], "xy"), 0.2)
+    assert page.count('class="long"') == 1
+
+
+def test_the_axes_have_titles_and_signs_a_legend() -> None:
+    text = Reader(attention_html(make_map(["a", "</s>"], ["x", "</s>"]), 0.2)).text
+    assert "source" in text and "target" in text
+    assert "</s>" not in text
+    assert "⏎ end of the sentence" in text
+
+
+def test_the_page_is_light_or_dark() -> None:
+    page = attention_html(make_map("ab", "xy"), 0.2)
+    assert "prefers-color-scheme: dark" in page
+    assert ".l0 { background: #ffffff }" in page
+    assert ".l0 { background: #000004 }" in page

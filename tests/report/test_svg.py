@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 
 from s2scli.report.attention import AttentionMap
-from s2scli.report.colours import hex_colour
+from s2scli.report.page import level
 from s2scli.report.svg import attention_svg
 from tests.report.maps import HOSTILE, MAPS, make_map
 
@@ -21,8 +21,20 @@ def test_it_is_xml_with_a_square_for_each_weight(attention: AttentionMap) -> Non
 def test_squares_have_the_colour_of_their_weight() -> None:
     attention = make_map("ab", "xy")
     root = ElementTree.fromstring(attention_svg(attention))
-    fills = [square.get("fill") for square in root.iter(f"{SVG}rect")][1:5]
-    assert fills == [hex_colour(weight) for weight in attention.weights.ravel().tolist()]
+    classes = [square.get("class") for square in root.iter(f"{SVG}rect")][1:5]
+    assert classes == [f"l{level(weight)}" for weight in attention.weights.ravel().tolist()]
+    (style,) = (element.text or "" for element in root.iter(f"{SVG}style"))
+    assert ".l0 { fill: #ffffff }" in style
+    assert ".l0 { fill: #000004 }" in style.partition("prefers-color-scheme: dark")[2]
+
+
+def test_a_map_and_its_scale_have_an_edge_on_their_background() -> None:
+    root = ElementTree.fromstring(attention_svg(make_map("ab", "xyz")))
+    edges = [square for square in root.iter(f"{SVG}rect") if square.get("class") == "frame"]
+    assert [(edge.get("width"), edge.get("height")) for edge in edges] == [
+        ("48", "72"),
+        ("192", "12"),
+    ]
 
 
 def test_everything_lies_inside_the_picture() -> None:
@@ -40,9 +52,22 @@ def test_hostile_pieces_are_text_and_nothing_is_linked() -> None:
     picture = attention_svg(AttentionMap(hostile, hostile, np.eye(9, dtype=np.float32)))
     root = ElementTree.fromstring(picture)
     assert {element.tag for element in root.iter()} == {
-        f"{SVG}{t}" for t in ("svg", "rect", "title", "text")
+        f"{SVG}{t}" for t in ("svg", "style", "rect", "title", "text")
     }
     assert "href" not in picture
     assert "url(" not in picture
     assert "font-face" not in picture
     picture.encode()
+
+
+def test_single_characters_stand_upright_over_their_columns() -> None:
+    picture = attention_svg(make_map(["a", "狗", "dog", "</s>"], "xy"))
+    root = ElementTree.fromstring(picture)
+    texts = {text.text: text for text in root.iter(f"{SVG}text")}
+    turned = {name for name, text in texts.items() if text.get("transform")}
+    assert turned == {"dog", "target"}
+    squares = [square for square in root.iter(f"{SVG}rect")][1:5]
+    for name, square in zip("a狗", squares, strict=False):
+        assert float(texts[name].get("x", 0)) == float(square.get("x", 0)) + 12
+        assert float(texts[name].get("y", 0)) < float(square.get("y", 0))
+    assert {"source", "target", "1  ⏎ end of the sentence"} <= set(texts)

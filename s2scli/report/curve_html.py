@@ -1,0 +1,128 @@
+"""The curves of a training run as one HTML page: values on hover, no scripts, nothing loaded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from s2scli.report.curve import Curve, drawable, round_ticks
+from s2scli.report.markup import escaped
+from s2scli.report.page import DARK, page
+
+# The plot and what is around it, in pixels of the picture, which is scaled to the page.
+WIDTH, HEIGHT = 960, 300
+LEFT, TOP, BOTTOM, RIGHT = 72, 12, 44, 20
+COLOURS = 4
+STYLE = f"""
+h3 {{ font-size: 1rem; margin: 1.2rem 0 .2rem; }}
+.legend span {{ margin-right: 1.5rem; }}
+svg {{ display: block; width: 100%; height: auto; font-size: 13px; }}
+svg text {{ fill: var(--ink); }}
+.grid {{ stroke: var(--line); stroke-width: .7; }}
+.line {{ fill: none; stroke-width: 1.8; stroke-linejoin: round; }}
+table {{ border-collapse: collapse; margin-top: 1.5rem; }}
+th, td {{ padding: .15rem 1.2rem .15rem 0; text-align: right; font-weight: 400; }}
+th:first-child {{ text-align: left; }}
+thead th {{ border-bottom: 1px solid var(--line); }}
+:root {{ --c0: #0f7c8a; --c1: #b0670a; --c2: #2f7d32; --c3: #a3296d; }}
+{DARK} {{ :root {{ --c0: #4cc9da; --c1: #f2b34c; --c2: #7fd182; --c3: #f07fbd; }} }}
+"""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Curves over one pair of axes.
+
+    Attributes:
+        title: what the vertical axis measures.
+        curves: lines, and marks over them.
+    """
+
+    title: str
+    curves: Sequence[Curve]
+
+
+def curves_html(
+    title: str, plots: Sequence[Plot], columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> str:
+    """Return the page: the plots, and a table.
+
+    Args:
+        title: of the page.
+        plots: those without a finite value are left out.
+        columns: headings of the table.
+        rows: its cells, as many as there are columns.
+    """
+    drawn = [Plot(plot.title, kept) for plot in plots if (kept := drawable(plot.curves))]
+    head = "".join(f"<th>{escaped(column)}</th>" for column in columns)
+    body = "\n".join(
+        f"<tr><th>{escaped(first)}</th>{''.join(f'<td>{escaped(v)}</td>' for v in values)}</tr>"
+        for first, *values in rows
+    )
+    sections = "\n".join(map(_section, drawn))
+    table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
+    return page(title, STYLE, f"<h1>{escaped(title)}</h1>\n{sections}\n{table}")
+
+
+def _section(plot: Plot) -> str:
+    """Return a plot with its legend."""
+    legend = "".join(
+        f'<span style="color: {_colour(number)}">{curve.mark or "━"} {escaped(curve.name)}</span>'
+        for number, curve in enumerate(plot.curves)
+    )
+    return (
+        f'<h3>{escaped(plot.title)}</h3>\n<div class="legend">{legend}</div>\n'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escaped(plot.title)}">\n'
+        f"{_picture(plot)}\n</svg>"
+    )
+
+
+def _picture(plot: Plot) -> str:
+    xs = [x for curve in plot.curves for x in curve.xs]
+    ys = [y for curve in plot.curves for y in curve.ys]
+    across, up = (min(xs), max(xs)), (min(ys), max(ys))
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    parts = []
+    for value, label in round_ticks(*up, 4).items():
+        y = _place(value, up, bottom, TOP)
+        parts += [_grid_line(LEFT, y, right, y), _text(LEFT - 8, y + 4, label, "end")]
+    for value, label in round_ticks(*across, 7).items():
+        x = _place(value, across, LEFT, right)
+        parts += [_grid_line(x, TOP, x, bottom), _text(x, bottom + 18, label, "middle")]
+    parts.append(_text((LEFT + right) / 2, HEIGHT - 6, "step", "middle"))
+    for number, curve in enumerate(plot.curves):
+        points = [
+            (_place(x, across, LEFT, right), _place(y, up, bottom, TOP))
+            for x, y in zip(curve.xs, curve.ys, strict=True)
+        ]
+        parts += _marks(curve, points, number) if curve.mark else [_line(points, number)]
+    return "\n".join(parts)
+
+
+def _line(points: Sequence[tuple[float, float]], number: int) -> str:
+    joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline class="line" style="stroke: {_colour(number)}" points="{joined}"/>'
+
+
+def _marks(curve: Curve, points: Sequence[tuple[float, float]], number: int) -> list[str]:
+    return [
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" style="fill: {_colour(number)}">'
+        f"<title>{escaped(curve.name)} at step {step:g}: {value:.4g}</title></circle>"
+        for (x, y), step, value in zip(points, curve.xs, curve.ys, strict=True)
+    ]
+
+
+def _place(value: float, ends: tuple[float, float], start: float, stop: float) -> float:
+    """Return where `value` lies between `start` and `stop`, as it lies between `ends`."""
+    low, high = ends
+    return start + (stop - start) * ((value - low) / (high - low) if high > low else 0.5)
+
+
+def _grid_line(x1: float, y1: float, x2: float, y2: float) -> str:
+    return f'<line class="grid" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escaped(text)}</text>'
+
+
+def _colour(number: int) -> str:
+    return f"var(--c{number % COLOURS})"

@@ -1,0 +1,89 @@
+"""What HTML pages and pictures share: a page of its own, and the colours of weights.
+
+Colours are styles, so that they follow the reader's choice of light or dark.
+"""
+
+from s2scli.report.colours import hex_colour
+from s2scli.report.markup import escaped
+
+LEVELS = 32
+DARK = "@media (prefers-color-scheme: dark)"
+BASE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif;
+  --ground: #fff; --ink: #1b1b1f; --line: #8888; }
+body { margin: 1.5rem clamp(1rem, 3vw, 4rem); background: var(--ground); color: var(--ink); }
+h1 { font-size: 1.1rem; font-weight: 400; margin: 0; opacity: .7; }
+h2 { font-size: 1.3rem; margin: 0 0 1.5rem; }
+footer { margin-top: 1.5rem; opacity: .7; font-size: .85rem; }
+"""
+BASE_DARK = DARK + " { :root { --ground: #111114; --ink: #e8e8ec; } }\n"
+
+
+def page(title: str, style: str, body: str) -> str:
+    """Return an HTML page that loads nothing and runs no script.
+
+    Args:
+        title: of the window, as text.
+        style: more style sheet.
+        body: HTML.
+    """
+    return f"""<!doctype html>
+<html lang="und">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escaped(title)}</title>
+<style>{BASE}{BASE_DARK}{style}</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def sentences(source: str, target: str) -> str:
+    """Return the heading of a page about a source and its target."""
+    return f"<h1><bdi>{escaped(source)}</bdi></h1>\n<h2><bdi>{escaped(target)}</bdi></h2>"
+
+
+def level(weight: float) -> int:
+    """Return the nearest of the `LEVELS` colours of a weight; `level_style` defines class `l7`."""
+    return round(min(max(weight, 0.0), 1.0) * (LEVELS - 1))
+
+
+def level_style(template: str) -> str:
+    """Return the style of the class of each level, for light and for dark.
+
+    Args:
+        template: the style of a class, with `@` for its colour.
+    """
+    light, dark = (_rules(template, light=light) for light in (True, False))
+    return f"{light}\n{DARK} {{\n{dark}\n}}\n"
+
+
+def key_style() -> str:
+    """Return the style of the class `key`: all colours from weight 0 to 1."""
+    light, dark = (
+        ", ".join(hex_colour(step / 8, light=light) for step in range(9)) for light in (True, False)
+    )
+    shape = "display: inline-block; width: 12rem; height: .8rem; margin: 0 .5rem"
+    return (
+        f".key {{ {shape}; border: 1px solid var(--line);"
+        f" background: linear-gradient(to right, {light}); }}\n"
+        f"{DARK} {{ .key {{ background: linear-gradient(to right, {dark}); }} }}\n"
+    )
+
+
+def key(note: str = "") -> str:
+    """Return the scale of the colours, and a note beside it."""
+    more = f" &ensp; {escaped(note)}" if note else ""
+    return f'<p>attention weight &ensp; 0<span class="key"></span>1{more}</p>'
+
+
+def _rules(template: str, *, light: bool) -> str:
+    colours = (hex_colour(number / (LEVELS - 1), light=light) for number in range(LEVELS))
+    return "\n".join(
+        f".l{number} {{ {template.replace('@', colour)} }}" for number, colour in enumerate(colours)
+    )

@@ -1,0 +1,55 @@
+import math
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from s2scli.report.curve import Curve
+from s2scli.report.curve_html import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Plot, curves_html
+from tests.report.test_html import Reader
+
+LINE = Curve("training loss", (0.0, 50.0, 100.0), (4.0, 2.0, 1.0))
+MARKS = Curve("validation loss", (50.0, 100.0), (2.5, 1.5), mark="●")
+
+
+def picture_of(page: str) -> ElementTree.Element:
+    found = re.search(r"<svg .*?</svg>", page, re.DOTALL)
+    assert found
+    return ElementTree.fromstring(found[0])
+
+
+def test_a_line_goes_through_its_values_and_marks_tell_theirs() -> None:
+    picture = picture_of(curves_html("Training", [Plot("loss", [LINE, MARKS])], [], []))
+    (line,) = picture.iter("polyline")
+    points = [tuple(map(float, point.split(","))) for point in line.get("points", "").split()]
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    middle = bottom - (bottom - TOP) / 3  # 2 is a third of the way from 1 to 4
+    expected = [(LEFT, TOP), ((LEFT + right) / 2, middle), (right, bottom)]
+    for point, place in zip(points, expected, strict=True):
+        assert point == pytest.approx(place, abs=0.1)
+    titles = [title.text for title in picture.iter("title")]
+    assert titles == ["validation loss at step 50: 2.5", "validation loss at step 100: 1.5"]
+
+
+def test_the_axes_have_round_numbers_and_a_title() -> None:
+    texts = [
+        t.text for t in picture_of(curves_html("T", [Plot("loss", [LINE])], [], [])).iter("text")
+    ]
+    assert texts == ["1", "2", "3", "4", "0", "10", *map(str, range(20, 101, 10)), "step"]
+
+
+def test_a_single_value_is_drawn_and_none_is_not() -> None:
+    one = Plot("one", [Curve("a", (3.0,), (7.0,), mark="◆")])
+    none = Plot("none", [Curve("b", (1.0,), (math.nan,))])
+    reader = Reader(curves_html("T", [one, none], [], []))
+    assert (reader.tags.count("svg"), reader.tags.count("circle")) == (1, 1)
+
+
+def test_the_table_is_below_and_text_is_text() -> None:
+    page = curves_html("<b>", [Plot("<i>", [LINE])], ["", "best"], [("<u>", "1"), ("bleu", "2")])
+    reader = Reader(page)
+    assert {"b", "i", "u"}.isdisjoint(reader.tags)
+    assert "<tr><th>bleu</th><td>2</td></tr>" in page
+    assert "prefers-color-scheme: dark" in page
+    assert {name for name, _ in reader.attributes}.isdisjoint({"src", "href"})
+    assert "script" not in reader.tags
