@@ -21,8 +21,8 @@ class BothSides(Settings):
 
     panel = "Model"
 
-    width: int = setting(..., "Width of the states of the encoder and the decoder.")
-    layers: int = setting(..., "Layers of the encoder, and of the decoder.")
+    width: int = setting(..., "Width of the states of the encoder and the decoder.", ge=1, le=16384)
+    layers: int = setting(..., "Layers of the encoder, and of the decoder.", ge=1, le=64)
     dropout: float = setting(..., "Dropout of the encoder and the decoder.")
 
 

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "inspect tokenizer": ("inspect", "tokenizer", "one two"),
     "inspect training": ("inspect", "training"),
     "inspect model": ("inspect", "model"),
+    "doctor": ("doctor",),
     "evaluate": ("evaluate",),
     "translate": ("translate",),
     "train-tokenizer": ("train-tokenizer", "--overwrite"),

@@ -316,7 +316,7 @@ def test_a_bad_model_folder_is_refused_in_a_line(model: Path, spoil: Spoil) -> N
         with quickly():
             result = CliRunner().invoke(app, [*command, "-m", str(model)], input="one two three\n")
         if spoil in VALUES and command[0] == "inspect":
-            assert (result.exit_code, result.stderr) == (0, "")
+            assert result.exit_code == 0 and "error" not in result.stderr
             continue
         assert result.exit_code in (65, 78), (command, result.stderr, result.exception)
         assert result.stdout == ""
