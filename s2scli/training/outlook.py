@@ -33,8 +33,8 @@ def judge(validations: Mapping[int, Mapping[str, float]], criterion: Criterion) 
 
     It improves if the best score is recent, and the last quarter of the updates added at least a
     hundredth to everything gained since the first validation. Otherwise it overfits if the
-    cross-entropy of the last two validations is above the lowest, or else is flat. What chance
-    reached at step 0 is no score to beat.
+    cross-entropy of the last two validations is above the lowest, or else is flat, as a run with a
+    perfect score is. What chance reached at step 0 is no score to beat.
 
     Args:
         validations: the scores of each validation, by the updates before it, in order.
@@ -51,6 +51,8 @@ def judge(validations: Mapping[int, Mapping[str, float]], criterion: Criterion) 
     choose = max if criterion.higher_is_better else min
     before, best = choose(earlier.values()), choose(scores.values())
     best_step = next(step for step, score in scores.items() if score == best)
+    if best == (100 if criterion.higher_is_better else 0):
+        return Outlook("flat", f"flat: {name} is perfect since step {best_step}")
     gained = abs(best - gained_from)
     recent = best_step in list(scores)[-RECENT:]
     if recent and criterion.is_better(best, before) and abs(best - before) >= MIN_GAIN * gained:

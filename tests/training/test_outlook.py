@@ -28,6 +28,7 @@ def history(chrf: Sequence[float], losses: Sequence[float] = ()) -> dict[int, di
         ([3, 30, 43, 48, 48.2], [], "flat"),
         ([3, 30, 43, 48, 47, 47.5, 47], [], "flat"),
         ([3, 3, 3, 3], [], "flat"),
+        ([3, 50, 90, 96, 100], [], "flat"),
         ([3, 30, 40, 41, 40, 40, 40], [7, 3, 2, 1.9, 2.0, 2.2, 2.3], "overfitting"),
         ([3, 30, 40, 41, 42, 43, 44], [7, 3, 2, 1.9, 2.0, 2.2, 2.3], "improving"),
         ([3, 30, 40, 41, 40, 40, 40], [7, 3, 2, 1.9, 1.9, 1.91, 1.92], "flat"),
@@ -45,6 +46,11 @@ def test_the_trend(chrf: Sequence[float], losses: Sequence[float], trend: Trend)
 def test_a_best_score_that_is_not_recent_is_no_improvement() -> None:
     late = [3.0, *[30.0] * 15, 40, *[39.0] * 4]
     assert judge(history(late), CHRF).trend == "flat"
+
+
+def test_nothing_is_better_than_perfect() -> None:
+    perfect = "flat: chrf is perfect since step 400"
+    assert judge(history([3, 50, 90, 96, 100, 100]), CHRF).sentence == perfect
 
 
 def test_a_loss_improves_downwards() -> None:
