@@ -1,16 +1,21 @@
 """`s2s inspect attention`: where the decoder looks while it translates a sentence."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption, utf8
+from s2scli.cli.options import (
+    CommonOptions,
+    DeviceOption,
+    ModelOption,
+    OutputOption,
+    format_of,
+    format_option,
+    utf8,
+)
 from s2scli.errors import UsageError
-from s2scli.files import new_file
 from s2scli.report.colours import colour_system, light_background
-from s2scli.report.console import write_stdout
-from s2scli.report.map_formats import LINK, Format, attention_text, format_of, grid_text
+from s2scli.report.map_formats import LINK, SUFFIXES, Format, attention_text, grid_text
 
 MIN_WIDTH = 32
 
@@ -49,17 +54,9 @@ def command(
     ] = False,
     format: Annotated[
         Format | None,
-        typer.Option(
-            "-f",
-            "--format",
-            metavar="FORMAT",
-            help=f"What to write: {', '.join(Format)} (one line of word alignments). [default: by "
-            "the suffix of -o; ansi on a terminal, plain in a pipe]",
-        ),
+        format_option(Format, "by the suffix of -o; ansi on a terminal, plain in a pipe"),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")
-    ] = None,
+    output: OutputOption = None,
     width: Annotated[
         int | None,
         typer.Option(
@@ -103,7 +100,7 @@ def command(
     from s2scli.report.heads import choose_map
 
     talk = common.talk
-    chosen = Format.JSON if common.json else format or (output and format_of(output))
+    chosen = Format.JSON if common.json else format or (output and format_of(output, SUFFIXES))
     if grid and (layer or head):
         raise UsageError("--grid shows every layer and head: leave --layer and --head out")
     if grid and chosen is Format.PHARAOH:
@@ -120,9 +117,4 @@ def command(
         document = attention_text(
             one, form, width=cells, system=system, threshold=threshold, half=half, light=bright
         )
-    if output is None:
-        write_stdout(document)
-    else:
-        with new_file(output) as file:
-            file.write(document.encode())
-        talk.say(f"wrote {output}")
+    common.write(document, output)

@@ -7,16 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.options import CommonOptions
-from s2scli.errors import UsageError
-from s2scli.files import new_file
+from s2scli.cli.options import CommonOptions, OutputOption, format_of, format_option
 from s2scli.metrics import METRICS
-from s2scli.report.console import json_text, make_console, write_stdout
+from s2scli.report.console import json_text, make_console
 from s2scli.report.tables import make_table
 
 if TYPE_CHECKING:
@@ -35,20 +32,20 @@ class Format(enum.StrEnum):
     HTML = "html"
 
 
+SUFFIXES = {
+    "": Format.PLAIN,
+    ".txt": Format.PLAIN,
+    ".json": Format.JSON,
+    ".html": Format.HTML,
+    ".htm": Format.HTML,
+}
+
+
 def command(
     format: Annotated[
-        Format | None,
-        typer.Option(
-            "-f",
-            "--format",
-            metavar="FORMAT",
-            help=f"What to write: {', '.join(Format)}. [default: by the suffix of -o, otherwise "
-            "plain]",
-        ),
+        Format | None, format_option(Format, "by the suffix of -o, otherwise plain")
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")
-    ] = None,
+    output: OutputOption = None,
     *,
     common: CommonOptions,
 ) -> None:
@@ -59,33 +56,12 @@ def command(
     from s2scli.pipeline.inspect_training import inspect_training
 
     history = inspect_training(common.workspace)
-    chosen = Format.JSON if common.json else format or _format_of(output)
+    chosen = Format.JSON if common.json else format or format_of(output or Path(), SUFFIXES)
     if chosen is Format.PLAIN and output is None:
         for renderable in _shown(history, common.talk.stdout):
             common.talk.show(renderable)
         return
-    document = _written(history, chosen)
-    if output is None:
-        write_stdout(document)
-        return
-    with new_file(output) as file:
-        file.write(document.encode())
-    common.talk.say(f"wrote {output}")
-
-
-def _format_of(output: Path | None) -> Format:
-    """Return the format that the suffix of a file stands for; a file without one is plain."""
-    suffixes = {"": Format.PLAIN, ".txt": Format.PLAIN, ".json": Format.JSON}
-    suffixes |= {".html": Format.HTML, ".htm": Format.HTML}
-    if output is None:
-        return Format.PLAIN
-    if output.suffix not in suffixes:
-        known = ", ".join(filter(None, suffixes))
-        raise UsageError(
-            f"-o {output}: no format is known by {output.suffix}; there are {known}, or choose "
-            "with -f"
-        )
-    return suffixes[output.suffix]
+    common.write(_written(history, chosen), output)
 
 
 def _written(history: "History", format: Format) -> str:

@@ -1,7 +1,8 @@
 """The options that commands share."""
 
+import enum
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -11,10 +12,12 @@ from rich.console import RenderableType
 
 from s2scli.cli.flags import Options
 from s2scli.errors import UsageError
-from s2scli.report.console import Talk, visible
+from s2scli.files import new_file
+from s2scli.report.console import Talk, visible, write_stdout
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 SOME_FAILED = 3
+F = TypeVar("F", bound=enum.StrEnum)
 Texts = TypeVar("Texts", str, list[str], tuple[str, str], None)
 
 
@@ -38,6 +41,19 @@ class Common:
         """Show what a command did, whose product is a file: with --quiet only the JSON."""
         self.show(document, *(() if self.talk.quiet else shown))
 
+    def write(self, text: str, output: Path | None) -> None:
+        """Write a text to a file, or to stdout if there is none.
+
+        Raises:
+            StorageError: it cannot be written; an existing file is not changed.
+        """
+        if output is None:
+            write_stdout(text)
+            return
+        with new_file(output) as file:
+            file.write(text.encode())
+        self.talk.say(f"wrote {output}")
+
     def say_next(self, *commands: str) -> None:
         """Name the next commands, for the same workspace."""
         self.talk.say(f"next: {' · '.join(map(self.workspace.command, commands))}")
@@ -52,6 +68,26 @@ def _folder(path: Path | None) -> Path | None:
     if path and path.exists() and not path.is_dir():
         raise UsageError(f"{path}: is a file, expected a folder")
     return path
+
+
+def format_option(formats: type[enum.StrEnum], default: str) -> Any:
+    """Return the option that chooses one of the formats of what is written."""
+    names = f"What to write: {', '.join(formats)}."
+    return typer.Option("-f", "--format", metavar="FORMAT", help=f"{names} [default: {default}]")
+
+
+def format_of(path: Path, suffixes: Mapping[str, F]) -> F:
+    """Return the format that the suffix of a file stands for.
+
+    Raises:
+        UsageError: it stands for none.
+    """
+    if path.suffix not in suffixes:
+        known = ", ".join(filter(None, suffixes))
+        raise UsageError(
+            f"-o {path}: no format is known by {path.suffix}; there are {known}, or choose with -f"
+        )
+    return suffixes[path.suffix]
 
 
 def utf8(given: Texts) -> Texts:
@@ -105,6 +141,9 @@ RestartOption = Annotated[
 _MODEL_HELP = "Model folder to use instead of the workspace's."
 # not checked here: a run that publishes the model may be exchanging its folder
 _model: Any = functools.partial(_engine, "-m", "--model", metavar="DIR", readable=False)
+OutputOption = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")
+]
 ModelOption = Annotated[Path | None, _model(help=_MODEL_HELP)]
 ModelsOption = Annotated[
     list[Path] | None,

@@ -1,10 +1,8 @@
 """The formats that attention maps are written in (NumPy is imported only when one is written)."""
 
 import enum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2scli.errors import UsageError
 from s2scli.report.colours import ColourSystem
 from s2scli.report.console import json_text
 
@@ -34,21 +32,6 @@ SUFFIXES = {
     ".htm": Format.HTML,
     ".svg": Format.SVG,
 }
-
-
-def format_of(path: Path) -> Format:
-    """Return the format that the suffix of a file stands for.
-
-    Raises:
-        UsageError: it stands for none.
-    """
-    try:
-        return SUFFIXES[path.suffix]
-    except KeyError:
-        known = ", ".join(filter(None, SUFFIXES))
-        raise UsageError(
-            f"-o {path}: no format is known by {path.suffix}; there are {known}, or choose with -f"
-        ) from None
 
 
 def attention_text(

@@ -1,13 +1,11 @@
 """Attention maps in each of their formats."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from s2scli.errors import UsageError
 from s2scli.report.heads import AttentionHeads
-from s2scli.report.map_formats import Format, attention_text, format_of, grid_text
+from s2scli.report.map_formats import Format, attention_text, grid_text
 from tests.report.maps import diagonal
 
 BEGINNINGS = {
@@ -54,10 +52,3 @@ def test_json_holds_the_weights() -> None:
 def test_the_threshold_decides_which_words_are_linked() -> None:
     every = attention_text(diagonal(2), Format.PHARAOH, width=60, system=None, threshold=0.0)
     assert every == "0-0 1-0 0-1 1-1\n"
-
-
-def test_the_suffix_names_the_format() -> None:
-    assert format_of(Path("a.htm")) is format_of(Path("b.html")) is Format.HTML
-    assert format_of(Path("map")) is Format.PLAIN
-    with pytest.raises(UsageError, match=r"a.png: no format is known by .png; there are .txt, "):
-        format_of(Path("a.png"))
