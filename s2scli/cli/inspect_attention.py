@@ -15,7 +15,7 @@ from s2scli.cli.options import (
 )
 from s2scli.errors import UsageError
 from s2scli.report.colours import colour_system, light_background
-from s2scli.report.map_formats import LINK, SUFFIXES, Format, attention_text, grid_text
+from s2scli.report.map_formats import LINK, Format, attention_text, grid_text
 
 MIN_WIDTH = 32
 
@@ -100,7 +100,7 @@ def command(
     from s2scli.report.heads import choose_map
 
     talk = common.talk
-    chosen = Format.JSON if common.json else format or (output and format_of(output, SUFFIXES))
+    chosen = Format.JSON if common.json else format or (output and format_of(output, Format))
     if grid and (layer or head):
         raise UsageError("--grid shows every layer and head: leave --layer and --head out")
     if grid and chosen is Format.PHARAOH:

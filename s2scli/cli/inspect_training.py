@@ -32,15 +32,6 @@ class Format(enum.StrEnum):
     HTML = "html"
 
 
-SUFFIXES = {
-    "": Format.PLAIN,
-    ".txt": Format.PLAIN,
-    ".json": Format.JSON,
-    ".html": Format.HTML,
-    ".htm": Format.HTML,
-}
-
-
 def command(
     format: Annotated[
         Format | None, format_option(Format, "by the suffix of -o, otherwise plain")
@@ -56,7 +47,7 @@ def command(
     from s2scli.pipeline.inspect_training import inspect_training
 
     history = inspect_training(common.workspace)
-    chosen = Format.JSON if common.json else format or format_of(output or Path(), SUFFIXES)
+    chosen = Format.JSON if common.json else format or format_of(output or Path(), Format)
     if chosen is Format.PLAIN and output is None:
         for renderable in _shown(history, common.talk.stdout):
             common.talk.show(renderable)

@@ -2,7 +2,7 @@
 
 import enum
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -17,6 +17,14 @@ from s2scli.report.console import Talk, visible, write_stdout
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 SOME_FAILED = 3
+SUFFIXES = {
+    "": "plain",
+    ".txt": "plain",
+    ".json": "json",
+    ".html": "html",
+    ".htm": "html",
+    ".svg": "svg",
+}
 F = TypeVar("F", bound=enum.StrEnum)
 Texts = TypeVar("Texts", str, list[str], tuple[str, str], None)
 
@@ -76,18 +84,19 @@ def format_option(formats: type[enum.StrEnum], default: str) -> Any:
     return typer.Option("-f", "--format", metavar="FORMAT", help=f"{names} [default: {default}]")
 
 
-def format_of(path: Path, suffixes: Mapping[str, F]) -> F:
-    """Return the format that the suffix of a file stands for.
+def format_of(path: Path, formats: type[F]) -> F:
+    """Return the one of the formats that the suffix of a file stands for.
 
     Raises:
         UsageError: it stands for none.
     """
+    suffixes = {suffix: name for suffix, name in SUFFIXES.items() if name in set(formats)}
     if path.suffix not in suffixes:
         known = ", ".join(filter(None, suffixes))
         raise UsageError(
             f"-o {path}: no format is known by {path.suffix}; there are {known}, or choose with -f"
         )
-    return suffixes[path.suffix]
+    return formats(suffixes[path.suffix])
 
 
 def utf8(given: Texts) -> Texts:

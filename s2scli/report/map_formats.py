@@ -24,16 +24,6 @@ class Format(enum.StrEnum):
     PHARAOH = "pharaoh"
 
 
-SUFFIXES = {
-    "": Format.PLAIN,
-    ".txt": Format.PLAIN,
-    ".json": Format.JSON,
-    ".html": Format.HTML,
-    ".htm": Format.HTML,
-    ".svg": Format.SVG,
-}
-
-
 def attention_text(
     attention: "AttentionMap",
     format: Format,

@@ -14,7 +14,7 @@ from s2scli.cli.flags import expand
 from s2scli.cli.options import Common, CommonOptions, format_of
 from s2scli.errors import UsageError
 from s2scli.report.console import Talk
-from s2scli.report.map_formats import SUFFIXES, Format
+from s2scli.report.map_formats import Format
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 
@@ -86,7 +86,7 @@ def test_how_much_is_said(flag: str, quiet: bool, verbose: bool) -> None:
 
 
 def test_the_suffix_names_the_format() -> None:
-    assert format_of(Path("a.htm"), SUFFIXES) is format_of(Path("b.html"), SUFFIXES) is Format.HTML
-    assert format_of(Path("map"), SUFFIXES) is Format.PLAIN
+    assert format_of(Path("a.htm"), Format) is format_of(Path("b.html"), Format) is Format.HTML
+    assert format_of(Path("map"), Format) is Format.PLAIN
     with pytest.raises(UsageError, match=r"a.png: no format is known by .png; there are .txt, "):
-        format_of(Path("a.png"), SUFFIXES)
+        format_of(Path("a.png"), Format)

@@ -4,6 +4,7 @@ import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -251,9 +252,9 @@ def test_outputs_are_kept_until_model_search_or_they_themselves_change(
     assert len(first) == 3
     made: list[int] = []
 
-    def count(*arguments: object) -> object:
+    def count(*arguments: Any) -> object:
         made.append(1)
-        return evaluate_model(*arguments)  # type: ignore[arg-type]
+        return evaluate_model(*arguments)
 
     monkeypatch.setattr(pipeline, "evaluate_model", count)
     assert read_outputs(trained, request("tiny"), some, QUIET) == first

@@ -3,6 +3,7 @@
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -106,9 +107,9 @@ def test_only_the_first_process_writes_the_model(
 ) -> None:
     written: list[Path] = []
 
-    def write(folder: Path, *parts: object) -> None:
+    def write(folder: Path, *parts: Any) -> None:
         written.append(folder)
-        write_model_folder(folder, *parts)  # type: ignore[arg-type]
+        write_model_folder(folder, *parts)
 
     monkeypatch.setattr(publishing, "write_model_folder", write)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -46,9 +47,9 @@ def test_the_processor_is_read_from_its_description(
 @pytest.mark.parametrize(
     "change", [{"vendor": "GenuineIntel"}, {"capability": "AVX2"}, {"has_mkl": False}]
 )
-def test_which_processor_prefers_one_dnn(change: dict[str, object]) -> None:
+def test_which_processor_prefers_one_dnn(change: dict[str, Any]) -> None:
     assert AMD.prefers_one_dnn
-    assert not replace(AMD, **change).prefers_one_dnn  # type: ignore[arg-type]
+    assert not replace(AMD, **change).prefers_one_dnn
     assert not replace(AMD, has_one_dnn=False).prefers_one_dnn
 
 
