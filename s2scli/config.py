@@ -9,6 +9,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from s2scli.data.settings import NoiseSettings
 from s2scli.errors import ConfigError
 from s2scli.metrics import METRICS
 from s2scli.model.settings import ModelSettings
@@ -24,6 +25,7 @@ from s2scli.settings import (
     setting,
     write_toml,
 )
+from s2scli.sides import TEXT, Sides, Sound
 from s2scli.sizes import SIZES, Size
 from s2scli.training.settings import TrainingSettings
 from s2scli.training.stopping import Criterion
@@ -61,6 +63,7 @@ class Recipe(Settings):
 
 
 DEFAULT_RECIPE = "default"
+LONGEST_MEDIA = 1000  # encoder states: of sound, 40 seconds
 
 
 def recipe_names() -> list[str]:
@@ -70,7 +73,10 @@ def recipe_names() -> list[str]:
 
 
 def load_recipe(
-    name_or_path: str, assignments: Sequence[str] = (), size: Size = SIZES[0]
+    name_or_path: str,
+    assignments: Sequence[str] = (),
+    size: Size = SIZES[0],
+    sides: Sides = TEXT,
 ) -> Recipe:
     """Read a built-in recipe, or a TOML file, and apply `section.key=value` assignments.
 
@@ -78,6 +84,7 @@ def load_recipe(
         name_or_path: a built-in recipe's name, or a TOML file.
         assignments: changes to it.
         size: which recipe the default one is based on; for other recipes it is not used.
+        sides: what the corpus is made of; a recipe for text is fitted to sound and pictures.
 
     Raises:
         MissingInputError: no such file.
@@ -89,7 +96,53 @@ def load_recipe(
         tree = _on_top(
             tree, override(Recipe, read_toml(recipe_path(size.recipe)), size.assignments())
         )
-    return load_settings(Recipe, override(Recipe, tree, assignments), f"recipe {path.stem}")
+    tree = fit_to_sides(tree, sides)
+    recipe = load_settings(Recipe, override(Recipe, tree, assignments), f"recipe {path.stem}")
+    _check_sides(recipe, sides)
+    return recipe
+
+
+def fit_to_sides(tree: Tree, sides: Sides) -> Tree:
+    """Return the settings of a recipe with what sound or pictures need in place of text's.
+
+    A source that reads tokens becomes one that reads sound or pictures. An output picture has a
+    fixed length, and its validation score is the loss.
+    """
+    if sides.source and _get(tree, "model", "source", "kind") in (None, "tokens"):
+        given = tree.get("model", {}).get("source", {})
+        kept = {name: given[name] for name in ("embedding_dim", "dropout") if name in given}
+        tree = _on_top({"model": {"source": None}}, tree)
+        tree["model"]["source"] = {**kept, "kind": sides.source.kind}
+    defaults: Tree = {}
+    if sides.source:
+        defaults = {"training": {"max_length": LONGEST_MEDIA}}
+    if isinstance(sides.source, Sound):
+        defaults = _on_top({"training": {"metric": "chrf"}}, defaults)
+    if sides.target:
+        defaults = _on_top({"training": {"metric": "loss", "label_smoothing": 0.0}}, defaults)
+    return _on_top(tree, defaults)
+
+
+def _get(tree: Tree, *names: str) -> object:
+    """Return a value of nested tables; None if it is not there."""
+    found: object = tree
+    for name in names:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+def _check_sides(recipe: Recipe, sides: Sides) -> None:
+    """Refuse what is for text only.
+
+    Raises:
+        ConfigError: the recipe has noise for tokens, and the source has no tokens.
+    """
+    training = recipe.training
+    if sides.source and (training.noise != NoiseSettings() or training.source_token_dropout):
+        raise ConfigError(
+            "training.noise and training.source_token_dropout are for text, and the source is "
+            f"{sides.source.kind}; leave them out"
+        )
 
 
 def _on_top(tree: Tree, base: Tree) -> Tree:

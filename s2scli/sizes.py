@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from s2scli.sides import TEXT, Sides
+
 MANY = 10**12
 
 
@@ -41,6 +43,6 @@ SIZES = (
 )
 
 
-def size_for(pairs: int) -> Size:
-    """Return the size for a corpus of `pairs` training pairs."""
+def size_for(pairs: int, sides: Sides = TEXT) -> Size:
+    """Return the size for a corpus of `pairs` training pairs with these sides."""
     return next(size for size in SIZES if pairs <= size.max_pairs)

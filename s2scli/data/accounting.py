@@ -19,6 +19,7 @@ from s2scli.data.rows import Dropped, Row
 from s2scli.data.store import SPLITS
 from s2scli.errors import CheckpointError
 from s2scli.manifest import encode_json
+from s2scli.sides import TEXT, Sides
 
 REPORT = "report.json"
 TINY = 1e-9
@@ -62,8 +63,9 @@ class SplitSummary:
 
     Attributes:
         rows: the number of its rows.
-        source_characters: the mean length of a source.
-        target_characters: the mean length of a target.
+        source_characters: the mean length of a source in characters; in samples if it is sound,
+            in values (width x height x channels) if it is a picture.
+        target_characters: the mean length of a target, likewise.
         source_equals_target: rows with the same text on both sides.
         length_correlation: Pearson's r of the logarithms of the two sides' lengths, -1 to 1: near
             0 where the sides are not aligned, or in dialogue; None where all sources or all
@@ -88,11 +90,19 @@ class SplitSummary:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole account of a preparation, as in `report.json`."""
+    """The whole account of a preparation, as in `report.json`.
+
+    Attributes:
+        files: the account of each file, or of two parallel ones.
+        splits: the summary of each split.
+        notices: what the user should know.
+        sides: what the sides are made of; for text it is left out of the file.
+    """
 
     files: tuple[FileAccount, ...]
     splits: dict[str, SplitSummary]
     notices: tuple[str, ...]
+    sides: Sides = TEXT
 
     def by_role(self) -> list[FileAccount]:
         """Return one account for each role, of all its files together."""
@@ -105,7 +115,10 @@ class Report:
 
 def write_report(folder: Path, report: Report) -> None:
     """Write `report.json` into the corpus folder."""
-    (folder / REPORT).write_bytes(encode_json(asdict(report)))
+    tree = asdict(report)
+    if report.sides.are_text:
+        del tree["sides"]
+    (folder / REPORT).write_bytes(encode_json(tree))
 
 
 def read_report(folder: Path) -> Report:
@@ -177,7 +190,7 @@ class SplitTally:
         """Count the rows of `batch` (columns source and target)."""
         source, target = batch.column("source"), batch.column("target")
         self.rows += batch.num_rows
-        lengths = np.stack([pc.utf8_length(source).to_numpy(), pc.utf8_length(target).to_numpy()])
+        lengths = np.stack([_sizes(batch, "source"), _sizes(batch, "target")])
         self.source_characters += int(lengths[0].sum())
         self.target_characters += int(lengths[1].sum())
         powers = np.concatenate([np.ones((1, batch.num_rows)), np.log(lengths)])  # [3, rows]
@@ -199,6 +212,16 @@ class SplitTally:
             self.not_nfc,
             source_in_train,
         )
+
+
+def _sizes(batch: pa.RecordBatch, side: str) -> NDArray[np.int64]:
+    """Return the characters, samples or values of each cell of a side, [rows]."""
+    values = f"{side}_value"
+    if values in batch.schema.names:
+        sizes = pc.list_value_length(batch.column(values))
+    else:
+        sizes = pc.utf8_length(batch.column(side))
+    return np.asarray(sizes.to_numpy(), np.int64)
 
 
 def correlation(moments: NDArray[np.float64]) -> float | None:

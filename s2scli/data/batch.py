@@ -1,23 +1,26 @@
-"""A batch of examples as padded token ids."""
+"""A batch of examples: padded sources, and padded target ids."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from s2scli.data.example import TokenIds
+from s2scli.data.example import TokenIds, Values
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B examples padded with `pad_id` to the longest.
+    """B examples padded to the longest: token ids with `pad_id`, samples and pixels with 0.
 
     Attributes:
-        source: source ids, each ending in `eos_id`, [B, S].
-        source_lengths: real tokens of each source, the end token counted, [B], on the CPU.
+        source: source ids, each ending in `eos_id`, [B, S]; or 16-bit samples, [B, N]; or columns
+            of 8-bit pixels, [B, W, H x C].
+        source_lengths: real tokens (the end token counted), samples or columns of each source,
+            [B], on the CPU.
         target_input: what the decoder reads: `bos_id`, then the target ids, [B, T].
         target_output: what the decoder should write: the target ids, then `eos_id`, [B, T].
     """
@@ -51,9 +54,21 @@ class Batch:
         )
 
 
-def make_batch(sources: Sequence[TokenIds], targets: Sequence[TokenIds]) -> Batch:
-    """Pad token ids (no special tokens in them) into a batch."""
-    source, lengths = make_source(sources)
+Pad: TypeAlias = Callable[[Sequence[Values]], tuple[Tensor, Tensor]]
+"""Pads sources into one tensor; returns it and the lengths [B]."""
+
+
+def make_batch(
+    sources: Sequence[Values], targets: Sequence[TokenIds], pad: Pad | None = None
+) -> Batch:
+    """Pad examples into a batch.
+
+    Args:
+        sources: as the codec of the source encodes them; token ids have no special tokens.
+        targets: token ids without special tokens.
+        pad: how sources are padded; None is for token ids.
+    """
+    source, lengths = (pad or make_source)(sources)
     width = max(len(ids) for ids in targets) + 2
     target = np.full((len(targets), width), PAD_ID, dtype=np.int64)  # [B, T + 1]
     target[:, 0] = BOS_ID
@@ -64,7 +79,17 @@ def make_batch(sources: Sequence[TokenIds], targets: Sequence[TokenIds]) -> Batc
     return Batch(source, lengths, padded[:, :-1], padded[:, 1:])
 
 
-def make_source(sources: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:
+def pad_values(sources: Sequence[Values]) -> tuple[Tensor, Tensor]:
+    """Pad samples [N], or columns of pixels [W, F], with zeros; return them and the lengths [B]."""
+    lengths = np.array([len(values) for values in sources], dtype=np.int64)
+    shape = (len(sources), int(lengths.max()), *sources[0].shape[1:])
+    padded = np.zeros(shape, dtype=sources[0].dtype)
+    for row, values in zip(padded, sources, strict=True):
+        row[: len(values)] = values
+    return torch.from_numpy(padded), torch.from_numpy(lengths)
+
+
+def make_source(sources: Sequence[Values]) -> tuple[Tensor, Tensor]:
     """Pad source ids: [B, S] with the end token, and the lengths [B]."""
     lengths = np.array([len(ids) + 1 for ids in sources], dtype=np.int64)
     source = np.full((len(sources), int(lengths.max())), PAD_ID, dtype=np.int64)

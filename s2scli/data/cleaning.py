@@ -1,5 +1,6 @@
 """Cleaning: how the text of a row is changed and which rows are dropped, one row at a time."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 
@@ -105,19 +106,26 @@ def swap_sides(rows: Iterable[Row]) -> Iterator[Row]:
         yield Example(row.target, row.source, row.line) if isinstance(row, Example) else row
 
 
-def tidy_rows(rows: Iterable[Row], normalization: Normalization) -> Iterator[Row]:
+def tidy_rows(
+    rows: Iterable[Row], of_source: Normalization, of_target: Normalization
+) -> Iterator[Row]:
     """Tidy both sides of every example, and drop those with an empty side."""
     for row in rows:
         if not isinstance(row, Example):
             yield row
             continue
-        source, target = tidy(row.source, normalization), tidy(row.target, normalization)
+        source, target = tidy(row.source, of_source), tidy(row.target, of_target)
         reason = _emptiness(source, target)
         yield Dropped(row.line, reason) if reason else Example(source, target, row.line)
 
 
 def limit_lengths(rows: Iterable[Row], settings: PrepareSettings) -> Iterator[Row]:
-    """Drop examples with a side that is too long, or many times as long as the other."""
+    """Drop examples with a side that is too long, or many times as long as the other.
+
+    The lengths of text are not compared with those of the names of files.
+    """
+    both_text = settings.source_kind == settings.target_kind == "text"
+    max_ratio = settings.max_length_ratio if both_text else math.inf
     for row in rows:
         if not isinstance(row, Example):
             yield row
@@ -125,7 +133,7 @@ def limit_lengths(rows: Iterable[Row], settings: PrepareSettings) -> Iterator[Ro
         shorter, longer = sorted((len(row.source), len(row.target)))
         if longer > settings.max_length:
             yield Dropped(row.line, OVER_LONG)
-        elif longer > settings.max_length_ratio * shorter:
+        elif longer > max_ratio * shorter:
             yield Dropped(row.line, LENGTH_RATIO)
         else:
             yield row

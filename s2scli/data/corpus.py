@@ -18,11 +18,12 @@ from s2scli.data.accounting import SplitTally
 from s2scli.data.duplicates import DuplicateFinder, pair_digests, source_hashes
 from s2scli.data.example import Example
 from s2scli.data.splitting import Split
-from s2scli.data.store import SCHEMA, BatchWriter, batch_rows, split_path
+from s2scli.data.store import BatchWriter, batch_rows, schema_of, split_path
+from s2scli.sides import TEXT, Sides
 
 HashArray: TypeAlias = NDArray[np.int64]
 
-HASHED_SCHEMA = SCHEMA.append(pa.field("hash", pa.int64(), nullable=False))
+HASH = pa.field("hash", pa.int64(), nullable=False)
 
 
 class StagedCorpus:
@@ -33,7 +34,8 @@ class StagedCorpus:
         kept: the number of those that are not a copy of an earlier row.
     """
 
-    def __init__(self, path: Path, first: NDArray[np.bool_]) -> None:
+    def __init__(self, path: Path, first: NDArray[np.bool_], sides: Sides = TEXT) -> None:
+        self.schema = schema_of(sides)
         self.rows, self.kept = len(first), int(np.count_nonzero(first))
         self._path, self._first = path, first
 
@@ -42,18 +44,19 @@ class StagedCorpus:
         return end - start - int(np.count_nonzero(self._first[start:end]))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows kept, in order (columns source, target, line, hash)."""
-        for batch, first in self._stored(HASHED_SCHEMA.names):
+        """Yield the rows kept, in order (the columns of the corpus, and hash)."""
+        for batch, first in self._stored([*self.schema.names, HASH.name]):
             yield batch.filter(pa.array(first))
 
     def hashes(self) -> Iterator[HashArray]:
         """Yield the source hashes of the rows kept, in batches."""
-        for batch, first in self._stored(["hash"]):
+        for batch, first in self._stored([HASH.name]):
             yield batch.column("hash").to_numpy()[first]
 
     def _stored(self, names: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, NDArray[np.bool_]]]:
         """Yield the columns `names` of all rows, read batch by batch, each with its mask."""
-        fields = [HASHED_SCHEMA.get_field_index(name) for name in names]
+        schema = self.schema.append(HASH)
+        fields = [schema.get_field_index(name) for name in names]
         options = pa.ipc.IpcReadOptions(included_fields=fields)
         with pa.OSFile(os.fsencode(self._path)) as source:
             file = pa.ipc.open_file(source, options=options)
@@ -64,31 +67,33 @@ class StagedCorpus:
                 start += batch.num_rows
 
 
-def stage(examples: Iterable[Example], scratch: Path) -> StagedCorpus:
+def stage(examples: Iterable[Example], scratch: Path, sides: Sides = TEXT) -> StagedCorpus:
     """Write the examples to the folder `scratch` and find the duplicates among them."""
-    path = scratch / "rows.arrow"
-    with DuplicateFinder(scratch) as finder, BatchWriter(path, HASHED_SCHEMA) as writer:
-        for batch in batch_rows(examples):
+    path, schema = scratch / "rows.arrow", schema_of(sides).append(HASH)
+    with DuplicateFinder(scratch) as finder, BatchWriter(path, schema) as writer:
+        for batch in batch_rows(examples, sides):
             sources, targets = (
                 batch.column("source").to_pylist(),
                 batch.column("target").to_pylist(),
             )
             finder.add(pair_digests(sources, targets))
             hashes = pa.array(source_hashes(sources))
-            writer.write(pa.RecordBatch.from_arrays([*batch.columns, hashes], schema=HASHED_SCHEMA))
+            writer.write(pa.RecordBatch.from_arrays([*batch.columns, hashes], schema=schema))
         first = finder.first_occurrences()
-    return StagedCorpus(path, first)
+    return StagedCorpus(path, first, sides)
 
 
-def write_held_out(examples: Iterable[Example], path: Path) -> tuple[SplitTally, HashArray]:
+def write_held_out(
+    examples: Iterable[Example], path: Path, sides: Sides = TEXT
+) -> tuple[SplitTally, HashArray]:
     """Write the rows of the user's own valid or test file.
 
     Returns:
         The summary of the rows, and the hash of each row's source, [rows].
     """
     tally, hashes = SplitTally(), [np.empty(0, np.int64)]
-    with BatchWriter(path) as writer:
-        for batch in batch_rows(examples):
+    with BatchWriter(path, schema_of(sides)) as writer:
+        for batch in batch_rows(examples, sides):
             tally.add(batch)
             hashes.append(source_hashes(batch.column("source").to_pylist()))
             writer.write(batch)
@@ -135,14 +140,15 @@ def write_splits(
     tallies = {name: SplitTally() for name in split.names}
     with ExitStack() as stack:
         writers = {
-            name: stack.enter_context(BatchWriter(split_path(folder, name))) for name in tallies
+            name: stack.enter_context(BatchWriter(split_path(folder, name), corpus.schema))
+            for name in tallies
         }
         for batch in corpus.batches():
             hashes = batch.column("hash").to_numpy()
             masks = split.masks(hashes)
             watch.see(hashes[masks["train"]])
             for name, mask in masks.items():
-                part = batch.select(SCHEMA.names).filter(pa.array(mask))
+                part = batch.select(corpus.schema.names).filter(pa.array(mask))
                 tallies[name].add(part)
                 writers[name].write(part)
     return tallies

@@ -1,39 +1,42 @@
 """The corpus as token ids on disk: one memory-mapped Arrow file for each split.
 
-Columns: `source` and `target`, lists of int32 without special tokens.
+Columns: `source` and `target`, lists of int32 without special tokens. A source of sound or
+pictures has no tokens and no column: its values are read from the corpus.
 """
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from s2scli.data.arrow import ArrowFile
-from s2scli.data.example import TokenIds
-from s2scli.data.store import TextSplit, split_path
+from s2scli.data.batching import Lengths
+from s2scli.data.codecs.codec import SourceCodec
+from s2scli.data.example import TokenIds, Values
+from s2scli.data.store import Chunk, Corpus, TextSplit, split_path
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.manifest import read_manifest
+from s2scli.sides import Input
 
-Encode: TypeAlias = Callable[[list[str]], list[list[int]]]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Encode: TypeAlias = Callable[[Sequence[str]], Sequence[Sequence[int]]]
 
 TOKEN_IDS = pa.list_(pa.field("item", pa.int32(), nullable=False))
-SCHEMA = pa.schema(
-    [
-        pa.field("source", TOKEN_IDS, nullable=False),
-        pa.field("target", TOKEN_IDS, nullable=False),
-    ]
-)
+TARGET = pa.field("target", TOKEN_IDS, nullable=False)
+SCHEMA = pa.schema([pa.field("source", TOKEN_IDS, nullable=False), TARGET])
+SCHEMA_WITHOUT_SOURCE = pa.schema([TARGET])
 
 
 def encode_split(
     split: TextSplit,
     path: Path,
-    encode_source: Encode,
+    encode_source: Encode | None,
     encode_target: Encode,
     advance: Callable[[int], None],
 ) -> None:
@@ -42,99 +45,131 @@ def encode_split(
     Args:
         split: the text.
         path: the file to write.
-        encode_source: returns the ids of sources.
+        encode_source: returns the ids of sources; None for sources without tokens.
         encode_target: returns the ids of targets.
         advance: called with the number of rows written since the last call.
     """
-    with pa.OSFile(os.fsencode(path), "w") as file, pa.ipc.new_file(file, SCHEMA) as writer:
-        for batch in split.batches():
-            source = encode_source(batch.column("source").to_pylist())
-            target = encode_target(batch.column("target").to_pylist())
-            arrays = [pa.array(ids, TOKEN_IDS) for ids in (source, target)]
-            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=SCHEMA))
-            advance(batch.num_rows)
+    schema = SCHEMA if encode_source else SCHEMA_WITHOUT_SOURCE
+    with pa.OSFile(os.fsencode(path), "w") as file, pa.ipc.new_file(file, schema) as writer:
+        for sources, targets in split.cells():
+            sides = [encode_source(sources)] if encode_source else []
+            sides.append(encode_target(targets))
+            arrays = [pa.array(ids, TOKEN_IDS) for ids in sides]
+            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+            advance(len(targets))
 
 
-@dataclass(frozen=True)
-class _Chunk:
-    """One side of a record batch, as views of the file.
+def pad_ids(sources: Sequence[Values]) -> "tuple[Tensor, Tensor]":
+    """Return token ids with end tokens, padded, [B, S], and their lengths, [B]."""
+    from s2scli.data.batch import make_source  # torch takes over a second to import
 
-    Attributes:
-        ids: all token ids, end to end, [tokens].
-        ends: row i is ids[ends[i] : ends[i + 1]], [rows + 1].
-    """
-
-    ids: TokenIds
-    ends: TokenIds
-
-    def row(self, number: int) -> TokenIds:
-        return self.ids[self.ends[number] : self.ends[number + 1]]
+    return make_source(sources)
 
 
-class EncodedSplit:
-    """One split as token ids, memory-mapped; only the lengths are held in memory.
+class Column:
+    """One side of a split: the chunks of its record batches, as one list of rows."""
 
-    Attributes:
-        source_lengths: tokens of each source, without special tokens, [rows].
-        target_lengths: tokens of each target, likewise, [rows].
-    """
-
-    def __init__(self, path: Path) -> None:
-        batches = list(ArrowFile(path, SCHEMA, "s2s train-tokenizer").batches())
-        self._path = path
-        self._sources = [_chunk(batch.column(0)) for batch in batches]
-        self._targets = [_chunk(batch.column(1)) for batch in batches]
-        self._starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
-        self.source_lengths = _lengths(self._sources)
-        self.target_lengths = _lengths(self._targets)
+    def __init__(self, chunks: Sequence[Chunk]) -> None:
+        self.chunks = chunks
+        self._starts = np.cumsum([0, *(len(chunk.ends) - 1 for chunk in chunks)])
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def check_ids(self, source_size: int, target_size: int) -> None:
+    def lengths(self) -> Lengths:
+        """Return the length of every row, [rows]."""
+        lengths = (np.diff(chunk.ends) for chunk in self.chunks)
+        return np.concatenate([np.empty(0, np.int32), *lengths])
+
+    def rows(self, rows: NDArray[np.int64]) -> list[Values]:
+        """Return some rows, as read-only views of the file."""
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+            raise IndexError(f"rows {rows.min()} to {rows.max()} of a split of {len(self)} rows")
+        chunks = np.searchsorted(self._starts, rows, side="right") - 1
+        numbers = (rows - self._starts[chunks]).tolist()
+        found = zip(chunks.tolist(), numbers, strict=True)
+        return [self.chunks[chunk].row(row) for chunk, row in found]
+
+
+class EncodedSplit:
+    """One split as a model reads it, memory-mapped; only the lengths are held in memory.
+
+    Args:
+        path: the file of the token ids.
+        codec: of a source without tokens; None for one with tokens.
+        values: the samples or pixels of that source.
+
+    Attributes:
+        source_lengths: tokens of each source, without special tokens, or its size by its codec,
+            [rows].
+        target_lengths: tokens of each target, without special tokens, [rows].
+        pad: how sources are padded.
+
+    Raises:
+        CheckpointError: the file is damaged, or is not of the same rows as `values`.
+    """
+
+    def __init__(
+        self, path: Path, codec: SourceCodec | None = None, values: Sequence[Chunk] = ()
+    ) -> None:
+        schema = SCHEMA_WITHOUT_SOURCE if codec else SCHEMA
+        batches = list(ArrowFile(path, schema, "s2s train-tokenizer").batches())
+        self._path = path
+        self._targets = Column([Chunk.of(batch.column("target")) for batch in batches])
+        self._sources = Column(
+            values if codec else [Chunk.of(batch.column("source")) for batch in batches]
+        )
+        if len(self._sources) != len(self._targets):
+            raise CheckpointError(
+                f"{path}: {len(self._targets):,} rows, and the corpus has {len(self._sources):,}; "
+                "make it again with `s2s train-tokenizer`"
+            )
+        self.pad = codec.pad if codec else pad_ids
+        lengths = self._sources.lengths()
+        self.source_lengths = codec.sizes(lengths) if codec else lengths
+        self.target_lengths = self._targets.lengths()
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    def check_ids(self, reads: Input, target_size: int) -> None:
         """Check that every id is one of a vocabulary.
 
         Args:
-            source_size: tokens of the source's vocabulary.
+            reads: tokens of the source's vocabulary; sound and pictures are not checked.
             target_size: of the target's.
 
         Raises:
             CheckpointError: one is not.
         """
-        for chunks, size in ((self._sources, source_size), (self._targets, target_size)):
-            for ids in (chunk.ids for chunk in chunks if len(chunk.ids)):
+        checked = [(self._sources, reads)] if isinstance(reads, int) else []
+        for column, size in (*checked, (self._targets, target_size)):
+            for ids in (chunk.values for chunk in column.chunks if len(chunk.values)):
                 if not 0 <= ids.min() <= ids.max() < size:
                     raise CheckpointError(
                         f"{self._path}: damaged, it has token ids outside the vocabulary of "
                         f"{size:,}; make it again with `s2s train-tokenizer`"
                     )
 
-    def gather(self, rows: NDArray[np.int64]) -> tuple[list[TokenIds], list[TokenIds]]:
-        """Return the ids of some rows' sources and targets, as read-only views of the file.
+    def gather(self, rows: NDArray[np.int64]) -> tuple[list[Values], list[TokenIds]]:
+        """Return some rows' sources and targets, as read-only views of the files.
 
         Args:
             rows: row indices, [rows].
         """
-        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
-            raise IndexError(f"rows {rows.min()} to {rows.max()} of a split of {len(self)} rows")
-        chunks = np.searchsorted(self._starts, rows, side="right") - 1
-        found = list(zip(chunks.tolist(), (rows - self._starts[chunks]).tolist(), strict=True))
-        return (
-            [self._sources[chunk].row(row) for chunk, row in found],
-            [self._targets[chunk].row(row) for chunk, row in found],
-        )
+        return self._sources.rows(rows), cast(list[TokenIds], self._targets.rows(rows))
 
 
-def _chunk(column: Any) -> _Chunk:
-    return _Chunk(column.values.to_numpy(), column.offsets.to_numpy())
-
-
-def _lengths(chunks: list[_Chunk]) -> TokenIds:
-    return np.concatenate([np.empty(0, np.int32), *(np.diff(chunk.ends) for chunk in chunks)])
-
-
-def open_encoded(folder: Path, split: str) -> EncodedSplit:
+def open_encoded(
+    folder: Path, split: str, corpus: Corpus | None = None, codec: SourceCodec | None = None
+) -> EncodedSplit:
     """Open one split (train, valid or test) of the encoded corpus in `folder`.
+
+    Args:
+        folder: of the encoded corpus.
+        split: the name of the split.
+        corpus: what was encoded; it holds the values of a source without tokens.
+        codec: of the corpus's source.
 
     Raises:
         MissingInputError: there is no encoded corpus, or it has no such split.
@@ -148,4 +183,6 @@ def open_encoded(folder: Path, split: str) -> EncodedSplit:
             f"{folder}: the corpus has no {split} split; prepare it again with "
             f"--{split}-size N or --{split} FILE"
         )
-    return EncodedSplit(path)
+    if corpus is None or codec is None or corpus.sides.source is None:
+        return EncodedSplit(path)
+    return EncodedSplit(path, codec, corpus.open_split(split).values("source"))

@@ -1,4 +1,4 @@
-"""One pair of a corpus, as text and as token ids."""
+"""One pair of a corpus, as cells and as what a model reads."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 TokenIds: TypeAlias = NDArray[np.int32]
+Values: TypeAlias = NDArray[np.int32] | NDArray[np.int16] | NDArray[np.uint8]
+"""A cell as a model reads it: token ids, samples [N], or columns of pixels [W, H x C]."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """The settings of preparation and noise; it imports no torch and no pyarrow, for flags."""
 
 import re
+from typing import Literal
 
 from pydantic import field_validator
 
 from s2scli.normalization import Normalization
 from s2scli.settings import MOST, Settings, setting
+from s2scli.sides import SideKind
 
 COLUMNS = re.compile(r"[1-9][0-9]{0,3},[1-9][0-9]{0,3}")
 
@@ -39,6 +41,57 @@ class PrepareSettings(Settings):
         "The first row of each file is a header, and is left out. If not given, it is one where it "
         "holds names of columns or languages.",
         panel="Input and output",
+    )
+    source_kind: SideKind = setting(
+        "text",
+        "What a source is: text, audio (the path of a sound file) or image (the path of a "
+        "picture).",
+        panel="Sound and pictures",
+    )
+    target_kind: SideKind = setting(
+        "text",
+        "What a target is: text or image (the path of a picture).",
+        panel="Sound and pictures",
+    )
+    sample_rate: int | None = setting(
+        None,
+        "Resample all sound to this rate. If not given, the rate of the first file, at most "
+        "16000.",
+        "samples a second",
+        panel="Sound and pictures",
+        ge=1000,
+        le=192_000,
+    )
+    max_seconds: float = setting(
+        30.0,
+        "Drop longer recordings.",
+        "seconds",
+        panel="Sound and pictures",
+        gt=0,
+        le=3600,
+    )
+    image_height: int | None = setting(
+        None,
+        "Resize all pictures to this height. If not given, the height of the first file.",
+        "pixels",
+        panel="Sound and pictures",
+        ge=1,
+        le=4096,
+    )
+    image_width: int | None = setting(
+        None,
+        "Fit all pictures into this width. If not given, widths stay in proportion to the height; "
+        "for targets, the width of the first file.",
+        "pixels",
+        panel="Sound and pictures",
+        ge=1,
+        le=65_536,
+    )
+    image_channels: Literal[1, 3] | None = setting(
+        None,
+        "1 for grey, 3 for color. If not given, what the first file has.",
+        "channels",
+        panel="Sound and pictures",
     )
     normalization: Normalization = setting(
         "none",

@@ -1,38 +1,59 @@
 """The corpus on disk: one memory-mapped Arrow file for each split.
 
-A split that does not exist has no file. Columns: `source` and `target` (text), `line` (the line
-of the input file it came from).
+A split that does not exist has no file. Columns: `source` and `target` (text, or the names of
+files), `line` (the line of the input file it came from), and for a side of sound or pictures
+`source_value` or `target_value`: the samples, or the pixels column by column.
 """
 
 import contextlib
 import functools
-import itertools
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast, get_args
+from typing import Literal, Self, cast, get_args
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
+from s2scli.artifacts import first_fault
 from s2scli.data.arrow import ArrowFile
-from s2scli.data.example import Example
+from s2scli.data.codecs.cell import Stored
+from s2scli.data.example import Example, Values
 from s2scli.errors import CheckpointError, MissingInputError, UsageError
 from s2scli.manifest import MANIFEST, Manifest, is_published, read_manifest, verify_files
 from s2scli.normalization import Normalization
+from s2scli.sides import TEXT, Sides
 
-SCHEMA = pa.schema(
+TEXT_SCHEMA = pa.schema(
     [
         pa.field("source", pa.string(), nullable=False),
         pa.field("target", pa.string(), nullable=False),
         pa.field("line", pa.int64(), nullable=False),
     ]
 )
+VALUE_TYPES = {
+    "audio": pa.list_(pa.field("item", pa.int16(), nullable=False)),
+    "image": pa.list_(pa.field("item", pa.uint8(), nullable=False)),
+}
 SPLITS = ("train", "valid", "test")
+Side = Literal["source", "target"]
+SIDES = TypeAdapter(Sides)
 BATCH_ROWS = 10_000
 BATCH_CHARACTERS = 4_000_000
+
+
+def schema_of(sides: Sides = TEXT) -> pa.Schema:
+    """Return the columns of a corpus with these sides."""
+    schema = TEXT_SCHEMA
+    for name, media in (("source", sides.source), ("target", sides.target)):
+        if media:
+            field = pa.field(f"{name}_value", VALUE_TYPES[media.kind], nullable=False)
+            schema = schema.append(field)
+    return schema
 
 
 def split_path(folder: Path, split: str) -> Path:
@@ -50,28 +71,36 @@ def require_split(split: str) -> None:
         raise UsageError(f"--split {split}: expected one of {', '.join(SPLITS)}")
 
 
-def batch_rows(examples: Iterable[Example]) -> Iterator[pa.RecordBatch]:
+def batch_rows(examples: Iterable[Example], sides: Sides = TEXT) -> Iterator[pa.RecordBatch]:
     """Yield the examples as record batches of bounded size, in order."""
+    schema = schema_of(sides)
     pending: list[Example] = []
     characters = 0
     for example in examples:
         pending.append(example)
-        characters += len(example.source) + len(example.target)
+        characters += _size(example.source) + _size(example.target)
         if len(pending) == BATCH_ROWS or characters >= BATCH_CHARACTERS:
-            yield _batch(pending)
+            yield _batch(pending, schema)
             pending, characters = [], 0
     if pending:
-        yield _batch(pending)
+        yield _batch(pending, schema)
 
 
-def _batch(examples: list[Example]) -> pa.RecordBatch:
-    columns = [
-        [example.source for example in examples],
-        [example.target for example in examples],
-        [example.line for example in examples],
-    ]
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+def _size(cell: str) -> int:
+    return cell.values.nbytes if isinstance(cell, Stored) else len(cell)
+
+
+def _batch(examples: list[Example], schema: pa.Schema) -> pa.RecordBatch:
+    sources, targets = [one.source for one in examples], [one.target for one in examples]
+    columns = {
+        "source": sources,
+        "target": targets,
+        "line": [example.line for example in examples],
+        "source_value": [cell.values.ravel() for cell in sources if isinstance(cell, Stored)],
+        "target_value": [cell.values.ravel() for cell in targets if isinstance(cell, Stored)],
+    }
+    arrays = [pa.array(columns[field.name], field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 class BatchWriter:
@@ -80,7 +109,7 @@ class BatchWriter:
     Small batches are joined until they have `BATCH_ROWS` rows or `BATCH_CHARACTERS` bytes.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema = SCHEMA) -> None:
+    def __init__(self, path: Path, schema: pa.Schema = TEXT_SCHEMA) -> None:
         self.rows = 0
         self._schema = schema
         self._file = pa.OSFile(os.fsencode(path), "w")
@@ -122,8 +151,9 @@ class BatchWriter:
 class TextSplit:
     """One split of a corpus, memory-mapped: `len`, `split[i]`, and columns as streams."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = ArrowFile(path, SCHEMA, "s2s prepare")
+    def __init__(self, path: Path, sides: Sides = TEXT) -> None:
+        self._file = ArrowFile(path, schema_of(sides), "s2s prepare")
+        self._sides = sides
         self._starts = np.cumsum([0, *self._file.rows])
 
     def __len__(self) -> int:
@@ -135,28 +165,87 @@ class TextSplit:
         number = int(np.searchsorted(self._starts, index, side="right")) - 1
         batch = self._file.batch(number)
         row = index - int(self._starts[number])
-        return Example(*(batch.column(name)[row].as_py() for name in SCHEMA.names))
+        return next(self._examples(batch.slice(row, 1)))
 
     def __iter__(self) -> Iterator[Example]:
         for batch in self.batches():
-            columns = (batch.column(name).to_pylist() for name in SCHEMA.names)
-            yield from itertools.starmap(Example, zip(*columns, strict=True))
+            yield from self._examples(batch)
 
     def sources(self) -> Iterator[str]:
-        """Yield every source, in order."""
-        return self._texts("source")
+        """Yield every source, in order; a sound or a picture with its content."""
+        return self._cells("source")
 
     def targets(self) -> Iterator[str]:
-        """Yield every target, in order."""
-        return self._texts("target")
+        """Yield every target, in order; a picture with its content."""
+        return self._cells("target")
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the record batches (columns source, target, line), in order."""
         return self._file.batches()
 
-    def _texts(self, name: str) -> Iterator[str]:
+    def cells(self) -> Iterator[tuple[list[str], list[str]]]:
+        """Yield the sources and the targets, batch by batch, in order."""
         for batch in self.batches():
-            yield from batch.column(name).to_pylist()
+            yield list(self._cells_of(batch, "source")), list(self._cells_of(batch, "target"))
+
+    def values(self, side: Side) -> list[Chunk]:
+        """Return the samples or pixels of one side, which is not text, batch by batch."""
+        return [Chunk.of(batch.column(f"{side}_value"), self._row_shape(side)) for batch in self.batches()]
+
+    def _cells(self, side: Side) -> Iterator[str]:
+        for batch in self.batches():
+            yield from self._cells_of(batch, side)
+
+    def _examples(self, batch: pa.RecordBatch) -> Iterator[Example]:
+        sources, targets = self._cells_of(batch, "source"), self._cells_of(batch, "target")
+        return map(Example, sources, targets, batch.column("line").to_pylist())
+
+    def _cells_of(self, batch: pa.RecordBatch, side: Side) -> Iterable[str]:
+        texts: list[str] = batch.column(side).to_pylist()
+        if getattr(self._sides, side) is None:
+            return texts
+        chunk = Chunk.of(batch.column(f"{side}_value"), self._row_shape(side))
+        return [Stored(name, chunk.row(row)) for row, name in enumerate(texts)]
+
+    def _row_shape(self, side: Side) -> tuple[int, ...]:
+        media = getattr(self._sides, side)
+        return (media.height * media.channels,) if media.kind == "image" else ()
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One side of a record batch, as views of the file.
+
+    Attributes:
+        values: token ids, samples [n] or columns of pixels [n, F] of all rows, end to end.
+        ends: row i is values[ends[i] : ends[i + 1]], [rows + 1].
+    """
+
+    values: Values
+    ends: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, column: pa.Array, row_shape: tuple[int, ...] = ()) -> Self:
+        """Return a column of lists.
+
+        Args:
+            column: of lists.
+            row_shape: () for single values, (F,) for groups of F that belong together.
+
+        Raises:
+            CheckpointError: a list does not divide into groups.
+        """
+        values, ends = column.values.to_numpy(), column.offsets.to_numpy()
+        if not row_shape:
+            return cls(values, ends)
+        (group,) = row_shape
+        if len(values) % group or (ends % group).any():
+            raise CheckpointError(f"damaged: pixels that are no columns of {group} values")
+        return cls(values.reshape(-1, group), ends // group)
+
+    def row(self, number: int) -> Values:
+        """Return the values of a row, as a read-only view."""
+        return self.values[self.ends[number] : self.ends[number + 1]]
 
 
 @dataclass(frozen=True)
@@ -213,6 +302,21 @@ class Corpus:
         return cast(Normalization, found)
 
     @functools.cached_property
+    def sides(self) -> Sides:
+        """What its sides are made of.
+
+        Raises:
+            CheckpointError: the manifest says something impossible.
+        """
+        try:
+            return SIDES.validate_python(self.manifest.facts.get("sides", {}), strict=True)
+        except ValidationError as error:
+            raise CheckpointError(
+                f"{self.folder / MANIFEST}: sides: {first_fault(error)}; make the corpus again "
+                "with `s2s prepare`"
+            ) from error
+
+    @functools.cached_property
     def verified(self) -> Self:
         """The same corpus, after a check that none of its files is damaged; they are read once.
 
@@ -235,7 +339,7 @@ class Corpus:
                 f"{self.folder}: the corpus has no {split} split; prepare it again with "
                 f"--{split}-size N or --{split} FILE"
             )
-        return TextSplit(split_path(self.folder, split))
+        return TextSplit(split_path(self.folder, split), self.sides)
 
 
 @contextlib.contextmanager

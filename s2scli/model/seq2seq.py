@@ -9,7 +9,7 @@ from s2scli.devices import choose_device
 from s2scli.errors import ConfigError
 from s2scli.model.frontend.tokens import TokenFrontend
 from s2scli.model.kernels.cross_entropy import label_smoothed_cross_entropy
-from s2scli.model.kernels.linear import Linear
+from s2scli.model.kernels.linear import Linear, make_linear
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import (
     DecoderState,
@@ -19,17 +19,18 @@ from s2scli.model.states import (
     ModelOutput,
     Pairs,
 )
+from s2scli.sides import Input
 from s2scli.special_ids import PAD_ID
 
 Side = Literal["source", "target"]
 
 
 class Seq2Seq(nn.Module):
-    """An encoder-decoder over token ids.
+    """An encoder-decoder: it reads token ids, sound or pictures, and writes token ids.
 
     Args:
         settings: its parts.
-        source_vocab_size: tokens of the source.
+        reads: what the source is; an int is the size of its vocabulary.
         target_vocab_size: tokens of the target.
         joint: whether source and target share one vocabulary.
 
@@ -40,13 +41,13 @@ class Seq2Seq(nn.Module):
     def __init__(
         self,
         settings: ModelSettings,
-        source_vocab_size: int,
+        reads: Input,
         target_vocab_size: int,
         *,
         joint: bool,
     ) -> None:
         super().__init__()
-        self.source = settings.source.build(source_vocab_size, PAD_ID)
+        self.source = settings.source.build(reads, PAD_ID)
         self.target = settings.target.build(target_vocab_size, PAD_ID)
         self.encoder = settings.encoder.build(self.source.output_dim)
         decoder = settings.decoder
@@ -59,6 +60,8 @@ class Seq2Seq(nn.Module):
         )
         self._check_sight(settings)
         self.output = Linear(self.decoder.output_dim, target_vocab_size)
+        self.ctc = make_linear(memory_dim, target_vocab_size) if settings.ctc_weight else None
+        self.ctc_weight = settings.ctc_weight
         self._tie(settings, joint)
 
     @property
@@ -68,8 +71,30 @@ class Seq2Seq(nn.Module):
         return shape
 
     def encode(self, source: Tensor, lengths: Tensor) -> EncoderOutput:
-        """Encode source ids [B, S] of these lengths [B]."""
-        return cast(EncoderOutput, self.encoder(self.source(source), lengths))
+        """Encode sources.
+
+        Args:
+            source: token ids [B, S], samples [B, N] or columns of pixels [B, W, H x C].
+            lengths: the real ones of each source, [B].
+        """
+        return cast(EncoderOutput, self.encoder(*self.source.read(source, lengths)))
+
+    def positions(self, lengths: Tensor) -> Tensor:
+        """Return how many encoder states sources of these lengths have, [B]."""
+        positions: Tensor = self.source.positions(lengths)
+        return positions
+
+    def ctc_log_probs(self, memory: Tensor) -> Tensor:
+        """Return log-probabilities of the tokens at each encoder state, [B, S, V].
+
+        The padding token stands for the blank (Graves et al. 2006, section 3).
+
+        Args:
+            memory: encoder states, [B, S, D].
+        """
+        assert self.ctc is not None, "a model with model.ctc_weight has this layer"
+        logits: Tensor = self.ctc(memory)
+        return logits.float().log_softmax(-1)
 
     def start(self, encoder_output: EncoderOutput) -> DecoderState:
         """Return the decoder's state before the first token, one row for each sentence."""
@@ -91,13 +116,14 @@ class Seq2Seq(nn.Module):
     @property
     def token_rows(self) -> dict[str, Side]:
         """The weights with a row for each token, by name, and the side whose tokens they are."""
-        front_ends: dict[Side, TokenFrontend] = {"source": self.source, "target": self.target}
+        front_ends = cast(dict[Side, TokenFrontend], {"source": self.source, "target": self.target})
         rows: dict[str, Side] = {
             f"{side}.{name}": side
             for side, front_end in front_ends.items()
             for name in front_end.rows()
         }
-        return {**rows, "output.weight": "target", "output.bias": "target"}
+        outputs = ["output.weight", "output.bias"] + ["ctc.weight", "ctc.bias"] * bool(self.ctc)
+        return {**rows, **dict.fromkeys(outputs, "target")}
 
     @property
     def has_prior(self) -> bool:
@@ -156,7 +182,7 @@ class Seq2Seq(nn.Module):
         embedded = self.target(batch.target_input)
         state = self.decoder.start(encoded, connected)
         output = self.decoder(embedded, state, attention=attention)
-        return ModelOutput(output.hidden, output.attention_weights, connected.latent)
+        return ModelOutput(output.hidden, output.attention_weights, connected.latent, encoded)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """The output layer: [..., D] to [..., V]."""

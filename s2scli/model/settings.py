@@ -18,6 +18,7 @@ from s2scli.model.decoder.recurrent import RecurrentDecoderSettings
 from s2scli.model.decoder.transformer import TransformerDecoderSettings
 from s2scli.model.encoder.recurrent import RecurrentEncoderSettings
 from s2scli.model.encoder.transformer import TransformerEncoderSettings
+from s2scli.model.frontend.audio import AudioFrontendSettings
 from s2scli.model.frontend.tokens import TokenFrontendSettings
 from s2scli.settings import Settings, setting
 
@@ -40,6 +41,9 @@ ConnectionSettings = Annotated[
 EncoderSettings = Annotated[
     RecurrentEncoderSettings | TransformerEncoderSettings, Field(discriminator="kind")
 ]
+SourceSettings = Annotated[
+    TokenFrontendSettings | AudioFrontendSettings, Field(discriminator="kind")
+]
 DecoderSettings = Annotated[
     RecurrentDecoderSettings | TransformerDecoderSettings, Field(discriminator="kind")
 ]
@@ -48,7 +52,7 @@ DecoderSettings = Annotated[
 class ModelSettings(Settings):
     """An encoder, a connection, an attention and a decoder, between two embeddings."""
 
-    source: TokenFrontendSettings = TokenFrontendSettings()
+    source: SourceSettings = TokenFrontendSettings()
     target: TokenFrontendSettings = TokenFrontendSettings()
     encoder: EncoderSettings = RecurrentEncoderSettings()
     connection: ConnectionSettings = ProjectedConnectionSettings()
@@ -58,4 +62,11 @@ class ModelSettings(Settings):
         "auto",
         "Share embeddings: the target's with the output layer (Press & Wolf 2017), or the "
         "source's too (all, which needs a joint vocabulary); auto is all where it can be.",
+    )
+    ctc_weight: float = setting(
+        0.0,
+        "Weight of a CTC loss on the encoder's states, beside 1 - weight for the decoder's: makes "
+        "a model of speech align on little data (Watanabe et al. 2017); 0 turns it off.",
+        ge=0,
+        lt=1,
     )

@@ -135,11 +135,13 @@ class ModelOutput:
         hidden: what the output layer reads, [B, T, D].
         attention_weights: [B, T, A, S]; None without attention, or if not asked for.
         latent: what a latent connection made of the sources, or None.
+        encoded: what the encoder made of the sources.
     """
 
     hidden: Tensor
     attention_weights: Tensor | None
     latent: Gaussian | None
+    encoded: EncoderOutput
 
 
 class Pairs(Protocol):

@@ -7,7 +7,7 @@ import math
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,22 +41,34 @@ from s2scli.data.formats import FORMATS, Format
 from s2scli.data.formats.grouping import group_files
 from s2scli.data.formats.tsv import Tsv
 from s2scli.data.lines import STDIN, TextFile, has_columns, line_limit, open_text
+from s2scli.data.media import MediaReader, choose_sides
 from s2scli.data.rows import Row
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.splitting import SplitSizes, choose_split, default_size
 from s2scli.data.store import SPLITS, Corpus, split_path
 from s2scli.errors import CorpusError, UsageError
 from s2scli.manifest import new_folder
+from s2scli.normalization import Normalization
 from s2scli.pipeline.overwriting import require_replaceable
 from s2scli.report.console import Talk, shortened
 from s2scli.report.counting import counting
 from s2scli.settings import Tree
+from s2scli.sides import Sides
 from s2scli.workspace import Workspace
 
 HELD_OUT = ("valid", "test")
 ROWS_PER_UPDATE = 10_000
 NOTABLE_SHARE, NOTABLE_OVERLAP = 0.05, 0.01
 MIN_ROWS_TO_CORRELATE, MIN_CORRELATION = 50, 0.05
+MEDIA_SETTINGS = {
+    "source_kind",
+    "target_kind",
+    "sample_rate",
+    "max_seconds",
+    "image_height",
+    "image_width",
+    "image_channels",
+}
 NEWER = ("one_column", "columns", "swap", "header")
 
 
@@ -129,18 +141,19 @@ def _make_corpus(
     """Read the files and publish the corpus."""
     with workspace.locked("prepare"), new_folder(workspace.corpus, "corpus") as draft:
         folder = draft.path
+        parts, sides = _with_sides(_parts("corpus", files["corpus"], settings), settings)
         held_out = {
-            role: _hold_out(role, files[role], settings, folder)
+            role: _hold_out(role, files[role], settings, sides, folder)
             for role in HELD_OUT
             if role in files
         }
         with _scratch(folder) as scratch:
-            staged = _stage(files["corpus"], settings, scratch, talk)
+            staged = _stage(parts, settings, sides, scratch, talk)
             split = choose_split(staged.corpus.hashes, _sizes(staged.corpus.kept, inputs, settings))
             watch = SourceWatch(_hashes(held_out))
             tallies = write_splits(staged.corpus, split, folder, watch)
-        report = _report(staged, held_out, tallies, watch)
-        draft.facts = {**_recorded(settings), "inputs": _digests(report)}
+        report = _report(staged, held_out, tallies, watch, sides)
+        draft.facts = {**_recorded(settings, sides), "inputs": _digests(report)}
         write_report(folder, report)
     return report
 
@@ -196,15 +209,18 @@ def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> 
                 f"{len(paths)} files for {role}: expected one file of sentences, since the corpus "
                 "has one column"
             )
-    return settings.model_copy(update={"one_column": one_column})
+    both = {"target_kind": settings.source_kind} if one_column else {}
+    return settings.model_copy(update={"one_column": one_column, **both})
 
 
-def _recorded(settings: PrepareSettings) -> Tree:
+def _recorded(settings: PrepareSettings, sides: Sides) -> Tree:
     """Return the settings for the manifest; newer ones are recorded only where they are set."""
     plain = {name for name in NEWER if getattr(settings, name) in (None, False)}
     if settings.header is False:
         plain.remove("header")
-    return settings.model_dump(exclude=plain)
+    if sides.are_text:
+        return settings.model_dump(exclude=plain | MEDIA_SETTINGS)
+    return {**settings.model_dump(exclude=plain), "sides": asdict(sides)}
 
 
 @contextlib.contextmanager
@@ -253,7 +269,14 @@ def _rows(files: Sequence[TextFile], settings: PrepareSettings) -> Iterator[Row]
         skip_bad_lines=settings.skip_bad_lines,
         skip_flags="--one-column " * settings.one_column + "--skip-bad-lines",
     )
-    return tidy_rows(swap_sides(rows) if settings.swap else rows, settings.normalization)
+    return tidy_rows(swap_sides(rows) if settings.swap else rows, *_normalizations(settings))
+
+
+def _normalizations(settings: PrepareSettings) -> tuple[Normalization, Normalization]:
+    """Return the normalization of each side; names of files are kept as they are."""
+    source = settings.normalization if settings.source_kind == "text" else "none"
+    target = settings.normalization if settings.target_kind == "text" else "none"
+    return source, target
 
 
 @dataclass(frozen=True)
@@ -263,6 +286,12 @@ class _Part:
     files: Sequence[TextFile]
     rows: Iterator[Row]
     tally: RowTally = field(default_factory=RowTally)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the paths of sounds and pictures are looked up first; None for stdin."""
+        path = self.files[0].path
+        return None if path == STDIN else path.parent
 
     def account(self, role: str) -> FileAccount:
         """Return the account of its rows, once they are read."""
@@ -281,27 +310,42 @@ def _parts(role: str, files: Sequence[TextFile], settings: PrepareSettings) -> l
     return [_Part(group, _rows(group, settings)) for group in group_files(files, role)]
 
 
-def _examples(parts: Sequence[_Part], settings: PrepareSettings | None) -> Iterator[Example]:
+def _with_sides(
+    parts: Sequence[_Part], settings: PrepareSettings
+) -> tuple[Sequence[_Part], Sides]:
+    """Decide what the sides are made of, by the first rows; return the parts to read, too."""
+    first, *others = parts
+    sides, rows = choose_sides(first.rows, settings, first.folder)
+    return [replace(first, rows=rows), *others], sides
+
+
+def _examples(
+    parts: Sequence[_Part], settings: PrepareSettings, sides: Sides, *, limited: bool
+) -> Iterator[Example]:
     """Yield the examples of all parts; their lines are counted on from one part to the next.
 
     Args:
         parts: what is read.
-        settings: the limits of lengths; None for none.
+        settings: how it is read.
+        sides: what the sides are made of.
+        limited: drop texts that are too long.
     """
     before = 0
     for part in parts:
-        rows = part.rows if settings is None else limit_lengths(part.rows, settings)
+        rows = limit_lengths(part.rows, settings) if limited else part.rows
+        if not sides.are_text:
+            rows = MediaReader(sides, settings, part.folder).read(rows)
         for row in part.tally.keep(rows):
             yield Example(row.source, row.target, before + row.line) if before else row
         before += part.tally.read
 
 
 def _stage(
-    files: Sequence[TextFile], settings: PrepareSettings, scratch: Path, talk: Talk
+    parts: Sequence[_Part], settings: PrepareSettings, sides: Sides, scratch: Path, talk: Talk
 ) -> _Staged:
     """Read and clean the corpus; write its rows to the scratch folder."""
-    parts = _parts("corpus", files, settings)
-    corpus = stage(_counted(_examples(parts, settings), talk), scratch)
+    examples = _examples(parts, settings, sides, limited=True)
+    corpus = stage(_counted(examples, talk), scratch, sides)
     start = 0
     for part in parts:
         end = start + part.tally.kept
@@ -313,11 +357,12 @@ def _stage(
 
 
 def _hold_out(
-    role: str, files: Sequence[TextFile], settings: PrepareSettings, folder: Path
+    role: str, files: Sequence[TextFile], settings: PrepareSettings, sides: Sides, folder: Path
 ) -> _HeldOut:
     """Write the user's own files as the split `role`, without rows that have an empty side."""
     parts = _parts(role, files, settings)
-    written, hashes = write_held_out(_examples(parts, None), split_path(folder, role))
+    examples = _examples(parts, settings, sides, limited=False)
+    written, hashes = write_held_out(examples, split_path(folder, role), sides)
     return _HeldOut(_accounts(role, parts), _notices(parts), written, hashes)
 
 
@@ -357,6 +402,7 @@ def _report(
     held_out: Mapping[str, _HeldOut],
     tallies: Mapping[str, SplitTally],
     watch: SourceWatch,
+    sides: Sides,
 ) -> Report:
     splits = {name: tally.summary(source_in_train=0) for name, tally in tallies.items()}
     for role, part in held_out.items():
@@ -368,8 +414,9 @@ def _report(
         notices=(
             *itertools.chain.from_iterable(part.notices for part in parts),
             *staged.notices,
-            *_split_notices(splits),
+            *_split_notices(splits, sides),
         ),
+        sides=sides,
     )
 
 
@@ -392,7 +439,7 @@ def _length_notices(account: FileAccount, settings: PrepareSettings) -> Iterator
             yield f"{share:.0%} of the rows are dropped as {reason}; {flag} is {limit:g}"
 
 
-def _split_notices(splits: Mapping[str, SplitSummary]) -> Iterator[str]:
+def _split_notices(splits: Mapping[str, SplitSummary], sides: Sides) -> Iterator[str]:
     train = splits["train"]
     for name in HELD_OUT:
         if name not in splits:
@@ -402,6 +449,8 @@ def _split_notices(splits: Mapping[str, SplitSummary]) -> Iterator[str]:
                 f"{splits[name].source_in_train} of {splits[name].rows} {name} rows have a source "
                 "that is also in the train split: scores on them flatter the model"
             )
+    if not sides.are_text:
+        return
     if train.not_nfc:
         yield (
             f"{train.not_nfc} train rows are not in Unicode normal form C: look-alike text may be "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from s2scli.config import Recipe
+from s2scli.data.codecs import source_codec
 from s2scli.data.encoded import open_encoded
 from s2scli.data.store import Corpus
 from s2scli.export.targets import say_exports
@@ -142,8 +143,9 @@ def put_together(
     start.restore(run)
     world.separate_seeds()
     segmenters = make_segmenters(tokenizers, recipe.training)
-    train_split = open_encoded(workspace.encoded, "train")
-    train_split.check_ids(tokenizers.source.vocab_size, tokenizers.target.vocab_size)
+    codec = source_codec(tokenizers.source)
+    train_split = open_encoded(workspace.encoded, "train", corpus, codec)
+    train_split.check_ids(tokenizers.reads, tokenizers.target.vocab_size)
     batches = TrainingBatches(train_split, recipe.training, segmenters, world)
     validator = Validator.prepare(workspace, corpus, run, recipe, tokenizers)
     log = MetricsLog(workspace.training / "metrics.jsonl")

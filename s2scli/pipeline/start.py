@@ -54,6 +54,7 @@ class Start:
         assignments: Sequence[str],
         size: Size,
         *,
+        sides: Sides = TEXT,
         options: Sequence[str] = ("--set",),
         verbose: bool = False,
     ) -> Recipe:
@@ -64,6 +65,7 @@ class Start:
                 or the default.
             assignments: `section.key=value` changes to it.
             size: the size of the default recipe.
+            sides: what the corpus is made of.
             options: those that the assignments come from.
             verbose: name every setting that differs in the error, not just the first few.
 
@@ -75,7 +77,7 @@ class Start:
             tree = override(Recipe, own.model_dump(mode="json"), assignments)
             recipe = load_settings(Recipe, tree, f"recipe {own.name}")
         else:
-            recipe = load_recipe(name or DEFAULT_RECIPE, assignments, size)
+            recipe = load_recipe(name or DEFAULT_RECIPE, assignments, size, sides)
         if own and self.checkpoint:
             asked = [f"-r {name}"] * (name is not None) + [*options] * bool(assignments)
             _check_settings(own, recipe, " and ".join(asked), None if verbose else MAX_LISTED)

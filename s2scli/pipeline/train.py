@@ -22,6 +22,7 @@ from s2scli.pipeline.validation import open_validation, warn_of_collapse
 from s2scli.report.console import Talk
 from s2scli.report.progress import Goal, TrainingDisplay, training_display
 from s2scli.settings import Tree
+from s2scli.sides import TEXT
 from s2scli.sizes import size_for
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import list_checkpoints
@@ -158,12 +159,13 @@ def _check(workspace: Workspace, request: TrainRequest, talk: Talk) -> None:
     resumed = not request.restart and list_checkpoints(workspace.training)
     # if so, the assignments are for the recipe of the run, or of the model
     own = (resumed or request.init_from) and request.recipe is None
-    recipe = load_recipe(request.recipe or DEFAULT_RECIPE, () if own else request.changes)
-    limited(recipe, request.limits)
+    sides = TEXT
     if not (
         workspace.root / f"{DELETED}{workspace.corpus.name}"
     ).exists():  # else locking repairs it
-        workspace.find_corpus()
+        sides = Corpus.load(workspace.find_corpus()).sides
+    name, changes = request.recipe or DEFAULT_RECIPE, () if own else request.changes
+    limited(load_recipe(name, changes, sides=sides), request.limits)
     if request.restart and not request.overwrite:
         require_restartable([workspace], talk)
 
@@ -171,9 +173,14 @@ def _check(workspace: Workspace, request: TrainRequest, talk: Talk) -> None:
 def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Talk) -> Recipe:
     """Return the recipe of the run; say what the default one is for a corpus of this size."""
     pairs = len(corpus.open_split("train"))
-    size = size_for(pairs)
+    size = size_for(pairs, corpus.sides)
     recipe = start.choose_recipe(
-        request.recipe, request.changes, size, options=request.changing, verbose=talk.verbose
+        request.recipe,
+        request.changes,
+        size,
+        sides=corpus.sides,
+        options=request.changing,
+        verbose=talk.verbose,
     )
     asked = request.recipe or ("" if start.trained else DEFAULT_RECIPE)  # a model brings its own
     if asked == DEFAULT_RECIPE and not start.checkpoint:

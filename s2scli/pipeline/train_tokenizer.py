@@ -1,30 +1,37 @@
 """`s2s train-tokenizer`: learn the tokenizers of a workspace, and encode its corpus."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from s2scli.data.encoded import encode_split
-from s2scli.data.sampling import sample_pairs
-from s2scli.data.store import Corpus, TextSplit, split_path
-from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.data.codecs import target_codec
+from s2scli.data.codecs.cell import values_of
+from s2scli.data.codecs.image import pixels_of
+from s2scli.data.encoded import Encode, encode_split
+from s2scli.data.sampling import sample_pairs, sample_rows
+from s2scli.data.store import Corpus, Side, TextSplit, split_path
+from s2scli.errors import CheckpointError, ConfigError, MissingInputError
 from s2scli.manifest import Manifest, new_folder, verify_folder
 from s2scli.normalization import Normalization
 from s2scli.pipeline.overwriting import require_replaceable
 from s2scli.report.console import Talk
 from s2scli.report.counting import counting
 from s2scli.settings import load_settings
+from s2scli.sides import Media, Picture, Sound
 from s2scli.tokenizer.learning import learn_sentencepiece
-from s2scli.tokenizer.plan import CorpusPlan, plan_corpus
+from s2scli.tokenizer.pictures import Bits, PictureTokenizer, learn_codebook
+from s2scli.tokenizer.plan import CorpusPlan, plan_corpus, plan_side
 from s2scli.tokenizer.quality import TokenizerQuality, measure_quality
+from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.settings import TokenizerSettings
 from s2scli.tokenizer.statistics import count_pairs
-from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.tokenizer.tokenizers import Source, Target, Tokenizers
 from s2scli.workspace import Workspace
 
 PLANNING_PAIRS = 100_000
 MEASURED_PAIRS = 10_000
+PICTURES, CENTRES = 5_000, 512  # that a codebook is learned from; its size
 MAX_UNKNOWN_RATE = 0.01
 AGAIN = "make it again with `s2s train-tokenizer`"
 
@@ -35,16 +42,17 @@ class TokenizerReport:
 
     Attributes:
         joint: whether both sides share one tokenizer.
-        source: the quality of the source's tokenizer on the text of `split`.
-        target: the quality of the target's tokenizer.
+        source: the quality of the source's tokenizer on the text of `split`; None if it is not
+            text.
+        target: the quality of the target's tokenizer; None if it is not text.
         split: the split they are measured on: valid, or train where there is no valid split.
         digest: the tokenizers' SHA-256.
         encoded: the rows of the encoded corpus, by split.
     """
 
     joint: bool
-    source: TokenizerQuality
-    target: TokenizerQuality
+    source: TokenizerQuality | None
+    target: TokenizerQuality | None
     split: str
     digest: str
     encoded: dict[str, int]
@@ -128,7 +136,7 @@ def adopt_tokenizer(
 
 def _warn_of_unknown(report: TokenizerReport, advice: str, talk: Talk) -> None:
     for side, quality in (("source", report.source), ("target", report.target)):
-        if quality.unknown_rate > MAX_UNKNOWN_RATE:
+        if quality and quality.unknown_rate > MAX_UNKNOWN_RATE:
             talk.warn(
                 f"{quality.unknown_rate:.1%} of the {side} pieces of the {report.split} split are "
                 f"unknown: a model can neither read nor write them; {advice}"
@@ -202,18 +210,76 @@ def _learn(
 ) -> Tokenizers:
     """Choose, learn and publish the tokenizers of the corpus."""
     train = corpus.open_split("train")
-    sample = sample_pairs(train, min(settings.sample_size, PLANNING_PAIRS))
-    plan = plan_corpus(*count_pairs(sample, len(train)), settings)
-    for reason in plan.reasons:
-        talk.say(reason)
     with counting(talk, "learning the tokenizer"):
-        tokenizers = _learn_sides(train, plan, settings, corpus.normalization)
+        if corpus.sides.are_text:
+            tokenizers = _learn_text(train, corpus, settings, talk)
+        else:
+            tokenizers = _learn_media(train, corpus, settings, talk)
     if settings.vocab_size is not None:
         _say_other_sizes(tokenizers, settings.vocab_size, talk)
     with new_folder(workspace.tokenizer, "tokenizer", made_from={"corpus": corpus.digest}) as draft:
         draft.facts = settings.model_dump()
         tokenizers.write(draft.path)
     return tokenizers
+
+
+def _learn_text(
+    train: TextSplit, corpus: Corpus, settings: TokenizerSettings, talk: Talk
+) -> Tokenizers:
+    """Learn a tokenizer for each side, or one for both."""
+    sample = sample_pairs(train, min(settings.sample_size, PLANNING_PAIRS))
+    plan = plan_corpus(*count_pairs(sample, len(train)), settings)
+    for reason in plan.reasons:
+        talk.say(reason)
+    return _learn_sides(train, plan, settings, corpus.normalization)
+
+
+def _learn_media(
+    train: TextSplit, corpus: Corpus, settings: TokenizerSettings, talk: Talk
+) -> Tokenizers:
+    """Learn the tokenizers of a corpus with a side that is not text.
+
+    Raises:
+        ConfigError: `joint`, and only one side has a tokenizer.
+    """
+    if settings.joint:
+        raise ConfigError("--joint is for two sides of text; leave it out")
+    sides = corpus.sides
+    source = sides.source or _learn_side(train, "source", corpus, settings, talk)
+    if sides.target is None:
+        return Tokenizers(
+            source, _learn_side(train, "target", corpus, settings, talk), joint=False
+        )
+    return Tokenizers(source, _learn_pictures(train, sides.target, settings, talk), joint=False)
+
+
+def _learn_side(
+    train: TextSplit, side: Side, corpus: Corpus, settings: TokenizerSettings, talk: Talk
+) -> SentencePiece:
+    """Learn the tokenizer of the only side that is text."""
+    column = 0 if side == "source" else 1
+
+    def texts(size: int) -> Iterator[str]:
+        return (pair[column] for pair in sample_pairs(train, size))
+
+    sample = ((text, text) for text in texts(min(settings.sample_size, PLANNING_PAIRS)))
+    text, _ = count_pairs(sample, len(train))
+    plan, reason = plan_side(text, settings)
+    talk.say(f"{side}: {reason}")
+    return learn_sentencepiece(lambda: texts(settings.sample_size), plan, corpus.normalization)
+
+
+def _learn_pictures(
+    train: TextSplit, media: Media, settings: TokenizerSettings, talk: Talk
+) -> PictureTokenizer:
+    """Return a tokenizer of pictures: of bits if all are black and white, else a codebook."""
+    assert isinstance(media, Picture) and media.width, "prepare fixes the size of target pictures"
+    chosen = settings.picture_kind or ("bits" if media.channels == 1 else "codebook")
+    if chosen == "bits":
+        return Bits(height=media.height, width=media.width)
+    rows = sample_rows(len(train), PICTURES)
+    pictures = (pixels_of(values_of(train[int(row)].target), media) for row in rows)
+    return learn_codebook(pictures, settings.vocab_size or CENTRES)
 
 
 def _learn_sides(
@@ -236,6 +302,8 @@ def _say_other_sizes(tokenizers: Tokenizers, wanted: int, talk: Talk) -> None:
     """Say which vocabularies have another size than the one wanted."""
     sides = {"source": tokenizers.source, "target": tokenizers.target}
     for side, tokenizer in ({"joint": tokenizers.source} if tokenizers.joint else sides).items():
+        if not isinstance(tokenizer, SentencePiece):
+            continue
         if tokenizer.vocab_size < wanted:
             why = "lowered to {:,}: the text has no more pieces"
         elif tokenizer.vocab_size > wanted:
@@ -247,7 +315,8 @@ def _say_other_sizes(tokenizers: Tokenizers, wanted: int, talk: Talk) -> None:
 
 def _encode(workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, talk: Talk) -> None:
     """Encode every split of the corpus and publish the result."""
-    source, target = tokenizers.source, tokenizers.target
+    source, target = encoder_of(tokenizers.source), encoder_of(tokenizers.target)
+    assert target, "every target has tokens"
     texts = {split: corpus.verified.open_split(split) for split in corpus.splits}
     rows = sum(map(len, texts.values()))
     with (
@@ -256,7 +325,17 @@ def _encode(workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, talk: 
     ):
         for split, text in texts.items():
             path = split_path(draft.path, split)
-            encode_split(text, path, source.encode_many, target.encode_many, advance)
+            encode_split(text, path, source, target, advance)
+
+
+def encoder_of(side: Source | Target) -> Encode | None:
+    """Return what turns the cells of a side into token ids; None for a side without tokens."""
+    if isinstance(side, SentencePiece):
+        return side.encode_many
+    if isinstance(side, Sound | Picture):
+        return None
+    codec = target_codec(side)
+    return lambda cells: [codec.encode(cell).tolist() for cell in cells]
 
 
 def _ancestry(corpus: Corpus, tokenizers: Tokenizers) -> dict[str, str]:
@@ -269,9 +348,13 @@ def _report(corpus: Corpus, tokenizers: Tokenizers) -> TokenizerReport:
     sources, targets = zip(*sample_pairs(texts[split], MEASURED_PAIRS), strict=True)
     return TokenizerReport(
         joint=tokenizers.joint,
-        source=measure_quality(tokenizers.source, sources),
-        target=measure_quality(tokenizers.target, targets),
+        source=_quality(tokenizers.source, sources),
+        target=_quality(tokenizers.target, targets),
         split=split,
         digest=tokenizers.digest,
         encoded={name: len(text) for name, text in texts.items()},
     )
+
+
+def _quality(side: Source | Target, texts: Sequence[str]) -> TokenizerQuality | None:
+    return measure_quality(side, texts) if isinstance(side, SentencePiece) else None

@@ -11,6 +11,7 @@ import torch
 from s2scli.config import Recipe
 from s2scli.data.batch import Batch, make_batch
 from s2scli.data.batching import Rows, plan_epoch
+from s2scli.data.codecs import source_codec
 from s2scli.data.encoded import EncodedSplit, open_encoded
 from s2scli.data.noise import damage
 from s2scli.data.settings import NoiseSettings
@@ -60,7 +61,7 @@ def _batches(encoded: EncodedSplit, plan: Sequence[Rows], noise: NoiseSettings) 
     random = np.random.default_rng(0)
     for rows in plan:
         sources, targets = encoded.gather(rows)
-        yield make_batch(damage(sources, noise, random), targets)
+        yield make_batch(damage(sources, noise, random), targets, encoded.pad)
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,9 @@ class Validator:
             MissingInputError, CorpusError, CheckpointError: as `open_validation`.
         """
         text = open_validation(corpus)
-        encoded = open_encoded(workspace.encoded, "valid")
-        encoded.check_ids(tokenizers.source.vocab_size, tokenizers.target.vocab_size)
+        codec = source_codec(tokenizers.source)
+        encoded = open_encoded(workspace.encoded, "valid", corpus, codec)
+        encoded.check_ids(tokenizers.reads, tokenizers.target.vocab_size)
         if len(encoded) != len(text):
             raise CheckpointError(
                 f"{workspace.encoded}: {len(encoded):,} validation rows, the corpus has "
@@ -111,7 +113,7 @@ class Validator:
         shares = [run.world.share(rows[indices]) for indices in plan]
         return cls(
             run,
-            Translator.of_text(TorchEngine((recipe,), run.model, run.device), tokenizers),
+            Translator.of(TorchEngine((recipe,), run.model, run.device, codec), tokenizers),
             list(_batches(encoded, shares, recipe.training.noise)),
             [Line("the validation split", int(row) + 1, text[int(row)].source) for row in rows],
             [text[int(row)].target for row in rows],

@@ -48,8 +48,12 @@ class Ensemble:
         return self.models[0].attention_shape
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[EncoderOutput, ...]:
-        """Encode source ids [B, S] of these lengths [B], once for each model."""
+        """Encode sources [B, ...] of these lengths [B], once for each model."""
         return tuple(model.encode(source, lengths) for model in self.models)
+
+    def positions(self, lengths: Tensor) -> Tensor:
+        """Return how many states of the first model sources of these lengths have, [B]."""
+        return self.models[0].positions(lengths)
 
     def start(self, encoded: tuple[EncoderOutput, ...]) -> DecoderState:
         """Return the decoders' states before the first token."""

@@ -49,11 +49,12 @@ def force(
     mask = batch.target_mask
     chosen, expected = _look_up(model, output.hidden[mask], batch.target_output[mask])
     lengths = mask.sum(1).tolist()
+    source_lengths = model.positions(batch.source_lengths).tolist()
     hypotheses = []
     for row, (length, source_length, scores, firsts) in enumerate(
         zip(
             lengths,
-            batch.source_lengths.tolist(),
+            source_lengths,
             torch.split(chosen, lengths),
             torch.split(expected, lengths),
             strict=True,

@@ -42,16 +42,17 @@ def search(
 
     Args:
         model: in evaluation mode.
-        source: source ids, [B, S].
-        lengths: real tokens of each, [B].
+        source: padded sources: token ids [B, S], samples or pixels.
+        lengths: real tokens (or samples, or columns of pixels) of each, [B].
         settings: of the search.
         attention: return attention weights too.
         before_step: called before each step; an exception that it raises ends the search.
     """
     state = model.start(model.encode(source, lengths))
-    limits = [longest_output(length, settings) for length in lengths.tolist()]
+    positions = model.positions(lengths).tolist()
+    limits = [longest_output(length, settings) for length in positions]
     longest = torch.tensor(limits, dtype=torch.long, device=source.device)
-    keys = [ids[:length] for ids, length in zip(source.tolist(), lengths.tolist(), strict=True)]
+    keys = _keys(source, lengths) if settings.sample else [()] * len(source)
     return search_from(
         model,
         state,
@@ -109,6 +110,12 @@ def search_from(
         if len(kept) < len(live.numbers):
             live, state = live.keep(kept), state.keep(kept)
     return [tuple(make_hypothesis(one, weights) for one in found.best()) for found in endings]
+
+
+def _keys(source: Tensor, lengths: Tensor) -> Keys:
+    """Return the real content of each source."""
+    rows = zip(source.cpu(), lengths.tolist(), strict=True)
+    return [row[:length].flatten().tolist() for row, length in rows]
 
 
 def make_chooser(settings: SearchSettings, longest: Tensor, keys: Keys) -> Chooser:

@@ -18,7 +18,11 @@ class Model(Protocol[Encoded]):
         ...
 
     def encode(self, source: Tensor, lengths: Tensor, /) -> Encoded:
-        """Encode source ids [B, S] of these lengths [B]."""
+        """Encode sources [B, ...] of these lengths [B]."""
+        ...
+
+    def positions(self, lengths: Tensor, /) -> Tensor:
+        """Return how many encoder states sources of these lengths have, [B]."""
         ...
 
     def start(self, encoder_output: Encoded, /) -> DecoderState:

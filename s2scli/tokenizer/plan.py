@@ -29,6 +29,7 @@ from s2scli.tokenizer.statistics import TextStatistics, shared_characters
 CLOSED_SET, NEW_WORD_RATE = 200, 0.001
 FEW_WORDS, SHORT_WORDS, SHORT_LINE = 2.5, 40, 20
 JOINT_SHARE = 0.5
+LITTLE_TEXT = 1_000_000  # characters: some 20 hours of speech
 LEARNED_FACTOR, LEARNED_EXPONENT, MAX_LEARNED = 10, 0.4, 32_000
 SPECIAL_PIECES, BYTE_PIECES = 4, 256
 BYTES_FROM = 2000
@@ -92,11 +93,33 @@ def plan_corpus(
     return CorpusPlan(plans[0], plans[1], joint, tuple(reasons))
 
 
+def plan_side(text: TextStatistics, settings: TokenizerSettings) -> tuple[TokenizerPlan, str]:
+    """Choose the tokenizer of the only side that is text, and say why.
+
+    It is word for a closed set of words, and char for little text: a model of speech learns the
+    letters of an hour of recordings, but not parts of words.
+    """
+    kind = settings.kind
+    if kind is None and _is_closed(text):
+        kind = "word"
+    elif kind is None:
+        kind = "char" if text.corpus_characters < LITTLE_TEXT else "bpe"
+    reason = (
+        f"{len(text.words):,} different words, {text.words_per_text:.1f} words and "
+        f"{text.characters_per_text:.0f} characters a line: {kind} tokenizer"
+    )
+    return _plan(kind, text, settings), reason
+
+
+def _is_closed(text: TextStatistics) -> bool:
+    return len(text.words) <= CLOSED_SET and text.new_word_rate < NEW_WORD_RATE
+
+
 def choose_kind(text: TextStatistics, other: TextStatistics, settings: TokenizerSettings) -> Kind:
     """Return the kind of tokenizer that suits one side, or the one in the settings."""
     if settings.kind is not None:
         return settings.kind
-    if len(text.words) <= CLOSED_SET and text.new_word_rate < NEW_WORD_RATE:
+    if _is_closed(text):
         return "word"
     if _is_a_word_or_two(text):
         return "char"

@@ -47,6 +47,12 @@ class TokenizerSettings(Settings):
     split_digits: bool = setting(
         True, "Make each digit a piece of its own, so that unseen numbers can be copied."
     )
+    picture_kind: Literal["bits", "codebook"] | None = setting(
+        None,
+        "Kind of picture tokens: bits (black and white, lossless: a block of 2 x 4 pixels is a "
+        "token) or codebook (the nearest of --vocab-size learned patches of 4 x 4 pixels); if not "
+        "given, bits for grey pictures and codebook for color.",
+    )
     sample_size: int = setting(
         1_000_000, "Pairs to train on, taken evenly from the train split.", "pairs", ge=1, le=MOST
     )

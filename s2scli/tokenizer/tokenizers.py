@@ -1,61 +1,103 @@
-"""The tokenizers of a model's two sides, and their files."""
+"""What a model reads and writes: the tokenizers of its two sides, or sound and pictures."""
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self, TypeAlias
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from s2scli.artifacts import read_json
 from s2scli.errors import TokenizerError
 from s2scli.manifest import Manifest, encode_json, in_one_generation, verify_folder
 from s2scli.normalization import Normalization
 from s2scli.settings import Settings
+from s2scli.sides import Input, Media, Picture, Sides, Sound
+from s2scli.tokenizer.pictures import Bits, Codebook, Patches, PictureTokenizer, load_codebook
 from s2scli.tokenizer.sentencepiece import SentencePiece, load_sentencepiece
 from s2scli.tokenizer.settings import Kind
 
 DESCRIPTION = "tokenizer.json"
 SOURCE_MODEL, TARGET_MODEL, JOINT_MODEL = "source.model", "target.model", "joint.model"
+CODEBOOK = "target.safetensors"
+
+Source: TypeAlias = SentencePiece | Sound | Picture
+Target: TypeAlias = SentencePiece | PictureTokenizer
 
 
 class Description(Settings):
-    """The content of `tokenizer.json`."""
+    """The content of `tokenizer.json`; `reads` and `writes` are left out where a side is text."""
 
     joint: bool
     normalization: Normalization
-    source: Kind
-    target: Kind
+    source: Kind | None = None
+    target: Kind | None = None
+    reads: Media | None = None
+    writes: Annotated[Bits | Patches, Field(discriminator="kind")] | None = None
+
+    @model_validator(mode="after")
+    def _check_sides(self) -> Self:
+        if (self.source is None) != (self.reads is not None):
+            raise ValueError("expected either source, for text, or reads")
+        if (self.target is None) != (self.writes is not None):
+            raise ValueError("expected either target, for text, or writes")
+        if self.joint and self.source != self.target:
+            raise ValueError("a joint tokenizer is of one kind")
+        return self
 
 
 @dataclass(frozen=True)
 class Tokenizers:
-    """A tokenizer for the source and one for the target; the same one if they are joint."""
+    """A tokenizer for the source and one for the target; the same one if they are joint.
 
-    source: SentencePiece
-    target: SentencePiece
+    A source of sound or pictures has no tokenizer, but says what is read.
+    """
+
+    source: Source
+    target: Target
     joint: bool
+
+    @property
+    def reads(self) -> Input:
+        """What the source is for a model: the size of its vocabulary, or sound or pictures."""
+        return self.source.vocab_size if isinstance(self.source, SentencePiece) else self.source
+
+    @property
+    def sides(self) -> Sides:
+        """What both sides are made of."""
+        source = None if isinstance(self.source, SentencePiece) else self.source
+        target = None if isinstance(self.target, SentencePiece) else self.target.picture
+        return Sides(source, target)
 
     @property
     def digest(self) -> str:
         """The SHA-256 of both; it does not depend on their folder."""
-        joined = f"{self.source.digest} {self.target.digest} {self.joint}"
+        source = self.source.digest if isinstance(self.source, SentencePiece) else str(self.source)
+        joined = f"{source} {self.target.digest} {self.joint}"
         return hashlib.sha256(joined.encode()).hexdigest()
 
     def write(self, folder: Path) -> None:
         """Write the tokenizers' files into an existing folder."""
+        texts = [side for side in (self.source, self.target) if isinstance(side, SentencePiece)]
         description = Description(
             joint=self.joint,
-            normalization=self.source.normalization,
-            source=self.source.kind,
-            target=self.target.kind,
+            normalization=texts[0].normalization if texts else "none",
+            source=self.source.kind if isinstance(self.source, SentencePiece) else None,
+            target=self.target.kind if isinstance(self.target, SentencePiece) else None,
+            reads=self.sides.source,
+            writes=_description(self.target),
         )
-        (folder / DESCRIPTION).write_bytes(encode_json(description.model_dump()))
+        tree = description.model_dump(mode="json", exclude_none=True)
+        (folder / DESCRIPTION).write_bytes(encode_json(tree))
         if self.joint:
-            (folder / JOINT_MODEL).write_bytes(self.source.model)
-        else:
+            (folder / JOINT_MODEL).write_bytes(texts[0].model)
+            return
+        if isinstance(self.source, SentencePiece):
             (folder / SOURCE_MODEL).write_bytes(self.source.model)
+        if isinstance(self.target, SentencePiece):
             (folder / TARGET_MODEL).write_bytes(self.target.model)
+        elif isinstance(self.target, Codebook):
+            (folder / CODEBOOK).write_bytes(self.target.content)
 
     @classmethod
     def verified(cls, folder: Path, kind: str) -> tuple[Manifest, Self]:
@@ -77,16 +119,33 @@ class Tokenizers:
             TokenizerError: the tokenizers are damaged.
         """
         said = _read_description(folder / DESCRIPTION)
-        if said.joint:
+        if said.joint and said.source:
             joint = load_sentencepiece(folder / JOINT_MODEL, said.source, said.normalization)
             return cls(joint, joint, joint=True)
-        return cls(
-            load_sentencepiece(folder / SOURCE_MODEL, said.source, said.normalization),
-            load_sentencepiece(folder / TARGET_MODEL, said.target, said.normalization),
-            joint=False,
-        )
+        return cls(_load_source(folder, said), _load_target(folder, said), joint=False)
 
 
+def _description(target: Target) -> Bits | Patches | None:
+    """Return the description of a picture tokenizer; None for text."""
+    if isinstance(target, SentencePiece):
+        return None
+    return target.patches if isinstance(target, Codebook) else target
+
+
+def _load_source(folder: Path, said: Description) -> Source:
+    if said.source:
+        return load_sentencepiece(folder / SOURCE_MODEL, said.source, said.normalization)
+    assert said.reads, "a description has one of both"
+    return said.reads
+
+
+def _load_target(folder: Path, said: Description) -> Target:
+    if said.target:
+        return load_sentencepiece(folder / TARGET_MODEL, said.target, said.normalization)
+    assert said.writes, "a description has one of both"
+    if isinstance(said.writes, Patches):
+        return load_codebook(folder / CODEBOOK, said.writes)
+    return said.writes
 def _read_description(path: Path) -> Description:
     try:
         return Description.model_validate(read_json(path), strict=True)

@@ -6,9 +6,9 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from s2scli.data.batch import Batch, make_batch
+from s2scli.data.batch import Batch, Pad, make_batch
 from s2scli.data.batching import Lengths, Rows, fits, plan_epoch
-from s2scli.data.example import TokenIds
+from s2scli.data.example import TokenIds, Values
 from s2scli.data.noise import damage, drop_tokens
 from s2scli.errors import CorpusError
 from s2scli.training.progress import Progress
@@ -40,8 +40,13 @@ class EncodedPairs(Protocol):
         """Tokens of each target, [rows]."""
         ...
 
-    def gather(self, rows: Rows) -> tuple[Sequence[TokenIds], Sequence[TokenIds]]:
-        """Return the token ids of the sources and targets of these rows."""
+    @property
+    def pad(self) -> Pad:
+        """How sources are padded into a batch."""
+        ...
+
+    def gather(self, rows: Rows) -> tuple[Sequence[Values], Sequence[TokenIds]]:
+        """Return the sources and targets of these rows."""
         ...
 
 
@@ -130,7 +135,7 @@ class TrainingBatches:
         """Return a batch of the epoch; one generator decides everything random in it."""
         random = np.random.default_rng([self.settings.seed, epoch, number + 1])
         sources, targets = self._segmented(rows, random)
-        batch = make_batch(damage(sources, self.settings.noise, random), targets)
+        batch = make_batch(damage(sources, self.settings.noise, random), targets, self.split.pad)
         return replace(
             batch,
             source=drop_tokens(batch.source, self.settings.source_token_dropout, random),

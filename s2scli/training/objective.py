@@ -19,6 +19,7 @@ from s2scli.data.batch import Batch
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.states import ModelOutput
 from s2scli.special_ids import PAD_ID
+from s2scli.training.ctc import ctc_loss
 from s2scli.training.latent import kl_objective
 from s2scli.training.loss import symmetric_divergence
 from s2scli.training.precision import autocast
@@ -35,6 +36,7 @@ class Reading:
         hidden: what the output layer reads at the real output tokens, [tokens, D].
         target: the right tokens, [tokens].
         step: the update that this is for (the first is 1).
+        batch: what it read.
     """
 
     model: Seq2Seq
@@ -42,6 +44,7 @@ class Reading:
     hidden: Tensor
     target: Tensor
     step: int
+    batch: Batch
 
     def logits(self, settings: TrainingSettings) -> Tensor:
         """Return those of the real output tokens, in float32, [tokens, V]."""
@@ -77,7 +80,7 @@ def read(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step: int) ->
     mask = batch.target_mask
     with autocast(settings, batch.source.device):
         output = model(batch)
-    return Reading(model, output, output.hidden[mask], batch.target_output[mask], step)
+    return Reading(model, output, output.hidden[mask], batch.target_output[mask], step, batch)
 
 
 def _with_guesses(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step: int) -> Batch:
@@ -110,8 +113,22 @@ def with_guesses(batch: Batch, guesses: Tensor, truth_share: float) -> Batch:
 
 def _cross_entropy(reading: Reading, settings: TrainingSettings) -> Tensor:
     """Return what the right tokens cost."""
+    model = reading.model
     with autocast(settings, reading.hidden.device):
-        return reading.model.token_loss(reading.hidden, reading.target, settings.label_smoothing)
+        loss = model.token_loss(reading.hidden, reading.target, settings.label_smoothing)
+    return (1 - model.ctc_weight) * loss if model.ctc_weight else loss
+
+
+def _ctc(reading: Reading, settings: TrainingSettings) -> Tensor:
+    """Return the CTC loss of the encoder at its weight (Watanabe et al. 2017, eq. 4)."""
+    model, encoded = reading.model, reading.output.encoded
+    if not model.ctc_weight:
+        return reading.hidden.new_zeros(())
+    with autocast(settings, reading.hidden.device):
+        log_probs = model.ctc_log_probs(encoded.memory)
+    return model.ctc_weight * ctc_loss(
+        log_probs, encoded.memory_mask, reading.batch.target_output, reading.batch.target_mask
+    )
 
 
 def _disagreement(reading: Reading, settings: TrainingSettings) -> Tensor:
@@ -132,6 +149,7 @@ def _divergence(reading: Reading, settings: TrainingSettings) -> Tensor:
 
 TERMS: tuple[Term, ...] = (
     _cross_entropy,
+    _ctc,
     _disagreement,
     _divergence,
 )  # each summed over the batch, in nats

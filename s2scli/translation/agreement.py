@@ -237,11 +237,12 @@ def _in_ctranslate2(model: LoadedModel, facts: ExportFacts, kind: Quantization) 
             kind,
         )
         engine = CTranslate2Engine(TARGET.open(Path(name), "cpu"), model.tokenizers, facts)
-        return Translator.of_text(engine, model.tokenizers)
+        return Translator.of(engine, model.tokenizers)
 
 
 def _fits(row: Example, translator: Translator) -> bool:
-    lengths = len(translator.source.encode(row.source)), len(translator.target.encode(row.target))
+    source, target = translator.source.encode(row.source), translator.target.encode(row.target)
+    lengths = size_of(source, translator.source), len(target)
     return max(lengths) <= translator.engine.max_source_tokens
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from s2scli.data.example import TokenIds
+from s2scli.data.example import TokenIds, Values
 from s2scli.errors import CheckpointError, ConfigError
 from s2scli.export.settings import Quantization
 from s2scli.export.targets import TARGETS
@@ -108,7 +108,7 @@ def load(folder: Path, device: str = "auto") -> Translator:
         return CTranslate2Engine(TARGET.open(folder, device), tokenizers, export.facts)
 
     engine = in_one_generation(folder, read)
-    return Translator.of_text(engine, engine.tokenizers)
+    return Translator.of(engine, engine.tokenizers)
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,10 @@ class CTranslate2Engine:
         """Tokens of the longest source that the model was trained on."""
         return self.facts.max_source_tokens
 
+    def positions(self, length: int) -> int:
+        """Return the length: a token is an encoder state."""
+        return length
+
     @property
     def attention_shape(self) -> None:
         """None: CTranslate2 returns the attention weights of one layer at most."""
@@ -146,7 +150,7 @@ class CTranslate2Engine:
         return False
 
     def search(
-        self, sources: Sequence[TokenIds], settings: SearchSettings, wanted: Wanted
+        self, sources: Sequence[Values], settings: SearchSettings, wanted: Wanted
     ) -> list[tuple[Hypothesis, ...]]:
         """Return the `n_best` best outputs of each source, best first.
 
@@ -163,7 +167,7 @@ class CTranslate2Engine:
 
     def force(
         self,
-        sources: Sequence[TokenIds],
+        sources: Sequence[Values],
         targets: Sequence[TokenIds],
         settings: SearchSettings,
         wanted: Wanted,

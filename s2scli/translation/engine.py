@@ -1,9 +1,9 @@
-"""The protocol of an engine: it searches over token ids, and knows no text."""
+"""The protocol of an engine: it searches over encoded sources, and knows no cells."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from s2scli.data.example import TokenIds
+from s2scli.data.example import TokenIds, Values
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
 from s2scli.translation.options import Wanted
@@ -32,13 +32,17 @@ class Engine(Protocol):
         """Whether a model has a latent vector; it searches with the mean of it."""
         ...
 
+    def positions(self, length: int) -> int:
+        """Return how many encoder states a source of this length has."""
+        ...
+
     def search(
-        self, sources: Sequence[TokenIds], settings: SearchSettings, wanted: Wanted
+        self, sources: Sequence[Values], settings: SearchSettings, wanted: Wanted
     ) -> list[tuple[Hypothesis, ...]]:
         """Return the `n_best` best outputs of each source, best first.
 
         Args:
-            sources: token ids without an end token.
+            sources: as the codec encodes them: token ids without an end token, samples, pixels.
             settings: of the search.
             wanted: what to return of each hypothesis.
         """
@@ -46,7 +50,7 @@ class Engine(Protocol):
 
     def force(
         self,
-        sources: Sequence[TokenIds],
+        sources: Sequence[Values],
         targets: Sequence[TokenIds],
         settings: SearchSettings,
         wanted: Wanted,
@@ -54,8 +58,8 @@ class Engine(Protocol):
         """Score given targets.
 
         Args:
-            sources: token ids without an end token.
-            targets: one for each source.
+            sources: as the codec encodes them.
+            targets: the token ids, one for each source.
             settings: the length penalty of the ranking score is read.
             wanted: what to return of each hypothesis.
         """

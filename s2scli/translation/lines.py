@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from s2scli.data.cleaning import is_blank
-from s2scli.data.example import TokenIds
+from s2scli.data.codecs.cell import BadCellError
+from s2scli.data.codecs.codec import SourceCodec
+from s2scli.data.example import Values
 from s2scli.data.formats import LINE_FORMATS
-from s2scli.data.overlong import split_text, truncate_text
 from s2scli.data.stream import LINE_BYTES, Line, Overlong
 from s2scli.errors import CorpusError, S2SError
 from s2scli.scripts import is_unspaced
@@ -16,21 +17,21 @@ from s2scli.search.settings import SearchSettings
 from s2scli.translation.records import Record
 from s2scli.translation.results import TargetText, Translation
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Encode = Callable[[str], TokenIds]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A text that fits the model, with its token ids."""
+    """A cell that fits the model, and what the model reads of it."""
 
     text: str
-    token_ids: TokenIds
+    values: Values
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,13 @@ class Failure:
     reason: str
 
 
-def plan_line(line: Line, encode: Encode, most: int, overlong: Overlong) -> Plan:
+def plan_line(line: Line, codec: SourceCodec, most: int, overlong: Overlong) -> Plan:
     """Return the parts of a line that will be translated.
 
     Args:
         line: the line.
-        encode: returns the token ids of a source.
-        most: the maximum number of tokens that the model takes.
+        codec: of the source.
+        most: the largest source that the model takes, as the codec measures it.
         overlong: what to do with a line that has more.
 
     Raises:
@@ -66,13 +67,17 @@ def plan_line(line: Line, encode: Encode, most: int, overlong: Overlong) -> Plan
     source = LINE_FORMATS["sentences"].source(line.text)
     if is_blank(source):
         return Plan(line, source)
-    whole = encode(source)
-    if not line.cut and len(whole) <= most:
+    try:
+        return _plan(line, source, codec, most, overlong)
+    except BadCellError as error:
+        fault = "" if error.reason == "silent" else str(error)
+        return Plan(line, source, fault=fault)
+
+
+def _plan(line: Line, source: str, codec: SourceCodec, most: int, overlong: Overlong) -> Plan:
+    whole = codec.encode(source)
+    if not line.cut and size_of(whole, codec) <= most:
         return Plan(line, source, (Part(source, whole),))
-
-    def fits(text: str) -> bool:
-        return len(encode(text)) <= most
-
     match overlong:
         case "error":
             raise CorpusError(
@@ -82,12 +87,19 @@ def plan_line(line: Line, encode: Encode, most: int, overlong: Overlong) -> Plan
         case "empty":
             return Plan(line, source, overlong=True)
         case "truncate":
-            texts: Sequence[str] = (truncate_text(source, fits),)
+            texts: Sequence[str] = (codec.truncate(source, most),)
         case "split" if line.cut:
             return Plan(line, source, overlong=True, fault=f"longer than {LINE_BYTES:,} bytes")
         case "split":
-            texts = split_text(source, fits)
-    return Plan(line, source, tuple(Part(text, encode(text)) for text in texts), overlong=True)
+            texts = codec.parts(source, most)
+    return Plan(
+        line, source, tuple(Part(text, codec.encode(text)) for text in texts), overlong=True
+    )
+
+
+def size_of(values: Values, codec: SourceCodec) -> int:
+    """Return the size of a source, as its codec measures it."""
+    return int(codec.sizes(np.array([len(values)], np.int32))[0])
 
 
 def isolate(

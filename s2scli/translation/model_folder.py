@@ -58,7 +58,7 @@ def build_model(recipe: Recipe, tokenizers: Tokenizers) -> Seq2Seq:
     """
     return Seq2Seq(
         recipe.model,
-        tokenizers.source.vocab_size,
+        tokenizers.reads,
         tokenizers.target.vocab_size,
         joint=tokenizers.joint,
     )

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from s2scli.data.cleaning import is_blank
-from s2scli.data.example import TokenIds
+from s2scli.data.codecs.cell import BadCellError
+from s2scli.data.codecs.codec import SourceCodec, TargetCodec
+from s2scli.data.example import TokenIds, Values
 from s2scli.data.formats import LINE_FORMATS
 from s2scli.data.lines import BadLineError
 from s2scli.data.stream import LINE_BYTES, Line
-from s2scli.translation.lines import Encode, Failure
+from s2scli.translation.lines import Failure, size_of
 from s2scli.translation.records import Record
 from s2scli.translation.results import Translation
 
@@ -32,10 +34,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class EncodedPair:
-    """A pair that the model can score, as token ids."""
+    """A pair that the model can score, as it reads the source and writes the target."""
 
     pair: Pair
-    source: TokenIds
+    source: Values
     target: TokenIds
 
 
@@ -64,24 +66,27 @@ def pairs_of(name: str, sources: Sequence[str], targets: Sequence[str]) -> list[
 
 
 def encode_pair(
-    pair: Pair, encode_source: Encode, encode_target: Encode, most: int
+    pair: Pair, source_codec: SourceCodec, target_codec: TargetCodec, most: int
 ) -> EncodedPair | Record:
-    """Return a pair as token ids, or the record of one that cannot be scored.
+    """Return an encoded pair, or the record of one that cannot be scored.
 
     Args:
         pair: the pair.
-        encode_source: encodes a source.
-        encode_target: encodes a target.
+        source_codec: encodes its source.
+        target_codec: encodes its target.
         most: the maximum number of tokens on either side.
     """
     if pair.fault:
         return failed(pair, pair.fault)
     if is_blank(pair.source):
         return Record(pair.line, "empty", pair.source, pair.target)
-    source, target = encode_source(pair.source), encode_target(pair.target)
-    for side, ids in (("source", source), ("target", target)):
-        if len(ids) > most:
-            fault = f"too long: the {side} has {len(ids):,} tokens, and the model takes {most:,}"
+    try:
+        source, target = source_codec.encode(pair.source), target_codec.encode(pair.target)
+    except BadCellError as error:
+        return failed(pair, str(error))
+    for side, size in (("source", size_of(source, source_codec)), ("target", len(target))):
+        if size > most:
+            fault = f"too long: the {side} has {size:,} tokens, and the model takes {most:,}"
             return failed(pair, fault)
     return EncodedPair(pair, source, target)
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from s2scli.config import Recipe
-from s2scli.data.batch import make_batch, make_source
-from s2scli.data.example import TokenIds
+from s2scli.data.batch import make_batch
+from s2scli.data.codecs import SourceCodec, source_codec
+from s2scli.data.example import TokenIds, Values
 from s2scli.errors import ConfigError, UsageError
 from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.model.kernels.layout import lay_out
@@ -72,8 +74,9 @@ def translator_of(
     for one in models:
         lay_out(one.model, int8=int8)
     model = Ensemble([one.model for one in models]) if more else first.model
-    engine = TorchEngine(tuple(one.recipe for one in models), model, device)
-    return Translator.of_text(engine, first.tokenizers)
+    codec = source_codec(first.tokenizers.source)
+    engine = TorchEngine(tuple(one.recipe for one in models), model, device, codec)
+    return Translator.of(engine, first.tokenizers)
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,14 @@ class TorchEngine:
         recipes: of the models; the first one says how to search.
         model: the model, or an ensemble.
         device: the device it is on.
+        codec: of the source; it pads sources into a batch.
         pool: searches batches in parallel on a CPU.
     """
 
     recipes: tuple[Recipe, ...]
     model: Model[Any]
     device: torch.device
+    codec: SourceCodec
     pool: SearchPool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -117,13 +122,17 @@ class TorchEngine:
         """Whether a model has a latent vector; it searches with the mean of it."""
         return any(recipe.model.connection.kind == "latent" for recipe in self.recipes)
 
+    def positions(self, length: int) -> int:
+        """Return how many encoder states a source of this length has in the (first) model."""
+        return int(self.model.positions(torch.tensor([length])))
+
     def search(
-        self, sources: Sequence[TokenIds], settings: SearchSettings, wanted: Wanted
+        self, sources: Sequence[Values], settings: SearchSettings, wanted: Wanted
     ) -> list[tuple[Hypothesis, ...]]:
         """Return the `n_best` best outputs of each source; they always have scores."""
 
         def search_batch(indices: Sequence[int], check: Notice) -> list[tuple[Hypothesis, ...]]:
-            source, lengths = make_source([sources[index] for index in indices])
+            source, lengths = self.codec.pad([sources[index] for index in indices])
             return search(
                 self.model,
                 source.to(self.device),
@@ -133,12 +142,12 @@ class TorchEngine:
                 before_step=check,
             )
 
-        batches = self._batches(list(map(len, sources)), settings.width)
+        batches = self._batches(self._sizes(sources), settings.width)
         return in_order(batches, self.pool.map(search_batch, batches))
 
     def force(
         self,
-        sources: Sequence[TokenIds],
+        sources: Sequence[Values],
         targets: Sequence[TokenIds],
         settings: SearchSettings,
         wanted: Wanted,
@@ -147,7 +156,9 @@ class TorchEngine:
 
         def force_batch(indices: Sequence[int], _: Notice) -> list[Hypothesis]:
             batch = make_batch(
-                [sources[index] for index in indices], [targets[index] for index in indices]
+                [sources[index] for index in indices],
+                [targets[index] for index in indices],
+                self.codec.pad,
             )
             return force(
                 self.model,
@@ -157,9 +168,14 @@ class TorchEngine:
                 attention=wanted.attention,
             )
 
-        longest = [max(len(a), len(b)) for a, b in zip(sources, targets, strict=True)]
+        pairs = zip(self._sizes(sources), targets, strict=True)
+        longest = [max(size, len(target)) for size, target in pairs]
         batches = self._batches(longest, 1)
         return in_order(batches, self.pool.map(force_batch, batches))
+
+    def _sizes(self, sources: Sequence[Values]) -> list[int]:
+        sizes: list[int] = self.codec.sizes(np.array([*map(len, sources)], np.int32)).tolist()
+        return sizes
 
     def _batches(self, lengths: Sequence[int], width: int) -> list[list[int]]:
         """Return batches for `width` hypotheses of each source."""

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from s2scli.data.codecs import CODECS, Codec
-from s2scli.data.example import TokenIds
+from s2scli.data.codecs import SourceCodec, TargetCodec, source_codec, target_codec
+from s2scli.data.example import Values
 from s2scli.data.stream import Line
 from s2scli.errors import S2SError
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
-from s2scli.special_ids import EOS_ID, UNK_ID
+from s2scli.special_ids import UNK_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.engine import Engine
 from s2scli.translation.lines import Part, Plan, fault_of, isolate, make_record, plan_line
@@ -38,14 +38,13 @@ class Translator:
     """
 
     engine: Engine
-    source: Codec
-    target: Codec
+    source: SourceCodec
+    target: TargetCodec
 
     @classmethod
-    def of_text(cls, engine: Engine, tokenizers: Tokenizers) -> "Translator":
-        """Return a translator of text by a model's tokenizers."""
-        make = CODECS["text"]
-        return cls(engine, make(tokenizers.source), make(tokenizers.target))
+    def of(cls, engine: Engine, tokenizers: Tokenizers) -> "Translator":
+        """Return a translator with the codecs of a model's two sides."""
+        return cls(engine, source_codec(tokenizers.source), target_codec(tokenizers.target))
 
     @property
     def has_attention(self) -> bool:
@@ -114,7 +113,7 @@ class Translator:
 
         Args:
             found: the hypothesis.
-            source_length: tokens of the source with the end token; attention beyond it is padding.
+            source_length: encoder states of the source; attention beyond them is padding.
         """
         weights = found.attention_weights
         return TargetText(
@@ -140,7 +139,7 @@ class Translator:
     def _plan(self, line: Line, options: Options) -> Plan:
         most = self.engine.max_source_tokens
         try:
-            return plan_line(line, self.source.encode, most, options.overlong)
+            return plan_line(line, self.source, most, options.overlong)
         except S2SError:
             raise
         except Exception as error:  # noqa: BLE001 - a text that its codec cannot encode
@@ -149,15 +148,15 @@ class Translator:
     def _encode(self, pair: Pair) -> EncodedPair | Record:
         most = self.engine.max_source_tokens
         try:
-            return encode_pair(pair, self.source.encode, self.target.encode, most)
+            return encode_pair(pair, self.source, self.target, most)
         except Exception as error:  # noqa: BLE001 - a text that its codec cannot encode
             return failed(pair, fault_of(error))
 
     def _search(self, parts: Sequence[Part], options: Options) -> list[Translation]:
-        sources = [part.token_ids for part in parts]
+        sources = [part.values for part in parts]
         found = self.engine.search(sources, options.settings, options.wanted)
         return [
-            self._translation(part.text, part.token_ids, hypotheses)
+            self._translation(part.text, part.values, hypotheses)
             for part, hypotheses in zip(parts, found, strict=True)
         ]
 
@@ -170,14 +169,14 @@ class Translator:
         ]
 
     def _translation(
-        self, text: str, token_ids: TokenIds, hypotheses: Sequence[Hypothesis]
+        self, text: str, values: Values, hypotheses: Sequence[Hypothesis]
     ) -> Translation:
-        pieces = self.source.pieces([*token_ids, EOS_ID])
+        positions = self.engine.positions(self.source.length(values))
         return Translation(
             text,
-            pieces,
-            tuple(self.text_of(found, len(pieces)) for found in hypotheses),
-            int((token_ids == UNK_ID).sum()),
+            self.source.labels(values, positions),
+            tuple(self.text_of(found, positions) for found in hypotheses),
+            self.source.unknown(values),
             self.engine.attention_shape or (1, 1),
         )
 

@@ -56,7 +56,7 @@ def both(
     recipe = Recipe(name=name, model=settings)
     ours = TorchEngine((recipe,), model, torch.device("cpu"))
     theirs = CTranslate2Engine(TARGET.open(folder, "cpu"), tokenizers, FACTS)
-    return Translator.of_text(ours, tokenizers), Translator.of_text(theirs, tokenizers)
+    return Translator.of(ours, tokenizers), Translator.of_text(theirs, tokenizers)
 
 
 def search(

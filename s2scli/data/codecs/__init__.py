@@ -1,8 +1,54 @@
-"""Codecs: how the cells of one side of the corpus become tokens, and tokens become cells."""
+"""Codecs: how the cells of each side become what a model reads, and tokens become cells.
 
-from s2scli.data.codecs.codec import Codec, MakeCodec
-from s2scli.data.codecs.text import TextCodec
+Each is imported when it is needed, as tokenizers take time to import.
+"""
 
-CODECS: dict[str, MakeCodec] = {"text": TextCodec}
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["CODECS", "Codec", "MakeCodec"]
+from s2scli.data.codecs.codec import SourceCodec, TargetCodec
+from s2scli.sides import Media, Picture, Sound
+
+if TYPE_CHECKING:
+    from s2scli.tokenizer.tokenizers import Source, Target
+
+MAX_SECONDS = 4 * 3600.0
+
+__all__ = ["SourceCodec", "TargetCodec", "media_codec", "source_codec", "target_codec"]
+
+
+def source_codec(source: "Source") -> SourceCodec:
+    """Return the codec of a model's source."""
+    if isinstance(source, Sound | Picture):
+        return media_codec(source)
+    from s2scli.data.codecs.text import TextCodec
+
+    return TextCodec(source)
+
+
+def media_codec(
+    media: Media, folder: Path | None = None, max_seconds: float = MAX_SECONDS
+) -> SourceCodec:
+    """Return the codec of sound or pictures.
+
+    Args:
+        media: what files are converted to.
+        folder: where relative paths are looked up first, before the current folder.
+        max_seconds: the longest recording that is read.
+    """
+    if isinstance(media, Sound):
+        from s2scli.data.codecs.audio import AudioCodec
+
+        return AudioCodec(media, folder, max_seconds)
+    from s2scli.data.codecs.image import ImageCodec
+
+    return ImageCodec(media, folder)
+
+
+def target_codec(target: "Target") -> TargetCodec:
+    """Return the codec of a model's target."""
+    from s2scli.data.codecs.image import PictureCodec
+    from s2scli.data.codecs.text import TextCodec
+    from s2scli.tokenizer.sentencepiece import SentencePiece
+
+    return TextCodec(target) if isinstance(target, SentencePiece) else PictureCodec(target)

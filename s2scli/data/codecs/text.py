@@ -3,13 +3,19 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from s2scli.data.batching import Lengths
 from s2scli.data.cleaning import tidy
-from s2scli.data.example import TokenIds
-from s2scli.special_ids import EOS_ID
+from s2scli.data.example import TokenIds, Values
+from s2scli.data.overlong import split_text, truncate_text
+from s2scli.special_ids import EOS_ID, UNK_ID
 from s2scli.tokenizer.sentencepiece import SentencePiece
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SEPARATORS = re.compile("[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -25,6 +31,36 @@ class TextCodec:
         """Return the token ids of a text, which is tidied as the corpus was."""
         tidied = tidy(cell, self.tokenizer.normalization)
         return np.array(self.tokenizer.encode(tidied), dtype=np.int32)
+
+    def pad(self, sources: Sequence[Values]) -> "tuple[Tensor, Tensor]":
+        """Return ids with end tokens, padded, [B, S], and their lengths, [B]."""
+        from s2scli.data.batch import make_source  # torch takes over a second to import
+
+        return make_source(sources)
+
+    def length(self, values: Values) -> int:
+        """Return the number of tokens, with the end token."""
+        return len(values) + 1
+
+    def sizes(self, lengths: Lengths) -> Lengths:
+        """Return the lengths: a token is an encoder state."""
+        return lengths
+
+    def parts(self, cell: str, most: int) -> Sequence[str]:
+        """Split a text at sentence ends into texts of at most `most` tokens."""
+        return split_text(cell, lambda text: len(self.encode(text)) <= most)
+
+    def truncate(self, cell: str, most: int) -> str:
+        """Return the beginning of a text, of at most `most` tokens."""
+        return truncate_text(cell, lambda text: len(self.encode(text)) <= most)
+
+    def labels(self, values: Values, positions: int) -> tuple[str, ...]:
+        """Return the piece of each token, and the end token's."""
+        return self.pieces([*values.tolist(), EOS_ID])
+
+    def unknown(self, values: Values) -> int:
+        """Return how many tokens are the unknown one."""
+        return int((values == UNK_ID).sum())
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of token ids, on one line."""

@@ -5,8 +5,10 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
+from s2scli.errors import ConfigError
 from s2scli.model.kernels.dropout import Dropout
 from s2scli.settings import Settings, setting
+from s2scli.sides import Input
 
 TABLE = "table.weight"  # of a front end, by name
 
@@ -18,9 +20,22 @@ class TokenFrontendSettings(Settings):
     embedding_dim: int = setting(256, "Width of a token's vector.", "units", ge=1, le=16384)
     dropout: float = setting(0.0, "Dropout on the vectors.", "probability", ge=0.0, lt=1.0)
 
-    def build(self, vocab_size: int, pad_id: int) -> "TokenFrontend":
-        """Return the table for `vocab_size` tokens."""
-        return TokenFrontend(self, vocab_size, pad_id)
+    def build(self, reads: Input, pad_id: int) -> "TokenFrontend":
+        """Return the table for a vocabulary.
+
+        Args:
+            reads: the number of tokens.
+            pad_id: the token whose vector is zero.
+
+        Raises:
+            ConfigError: the side is not made of tokens.
+        """
+        if not isinstance(reads, int):
+            raise ConfigError(
+                "model.source.kind: tokens reads text, and the source is not text; choose audio "
+                "or image"
+            )
+        return TokenFrontend(self, reads, pad_id)
 
 
 class TokenFrontend(nn.Module):
@@ -50,6 +65,14 @@ class TokenFrontend(nn.Module):
     def rows(self) -> tuple[str, ...]:
         """Return the names of the weights that have a row for each token."""
         return (TABLE,)
+
+    def positions(self, lengths: Tensor) -> Tensor:
+        """Return the lengths: there is a vector for each token."""
+        return lengths
+
+    def read(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the vectors of token ids [B, S], and their lengths [B]."""
+        return self(values), lengths
 
     def forward(self, token_ids: Tensor) -> Tensor:
         """[B, T] to [B, T, E]."""

@@ -1,0 +1,85 @@
+"""The audio codec: a cell is a sound file, read as 16-bit samples."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from s2scli.data.batching import Lengths
+from s2scli.data.codecs.cell import Stored, located
+from s2scli.data.codecs.pauses import cut_at_pauses
+from s2scli.data.codecs.sound_files import SoundLimits, read_sound
+from s2scli.data.example import Values
+from s2scli.sides import Sound
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PER_SECOND = 25  # encoder states: a window each 10 ms, and 4 of them make one
+
+
+@dataclass(frozen=True)
+class AudioCodec:
+    """Reads sound.
+
+    Attributes:
+        sound: the sample rate.
+        folder: where relative paths are looked up first, before the current folder.
+        max_seconds: the longest recording that is read.
+    """
+
+    sound: Sound
+    folder: Path | None = None
+    max_seconds: float = math.inf
+
+    def encode(self, cell: str) -> Values:
+        """Return the samples of a recording, [N].
+
+        Raises:
+            BadCellError: the file is missing, unreadable, silent, too short or too long.
+        """
+        if isinstance(cell, Stored):
+            return cell.values
+        limits = SoundLimits(self.sound.sample_rate, max_seconds=self.max_seconds)
+        return read_sound(located(cell, self.folder), limits)
+
+    def pad(self, sources: Sequence[Values]) -> "tuple[Tensor, Tensor]":
+        """Return samples padded with silence, [B, N], and their lengths, [B]."""
+        from s2scli.data.batch import pad_values  # torch takes over a second to import
+
+        return pad_values(sources)
+
+    def length(self, values: Values) -> int:
+        """Return the number of samples."""
+        return len(values)
+
+    def sizes(self, lengths: Lengths) -> Lengths:
+        """Return the length of recordings in units of 40 ms, rounded up."""
+        return -(-lengths.astype(np.int64) * PER_SECOND // self.sound.sample_rate).astype(np.int32)
+
+    def parts(self, cell: str, most: int) -> Sequence[str]:
+        """Cut a recording where nobody speaks; silence is left out."""
+        values, rate = self.encode(cell), self.sound.sample_rate
+        pieces = cut_at_pauses(values, rate, most / PER_SECOND)
+        return [
+            Stored(f"{cell} {start / rate:.2f}-{end / rate:.2f}", values[start:end])
+            for start, end in pieces
+        ]
+
+    def truncate(self, cell: str, most: int) -> str:
+        """Return the beginning of a recording."""
+        return Stored(cell, self.encode(cell)[: most * self.sound.sample_rate // PER_SECOND])
+
+    def labels(self, values: Values, positions: int) -> tuple[str, ...]:
+        """Return the time of each encoder state, in seconds."""
+        seconds = len(values) / self.sound.sample_rate
+        return tuple(f"{seconds * index / positions:.2f}" for index in range(positions))
+
+    def unknown(self, values: Values) -> int:
+        """Return 0: sound has no tokens."""
+        return 0
+
+

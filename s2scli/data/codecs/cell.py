@@ -1,0 +1,51 @@
+"""Cells whose content is not text: read already, or impossible to read."""
+
+import os
+from pathlib import Path
+from typing import Self
+
+from s2scli.data.example import Values
+
+
+class Stored(str):
+    """A cell whose content is already read; its text is its name.
+
+    Attributes:
+        values: its content, as a model reads it.
+    """
+
+    values: Values
+
+    def __new__(cls, name: str, values: Values) -> Self:
+        """Return the cell of this name and content."""
+        cell = super().__new__(cls, name)
+        cell.values = values
+        return cell
+
+
+def values_of(cell: str) -> Values:
+    """Return the content of a cell of the corpus that is stored with it."""
+    assert isinstance(cell, Stored), "cells of sound and pictures are stored with their content"
+    return cell.values
+
+
+def located(cell: str, folder: Path | None) -> str:
+    """Return the path that a cell names: in `folder` if it is there, else as it stands.
+
+    Cells that hold their content (`data:` URIs) are returned as they are.
+    """
+    if folder is None or cell.startswith("data:") or not os.path.lexists(folder / cell):
+        return cell
+    return str(folder / cell)
+
+
+class BadCellError(Exception):
+    """A sound or a picture that cannot be used; the message says which, and why.
+
+    Attributes:
+        reason: what rows are counted under: missing, unreadable, silent, too_short, too_long.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

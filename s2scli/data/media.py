@@ -1,0 +1,130 @@
+"""Sound and pictures of a corpus: what they are converted to, and their content row by row."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from s2scli.data.codecs import media_codec
+from s2scli.data.codecs.cell import BadCellError, Stored, located
+from s2scli.data.example import Example
+from s2scli.data.rows import Dropped, Notice, Row
+from s2scli.data.settings import PrepareSettings
+from s2scli.errors import ConfigError, CorpusError
+from s2scli.sides import Media, Picture, SideKind, Sides, Sound
+
+MAX_DEFAULT_RATE = 16_000
+TRIED, NAMED = 20, 3
+
+Read = Callable[[str], str]
+
+
+def choose_sides(
+    rows: Iterable[Row], settings: PrepareSettings, folder: Path | None
+) -> tuple[Sides, Iterator[Row]]:
+    """Decide what both sides are converted to; what is not in the settings, by the first files.
+
+    Args:
+        rows: of the corpus; the first ones are read.
+        settings: the kinds of the sides, and what is given of sound and pictures.
+        folder: where paths are looked up first.
+
+    Returns:
+        The sides, and all rows again.
+
+    Raises:
+        CorpusError: none of the first files can be read.
+    """
+    if settings.target_kind == "audio":
+        raise ConfigError("--target-kind audio: s2s writes text and pictures; choose text or image")
+    kinds = settings.source_kind, settings.target_kind
+    if kinds == ("text", "text"):
+        return Sides(), iter(rows)
+    rest = iter(rows)
+    first = list(itertools.islice(rest, TRIED))
+    examples = [row for row in first if isinstance(row, Example)]
+    cells = [one.source for one in examples], [one.target for one in examples]
+    source = _media(kinds[0], cells[0], settings, folder)
+    target = _media(kinds[1], cells[1], settings, folder, fixed_width=True)
+    return Sides(source, target), itertools.chain(first, rest)
+
+
+def _media(
+    kind: SideKind,
+    cells: list[str],
+    settings: PrepareSettings,
+    folder: Path | None,
+    *,
+    fixed_width: bool = False,
+) -> Media | None:
+    match kind:
+        case "text":
+            return None
+        case "audio":
+            if settings.sample_rate:
+                return Sound(settings.sample_rate)
+            return Sound(min(MAX_DEFAULT_RATE, _first(cells, folder, _native_rate)))
+        case "image":
+            native = _first(cells, folder, _native_picture)
+            height = settings.image_height or native.height
+            width = settings.image_width
+            if fixed_width and width is None and native.width:
+                width = max(1, round(native.width * height / native.height))
+            return Picture(height, width, settings.image_channels or native.channels)
+
+
+def _native_rate(name: str) -> int:
+    from s2scli.data.codecs.sound_files import native_rate
+
+    return native_rate(name)
+
+
+def _native_picture(name: str) -> Picture:
+    from s2scli.data.codecs.picture_files import native_shape
+
+    return native_shape(name)
+
+
+def _first(cells: list[str], folder: Path | None, read: Callable[[str], object]) -> object:
+    """Return what `read` returns of the first cell that it can read."""
+    faults = []
+    for cell in cells:
+        try:
+            return read(located(cell, folder))
+        except BadCellError as error:
+            faults.append(str(error))
+    raise CorpusError(faults[0] if faults else "there is no row to read")
+
+
+class MediaReader:
+    """Reads the files that the cells of a corpus name, and drops rows of bad ones.
+
+    Attributes:
+        sides: what both sides are converted to.
+    """
+
+    def __init__(self, sides: Sides, settings: PrepareSettings, folder: Path | None) -> None:
+        self.sides = sides
+        self._source = _reader(sides.source, settings, folder)
+        self._target = _reader(sides.target, settings, folder)
+
+    def read(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Yield rows with the content of their cells; the first bad files of each kind are named."""
+        named: dict[str, int] = {}
+        for row in rows:
+            if not isinstance(row, Example):
+                yield row
+                continue
+            try:
+                yield Example(self._source(row.source), self._target(row.target), row.line)
+            except BadCellError as error:
+                named[error.reason] = named.get(error.reason, 0) + 1
+                if named[error.reason] <= NAMED:
+                    yield Notice(f"line {row.line} is dropped: {error}")
+                yield Dropped(row.line, error.reason)
+
+
+def _reader(media: Media | None, settings: PrepareSettings, folder: Path | None) -> Read:
+    if media is None:
+        return str
+    codec = media_codec(media, folder, settings.max_seconds)
+    return lambda cell: Stored(cell, codec.encode(cell))

@@ -1,0 +1,323 @@
+"""Sound to vectors: log-mel features, augmentation in training, and fewer positions."""
+
+import math
+from typing import Literal, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from s2scli.errors import ConfigError
+from s2scli.model.kernels.dropout import Dropout
+from s2scli.model.kernels.linear import make_linear
+from s2scli.model.recurrence import make_recurrence
+from s2scli.model.states import length_mask
+from s2scli.settings import Settings, setting
+from s2scli.sides import Input, Sound
+
+FULL_SCALE = 32768.0  # of a 16-bit sample
+FLOOR = 1e-10  # of a power, before its logarithm
+
+
+class AudioFrontendSettings(Settings):
+    """Log-mel features of sound, and two layers that halve their number."""
+
+    kind: Literal["audio"] = setting("audio", "What the input is: sound.")
+    bands: int = setting(80, "Mel bands.", "bands", ge=4, le=512)
+    window: float = setting(0.025, "Length of an analysis window.", "seconds", gt=0, le=1)
+    hop: float = setting(0.010, "Distance between two windows.", "seconds", gt=0, le=1)
+    subsampling: Literal["conv", "pyramid"] = setting(
+        "conv",
+        "How 4 windows become one position: conv (two convolutions of stride 2) or pyramid (two "
+        "bidirectional LSTM layers that each join pairs of positions; Chan et al. 2016).",
+    )
+    channels: int = setting(32, "Channels of each convolution.", "channels", ge=1, le=4096)
+    embedding_dim: int = setting(
+        256, "Width of the vector of a position.", "units", ge=2, le=16384, multiple_of=2
+    )
+    dropout: float = setting(0.0, "Dropout on the vectors.", "probability", ge=0.0, lt=1.0)
+    time_masks: int = setting(
+        2, "Spans of time masked in training (SpecAugment; Park et al. 2019).", ge=0, le=100
+    )
+    time_mask_share: float = setting(
+        0.1, "Longest masked span, as a share of the recording.", ge=0, le=1
+    )
+    band_masks: int = setting(
+        2, "Groups of neighboring bands masked in training (SpecAugment).", ge=0, le=100
+    )
+    band_mask_share: float = setting(
+        0.25, "Widest masked group, as a share of the bands.", ge=0, le=1
+    )
+    speed: float = setting(
+        0.1,
+        "Play each recording at 1 - speed, 1 or 1 + speed times its tempo and pitch, at random, in "
+        "training; 0 turns it off (Ko et al. 2015).",
+        ge=0,
+        lt=1,
+    )
+    noise: float = setting(
+        0.0, "Most white noise added in training, as a share of a recording's volume.", ge=0, le=10
+    )
+
+    def build(self, reads: Input, pad_id: int) -> "AudioFrontend":
+        """Return the front end for sound of one sample rate.
+
+        Raises:
+            ConfigError: the source is not sound, or its rate is too low for the bands.
+        """
+        if not isinstance(reads, Sound):
+            raise ConfigError("model.source.kind: audio reads sound, and the source is not sound")
+        return AudioFrontend(self, reads.sample_rate)
+
+
+class AudioFrontend(nn.Module):
+    """Reads 16-bit samples; a position is 4 windows."""
+
+    def __init__(self, settings: AudioFrontendSettings, sample_rate: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.output_dim = settings.embedding_dim
+        self.window = max(1, round(settings.window * sample_rate))
+        self.hop = max(1, round(settings.hop * sample_rate))
+        fft_size = 1 << (self.window - 1).bit_length()
+        filters = mel_filters(fft_size, settings.bands, sample_rate)
+        self.register_buffer("filters", filters, persistent=False)
+        self.register_buffer("taper", torch.hann_window(self.window), persistent=False)
+        self.fft_size = fft_size
+        self.halve = (
+            ConvHalving(settings.bands, settings.channels, settings.embedding_dim)
+            if settings.subsampling == "conv"
+            else PyramidHalving(settings.bands, settings.embedding_dim)
+        )
+        self.norm = nn.LayerNorm(settings.embedding_dim)
+        if not self.norm.weight.is_meta:
+            nn.init.constant_(self.norm.weight, settings.embedding_dim**-0.5)
+        self.dropout = Dropout(settings.dropout)
+
+    @property
+    def vectors(self) -> nn.Parameter | None:
+        """None: there is no vector for each token."""
+        return None
+
+    def share(self, vectors: nn.Parameter) -> None:
+        """Refuse to share vectors: there are none."""
+        raise AssertionError("a front end for sound has no vectors of tokens")
+
+    def rows(self) -> tuple[str, ...]:
+        """Return no name: no weight has a row for each token."""
+        return ()
+
+    def positions(self, lengths: Tensor) -> Tensor:
+        """Return how many vectors recordings of these lengths have, [B]."""
+        return halved(halved(self.windows(lengths)))
+
+    def windows(self, lengths: Tensor) -> Tensor:
+        """Return how many windows recordings of these lengths have, [B]."""
+        return 1 + (lengths - self.window).clamp(min=0) // self.hop
+
+    def read(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the vectors of recordings, [B, S, E], and how many each has, [B].
+
+        Args:
+            values: 16-bit samples, padded, [B, N].
+            lengths: samples of each recording, [B], on the CPU.
+        """
+        settings = self.settings
+        samples = values.float() / FULL_SCALE
+        if self.training:
+            samples, lengths = change_speed(samples, lengths, settings.speed)
+            samples = add_noise(samples, lengths, settings.noise)
+        features, lengths = self.features(samples, lengths)
+        if self.training:
+            features = self._masked(features, lengths)
+        vectors, lengths = self.halve(features, lengths)
+        return self.dropout(self.norm(vectors)), lengths
+
+    def features(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return normalized log-mel features, [B, T, F], and the windows of each recording, [B].
+
+        Windows do not reach beyond the recording. Each band of a recording has mean 0 and
+        variance 1; padding is 0.
+
+        Args:
+            samples: from -1 to 1, padded, [B, N].
+            lengths: samples of each recording, [B].
+        """
+        with torch.autocast(samples.device.type, enabled=False):
+            logs, counts = self.log_mel(samples.float(), lengths)
+            mask = length_mask(counts, logs.shape[1], logs.device)[..., None]
+            return normalize_bands(logs, mask), counts
+
+    def log_mel(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ln(max(power, 1e-10)) of each mel band, [B, T, F], and the windows of each, [B].
+
+        The power is |FFT|^2 of a window under a Hann taper. A recording that is shorter than a
+        window is padded with silence to one.
+        """
+        short = max(0, self.window - samples.shape[1])
+        windows = F.pad(samples, (0, short)).unfold(1, self.window, self.hop)  # [B, T, window]
+        spectrum = torch.fft.rfft(windows * self.taper, self.fft_size)
+        power = spectrum.real.square() + spectrum.imag.square()  # [B, T, fft / 2 + 1]
+        logs = (power @ self.filters).clamp(min=FLOOR).log()
+        return logs, self.windows(lengths)
+
+    def _masked(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Return features with random spans of time and of bands set to 0, the mean."""
+        settings = self.settings
+        batch, _, bands = features.shape
+        lengths = lengths.to(features.device)
+        for _ in range(settings.time_masks):
+            spans = random_spans(lengths, settings.time_mask_share, features.shape[1])
+            features = features.masked_fill(spans[:, :, None], 0.0)
+        of_bands = torch.full((batch,), bands, device=features.device)
+        for _ in range(settings.band_masks):
+            spans = random_spans(of_bands, settings.band_mask_share, bands)
+            features = features.masked_fill(spans[:, None, :], 0.0)
+        return features
+
+
+class ConvHalving(nn.Module):
+    """Two 3 x 3 convolutions of stride 2 over time and bands, and a projection."""
+
+    def __init__(self, bands: int, channels: int, output_dim: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, channels, 3, stride=2, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+        self.project = make_linear(channels * halved(halved(bands)), output_dim)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, T, F] to [B, T / 4, E], and the new lengths."""
+        states = features[:, None]  # [B, C, T, F]
+        for convolution in (self.first, self.second):
+            lengths = halved(lengths)
+            states = convolution(states).relu()
+            mask = length_mask(lengths, states.shape[2], states.device)
+            states = states * mask[:, None, :, None]
+        return self.project(states.transpose(1, 2).flatten(2)), lengths
+
+
+class PyramidHalving(nn.Module):
+    """Two bidirectional LSTM layers, each over pairs of positions (Chan et al. 2016, eq. 5)."""
+
+    def __init__(self, bands: int, output_dim: int) -> None:
+        super().__init__()
+        widths = (bands, output_dim)
+        self.layers = nn.ModuleList(
+            make_recurrence("lstm", 2 * width, output_dim // 2, 1, bidirectional=True, dropout=0.0)
+            for width in widths
+        )
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, T, F] to [B, T / 4, E], and the new lengths."""
+        states = features
+        for layer in self.layers:
+            lengths = halved(lengths)
+            batch, width, dim = states.shape
+            pairs = F.pad(states, (0, 0, 0, width % 2)).view(batch, -1, 2 * dim)
+            packed = pack_padded_sequence(
+                pairs, lengths.cpu(), batch_first=True, enforce_sorted=False
+            )
+            states, _ = pad_packed_sequence(
+                layer(packed)[0], batch_first=True, total_length=pairs.shape[1]
+            )
+        return states, lengths
+
+
+Length = TypeVar("Length", int, Tensor)
+
+
+def halved(length: Length) -> Length:
+    """Return half a length, rounded up."""
+    return (length + 1) // 2
+
+
+def normalize_bands(logs: Tensor, mask: Tensor) -> Tensor:
+    """Return features with mean 0 and variance 1 in each band of each recording; padding is 0.
+
+    Args:
+        logs: [B, T, F].
+        mask: True at real windows, [B, T, 1].
+    """
+    count = mask.sum(1, keepdim=True)  # [B, 1, 1]
+    centered = (logs - (logs * mask).sum(1, keepdim=True) / count) * mask
+    variance = centered.square().sum(1, keepdim=True) / count
+    return centered / (variance + 1e-5).sqrt()
+
+
+def mel_filters(fft_size: int, bands: int, sample_rate: int) -> Tensor:
+    """Return triangular filters of height 1, evenly spaced in mel from 0 to half the rate.
+
+    mel(f) = 2595 log10(1 + f / 700) (O'Shaughnessy 1987).
+
+    Args:
+        fft_size: of the FFT, in samples.
+        bands: the number of filters.
+        sample_rate: samples a second.
+
+    Returns:
+        The weight of each frequency in each band, [fft_size / 2 + 1, bands].
+    """
+    most = 2595 * math.log10(1 + sample_rate / 2 / 700)
+    mels = torch.linspace(0, most, bands + 2, dtype=torch.float64, device="cpu")
+    edges = 700 * (10 ** (mels / 2595) - 1)  # of the bands, in hertz
+    frequencies = torch.linspace(
+        0, sample_rate / 2, fft_size // 2 + 1, dtype=torch.float64, device="cpu"
+    )[:, None]
+    rising = (frequencies - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - frequencies) / (edges[2:] - edges[1:-1])
+    return torch.minimum(rising, falling).clamp(min=0).float()
+
+
+def change_speed(samples: Tensor, lengths: Tensor, speed: float) -> tuple[Tensor, Tensor]:
+    """Play each recording at 1 - speed, 1 or 1 + speed times its tempo and pitch, at random.
+
+    Samples between two are interpolated linearly.
+
+    Args:
+        samples: [B, N].
+        lengths: samples of each, [B], on the CPU.
+        speed: the change; 0 changes nothing.
+
+    Returns:
+        The new samples and lengths.
+    """
+    if not speed:
+        return samples, lengths
+    factors = 1 + speed * (torch.randint(3, lengths.shape) - 1)  # [B], on the CPU
+    lengths = (lengths / factors).long().clamp(min=1)
+    times = torch.arange(int(lengths.max()), device=samples.device)
+    places = times * factors.to(samples.device)[:, None]  # [B, N']
+    before = places.long().clamp(max=samples.shape[1] - 1)
+    after = (before + 1).clamp(max=samples.shape[1] - 1)
+    share = (places - before).clamp(max=1).to(samples.dtype)
+    played = torch.lerp(samples.gather(1, before), samples.gather(1, after), share)
+    return played * length_mask(lengths, played.shape[1], played.device), lengths
+
+
+def add_noise(samples: Tensor, lengths: Tensor, most: float) -> Tensor:
+    """Add white noise, of a random share (at most `most`) of each recording's volume, [B, N]."""
+    if not most:
+        return samples
+    mask = length_mask(lengths, samples.shape[1], samples.device)
+    volume = (samples.square().sum(1) / lengths.to(samples.device)).sqrt()  # [B]
+    share = most * torch.rand_like(volume) * volume
+    return samples + torch.randn_like(samples) * share[:, None] * mask
+
+
+def random_spans(lengths: Tensor, share: float, width: int) -> Tensor:
+    """Return a random span in each row, [B, width]: True in it.
+
+    Its length is drawn evenly from 0 to `share` of the row's length, then its start from those
+    that leave it inside the row.
+
+    Args:
+        lengths: of the rows, [B].
+        share: the longest span, as a share of the row.
+        width: positions of the rows.
+    """
+    draws = torch.rand(2, len(lengths), device=lengths.device)
+    sizes = (draws[0] * (lengths * share + 1)).long()
+    starts = (draws[1] * (lengths - sizes + 1)).long()
+    positions = torch.arange(width, device=lengths.device)
+    return (positions >= starts[:, None]) & (positions < (starts + sizes)[:, None])

@@ -1,0 +1,58 @@
+"""What each side of a pair is made of: text, sound or pictures; no torch here, for flags."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+SideKind = Literal["text", "audio", "image"]
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Sound as a corpus holds it: mono, 16-bit samples.
+
+    Attributes:
+        sample_rate: samples a second.
+    """
+
+    sample_rate: Annotated[int, Field(ge=1000, le=192_000)]
+    kind: Literal["audio"] = "audio"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Pictures as a corpus holds them: 8-bit pixels.
+
+    Attributes:
+        height: rows of pixels.
+        width: columns of pixels; None if it varies.
+        channels: 1 for grey, 3 for red, green and blue.
+    """
+
+    height: Annotated[int, Field(ge=1, le=4096)]
+    width: Annotated[int, Field(ge=1, le=65536)] | None
+    channels: Literal[1, 3]
+    kind: Literal["image"] = "image"
+
+
+Media: TypeAlias = Annotated[Sound | Picture, Field(discriminator="kind")]
+
+Input: TypeAlias = int | Sound | Picture
+"""What a model reads: an int is the size of a vocabulary of tokens."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What both sides of a corpus are made of; None is text."""
+
+    source: Media | None = None
+    target: Media | None = None
+
+    @property
+    def are_text(self) -> bool:
+        """Whether both sides are text."""
+        return self.source is None and self.target is None
+
+
+TEXT = Sides()
