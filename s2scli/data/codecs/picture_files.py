@@ -36,9 +36,8 @@ MAX_BYTES = 500_000_000
 # Others are refused: Pillow would run Ghostscript to read an EPS file.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 WHITE = (255, 255, 255, 255)
-TURNED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
-ORIENTATION = 0x0112
-GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+WIDE_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+GREY_MODES = WIDE_MODES | {"1", "L", "LA", "La"}
 URI = re.compile(r"data:image/[a-zA-Z0-9.+-]{1,40};base64,")
 PNG_URI = "data:image/png;base64,"
 SHOWN = 60
@@ -89,22 +88,19 @@ def read_picture(name: str, shape: PictureShape) -> Pixels:
         MissingExtraError: Pillow is not installed.
     """
     with _opened(name) as image:
-        upright = _upright(image)
-        flat = _without_alpha(upright)
+        flat = _without_alpha(_eight_bits(_upright(image)))
         return _fitted(flat.convert("L" if shape.channels == 1 else "RGB"), shape, name)
 
 
 def native_shape(name: str) -> PictureShape:
-    """Return the shape of a picture as it is, from its header: 1 channel if it is grey.
+    """Return the shape of a picture as it is: 1 channel if it is grey.
 
     Raises:
         BadCellError: as `read_picture`.
         MissingExtraError: as `read_picture`.
     """
     with _opened(name) as image:
-        width, height = image.size
-        if image.getexif().get(ORIENTATION) in TURNED:
-            width, height = height, width
+        width, height = _upright(image).size
         return PictureShape(height, width, 1 if image.mode in GREY_MODES else 3)
 
 
@@ -226,25 +222,23 @@ def _shown(name: str) -> str:
 def _upright(image: "Image.Image") -> "Image.Image":
     from PIL import ImageOps
 
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        image = _eight_bits(image)
     return ImageOps.exif_transpose(image)
 
 
 def _eight_bits(image: "Image.Image") -> "Image.Image":
-    """Return a picture of 16-bit or 32-bit values in 8 bits."""
+    """Return a picture of 16-bit or 32-bit values in 8 bits; any other is returned unchanged."""
     from PIL import Image
 
-    values = np.asarray(image).astype(np.float64)
+    if image.mode not in WIDE_MODES:
+        return image
+    values = np.asarray(image).astype(np.float32)
     if not np.isfinite(values).all():
         raise ValueError("some pixels are not finite numbers")
     if image.mode != "F":
         values = values / 257
-    elif 0 <= values.min() and values.max() <= 1:
+    elif values.min() >= 0 and values.max() <= 1:
         values = values * 255
-    narrow = Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
-    narrow.info["exif"] = image.info.get("exif", b"")
-    return narrow
+    return Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
 
 
 def _without_alpha(image: "Image.Image") -> "Image.Image":
