@@ -231,7 +231,7 @@ def _eight_bits(image: "Image.Image") -> "Image.Image":
 
     if image.mode not in WIDE_MODES:
         return image
-    values = np.asarray(image).astype(np.float32)
+    values: NDArray[Any] = np.asarray(image).astype(np.float32)
     if not np.isfinite(values).all():
         raise ValueError("some pixels are not finite numbers")
     if image.mode != "F":

@@ -181,7 +181,7 @@ def loop(path: Path) -> None:
     path.symlink_to(path)
 
 
-BAD = {
+BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "missing": (lambda path: None, "missing", "no such file"),
     "dangling link": (lambda path: path.symlink_to("nowhere"), "missing", "no such file"),
     "link loop": (loop, "unreadable", "cannot be read: too many levels"),
