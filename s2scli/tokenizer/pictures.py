@@ -30,6 +30,7 @@ SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
 QUADRANTS = "·▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 MAX_BITS = 16
 MAX_SIDE, MAX_PATCH = 16_384, 64
+MAX_PIXELS = 50_000_000
 MAX_CENTRES = 65_536
 MAX_CODEBOOK_BYTES = 64_000_000
 SAMPLE = 50_000  # patches that a codebook is learned from
@@ -51,7 +52,8 @@ class Bits(Settings):
     block_width: int = setting(4, "Width of a block.", "pixels", ge=1, le=MAX_BITS)
 
     @model_validator(mode="after")
-    def _check_block(self) -> "Bits":
+    def _check_sizes(self) -> "Bits":
+        _check_pixels(self.height, self.width)
         if self._bits > MAX_BITS:
             raise ValueError(f"a block may have at most {MAX_BITS} pixels, found {self._bits}")
         return self
@@ -120,6 +122,11 @@ class Patches(Settings):
     channels: Literal[1, 3] = setting(..., "1 for grey, 3 for red, green and blue.")
     patch_height: int = setting(4, "Height of a patch.", "pixels", ge=1, le=MAX_PATCH)
     patch_width: int = setting(4, "Width of a patch.", "pixels", ge=1, le=MAX_PATCH)
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> "Patches":
+        _check_pixels(self.height, self.width)
+        return self
 
     @property
     def grid(self) -> "Grid":
@@ -323,14 +330,18 @@ def learn_codebook(
         seed: of the sample and of the first centres.
 
     Raises:
-        TokenizerError: there are no pictures, or their shapes differ.
+        TokenizerError: there are no pictures, their shapes differ, or a size is out of range.
     """
+    if not 1 <= size <= MAX_CENTRES:
+        raise TokenizerError(f"a codebook of {size} centres: expected 1 to {MAX_CENTRES}")
     random = np.random.default_rng(seed)
     iterator = iter(pictures)
     first = next(iterator, None)
     if first is None:
         raise TokenizerError("no pictures to learn a codebook from")
-    tree = dict(zip(("height", "width", "channels"), first.shape, strict=False))
+    if first.ndim != 3:
+        raise TokenizerError(f"expected pictures [H, W, C], found the shape {list(first.shape)}")
+    tree = dict(zip(("height", "width", "channels"), first.shape, strict=True))
     patches = read_picture_description(
         {"kind": "codebook", **tree, "patch_height": patch, "patch_width": patch}, "codebook"
     )
@@ -436,6 +447,11 @@ def _indices(
     indices[: len(given)] = np.array(given, np.int64) - len(SPECIAL)
     known = (indices >= 0) & (indices < vocabulary)
     return np.where(known, indices, 0), known
+
+
+def _check_pixels(height: int, width: int) -> None:
+    if height * width > MAX_PIXELS:
+        raise ValueError(f"a picture may have at most {MAX_PIXELS} pixels, found {height * width}")
 
 
 def _numbered(id: int) -> str:
