@@ -1,0 +1,159 @@
+"""Pixels to vectors, left to right: patches, or one vector for each few columns."""
+
+from typing import Literal, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from s2scli.model.kernels.dropout import Dropout
+from s2scli.model.states import length_mask
+from s2scli.model.transformer.positions import LearnedPositions
+from s2scli.settings import Settings, setting
+
+
+class ImageFrontendSettings(Settings):
+    """How a picture is read: as patches, or as columns by a small convolutional network."""
+
+    kind: Literal["image"] = setting("image", "What the input is: pixels.")
+    layout: Literal["patches", "columns"] = setting(
+        "patches",
+        "patches: a vector for each patch (Dosovitskiy et al. 2021). columns: three convolutions "
+        "and a vector for each few columns, for lines of text.",
+    )
+    embedding_dim: int = setting(256, "Width of a vector.", "units", ge=1, le=16384)
+    patch_height: int = setting(8, "Layout patches: height of a patch.", "pixels", ge=1, le=1024)
+    patch_width: int = setting(8, "Layout patches: width of a patch.", "pixels", ge=1, le=1024)
+    max_columns: int = setting(
+        512,
+        "Layout patches: columns of patches that have a position of their own; later ones share "
+        "the last.",
+        "columns",
+        ge=1,
+        le=65536,
+    )
+    stride: Literal[2, 4] = setting(4, "Layout columns: pixel columns for each vector.", "pixels")
+    conv_dim: int = setting(64, "Layout columns: channels of the convolutions.", ge=1, le=4096)
+    dropout: float = setting(0.0, "Dropout on the vectors.", "probability", ge=0.0, lt=1.0)
+
+    def build(self, height: int, channels: int) -> "ImageFrontend":
+        """Return the front end for pictures of this height in pixels, with 1 or 3 channels."""
+        return ImageFrontend(self, height, channels)
+
+
+class ImageFrontend(nn.Module):
+    """Reads pictures of one height and any width; it has no vectors of tokens."""
+
+    vectors: None = None
+
+    def __init__(self, settings: ImageFrontendSettings, height: int, channels: int) -> None:
+        super().__init__()
+        self.output_dim = settings.embedding_dim
+        self.height, self.channels = height, channels
+        layout = Patches if settings.layout == "patches" else Columns
+        self.layout = layout(settings, height, channels)
+        self.dropout = Dropout(settings.dropout)
+
+    def rows(self) -> tuple[str, ...]:
+        """Return the names of the weights that have a row for each token: none."""
+        return ()
+
+    def read(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the vectors of pictures, [B, S, E], and how many each has, [B].
+
+        Neither the padding nor the other pictures of the batch change a picture's vectors. Vectors
+        after a picture's last are 0.
+
+        Args:
+            values: uint8 pixels, [B, W, H * C], padded on the right.
+            lengths: the width of each picture, [B].
+        """
+        batch, width, _ = values.shape
+        cells = values.view(batch, width, self.height, self.channels)
+        images = cells.permute(0, 3, 2, 1).to(_dtype(self)) / 127.5 - 1  # [B, C, H, W]
+        vectors, lengths = self.layout(_masked(images, lengths), lengths)
+        mask = length_mask(lengths, vectors.shape[1], vectors.device)
+        return self.dropout(vectors * mask[..., None]), lengths
+
+
+class Patches(nn.Module):
+    """A vector for each patch, column by column, from top to bottom.
+
+    A convolution without overlap, and learned vectors for the row and the column of a patch. An
+    incomplete patch at the right or the bottom is filled up with grey (0).
+    """
+
+    def __init__(self, settings: ImageFrontendSettings, height: int, channels: int) -> None:
+        super().__init__()
+        self.patch = (settings.patch_height, settings.patch_width)
+        self.rows = -(-height // settings.patch_height)
+        dim = settings.embedding_dim
+        self.project = nn.Conv2d(channels, dim, self.patch, self.patch)
+        self.row_positions = LearnedPositions(self.rows, dim)
+        self.column_positions = LearnedPositions(settings.max_columns, dim)
+
+    def forward(self, images: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, C, H, W] and [B] to [B, S, E] and [B]; what follows a picture is 0."""
+        height, width = self.patch
+        filled = F.pad(images, (0, -images.shape[3] % width, 0, -images.shape[2] % height))
+        patches = self.project(filled).permute(0, 3, 2, 1)  # [B, columns, rows, E]
+        rows = self.row_positions(torch.arange(self.rows, device=images.device))
+        columns = self.column_positions(torch.arange(patches.shape[1], device=images.device))
+        vectors = patches + rows + columns[:, None]
+        return vectors.flatten(1, 2), _ceil(lengths, width) * self.rows
+
+
+class Columns(nn.Module):
+    """A vector for each `stride` pixel columns, as for reading lines of text (Shi et al. 2017).
+
+    Three convolutions, each followed by pooling that halves the height; one or two of them halve
+    the width. A linear layer joins the rows that remain.
+    """
+
+    def __init__(self, settings: ImageFrontendSettings, height: int, channels: int) -> None:
+        super().__init__()
+        dim = settings.conv_dim
+        pools = [(2, 2), (2, 2 if settings.stride == 4 else 1), (2, 1)]
+        self.blocks = nn.ModuleList(
+            ConvBlock(before, dim, pool)
+            for before, pool in zip((channels, dim, dim), pools, strict=True)
+        )
+        self.join = nn.Linear(dim * -(-height // 8), settings.embedding_dim)
+
+    def forward(self, images: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, C, H, W] and [B] to [B, S, E] and [B]; what follows a picture is 0."""
+        for block in self.blocks:
+            images, lengths = block(images, lengths)
+        vectors: Tensor = self.join(images.permute(0, 3, 1, 2).flatten(2))  # [B, S, E]
+        return vectors, lengths
+
+
+class ConvBlock(nn.Module):
+    """A 3 x 3 convolution, a norm over the channels of each pixel, ReLU, and maximum pooling."""
+
+    def __init__(self, input_dim: int, dim: int, pool: tuple[int, int]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(input_dim, dim, 3, padding=1)
+        self.norm = nn.LayerNorm(dim)
+        self.pool = pool
+
+    def forward(self, images: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, C, H, W] and [B] to [B, D, H / pool, W / pool] and [B], both rounded up."""
+        channels_last = self.conv(images).permute(0, 2, 3, 1)  # [B, H, W, D]
+        active = _masked(self.norm(channels_last).permute(0, 3, 1, 2).relu(), lengths)
+        # 0 is the least that ReLU leaves, so that padding wins no maximum
+        return F.max_pool2d(active, self.pool, ceil_mode=True), _ceil(lengths, self.pool[1])
+
+
+def _masked(images: Tensor, lengths: Tensor) -> Tensor:
+    """Return images [B, C, H, W] with 0 after the width of each, [B]."""
+    mask = length_mask(lengths, images.shape[3], images.device)
+    return images * mask[:, None, None]
+
+
+def _ceil(lengths: Tensor, size: int) -> Tensor:
+    return (lengths + size - 1) // size
+
+
+def _dtype(module: nn.Module) -> torch.dtype:
+    return cast(nn.Parameter, next(module.parameters())).dtype
