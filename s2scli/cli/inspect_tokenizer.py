@@ -33,7 +33,7 @@ def command(
     from s2scli.pipeline.inspect_tokenizer import load_tokenizers, tokenize
 
     tokenizers = load_tokenizers(common.workspace, model)
-    tokenizer = tokenizers.target if target else tokenizers.source
+    tokenizer = tokenizers.texts[1 if target else 0]
     results = [tokenize(tokenizer, text) for text in texts]
     shown = [part for result in results for part in _shown(result)]
     common.show([asdict(result) for result in results], *shown)

@@ -53,10 +53,12 @@ def command(
 
 def report_table(report: "TokenizerReport") -> "Table":
     """Return what each side's tokenizer is like, measured on held-out text."""
-    both = report.source, report.target
-    together = ("both sides", "both sides") if report.joint else ("source", "target")
+    sides = {"source": report.source, "target": report.target}
+    both = [side for side in sides.values() if side]
+    learned = [name for name, side in sides.items() if side]
+    together = ["both sides"] * 2 if report.joint else learned
     measured = f"on the {report.split} split"
-    rows = {
+    rows: dict[str, list[str]] = {
         "kind": [side.kind for side in both],
         "learned from": together,
         "vocabulary": [f"{side.vocab_size:,}" for side in both],
@@ -66,7 +68,7 @@ def report_table(report: "TokenizerReport") -> "Table":
         "unknown pieces": [f"{side.unknown_rate:.2%}" for side in both],
     }
     return make_table(
-        (measured, "source", "target"),
+        (measured, *learned),
         [(name, *values) for name, values in rows.items()],
-        numbers=("source", "target"),
+        numbers=learned,
     )

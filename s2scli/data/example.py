@@ -1,13 +1,13 @@
 """One pair of a corpus, as cells and as what a model reads."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 TokenIds: TypeAlias = NDArray[np.int32]
-Values: TypeAlias = NDArray[np.int32] | NDArray[np.int16] | NDArray[np.uint8]
+Values: TypeAlias = NDArray[Any]
 """A cell as a model reads it: token ids, samples [N], or columns of pixels [W, H x C]."""
 
 

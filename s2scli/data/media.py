@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from s2scli.data.codecs import media_codec
 from s2scli.data.codecs.cell import BadCellError, Stored, located
@@ -16,6 +17,7 @@ MAX_DEFAULT_RATE = 16_000
 TRIED, NAMED = 20, 3
 
 Read = Callable[[str], str]
+Found = TypeVar("Found")
 
 
 def choose_sides(
@@ -69,7 +71,8 @@ def _media(
             width = settings.image_width
             if fixed_width and width is None and native.width:
                 width = max(1, round(native.width * height / native.height))
-            return Picture(height, width, settings.image_channels or native.channels)
+            color = native.channels == 3 if settings.image_color is None else settings.image_color
+            return Picture(height, width, 3 if color else 1)
 
 
 def _native_rate(name: str) -> int:
@@ -84,7 +87,7 @@ def _native_picture(name: str) -> Picture:
     return native_shape(name)
 
 
-def _first(cells: list[str], folder: Path | None, read: Callable[[str], object]) -> object:
+def _first(cells: list[str], folder: Path | None, read: Callable[[str], Found]) -> Found:
     """Return what `read` returns of the first cell that it can read."""
     faults = []
     for cell in cells:
@@ -108,7 +111,7 @@ class MediaReader:
         self._target = _reader(sides.target, settings, folder)
 
     def read(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Yield rows with the content of their cells; the first bad files of each kind are named."""
+        """Yield rows with the content of their cells; name the first bad files of each kind."""
         named: dict[str, int] = {}
         for row in rows:
             if not isinstance(row, Example):

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from s2scli.data.example import TokenIds
+from s2scli.data.example import TokenIds, Values
 from s2scli.data.settings import NoiseSettings
 from s2scli.special_ids import EOS_ID, UNK_ID
 
@@ -32,8 +32,8 @@ def drop_tokens(ids: Tensor, rate: float, random: np.random.Generator) -> Tensor
 
 
 def damage(
-    rows: Sequence[TokenIds], noise: NoiseSettings, random: np.random.Generator
-) -> Sequence[TokenIds]:
+    rows: Sequence[Values], noise: NoiseSettings, random: np.random.Generator
+) -> Sequence[Values]:
     """Return texts with noise, as a denoising model reads them; none becomes longer.
 
     Tokens are moved, then spans are masked, then single tokens are deleted, then masked. A masked
@@ -44,6 +44,8 @@ def damage(
         noise: the kinds of noise and their rates; nothing changes where all are 0.
         random: the random generator.
     """
+    if not (noise.permute or noise.span or noise.delete or noise.mask):
+        return rows
     texts = _Texts(np.concatenate(rows), np.repeat(np.arange(len(rows)), [*map(len, rows)]))
     if noise.permute:
         texts = _permuted(texts, noise.permute, random)

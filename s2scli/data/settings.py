@@ -1,7 +1,6 @@
 """The settings of preparation and noise; it imports no torch and no pyarrow, for flags."""
 
 import re
-from typing import Literal
 
 from pydantic import field_validator
 
@@ -55,8 +54,7 @@ class PrepareSettings(Settings):
     )
     sample_rate: int | None = setting(
         None,
-        "Resample all sound to this rate. If not given, the rate of the first file, at most "
-        "16000.",
+        "Resample all sound to this rate. If not given, the rate of the first file, at most 16000.",
         "samples a second",
         panel="Sound and pictures",
         ge=1000,
@@ -87,10 +85,10 @@ class PrepareSettings(Settings):
         ge=1,
         le=65_536,
     )
-    image_channels: Literal[1, 3] | None = setting(
+    image_color: bool | None = setting(
         None,
-        "1 for grey, 3 for color. If not given, what the first file has.",
-        "channels",
+        "Keep colors, or turn all pictures grey. If not given, as the first file is.",
+        flags=("--color/--grey",),
         panel="Sound and pictures",
     )
     normalization: Normalization = setting(

@@ -7,6 +7,7 @@ files), `line` (the line of the input file it came from), and for a side of soun
 
 import contextlib
 import functools
+import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -148,6 +149,42 @@ class BatchWriter:
         self._pending = []
 
 
+@dataclass(frozen=True)
+class Chunk:
+    """One side of a record batch, as views of the file.
+
+    Attributes:
+        values: token ids, samples [n] or columns of pixels [n, F] of all rows, end to end.
+        ends: row i is values[ends[i] : ends[i + 1]], [rows + 1].
+    """
+
+    values: Values
+    ends: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, column: pa.Array, row_shape: tuple[int, ...] = ()) -> Self:
+        """Return a column of lists.
+
+        Args:
+            column: of lists.
+            row_shape: () for single values, (F,) for groups of F that belong together.
+
+        Raises:
+            CheckpointError: a list does not divide into groups.
+        """
+        values, ends = column.values.to_numpy(), column.offsets.to_numpy()
+        if not row_shape:
+            return cls(values, ends)
+        (group,) = row_shape
+        if len(values) % group or (ends % group).any():
+            raise CheckpointError(f"damaged: pixels that are no columns of {group} values")
+        return cls(values.reshape(-1, group), ends // group)
+
+    def row(self, number: int) -> Values:
+        """Return the values of a row, as a read-only view."""
+        return self.values[self.ends[number] : self.ends[number + 1]]
+
+
 class TextSplit:
     """One split of a corpus, memory-mapped: `len`, `split[i]`, and columns as streams."""
 
@@ -190,7 +227,10 @@ class TextSplit:
 
     def values(self, side: Side) -> list[Chunk]:
         """Return the samples or pixels of one side, which is not text, batch by batch."""
-        return [Chunk.of(batch.column(f"{side}_value"), self._row_shape(side)) for batch in self.batches()]
+        return [
+            Chunk.of(batch.column(f"{side}_value"), self._row_shape(side))
+            for batch in self.batches()
+        ]
 
     def _cells(self, side: Side) -> Iterator[str]:
         for batch in self.batches():
@@ -210,42 +250,6 @@ class TextSplit:
     def _row_shape(self, side: Side) -> tuple[int, ...]:
         media = getattr(self._sides, side)
         return (media.height * media.channels,) if media.kind == "image" else ()
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """One side of a record batch, as views of the file.
-
-    Attributes:
-        values: token ids, samples [n] or columns of pixels [n, F] of all rows, end to end.
-        ends: row i is values[ends[i] : ends[i + 1]], [rows + 1].
-    """
-
-    values: Values
-    ends: NDArray[np.int32]
-
-    @classmethod
-    def of(cls, column: pa.Array, row_shape: tuple[int, ...] = ()) -> Self:
-        """Return a column of lists.
-
-        Args:
-            column: of lists.
-            row_shape: () for single values, (F,) for groups of F that belong together.
-
-        Raises:
-            CheckpointError: a list does not divide into groups.
-        """
-        values, ends = column.values.to_numpy(), column.offsets.to_numpy()
-        if not row_shape:
-            return cls(values, ends)
-        (group,) = row_shape
-        if len(values) % group or (ends % group).any():
-            raise CheckpointError(f"damaged: pixels that are no columns of {group} values")
-        return cls(values.reshape(-1, group), ends // group)
-
-    def row(self, number: int) -> Values:
-        """Return the values of a row, as a read-only view."""
-        return self.values[self.ends[number] : self.ends[number + 1]]
 
 
 @dataclass(frozen=True)
@@ -309,7 +313,8 @@ class Corpus:
             CheckpointError: the manifest says something impossible.
         """
         try:
-            return SIDES.validate_python(self.manifest.facts.get("sides", {}), strict=True)
+            tree = self.manifest.facts.get("sides", {})
+            return SIDES.validate_json(json.dumps(tree), strict=True)
         except ValidationError as error:
             raise CheckpointError(
                 f"{self.folder / MANIFEST}: sides: {first_fault(error)}; make the corpus again "

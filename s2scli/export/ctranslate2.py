@@ -33,6 +33,8 @@ class CTranslate2:
     def obstacles(self, settings: "ModelSettings") -> list[str]:
         """Return why CTranslate2 cannot run a model of these settings; empty where it can."""
         encoder, attention, decoder = settings.encoder, settings.attention, settings.decoder
+        if settings.source.kind != "tokens":
+            return [f"the source is {settings.source.kind}, and CTranslate2 reads text only"]
         if encoder.kind != "transformer":
             return [f"the encoder is recurrent ({encoder.kind}), and {TRANSFORMERS_ONLY}"]
         if decoder.kind != "transformer":

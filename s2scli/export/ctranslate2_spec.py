@@ -142,9 +142,9 @@ def _set_norm(norm: Spec, weights: Weights, name: str) -> None:
 
 def _set_words(spec: Spec, tokenizers: Tokenizers) -> None:
     """Set the vocabularies, and what begins and ends source and target."""
-    spec.register_source_vocabulary(tokenizers.source.vocabulary)
-    spec.register_target_vocabulary(tokenizers.target.vocabulary)
-    names = tokenizers.target
+    source, names = tokenizers.texts
+    spec.register_source_vocabulary(source.vocabulary)
+    spec.register_target_vocabulary(names.vocabulary)
     spec.config.unk_token = names.piece(UNK_ID)
     spec.config.bos_token = spec.config.decoder_start_token = names.piece(BOS_ID)
     spec.config.eos_token = names.piece(EOS_ID)

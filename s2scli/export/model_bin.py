@@ -72,14 +72,15 @@ def check_model(folder: Path, tokenizers: Tokenizers, positions: int) -> None:
         CheckpointError: a file is missing or damaged, or not what our export writes.
     """
     shared = (folder / SHARED).exists()
-    for name, tokenizer in ((SOURCE, tokenizers.source), (TARGET, tokenizers.target)):
+    source, target = tokenizers.texts
+    for name, tokenizer in ((SOURCE, source), (TARGET, target)):
         _check_vocabulary(folder / (SHARED if shared else name), tokenizer)
-    _check_config(folder / CONFIG, tokenizers.target)
+    _check_config(folder / CONFIG, target)
     path = folder / MODEL
     variables = read_variables(path)
     try:
-        _check_stack(variables, "encoder", tokenizers.source.vocab_size, positions)
-        _check_stack(variables, "decoder", tokenizers.target.vocab_size, positions)
+        _check_stack(variables, "encoder", source.vocab_size, positions)
+        _check_stack(variables, "decoder", target.vocab_size, positions)
         others = [name for name in variables if not name.startswith(("encoder/", "decoder/"))]
         if others:
             raise ValueError(f"{others[0]} is not known")

@@ -19,6 +19,7 @@ from s2scli.model.decoder.transformer import TransformerDecoderSettings
 from s2scli.model.encoder.recurrent import RecurrentEncoderSettings
 from s2scli.model.encoder.transformer import TransformerEncoderSettings
 from s2scli.model.frontend.audio import AudioFrontendSettings
+from s2scli.model.frontend.image import ImageFrontendSettings
 from s2scli.model.frontend.tokens import TokenFrontendSettings
 from s2scli.settings import Settings, setting
 
@@ -42,7 +43,8 @@ EncoderSettings = Annotated[
     RecurrentEncoderSettings | TransformerEncoderSettings, Field(discriminator="kind")
 ]
 SourceSettings = Annotated[
-    TokenFrontendSettings | AudioFrontendSettings, Field(discriminator="kind")
+    TokenFrontendSettings | AudioFrontendSettings | ImageFrontendSettings,
+    Field(discriminator="kind"),
 ]
 DecoderSettings = Annotated[
     RecurrentDecoderSettings | TransformerDecoderSettings, Field(discriminator="kind")

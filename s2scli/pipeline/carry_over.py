@@ -11,7 +11,7 @@ from s2scli.model.seq2seq import Seq2Seq, Side
 from s2scli.report.console import Talk
 from s2scli.special_ids import EOS_ID
 from s2scli.tokenizer.sentencepiece import SentencePiece
-from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.tokenizer.tokenizers import Target, Tokenizers
 from s2scli.translation.model_folder import LoadedModel
 
 NAMED = 4  # weights named in a line; all of them with --verbose
@@ -139,15 +139,20 @@ def _take_rows(
     return int(found.sum())
 
 
-def _tokenizer(tokenizers: Tokenizers, side: Side) -> SentencePiece:
-    return tokenizers.source if side == "source" else tokenizers.target
+def _tokenizer(tokenizers: Tokenizers, side: Side) -> Target | None:
+    """Return the tokenizer of a side; None if it has none."""
+    if side == "target":
+        return tokenizers.target
+    return tokenizers.source if isinstance(tokenizers.source, SentencePiece) else None
 
 
-def _shared_pieces(own: SentencePiece, given: SentencePiece) -> dict[int, int]:
+def _shared_pieces(own: Target | None, given: Target | None) -> dict[int, int]:
     """Return the given id of every own id whose piece is spelled the same.
 
     Empty where only the special pieces are shared.
     """
+    if own is None or given is None:
+        return {}
     given_ids = {given.piece(id): id for id in range(given.vocab_size)}
     pairs = ((id, given_ids.get(own.piece(id))) for id in range(own.vocab_size))
     shared = {id: found for id, found in pairs if found is not None}

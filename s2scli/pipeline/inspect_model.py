@@ -60,10 +60,9 @@ def inspect_model(folder: Path) -> ModelFacts:
         CheckpointError: a file is missing, damaged or of a newer format.
     """
     found = describe_model_folder(folder)
-    source, target = found.tokenizers.source.vocab_size, found.tokenizers.target.vocab_size
     return ModelFacts(
         found.recipe,
         found.manifest,
-        {"joint": source} if found.tokenizers.joint else {"source": source, "target": target},
+        found.tokenizers.vocab_sizes,
         tuple(Parameter(name, shape) for name, shape in sorted(found.shapes.items())),
     )

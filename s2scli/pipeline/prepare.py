@@ -67,7 +67,7 @@ MEDIA_SETTINGS = {
     "max_seconds",
     "image_height",
     "image_width",
-    "image_channels",
+    "image_color",
 }
 NEWER = ("one_column", "columns", "swap", "header")
 
@@ -310,9 +310,7 @@ def _parts(role: str, files: Sequence[TextFile], settings: PrepareSettings) -> l
     return [_Part(group, _rows(group, settings)) for group in group_files(files, role)]
 
 
-def _with_sides(
-    parts: Sequence[_Part], settings: PrepareSettings
-) -> tuple[Sequence[_Part], Sides]:
+def _with_sides(parts: Sequence[_Part], settings: PrepareSettings) -> tuple[Sequence[_Part], Sides]:
     """Decide what the sides are made of, by the first rows; return the parts to read, too."""
     first, *others = parts
     sides, rows = choose_sides(first.rows, settings, first.folder)

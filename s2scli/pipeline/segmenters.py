@@ -6,7 +6,7 @@ import numpy as np
 
 from s2scli.data.example import TokenIds
 from s2scli.tokenizer.sentencepiece import SentencePiece
-from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.tokenizer.tokenizers import Source, Target, Tokenizers
 from s2scli.training.epochs import Resegment, Segmenters, as_they_are
 from s2scli.training.settings import TrainingSettings
 
@@ -18,8 +18,10 @@ def make_segmenters(tokenizers: Tokenizers, settings: TrainingSettings) -> Segme
     )
 
 
-def _segmenter(tokenizer: SentencePiece, settings: TrainingSettings) -> Resegment:
+def _segmenter(tokenizer: Source | Target, settings: TrainingSettings) -> Resegment:
     alphas = {"bpe": settings.bpe_dropout, "unigram": settings.unigram_alpha}
+    if not isinstance(tokenizer, SentencePiece):
+        return as_they_are
     alpha = alphas.get(tokenizer.kind, 0.0)
     if not alpha:
         return as_they_are

@@ -12,6 +12,7 @@ from s2scli.manifest import read_manifest
 from s2scli.model.weights import load_weights
 from s2scli.report.console import Talk
 from s2scli.settings import load_settings, override
+from s2scli.sides import TEXT, Sides
 from s2scli.sizes import Size
 from s2scli.training.checkpoint import (
     Checkpoint,

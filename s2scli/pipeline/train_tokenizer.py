@@ -247,9 +247,7 @@ def _learn_media(
     sides = corpus.sides
     source = sides.source or _learn_side(train, "source", corpus, settings, talk)
     if sides.target is None:
-        return Tokenizers(
-            source, _learn_side(train, "target", corpus, settings, talk), joint=False
-        )
+        return Tokenizers(source, _learn_side(train, "target", corpus, settings, talk), joint=False)
     return Tokenizers(source, _learn_pictures(train, sides.target, settings, talk), joint=False)
 
 

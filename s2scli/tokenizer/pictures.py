@@ -22,6 +22,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from s2scli.artifacts import first_fault, read_artifact
 from s2scli.errors import TokenizerError
 from s2scli.settings import Settings, setting
+from s2scli.sides import Picture
 
 Pixels = NDArray[np.uint8]
 Blocks = NDArray[np.uint8]
@@ -57,6 +58,11 @@ class Bits(Settings):
         if self._bits > MAX_BITS:
             raise ValueError(f"a block may have at most {MAX_BITS} pixels, found {self._bits}")
         return self
+
+    @property
+    def picture(self) -> Picture:
+        """The shape of the pictures."""
+        return Picture(self.height, self.width, 1)
 
     @property
     def _bits(self) -> int:
@@ -160,6 +166,11 @@ class Codebook:
             )
         if not 1 <= len(found) <= MAX_CENTRES:
             raise TokenizerError(f"expected 1 to {MAX_CENTRES} centres, found {len(found)}")
+
+    @property
+    def picture(self) -> Picture:
+        """The shape of the pictures."""
+        return Picture(self.patches.height, self.patches.width, self.patches.channels)
 
     @property
     def vocab_size(self) -> int:

@@ -1,6 +1,7 @@
 """What a model reads and writes: the tokenizers of its two sides, or sound and pictures."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self, TypeAlias
@@ -8,7 +9,7 @@ from typing import Annotated, Self, TypeAlias
 from pydantic import Field, ValidationError, model_validator
 
 from s2scli.artifacts import read_json
-from s2scli.errors import TokenizerError
+from s2scli.errors import TokenizerError, UsageError
 from s2scli.manifest import Manifest, encode_json, in_one_generation, verify_folder
 from s2scli.normalization import Normalization
 from s2scli.settings import Settings
@@ -61,6 +62,35 @@ class Tokenizers:
     def reads(self) -> Input:
         """What the source is for a model: the size of its vocabulary, or sound or pictures."""
         return self.source.vocab_size if isinstance(self.source, SentencePiece) else self.source
+
+    @property
+    def texts(self) -> tuple[SentencePiece, SentencePiece]:
+        """The tokenizers of two sides of text.
+
+        Raises:
+            UsageError: a side is not text.
+        """
+        if isinstance(self.source, SentencePiece) and isinstance(self.target, SentencePiece):
+            return self.source, self.target
+        raise UsageError(f"this is for models from text to text, and {self.described} is not one")
+
+    @property
+    def described(self) -> str:
+        """What the model reads and writes, in words."""
+        source, target = self.sides.source, self.sides.target
+        return f"{source.kind if source else 'text'} to {target.kind if target else 'text'}"
+
+    @property
+    def vocab_sizes(self) -> dict[str, int]:
+        """The number of tokens of each side that has tokens; `joint` for both."""
+        target = self.target.vocab_size
+        if not isinstance(self.source, SentencePiece):
+            return {"target": target}
+        return (
+            {"joint": target}
+            if self.joint
+            else {"source": self.source.vocab_size, "target": target}
+        )
 
     @property
     def sides(self) -> Sides:
@@ -146,9 +176,11 @@ def _load_target(folder: Path, said: Description) -> Target:
     if isinstance(said.writes, Patches):
         return load_codebook(folder / CODEBOOK, said.writes)
     return said.writes
+
+
 def _read_description(path: Path) -> Description:
     try:
-        return Description.model_validate(read_json(path), strict=True)
+        return Description.model_validate_json(json.dumps(read_json(path)), strict=True)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in fault["loc"])

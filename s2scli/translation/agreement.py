@@ -19,6 +19,7 @@ from s2scli.metrics.bleu import bleu
 from s2scli.metrics.edit_distance import edit_distance
 from s2scli.report.console import Talk
 from s2scli.translation.ctranslate2_engine import TARGET, CTranslate2Engine, ExportFacts
+from s2scli.translation.lines import size_of
 from s2scli.translation.model_folder import LoadedModel
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import Pair

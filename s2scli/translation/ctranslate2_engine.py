@@ -223,7 +223,7 @@ class CTranslate2Engine:
         self, sources: Sequence[list[str]], settings: SearchSettings, with_score: bool
     ) -> Sequence[Any]:
         """Start to search a batch; the results are futures."""
-        vocabulary = self.tokenizers.target.vocabulary
+        vocabulary = self.tokenizers.texts[1].vocabulary
         results: Sequence[Any] = self.program.translate_batch(
             sources,
             beam_size=settings.beam_size,
@@ -276,16 +276,16 @@ class CTranslate2Engine:
         return [tuple(result.log_probs) for result in results]
 
     def _source_pieces(self, token_ids: TokenIds) -> list[str]:
-        vocabulary = self.tokenizers.source.vocabulary
+        vocabulary = self.tokenizers.texts[0].vocabulary
         return [vocabulary[id] for id in token_ids]
 
     def _target_pieces(self, token_ids: TokenIds) -> list[str]:
-        vocabulary = self.tokenizers.target.vocabulary
+        vocabulary = self.tokenizers.texts[1].vocabulary
         return [vocabulary[id] for id in token_ids]
 
     @functools.cached_property
     def _target_ids(self) -> dict[str, int]:
-        return {piece: id for id, piece in enumerate(self.tokenizers.target.vocabulary)}
+        return {piece: id for id, piece in enumerate(self.tokenizers.texts[1].vocabulary)}
 
 
 def ranking_score(token_scores: Sequence[float], settings: SearchSettings) -> float:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from s2scli.data.cleaning import is_blank
 from s2scli.data.codecs.cell import BadCellError
 from s2scli.data.codecs.codec import SourceCodec
@@ -16,8 +18,6 @@ from s2scli.search.ranking import normalise
 from s2scli.search.settings import SearchSettings
 from s2scli.translation.records import Record
 from s2scli.translation.results import TargetText, Translation
-
-import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -174,6 +174,7 @@ def model_card(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any])
     """Return the model card: what this is, how it was trained, how to use it."""
     scores = facts.get("scores", {})
     steps = ", ".join(str(step) for step in facts.get("averaged", []))
+    vocabulary = ", ".join(f"{size} {side}" for side, size in tokenizers.vocab_sizes.items())
     averaged = [f"- the mean of the weights after updates {steps}"] if steps else []
     lines = [
         f"# {recipe.name}",
@@ -181,8 +182,7 @@ def model_card(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any])
         recipe.description,
         "",
         f"- paper: {recipe.paper or 'none'}",
-        f"- vocabulary: {tokenizers.source.vocab_size} source, "
-        f"{tokenizers.target.vocab_size} target{' (joint)' if tokenizers.joint else ''}",
+        f"- vocabulary: {vocabulary}",
         f"- parameters: {facts.get('parameters')}",
         f"- trained for {facts.get('step')} updates ({facts.get('minutes')} minutes)",
         *averaged,

@@ -81,5 +81,3 @@ class AudioCodec:
     def unknown(self, values: Values) -> int:
         """Return 0: sound has no tokens."""
         return 0
-
-

@@ -85,17 +85,9 @@ class ImageCodec:
 
 @dataclass(frozen=True)
 class PictureCodec:
-    """Turns pictures into tokens and back.
-
-    Attributes:
-        tokenizer: the picture tokenizer.
-        picture: height, width and channels.
-        folder: where relative paths are looked up first, before the current folder.
-    """
+    """Turns pictures into tokens and back."""
 
     tokenizer: PictureTokenizer
-    picture: Picture
-    folder: Path | None = None
 
     def encode(self, cell: str) -> TokenIds:
         """Return the token ids of a picture.
@@ -103,8 +95,9 @@ class PictureCodec:
         Raises:
             BadCellError: the file is missing, unreadable or too large.
         """
-        columns = ImageCodec(self.picture, self.folder).encode(cell)
-        return self.tokenizer.encode(pixels_of(columns, self.picture))
+        picture = self.tokenizer.picture
+        columns = ImageCodec(picture).encode(cell)
+        return np.array(self.tokenizer.encode(pixels_of(columns, picture)), np.int32)
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the picture of token ids, as a `data:` URI of a PNG."""

@@ -16,7 +16,6 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NoReturn
 
 import numpy as np
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from s2scli.data.codecs.cell import BadCellError
 from s2scli.errors import MissingExtraError
+from s2scli.sides import Picture
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -52,22 +52,7 @@ for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # some systems lack some
     _FLAGS |= getattr(os, _name, 0)
 
 
-@dataclass(frozen=True)
-class PictureShape:
-    """The shape that every picture of a corpus gets.
-
-    Attributes:
-        height: in pixels.
-        width: in pixels; None is in proportion to the height.
-        channels: 1 (grey) or 3 (red, green, blue).
-    """
-
-    height: int
-    width: int | None
-    channels: Channels
-
-
-def read_picture(name: str, shape: PictureShape) -> Pixels:
+def read_picture(name: str, shape: Picture) -> Pixels:
     """Return the pixels of a picture, [H, W, C].
 
     Only the first frame of an animation is read. The EXIF orientation is applied, and transparent
@@ -92,7 +77,7 @@ def read_picture(name: str, shape: PictureShape) -> Pixels:
         return _fitted(flat.convert("L" if shape.channels == 1 else "RGB"), shape, name)
 
 
-def native_shape(name: str) -> PictureShape:
+def native_shape(name: str) -> Picture:
     """Return the shape of a picture as it is: 1 channel if it is grey.
 
     Raises:
@@ -101,7 +86,7 @@ def native_shape(name: str) -> PictureShape:
     """
     with _opened(name) as image:
         width, height = _upright(image).size
-        return PictureShape(height, width, 1 if image.mode in GREY_MODES else 3)
+        return Picture(height, width, 1 if image.mode in GREY_MODES else 3)
 
 
 def encode_png(pixels: Pixels) -> bytes:
@@ -253,7 +238,7 @@ def _without_alpha(image: "Image.Image") -> "Image.Image":
     return Image.alpha_composite(Image.new("RGBA", over.size, WHITE), over).convert("RGB")
 
 
-def _fitted(image: "Image.Image", shape: PictureShape, name: str) -> Pixels:
+def _fitted(image: "Image.Image", shape: Picture, name: str) -> Pixels:
     """Resize an upright picture of the right channels, and fill it up to the shape."""
     from PIL import Image
 
@@ -272,7 +257,7 @@ def _fitted(image: "Image.Image", shape: PictureShape, name: str) -> Pixels:
     return filled
 
 
-def _fitted_size(width: int, height: int, shape: PictureShape) -> tuple[int, int]:
+def _fitted_size(width: int, height: int, shape: Picture) -> tuple[int, int]:
     """Return the width and the height to resize to, in proportion and at least 1."""
     scale = shape.height / height
     if shape.width is not None:

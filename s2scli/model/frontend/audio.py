@@ -74,6 +74,9 @@ class AudioFrontendSettings(Settings):
 class AudioFrontend(nn.Module):
     """Reads 16-bit samples; a position is 4 windows."""
 
+    filters: Tensor
+    taper: Tensor
+
     def __init__(self, settings: AudioFrontendSettings, sample_rate: int) -> None:
         super().__init__()
         self.settings = settings
@@ -83,7 +86,8 @@ class AudioFrontend(nn.Module):
         fft_size = 1 << (self.window - 1).bit_length()
         filters = mel_filters(fft_size, settings.bands, sample_rate)
         self.register_buffer("filters", filters, persistent=False)
-        self.register_buffer("taper", torch.hann_window(self.window), persistent=False)
+        taper = torch.hann_window(self.window, device="cpu")
+        self.register_buffer("taper", taper, persistent=False)
         self.fft_size = fft_size
         self.halve = (
             ConvHalving(settings.bands, settings.channels, settings.embedding_dim)

@@ -6,10 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from s2scli.errors import ConfigError
 from s2scli.model.kernels.dropout import Dropout
 from s2scli.model.states import length_mask
 from s2scli.model.transformer.positions import LearnedPositions
 from s2scli.settings import Settings, setting
+from s2scli.sides import Input, Picture
 
 
 class ImageFrontendSettings(Settings):
@@ -22,8 +24,8 @@ class ImageFrontendSettings(Settings):
         "and a vector for each few columns, for lines of text.",
     )
     embedding_dim: int = setting(256, "Width of a vector.", "units", ge=1, le=16384)
-    patch_height: int = setting(8, "Layout patches: height of a patch.", "pixels", ge=1, le=1024)
-    patch_width: int = setting(8, "Layout patches: width of a patch.", "pixels", ge=1, le=1024)
+    patch_height: int = setting(4, "Layout patches: height of a patch.", "pixels", ge=1, le=1024)
+    patch_width: int = setting(4, "Layout patches: width of a patch.", "pixels", ge=1, le=1024)
     max_columns: int = setting(
         512,
         "Layout patches: columns of patches that have a position of their own; later ones share "
@@ -36,9 +38,15 @@ class ImageFrontendSettings(Settings):
     conv_dim: int = setting(64, "Layout columns: channels of the convolutions.", ge=1, le=4096)
     dropout: float = setting(0.0, "Dropout on the vectors.", "probability", ge=0.0, lt=1.0)
 
-    def build(self, height: int, channels: int) -> "ImageFrontend":
-        """Return the front end for pictures of this height in pixels, with 1 or 3 channels."""
-        return ImageFrontend(self, height, channels)
+    def build(self, reads: Input, pad_id: int) -> "ImageFrontend":
+        """Return the front end for pictures of one height and number of channels.
+
+        Raises:
+            ConfigError: the source is not pictures.
+        """
+        if not isinstance(reads, Picture):
+            raise ConfigError("model.source.kind: image reads pictures, and the source is none")
+        return ImageFrontend(self, reads.height, reads.channels)
 
 
 class ImageFrontend(nn.Module):
@@ -52,11 +60,23 @@ class ImageFrontend(nn.Module):
         self.height, self.channels = height, channels
         layout = Patches if settings.layout == "patches" else Columns
         self.layout = layout(settings, height, channels)
+        self.norm = nn.LayerNorm(settings.embedding_dim)
+        if not self.norm.weight.is_meta:
+            nn.init.constant_(self.norm.weight, settings.embedding_dim**-0.5)
         self.dropout = Dropout(settings.dropout)
 
     def rows(self) -> tuple[str, ...]:
         """Return the names of the weights that have a row for each token: none."""
         return ()
+
+    def share(self, vectors: nn.Parameter) -> None:
+        """Refuse to share vectors: there are none."""
+        raise AssertionError("a front end for pictures has no vectors of tokens")
+
+    def positions(self, lengths: Tensor) -> Tensor:
+        """Return how many vectors pictures of these widths have, [B]."""
+        positions: Tensor = self.layout.positions(lengths)
+        return positions
 
     def read(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return the vectors of pictures, [B, S, E], and how many each has, [B].
@@ -73,7 +93,7 @@ class ImageFrontend(nn.Module):
         images = cells.permute(0, 3, 2, 1).to(_dtype(self)) / 127.5 - 1  # [B, C, H, W]
         vectors, lengths = self.layout(_masked(images, lengths), lengths)
         mask = length_mask(lengths, vectors.shape[1], vectors.device)
-        return self.dropout(vectors * mask[..., None]), lengths
+        return self.dropout(self.norm(vectors) * mask[..., None]), lengths
 
 
 class Patches(nn.Module):
@@ -100,7 +120,11 @@ class Patches(nn.Module):
         rows = self.row_positions(torch.arange(self.rows, device=images.device))
         columns = self.column_positions(torch.arange(patches.shape[1], device=images.device))
         vectors = patches + rows + columns[:, None]
-        return vectors.flatten(1, 2), _ceil(lengths, width) * self.rows
+        return vectors.flatten(1, 2), self.positions(lengths)
+
+    def positions(self, lengths: Tensor) -> Tensor:
+        """Return the patches of pictures of these widths, [B]."""
+        return _ceil(lengths, self.patch[1]) * self.rows
 
 
 class Columns(nn.Module):
@@ -126,6 +150,12 @@ class Columns(nn.Module):
             images, lengths = block(images, lengths)
         vectors: Tensor = self.join(images.permute(0, 3, 1, 2).flatten(2))  # [B, S, E]
         return vectors, lengths
+
+    def positions(self, lengths: Tensor) -> Tensor:
+        """Return the columns of pictures of these widths, [B]."""
+        for block in self.blocks:
+            lengths = _ceil(lengths, cast(ConvBlock, block).pool[1])
+        return lengths
 
 
 class ConvBlock(nn.Module):
@@ -156,4 +186,4 @@ def _ceil(lengths: Tensor, size: int) -> Tensor:
 
 
 def _dtype(module: nn.Module) -> torch.dtype:
-    return cast(nn.Parameter, next(module.parameters())).dtype
+    return next(module.parameters()).dtype

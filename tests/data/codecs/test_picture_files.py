@@ -16,7 +16,6 @@ from s2scli.data.codecs.cell import BadCellError
 from s2scli.data.codecs.picture_files import (
     MAX_BYTES,
     MAX_PIXELS,
-    PictureShape,
     Pixels,
     data_uri,
     encode_png,
@@ -25,11 +24,12 @@ from s2scli.data.codecs.picture_files import (
     read_picture,
 )
 from s2scli.errors import MissingExtraError
+from s2scli.sides import Picture
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is of the extra vision")
 
-GREY = PictureShape(4, 6, 1)
-COLOUR = PictureShape(4, 6, 3)
+GREY = Picture(4, 6, 1)
+COLOUR = Picture(4, 6, 3)
 
 
 def noise(*shape: int) -> Pixels:
@@ -59,7 +59,7 @@ def test_a_png_returns_its_pixels(shape: tuple[int, int, int], tmp_path: Path) -
     pixels = noise(*shape)
     (tmp_path / "a.png").write_bytes(encode_png(pixels))
     name = str(tmp_path / "a.png")
-    assert native_shape(name) == PictureShape(*shape)  # type: ignore[arg-type]
+    assert native_shape(name) == Picture(*shape)  # type: ignore[arg-type]
     assert np.array_equal(read_picture(name, native_shape(name)), pixels)
     assert encode_png(pixels) == encode_png(pixels.copy())
 
@@ -105,13 +105,13 @@ def test_every_mode_is_read_as_grey_and_as_colour(mode: str, tmp_path: Path) -> 
 
 def test_floats_beyond_1_are_clipped(tmp_path: Path) -> None:
     Image.fromarray(np.array([[-5.0, 7.4, 300.0]], np.float32)).save(tmp_path / "a.tif")
-    found = read_picture(str(tmp_path / "a.tif"), PictureShape(1, 3, 1))
+    found = read_picture(str(tmp_path / "a.tif"), Picture(1, 3, 1))
     assert found[0, :, 0].tolist() == [0, 7, 255]
 
 
 def test_transparent_parts_are_white(tmp_path: Path) -> None:
     Image.fromarray(np.array([[[0, 0, 0, 0], [0, 0, 0, 255]]], np.uint8)).save(tmp_path / "a.png")
-    found = read_picture(str(tmp_path / "a.png"), PictureShape(1, 2, 1))
+    found = read_picture(str(tmp_path / "a.png"), Picture(1, 2, 1))
     assert found[0, :, 0].tolist() == [255, 0]
 
 
@@ -130,24 +130,24 @@ def test_the_orientation_of_a_camera_is_applied(format: str, depth: int, tmp_pat
     image = Image.fromarray(levels if depth == 8 else levels.astype(np.uint16) * 257)
     image.save(tmp_path / f"a.{format}", exif=exif)
     name = str(tmp_path / f"a.{format}")
-    assert native_shape(name) == PictureShape(3, 1, 1)
-    assert read_picture(name, PictureShape(3, 1, 1))[:, 0, 0].tolist() == [0, 255, 0]
+    assert native_shape(name) == Picture(3, 1, 1)
+    assert read_picture(name, Picture(3, 1, 1))[:, 0, 0].tolist() == [0, 255, 0]
 
 
 @pytest.mark.parametrize(
     ("size", "shape", "found"),
     [
-        ((8, 12), PictureShape(4, None, 1), (4, 6)),
-        ((4, 6), PictureShape(4, None, 1), (4, 6)),
-        ((2, 3), PictureShape(4, None, 1), (4, 6)),
-        ((100, 1), PictureShape(4, None, 1), (4, 1)),
-        ((100, 1), PictureShape(4, 6, 3), (4, 6)),
-        ((1, 100), PictureShape(4, 6, 3), (4, 6)),
-        ((7, 5), PictureShape(4, 6, 3), (4, 6)),
+        ((8, 12), Picture(4, None, 1), (4, 6)),
+        ((4, 6), Picture(4, None, 1), (4, 6)),
+        ((2, 3), Picture(4, None, 1), (4, 6)),
+        ((100, 1), Picture(4, None, 1), (4, 1)),
+        ((100, 1), Picture(4, 6, 3), (4, 6)),
+        ((1, 100), Picture(4, 6, 3), (4, 6)),
+        ((7, 5), Picture(4, 6, 3), (4, 6)),
     ],
 )
 def test_a_picture_gets_the_shape(
-    size: tuple[int, int], shape: PictureShape, found: tuple[int, int]
+    size: tuple[int, int], shape: Picture, found: tuple[int, int]
 ) -> None:
     pixels = read_picture(data_uri(noise(*size, 1)), shape)
     assert pixels.shape == (*found, shape.channels) and pixels.dtype == np.uint8
@@ -214,7 +214,7 @@ def test_bad_files_are_refused(case: str, tmp_path: Path) -> None:
     make, reason, message = BAD[case]
     path = tmp_path / "a.png"
     make(path)
-    for shape in (GREY, PictureShape(4, None, 3)):
+    for shape in (GREY, Picture(4, None, 3)):
         with pytest.raises(BadCellError) as caught:
             read_picture(str(path), shape)
         assert caught.value.reason == reason
@@ -246,7 +246,7 @@ def test_bad_names_are_refused(name: str, message: str) -> None:
 def test_a_line_that_would_become_too_wide_is_refused() -> None:
     thin = data_uri(np.zeros((1, 100_000, 1), np.uint8))
     with pytest.raises(BadCellError, match=rf"too|limit {MAX_PIXELS}") as caught:
-        read_picture(thin, PictureShape(1000, None, 1))
+        read_picture(thin, Picture(1000, None, 1))
     assert caught.value.reason == "too large"
 
 
@@ -272,7 +272,7 @@ def test_damage_anywhere_is_read_or_refused(format: str) -> None:
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"])
 def test_a_cut_file_never_becomes_another_picture(format: str) -> None:
-    content, shape = encoded(format), PictureShape(60, 50, 3)
+    content, shape = encoded(format), Picture(60, 50, 3)
     whole = read_picture(f"data:image/png;base64,{base64.b64encode(content).decode()}", shape)
     refused = 0
     for end in range(0, len(content), 61):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from s2scli.model.frontend.image import ImageFrontend, ImageFrontendSettings
+from s2scli.sides import Picture
 
 HEIGHT, DIM = 10, 6
 SETTINGS: list[dict[str, Any]] = [
@@ -22,7 +23,7 @@ every_depth = pytest.mark.parametrize("channels", [1, 3])
 def build(settings: dict[str, Any], channels: int = 1, **more: Any) -> ImageFrontend:
     torch.manual_seed(0)
     tree = {"kind": "image", "embedding_dim": DIM, **settings, **more}
-    return ImageFrontendSettings.model_validate(tree).build(HEIGHT, channels)
+    return ImageFrontendSettings.model_validate(tree).build(Picture(HEIGHT, None, channels), 0)
 
 
 def pictures(channels: int, *widths: int) -> list[Tensor]:
