@@ -106,6 +106,9 @@ class EvaluateRequest:
         Raises:
             UsageError: there are some; the message says what to give instead.
         """
+        for name in self.metrics:
+            if name not in METRICS:
+                raise UsageError(f"no metric is called {name!r}; there are {', '.join(METRICS)}")
         if self.source and self.hypothesis:
             raise UsageError("give --source (to translate it) or --hypothesis, not both")
         if (self.source or self.hypothesis) and not self.reference:

@@ -108,10 +108,13 @@ class Talk:
     Args:
         quiet: print warnings only.
         verbose: print details too.
+        interactive: whether `confirm` may ask; if not, the answer is no.
     """
 
-    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
-        self.quiet, self.verbose = quiet, verbose
+    def __init__(
+        self, *, quiet: bool = False, verbose: bool = False, interactive: bool = True
+    ) -> None:
+        self.quiet, self.verbose, self.interactive = quiet, verbose, interactive
         self.stderr = make_console(stderr=True)
         self.stdout = make_console()
 
@@ -136,7 +139,7 @@ class Talk:
 
     def confirm(self, question: str) -> bool:
         """Ask for yes or no on a terminal, even if `quiet`; where there is none, it is no."""
-        if not (sys.stdin.isatty() and self.stderr.is_terminal):
+        if not (self.interactive and sys.stdin.isatty() and self.stderr.is_terminal):
             return False
         self.stderr.print(Text(visible(f"{question} [y/N] ")), end="", soft_wrap=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -9,8 +9,7 @@ from typing import Literal
 
 from s2scli.data.codecs.text import one_line
 from s2scli.data.stream import Line
-from s2scli.report.alignment import align_pieces, align_words, pharaoh
-from s2scli.report.heads import choose_map
+from s2scli.report.alignment import pharaoh
 from s2scli.translation.results import TargetText, Translation
 
 NOT_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
@@ -41,10 +40,14 @@ class Record:
     fault: str = ""
 
     @property
+    def hypotheses(self) -> tuple[TargetText, ...]:
+        """The hypotheses, best first, or the scored target; empty if there are none."""
+        return self.translation.hypotheses if self.translation else ()
+
+    @property
     def best(self) -> TargetText | None:
         """The best hypothesis, or the scored target; None if there is none."""
-        found = self.translation.hypotheses if self.translation else ()
-        return found[0] if found else None
+        return self.hypotheses[0] if self.hypotheses else None
 
     @property
     def text(self) -> str:
@@ -69,9 +72,8 @@ def scored_record(index: int, record: Record, clean: Clean) -> str:
 
 def moses_record(index: int, record: Record, clean: Clean) -> str:
     """Return a line `index ||| hypothesis ||| score` for each hypothesis, as Moses does."""
-    found = record.translation.hypotheses if record.translation else ()
-    listed = [(clean(hypothesis.text), hypothesis.score) for hypothesis in found] or [("", 0.0)]
-    return "\n".join(f"{index} ||| {text} ||| {score:.4f}" for text, score in listed)
+    found = [(clean(one.text), one.score) for one in record.hypotheses]
+    return "\n".join(f"{index} ||| {text} ||| {score:.4f}" for text, score in found or [("", 0.0)])
 
 
 def aligned(record_format: RecordFormat, threshold: float | None = None) -> RecordFormat:
@@ -138,13 +140,13 @@ def _hypothesis(found: Translation, hypothesis: TargetText) -> dict[str, object]
 
 def token_alignment(found: Translation, hypothesis: TargetText) -> str | None:
     """Return the `source-target` pair of every target token; None without attention."""
-    heads = found.heads(hypothesis)
-    return None if heads is None else pharaoh(align_pieces(choose_map(heads)))
+    pairs = found.token_alignment(hypothesis)
+    return None if pairs is None else pharaoh(pairs)
 
 
 def word_alignment(
     found: Translation, hypothesis: TargetText, threshold: float | None = None
 ) -> str | None:
     """Return `source-target` pairs of words, as spaces divide them; None without attention."""
-    heads = found.heads(hypothesis)
-    return None if heads is None else pharaoh(align_words(choose_map(heads), threshold))
+    pairs = found.word_alignment(hypothesis, threshold)
+    return None if pairs is None else pharaoh(pairs)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from s2scli.report.heads import AttentionHeads
+from s2scli.report.alignment import align_pieces, align_words
+from s2scli.report.heads import AttentionHeads, choose_map
 
 
 @dataclass(frozen=True)
@@ -65,3 +66,32 @@ class Translation:
             self.source,
             hypothesis.text,
         )
+
+    def token_alignment(self, hypothesis: TargetText) -> list[tuple[int, int]] | None:
+        """Return the source token that each token of a hypothesis attended to most.
+
+        Returns:
+            Pairs (index of the source token, index of the target token), end tokens included;
+            None if the hypothesis has no attention weights.
+        """
+        heads = self.heads(hypothesis)
+        return None if heads is None else align_pieces(choose_map(heads))
+
+    def word_alignment(
+        self, hypothesis: TargetText, threshold: float | None = None
+    ) -> list[tuple[int, int]] | None:
+        """Return which source words the words of a hypothesis are aligned to.
+
+        Words are separated by spaces.
+
+        Args:
+            hypothesis: one of the hypotheses.
+            threshold: align all pairs of words with at least this attention weight; None aligns
+                each target word to the source word with the largest weight.
+
+        Returns:
+            Pairs (index of the source word, index of the target word); None if the hypothesis has
+            no attention weights.
+        """
+        heads = self.heads(hypothesis)
+        return None if heads is None else align_words(choose_map(heads), threshold)
