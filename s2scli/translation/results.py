@@ -15,13 +15,13 @@ class TargetText:
 
     Attributes:
         text: the detokenised output on one line.
-        score: the ranking score (`search.ranking.normalise`).
-        pieces: the T target tokens, the end token included.
+        score: the ranking score: the log-probability divided by the length penalty.
+        pieces: the T target tokens, including the end token.
         token_scores: the log-probability of each token, [T].
-        attention: the weights of each attention map over the source's tokens, [T, A, S]; None
-            if the model has no attention, or if they were not asked for.
-        first_choices: in forced decoding whether each token was the most probable one, [T].
-        unknown_tokens: the number of tokens for text that the tokenizer does not know.
+        attention: the weights of each attention map over the source tokens, [T, A, S]; None if
+            the model has no attention, or if they were not requested.
+        first_choices: for a scored target, whether each token was the most probable one, [T].
+        unknown_tokens: the number of tokens that are the unknown token.
     """
 
     text: str
@@ -39,10 +39,10 @@ class Translation:
 
     Attributes:
         source: the source as it was given.
-        source_pieces: its S tokens, the end token included.
+        source_pieces: its S tokens, including the end token.
         hypotheses: `n_best` of them, or fewer if the search found fewer.
-        unknown_tokens: the number of source tokens that the tokenizer does not know.
-        attention_shape: layers and heads that attend, L x H = A.
+        unknown_tokens: the number of source tokens that are the unknown token.
+        attention_shape: the numbers of layers and heads with attention maps, L x H = A.
     """
 
     source: str
@@ -52,7 +52,7 @@ class Translation:
     attention_shape: tuple[int, int] = (1, 1)
 
     def heads(self, hypothesis: TargetText) -> AttentionHeads | None:
-        """Return where the decoder looked as it wrote a hypothesis; None if that is unknown."""
+        """Return the attention weights of a hypothesis by layer and head; None if it has none."""
         weights = hypothesis.attention
         if weights is None:
             return None

@@ -107,8 +107,8 @@ def test_json_lines(score: Run) -> None:
     [
         (b"no tab", "no TAB, expected source TAB target; of two files: paste SOURCES TARGETS"),
         (b"a\tb\tc", "3 columns, expected source TAB target; choose two: cut -f 1,2"),
-        (b"a b c d e f g h i\ta", "too long: the source has 9 tokens, and the model takes 8"),
-        (b"a\ta b c d e f g h i", "too long: the target has 9 tokens, and the model takes 8"),
+        (b"a b c d e f g h i\ta", "too long: the source has 9 tokens, the model takes at most 8"),
+        (b"a\ta b c d e f g h i", "too long: the target has 9 tokens, the model takes at most 8"),
         (b"a b\tA", "ValueError: "),
     ],
 )
@@ -116,7 +116,7 @@ def test_a_line_that_fails_is_empty_and_told(score: Run, line: bytes, fault: str
     result = score(given=b"a\tA\n" + line + b"\nb\tB\n")
     assert (result.exit_code, result.stdout) == (3, f"{2 * HIT:.4f}\n\n{2 * HIT:.4f}\n")
     assert f"stdin, line 2: not scored ({fault}" in result.stderr
-    assert "not scored, their lines are empty: 1 line (stdin: 2)" in result.stderr
+    assert "not scored, written as empty lines: 1 line (stdin: 2)" in result.stderr
 
 
 def test_a_line_without_end_fails(score: Run, monkeypatch: pytest.MonkeyPatch) -> None:
