@@ -30,8 +30,9 @@ __all__ = ["evaluate", "load", "prepare", "train"]
 
 
 def prepare(
-    *corpus: str | Path,
+    corpus: str | Path | Sequence[str | Path],
     workspace: str | Path = "workspace",
+    *,
     valid: str | Path | Sequence[str | Path] = (),
     test: str | Path | Sequence[str | Path] = (),
     overwrite: bool = False,
@@ -45,7 +46,7 @@ def prepare(
         >>> report.splits["train"].rows
 
     Args:
-        corpus: TSV files; or a source file and a target file; or a .txt file of sentences.
+        corpus: one or more TSV files, a source file and a target file, or a .txt file of sentences.
         workspace: the folder to write the corpus to.
         valid: your own valid split: TSV files, or a source file and a target file.
         test: your own test split.
@@ -187,8 +188,8 @@ def evaluate(
         The scores with their 95 % intervals and signatures, and what was scored.
 
     Raises:
-        UsageError: the arguments contradict each other, no metric has this name, or the models of
-            an ensemble do not share a tokenizer.
+        UsageError: the arguments contradict each other, a metric does not exist, a setting is not
+            for evaluation, or the models of an ensemble do not share a tokenizer.
         ConfigError: a setting is unknown or has a wrong value, or there is no such device.
         MissingInputError: a file, the corpus or the model is missing.
         CheckpointError: the corpus or the model is damaged.
@@ -263,13 +264,16 @@ def _paths(given: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
 
 
 def _divided(settings: dict[str, Any]) -> "tuple[MetricSettings, dict[str, Any]]":
-    """Return the settings of the metrics, and the remaining ones, which are of the search."""
+    """Divide settings into those of the metrics and those of the search, and check them."""
+    from s2scli.errors import UsageError
     from s2scli.metrics.settings import MetricSettings
-    from s2scli.search.settings import SearchSettings
+    from s2scli.search.settings import NOT_EVALUATED, SearchSettings
     from s2scli.settings import load_settings
 
     names = MetricSettings.model_fields.keys()
     of_metrics = {name: value for name, value in settings.items() if name in names}
     search = {name: value for name, value in settings.items() if name not in names}
+    for name in sorted(search.keys() & NOT_EVALUATED):
+        raise UsageError(f"evaluate: {name} is not for evaluation, which scores the best output")
     load_settings(SearchSettings, search, "evaluate")
     return load_settings(MetricSettings, of_metrics, "evaluate"), search

@@ -1,8 +1,10 @@
 """The Python API: its functions do what the commands of the same names do."""
 
+import inspect
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import s2scli
 from s2scli.cli.app import app
 from s2scli.errors import ConfigError, LockedError, UsageError
 from s2scli.pipeline.train import TrainReport
+from s2scli.workspace import DEFAULT_WORKSPACE
 
 STEPS = 3
 TIMES = ("minutes", "outlook")
@@ -125,6 +128,24 @@ def test_unknown_names_are_refused(corpus: Path, home: Path) -> None:
         s2scli.evaluate(home, beem_size=3)
     with pytest.raises(UsageError, match="no metric is called 'blue'; there are bleu, chrf, "):
         s2scli.evaluate(home, metrics=["blue"])
+
+
+def test_a_corpus_needs_a_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no file of the corpus is given"):
+        s2scli.prepare([], workspace=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["n_best", "sample", "top_k"])
+def test_only_the_best_output_is_evaluated(name: str) -> None:
+    settings: Any = {name: 2}
+    with pytest.raises(UsageError, match=f"evaluate: {name} is not for evaluation"):
+        s2scli.evaluate(**settings)
+
+
+@pytest.mark.parametrize("function", [s2scli.prepare, s2scli.train, s2scli.evaluate])
+def test_the_workspace_is_that_of_the_commands(function: Callable[..., object]) -> None:
+    default = inspect.signature(function).parameters["workspace"].default
+    assert Path(default) == DEFAULT_WORKSPACE
 
 
 def test_the_package_names_what_it_offers() -> None:

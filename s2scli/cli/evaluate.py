@@ -17,7 +17,7 @@ from s2scli.export.settings import EngineSettings
 from s2scli.metrics import METRICS, USUAL_METRICS, digits_of
 from s2scli.metrics.settings import MetricSettings
 from s2scli.report.tables import make_table
-from s2scli.search.settings import DRAWING, SearchSettings
+from s2scli.search.settings import NOT_EVALUATED, SearchSettings
 from s2scli.settings import Tree
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from s2scli.pipeline.evaluate import Evaluation
 
 USUAL_EXAMPLES = 3
-NOT_SEARCHED = DRAWING | {"sample", "n_best"}
 
 
 def command(
@@ -76,7 +75,7 @@ def command(
     metrics: Annotated[Tree, flags(metric_choice("outputs", "model"), load=False)],
     settings: Annotated[MetricSettings, flags(MetricSettings)],
     engine: Annotated[EngineSettings, flags(EngineSettings, only=("int8",))],
-    overrides: Annotated[Tree, flags(SearchSettings, but=NOT_SEARCHED, load=False, default=OWN)],
+    overrides: Annotated[Tree, flags(SearchSettings, but=NOT_EVALUATED, load=False, default=OWN)],
     common: CommonOptions,
 ) -> None:
     """Score a model on a split of the corpus or on files, or score existing outputs.

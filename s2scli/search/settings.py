@@ -9,6 +9,7 @@ from s2scli.settings import Settings, setting
 
 SAMPLING = "Sampling"
 DRAWING = frozenset({"temperature", "top_k", "top_p", "min_p", "seed"})
+NOT_EVALUATED = DRAWING | {"sample", "n_best"}
 
 
 class SearchSettings(Settings):
