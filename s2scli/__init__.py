@@ -51,7 +51,7 @@ def prepare(
         valid: your own valid split: TSV files, or a source file and a target file.
         test: your own test split.
         overwrite: replace a corpus that a model was trained on.
-        quiet: print warnings only, on stderr.
+        quiet: print only warnings on stderr, and no messages or progress.
         settings: how the corpus is cleaned and split; the flags of `s2s prepare` with underscores.
 
     Returns:
@@ -109,7 +109,7 @@ def train(
         overwrite: let `restart` remove a run that has a checkpoint or a model.
         init_from: start a new run from the weights of this model folder.
         device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
-        quiet: print warnings only, on stderr.
+        quiet: print only warnings on stderr, and no messages or progress.
         limits: when to stop: `max_minutes`, `max_steps`, `max_epochs`, `patience`.
 
     Returns:
@@ -180,7 +180,7 @@ def evaluate(
         examples: number of example sentences to return.
         int8: use 8-bit weights, on a CPU.
         device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
-        quiet: print warnings only, on stderr.
+        quiet: print only warnings on stderr, and no messages or progress.
         settings: of the metrics (`tokenize`, `resamples`), and search settings that override the
             model's own, such as `beam_size=1`.
 

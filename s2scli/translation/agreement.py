@@ -132,7 +132,7 @@ def read_pairs(path: Path, most: int, translator: Translator, talk: Talk) -> lis
 
     Args:
         path: the file.
-        most: the number of pairs to read, including those that are too long for the model.
+        most: the maximum number of pairs to read, including those that are too long for the model.
         translator: the model.
         talk: warns of the lines that are left out.
 
