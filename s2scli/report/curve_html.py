@@ -13,7 +13,7 @@ LEFT, TOP, BOTTOM, RIGHT = 72, 12, 44, 20
 COLOURS = 4
 STYLE = f"""
 h3 {{ font-size: 1rem; margin: 1.2rem 0 .2rem; }}
-.note {margin: .4rem 0 0; max-width: 60rem; }
+.note {{ margin: .4rem 0 0; max-width: 60rem; }}
 .legend span {{ margin-right: 1.5rem; }}
 svg {{ display: block; width: 100%; height: auto; font-size: 13px; }}
 svg text {{ fill: var(--ink); }}

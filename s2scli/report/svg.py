@@ -22,6 +22,7 @@ MARGIN = 16
 GAP = 8
 LINE = 20
 KEY_STEPS = 16
+KEY_HEIGHT = SIDE // 2
 MAX_TITLE_CELLS = 120
 STYLE = (
     "text { fill: #1b1b1f } .ground { fill: #fff }\n"
@@ -40,7 +41,7 @@ def attention_svg(attention: AttentionMap) -> str:
     title = cut(label(" → ".join(attention.texts)), MAX_TITLE_CELLS)
     summary = caption(attention)
     longest = max(
-        left + KEY_STEPS * SIDE / 2 + 3 * GAP + cell_len(_key_note(attention)) * CELL,
+        left + KEY_STEPS * KEY_HEIGHT + 3 * GAP + cell_len(_key_note(attention)) * CELL,
         max(cell_len(title), len(summary)) * CELL,
     )
     width = round(max(left + columns * SIDE, longest) + 2 * MARGIN)
@@ -53,7 +54,7 @@ def attention_svg(attention: AttentionMap) -> str:
         *_labels(attention, left, top),
         *_cells(attention, left, top),
         frame(left, top, columns * SIDE, rows * SIDE),
-        *_key(left, top + rows * SIDE + LINE, _key_note(attention)),
+        *key(left, top + rows * SIDE + LINE, _key_note(attention)),
         text_at(MARGIN, height - MARGIN, summary),
     ]
     return picture(width, height, body)
@@ -123,15 +124,16 @@ def _key_note(attention: AttentionMap) -> str:
     return f"1  {signs}" if signs else "1"
 
 
-def _key(left: float, top: float, note: str) -> list[str]:
+def key(left: float, top: float, note: str) -> list[str]:
+    """Return the scale of the colours from 0, with `note` after its other end."""
     steps = [step / (KEY_STEPS - 1) for step in range(KEY_STEPS)]
     squares = [
-        _square(left + step * SIDE / 2, top, weight, f"{weight:.2f}", SIDE / 2)
+        _square(left + step * KEY_HEIGHT, top, weight, f"{weight:.2f}", KEY_HEIGHT)
         for step, weight in enumerate(steps)
     ]
     y = top + FONT_SIZE - 2
-    end = left + KEY_STEPS * SIDE / 2
-    edge = frame(left, top, end - left, SIDE / 2)
+    end = left + KEY_STEPS * KEY_HEIGHT
+    edge = frame(left, top, end - left, KEY_HEIGHT)
     return [text_at(left - GAP, y, "0", "end"), *squares, edge, text_at(end + GAP, y, note)]
 
 

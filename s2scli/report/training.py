@@ -19,23 +19,23 @@ FILE_WIDTH = 100
 
 
 class Measured(Protocol):
-    """What was measured at one step of a run.
-
-    Attributes:
-        step: updates made so far.
-        epoch: epochs finished, with the share of the current one.
-        seconds: time the run has taken.
-        values: the losses and scores, by name.
-    """
+    """What was measured at one step of a run."""
 
     @property
-    def step(self) -> int: ...
+    def step(self) -> int:
+        """The number of updates so far."""
+
     @property
-    def epoch(self) -> float: ...
+    def epoch(self) -> float:
+        """The number of epochs so far, with the share of the current one."""
+
     @property
-    def seconds(self) -> float: ...
+    def seconds(self) -> float:
+        """The time the run has taken."""
+
     @property
-    def values(self) -> Mapping[str, float]: ...
+    def values(self) -> Mapping[str, float]:
+        """The losses and scores, by name."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from hypothesis import given
 from s2scli.report.attention import AttentionMap
 from s2scli.report.page import level
 from s2scli.report.svg import attention_svg
+from tests.report.boxes import overlaps
 from tests.report.maps import HOSTILE, MAPS, make_map
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -71,3 +72,8 @@ def test_single_characters_stand_upright_over_their_columns() -> None:
         assert float(texts[name].get("x", 0)) == float(square.get("x", 0)) + 12
         assert float(texts[name].get("y", 0)) < float(square.get("y", 0))
     assert {"source", "target", "1  ⏎ end of the sentence"} <= set(texts)
+
+
+@given(MAPS)
+def test_no_text_overlaps_another(attention: AttentionMap) -> None:
+    assert overlaps(attention_svg(attention)) == []
