@@ -11,7 +11,7 @@ from s2scli.report.pieces import piece_label, sign_legend
 
 SMALLEST = 14  # the width of a map, in rem
 STYLE = """
-.layer { display: grid; gap: 1.2rem; margin-bottom: 1.8rem; overflow-x: auto; }
+.layer { display: grid; gap: 1.2rem; padding: .5rem; margin: 0 -.5rem .8rem; overflow-x: auto; }
 figure { margin: 0; }
 figcaption { font-size: .85rem; line-height: 1.4; margin-top: .3rem; }
 figcaption b { font-weight: 600; }

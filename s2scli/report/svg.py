@@ -3,6 +3,7 @@
 It follows the reader's choice of light or dark, also as an image of a web page.
 """
 
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
@@ -24,6 +25,7 @@ LINE = 20
 KEY_STEPS = 16
 KEY_HEIGHT = SIDE // 2
 MAX_TITLE_CELLS = 120
+MIN_SUMMARY_CELLS = 50
 STYLE = (
     "text { fill: #1b1b1f } .ground { fill: #fff }\n"
     ".frame { fill: none; stroke: #8888 }\n"
@@ -39,13 +41,16 @@ def attention_svg(attention: AttentionMap) -> str:
     height_of_labels = LINE if _all_upright(labels) else _length(labels) + GAP
     top = MARGIN + 2 * LINE + GAP + height_of_labels
     title = cut(label(" → ".join(attention.texts)), MAX_TITLE_CELLS)
-    summary = caption(attention)
-    longest = max(
+    widest = max(
+        left + columns * SIDE,
         left + KEY_STEPS * KEY_HEIGHT + 3 * GAP + cell_len(_key_note(attention)) * CELL,
-        max(cell_len(title), len(summary)) * CELL,
+        cell_len(title) * CELL,
+        MIN_SUMMARY_CELLS * CELL,
     )
-    width = round(max(left + columns * SIDE, longest) + 2 * MARGIN)
-    height = round(top + rows * SIDE + 3 * LINE + MARGIN)
+    summary = textwrap.wrap(caption(attention), int(widest / CELL))
+    width = round(widest + 2 * MARGIN)
+    summary_top = top + rows * SIDE + 2 * LINE
+    height = round(summary_top + len(summary) * LINE + MARGIN)
     middle = left + columns * SIDE / 2
     body = [
         text_at(MARGIN, MARGIN + FONT_SIZE, title),
@@ -55,7 +60,7 @@ def attention_svg(attention: AttentionMap) -> str:
         *_cells(attention, left, top),
         frame(left, top, columns * SIDE, rows * SIDE),
         *key(left, top + rows * SIDE + LINE, _key_note(attention)),
-        text_at(MARGIN, height - MARGIN, summary),
+        *(text_at(MARGIN, summary_top + LINE * line, text) for line, text in enumerate(summary, 1)),
     ]
     return picture(width, height, body)
 

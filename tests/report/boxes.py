@@ -26,10 +26,15 @@ class Box:
         )
 
 
+def boxes(picture: str) -> list[Box]:
+    """Return the box of each text of a picture."""
+    root = ElementTree.fromstring(picture)
+    return [box_of(element) for element in root.iter() if element.tag.endswith("text")]
+
+
 def overlaps(picture: str) -> list[tuple[str, str]]:
     """Return the pairs of texts that overlap by more than a pixel."""
-    texts = (text for text in ElementTree.fromstring(picture).iter() if text.tag.endswith("text"))
-    pairs = combinations(map(box_of, texts), 2)
+    pairs = combinations(boxes(picture), 2)
     return [(one.text, two.text) for one, two in pairs if one.overlaps(two)]
 
 
