@@ -36,8 +36,8 @@ def command(
         str | None,
         typer.Option(
             metavar="L",
-            help="Decoder layer to show, counted from 1, or all. [default: all with --head best, "
-            "otherwise the second to last]",
+            help="Decoder layer to show, counted from 1, or all. [default: the second to last with "
+            "--head H, mean or max; otherwise all]",
         ),
     ] = None,
     head: Annotated[
@@ -62,7 +62,7 @@ def command(
         typer.Option(
             min=MIN_WIDTH,
             max=10_000,
-            help="Maximum width of a line, in characters. [default: the terminal's]",
+            help="Maximum width of a line, in terminal columns. [default: the terminal's]",
         ),
     ] = None,
     threshold: Annotated[

@@ -1,4 +1,4 @@
-"""The curves of a training run as one HTML page: values on hover, no scripts, nothing loaded."""
+"""The curves of a training run as one HTML page: values on hover, no scripts, no external files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from s2scli.report.curve import Curve, drawable, round_ticks
 from s2scli.report.markup import escaped
 from s2scli.report.page import DARK, page
 
-# The plot and what is around it, in pixels of the picture, which is scaled to the page.
+# Lengths in pixels of the picture, which is scaled to the width of the page.
 WIDTH, HEIGHT = 960, 300
 LEFT, TOP, BOTTOM, RIGHT = 72, 12, 44, 20
 COLOURS = 4
@@ -30,11 +30,11 @@ thead th {{ border-bottom: 1px solid var(--line); }}
 
 @dataclass(frozen=True)
 class Plot:
-    """Curves over one pair of axes.
+    """Curves on one pair of axes.
 
     Attributes:
         title: what the vertical axis measures.
-        curves: lines, and marks over them.
+        curves: the curves; later ones are drawn over earlier ones.
     """
 
     title: str
@@ -118,7 +118,7 @@ def _marks(curve: Curve, points: Sequence[tuple[float, float]], number: int) -> 
 
 
 def _place(value: float, ends: tuple[float, float], start: float, stop: float) -> float:
-    """Return where `value` lies between `start` and `stop`, as it lies between `ends`."""
+    """Map `value` from the range `ends` to the range from `start` to `stop`, linearly."""
     low, high = ends
     return start + (stop - start) * ((value - low) / (high - low) if high > low else 0.5)
 

@@ -23,7 +23,7 @@ from s2scli.report.page import LEVELS
 from s2scli.report.svg import KEY_HEIGHT, frame, key, picture, text_at
 
 MIN_CELLS, MAX_CELLS = 12, 24  # the width of a picture; "head 12 best" and "entropy 10.2" take 12
-MAX_POINTS = 32  # its height, two points to a line
+MAX_POINTS = 32  # the height of a picture; a line shows two points
 GAP = 2
 
 # Lengths of the SVG in pixels.
@@ -82,7 +82,7 @@ def pooled(weights: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.
 
 
 def grid_document(heads: AttentionHeads) -> dict[str, Any]:
-    """Return all maps as a JSON document: the raw weights, layers and heads counted from 1."""
+    """Return all maps as a JSON document; layers and heads are counted from 1."""
     source, target = _texts(heads)
     best_layer, best_head = heads.best
     return {

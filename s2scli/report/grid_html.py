@@ -9,7 +9,7 @@ from s2scli.report.markup import escaped
 from s2scli.report.page import key, key_style, level, level_style, page, sentences
 from s2scli.report.pieces import piece_label, sign_legend
 
-SMALLEST = 14  # the width of a map, in rem
+SMALLEST = 14  # the smallest width of a map, in rem
 STYLE = """
 .layer { display: grid; gap: 1.2rem; padding: .5rem; margin: 0 -.5rem .8rem; overflow-x: auto; }
 figure { margin: 0; }
@@ -23,7 +23,7 @@ HINT = "Point at a cell to read its pieces and its weight."
 
 
 def grid_html(heads: AttentionHeads) -> str:
-    """Return the page: the sentence pair, the scale, a row of maps for each layer, the legend."""
+    """Return the page: the sentence pair, the scale, a row of maps for each layer, a legend."""
     texts = heads.map(heads.weights[0, 0]).texts
     signs = sign_legend((*heads.source_pieces, *heads.target_pieces))
     columns = f"repeat({heads.num_heads}, minmax({SMALLEST}rem, 1fr))"
@@ -54,9 +54,9 @@ def _figure(heads: AttentionHeads, layer: int, head: int) -> str:
 
 
 def _picture(heads: AttentionHeads, layer: int, head: int) -> str:
-    """Return a map with a title on every cell; weights of the lowest level share a cell a row.
+    """Return a map with a tooltip on every cell.
 
-    Most weights are nearly 0: with a cell for each, the page would be many times as large.
+    Most weights are nearly 0. Those of a row share one wide cell, which keeps the page small.
     """
     weights = heads.weights[layer, head]
     rows, columns = weights.shape

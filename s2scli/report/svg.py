@@ -1,6 +1,6 @@
 """An attention map as an SVG picture, without links and with all text escaped.
 
-It follows the reader's choice of light or dark, also as an image of a web page.
+It follows the light or dark mode of the browser, even as an image in a web page.
 """
 
 import textwrap
@@ -93,7 +93,7 @@ def _all_upright(labels: Iterable[str]) -> bool:
 
 
 def _labels(attention: AttentionMap, left: float, top: float) -> list[str]:
-    """Return the pieces at the map; a single character stands upright over its column."""
+    """Return the labels of rows and columns; a single character is not turned."""
     targets = [
         text_at(left - GAP, top + (row + 0.5) * SIDE + FONT_SIZE / 3, piece_label(piece), "end")
         for row, piece in enumerate(attention.target_pieces)
@@ -124,7 +124,7 @@ def _cells(attention: AttentionMap, left: float, top: float) -> list[str]:
 
 
 def _key_note(attention: AttentionMap) -> str:
-    """Return the end of the scale, and what the signs mean."""
+    """Return the text after the scale: its end, and the meaning of the signs."""
     signs = sign_legend((*attention.source_pieces, *attention.target_pieces))
     return f"1  {signs}" if signs else "1"
 
@@ -143,7 +143,7 @@ def key(left: float, top: float, note: str) -> list[str]:
 
 
 def frame(x: float, y: float, width: float, height: float) -> str:
-    """Return the edge of an area, whose lowest weights have the colour of the background."""
+    """Return the border of an area, whose colour may be that of the background."""
     return f'<rect class="frame" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"/>'
 
 
