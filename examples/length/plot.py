@@ -57,7 +57,7 @@ def read_line(workspace: Workspace, name: str) -> Line:
 
 
 def draw(lines: Sequence[Line]) -> str:
-    """Return the picture: lengths on the x axis, percent on the y axis, a name at each line's end."""
+    """Return the picture: percent over length, with a name at the end of each line."""
     longest = max(length for line in lines for length in line.shares)
     return "\n".join(
         [
