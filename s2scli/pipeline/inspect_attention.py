@@ -22,7 +22,7 @@ def inspect_attention(
 ) -> AttentionHeads:
     """Translate `source` (or force `target`) and return where each layer and head looked.
 
-    The bytes of a character that the tokenizer does not know are merged to that character.
+    Byte pieces are merged into the characters that they spell.
 
     Args:
         folder: of the model.

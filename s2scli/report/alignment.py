@@ -52,7 +52,7 @@ def align_words(attention: AttentionMap, threshold: float | None = None) -> list
     Args:
         attention: the map.
         threshold: link each pair with at least this weight; None links each target word to the
-            source word with the largest weight, unless the end tokens have a larger one.
+            source word with the largest weight, or to none if the end tokens have more.
     """
     weights = word_weights(attention)
     if threshold is None:

@@ -15,7 +15,7 @@ RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 
 def label(text: str) -> str:
-    """Return `text` as a label: without control characters, as wide on every terminal.
+    """Return `text` as a label, without control characters and equally wide on all terminals.
 
     A combining mark at the beginning gets a dotted circle as its base.
     """

@@ -1,4 +1,4 @@
-"""Byte pieces merged to the characters that they spell.
+"""Byte pieces merged into the characters that they spell.
 
 A tokenizer with byte fallback writes a character that it does not know as its UTF-8 bytes, such as
 `<0xE4>`, `<0xBD>`, `<0xA0>` for 你.
@@ -17,7 +17,7 @@ LONGEST = 4  # bytes of one character in UTF-8
 
 
 def merge_bytes(heads: AttentionHeads) -> AttentionHeads:
-    """Return the maps with one column and one row for each character that is spelled in bytes.
+    """Merge the byte pieces of each character into one column or one row.
 
     Weights are summed over the bytes of a source character and averaged over those of a target
     character, so rows still sum to 1. The scores of a target character's bytes are added up.
@@ -42,7 +42,7 @@ def merge_bytes(heads: AttentionHeads) -> AttentionHeads:
 
 
 def _merged(pieces: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
-    """Return the pieces with bytes merged, and the index of the first old piece of each."""
+    """Return the merged pieces, and the index in `pieces` at which each of them starts."""
     merged, starts, index = [], [], 0
     while index < len(pieces):
         character, length = _character(pieces[index : index + LONGEST])

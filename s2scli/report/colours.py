@@ -97,5 +97,5 @@ def colour_system(console: Console) -> ColourSystem:
 
 
 def light_background() -> bool:
-    """Return whether the terminal says that its background is light, in COLORFGBG (`0;15`)."""
+    """Return whether COLORFGBG, which some terminals set (`0;15`), has a light background."""
     return os.environ.get("COLORFGBG", "").rpartition(";")[2] in LIGHT_GROUNDS

@@ -20,8 +20,8 @@ MAX_SHOWN = 200
 def visible(text: str) -> str:
     r"""Return `text` with control and bidi-override characters spelled out (`\x1b` as `␛`).
 
-    A byte of a file name that is not UTF-8 becomes `\xe4`. Use this for text of a
-    corpus before it is shown on a terminal.
+    A byte of a file name that is not UTF-8 becomes `\xe4`. Text of a corpus must pass through
+    this before it is shown on a terminal.
     """
     return CONTROL.sub(_spelled, text)
 

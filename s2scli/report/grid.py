@@ -49,7 +49,7 @@ def render_grid(
         heads: the maps.
         width: the maximum width of a line in cells, at least 32.
         system: the colours to use; None for plain text, with characters as shades.
-        light: the background is light.
+        light: whether the background is light.
     """
     texts = (isolated(cut(label(text), width)) for text in _texts(heads))
     lines = [

@@ -81,7 +81,7 @@ def render_attention(
         system: the colours to use; None for plain text, with characters as shades.
         half: show two target pieces on each line; None does so for large maps in colour.
         threshold: the smallest weight that links two words.
-        light: the background is light.
+        light: whether the background is light.
     """
     lines = [
         *sentence_lines(attention, width),

@@ -25,7 +25,7 @@ BEST = "  best"
 
 @dataclass(frozen=True)
 class Goal:
-    """The limits of a run, which tell how much of it is done."""
+    """The limits of a run, from which its progress is computed."""
 
     max_steps: int | None
     max_epochs: int | None
@@ -53,7 +53,7 @@ class Goal:
             step: updates made.
             epoch: epochs finished.
             seconds: time the run has taken.
-            before: the part of it before the first update, which is left out of the speed.
+            before: the part of `seconds` before the first update, left out of the speed.
         """
         training = seconds - before
         left = [

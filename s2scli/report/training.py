@@ -40,7 +40,7 @@ class Measured(Protocol):
 
 @dataclass(frozen=True)
 class Training:
-    """A training run, as it is shown.
+    """What is shown of a training run.
 
     Attributes:
         updates: the reports of updates, in order.
