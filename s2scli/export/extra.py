@@ -1,4 +1,4 @@
-"""The package ctranslate2, which only exporting and exported models need."""
+"""Import ctranslate2, an optional package that exporting and running exports need."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from s2scli.errors import MissingExtraError
 
 
 def require_ctranslate2() -> Any:
-    """Return the package.
+    """Import and return ctranslate2.
 
     Raises:
         MissingExtraError: it is not installed.

@@ -39,7 +39,7 @@ class Checkpoint:
     """The state of a training run after an update.
 
     Attributes:
-        settings: the recipe of the run; on resume, only its limits and search settings may change.
+        settings: the recipe of the run; only its limits and search may change on resume.
         made_from: digests of the corpus, the tokenizer, and the model that training started from, if
             any.
         progress: the counters of the run.

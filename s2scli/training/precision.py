@@ -21,6 +21,6 @@ def arithmetic(settings: TrainingSettings, device: torch.device) -> Arithmetic:
 
 
 def autocast(settings: TrainingSettings, device: torch.device) -> torch.autocast:
-    """Return the autocast context for that precision; weights and optimizer state stay in float32."""
+    """Return the autocast context for that precision; weights and optimizer stay in float32."""
     enabled = arithmetic(settings, device) == "bfloat16"
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
