@@ -73,7 +73,7 @@ class CTranslate2:
         check_model(folder, tokenizers, positions)
 
     def open(self, folder: Path, device: str, compute_type: str = "default") -> Any:
-        """Return a `ctranslate2.Translator`, one worker for each core.
+        """Return a `ctranslate2.Translator`, with one worker per CPU core or one on a GPU.
 
         Args:
             folder: an export folder that was checked.

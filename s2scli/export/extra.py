@@ -1,4 +1,4 @@
-"""Import ctranslate2, an optional package that exporting and running exports need."""
+"""The optional package ctranslate2, needed to export models and to run exports."""
 
 from typing import Any
 

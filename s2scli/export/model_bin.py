@@ -52,7 +52,7 @@ SCALARS: dict[str, tuple[float, ...]] = {
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable of the file: its shape, its `struct` type code, and its value if it is a scalar."""
+    """A variable in the file: its shape, `struct` type code, and value if it is a scalar."""
 
     shape: tuple[int, ...]
     type: str

@@ -53,7 +53,7 @@ class Target(Protocol):
 
         Args:
             folder: the folder to write into.
-            settings: the model settings; they have no `obstacles`.
+            settings: model settings for which `obstacles` is empty.
             weights: the weights on the CPU, tied ones under each of their names.
             tokenizers: the tokenizers; their pieces are the vocabularies.
             positions: the maximum length of source and target, for the position tables.

@@ -51,7 +51,7 @@ def ended(candidates: Candidates, beam_size: int) -> Candidates:
 def alive(candidates: Candidates, beam_size: int) -> Candidates:
     """Return the `beam_size` best candidates that do not end, best first, [B, beam_size].
 
-    If fewer continue, the others have a score of -inf.
+    If fewer candidates continue, the rest have a score of -inf.
     """
     score = candidates.score.masked_fill(candidates.token == EOS_ID, IMPOSSIBLE)
     width = min(beam_size, score.shape[1])

@@ -171,7 +171,7 @@ class ScoreSettings(Settings):
         0.0,
         "Divide each score by length^A, where the length includes the end token: 0 gives the sum "
         "of log-probabilities, 1 the mean per token. With the same penalty as the search, and no "
-        "length offset, it is the score of `s2s translate --scores`.",
+        "length offset, this is the score of `s2s translate --scores`.",
         flags=("--length-penalty", "--lenpen", "--normalize"),
         ge=0.0,
         le=10.0,

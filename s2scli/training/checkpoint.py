@@ -30,7 +30,7 @@ from s2scli.training.progress import Progress
 NAME = re.compile(r"checkpoint-(\d{8})")
 KEPT = 2
 CUDA_STATE = (torch.uint8, (16,))
-SQUARES = ("exp_avg_sq", "square_avg", "row_var", "col_var", "variance", "step")  # >= 0
+SQUARES = ("exp_avg_sq", "square_avg", "row_var", "col_var", "variance", "step")  # never negative
 AVERAGE = "average.safetensors"  # written only with a moving average
 
 
@@ -40,10 +40,10 @@ class Checkpoint:
 
     Attributes:
         settings: the recipe of the run; only its limits and search may change on resume.
-        made_from: digests of the corpus, the tokenizer, and the model that training started from, if
-            any.
+        made_from: digests of the corpus, the tokenizer, and the model that training started
+            from, if any.
         progress: the counters of the run.
-        machine: what exact results depend on besides the settings (`training.machine`).
+        machine: the environment that exact results depend on (`training.machine`).
         weights: the model's weights, by name.
         optimizer: the optimizer's state; keys are `weight number.name`.
         random_state: the states of torch's random generators, by device, as bytes.

@@ -117,7 +117,7 @@ class TrainingBatches:
     def next(self, progress: Progress) -> tuple[list[Batch], Progress]:
         """Return the batches of the next update, and the counters after reading them."""
         plan = self._plan_of(progress.epoch).batches
-        begin = min(progress.batch, len(plan) - 1)  # older versions may have saved more
+        begin = min(progress.batch, len(plan) - 1)  # older versions may have saved a larger number
         end = min(begin + self.settings.accumulate, len(plan))
         numbers = range(begin, end)
         share = self.world.share

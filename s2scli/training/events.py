@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Step:
-    """One update was made. Not logged, and holds only what is known without waiting for the device.
+    """An update was made. It is not logged, and holds only values known without a device sync.
 
     Attributes:
         step: updates made so far.

@@ -1,4 +1,4 @@
-"""What the exact results of a run depend on besides its settings; saved in its checkpoints."""
+"""The environment on which the exact results of a run depend, saved in its checkpoints."""
 
 import platform
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ MAX_COUNT, MAX_TEXT = 10_000, 200
 def describe_machine(
     settings: TrainingSettings, device: torch.device, world: World
 ) -> dict[str, Any]:
-    """Return what the exact results of a run depend on besides its settings, by name."""
+    """Describe the environment on which the exact results of a run depend, by name."""
     on_cpu = device.type == "cpu"
     return {
         "processes": world.size,

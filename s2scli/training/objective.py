@@ -55,8 +55,8 @@ Term = Callable[[Reading, TrainingSettings], Tensor]
 def batch_objective(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step: int) -> Tensor:
     """Return the objective summed over the target tokens of a batch, in nats, a scalar.
 
-    With R-Drop, the objective of a pair is the mean of its two forward passes, half of eq. 4 of
-    Liang et al. 2021. Losses and gradient norms are then comparable with training without R-Drop.
+    With R-Drop, the sum over both forward passes is halved, which gives half of eq. 4 of Liang et
+    al. 2021. Losses and gradient norms are then comparable with training without R-Drop.
 
     Args:
         model: a model in training mode, or in evaluation mode to turn dropout off.
@@ -81,7 +81,7 @@ def read(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step: int) ->
 
 
 def _with_guesses(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step: int) -> Batch:
-    """Apply scheduled sampling to the decoder's input, with the share of update `step`."""
+    """Apply scheduled sampling to the decoder's input at update `step`."""
     truth_share = settings.scheduled_sampling.truth_share(step)
     if truth_share >= 1:
         return batch

@@ -43,7 +43,7 @@ class AdamSettings(Settings):
         return 2
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
-        """Build the optimizer of these weights, which are given by name."""
+        """Build the optimizer for these weights, given by name."""
         from torch.optim import Adam
 
         betas = (self.beta1, self.beta2)
@@ -70,7 +70,7 @@ class AdamWSettings(Settings):
         return 2
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
-        """Build the optimizer of these weights, which are given by name."""
+        """Build the optimizer for these weights, given by name."""
         from torch.optim import AdamW
 
         return AdamW(
@@ -97,7 +97,7 @@ class SGDSettings(Settings):
         return int(self.momentum > 0)
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
-        """Build the optimizer of these weights, which are given by name."""
+        """Build the optimizer for these weights, given by name."""
         from torch.optim import SGD
 
         return SGD(
@@ -124,7 +124,7 @@ class RMSpropSettings(Settings):
         return 1 + (self.momentum > 0)
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
-        """Build the optimizer of these weights, which are given by name."""
+        """Build the optimizer for these weights, given by name."""
         from torch.optim import RMSprop
 
         return RMSprop(
@@ -145,11 +145,11 @@ class AdafactorSettings(Settings):
 
     @property
     def copies(self) -> int:
-        """The number of state values for each weight: about 0, one per row and column only."""
+        """The number of state values for each weight: about 0, as only rows and columns have state."""
         return 0
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
-        """Build the optimizer of these weights, which are given by name."""
+        """Build the optimizer for these weights, given by name."""
         from torch.optim import Adafactor
 
         return Adafactor(weights.values(), lr=self.learning_rate, weight_decay=self.weight_decay)
@@ -180,7 +180,7 @@ class MuonSettings(Settings):
         return 1
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
-        """Build the optimizer of these weights, which are given by name."""
+        """Build the optimizer for these weights, given by name."""
         from s2scli.training.muon import MuonWithAdam
 
         return MuonWithAdam(

@@ -34,7 +34,8 @@ def judge(validations: Mapping[int, Mapping[str, float]], criterion: Criterion) 
     A run with a perfect score is flat. A run is improving if its best score is one of the last
     three, and the last quarter of the updates contributed at least 1 % of the total gain. Otherwise
     it is overfitting if the cross-entropy of the last two validations is clearly above the minimum,
-    and flat if not. The score at step 0 counts only for the total gain.
+    and flat if not. The score at step 0 counts only for the total gain. The trend is unknown if
+    there is no validation before the last quarter.
 
     Args:
         validations: the scores of each validation, by step and in order.

@@ -91,7 +91,7 @@ class PlateauSettings(Settings):
     warmup_steps: int = setting(
         0, "Updates over which the rate rises from 0.", "updates", ge=0, le=MOST
     )
-    decay: float = setting(0.5, "Factor of the rate at each plateau.", gt=0, lt=1)
+    decay: float = setting(0.5, "Factor that multiplies the rate at each plateau.", gt=0, lt=1)
     patience: int = setting(
         1,
         "Validations without a better score before the rate decays.",

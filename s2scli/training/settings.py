@@ -127,9 +127,9 @@ class TrainingSettings(Settings):
     )
     r_drop: float = setting(
         0.0,
-        "Weight of R-Drop: run the model twice on each pair with different dropout, and add the "
-        "divergence of the two outputs, times this weight, to the loss; 0 turns it off (Liang et "
-        "al. 2021 use 5 for translation).",
+        "Weight alpha of R-Drop: run the model twice on each pair with different dropout, and "
+        "penalize the divergence of the two outputs; 0 turns it off (Liang et al. 2021 use 5 for "
+        "translation).",
         ge=0,
     )
     max_gradient_norm: float = setting(

@@ -47,7 +47,7 @@ class World(Protocol):
         ...
 
     def agree(self, number: int) -> int:
-        """Return the maximum of `number` over all processes, so that all follow one request."""
+        """Return the maximum of `number` over all processes, so that one request reaches all."""
         ...
 
     def broadcast(self, number: float) -> float:
@@ -64,7 +64,7 @@ class World(Protocol):
     def separate_seeds(self) -> None:
         """Give each process its own random state, for dropout, from now on.
 
-        Before, all processes have the same state; the first process keeps it.
+        Until then, all processes have the same state; the first process keeps it.
         """
         ...
 
