@@ -145,7 +145,7 @@ class AdafactorSettings(Settings):
 
     @property
     def copies(self) -> int:
-        """The number of state values for each weight: about 0, as only rows and columns have state."""
+        """The number of state values for each weight: about 0, only one per row and column."""
         return 0
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
