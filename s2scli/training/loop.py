@@ -181,9 +181,9 @@ def _update(run: Run, batches: TrainingBatches) -> float:
     )
     if in_a_row >= MAX_SKIPPED_IN_A_ROW:
         raise DivergedError(
-            f"training diverged: the last {in_a_row} updates, up to update {step}, had a loss or "
-            "gradient that is not finite; the last checkpoint is untouched; start again with --restart and "
-            "a lower training.optimizer.learning_rate"
+            f"training diverged: {in_a_row} updates in a row, up to update {step}, had a loss or "
+            "gradient that is not finite; the last checkpoint is untouched; start again with "
+            "--restart and a lower training.optimizer.learning_rate"
         )
     return norm
 
