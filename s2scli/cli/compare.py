@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from s2scli.cli.completion import complete_recipe
 from s2scli.cli.evaluate import signatures, value_and_interval
 from s2scli.cli.flags import flags, metric_choice
 from s2scli.cli.options import (
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
 def command(
     recipes: Annotated[
         list[str],
-        typer.Argument(metavar="RECIPE", help="Built-in recipes and TOML files."),
+        typer.Argument(
+            metavar="RECIPE",
+            autocompletion=complete_recipe,
+            help="Built-in recipes and TOML files.",
+        ),
     ],
     assignments: SetOption = None,
     seeds: Annotated[

@@ -2,23 +2,28 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from s2scli.cli.completion import complete_recipe
+from s2scli.cli.everyday import RECIPES, BothSides, check, refuse_twice
+from s2scli.cli.flags import flags
 from s2scli.cli.options import Common, JsonOption, OptionalWorkspace, SetOption, TalkOptions
 from s2scli.errors import ConfigError, UsageError
 from s2scli.report.console import Talk, visible, write_stdout
 from s2scli.report.tables import make_table
-from s2scli.settings import SettingRow
+from s2scli.settings import SettingRow, Tree, flag_of
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from s2scli.config import Recipe
+    from s2scli.pipeline.inspect_recipe import Footprint
 
 NAMES = ("name", "paper", "description")
 
@@ -28,6 +33,7 @@ def command(
         str | None,
         typer.Argument(
             metavar="NAME",
+            autocompletion=complete_recipe,
             help="A built-in recipe, or a .toml file. [default: the recipe of the model in -w; "
             "without -w, list all]",
         ),
@@ -45,6 +51,7 @@ def command(
     workspace: OptionalWorkspace = None,
     json: JsonOption = False,
     *,
+    both: Annotated[Tree, flags(BothSides, only=("size",), load=False, default=RECIPES)],
     talk: TalkOptions,
 ) -> None:
     """List the recipes, or show the settings of one that differ from the defaults; -v shows all.
@@ -55,16 +62,20 @@ def command(
     from s2scli.pipeline.inspect_recipe import list_recipes
 
     common = Common(Workspace(workspace or DEFAULT_WORKSPACE), json, talk)
+    sizes = {flag_of(name): [f"model.{name}={value}"] for name, value in both.items()}
+    check(sizes)
+    refuse_twice(sizes, assignments or ())
+    changes = [*chain.from_iterable(sizes.values()), *(assignments or ())]
     if combinations:
-        if name or assignments or settings or toml:
+        if name or changes or settings or toml:
             raise UsageError("--combinations lists all combinations of parts; give it alone")
         _show_combinations(common)
         return
     known = name or (workspace and _recipe_file(common.workspace))
     if known:
-        _show_one(load_recipe(str(known), assignments or []), settings, toml, common)
-    elif toml or assignments:
-        raise UsageError("--toml and --set need a recipe: s2s inspect recipe NAME --toml")
+        _show_one(load_recipe(str(known), changes), settings, toml, common)
+    elif toml or changes:
+        raise UsageError("--toml, --size and --set need a recipe: s2s inspect recipe NAME --toml")
     elif settings:
         _show_every_setting(common)
     else:
@@ -87,13 +98,14 @@ def _show_one(recipe: "Recipe", settings: bool, toml: bool, common: Common) -> N
     if toml:
         write_stdout(recipe_toml(recipe))
         return
-    facts = (say_exports(recipe.model), _say_footprint(recipe))
+    footprint = _find_footprint(recipe)
+    facts = (say_exports(recipe.model), _say_footprint(footprint))
     lines = (recipe.name, recipe.description, recipe.paper, *facts, "")
     about = [Text(visible(line), "bold" if line == recipe.name else "") for line in lines]
     resolved = [(one.path, one.text, one.row) for one in resolve_settings(recipe)]
     explained = _explain([row for row in resolved if row[0] not in NAMES])
     common.show(
-        recipe.model_dump(mode="json"),
+        _document(recipe, footprint),
         *about,
         *(explained if settings else [settings_table(recipe, common.talk)]),
     )
@@ -104,19 +116,30 @@ def _show_one(recipe: "Recipe", settings: bool, toml: bool, common: Common) -> N
         common.talk.say("; ".join(hints))
 
 
-def _say_footprint(recipe: "Recipe") -> str:
-    """Return how large the model is and what training it needs, or why there is no such model."""
+def _find_footprint(recipe: "Recipe") -> "Footprint | ConfigError":
+    """Return how large the model is and what training it needs, or why it cannot be built."""
     from s2scli.pipeline.inspect_recipe import estimate_footprint
 
     try:
-        found = estimate_footprint(recipe)
+        return estimate_footprint(recipe)
     except ConfigError as error:
-        return f"no model can be built: {error}"
+        return error
+
+
+def _say_footprint(found: "Footprint | ConfigError") -> str:
+    if isinstance(found, ConfigError):
+        return f"no model can be built: {found}"
     return (
         f"{found.parameters:,} parameters with a joint vocabulary of {found.vocab_size:,}; "
         f"training keeps about {found.bytes / 1e6:,.0f} MB of weights, gradients and optimizer "
         "state (estimate; the batches need more)"
     )
+
+
+def _document(recipe: "Recipe", found: "Footprint | ConfigError") -> dict[str, Any]:
+    """Return the recipe with the size estimate, or the error that there is instead."""
+    estimate = {"error": str(found)} if isinstance(found, ConfigError) else asdict(found)
+    return {**recipe.model_dump(mode="json"), "estimate": estimate}
 
 
 def settings_table(recipe: "Recipe", talk: Talk) -> Table:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import RenderableType
 
+from s2scli.cli.completion import complete_assignment, complete_model, complete_workspace
 from s2scli.cli.flags import Options
 from s2scli.errors import UsageError
 from s2scli.files import new_file
@@ -120,6 +121,7 @@ _WORKSPACE = _general(
     envvar="S2S_WORKSPACE",
     metavar="DIR",
     callback=_folder,
+    autocompletion=complete_workspace,
     help="Folder that holds the corpus, the tokenizer, the training run and the model.",
 )
 OptionalWorkspace = Annotated[Path | None, _WORKSPACE]
@@ -141,6 +143,7 @@ SetOption = Annotated[
         "--set",
         metavar="SECTION.KEY=VALUE",
         callback=utf8,
+        autocompletion=complete_assignment,
         help="Change one setting of the recipe.",
     ),
 ]
@@ -149,7 +152,9 @@ RestartOption = Annotated[
 ]
 _MODEL_HELP = "Model folder to use instead of the workspace's."
 # not checked here: a run that publishes the model may be exchanging its folder
-_model: Any = functools.partial(_engine, "-m", "--model", metavar="DIR", readable=False)
+_model: Any = functools.partial(
+    _engine, "-m", "--model", metavar="DIR", readable=False, autocompletion=complete_model
+)
 OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")
 ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from s2scli.cli.completion import complete_model
 from s2scli.cli.flags import flags
 from s2scli.cli.options import CommonOptions, OverwriteOption
 from s2scli.errors import UsageError
@@ -24,6 +25,7 @@ def command(
         typer.Option(
             "--from",
             metavar="DIR",
+            autocompletion=complete_model,
             help="Train nothing: copy the tokenizer of this model folder.",
             rich_help_panel=TokenizerSettings.panel,
         ),

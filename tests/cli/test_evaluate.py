@@ -229,6 +229,15 @@ def test_what_cannot_be_done_is_told_in_one_line(
     assert result.stdout == ""
 
 
+def test_an_output_that_cannot_be_written_is_refused_before_a_model_is_loaded(
+    workspace: Path,
+) -> None:
+    words = ["evaluate", "-w", str(workspace), "-m", "no-model", "-o", "/no-folder/out"]
+    result = CliRunner().invoke(app, words)
+    assert (result.exit_code, result.stdout) == (74, "")
+    assert "cannot write /no-folder/out" in result.stderr
+
+
 def test_without_a_model_it_says_how_to_get_one(evaluate: Run, workspace: Path) -> None:
     (workspace / "model" / "manifest.json").unlink()
     (workspace / "model").rmdir()

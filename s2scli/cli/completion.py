@@ -1,0 +1,79 @@
+"""Shell completion of recipe names, setting paths and folders."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from s2scli.manifest import MANIFEST
+from s2scli.workspace import Workspace
+
+RECIPE = "recipe.toml"  # every model folder has one
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Return the built-in recipes, and the TOML files and folders, that start like this."""
+    from s2scli.config import recipe_names
+
+    names = [name for name in recipe_names() if name.startswith(incomplete)]
+    files = [path for path in _paths(incomplete) if path.endswith((".toml", os.sep))]
+    return [*names, *files]
+
+
+def complete_assignment(incomplete: str) -> list[str]:
+    """Return `section.key=` for each setting of a recipe that starts like this."""
+    from s2scli.config import SIZE, Recipe
+    from s2scli.settings import list_settings
+
+    paths = [re.sub(r"\[.*?\]", "", row.path) for row in list_settings(Recipe)]  # without kinds
+    return [
+        f"{path}="
+        for path in dict.fromkeys((*paths, SIZE))
+        if "." in path and path.startswith(incomplete)
+    ]
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Return the model folders that start like this; without one, every folder that does.
+
+    A workspace stands for the model folder in it.
+    """
+    folders = list(_folders(incomplete))
+    nested = [os.path.join(folder, "model") for folder in folders]  # noqa: PTH118 - as typed
+    models = [folder for folder in (*folders, *nested) if (Path(folder) / RECIPE).is_file()]
+    return sorted(models) or [f"{folder}{os.sep}" for folder in folders]
+
+
+def complete_workspace(incomplete: str) -> list[str]:
+    """Return the workspaces that start like this; without one, every folder that does."""
+    folders = list(_folders(incomplete))
+    found = [folder for folder in folders if _is_workspace(Path(folder))]
+    return found or [f"{folder}{os.sep}" for folder in folders]
+
+
+def _is_workspace(folder: Path) -> bool:
+    workspace = Workspace(folder)
+    parts = workspace.corpus, workspace.tokenizer, workspace.model
+    return any((part / MANIFEST).is_file() for part in parts)
+
+
+def _folders(incomplete: str) -> Iterator[str]:
+    """Yield the folders that start like this."""
+    return (path.rstrip(os.sep) for path in _paths(incomplete) if path.endswith(os.sep))
+
+
+def _paths(incomplete: str) -> list[str]:
+    """Return the paths that start like this, spelled as the user began; a folder ends in a slash.
+
+    Hidden ones are left out unless their dot was typed.
+    """
+    parent, name = os.path.split(incomplete)
+    try:
+        entries = sorted(os.scandir(os.path.expanduser(parent) or "."), key=lambda one: one.name)  # noqa: PTH111
+    except OSError:
+        return []
+    return [
+        os.path.join(parent, entry.name) + os.sep * entry.is_dir()  # noqa: PTH118 - as typed
+        for entry in entries
+        if entry.name.startswith(name) and not (entry.name.startswith(".") and not name)
+    ]
