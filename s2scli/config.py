@@ -13,6 +13,7 @@ from s2scli.errors import ConfigError
 from s2scli.metrics import METRICS
 from s2scli.model.settings import ModelSettings
 from s2scli.model.sizes import MODEL_SIZES, sized
+from s2scli.recipes import recipe_names as recipe_names
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import (
     SettingRow,
@@ -63,12 +64,6 @@ class Recipe(Settings):
 
 DEFAULT_RECIPE = "default"
 SIZE = "model.size"
-
-
-def recipe_names() -> list[str]:
-    """Return the names of the built-in recipes, in alphabetical order."""
-    files = resources.files("s2scli.recipes").iterdir()
-    return sorted(file.name[: -len(".toml")] for file in files if file.name.endswith(".toml"))
 
 
 def load_recipe(

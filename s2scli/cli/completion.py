@@ -6,15 +6,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from s2scli.manifest import MANIFEST
+from s2scli.recipes import recipe_names
 from s2scli.workspace import Workspace
 
+TRANSFORMER = "num_heads ffn_dim activation norm norm_first positions max_positions "
+TRANSFORMER += "attention_dropout ffn_dropout"
+# The settings of a model, because their declarations import torch. A test compares the two.
+MODEL = {
+    "model": "size tie_embeddings",
+    "model.source": "kind embedding_dim dropout",
+    "model.target": "kind embedding_dim dropout",
+    "model.encoder": f"kind model_dim num_layers bidirectional reverse dropout {TRANSFORMER}",
+    "model.connection": "kind every_step summary latent_dim",
+    "model.attention": "kind attention_dim num_heads dropout",
+    "model.decoder": "kind model_dim num_layers dropout attend input_feeding readout deep_output "
+    f"readout_dim {TRANSFORMER}",
+}
 RECIPE = "recipe.toml"  # every model folder has one
 
 
 def complete_recipe(incomplete: str) -> list[str]:
     """Return the built-in recipes, and the TOML files and folders, that start like this."""
-    from s2scli.config import recipe_names
-
     names = [name for name in recipe_names() if name.startswith(incomplete)]
     files = [path for path in _paths(incomplete) if path.endswith((".toml", os.sep))]
     return [*names, *files]
@@ -22,15 +34,22 @@ def complete_recipe(incomplete: str) -> list[str]:
 
 def complete_assignment(incomplete: str) -> list[str]:
     """Return `section.key=` for each setting of a recipe that starts like this."""
-    from s2scli.config import SIZE, Recipe
-    from s2scli.settings import list_settings
+    return [path for path in map("{}=".format, _setting_paths()) if path.startswith(incomplete)]
 
-    paths = [re.sub(r"\[.*?\]", "", row.path) for row in list_settings(Recipe)]  # without kinds
-    return [
-        f"{path}="
-        for path in dict.fromkeys((*paths, SIZE))
-        if "." in path and path.startswith(incomplete)
-    ]
+
+def _setting_paths() -> Iterator[str]:
+    """Yield the dotted paths of the settings of a recipe, without importing torch."""
+    from s2scli.search.settings import SearchSettings
+    from s2scli.settings import list_settings
+    from s2scli.training.settings import TrainingSettings
+
+    for section, names in MODEL.items():
+        yield from (f"{section}.{name}" for name in names.split())
+    rows = (
+        *list_settings(TrainingSettings, "training."),
+        *list_settings(SearchSettings, "search."),
+    )
+    yield from dict.fromkeys(re.sub(r"\[.*?\]", "", row.path) for row in rows)  # without kinds
 
 
 def complete_model(incomplete: str) -> list[str]:
