@@ -11,25 +11,7 @@ import typer
 from rich.text import Text
 
 from s2scli import __version__
-from s2scli.cli import (
-    compare,
-    doctor,
-    evaluate,
-    export,
-    generate,
-    inspect_attention,
-    inspect_corpus,
-    inspect_model,
-    inspect_recipe,
-    inspect_tokenizer,
-    inspect_training,
-    prepare,
-    score,
-    train,
-    train_tokenizer,
-    translate,
-)
-from s2scli.cli.help import HelpfulGroup, add_commands
+from s2scli.cli.help import HelpfulGroup
 from s2scli.errors import S2SError, StorageError, UsageError
 from s2scli.memory import explained
 from s2scli.report.console import make_console, stdout_errors, visible
@@ -37,10 +19,38 @@ from s2scli.report.console import make_console, stdout_errors, visible
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 141
 STORAGE_FAILED = 74
+# The first paragraph of each command's docstring, so that the help imports no command.
+COMMANDS = {
+    "prepare": "Read, clean, deduplicate and split a corpus, and account for every row.",
+    "train-tokenizer": "Train the tokenizer on a prepared corpus, and encode the corpus with it.",
+    "train": "Train a model, validate it, and keep the best.",
+    "evaluate": "Score a model on a split of the corpus or on files, or score existing outputs.",
+    "compare": "Train recipes under one budget on one corpus, and rank them by their test scores.",
+    "translate": "Translate each input line into one output line, in order.",
+    "score": "Score pairs: write the log-probability of each target (in "
+    "nats), one per line, in order.",
+    "export": "Export a Transformer and its tokenizer to CTranslate2, for "
+    "s2s translate and other programs.",
+    "generate": "Generate sentences from vectors instead of sources, one per line.",
+    "doctor": "Check the installation, and whether what a workspace holds is sound.",
+}
+INSPECTIONS = {
+    "attention": "Show where the decoder looks while it translates a sentence.",
+    "corpus": "Show what was read and kept, the splits, lengths, and sample rows.",
+    "tokenizer": "Show the pieces and ids of a text, and whether decoding them restores it.",
+    "model": "Show a model's parameters by part, what it was made from, "
+    "and what is special in its recipe.",
+    "training": "Draw the loss and the scores of a training run; say whether "
+    "more training is worth it.",
+    "recipe": "List the recipes, or show the settings of one that differ "
+    "from the defaults; -v shows all.",
+}
 
 
 class Commands(HelpfulGroup):
     """A group of commands whose failures end as one red line and an exit status."""
+
+    summaries = COMMANDS
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         """Parse the arguments, which may print the help; report a failure."""
@@ -149,13 +159,16 @@ def s2s(
     """
 
 
+class Inspections(HelpfulGroup):
+    """The commands of `s2s inspect`."""
+
+    summaries = INSPECTIONS
+    prefix = "inspect_"
+
+
 inspect = typer.Typer(
-    cls=HelpfulGroup,
+    cls=Inspections,
     no_args_is_help=True,
     help="Look at the corpus, the tokenizer, a model, its training or attention, or a recipe.",
 )
-add_commands(app, prepare, train_tokenizer, train, evaluate, compare, translate, score)
-add_commands(app, export, generate, doctor)
 app.add_typer(inspect, name="inspect")
-add_commands(inspect, inspect_attention, inspect_corpus, inspect_tokenizer)
-add_commands(inspect, inspect_model, inspect_training, inspect_recipe)

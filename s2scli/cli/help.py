@@ -1,18 +1,18 @@
-"""The help of commands, with options in panels, and how commands are added to the program."""
+"""The help of commands, with options in panels; groups that import their commands lazily."""
 
 import difflib
+import importlib
 import re
-from collections.abc import Iterator
-from types import ModuleType
-from typing import Any
+from collections import UserDict
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import typer
 from rich.padding import Padding
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
-from s2scli.cli.advice import advise
-from s2scli.cli.flags import expand
 from s2scli.memory import require_address_space
 from s2scli.report.console import make_console
 from s2scli.report.panels import print_panels
@@ -71,9 +71,15 @@ def _metavar(type_name: re.Match[str]) -> str:
 
 
 def _command_rows(group: Any, ctx: Any) -> Iterator[tuple[str, Row]]:
-    """Yield the name and the first paragraph of the help of each command of a group."""
-    for name, command in getattr(group, "commands", {}).items():
-        yield "Commands", (name, (command.help or "").partition("\n\n")[0].replace("\n", " "))
+    """Yield the name and the summary of each command of a group."""
+    summaries = getattr(group, "summaries", {})
+    for name in getattr(group, "commands", ()):
+        yield "Commands", (name, summaries.get(name) or summary_of(group.commands[name]))
+
+
+def summary_of(command: Any) -> str:
+    """Return the first paragraph of a command's help, as one line."""
+    return str(command.help or "").partition("\n\n")[0].replace("\n", " ")
 
 
 class HelpfulOptions(PanelHelp):
@@ -92,6 +98,8 @@ class HelpfulOptions(PanelHelp):
 
 def _advice(unknown: str, ctx: Any) -> str:
     """Return what to write instead of an unknown option, as the end of a message."""
+    from s2scli.cli.advice import advise
+
     own = _flags_of(ctx.command, ctx)
     advice = advise(unknown, own, _flags_of_others(ctx.find_root()))
     if advice:
@@ -137,11 +145,43 @@ class HelpfulCommand(HelpfulOptions, TyperCommand):
 
 
 class HelpfulGroup(HelpfulOptions, TyperGroup):
-    """A group of commands, with their texts and its options in panels."""
+    """A group of commands, with their summaries and its options in panels.
+
+    The help of the group is shown without importing its commands.
+
+    Attributes:
+        summaries: the first paragraph of the help of each command that is a module, by name.
+        prefix: the beginning of the names of these modules.
+    """
+
+    summaries: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    prefix: ClassVar[str] = ""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = LazyCommands(self.prefix, self.summaries, self.commands)
 
 
-def add_commands(app: typer.Typer, *modules: ModuleType) -> None:
-    """Add the `command` of each module under the module's name without `inspect_`."""
-    for module in modules:
-        name = module.__name__.rpartition(".")[2].removeprefix("inspect_").replace("_", "-")
-        app.command(name, cls=HelpfulCommand)(expand(module.command))
+class LazyCommands(UserDict[str, Any]):
+    """The commands of a group by name; the module of a command is imported on first access."""
+
+    def __init__(self, prefix: str, names: Iterable[str], commands: Mapping[str, Any]) -> None:
+        """Take the names of the commands that are modules, and the commands that exist already."""
+        super().__init__({**dict.fromkeys(names), **commands})
+        self.prefix = prefix
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the command of this name."""
+        if self.data[name] is None:
+            self.data[name] = _import_command(name, f"{self.prefix}{name.replace('-', '_')}")
+        return self.data[name]
+
+
+def _import_command(name: str, module: str) -> Any:
+    """Return the `command` of a module of this package."""
+    from s2scli.cli.flags import expand
+
+    program = typer.Typer(add_completion=False)
+    command = importlib.import_module(f"s2scli.cli.{module}").command
+    program.command(name, cls=HelpfulCommand)(expand(command))
+    return typer.main.get_command(program)
