@@ -1,4 +1,4 @@
-"""The `s2s` program: its commands, and where failures become a line and a status."""
+"""The `s2s` program: its commands, and how a failure is reported."""
 
 import contextlib
 import os
@@ -19,31 +19,34 @@ from s2scli.report.console import make_console, stdout_errors, visible
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 141
 STORAGE_FAILED = 74
-# The first paragraph of each command's docstring, so that the help imports no command.
+# The first paragraph of each command's docstring. The help is printed from here, because importing
+# the commands takes longer than everything else it does.
 COMMANDS = {
     "prepare": "Read, clean, deduplicate and split a corpus, and account for every row.",
     "train-tokenizer": "Train the tokenizer on a prepared corpus, and encode the corpus with it.",
     "train": "Train a model, validate it, and keep the best.",
     "evaluate": "Score a model on a split of the corpus or on files, or score existing outputs.",
-    "compare": "Train recipes under one budget on one corpus, and rank them by their test scores.",
+    "compare": "Train several recipes on one corpus with the same budget, "
+    "and rank them by test score.",
     "translate": "Translate each input line into one output line, in order.",
     "score": "Score pairs: write the log-probability of each target (in "
     "nats), one per line, in order.",
     "export": "Export a Transformer and its tokenizer to CTranslate2, for "
     "s2s translate and other programs.",
-    "generate": "Generate sentences from vectors instead of sources, one per line.",
-    "doctor": "Check the installation, and whether what a workspace holds is sound.",
+    "generate": "Generate sentences from latent vectors, one per line.",
+    "doctor": "Check the installation and the files of a workspace.",
 }
 INSPECTIONS = {
     "attention": "Show where the decoder looks while it translates a sentence.",
-    "corpus": "Show what was read and kept, the splits, lengths, and sample rows.",
+    "corpus": "Show how many rows were read and kept, the splits, the text "
+    "lengths, and sample rows.",
     "tokenizer": "Show the pieces and ids of a text, and whether decoding them restores it.",
-    "model": "Show a model's parameters by part, what it was made from, "
-    "and what is special in its recipe.",
-    "training": "Draw the loss and the scores of a training run; say whether "
-    "more training is worth it.",
-    "recipe": "List the recipes, or show the settings of one that differ "
-    "from the defaults; -v shows all.",
+    "model": "Show a model's parameters by part, its origin, and the "
+    "non-default settings of its recipe.",
+    "training": "Plot the loss and the scores of a training run, and say if "
+    "more training is likely to help.",
+    "recipe": "List the recipes, or show the non-default settings of one; "
+    "-v shows all its settings.",
 }
 
 
@@ -53,7 +56,7 @@ class Commands(HelpfulGroup):
     summaries = COMMANDS
 
     def make_context(self, *args: Any, **options: Any) -> Any:
-        """Parse the arguments, which may print the help; report a failure."""
+        """Parse the arguments and report a failure. Parsing `--help` prints the help."""
         with _reported(None):
             return super().make_context(*args, **options)
 
@@ -65,11 +68,11 @@ class Commands(HelpfulGroup):
 
 @contextlib.contextmanager
 def _reported(ctx: Any) -> Iterator[None]:
-    """Print a failure of the block as one line, and exit with its status."""
+    """Report an error in the block as one line, and exit with its status."""
     failure: Exception | KeyboardInterrupt | None = None
     try:
         yield
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - reports every failure
         failure = error
     if failure is None or _is_typers(failure):
         failure = _lost_output() or failure
@@ -88,15 +91,17 @@ def _reported(ctx: Any) -> Iterator[None]:
 
 
 def _account(failure: BaseException) -> tuple[int, str]:
-    """Return the exit status of a failure, and its message."""
+    """Return the exit status and the message of a failure."""
     match failure:
         case S2SError():
             return failure.exit_status, f"error: {failure}"
         case KeyboardInterrupt():
             return INTERRUPTED, "interrupted"
+        case ImportError() if "more than once per process" in str(failure):
+            return INTERRUPTED, "interrupted"  # torch hides an interrupted import of NumPy
         case BrokenPipeError():
             return BROKEN_PIPE, ""
-        case UnicodeEncodeError():  # a name or a text of the command line, in bytes
+        case UnicodeEncodeError():  # an argument that is not UTF-8
             found = visible(failure.object)
             return UsageError.exit_status, f"error: not UTF-8: {found:.200}"
         case OSError():
@@ -109,12 +114,12 @@ def _account(failure: BaseException) -> tuple[int, str]:
 
 
 def _is_typers(error: BaseException) -> bool:
-    """Whether `error` is Typer's own way to exit or to complain about the command line."""
+    """Return whether `error` is an exit or a usage error of Typer."""
     return hasattr(error, "exit_code") or isinstance(error, typer.Abort)
 
 
 def _lost_output() -> Exception | None:
-    """Flush stdout; return what failed."""
+    """Flush stdout; return the error if that fails."""
     try:
         with stdout_errors():
             sys.stdout.flush()
@@ -124,7 +129,7 @@ def _lost_output() -> Exception | None:
 
 
 def _settle_stdout() -> None:
-    """Flush stdout; if that fails, drop what it holds, so that the interpreter does not retry."""
+    """Flush stdout; if that fails, discard its buffer, or Python would flush it again at exit."""
     if _lost_output():
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -153,7 +158,7 @@ def s2s(
         ),
     ] = False,
 ) -> None:
-    """Turn a file of pairs into a sequence-to-sequence model, and use it as a filter.
+    """Train a sequence-to-sequence model on a file of pairs, and translate with it.
 
     s2s prepare corpus.tsv; s2s train; s2s translate < input.txt
     """
@@ -169,6 +174,6 @@ class Inspections(HelpfulGroup):
 inspect = typer.Typer(
     cls=Inspections,
     no_args_is_help=True,
-    help="Look at the corpus, the tokenizer, a model, its training or attention, or a recipe.",
+    help="Show the corpus, the tokenizer, a model, its training or attention, or a recipe.",
 )
 app.add_typer(inspect, name="inspect")

@@ -1,4 +1,4 @@
-"""The settings of a recipe that are changed most, as flags of `s2s train`."""
+"""The recipe settings that are changed most often, as flags of `s2s train`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
@@ -31,7 +31,7 @@ class BothSides(Settings):
         "embeddings of 256; base is 2 layers, 1024 units, embeddings of 512.",
     )
     width: int = setting(..., "Width of the states of the encoder and the decoder.", ge=1, le=16384)
-    layers: int = setting(..., "Layers of the encoder, and of the decoder.", ge=1, le=64)
+    layers: int = setting(..., "Number of layers of the encoder and of the decoder.", ge=1, le=64)
     dropout: float = setting(..., "Dropout of the encoder and the decoder.")
 
 
@@ -51,7 +51,7 @@ def _everyday(
     ],
     both: Annotated[Tree, flags(BothSides, load=False, default=RECIPES)],
 ) -> Assignments:
-    """Return the `section.key=value` assignments that each flag stands for."""
+    """Return the `section.key=value` assignments of each given flag."""
     return {
         **{
             _flag(AdamSettings, name): [_assign(f"training.optimizer.{name}", value)]
@@ -76,7 +76,7 @@ def _paths_of_both(name: str) -> list[str]:
 
 
 def _flag(group: type[Settings], name: str) -> str:
-    """Return the first spelling of a setting's flag."""
+    """Return the flag of a setting; the first one if it has several."""
     spellings = extra_of(group.model_fields[name]).get("flags") or [flag_of(name)]
     return str(spellings[0])
 
@@ -102,10 +102,10 @@ def check(given: Assignments) -> None:
 
 
 def refuse_twice(given: Assignments, assignments: Sequence[str]) -> None:
-    """Refuse a setting that is given by its flag and by `--set`.
+    """Refuse a setting that is given both by its flag and by `--set`.
 
     Raises:
-        UsageError: there is one.
+        UsageError: a setting is given twice.
     """
     by_set = {_path(assignment): assignment for assignment in assignments}
     for flag, own in given.items():

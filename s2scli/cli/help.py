@@ -23,34 +23,34 @@ Row = tuple[str, str]
 
 
 class PanelHelp:
-    """Shows a command's help: its usage, its text, and a panel for each kind of option."""
+    """Shows a command's help: its usage, its text, and its options in panels."""
 
     def format_help(self: Any, ctx: Any, formatter: Any) -> None:
-        """Print the help; Click asks for it."""
+        """Print the help; called by Click."""
         console = make_console()
         text = [_plain(self.get_usage(ctx)), *map(_joined, (self.help or "").split("\n\n"))]
         console.print(Padding(Text("\n\n".join(text)), 1))
         panels: dict[str, list[Row]] = {}
         for title, row in (*_option_rows(self, ctx), *_command_rows(self, ctx)):
             panels.setdefault(title, []).append(row)
-        # the general ones last
+        # the general options last
         print_panels(
             console, {title: panels[title] for title in sorted(panels, key=GENERAL.__eq__)}
         )
 
 
 def _joined(paragraph: str) -> str:
-    """Return a paragraph as one line; examples are lines of their own."""
+    """Join the lines of a paragraph; an example keeps its line breaks."""
     return paragraph if paragraph.startswith("s2s ") else paragraph.replace("\n", " ")
 
 
 def _plain(usage: str) -> str:
-    """Return a usage without the braces that Typer sets around what must be given."""
+    """Remove the braces that Typer puts around required arguments."""
     return re.sub(r"[{}]", "", usage)
 
 
 def _option_rows(command: Any, ctx: Any) -> Iterator[tuple[str, Row]]:
-    """Yield the panel, the names and the help of each option and argument."""
+    """Yield the panel of each option and argument, with its names and help."""
     for parameter in command.get_params(ctx):
         if not (record := parameter.get_help_record(ctx)):
             continue  # hidden
@@ -83,10 +83,10 @@ def summary_of(command: Any) -> str:
 
 
 class HelpfulOptions(PanelHelp):
-    """Answers an unknown option by what it means."""
+    """Adds a suggestion to the error of an unknown option."""
 
     def parse_args(self: Any, ctx: Any, args: list[str]) -> Any:
-        """Parse the arguments; say what an unknown option is called here."""
+        """Parse the arguments; suggest a replacement for an unknown option."""
         try:
             return super().parse_args(ctx, args)  # type: ignore[misc]
         except Exception as error:
@@ -97,7 +97,7 @@ class HelpfulOptions(PanelHelp):
 
 
 def _advice(unknown: str, ctx: Any) -> str:
-    """Return what to write instead of an unknown option, as the end of a message."""
+    """Return the suggestion for an unknown option, as the end of its message."""
     from s2scli.cli.advice import advise
 
     own = _flags_of(ctx.command, ctx)
@@ -120,7 +120,7 @@ def _flags_of(command: Any, ctx: Any) -> list[str]:
 
 
 def _flags_of_others(root: Any) -> dict[str, list[str]]:
-    """Return the names of the commands that have each flag."""
+    """Return for each flag of the program the commands that have it."""
     commands: dict[str, list[str]] = {}
     for words, command in _all_commands(root.command, "s2s"):
         for flag in _flags_of(command, root):
@@ -129,7 +129,7 @@ def _flags_of_others(root: Any) -> dict[str, list[str]]:
 
 
 def _all_commands(group: Any, words: str) -> Iterator[tuple[str, Any]]:
-    """Yield every command below a group, with the words that call it."""
+    """Yield each command below a group, after its full name such as `s2s inspect model`."""
     for name, command in getattr(group, "commands", {}).items():
         yield f"{words} {name}", command
         yield from _all_commands(command, f"{words} {name}")
@@ -139,7 +139,7 @@ class HelpfulCommand(HelpfulOptions, TyperCommand):
     """A command with its options in panels."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command, if its libraries can be loaded."""
+        """Run the command, after a check that there is memory to load its libraries."""
         require_address_space(ctx.info_name)
         return super().invoke(ctx)
 

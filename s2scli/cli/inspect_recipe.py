@@ -1,4 +1,4 @@
-"""`s2s inspect recipe`: the recipes there are, what one resolves to, every setting explained."""
+"""`s2s inspect recipe`: list the recipes, show the settings of one, explain every setting."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -40,10 +40,10 @@ def command(
     ] = None,
     assignments: SetOption = None,
     settings: Annotated[
-        bool, typer.Option("--settings", help="Explain every setting that a recipe may hold.")
+        bool, typer.Option("--settings", help="Explain every setting, of NAME or of all recipes.")
     ] = False,
     toml: Annotated[
-        bool, typer.Option("--toml", help="Print the recipe as TOML, as a start for your own.")
+        bool, typer.Option("--toml", help="Print the recipe as TOML, to edit and use as your own.")
     ] = False,
     combinations: Annotated[
         bool, typer.Option("--combinations", help="List which parts can be combined into a model.")
@@ -54,7 +54,7 @@ def command(
     both: Annotated[Tree, flags(BothSides, only=("size",), load=False, default=RECIPES)],
     talk: TalkOptions,
 ) -> None:
-    """List the recipes, or show the settings of one that differ from the defaults; -v shows all.
+    """List the recipes, or show the non-default settings of one; -v shows all its settings.
 
     s2s inspect recipe bahdanau2015 --toml > mine.toml
     """
@@ -68,7 +68,7 @@ def command(
     changes = [*chain.from_iterable(sizes.values()), *(assignments or ())]
     if combinations:
         if name or changes or settings or toml:
-            raise UsageError("--combinations lists all combinations of parts; give it alone")
+            raise UsageError("--combinations takes no recipe and no other option")
         _show_combinations(common)
         return
     known = name or (workspace and _recipe_file(common.workspace))
@@ -83,7 +83,7 @@ def command(
 
 
 def _recipe_file(workspace: Workspace) -> Path | None:
-    """Return the recipe of the workspace's model; None where there is no model."""
+    """Return the recipe of the workspace's model; None if there is no model."""
     from s2scli.translation.model_folder import RECIPE
 
     path = workspace.model / RECIPE
@@ -110,14 +110,14 @@ def _show_one(recipe: "Recipe", settings: bool, toml: bool, common: Common) -> N
         *(explained if settings else [settings_table(recipe, common.talk)]),
     )
     if not settings:
-        hints = ["every setting explained: --settings", "as a file to change: --toml"]
+        hints = ["--settings explains every setting", "--toml prints a file to edit"]
         if not (common.json or common.talk.verbose):
-            hints.insert(0, "only what differs from the defaults is shown; every setting: -v")
+            hints.insert(0, "settings at their defaults are not shown; -v shows all")
         common.talk.say("; ".join(hints))
 
 
 def _find_footprint(recipe: "Recipe") -> "Footprint | ConfigError":
-    """Return how large the model is and what training it needs, or why it cannot be built."""
+    """Return the size of the model and the memory of its training, or why it cannot be built."""
     from s2scli.pipeline.inspect_recipe import estimate_footprint
 
     try:
@@ -132,18 +132,18 @@ def _say_footprint(found: "Footprint | ConfigError") -> str:
     return (
         f"{found.parameters:,} parameters with a joint vocabulary of {found.vocab_size:,}; "
         f"training keeps about {found.bytes / 1e6:,.0f} MB of weights, gradients and optimizer "
-        "state (estimate; the batches need more)"
+        "state (estimate; batches need more)"
     )
 
 
 def _document(recipe: "Recipe", found: "Footprint | ConfigError") -> dict[str, Any]:
-    """Return the recipe with the size estimate, or the error that there is instead."""
+    """Return the recipe, with the size estimate or the reason why there is none."""
     estimate = {"error": str(found)} if isinstance(found, ConfigError) else asdict(found)
     return {**recipe.model_dump(mode="json"), "estimate": estimate}
 
 
 def settings_table(recipe: "Recipe", talk: Talk) -> Table:
-    """Return the settings of a recipe that differ from the defaults; all of them with --verbose."""
+    """Return the settings of a recipe that differ from the defaults; with -v, all of them."""
     from s2scli.pipeline.inspect_recipe import resolve_settings
 
     rows = [
@@ -161,13 +161,13 @@ def _show_recipes(recipes: "list[Recipe]", common: Common) -> None:
     ]
     common.show(
         [recipe.model_dump(include=set(NAMES)) for recipe in recipes],
-        make_table(("recipe", "what it is, and the paper it follows"), rows),
+        make_table(("recipe", "description and paper"), rows),
     )
     common.talk.say("next: s2s inspect recipe NAME, or s2s train --recipe NAME")
 
 
 def _show_combinations(common: Common) -> None:
-    """Show how many combinations make a model, the choices, and why others are refused."""
+    """Show the number of valid combinations, the choices, and why others are refused."""
     from s2scli.pipeline.inspect_recipe import list_combinations
 
     matrix = list_combinations()
@@ -189,7 +189,7 @@ def _show_combinations(common: Common) -> None:
         "",
         make_table(("setting", "choices"), chosen),
         "",
-        make_table(("refused", "why, and what to choose; where"), refused),
+        make_table(("refused", "reason and fix; where"), refused),
     )
 
 
@@ -210,7 +210,7 @@ def _show_every_setting(common: Common) -> None:
 
 
 def _explain(settings: Sequence[tuple[str, str, SettingRow]]) -> Iterator[Text | Padding]:
-    """Yield settings of (path, value, declaration): the value, and its type and help below."""
+    """Yield two lines for each (path, value, declaration): the value, and its type and help."""
     for path, value, row in settings:
         yield Text(f"{path} = {value} {row.unit}".rstrip(), "bold")
         yield Padding(Text.assemble((f"{row.type}: ", "dim"), row.help), (0, 0, 0, 4))

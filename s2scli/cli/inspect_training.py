@@ -1,4 +1,4 @@
-"""`s2s inspect training`: the curves of a run, and its best step."""
+"""`s2s inspect training`: the learning curves of a run, and its best step."""
 
 import enum
 import io
@@ -25,7 +25,7 @@ FILE_WIDTH = 100
 
 
 class Format(enum.StrEnum):
-    """What the curves are written as."""
+    """The formats that the curves can be written in."""
 
     PLAIN = "plain"
     JSON = "json"
@@ -40,7 +40,7 @@ def command(
     *,
     common: CommonOptions,
 ) -> None:
-    """Draw the loss and the scores of a training run; say whether more training is worth it.
+    """Plot the loss and the scores of a training run, and say if more training is likely to help.
 
     s2s inspect training -o curves.html
     """
@@ -56,7 +56,7 @@ def command(
 
 
 def _written(history: "History", format: Format) -> str:
-    """Return the curves as the text of a file."""
+    """Return the curves in a format, as text."""
     if format is Format.JSON:
         return json_text(_document(history))
     if format is Format.HTML:
@@ -85,7 +85,7 @@ def _document(history: "History") -> dict[str, Any]:
 
 
 def _shown(history: "History", console: Console) -> Iterator[Table | Text]:
-    """Yield the lines of the plots, and the table below them."""
+    """Yield the lines of the plots, then the table and the outlook."""
     from s2scli.report.curve import draw_curves
 
     ascii_only = console.options.ascii_only
@@ -96,7 +96,7 @@ def _shown(history: "History", console: Console) -> Iterator[Table | Text]:
 
 
 def _plots(history: "History") -> "Iterator[tuple[str, list[Curve], int]]":
-    """Yield each plot's name, curves and height: the losses, then every text score that changed."""
+    """Yield the name, curves and height of each plot: the loss and each score that changed."""
     from s2scli.report.curve import Curve
 
     def curve(
@@ -126,7 +126,7 @@ def _summary_table(history: "History") -> Table:
 
 
 def _summary(history: "History") -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return the columns and the rows of the table: progress and scores, at best and at last."""
+    """Return the headings and rows of the table: progress and scores at the best and last step."""
     columns = {"best": history.best, "last": (history.validations or history.updates)[-1]}
     marked = {name: record for name, record in columns.items() if record}
     reached = [

@@ -41,7 +41,7 @@ def command(
         run_option(
             metavar="DIR",
             autocompletion=complete_model,
-            help="Start a new run from the weights of this model folder, where they fit, and with "
+            help="Start a new run from the weights of this model folder, as far as they fit. Use "
             "its tokenizer if the workspace has none.",
         ),
     ] = None,
@@ -53,7 +53,7 @@ def command(
 ) -> None:
     """Train a model, validate it, and keep the best.
 
-    Run the same command again to resume a run that was stopped or killed, exactly where it was.
+    To resume a run that was stopped or killed, run the same command again.
 
     s2s train --max-minutes 30
     s2s train -r bahdanau2015 --lr 0.0005 --dropout 0.3

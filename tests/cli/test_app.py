@@ -34,6 +34,7 @@ def fail(failure: BaseException, *words: str) -> Result:
         (CorpusError("a.tsv, line 3: bad\nand worse"), 65, "error: a.tsv, line 3: bad and worse\n"),
         (CorpusError("\x1b[31mred"), 65, "error: ␛[31mred\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
+        (ImportError("cannot load module more than once per process"), 130, "interrupted\n"),
         (BrokenPipeError(), 141, ""),
         (OSError(errno.ENOSPC, "disk full", "x"), 74, "error: x: disk full\n"),
         (OSError("odd"), 74, "error: odd\n"),

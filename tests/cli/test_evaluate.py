@@ -129,7 +129,7 @@ def test_another_model_or_file_leaves_no_trace_in_the_workspace(
 def test_weights_of_8_bits_are_told(evaluate: Run) -> None:
     for flags, known in (((), False), (("--int8",), True)):
         assert json.loads(evaluate("--bleu", "--json", *flags).stdout)["int8"] is known
-        assert ("of 8 bits" in evaluate("--bleu", *flags).stdout) is known
+        assert ("8-bit" in evaluate("--bleu", *flags).stdout) is known
 
 
 def test_another_split(evaluate: Run) -> None:

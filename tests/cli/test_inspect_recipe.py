@@ -35,7 +35,7 @@ def test_a_recipe_resolves_to_its_values() -> None:
     result = run("recipe", "bahdanau2015", "--set", "model.encoder.model_dim=77")
     assert re.search(r"^model.encoder.model_dim +77 +256 +units", result.stdout, re.MULTILINE)
     assert "model.attention.kind" not in result.stdout
-    assert "only what differs from the defaults is shown; every setting: -v" in result.stderr
+    assert "settings at their defaults are not shown; -v shows all" in result.stderr
     document = run_json("recipe", "bahdanau2015")
     assert without_estimate(document) == load_recipe("bahdanau2015").model_dump(mode="json")
 
@@ -168,4 +168,6 @@ def test_combinations_as_json() -> None:
 
 @pytest.mark.parametrize("other", [("tiny",), ("--settings",), ("--toml",), ("--set", "name=x")])
 def test_combinations_stand_alone(other: tuple[str, ...]) -> None:
-    assert "give it alone" in refused(run("recipe", "--combinations", *other), 2)
+    assert "takes no recipe and no other option" in refused(
+        run("recipe", "--combinations", *other), 2
+    )
