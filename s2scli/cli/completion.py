@@ -11,7 +11,7 @@ from s2scli.workspace import Workspace
 
 TRANSFORMER = "num_heads ffn_dim activation norm norm_first positions max_positions "
 TRANSFORMER += "attention_dropout ffn_dropout"
-# The settings of a model, because their declarations import torch. A test compares the two.
+# The model settings are repeated here because their declarations import torch. A test compares them.
 MODEL = {
     "model": "size tie_embeddings",
     "model.source": "kind embedding_dim dropout",
@@ -26,14 +26,14 @@ RECIPE = "recipe.toml"  # every model folder has one
 
 
 def complete_recipe(incomplete: str) -> list[str]:
-    """Return the built-in recipes, and the TOML files and folders, that start like this."""
+    """Return the built-in recipes, TOML files and folders that start with `incomplete`."""
     names = [name for name in recipe_names() if name.startswith(incomplete)]
     files = [path for path in _paths(incomplete) if path.endswith((".toml", os.sep))]
     return [*names, *files]
 
 
 def complete_assignment(incomplete: str) -> list[str]:
-    """Return `section.key=` for each setting of a recipe that starts like this."""
+    """Return `section.key=` for each recipe setting that starts with `incomplete`."""
     return [path for path in map("{}=".format, _setting_paths()) if path.startswith(incomplete)]
 
 
@@ -53,9 +53,9 @@ def _setting_paths() -> Iterator[str]:
 
 
 def complete_model(incomplete: str) -> list[str]:
-    """Return the model folders that start like this; without one, every folder that does.
+    """Return the model folders that start with `incomplete`, or all such folders if none is a model.
 
-    A workspace stands for the model folder in it.
+    For a workspace, its model folder is returned.
     """
     folders = list(_folders(incomplete))
     nested = [os.path.join(folder, "model") for folder in folders]  # noqa: PTH118 - as typed
@@ -64,7 +64,7 @@ def complete_model(incomplete: str) -> list[str]:
 
 
 def complete_workspace(incomplete: str) -> list[str]:
-    """Return the workspaces that start like this; without one, every folder that does."""
+    """Return the workspaces that start with `incomplete`, or all such folders if there are none."""
     folders = list(_folders(incomplete))
     found = [folder for folder in folders if _is_workspace(Path(folder))]
     return found or [f"{folder}{os.sep}" for folder in folders]
@@ -77,14 +77,14 @@ def _is_workspace(folder: Path) -> bool:
 
 
 def _folders(incomplete: str) -> Iterator[str]:
-    """Yield the folders that start like this."""
+    """Yield the folders that start with `incomplete`."""
     return (path.rstrip(os.sep) for path in _paths(incomplete) if path.endswith(os.sep))
 
 
 def _paths(incomplete: str) -> list[str]:
-    """Return the paths that start like this, spelled as the user began; a folder ends in a slash.
+    """Return the paths that start with `incomplete`. A folder ends in a slash.
 
-    Hidden ones are left out unless their dot was typed.
+    Hidden files are left out unless the user has typed their dot.
     """
     parent, name = os.path.split(incomplete)
     try:

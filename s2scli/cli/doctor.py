@@ -82,5 +82,5 @@ def _artifact(one: "Health", workspace: Path) -> tuple[str, Text, str]:
 
 
 def _name(one: "Health", workspace: Path) -> str:
-    """Return the path inside the workspace."""
+    """Return the path relative to the workspace."""
     return one.path.relative_to(workspace).as_posix()

@@ -86,7 +86,7 @@ def _assign(path: str, value: object) -> str:
 
 
 def check(given: Assignments) -> None:
-    """Refuse a wrong value of a flag.
+    """Check the values of the flags.
 
     Raises:
         UsageError: a value is wrong; the flag and its setting are named.

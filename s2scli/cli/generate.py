@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from s2scli.translation.results import TargetText
 
 
-# a vector has no source; --seed and --temperature are flags of the vectors
+# A vector has no source, and --seed and --temperature apply to the vectors.
 NOT_SEARCHED = ("n_best", "max_length_ratio", "seed")
 SPELLED = {"temperature": "--token-temperature"}
 

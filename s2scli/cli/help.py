@@ -129,7 +129,7 @@ def _flags_of_others(root: Any) -> dict[str, list[str]]:
 
 
 def _all_commands(group: Any, words: str) -> Iterator[tuple[str, Any]]:
-    """Yield each command below a group, after its full name such as `s2s inspect model`."""
+    """Yield the full name (such as `s2s inspect model`) and the command of each one in a group."""
     for name, command in getattr(group, "commands", {}).items():
         yield f"{words} {name}", command
         yield from _all_commands(command, f"{words} {name}")
@@ -139,7 +139,7 @@ class HelpfulCommand(HelpfulOptions, TyperCommand):
     """A command with its options in panels."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command, after a check that there is memory to load its libraries."""
+        """Check that there is enough memory to load the libraries, and run the command."""
         require_address_space(ctx.info_name)
         return super().invoke(ctx)
 
@@ -166,7 +166,7 @@ class LazyCommands(UserDict[str, Any]):
     """The commands of a group by name; the module of a command is imported on first access."""
 
     def __init__(self, prefix: str, names: Iterable[str], commands: Mapping[str, Any]) -> None:
-        """Take the names of the commands that are modules, and the commands that exist already."""
+        """Store the names of the commands to import, and the commands that exist already."""
         super().__init__({**dict.fromkeys(names), **commands})
         self.prefix = prefix
 
@@ -178,7 +178,7 @@ class LazyCommands(UserDict[str, Any]):
 
 
 def _import_command(name: str, module: str) -> Any:
-    """Return the `command` of a module of this package."""
+    """Import a command from its module in this package."""
     from s2scli.cli.flags import expand
 
     program = typer.Typer(add_completion=False)

@@ -64,7 +64,7 @@ class Common:
         self.talk.say(f"wrote {output}")
 
     def say_next(self, *commands: str) -> None:
-        """Suggest the next commands, for the same workspace."""
+        """Suggest the commands to run next in this workspace."""
         self.talk.say(f"next: {' · '.join(map(self.workspace.command, commands))}")
 
 

@@ -205,7 +205,11 @@ def test_no_control_character_reaches_a_pipe(translate: Run, words: tuple[str, .
         (["--window", "0"], 2, "error: --window: input should be greater"),
         (["--scores", "--json"], 2, "--json shows the scores already"),
         (["--alignment", "--json"], 2, "--json shows the alignment already"),
-        (["--alignment-threshold", "0.5"], 2, "--alignment-threshold is for --alignment"),
+        (
+            ["--alignment-threshold", "0.5"],
+            2,
+            "--alignment-threshold has no effect without --alignment",
+        ),
         (["--scores", "--nbest", "2"], 2, "--nbest shows the scores already"),
         (["--top-k", "5"], 2, "--top-k has no effect without --sample"),
         (["--seed", "5"], 2, "--seed has no effect without --sample"),
