@@ -19,7 +19,7 @@ from s2scli.report.console import make_console, stdout_errors, visible
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 141
 STORAGE_FAILED = 74
-# The first paragraph of each command's docstring, so that `s2s --help` need not import the commands.
+# The first paragraph of each command's docstring, so that the help need not import the commands.
 COMMANDS = {
     "prepare": "Read, clean, deduplicate and split a corpus, and account for every row.",
     "train-tokenizer": "Train the tokenizer on a prepared corpus, and encode the corpus with it.",

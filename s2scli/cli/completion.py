@@ -11,7 +11,8 @@ from s2scli.workspace import Workspace
 
 TRANSFORMER = "num_heads ffn_dim activation norm norm_first positions max_positions "
 TRANSFORMER += "attention_dropout ffn_dropout"
-# The model settings are repeated here because their declarations import torch. A test compares them.
+# The model settings are repeated here, because their declarations import torch. A test
+# compares the two.
 MODEL = {
     "model": "size tie_embeddings",
     "model.source": "kind embedding_dim dropout",
@@ -53,7 +54,7 @@ def _setting_paths() -> Iterator[str]:
 
 
 def complete_model(incomplete: str) -> list[str]:
-    """Return the model folders that start with `incomplete`, or all such folders if none is a model.
+    """Return the model folders that start with `incomplete`, or all such folders if there are none.
 
     For a workspace, its model folder is returned.
     """
