@@ -12,6 +12,8 @@ from pydantic import model_validator
 from s2scli.errors import ConfigError
 from s2scli.metrics import METRICS
 from s2scli.model.settings import ModelSettings
+from s2scli.model.sizes import MODEL_SIZES, sized
+from s2scli.recipes import recipe_names as recipe_names
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import (
     SettingRow,
@@ -61,12 +63,7 @@ class Recipe(Settings):
 
 
 DEFAULT_RECIPE = "default"
-
-
-def recipe_names() -> list[str]:
-    """Return the names of the built-in recipes, in alphabetical order."""
-    files = resources.files("s2scli.recipes").iterdir()
-    return sorted(file.name[: -len(".toml")] for file in files if file.name.endswith(".toml"))
+SIZE = "model.size"
 
 
 def load_recipe(
@@ -89,7 +86,32 @@ def load_recipe(
         tree = _on_top(
             tree, override(Recipe, read_toml(recipe_path(size.recipe)), size.assignments())
         )
-    return load_settings(Recipe, override(Recipe, tree, assignments), f"recipe {path.stem}")
+    return change_recipe(tree, assignments, f"recipe {path.stem}")
+
+
+def change_recipe(tree: Tree, assignments: Sequence[str], where: str) -> Recipe:
+    """Return the recipe `tree` with `section.key=value` assignments applied.
+
+    `model.size=NAME` stands for the settings that give the recipe's model this size. They depend on
+    the kinds of its parts, and all other assignments override them.
+
+    Raises:
+        ConfigError: a setting is wrong; `where` is named.
+    """
+    names = [text for text in assignments if _key(text) == SIZE]
+    others = [text for text in assignments if _key(text) != SIZE]
+    recipe = load_settings(Recipe, override(Recipe, tree, others), where)
+    if not names:
+        return recipe
+    name = names[-1].partition("=")[2].strip().strip("\"'")
+    if name not in MODEL_SIZES:
+        raise ConfigError(f"{SIZE}: expected {', '.join(MODEL_SIZES)}, found {name!r:.80}")
+    changes = [*sized(recipe.model, MODEL_SIZES[name]), *others]
+    return load_settings(Recipe, override(Recipe, tree, changes), where)
+
+
+def _key(assignment: str) -> str:
+    return assignment.partition("=")[0].strip()
 
 
 def _on_top(tree: Tree, base: Tree) -> Tree:

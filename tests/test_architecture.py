@@ -59,7 +59,7 @@ BESIDE_COMMANDS = {
     *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
     "overwriting",
 }
-NOT_COMMANDS = {"__init__", "advice", "app", "everyday", "flags", "help", "options"}
+NOT_COMMANDS = {"__init__", "advice", "app", "completion", "everyday", "flags", "help", "options"}
 NAMELESS = ("util", "helper", "common", "misc", "constants")
 MAX_LINES = 60
 

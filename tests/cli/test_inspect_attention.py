@@ -195,7 +195,7 @@ def test_a_file_that_cannot_be_written_is_named(model: Path) -> None:
 
 def test_an_unknown_suffix_is_refused(model: Path, tmp_path: Path) -> None:
     line = refused(run("attention", "A dog", "-m", model, "-o", tmp_path / "a.png"), 2)
-    assert "no format is known by .png; there are .txt, .json, .html, .htm, .svg" in line
+    assert "unknown suffix '.png'; expected one of .txt, .json, .html, .htm, .svg" in line
     assert (
         run("attention", "A dog", "-m", model, "-o", tmp_path / "a.png", "-f", "svg").exit_code == 0
     )

@@ -81,7 +81,7 @@ def test_a_run_as_a_file_of_text_or_json(metrics: Callable[..., Path], tmp_path:
         assert run("training", "-w", workspace, "-o", tmp_path / name).exit_code == 0
         assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
     line = refused(run("training", "-w", workspace, "-o", tmp_path / "a.png"), 2)
-    assert "no format is known by .png; there are .txt, .json, .html, .htm" in line
+    assert "unknown suffix '.png'; expected one of .txt, .json, .html, .htm" in line
 
 
 def test_a_run_that_recorded_nothing_is_refused(tmp_path: Path) -> None:

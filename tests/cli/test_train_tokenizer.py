@@ -156,7 +156,7 @@ def test_a_models_tokenizer_is_taken_without_other_settings(
     words = ("train-tokenizer", "--from", str(trained_workspace / "model"))
     result = run(spellings, *words, "--vocab-size", "20")
     assert result.exit_code == 2
-    assert "--from takes a model's tokenizer as it is; leave the other settings" in result.stderr
+    assert "--from copies a tokenizer unchanged; leave out the other settings" in result.stderr
     result = run(spellings, *words, "--json")
     assert result.exit_code == 0, result.stderr
     report = json.loads(result.stdout)
