@@ -15,7 +15,7 @@ def test_rotary_positions_need_pairs() -> None:
 
 
 def test_heads_share_the_width() -> None:
-    with pytest.raises(ConfigError, match=r"model\.encoder\.num_heads: 3 heads cannot share 8"):
+    with pytest.raises(ConfigError, match=r"model\.encoder\.num_heads: 3 does not divide the width 8"):
         TransformerSettings(model_dim=8, num_heads=3).check("model.encoder")
     TransformerSettings(model_dim=9, num_heads=3).check("model.encoder")
 
