@@ -12,7 +12,9 @@ from s2scli.settings import Settings, setting
 class GeneralAttentionSettings(Settings):
     """score(q, k) = q . W k (Luong et al. 2015, eq. 8, general)."""
 
-    kind: Literal["general"] = setting("general", "General (bilinear) attention (Luong et al. 2015).")
+    kind: Literal["general"] = setting(
+        "general", "General (bilinear) attention (Luong et al. 2015)."
+    )
 
     def build(self, query_dim: int, memory_dim: int) -> "GeneralAttention":
         """Return the attention module for queries and a memory of these widths."""
