@@ -10,7 +10,9 @@ from s2scli.model.transformer.settings import TransformerSettings
 
 
 def test_rotary_positions_need_pairs() -> None:
-    with pytest.raises(ConfigError, match=r"model\.encoder\.positions: rotary .* a head width of 3"):
+    with pytest.raises(
+        ConfigError, match=r"model\.encoder\.positions: rotary .* a head width of 3"
+    ):
         TransformerEncoderSettings(model_dim=6, num_heads=2, positions="rotary").build(6)
 
 
