@@ -109,9 +109,9 @@ def test_notices_come_in_the_order_in_which_things_are_read(workspace: Workspace
     settings = PrepareSettings(max_length=50, test_size=0)
     report = prepare(workspace, Inputs((corpus,), valid=(own,)), settings, Talk(quiet=True))
     beginnings = [
-        "own.tsv has 3 columns; the first 2 are used; choose others as in --columns 2,3",
-        "own.tsv, line 1 is left out as a header",
-        "corpus.tsv, line 1 is left out as a header",
+        "own.tsv has 3 columns, of which the first two are used; to choose others, use for example --columns 2,3",
+        "own.tsv, line 1: skipped as a header",
+        "corpus.tsv, line 1: skipped as a header",
         "15% of the rows are dropped as over_long; --max-length is 50",
         "1 of 1 valid rows have a source that is also in the train split",
         "there is no test split",
