@@ -122,7 +122,7 @@ def read_report(folder: Path) -> Report:
         report = TypeAdapter(Report).validate_python(tree)
     except ValidationError as error:
         raise CheckpointError(
-            f"{folder / REPORT}: damaged ({first_fault(error)}); create it again with `s2s prepare`"
+            f"{folder / REPORT}: damaged ({first_fault(error)}); make it again with `s2s prepare`"
         ) from error
     splits = {name: report.splits[name] for name in SPLITS if name in report.splits}
     return replace(report, splits=splits)

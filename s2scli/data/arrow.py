@@ -77,11 +77,11 @@ class ArrowFile:
         try:
             yield
         except CheckpointError as error:
-            raise CheckpointError(f"{error}; create it again with `{self._command}`") from error
+            raise CheckpointError(f"{error}; make it again with `{self._command}`") from error
         except (pa.ArrowException, ValueError, OSError) as error:
             reason = " ".join(str(error).split())[:200]
             raise CheckpointError(
-                f"{self._path}: damaged ({reason}); create it again with `{self._command}`"
+                f"{self._path}: damaged ({reason}); make it again with `{self._command}`"
             ) from error
 
 

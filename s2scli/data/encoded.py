@@ -106,7 +106,7 @@ class EncodedSplit:
                 if not 0 <= ids.min() <= ids.max() < size:
                     raise CheckpointError(
                         f"{self._path}: damaged (token ids outside the vocabulary of {size:,} "
-                        "tokens); create it again with `s2s train-tokenizer`"
+                        "tokens); make it again with `s2s train-tokenizer`"
                     )
 
     def gather(self, rows: NDArray[np.int64]) -> tuple[list[TokenIds], list[TokenIds]]:

@@ -181,7 +181,7 @@ class Corpus:
             CheckpointError: the manifest is damaged or has a newer format.
         """
         if not (folder.is_dir() or is_published(folder)):
-            raise MissingInputError(f"{folder}: no corpus here; run: s2s prepare CORPUS.tsv")
+            raise MissingInputError(f"{folder}: no corpus here; make one: s2s prepare CORPUS.tsv")
         with _with_advice():
             return cls(folder, read_manifest(folder, "corpus"))
 
@@ -207,7 +207,7 @@ class Corpus:
         if found not in get_args(Normalization):
             raise CheckpointError(
                 f"{self.folder / MANIFEST}: expected one of the normalizations "
-                f"{', '.join(get_args(Normalization))}, found {found!r:.80}; create the corpus "
+                f"{', '.join(get_args(Normalization))}, found {found!r:.80}; make the corpus "
                 "again with `s2s prepare`"
             )
         return cast(Normalization, found)
@@ -245,4 +245,4 @@ def _with_advice() -> Iterator[None]:
     try:
         yield
     except CheckpointError as error:
-        raise CheckpointError(f"{error}; create it again with `s2s prepare`") from error
+        raise CheckpointError(f"{error}; make it again with `s2s prepare`") from error

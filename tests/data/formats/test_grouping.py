@@ -35,7 +35,7 @@ def test_files_are_grouped_in_order(contents: list[bytes], sizes: list[int]) -> 
             CorpusError,
             "0 has TABs in most lines, but 1 does not; expected TSV",
         ),
-        ([TEXT, TSV, TSV], CorpusError, "1 has TABs in most lines, but 0 has not"),
+        ([TEXT, TSV, TSV], CorpusError, "1 has TABs in most lines, but 0 does not"),
         (
             [TEXT] * 3,
             UsageError,

@@ -30,5 +30,5 @@ def test_a_tab_beside_text_is_bad_but_not_where_only_a_source_is_wanted(line: st
 
 
 def test_two_texts_are_no_sentence() -> None:
-    with pytest.raises(CorpusError, match="cannot write a pair .* as one sentence: 'a', 'b'"):
+    with pytest.raises(CorpusError, match="source and target as one sentence: 'a', 'b'"):
         Sentences().write([("a", "b")], [io.BytesIO()])
