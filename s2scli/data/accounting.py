@@ -115,7 +115,7 @@ def read_report(folder: Path) -> Report:
     """Read the report of the corpus in `folder`.
 
     Raises:
-        CheckpointError: it is missing or damaged.
+        CheckpointError: the report is missing or damaged.
     """
     tree = read_json(folder / REPORT)
     try:

@@ -10,7 +10,7 @@ Item_co = TypeVar("Item_co", covariant=True)
 
 
 class Source(Protocol[Item_co]):
-    """A source of items; a `queue.Queue` is one."""
+    """A source of items, such as a `queue.Queue`."""
 
     def get(self, block: bool = True, timeout: float | None = None) -> Item_co:
         """Wait for the next item and return it.

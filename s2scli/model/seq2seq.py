@@ -63,7 +63,7 @@ class Seq2Seq(nn.Module):
 
     @property
     def attention_shape(self) -> tuple[int, int] | None:
-        """The number of layers with attention and of heads in each; None without attention.
+        """The numbers of layers with attention and of heads per layer; None without attention.
 
         There are A = layers x heads attention maps.
         """

@@ -168,7 +168,7 @@ class Pairs(Protocol):
 
 
 def beam_rows(sentences: Tensor, beam: int) -> Tensor:
-    """Return the row indices of the given sentences [B'], `beam` for each: [B' x beam]."""
+    """Return the row indices [B' x beam] of these sentences [B'], which have `beam` rows each."""
     return (sentences[:, None] * beam + torch.arange(beam, device=sentences.device)).flatten()
 
 

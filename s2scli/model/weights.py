@@ -23,7 +23,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file.
 
     Raises:
-        CheckpointError: it is missing, damaged, or not a regular file.
+        CheckpointError: the file is missing, damaged or not a regular file.
     """
     plain_file_size(path)  # refuses a pipe, which the library would wait for
     try:

@@ -11,10 +11,12 @@ from s2scli.settings import Settings, setting
 
 
 class AdditiveAttentionSettings(Settings):
-    """score(q, k) = v . tanh(W q + U k) (Bahdanau et al. 2015, A.1.2)."""
+    """Additive attention: score(q, k) = v . tanh(W q + U k) (Bahdanau et al. 2015, A.1.2)."""
 
     kind: Literal["additive"] = setting("additive", "Additive attention (Bahdanau et al. 2015).")
-    attention_dim: int = setting(256, "Width of the scoring network.", "units", ge=1, le=16384)
+    attention_dim: int = setting(
+        256, "Hidden width of the scoring network.", "units", ge=1, le=16384
+    )
 
     def build(self, query_dim: int, memory_dim: int) -> "AdditiveAttention":
         """Return the attention module for queries and a memory of these widths."""

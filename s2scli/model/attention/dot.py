@@ -10,7 +10,7 @@ from s2scli.settings import Settings, setting
 
 
 class DotAttentionSettings(Settings):
-    """score(q, k) = q . k (Luong et al. 2015, eq. 8, dot)."""
+    """Dot-product attention: score(q, k) = q . k (Luong et al. 2015, eq. 8, dot)."""
 
     kind: Literal["dot"] = setting("dot", "Dot-product attention (Luong et al. 2015).")
 

@@ -10,7 +10,7 @@ from s2scli.settings import Settings, setting
 
 
 class GeneralAttentionSettings(Settings):
-    """score(q, k) = q . W k (Luong et al. 2015, eq. 8, general)."""
+    """General attention: score(q, k) = q . W k (Luong et al. 2015, eq. 8, general)."""
 
     kind: Literal["general"] = setting(
         "general", "General (bilinear) attention (Luong et al. 2015)."

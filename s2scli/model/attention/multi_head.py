@@ -13,7 +13,7 @@ from s2scli.settings import Settings, setting
 
 
 class MultiHeadAttentionSettings(Settings):
-    """Concat(head_1, ..., head_H) W with scaled dot-product heads (Vaswani et al. 2017, 3.2.2)."""
+    """Multi-head attention: Concat(head_1, ..., head_H) W (Vaswani et al. 2017, 3.2.2)."""
 
     kind: Literal["multi_head"] = setting(
         "multi_head", "Multi-head attention (Vaswani et al. 2017)."

@@ -10,7 +10,7 @@ from s2scli.settings import Settings, setting
 
 
 class ScaledDotAttentionSettings(Settings):
-    """score(q, k) = W q . U k / sqrt(d_k) (Vaswani et al. 2017, eq. 1)."""
+    """Scaled dot-product attention: W q . U k / sqrt(d_k) (Vaswani et al. 2017, eq. 1)."""
 
     kind: Literal["scaled_dot"] = setting(
         "scaled_dot", "Scaled dot-product attention (Vaswani et al. 2017)."

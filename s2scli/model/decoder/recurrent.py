@@ -312,7 +312,7 @@ class TanhReadout(nn.Module):
         self.layer = Linear(input_dim, output_dim)
 
     def forward(self, seen: Tensor) -> Tensor:
-        """[N, T, input_dim] to [N, T, output_dim]."""
+        """Map [N, T, input_dim] to [N, T, output_dim]."""
         return tanh(self.layer(seen))
 
 
@@ -327,7 +327,7 @@ class MaxoutReadout(nn.Module):
         self.layer = Linear(input_dim, 2 * output_dim)
 
     def forward(self, seen: Tensor) -> Tensor:
-        """[N, T, input_dim] to [N, T, output_dim]."""
+        """Map [N, T, input_dim] to [N, T, output_dim]."""
         pairs: Tensor = self.layer(seen).unflatten(-1, (-1, 2))
         return pairs.amax(-1)
 

@@ -36,7 +36,7 @@ class RecurrentEncoderSettings(Settings):
         if self.reverse and self.bidirectional:
             raise ConfigError(
                 "model.encoder.reverse: true has no effect with model.encoder.bidirectional = "
-                "true, which reads the source in both directions; choose one of them"
+                "true, which reads the source in both directions; set one of them to false"
             )
         return RecurrentEncoder(self, input_dim)
 

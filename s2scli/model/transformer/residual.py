@@ -32,5 +32,5 @@ class Residual(nn.Module):
 
     def after(self, states: Tensor, change: Tensor) -> Tensor:
         """Add the output of the sublayer to the states, [B, T, D]."""
-        states = states + self.dropout(change).to(states.dtype)  # adding mixed types is slow
+        states = states + self.dropout(change).to(states.dtype)  # adding mixed dtypes is slow
         return states if self.norm_first else self.norm(states)
