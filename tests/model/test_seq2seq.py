@@ -95,7 +95,7 @@ def test_a_state_that_has_seen_the_context_may_be_the_readout() -> None:
 def test_refuses_to_turn_what_is_read_in_both_directions() -> None:
     tree = model_tree()
     tree["encoder"]["reverse"] = True
-    with pytest.raises(ConfigError, match=r"model\.encoder\.reverse: .*bidirectional.*; choose"):
+    with pytest.raises(ConfigError, match=r"model\.encoder\.reverse: .*bidirectional.*; set one"):
         build(tree)
 
 
