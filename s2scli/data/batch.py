@@ -1,4 +1,4 @@
-"""A batch of examples as padded token ids."""
+"""Batches of padded token ids."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,14 @@ from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 
 @dataclass(frozen=True)
 class Batch:
-    """B examples padded with `pad_id` to the longest.
+    """B examples, padded with `pad_id` to the longest one.
 
     Attributes:
-        source: source ids, each ending in `eos_id`, [B, S].
-        source_lengths: real tokens of each source, the end token counted, [B], on the CPU.
-        target_input: what the decoder reads: `bos_id`, then the target ids, [B, T].
-        target_output: what the decoder should write: the target ids, then `eos_id`, [B, T].
+        source: source ids followed by `eos_id`, [B, S].
+        source_lengths: the number of real tokens in each source, with the end token, [B]; always
+            on the CPU.
+        target_input: the decoder's input: `bos_id` followed by the target ids, [B, T].
+        target_output: the decoder's expected output: the target ids followed by `eos_id`, [B, T].
     """
 
     source: Tensor
@@ -29,11 +30,11 @@ class Batch:
 
     @property
     def target_mask(self) -> Tensor:
-        """True at real output tokens, [B, T]."""
+        """Mask that is True at real output tokens, [B, T]."""
         return self.target_output != PAD_ID
 
     def twice(self) -> "Batch":
-        """Return the batch with a copy of its examples after them, 2 x B."""
+        """Return the batch with all examples repeated once, 2 x B examples."""
         return Batch(
             torch.cat([self.source, self.source]),
             torch.cat([self.source_lengths, self.source_lengths]),
@@ -42,7 +43,7 @@ class Batch:
         )
 
     def to(self, device: torch.device) -> "Batch":
-        """Return the batch with its ids on `device` (lengths stay on the CPU)."""
+        """Return the batch with its ids on `device`; the lengths stay on the CPU."""
         return Batch(
             self.source.to(device, non_blocking=True),
             self.source_lengths,
@@ -52,7 +53,7 @@ class Batch:
 
 
 def make_batch(sources: Sequence[TokenIds], targets: Sequence[TokenIds]) -> Batch:
-    """Pad token ids (no special tokens in them) into a batch."""
+    """Pad token ids, without special tokens, into a batch."""
     source, lengths = make_source(sources)
     width = max(len(ids) for ids in targets) + 2
     target = np.full((len(targets), width), PAD_ID, dtype=np.int64)  # [B, T + 1]
@@ -65,7 +66,11 @@ def make_batch(sources: Sequence[TokenIds], targets: Sequence[TokenIds]) -> Batc
 
 
 def make_source(sources: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:
-    """Pad source ids: [B, S] with the end token, and the lengths [B]."""
+    """Add end tokens to source ids and pad them.
+
+    Returns:
+        The padded ids [B, S], and the number of real tokens in each row [B].
+    """
     lengths = np.array([len(ids) + 1 for ids in sources], dtype=np.int64)
     source = np.full((len(sources), int(lengths.max())), PAD_ID, dtype=np.int64)
     for row, ids in zip(source, sources, strict=True):

@@ -1,6 +1,6 @@
-"""The corpus as token ids on disk: one memory-mapped Arrow file for each split.
+"""The encoded corpus on disk: one memory-mapped Arrow file of token ids per split.
 
-Columns: `source` and `target`, lists of int32 without special tokens.
+The columns `source` and `target` are lists of int32, without special tokens.
 """
 
 import os
@@ -40,11 +40,11 @@ def encode_split(
     """Write the token ids of a split to a file, in record batches of bounded size.
 
     Args:
-        split: the text.
-        path: the file to write.
-        encode_source: returns the ids of sources.
-        encode_target: returns the ids of targets.
-        advance: called with the number of rows written since the last call.
+        split: the text of the split.
+        path: the path of the file to write.
+        encode_source: returns the token ids of sources.
+        encode_target: returns the token ids of targets.
+        advance: reports progress; called with the number of rows written since the last call.
     """
     with pa.OSFile(os.fsencode(path), "w") as file, pa.ipc.new_file(file, SCHEMA) as writer:
         for batch in split.batches():
@@ -57,11 +57,11 @@ def encode_split(
 
 @dataclass(frozen=True)
 class _Chunk:
-    """One side of a record batch, as views of the file.
+    """One side of a record batch, as views of the memory-mapped file.
 
     Attributes:
-        ids: all token ids, end to end, [tokens].
-        ends: row i is ids[ends[i] : ends[i + 1]], [rows + 1].
+        ids: the concatenated token ids of all rows, [tokens].
+        ends: offsets: row i is ids[ends[i] : ends[i + 1]], [rows + 1].
     """
 
     ids: TokenIds
@@ -72,11 +72,11 @@ class _Chunk:
 
 
 class EncodedSplit:
-    """One split as token ids, memory-mapped; only the lengths are held in memory.
+    """The memory-mapped token ids of one split; only the lengths are copied to memory.
 
     Attributes:
-        source_lengths: tokens of each source, without special tokens, [rows].
-        target_lengths: tokens of each target, likewise, [rows].
+        source_lengths: the number of tokens in each source, without special tokens, [rows].
+        target_lengths: the number of tokens in each target, likewise, [rows].
     """
 
     def __init__(self, path: Path) -> None:
@@ -92,31 +92,37 @@ class EncodedSplit:
         return int(self._starts[-1])
 
     def check_ids(self, source_size: int, target_size: int) -> None:
-        """Check that every id is one of a vocabulary.
+        """Check that every token id is in the vocabulary.
 
         Args:
-            source_size: tokens of the source's vocabulary.
-            target_size: of the target's.
+            source_size: the size of the source vocabulary.
+            target_size: the size of the target vocabulary.
 
         Raises:
-            CheckpointError: one is not.
+            CheckpointError: an id is outside the vocabulary.
         """
         for chunks, size in ((self._sources, source_size), (self._targets, target_size)):
             for ids in (chunk.ids for chunk in chunks if len(chunk.ids)):
                 if not 0 <= ids.min() <= ids.max() < size:
                     raise CheckpointError(
-                        f"{self._path}: damaged, it has token ids outside the vocabulary of "
-                        f"{size:,}; make it again with `s2s train-tokenizer`"
+                        f"{self._path}: damaged (token ids outside the vocabulary of {size:,} "
+                        "tokens); make it again with `s2s train-tokenizer`"
                     )
 
     def gather(self, rows: NDArray[np.int64]) -> tuple[list[TokenIds], list[TokenIds]]:
-        """Return the ids of some rows' sources and targets, as read-only views of the file.
+        """Return the source and target token ids of some rows, as read-only views of the file.
 
         Args:
             rows: row indices, [rows].
+
+        Raises:
+            IndexError: an index is out of range.
         """
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
-            raise IndexError(f"rows {rows.min()} to {rows.max()} of a split of {len(self)} rows")
+            raise IndexError(
+                f"row indices from {rows.min()} to {rows.max()} are out of range for a split of "
+                f"{len(self)} rows"
+            )
         chunks = np.searchsorted(self._starts, rows, side="right") - 1
         found = list(zip(chunks.tolist(), (rows - self._starts[chunks]).tolist(), strict=True))
         return (
@@ -137,8 +143,8 @@ def open_encoded(folder: Path, split: str) -> EncodedSplit:
     """Open one split (train, valid or test) of the encoded corpus in `folder`.
 
     Raises:
-        MissingInputError: there is no encoded corpus, or it has no such split.
-        CheckpointError: it is damaged or of a newer format.
+        MissingInputError: there is no encoded corpus, or it does not have this split.
+        CheckpointError: the corpus is damaged or has a newer format.
     """
     if not folder.is_dir():
         raise MissingInputError(f"{folder}: no encoded corpus here; run: s2s train-tokenizer")

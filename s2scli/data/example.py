@@ -1,4 +1,4 @@
-"""One pair of a corpus, as text and as token ids."""
+"""One pair of a corpus."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -11,7 +11,7 @@ TokenIds: TypeAlias = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A source, its target, and the line of the input file it came from (the first is 1)."""
+    """A source, its target, and its line number in the input file, from 1."""
 
     source: str
     target: str

@@ -257,7 +257,7 @@ def test_without_a_corpus_it_says_how_to_make_one(tmp_path: Path) -> None:
     [
         (b"a\nb\n", b"a\n", "left has 2 lines but {folder}/right has 1;"),
         (b"a\n\xff\n", b"a\nb\n", "left, line 2: byte 1 (0xFF) is not UTF-8"),
-        (b"a\nb\n", b"", "right: empty"),
+        (b"a\nb\n", b"", "right: the file is empty"),
     ],
 )
 def test_files_that_do_not_belong_together(

@@ -1,4 +1,4 @@
-"""Codecs: how the cells of one side of the corpus become tokens, and tokens become cells."""
+"""Codecs: convert the cells of one side of the corpus to token ids and back."""
 
 from s2scli.data.codecs.codec import Codec, MakeCodec
 from s2scli.data.codecs.text import TextCodec

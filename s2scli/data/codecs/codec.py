@@ -8,24 +8,24 @@ from s2scli.tokenizer.sentencepiece import SentencePiece
 
 
 class Codec(Protocol):
-    """Turns the cells of one side into token ids, and token ids into cells."""
+    """Converts the cells of one side to token ids, and token ids to cells."""
 
     def encode(self, cell: str) -> TokenIds:
         """Return the token ids of a cell, without an end token."""
         ...
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        """Return the cell of token ids; end tokens are left out."""
+        """Return the cell for token ids; end tokens are ignored."""
         ...
 
     def pieces(self, token_ids: Sequence[int]) -> tuple[str, ...]:
-        """Return the name of each token, for display."""
+        """Return a readable name for each token."""
         ...
 
 
 class MakeCodec(Protocol):
-    """Makes a codec around a tokenizer."""
+    """Makes a codec from a tokenizer."""
 
     def __call__(self, tokenizer: SentencePiece) -> Codec:
-        """Return the codec."""
+        """Return the codec for this tokenizer."""
         ...

@@ -1,5 +1,6 @@
-"""What a model reads, as vectors: the width `output_dim` for each position.
+"""Front ends: turn the input of a model into one vector of width `output_dim` per position.
 
-A front end names the weights that have a row for each token (`rows`), and hands out and shares its
-`vectors`. One that reads no tokens, such as one for sound, has no rows, and its `vectors` are None.
+`rows` names the weights that have one row per token. `vectors` is the embedding table, and `share`
+replaces it by another. A front end without tokens, such as one for audio, has no rows, and its
+`vectors` is None.
 """
