@@ -13,6 +13,8 @@ from s2scli.data.settings import NoiseSettings
 from s2scli.errors import ConfigError
 from s2scli.metrics import METRICS
 from s2scli.model.settings import ModelSettings
+from s2scli.model.sizes import MODEL_SIZES, sized
+from s2scli.recipes import recipe_names as recipe_names
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import (
     SettingRow,
@@ -64,12 +66,7 @@ class Recipe(Settings):
 
 DEFAULT_RECIPE = "default"
 LONGEST_MEDIA = 1000  # encoder states: of sound, 40 seconds
-
-
-def recipe_names() -> list[str]:
-    """Return the names of the built-in recipes, in alphabetical order."""
-    files = resources.files("s2scli.recipes").iterdir()
-    return sorted(file.name[: -len(".toml")] for file in files if file.name.endswith(".toml"))
+SIZE = "model.size"
 
 
 def load_recipe(
@@ -97,16 +94,41 @@ def load_recipe(
             tree, override(Recipe, read_toml(recipe_path(size.recipe)), size.assignments())
         )
     tree = fit_to_sides(tree, sides)
-    recipe = load_settings(Recipe, override(Recipe, tree, assignments), f"recipe {path.stem}")
+    recipe = change_recipe(tree, assignments, f"recipe {path.stem}")
     _check_sides(recipe, sides)
     return recipe
 
 
-def fit_to_sides(tree: Tree, sides: Sides) -> Tree:
-    """Return the settings of a recipe with what sound or pictures need in place of text's.
+def change_recipe(tree: Tree, assignments: Sequence[str], where: str) -> Recipe:
+    """Return the recipe `tree` with `section.key=value` assignments applied.
 
-    A source that reads tokens becomes one that reads sound or pictures. An output picture has a
-    fixed length, and its validation score is the loss.
+    `model.size=NAME` stands for the settings that give the recipe's model this size. They depend on
+    the kinds of its parts, and all other assignments override them.
+
+    Raises:
+        ConfigError: a setting is wrong; `where` is named.
+    """
+    names = [text for text in assignments if _key(text) == SIZE]
+    others = [text for text in assignments if _key(text) != SIZE]
+    recipe = load_settings(Recipe, override(Recipe, tree, others), where)
+    if not names:
+        return recipe
+    name = names[-1].partition("=")[2].strip().strip("\"'")
+    if name not in MODEL_SIZES:
+        raise ConfigError(f"{SIZE}: expected {', '.join(MODEL_SIZES)}, found {name!r:.80}")
+    changes = [*sized(recipe.model, MODEL_SIZES[name]), *others]
+    return load_settings(Recipe, override(Recipe, tree, changes), where)
+
+
+def _key(assignment: str) -> str:
+    return assignment.partition("=")[0].strip()
+
+
+def fit_to_sides(tree: Tree, sides: Sides) -> Tree:
+    """Replace the settings of a recipe that are for text by those for audio or images.
+
+    A source front end for tokens becomes one for audio or images. A target of images has a fixed
+    length, so its validation score is the loss.
     """
     if sides.source and _get(tree, "model", "source", "kind") in (None, "tokens"):
         given = tree.get("model", {}).get("source", {})
@@ -124,7 +146,7 @@ def fit_to_sides(tree: Tree, sides: Sides) -> Tree:
 
 
 def _get(tree: Tree, *names: str) -> object:
-    """Return a value of nested tables; None if it is not there."""
+    """Return a value from nested tables; None if it is missing."""
     found: object = tree
     for name in names:
         found = found.get(name) if isinstance(found, dict) else None
@@ -132,10 +154,10 @@ def _get(tree: Tree, *names: str) -> object:
 
 
 def _check_sides(recipe: Recipe, sides: Sides) -> None:
-    """Refuse what is for text only.
+    """Check that the recipe has no text-only setting for a source without tokens.
 
     Raises:
-        ConfigError: the recipe has noise for tokens, and the source has no tokens.
+        ConfigError: the recipe adds noise to tokens, and the source has no tokens.
     """
     training = recipe.training
     if sides.source and (training.noise != NoiseSettings() or training.source_token_dropout):

@@ -6,10 +6,12 @@ replace it by one that fails at any moment.
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +113,19 @@ def new_file(path: Path, files: Files = FILES) -> Iterator[BinaryIO]:
             file.close()  # Windows renames no open file
         files.rename(temporary, path)
         files.sync_folder(path.parent)
+
+
+def require_writable(path: Path) -> None:
+    """Check that the user's `path` can be written to; nothing is changed.
+
+    Raises:
+        StorageError: `path` is a folder, or its folder does not exist or is read-only.
+    """
+    with storage_errors(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if path.is_file() or not path.exists():  # no device and no pipe
+            tempfile.TemporaryFile(dir=path.parent).close()
 
 
 def _remove_unused(folder: Path, prefix: str) -> None:

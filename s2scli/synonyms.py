@@ -1,4 +1,4 @@
-"""What users of other tools call things, and what they are called here, in one table."""
+"""The names of options in other tools, with the settings and flags of s2s for them."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ Meaning = tuple[str, ...] | str
 
 
 def _both(name: str) -> tuple[str, ...]:
-    """Return the paths of a setting of the encoder and of the decoder."""
+    """Return the paths of a setting in the encoder and in the decoder."""
     return f"model.encoder.{name}", f"model.decoder.{name}"
 
 
@@ -27,14 +27,16 @@ HEADS = _both("num_heads")
 INNER = _both("ffn_dim")
 CELL = _both("kind")
 DROPOUT = ("--dropout", *_both("dropout"))
-RESUME = "s2s train resumes by itself: run the same command again; --restart starts a new run"
-LOG = "s2s writes no TensorBoard files; s2s inspect training shows the curves, --json the numbers"
-WORKERS = "s2s needs no loader processes: batches are made while the model computes"
+RESUME = "s2s train resumes automatically: run the same command again; --restart starts a new run"
+LOG = (
+    "s2s writes no TensorBoard files; s2s inspect training plots the curves, --json has the numbers"
+)
+WORKERS = "s2s needs no data loader processes: it prepares batches while the model computes"
 DISTRIBUTED = "s2s trains on one device; choose it with --device"
-COMPILE = "s2s does not compile models; there is nothing to turn on"
-SAVED = "s2s trains in its workspace; choose it with --workspace"
+COMPILE = "s2s does not compile models"
+SAVED = "s2s saves models in the workspace; choose it with --workspace"
 
-# A value is a sentence, or names: dotted paths of settings, and flags that no setting is called by.
+# A value is a sentence, or a tuple of setting paths and of flags that do not belong to one setting.
 SYNONYMS: Mapping[str, Meaning] = {
     # training
     "lr": RATE,
@@ -69,7 +71,7 @@ SYNONYMS: Mapping[str, Meaning] = {
     "mini_batch": BATCH,
     "mini_batch_words": BATCH,
     "per_device_train_batch_size": BATCH,
-    "batch_type": "batches are counted in tokens, as training.batch_tokens says",
+    "batch_type": "the batch size is always in tokens: training.batch_tokens",
     "accum": ACCUMULATE,
     "accum_count": ACCUMULATE,
     "accumulation": ACCUMULATE,
@@ -338,5 +340,5 @@ SYNONYMS: Mapping[str, Meaning] = {
 
 
 def meaning(name: str) -> Meaning:
-    """Return what a name of other tools means here; empty if the table does not know it."""
+    """Return what an option of another tool is called here; () if the name is unknown."""
     return SYNONYMS.get(name.strip("-").replace("-", "_").lower(), ())

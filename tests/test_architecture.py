@@ -59,7 +59,7 @@ BESIDE_COMMANDS = {
     *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
     "overwriting",
 }
-NOT_COMMANDS = {"__init__", "advice", "app", "everyday", "flags", "help", "options"}
+NOT_COMMANDS = {"__init__", "advice", "app", "completion", "everyday", "flags", "help", "options"}
 NAMELESS = ("util", "helper", "common", "misc", "constants")
 MAX_LINES = 60
 
@@ -133,7 +133,7 @@ def test_every_part_has_its_layer() -> None:
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_imports_go_one_way(module: Path) -> None:
     importer = part_of(name_of(module))
-    if importer is None:  # s2scli/__init__.py, which offers `load`
+    if importer is None:  # s2scli/__init__.py, the Python API
         return
     wrong = [
         name

@@ -14,6 +14,7 @@ from s2scli.files import (
     new_file,
     recover_folder,
     remove_folder,
+    require_writable,
     storage_errors,
     write_file,
 )
@@ -150,6 +151,17 @@ def test_new_file_makes_no_folder(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="No such file or directory"), new_file(path):
         pass
     assert names(tmp_path) == []
+
+
+def test_require_writable_refuses_what_new_file_would(tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("kept")
+    for path in (tmp_path / "new", tmp_path / "old", Path("/dev/null")):
+        require_writable(path)
+    assert names(tmp_path) == ["old"]
+    assert (tmp_path / "old").read_text() == "kept"
+    for path, reason in ((tmp_path / "none" / "file", "No such file"), (tmp_path, "Is a dir")):
+        with pytest.raises(StorageError, match=reason):
+            require_writable(path)
 
 
 def test_two_new_files_at_once_do_each_other_no_harm(tmp_path: Path) -> None:

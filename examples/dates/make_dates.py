@@ -1,19 +1,19 @@
-"""Make the dates corpus: a date as people write it in one of many languages, and the same in ISO.
+"""Make the dates corpus: dates as people write them in many languages, and in ISO 8601.
 
     python examples/dates/make_dates.py [FOLDER]
 
-needs Babel, whose CLDR data says how dates are written, and writes train.tsv.gz, valid.tsv.gz
-and test.tsv.gz (source TAB target) into FOLDER, by default the one this script is in. The same
-version of Babel gives the same rows.
+writes train.tsv.gz, valid.tsv.gz and test.tsv.gz (source TAB target) into FOLDER, by default the
+folder of this script. It needs Babel, whose CLDR data says how dates are written. The same version
+of Babel gives the same rows.
 
-How held-out dates are kept apart: a hash of the ISO date puts each day from 1900 to 2099 into
-one split, before any row is made. A day of the valid or the test split therefore stands in no
-other split, in no language. Its year, its month and its day of the month do, in other dates.
+Held-out dates: a hash of the ISO date assigns each day from 1900 to 2099 to one split before any
+row is made. A day of the valid or test split is in no other split, in any language. Its year, its
+month and its day of the month are, in other dates.
 
-How every source has one right target: years have four digits; a month is a name, or the numbers
-stand in the order year, month, day; and no two languages read the same words as different days,
-which the script checks for every form and every day of the year. (That is why Croatian is not
-here: its "listopada" is in October, the Polish one in November.)
+One correct target per source: years have four digits; the month is a name, or the order is year,
+month, day; and no text means one day in one language and another day in another, which the script
+checks for every form and every day of the year. (This is why Croatian is missing: "listopada" is
+October in Croatian and November in Polish.)
 """
 
 import argparse
@@ -48,7 +48,7 @@ LOCALES = (
 )
 STYLES = ("full", "long", "medium", "short")
 SKELETONS = ("yMMMd", "yMMMEd", "yMd", "yMEd", "yMMMMd", "yMMMMEEEEd")
-# What CLDR does not have but people write: ordinals.
+# Ordinals, which people write but CLDR does not have.
 ORDINAL_PATTERNS = {
     "en": ("MMMM d'{th}', y", "d'{th}' 'of' MMMM y", "EEEE, MMMM d'{th}', y"),
     "fr": ("d'{er}' MMMM y", "EEEE d'{er}' MMMM y"),
@@ -59,9 +59,9 @@ ZEROS = {
     **{"guru": "\u0a66", "tamldec": "\u0be6", "telu": "\u0c66", "thai": "\u0e50"},
     **{"khmr": "\u17e0"},
 }
-# How often a date is written with the digits of its own script, where it has some.
+# The share of dates written with the digits of their own script, if it has some.
 OWN_DIGITS = 0.35
-# Turkish has capitals that str.upper does not know, Georgian has some that nobody writes.
+# str.upper is wrong for Turkish, and nobody writes dates in Georgian capitals.
 WITHOUT_CAPITALS = ("tr", "ka")
 MARKS = re.compile("[\u061c\u200e\u200f]")
 SPACES = re.compile(r"\s+")
@@ -77,7 +77,7 @@ class Form:
     pattern: str
 
     def write(self, day: datetime.date) -> str:
-        """Return `day` in this form, without direction marks, with ordinary spaces."""
+        """Return `day` in this form, without direction marks and with plain spaces."""
         text = format_date(day, self.pattern, self.locale)
         text = text.replace("{th}", _english_suffix(day.day))
         text = text.replace("{er}", "er" if day.day == 1 else "")
@@ -104,7 +104,7 @@ def main() -> None:
 
 
 def make_corpus() -> dict[str, dict[str, str]]:
-    """Return the rows of each split: target by source.
+    """Return the rows of each split, as a mapping from source to target.
 
     Raises:
         ValueError: two forms give the same text to different days.
@@ -125,7 +125,7 @@ def split_of(day: datetime.date) -> str:
 
 
 def forms_of(locale: str) -> tuple[Form, ...]:
-    """Return the ways to write a date in `locale` that leave no doubt which day is meant."""
+    """Return the unambiguous ways to write a date in `locale`."""
     data = Locale.parse(locale)
     patterns = [data.date_formats[style].pattern for style in STYLES]
     patterns += [
@@ -138,7 +138,7 @@ def forms_of(locale: str) -> tuple[Form, ...]:
 
 
 def is_clear(pattern: str) -> bool:
-    """Whether a date in `pattern` has a whole year and a month that no day is taken for."""
+    """Return whether `pattern` has a full year, and a month that cannot be read as a day."""
     widths = {
         str(value[0]): int(value[1]) for kind, value in tokenize_pattern(pattern) if kind == "field"
     }
@@ -148,7 +148,7 @@ def is_clear(pattern: str) -> bool:
 
 
 def check_unambiguous(forms: Sequence[Form]) -> None:
-    """Check that no text stands for two days, weekday, capitals and punctuation aside.
+    """Check that no text means two days; weekday, case and punctuation are ignored.
 
     Raises:
         ValueError: two forms give the same text to different days.
@@ -167,7 +167,7 @@ def check_unambiguous(forms: Sequence[Form]) -> None:
 def make_rows(
     split: str, days: Sequence[datetime.date], forms: Mapping[str, Sequence[Form]]
 ) -> dict[str, str]:
-    """Return `ROWS[split]` rows: a random locale, form, day and variation each, none twice.
+    """Return `ROWS[split]` different rows, each of a random locale, form, day and variation.
 
     Raises:
         ValueError: a source has two targets.
@@ -188,7 +188,7 @@ def make_rows(
 
 @functools.cache
 def variations_of(locale: str) -> tuple[Callable[[str], str], ...]:
-    """Return what people do to a date in `locale`, the more usual more often."""
+    """Return the changes that people make to a date in `locale`; common ones are repeated."""
     plain: tuple[Callable[[str], str], ...] = (str,) * 7
     loose = (lambda text: LOOSE_PUNCTUATION.sub("", text),) * 2
     return plain + loose + (() if locale in WITHOUT_CAPITALS else (str.lower, str.upper))
@@ -202,7 +202,7 @@ def digits_of(locale: str) -> dict[int, int]:
 
 
 def _pick(chance: random.Random, options: Sequence[T]) -> T:
-    # random() is what Python promises to keep the same across versions; choice() is not
+    # Python keeps random() the same across versions, but not choice()
     return options[int(chance.random() * len(options))]
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Learn to read dates in 53 languages, score it on dates never seen, and look inside.
+# Train a model on dates in 53 languages, score it on held-out dates, and show its attention.
 #
 #     sh examples/dates/run.sh [WORKSPACE]
 set -eu

@@ -1,16 +1,16 @@
 #!/bin/sh
-# From Elman to Vaswani: every recipe on one corpus, under one budget, in one table.
+# From Elman to Vaswani: train each recipe on one corpus for the same time, and print one table.
 #
 #     sh examples/history/run.sh CORPUS.tsv [MINUTES [WORKSPACE]]
 #
-# Stopped and started again, it goes on where it was.
+# If you stop it, run it again to resume.
 set -eu
 corpus=$1
 minutes=${2:-4}
 S2S_WORKSPACE=${3:-workspace/history}
 export S2S_WORKSPACE
 
-# variant NAME RECIPE CHANGE...: a recipe with changes, as a recipe of its own
+# variant NAME RECIPE CHANGE...: write a changed recipe as a new recipe file
 variant() {
     file="$S2S_WORKSPACE/$1.toml" recipe=$2 name=$1
     shift 2

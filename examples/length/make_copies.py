@@ -1,10 +1,10 @@
-"""Make a corpus of sequences to copy: letters in any order, and the same letters again.
+"""Make a corpus of sequences to copy: random letters, and the same letters as the target.
 
     python examples/length/make_copies.py [FOLDER]
 
-writes train.tsv, valid.tsv and test.tsv (source TAB target) into FOLDER, by default the one this
-script is in. Sequences of training have every length from 1 to 20; those of the test have lengths
-of 2, 4, ... 20, as many of each, and no sequence stands in two files. The same rows each time.
+writes train.tsv, valid.tsv and test.tsv (source TAB target) into FOLDER, by default the folder of
+this script. Training sequences have lengths from 1 to 20. Test sequences have lengths 2, 4, ... 20,
+equally many of each. No sequence is in two files. Each run writes the same rows.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def make_splits() -> dict[str, list[str]]:
-    """Return the sequences of each split; the test comes first, and what it has is not reused."""
+    """Return the sequences of each split; no sequence is in two of them."""
     chance, taken = random.Random(SEED), set[str]()
     any_length = range(1, LONGEST + 1)
     test = [
@@ -48,7 +48,7 @@ def make_splits() -> dict[str, list[str]]:
 
 
 def draw(count: int, lengths: Sequence[int], chance: random.Random, taken: set[str]) -> list[str]:
-    """Return `count` sequences of random lengths that are not taken, and take them."""
+    """Return `count` new sequences of random lengths, and add them to `taken`."""
     found: list[str] = []
     while len(found) < count:
         length = lengths[int(chance.random() * len(lengths))]

@@ -2,7 +2,7 @@
 
     python examples/length/plot.py WORKSPACE > length.svg
 
-reads what `s2s compare` keeps in the workspace, and draws an SVG picture with nothing but Python.
+reads the outputs that `s2s compare` saved in the workspace, and draws an SVG picture.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from s2scli.workspace import Workspace
 # Lengths in pixels.
 WIDTH, HEIGHT = 640, 360
 LEFT, RIGHT, TOP, BOTTOM = 56, 120, 40, 48
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # told apart by colour-blind readers too
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # distinct for colour-blind readers too
 LABEL_GAP = 16
 
 
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def read_line(workspace: Workspace, name: str) -> Line:
-    """Return what a model made of the test split of each length."""
+    """Return the share of exact copies of a model for each length of the test split."""
     texts = read_split(Corpus.load(workspace.corpus), "test")
     file = workspace.of_run(name).outputs / "outputs.txt"
     outputs = file.read_text(encoding="utf-8").split("\n")[:-1]
@@ -57,7 +57,7 @@ def read_line(workspace: Workspace, name: str) -> Line:
 
 
 def draw(lines: Sequence[Line]) -> str:
-    """Return the picture: lengths to the right, percent upwards, a name at the end of each line."""
+    """Return the picture: percent over length, with a name at the end of each line."""
     longest = max(length for line in lines for length in line.shares)
     return "\n".join(
         [
@@ -95,7 +95,7 @@ def axes(longest: int) -> list[str]:
 
 
 def curve(line: Line, colour: str, longest: int) -> list[str]:
-    """Return a line with a dot, and its figures, at every length."""
+    """Return a line, with a dot and a tooltip at each length."""
     points = [(right(length, longest), up(line.shares[length])) for length in sorted(line.shares)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dots = [
@@ -107,7 +107,7 @@ def curve(line: Line, colour: str, longest: int) -> list[str]:
 
 
 def labels(lines: Sequence[Line], longest: int) -> list[str]:
-    """Return the lines' names at their ends, one below the other where they would overlap."""
+    """Return the names at the ends of the lines, moved down where they would overlap."""
     ends = [
         (up(line.shares[max(line.shares)]), line.name, colour)
         for line, colour in zip(lines, cycle(COLOURS), strict=False)
@@ -120,17 +120,17 @@ def labels(lines: Sequence[Line], longest: int) -> list[str]:
 
 
 def right(length: int, longest: int) -> float:
-    """Return where a length is."""
+    """Return the x coordinate of a length."""
     return LEFT + (WIDTH - LEFT - RIGHT) * length / longest
 
 
 def up(share: float) -> float:
-    """Return where a share is."""
+    """Return the y coordinate of a share in percent."""
     return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share / 100
 
 
 def text(x: float, y: float, words: str, anchor: str = "start", colour: str = "#222222") -> str:
-    """Return words at a place."""
+    """Return a text element at a point."""
     place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}"'
     return f"<text {place}>{escape(words)}</text>"
 

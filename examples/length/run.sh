@@ -1,5 +1,5 @@
 #!/bin/sh
-# Where a fixed vector breaks: three models learn to copy, and are asked for longer and longer.
+# Train three models to copy sequences, and test them on longer and longer ones.
 #
 #     sh examples/length/run.sh [WORKSPACE [STEPS]]
 set -eu

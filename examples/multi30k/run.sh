@@ -1,17 +1,17 @@
 #!/bin/sh
-# Multi30k, English to German: what the recipes reach, and what pre-training is worth.
+# Multi30k, English to German: scores of the recipes, and the gain from pre-training.
 #
 #     sh examples/multi30k/run.sh RAW scores|tokenised|pretraining [WORKSPACE]
 #
 # RAW is a folder with {train,val,test_2016_flickr}.{en,de}.gz of data/task1/raw of
 # https://github.com/multi30k/dataset (its terms: non-commercial research and education).
-# Stopped and started again, it goes on where it was.
+# If you stop it, run it again to resume.
 set -eu
 raw=$1 here=$(dirname "$0")
 work=${3:-workspace/multi30k}
 mkdir -p "$work"
 
-# prepare WORKSPACE FOLDER SUFFIX: the three splits of a folder
+# prepare WORKSPACE FOLDER SUFFIX: prepare the three splits in a folder
 prepare() {
     test -d "$1/corpus" || s2s prepare -w "$1" "$2/train.en$3" "$2/train.de$3" \
         --valid "$2/val.en$3" --valid "$2/val.de$3" \

@@ -1,9 +1,9 @@
-"""Lower-case, normalise and tokenise lines as Moses does: the text of published Multi30k scores.
+"""Lower-case, normalise and tokenise lines as Moses does, as for published Multi30k scores.
 
     python tokenize_moses.py LANGUAGE < raw.txt > tokenised.txt
 
-Needs sacremoses (pip install sacremoses). Its lines equal those of the official
-`test_2016_flickr.lc.norm.tok` files, in English and in German.
+Needs sacremoses (pip install sacremoses). The output equals the official
+`test_2016_flickr.lc.norm.tok` files in English and in German.
 """
 
 import sys

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Learn a space of sentences from a file with one on each line, and write from it.
+# Train a variational autoencoder on a file with one sentence per line, and generate sentences.
 #
 #     sh examples/vae/run.sh SENTENCES [WORKSPACE]
 set -eu
 S2S_WORKSPACE=${2:-workspace/vae}
 export S2S_WORKSPACE
 
-s2s prepare --overwrite --one-column "${1:?give a file with one sentence on each line}"
+s2s prepare --overwrite --one-column "${1:?give a file with one sentence per line}"
 s2s train --recipe vae --max-minutes 20
 s2s evaluate --exact-match
 echo "reconstructions:"

@@ -1,4 +1,4 @@
-"""What to write instead of an option that a command does not have."""
+"""Suggestions for an option that a command does not have."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -10,12 +10,12 @@ MOST_LISTED = 4
 
 
 def advise(unknown: str, own: Collection[str], elsewhere: Mapping[str, Sequence[str]]) -> str:
-    """Return what to write instead of an unknown option; "" if nothing is known.
+    """Return a suggestion for an unknown option; "" if there is none.
 
     Args:
         unknown: the option, with its dashes.
-        own: the flags of the command.
-        elsewhere: the commands that have each flag of the program.
+        own: the flags of the command that was called.
+        elsewhere: for each flag of the program, the commands that have it.
     """
     meant = meaning(unknown)
     if isinstance(meant, str):
@@ -34,12 +34,12 @@ def advise(unknown: str, own: Collection[str], elsewhere: Mapping[str, Sequence[
 
 
 def _flag(name: str) -> str:
-    """Return a flag as it is, and the flag that the setting at a path would have."""
+    """Return a flag unchanged; for the path of a setting, return the setting's flag."""
     return name if name.startswith("--") else flag_of(name.rpartition(".")[2])
 
 
 def _settings(name: str) -> list[str]:
-    """Return the settings of a recipe's sections that are called so, unless there are many."""
+    """Return the paths of the recipe settings with this name; [] if there are too many."""
     from s2scli.config import Recipe
 
     paths = [path for path in paths_called(Recipe, name) if "." in path]

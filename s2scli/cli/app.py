@@ -1,4 +1,4 @@
-"""The `s2s` program: its commands, and where failures become a line and a status."""
+"""The `s2s` program: its commands, and how a failure is reported."""
 
 import contextlib
 import os
@@ -11,25 +11,7 @@ import typer
 from rich.text import Text
 
 from s2scli import __version__
-from s2scli.cli import (
-    compare,
-    doctor,
-    evaluate,
-    export,
-    generate,
-    inspect_attention,
-    inspect_corpus,
-    inspect_model,
-    inspect_recipe,
-    inspect_tokenizer,
-    inspect_training,
-    prepare,
-    score,
-    train,
-    train_tokenizer,
-    translate,
-)
-from s2scli.cli.help import HelpfulGroup, add_commands
+from s2scli.cli.help import HelpfulGroup
 from s2scli.errors import S2SError, StorageError, UsageError
 from s2scli.memory import explained
 from s2scli.report.console import make_console, stdout_errors, visible
@@ -37,13 +19,43 @@ from s2scli.report.console import make_console, stdout_errors, visible
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 141
 STORAGE_FAILED = 74
+# The first paragraph of each command's docstring, so that the help need not import the commands.
+COMMANDS = {
+    "prepare": "Read, clean, deduplicate and split a corpus, and account for every row.",
+    "train-tokenizer": "Train the tokenizer on a prepared corpus, and encode the corpus with it.",
+    "train": "Train a model, validate it, and keep the best.",
+    "evaluate": "Score a model on a split of the corpus or on files, or score existing outputs.",
+    "compare": "Train several recipes on one corpus with the same budget, "
+    "and rank them by test score.",
+    "translate": "Translate each input line into one output line, in order.",
+    "score": "Score pairs: write the log-probability of each target (in "
+    "nats), one per line, in order.",
+    "export": "Export a Transformer and its tokenizer to CTranslate2, for "
+    "s2s translate and other programs.",
+    "generate": "Generate sentences from latent vectors, one per line.",
+    "doctor": "Check the installation and the files of a workspace.",
+}
+INSPECTIONS = {
+    "attention": "Show where the decoder looks while it translates a sentence.",
+    "corpus": "Show how many rows were read and kept, the splits, the text "
+    "lengths, and sample rows.",
+    "tokenizer": "Show the pieces and ids of a text, and whether decoding them restores it.",
+    "model": "Show a model's parameters by part, its origin, and the "
+    "non-default settings of its recipe.",
+    "training": "Plot the loss and the scores of a training run, and say if "
+    "more training is likely to help.",
+    "recipe": "List the recipes, or show the non-default settings of one; "
+    "-v shows all its settings.",
+}
 
 
 class Commands(HelpfulGroup):
     """A group of commands whose failures end as one red line and an exit status."""
 
+    summaries = COMMANDS
+
     def make_context(self, *args: Any, **options: Any) -> Any:
-        """Parse the arguments, which may print the help; report a failure."""
+        """Parse the arguments and report a failure. Parsing `--help` prints the help."""
         with _reported(None):
             return super().make_context(*args, **options)
 
@@ -55,11 +67,11 @@ class Commands(HelpfulGroup):
 
 @contextlib.contextmanager
 def _reported(ctx: Any) -> Iterator[None]:
-    """Print a failure of the block as one line, and exit with its status."""
+    """Report an error in the block as one line, and exit with its status."""
     failure: Exception | KeyboardInterrupt | None = None
     try:
         yield
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - reports every failure
         failure = error
     if failure is None or _is_typers(failure):
         failure = _lost_output() or failure
@@ -78,15 +90,17 @@ def _reported(ctx: Any) -> Iterator[None]:
 
 
 def _account(failure: BaseException) -> tuple[int, str]:
-    """Return the exit status of a failure, and its message."""
+    """Return the exit status and the message of a failure."""
     match failure:
         case S2SError():
             return failure.exit_status, f"error: {failure}"
         case KeyboardInterrupt():
             return INTERRUPTED, "interrupted"
+        case ImportError() if "more than once per process" in str(failure):
+            return INTERRUPTED, "interrupted"  # torch hides an interrupted import of NumPy
         case BrokenPipeError():
             return BROKEN_PIPE, ""
-        case UnicodeEncodeError():  # a name or a text of the command line, in bytes
+        case UnicodeEncodeError():  # an argument that is not UTF-8
             found = visible(failure.object)
             return UsageError.exit_status, f"error: not UTF-8: {found:.200}"
         case OSError():
@@ -99,12 +113,12 @@ def _account(failure: BaseException) -> tuple[int, str]:
 
 
 def _is_typers(error: BaseException) -> bool:
-    """Whether `error` is Typer's own way to exit or to complain about the command line."""
+    """Return whether `error` is an exit or a usage error of Typer."""
     return hasattr(error, "exit_code") or isinstance(error, typer.Abort)
 
 
 def _lost_output() -> Exception | None:
-    """Flush stdout; return what failed."""
+    """Flush stdout; return the error if that fails."""
     try:
         with stdout_errors():
             sys.stdout.flush()
@@ -114,7 +128,7 @@ def _lost_output() -> Exception | None:
 
 
 def _settle_stdout() -> None:
-    """Flush stdout; if that fails, drop what it holds, so that the interpreter does not retry."""
+    """Flush stdout; if that fails, discard its buffer, or Python would flush it again at exit."""
     if _lost_output():
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -143,19 +157,22 @@ def s2s(
         ),
     ] = False,
 ) -> None:
-    """Turn a file of pairs into a sequence-to-sequence model, and use it as a filter.
+    """Train a sequence-to-sequence model on a file of pairs, and translate with it.
 
     s2s prepare corpus.tsv; s2s train; s2s translate < input.txt
     """
 
 
+class Inspections(HelpfulGroup):
+    """The commands of `s2s inspect`."""
+
+    summaries = INSPECTIONS
+    prefix = "inspect_"
+
+
 inspect = typer.Typer(
-    cls=HelpfulGroup,
+    cls=Inspections,
     no_args_is_help=True,
-    help="Look at the corpus, the tokenizer, a model, its training or attention, or a recipe.",
+    help="Show the corpus, the tokenizer, a model, its training or attention, or a recipe.",
 )
-add_commands(app, prepare, train_tokenizer, train, evaluate, compare, translate, score)
-add_commands(app, export, generate, doctor)
 app.add_typer(inspect, name="inspect")
-add_commands(inspect, inspect_attention, inspect_corpus, inspect_tokenizer)
-add_commands(inspect, inspect_model, inspect_training, inspect_recipe)

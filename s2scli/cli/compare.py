@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from s2scli.cli.completion import complete_recipe
 from s2scli.cli.evaluate import signatures, value_and_interval
 from s2scli.cli.flags import flags, metric_choice
 from s2scli.cli.options import (
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
 def command(
     recipes: Annotated[
         list[str],
-        typer.Argument(metavar="RECIPE", help="Built-in recipes and TOML files."),
+        typer.Argument(
+            metavar="RECIPE",
+            autocompletion=complete_recipe,
+            help="Built-in recipes or TOML files.",
+        ),
     ],
     assignments: SetOption = None,
     seeds: Annotated[
@@ -54,11 +59,11 @@ def command(
     ],
     common: CommonOptions,
 ) -> None:
-    """Train recipes under one budget on one corpus, and rank them by their test scores.
+    """Train several recipes on one corpus with the same budget, and rank them by test score.
 
-    Each run is kept in WORKSPACE/compare/NAME; the same command resumes where it stopped. Recipes
-    are ranked by the first metric of the list below that is given, by default BLEU. In the table p
-    is the p-value of the best recipe being better than this one (paired bootstrap, Koehn 2004).
+    Each run is saved in WORKSPACE/compare/NAME; run the same command again to resume. Recipes are
+    ranked by BLEU, or by the first metric in the list below that is given. In the table, p is the
+    p-value of the best recipe being better than this one (paired bootstrap, Koehn 2004).
 
     s2s compare elman cho2014 bahdanau2015 --max-minutes 10
     s2s compare default mine.toml --max-steps 2000 --exact-match
@@ -94,13 +99,13 @@ def command(
 
 
 def show(comparison: "Comparison", talk: Talk) -> None:
-    """Show the ranking, the recipes that failed, and what was scored."""
+    """Show the ranking, the recipes that failed, and the sentences that were scored."""
     if comparison.results:
-        # wider than a narrow terminal rather than cut: no figure may be lost
+        # wider than a narrow terminal, so that no number is cut off
         talk.show(whole(results_table(comparison.results), talk.stdout), soft_wrap=True)
     if comparison.failures:
         rows = [(failure.recipe, failure.error) for failure in comparison.failures]
-        talk.show(Group(Text(), make_table(("recipe", "why it has no result"), rows)))
+        talk.show(Group(Text(), make_table(("recipe", "error"), rows)))
     if comparison.results:
         about = Text(f"\n{comparison.scored}, {comparison.sentences:,} sentences")
         talk.show(about + signatures(comparison.results[0].scores), soft_wrap=True)

@@ -25,12 +25,12 @@ PROCESSOR = {
     "has_int8": "8-bit products (--int8)",
     "int8_levels": "8-bit levels",
     "has_bfloat16": "bfloat16 in hardware",
-    "prefers_one_dnn": "float32 products by oneDNN",
+    "prefers_one_dnn": "oneDNN for float32 products",
 }
 
 
 def command(*, common: CommonOptions) -> None:
-    """Check the installation, and whether what a workspace holds is sound.
+    """Check the installation and the files of a workspace.
 
     The exit status is 65 if anything in the workspace is damaged.
 
@@ -43,7 +43,7 @@ def command(*, common: CommonOptions) -> None:
     common.show(found.as_json(), *_tables(found))
     if found.damaged:
         names = ", ".join(_name(one, found.workspace) for one in found.damaged)
-        raise CheckpointError(f"{found.workspace}: damaged: {names}; copy it again or make it anew")
+        raise CheckpointError(f"{found.workspace}: damaged: {names}; restore or rebuild it")
 
 
 def _tables(found: "Diagnosis") -> Iterator[Table | str]:
@@ -60,7 +60,7 @@ def _tables(found: "Diagnosis") -> Iterator[Table | str]:
 def _installation(found: "Diagnosis") -> Iterator[tuple[str, str]]:
     yield from found.versions.items()
     for device in found.devices:
-        auto = " (what --device auto chooses)" * device.is_default
+        auto = " (chosen by --device auto)" * device.is_default
         yield f"--device {device.name}", f"{device.model}{auto}"
     yield "threads", str(found.threads)
     for name, value in found.processor.items():
@@ -82,5 +82,5 @@ def _artifact(one: "Health", workspace: Path) -> tuple[str, Text, str]:
 
 
 def _name(one: "Health", workspace: Path) -> str:
-    """Return the path inside the workspace."""
+    """Return the path relative to the workspace."""
     return one.path.relative_to(workspace).as_posix()

@@ -17,7 +17,7 @@ from s2scli.export.settings import EngineSettings
 from s2scli.metrics import METRICS, USUAL_METRICS, digits_of
 from s2scli.metrics.settings import MetricSettings
 from s2scli.report.tables import make_table
-from s2scli.search.settings import DRAWING, SearchSettings
+from s2scli.search.settings import NOT_EVALUATED, SearchSettings
 from s2scli.settings import Tree
 
 if TYPE_CHECKING:
@@ -26,13 +26,12 @@ if TYPE_CHECKING:
     from s2scli.pipeline.evaluate import Evaluation
 
 USUAL_EXAMPLES = 3
-NOT_SEARCHED = DRAWING | {"sample", "n_best"}
 
 
 def command(
     split: Annotated[
         str | None,
-        typer.Option(metavar="SPLIT", help="Score train, valid or test. [default: test]"),
+        typer.Option(metavar="SPLIT", help="Split to score: train, valid or test. [default: test]"),
     ] = None,
     source: Annotated[
         Path | None, typer.Option(help="Translate and score this file instead of a split.")
@@ -47,8 +46,8 @@ def command(
         bool,
         typer.Option(
             "--multi-reference",
-            help="Accept the targets of all pairs with the same source: each source is scored "
-            "once, against the closest of them.",
+            help="Score each source once, against the closest of the targets that pairs with "
+            "this source have.",
             rich_help_panel=MetricSettings.panel,
         ),
     ] = False,
@@ -57,8 +56,8 @@ def command(
         typer.Option(
             "-o",
             "--output",
-            help="Write the outputs to this file, one per line. A file that ends in .tsv gets "
-            "source, reference, output and chrF of every sentence, with tabs between them.",
+            help="Write the outputs to this file, one per line. A .tsv file gets the source, "
+            "reference, output and chrF of each sentence, separated by tabs.",
         ),
     ] = None,
     examples: Annotated[
@@ -66,8 +65,8 @@ def command(
         typer.Option(
             min=0,
             metavar="N",
-            help="Show N sentences with source, reference and output: the best, the middle and "
-            "the worst by chrF, a third each. [default: 3 on a terminal, otherwise 0]",
+            help="Show N sentences with source, reference and output: one third each from the "
+            "best, the middle and the worst by chrF. [default: 3 on a terminal, otherwise 0]",
         ),
     ] = None,
     models: ModelsOption = None,
@@ -76,7 +75,7 @@ def command(
     metrics: Annotated[Tree, flags(metric_choice("outputs", "model"), load=False)],
     settings: Annotated[MetricSettings, flags(MetricSettings)],
     engine: Annotated[EngineSettings, flags(EngineSettings, only=("int8",))],
-    overrides: Annotated[Tree, flags(SearchSettings, but=NOT_SEARCHED, load=False, default=OWN)],
+    overrides: Annotated[Tree, flags(SearchSettings, but=NOT_EVALUATED, load=False, default=OWN)],
     common: CommonOptions,
 ) -> None:
     """Score a model on a split of the corpus or on files, or score existing outputs.
@@ -128,12 +127,12 @@ def scores_table(evaluation: "Evaluation") -> Table:
 
 
 def signatures(scores: "Sequence[Score]") -> Text:
-    """Return the metrics' signatures, each on a line that can be copied."""
+    """Return the signature of each metric, on a line of its own."""
     return Text("".join(f"\n{score.name}|{score.signature}" for score in scores))
 
 
 def facts_table(evaluation: "Evaluation", *, all_settings: bool) -> Table:
-    """Return what was scored, and how fast it was translated."""
+    """Return what was scored, the search settings and the speed."""
     speed = evaluation.speed
     rows = {
         "scored": evaluation.scored,
@@ -141,7 +140,7 @@ def facts_table(evaluation: "Evaluation", *, all_settings: bool) -> Table:
         "failed (scored as empty)": f"{evaluation.failed:,}" if evaluation.failed else "",
         "too long (split and joined)": f"{evaluation.overlong:,}" if evaluation.overlong else "",
         "left out of perplexity": f"{evaluation.unscored:,}" if evaluation.unscored else "",
-        "weights": "of 8 bits" if evaluation.int8 else "",
+        "weights": "8-bit" if evaluation.int8 else "",
         "search": search_text(evaluation, all_settings=all_settings),
         "speed": f"{speed.sentences_per_second:,.1f} sentences/s  "
         f"{speed.tokens_per_second:,.0f} tokens/s  ({speed.seconds:.1f} s)"
@@ -152,7 +151,7 @@ def facts_table(evaluation: "Evaluation", *, all_settings: bool) -> Table:
 
 
 def search_text(evaluation: "Evaluation", *, all_settings: bool) -> str:
-    """Return the search settings that are not the model's own, or all of them."""
+    """Return the search settings that differ from the model's own, or all of them."""
     shown = {
         name: value
         for name, value in evaluation.search.items()
@@ -163,7 +162,7 @@ def search_text(evaluation: "Evaluation", *, all_settings: bool) -> str:
 
 
 def examples_table(examples: "Sequence[Example]") -> Table:
-    """Return source, reference and output of each sentence below each other."""
+    """Return the source, reference and output of each sentence, one per row."""
     headings = ("example", "line", "chrF2", "", "text")
     rows: list[tuple[str, ...]] = []
     for example in examples:
@@ -183,6 +182,6 @@ def examples_table(examples: "Sequence[Example]") -> Table:
 
 
 def value_and_interval(score: "Score") -> tuple[str, str]:
-    """Return a score and its 95 % interval as text; "" without an interval."""
+    """Return a score and its 95 % interval as text; the interval is "" if there is none."""
     value, *ends = (f"{one:.{digits_of(score)}f}" for one in (score.value, *(score.interval or ())))
     return value, " to ".join(ends)

@@ -26,7 +26,7 @@ def command(
             "-o",
             "--output",
             metavar="DIR",
-            help="Where to write [default: beside the model, where s2s translate finds it]",
+            help="Folder to write. [default: beside the model, where s2s translate finds it]",
             rich_help_panel=ExportSettings.panel,
         ),
     ] = None,
@@ -34,8 +34,8 @@ def command(
         bool,
         typer.Option(
             "--verify",
-            help="Translate the validation split, or FILE, with PyTorch, and with CTranslate2 in "
-            "float32, int8 and --quantization; compare outputs and speed.",
+            help="Translate the validation split, or FILE, with PyTorch and with CTranslate2 "
+            "(float32, int8 and --quantization), and compare outputs and speed.",
             rich_help_panel=ExportSettings.panel,
         ),
     ] = False,
@@ -56,10 +56,10 @@ def command(
     from s2scli.pipeline.export import Verification, export
 
     if file and not verify:
-        raise UsageError(f"{file} is for --verify: give that too")
+        raise UsageError(f"{file} has no effect without --verify")
     if not verify:
         for name in sorted({"lines", "tolerance"} & settings.model_fields_set):
-            raise UsageError(f"--{name} is for --verify: give that too")
+            raise UsageError(f"--{name} has no effect without --verify")
     talk = common.talk
     verification = Verification(common.workspace, file) if verify else None
     report = export(common.workspace.find_model(model), output, settings, verification, talk)
@@ -68,7 +68,7 @@ def command(
         return
     if report.agreements:
         show_agreements(report.agreements, talk)
-        talk.say(f"on {report.lines:,} pairs; BLEU and scores against their references")
+        talk.say(f"measured on {report.lines:,} pairs; BLEU and scores use their references")
     talk.say(f"exported to {report.folder} ({report.bytes / 1e6:.1f} MB)")
     talk.say(f"next: s2s translate -m {report.folder} < input.txt")
 
@@ -88,5 +88,5 @@ def show_agreements(agreements: "Sequence[Agreement]", talk: Talk) -> None:
         )
         for one in agreements
     ]
-    # wider than a narrow terminal rather than cut
+    # wider than a narrow terminal, so that no number is cut off
     talk.show(whole(make_table(headings, rows, numbers=headings[1:]), talk.stdout), soft_wrap=True)

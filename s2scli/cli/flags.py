@@ -22,7 +22,7 @@ from s2scli.settings import Settings, Tree, default_of, extra_of, flag_of, load_
 COMMAND_LINE = "command line"
 SETTING_NAME = re.compile(r"^\w+(?=:)|(?<!['\w])[a-z]+(?:_[a-z]+)+")
 METAVAR_WIDTH = 28
-OWN = "the model's"  # the default of search settings that a model brings
+OWN = "the model's"  # default of the search settings, which are saved with the model
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Settings)
@@ -30,20 +30,20 @@ S = TypeVar("S", bound=Settings)
 
 @dataclass(frozen=True)
 class Options:
-    """Marks a parameter that stands for several options.
+    """Marks a parameter of a command that collects several options.
 
     Attributes:
-        collect: a function whose parameters are the options; its result is the parameter's value.
+        collect: a function whose parameters are the options and whose result is the value.
     """
 
     collect: Callable[..., Any]
 
 
 def expand(command: Callable[..., T]) -> Callable[..., T]:
-    """Return `command` as Typer reads it, with each option as a parameter of its own.
+    """Return `command` with one parameter per option, as Typer needs it.
 
     A parameter `search: Annotated[..., Options(collect)]` is replaced by the parameters of
-    `collect`; the command gets what `collect` returns. Groups of options may hold groups.
+    `collect`, and the command is called with the result of `collect`. Groups can be nested.
     """
     signature = inspect.signature(command)
     groups: dict[str, tuple[Callable[..., Any], list[str]]] = {}
@@ -83,11 +83,11 @@ def flags(
     Args:
         group: the settings; a flag's name, type, default, help and panel come from there.
         only: the names of the settings that are flags; empty means all.
-        but: the names of those that are not.
-        load: whether the parameter's value is the loaded settings, or a dict of the values given
-            (to be loaded on top of others).
-        default: the default to show, where it is not the declared one.
-        spelled: flags that are not called as their settings are.
+        but: the names of the settings that are not flags.
+        load: if true, the value is the loaded settings; otherwise it is a dict of the values that
+            were given, which override other settings.
+        default: the default to show in the help, if it is not the declared one.
+        spelled: the flags of settings whose flag has another name.
     """
     options = [
         inspect.Parameter(
@@ -112,7 +112,7 @@ def flags(
 
 
 def metric_choice(*needs: str) -> type[Settings]:
-    """Return settings that choose among the metrics that need one of `needs`."""
+    """Return a boolean setting for each metric whose `needs` is one of these."""
     fields: dict[str, Any] = {
         name: (bool, setting(False, metric.help, panel=MetricSettings.panel))
         for name, metric in METRICS.items()
@@ -145,7 +145,7 @@ def _flag(group: type[Settings], name: str, default: str | None, spelled: str | 
 
 
 def _type_of(annotation: Any) -> tuple[Any, tuple[str, ...]]:
-    """Return the type of a flag's value, and its choices if they are listed."""
+    """Return the type of a flag's value, and the choices of a literal type."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         parts = typing.get_args(annotation)
         (annotation,) = (part for part in parts if part is not types.NoneType)
@@ -158,7 +158,7 @@ def _type_of(annotation: Any) -> tuple[Any, tuple[str, ...]]:
 def flag_errors(**spelled: str) -> Iterator[None]:
     """Turn a ConfigError about a setting of the command line into a UsageError about its flag.
 
-    `spelled` holds the flags that are not called as their settings are.
+    `spelled` holds the flags of settings whose flag has another name.
     """
     try:
         yield
@@ -166,21 +166,21 @@ def flag_errors(**spelled: str) -> Iterator[None]:
         where, _, fault = str(error).partition(": ")
         if where != COMMAND_LINE:
             raise
-        fault = re.sub(r"^\w+: value error, ", "", fault)  # of several settings together
+        fault = re.sub(r"^\w+: value error, ", "", fault)  # from a validator of several settings
         named = SETTING_NAME.sub(lambda m: spelled.get(m[0]) or flag_of(m[0]), fault)
         raise UsageError(named) from error
 
 
 def refuse_unread(given: Tree, settings: SearchSettings, **spelled: str) -> None:
-    """Refuse a flag that has no effect: of sampling without --sample, of the beam with it.
+    """Refuse flags without effect: sampling flags without --sample, and beam flags with it.
 
-    `spelled` holds the flags that are not called as their settings are.
+    `spelled` holds the flags of settings whose flag has another name.
 
     Raises:
-        UsageError: there is one.
+        UsageError: a flag has no effect.
     """
     for name in sorted(settings.unread & given.keys()):
         flag = spelled.get(name) or flag_of(name)
         if settings.sample:
             raise UsageError(f"{flag} has no effect with --sample; leave one of them out")
-        raise UsageError(f"{flag} is for --sample: give that too")
+        raise UsageError(f"{flag} has no effect without --sample")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from s2scli.translation.results import TargetText
 
 
-# a vector has no source, and --seed and --temperature are those of the vectors
+# A vector has no source, and --seed and --temperature apply to the vectors.
 NOT_SEARCHED = ("n_best", "max_length_ratio", "seed")
 SPELLED = {"temperature": "--token-temperature"}
 
@@ -28,7 +28,7 @@ def command(
         typer.Option(
             metavar="TEXT",
             callback=utf8,
-            help="Generate sentences like this one.",
+            help="Generate sentences similar to this one.",
             rich_help_panel=GenerateSettings.panel,
         ),
     ] = None,
@@ -51,7 +51,7 @@ def command(
     ],
     common: CommonOptions,
 ) -> None:
-    """Generate sentences from vectors instead of sources, one per line.
+    """Generate sentences from latent vectors, one per line.
 
     The model must be a VAE (recipe vae); --between also works with an autoencoder.
 
@@ -60,7 +60,7 @@ def command(
     from s2scli.pipeline.generate import Writer
 
     if around is not None and between is not None:
-        raise UsageError("--around and --between: give at most one of them")
+        raise UsageError("--around and --between cannot be used together")
     _refuse_unused(settings, between is not None)
     writer = Writer.load(common.workspace.find_model(model), device)
     with flag_errors(**SPELLED):
@@ -80,7 +80,7 @@ def command(
 
 
 def _refuse_unused(settings: GenerateSettings, between: bool) -> None:
-    """Refuse a flag that would change nothing."""
+    """Refuse a flag that has no effect."""
     unused = ("count", "seed", "temperature") if between else ("steps",)
     for name in unused:
         if name in settings.model_fields_set:
@@ -88,7 +88,7 @@ def _refuse_unused(settings: GenerateSettings, between: bool) -> None:
 
 
 def _show(texts: Iterable[str]) -> None:
-    """Write one sentence a line as they come; a terminal gets control characters spelled out."""
+    """Write one sentence per line. On a terminal, control characters are made visible."""
     from s2scli.translation.filter import open_output
 
     clean = visible if sys.stdout.isatty() else str

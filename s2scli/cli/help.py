@@ -1,18 +1,18 @@
-"""The help of commands, with options in panels, and how commands are added to the program."""
+"""The help of commands, with options in panels; groups that import their commands lazily."""
 
 import difflib
+import importlib
 import re
-from collections.abc import Iterator
-from types import ModuleType
-from typing import Any
+from collections import UserDict
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import typer
 from rich.padding import Padding
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
-from s2scli.cli.advice import advise
-from s2scli.cli.flags import expand
 from s2scli.memory import require_address_space
 from s2scli.report.console import make_console
 from s2scli.report.panels import print_panels
@@ -23,34 +23,34 @@ Row = tuple[str, str]
 
 
 class PanelHelp:
-    """Shows a command's help: its usage, its text, and a panel for each kind of option."""
+    """Shows a command's help: its usage, its text, and its options in panels."""
 
     def format_help(self: Any, ctx: Any, formatter: Any) -> None:
-        """Print the help; Click asks for it."""
+        """Print the help; called by Click."""
         console = make_console()
         text = [_plain(self.get_usage(ctx)), *map(_joined, (self.help or "").split("\n\n"))]
         console.print(Padding(Text("\n\n".join(text)), 1))
         panels: dict[str, list[Row]] = {}
         for title, row in (*_option_rows(self, ctx), *_command_rows(self, ctx)):
             panels.setdefault(title, []).append(row)
-        # the general ones last
+        # the general options last
         print_panels(
             console, {title: panels[title] for title in sorted(panels, key=GENERAL.__eq__)}
         )
 
 
 def _joined(paragraph: str) -> str:
-    """Return a paragraph as one line; examples are lines of their own."""
+    """Join the lines of a paragraph; an example keeps its line breaks."""
     return paragraph if paragraph.startswith("s2s ") else paragraph.replace("\n", " ")
 
 
 def _plain(usage: str) -> str:
-    """Return a usage without the braces that Typer sets around what must be given."""
+    """Remove the braces that Typer puts around required arguments."""
     return re.sub(r"[{}]", "", usage)
 
 
 def _option_rows(command: Any, ctx: Any) -> Iterator[tuple[str, Row]]:
-    """Yield the panel, the names and the help of each option and argument."""
+    """Yield the panel of each option and argument, with its names and help."""
     for parameter in command.get_params(ctx):
         if not (record := parameter.get_help_record(ctx)):
             continue  # hidden
@@ -71,16 +71,22 @@ def _metavar(type_name: re.Match[str]) -> str:
 
 
 def _command_rows(group: Any, ctx: Any) -> Iterator[tuple[str, Row]]:
-    """Yield the name and the first paragraph of the help of each command of a group."""
-    for name, command in getattr(group, "commands", {}).items():
-        yield "Commands", (name, (command.help or "").partition("\n\n")[0].replace("\n", " "))
+    """Yield the name and the summary of each command of a group."""
+    summaries = getattr(group, "summaries", {})
+    for name in getattr(group, "commands", ()):
+        yield "Commands", (name, summaries.get(name) or summary_of(group.commands[name]))
+
+
+def summary_of(command: Any) -> str:
+    """Return the first paragraph of a command's help, as one line."""
+    return str(command.help or "").partition("\n\n")[0].replace("\n", " ")
 
 
 class HelpfulOptions(PanelHelp):
-    """Answers an unknown option by what it means."""
+    """Adds a suggestion to the error of an unknown option."""
 
     def parse_args(self: Any, ctx: Any, args: list[str]) -> Any:
-        """Parse the arguments; say what an unknown option is called here."""
+        """Parse the arguments; suggest a replacement for an unknown option."""
         try:
             return super().parse_args(ctx, args)  # type: ignore[misc]
         except Exception as error:
@@ -91,7 +97,9 @@ class HelpfulOptions(PanelHelp):
 
 
 def _advice(unknown: str, ctx: Any) -> str:
-    """Return what to write instead of an unknown option, as the end of a message."""
+    """Return the suggestion for an unknown option, as the end of its message."""
+    from s2scli.cli.advice import advise
+
     own = _flags_of(ctx.command, ctx)
     advice = advise(unknown, own, _flags_of_others(ctx.find_root()))
     if advice:
@@ -112,7 +120,7 @@ def _flags_of(command: Any, ctx: Any) -> list[str]:
 
 
 def _flags_of_others(root: Any) -> dict[str, list[str]]:
-    """Return the names of the commands that have each flag."""
+    """Return for each flag of the program the commands that have it."""
     commands: dict[str, list[str]] = {}
     for words, command in _all_commands(root.command, "s2s"):
         for flag in _flags_of(command, root):
@@ -121,7 +129,7 @@ def _flags_of_others(root: Any) -> dict[str, list[str]]:
 
 
 def _all_commands(group: Any, words: str) -> Iterator[tuple[str, Any]]:
-    """Yield every command below a group, with the words that call it."""
+    """Yield the full name (such as `s2s inspect model`) and the command of each one in a group."""
     for name, command in getattr(group, "commands", {}).items():
         yield f"{words} {name}", command
         yield from _all_commands(command, f"{words} {name}")
@@ -131,17 +139,49 @@ class HelpfulCommand(HelpfulOptions, TyperCommand):
     """A command with its options in panels."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command, if its libraries can be loaded."""
+        """Check that there is enough memory to load the libraries, and run the command."""
         require_address_space(ctx.info_name)
         return super().invoke(ctx)
 
 
 class HelpfulGroup(HelpfulOptions, TyperGroup):
-    """A group of commands, with their texts and its options in panels."""
+    """A group of commands, with their summaries and its options in panels.
+
+    The help of the group is shown without importing its commands.
+
+    Attributes:
+        summaries: the first paragraph of the help of each command that is a module, by name.
+        prefix: the beginning of the names of these modules.
+    """
+
+    summaries: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    prefix: ClassVar[str] = ""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = LazyCommands(self.prefix, self.summaries, self.commands)
 
 
-def add_commands(app: typer.Typer, *modules: ModuleType) -> None:
-    """Add the `command` of each module under the module's name without `inspect_`."""
-    for module in modules:
-        name = module.__name__.rpartition(".")[2].removeprefix("inspect_").replace("_", "-")
-        app.command(name, cls=HelpfulCommand)(expand(module.command))
+class LazyCommands(UserDict[str, Any]):
+    """The commands of a group by name; the module of a command is imported on first access."""
+
+    def __init__(self, prefix: str, names: Iterable[str], commands: Mapping[str, Any]) -> None:
+        """Store the names of the commands to import, and the commands that exist already."""
+        super().__init__({**dict.fromkeys(names), **commands})
+        self.prefix = prefix
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the command of this name."""
+        if self.data[name] is None:
+            self.data[name] = _import_command(name, f"{self.prefix}{name.replace('-', '_')}")
+        return self.data[name]
+
+
+def _import_command(name: str, module: str) -> Any:
+    """Import a command from its module in this package."""
+    from s2scli.cli.flags import expand
+
+    program = typer.Typer(add_completion=False)
+    command = importlib.import_module(f"s2scli.cli.{module}").command
+    program.command(name, cls=HelpfulCommand)(expand(command))
+    return typer.main.get_command(program)

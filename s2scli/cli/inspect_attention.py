@@ -29,24 +29,24 @@ def command(
         typer.Option(
             metavar="TEXT",
             callback=utf8,
-            help="Look at this target instead of the model's own translation.",
+            help="Show the attention for this target instead of the model's own translation.",
         ),
     ] = None,
     layer: Annotated[
         str | None,
         typer.Option(
             metavar="L",
-            help="Decoder layer to look at, counted from 1, or all. [default: all with --head "
-            "best, otherwise the last but one]",
+            help="Decoder layer to show, counted from 1, or all. [default: the second to last with "
+            "--head H, mean or max; otherwise all]",
         ),
     ] = None,
     head: Annotated[
         str | None,
         typer.Option(
             metavar="H",
-            help="Head to look at, counted from 1; mean or max of the heads; or best, the head "
+            help="Head to show, counted from 1; mean or max, over the heads; or best, the head "
             "that aligns best (largest sharpness x coverage). [default: mean; without --layer, the "
-            "mean of the best-aligning heads, the number of heads of one layer]",
+            "mean of the heads that align best, as many as one layer has]",
         ),
     ] = None,
     grid: Annotated[
@@ -60,7 +60,9 @@ def command(
     width: Annotated[
         int | None,
         typer.Option(
-            min=MIN_WIDTH, max=10_000, help="Widest line in cells. [default: the terminal's]"
+            min=MIN_WIDTH,
+            max=10_000,
+            help="Maximum width of a line, in terminal columns. [default: the terminal's]",
         ),
     ] = None,
     threshold: Annotated[
@@ -68,22 +70,24 @@ def command(
         typer.Option(
             min=0.0,
             max=1.0,
-            help=f"Smallest weight that links two words. [default: {LINK}; with pharaoh the best "
-            "of each target word]",
+            help=f"Smallest weight that links two words. [default: {LINK}; with -f pharaoh, each "
+            "target word is linked to its best source word]",
         ),
     ] = None,
     half_blocks: Annotated[
         bool | None,
         typer.Option(
             "--half-blocks/--full-rows",
-            help="Show two target pieces on each line, or one. [default: two if the map is large]",
+            help="Show two target pieces on each line, or one. [default: two if the map is large "
+            "and in colour]",
         ),
     ] = None,
     light: Annotated[
         bool | None,
         typer.Option(
             "--light/--dark",
-            help="Colours for a light or a dark terminal. [default: by COLORFGBG, otherwise dark]",
+            help="Use colours for a light or a dark background. Few terminals set COLORFGBG; give "
+            "--light if yours is light and does not. [default: from COLORFGBG, otherwise dark]",
         ),
     ] = None,
     model: ModelOption = None,

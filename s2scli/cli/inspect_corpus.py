@@ -18,15 +18,15 @@ BAR_WIDTH = 16
 
 def command(
     split: Annotated[
-        str, typer.Option(metavar="SPLIT", help="Look at train, valid or test.")
+        str, typer.Option(metavar="SPLIT", help="Split to show: train, valid or test.")
     ] = "train",
     count: Annotated[
-        int, typer.Option("-n", "--samples", min=0, max=10_000, help="Rows to show.")
+        int, typer.Option("-n", "--samples", min=0, max=10_000, help="Number of rows to show.")
     ] = 5,
     *,
     common: CommonOptions,
 ) -> None:
-    """Show what was read and kept, the splits, lengths, and sample rows.
+    """Show how many rows were read and kept, the splits, the text lengths, and sample rows.
 
     s2s inspect corpus --split test -n 20
     """
@@ -51,7 +51,7 @@ def _lengths(view: "CorpusView") -> Table:
 
 
 def _bar(count: int, most: int) -> str:
-    """Return a bar for `count`, rounded up, so that only 0 has none."""
+    """Return a bar for `count`. Its length is rounded up, so that only 0 has no bar."""
     return "█" * -(-count * BAR_WIDTH // most)
 
 

@@ -1,4 +1,4 @@
-"""`s2s inspect model`: the parameters, the origin and the recipe of a model folder."""
+"""`s2s inspect model`: the parameters, the origin and the recipe of a model."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -15,18 +15,16 @@ if TYPE_CHECKING:
 
 
 def command(model: ModelOption = None, *, common: CommonOptions) -> None:
-    """Show a model's parameters by part, what it was made from, and what is special in its recipe.
+    """Show a model's parameters by part, its origin, and the non-default settings of its recipe.
 
-    With -v also every tensor and every setting of the recipe.
+    With -v, show every tensor and every setting of the recipe.
     """
     from s2scli.pipeline.inspect_model import inspect_model
 
     facts = inspect_model(common.workspace.find_model(model))
     common.show(_document(facts), *_tables(facts, common.talk))
     if not (common.json or common.talk.verbose):
-        common.talk.say(
-            "settings at their defaults and the tensors are not shown; to see everything: -v"
-        )
+        common.talk.say("tensors and settings at their defaults are not shown; -v shows everything")
 
 
 def _document(facts: "ModelFacts") -> dict[str, Any]:
@@ -65,7 +63,7 @@ def _tensors(facts: "ModelFacts") -> Table:
 
 
 def _facts(facts: "ModelFacts") -> list[tuple[str, str]]:
-    """Return a row for each fact: the recipe, the vocabulary, everything recorded."""
+    """Return a row for the recipe, the vocabulary, and each fact in the manifest."""
     recipe = facts.recipe
     named = {"recipe": recipe.name, "paper": recipe.paper, "description": recipe.description}
     vocab = [(f"{side} vocabulary", f"{n:,}") for side, n in facts.vocab_size.items()]

@@ -1,4 +1,4 @@
-"""`s2s inspect tokenizer`: the pieces of a text."""
+"""`s2s inspect tokenizer`: the pieces that a text is split into."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def command(
     texts: Annotated[
-        list[str], typer.Argument(metavar="TEXT", callback=utf8, help="What to split.")
+        list[str], typer.Argument(metavar="TEXT", callback=utf8, help="Text to tokenize.")
     ],
     target: Annotated[
         bool, typer.Option("--target", help="Use the target's tokenizer instead of the source's.")
@@ -42,7 +42,7 @@ def command(
 def _shown(result: "TokenizedText") -> tuple[Table, Text]:
     """Return the pieces, and whether decoding them restores the text."""
     pieces = list(zip(result.pieces, map(str, result.ids), strict=True))
-    verdict = "comes back as it is" if result.exact else f"comes back as: {result.decoded}"
+    verdict = "decoding restores the text" if result.exact else f"decoded text: {result.decoded}"
     unknown = f", {result.unknown} unknown" if result.unknown else ""
-    summary = Text(visible(f"{len(pieces)} pieces{unknown}; the text {verdict}"))
+    summary = Text(visible(f"{len(pieces)} pieces{unknown}; {verdict}"))
     return make_table(("piece", "id"), pieces, numbers=("id",)), summary

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import RenderableType
 
+from s2scli.cli.completion import complete_assignment, complete_model, complete_workspace
 from s2scli.cli.flags import Options
 from s2scli.errors import UsageError
 from s2scli.files import new_file
@@ -31,14 +32,14 @@ Texts = TypeVar("Texts", str, list[str], tuple[str, str], None)
 
 @dataclass(frozen=True)
 class Common:
-    """The options of nearly every command: the workspace, JSON output, and how much to say."""
+    """The options of nearly every command: the workspace, JSON output and verbosity."""
 
     workspace: Workspace
     json: bool
     talk: Talk
 
     def show(self, document: object, *shown: RenderableType) -> None:
-        """Print the document as JSON with --json, otherwise what is shown."""
+        """Print `document` as JSON with --json, otherwise print `shown`."""
         if self.json:
             self.talk.show_json(document)
             return
@@ -46,14 +47,14 @@ class Common:
             self.talk.show(renderable)
 
     def show_summary(self, document: object, *shown: RenderableType) -> None:
-        """Show what a command did, whose product is a file: with --quiet only the JSON."""
+        """Show a summary of what a command wrote; with --quiet, only if it is JSON."""
         self.show(document, *(() if self.talk.quiet else shown))
 
     def write(self, text: str, output: Path | None) -> None:
-        """Write a text to a file, or to stdout if there is none.
+        """Write a text to a file, or to stdout if `output` is None.
 
         Raises:
-            StorageError: it cannot be written; an existing file is not changed.
+            StorageError: the file cannot be written; an existing file is not changed.
         """
         if output is None:
             write_stdout(text)
@@ -63,7 +64,7 @@ class Common:
         self.talk.say(f"wrote {output}")
 
     def say_next(self, *commands: str) -> None:
-        """Name the next commands, for the same workspace."""
+        """Suggest the commands to run next in this workspace."""
         self.talk.say(f"next: {' · '.join(map(self.workspace.command, commands))}")
 
 
@@ -79,28 +80,29 @@ def _folder(path: Path | None) -> Path | None:
 
 
 def format_option(formats: type[enum.StrEnum], default: str) -> Any:
-    """Return the option that chooses one of the formats of what is written."""
-    names = f"What to write: {', '.join(formats)}."
+    """Return the option that chooses the output format."""
+    names = f"Output format: {', '.join(formats)}."
     return typer.Option("-f", "--format", metavar="FORMAT", help=f"{names} [default: {default}]")
 
 
 def format_of(path: Path, formats: type[F]) -> F:
-    """Return the one of the formats that the suffix of a file stands for.
+    """Return the format that belongs to the suffix of a file.
 
     Raises:
-        UsageError: it stands for none.
+        UsageError: no format has this suffix.
     """
     suffixes = {suffix: name for suffix, name in SUFFIXES.items() if name in set(formats)}
     if path.suffix not in suffixes:
         known = ", ".join(filter(None, suffixes))
         raise UsageError(
-            f"-o {path}: no format is known by {path.suffix}; there are {known}, or choose with -f"
+            f"-o {path}: unknown suffix {path.suffix!r}; expected one of {known}, or give a format "
+            "with -f"
         )
     return formats(suffixes[path.suffix])
 
 
 def utf8(given: Texts) -> Texts:
-    """Return texts of the command line as they are; refuse bytes that are not UTF-8."""
+    """Return arguments unchanged; refuse those that are not valid UTF-8."""
     texts: Iterable[str] = [given] if isinstance(given, str) else given or ()
     for text in texts:
         try:
@@ -120,6 +122,7 @@ _WORKSPACE = _general(
     envvar="S2S_WORKSPACE",
     metavar="DIR",
     callback=_folder,
+    autocompletion=complete_workspace,
     help="Folder that holds the corpus, the tokenizer, the training run and the model.",
 )
 OptionalWorkspace = Annotated[Path | None, _WORKSPACE]
@@ -133,7 +136,7 @@ DeviceOption = Annotated[
 ]
 OverwriteOption = Annotated[
     bool,
-    _general("--overwrite", help="Replace what trained models need, without asking."),
+    _general("--overwrite", help="Replace data that trained models need, without asking."),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -141,15 +144,18 @@ SetOption = Annotated[
         "--set",
         metavar="SECTION.KEY=VALUE",
         callback=utf8,
-        help="Change one setting of the recipe.",
+        autocompletion=complete_assignment,
+        help="Change a setting of the recipe; repeatable.",
     ),
 ]
 RestartOption = Annotated[
     bool, run_option("--restart", help="Remove the existing run and start a new one.")
 ]
 _MODEL_HELP = "Model folder to use instead of the workspace's."
-# not checked here: a run that publishes the model may be exchanging its folder
-_model: Any = functools.partial(_engine, "-m", "--model", metavar="DIR", readable=False)
+# not checked here: a training run may be replacing the folder
+_model: Any = functools.partial(
+    _engine, "-m", "--model", metavar="DIR", readable=False, autocompletion=complete_model
+)
 OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")
 ]
@@ -157,8 +163,8 @@ ModelOption = Annotated[Path | None, _model(help=_MODEL_HELP)]
 ModelsOption = Annotated[
     list[Path] | None,
     _model(
-        help=f"{_MODEL_HELP} Repeat it for an ensemble: the models may differ in everything but "
-        "the tokenizer, and the probability of each token is the mean of theirs.",
+        help=f"{_MODEL_HELP} Repeat for an ensemble, which averages the token probabilities of its "
+        "models. They must have the same tokenizer.",
     ),
 ]
 

@@ -21,9 +21,9 @@ HeldOut = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="Your own split of this name: a TSV file (repeatable), or, given twice, a source and "
-        "a target file. It is checked like the corpus, but no row is dropped unless a side is "
-        "empty.",
+        help="Use your own file for this split: TSV (repeatable), or a source and a target file, "
+        "if given twice. It is checked like the corpus, but only rows with an empty side are "
+        "dropped.",
     ),
 ]
 
@@ -33,9 +33,9 @@ def command(
         list[Path],
         typer.Argument(
             metavar="FILE",
-            help="TSV files (source TAB target), which are read one after the other; or a file of "
-            "sources and a file of their targets, line by line; or a .txt file of sentences that "
-            "are their own targets. Plain or gzip; - is stdin.",
+            help="TSV files (source TAB target), read in this order; or a source file and a target "
+            "file with the same number of lines; or a .txt file of sentences, where the target is "
+            "the source. Plain or gzip; - is stdin.",
         ),
     ],
     valid: HeldOut = None,
@@ -61,7 +61,7 @@ def command(
 
 
 def report_tables(report: "Report") -> list[RenderableType]:
-    """Return what happened to the rows, to those of each of several files, and the splits."""
+    """Return the tables: rows kept and dropped, input files, rows per file, splits."""
     several = len(report.files) > len(report.by_role())
     files = [_files(report)] if several else []
     tables = [_rows(report), _names(report), *files, _splits(report)]
@@ -69,7 +69,7 @@ def report_tables(report: "Report") -> list[RenderableType]:
 
 
 def _rows(report: "Report") -> Table:
-    """Return what happened to every row: read = kept + dropped, by reason."""
+    """Return the rows read, dropped (by reason) and kept."""
     accounts = report.by_role()
     reasons = sorted({reason for account in accounts for reason in account.dropped})
     dropped = {f"- {reason.replace('_', ' ')}": reason for reason in reasons}
@@ -85,19 +85,19 @@ def _rows(report: "Report") -> Table:
 
 
 def _names(report: "Report") -> Table:
-    """Return the files of each column; a name of any length has the room for it."""
+    """Return the files behind each column, in a table of their own: names can be long."""
     rows = [(account.role, _named(account, report)) for account in report.by_role()]
     return make_table(("rows", "read from"), rows)
 
 
 def _named(account: "FileAccount", report: "Report") -> str:
-    """Return the names of files that belong together, or how many were read in turn."""
+    """Return the file names of an account, or the number of files if it covers several."""
     names = account.names
     return " + ".join(names) if account in report.files else f"{len(names)} files"
 
 
 def _files(report: "Report") -> Table:
-    """Return the rows of each file, where several were read one after the other."""
+    """Return the rows read, dropped and kept of each file."""
     counts = ((one.read, sum(one.dropped.values()), one.kept) for one in report.files)
     rows = [
         (" + ".join(one.names), *(f"{count:,}" for count in of_file))
@@ -107,7 +107,7 @@ def _files(report: "Report") -> Table:
 
 
 def _splits(report: "Report") -> Table:
-    """Return what each split is like."""
+    """Return the statistics of each split."""
     splits = report.splits.values()
     known = (split.length_correlation for split in splits)
     overlap = {name: f"{split.source_in_train:,}" for name, split in report.splits.items()}

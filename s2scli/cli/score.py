@@ -33,17 +33,17 @@ def command(
         bool,
         typer.Option(
             "--tokens",
-            help="Append a TAB and the target's tokens, and a TAB and their log-probabilities, to "
-            "each score; both are separated by spaces.",
+            help="Append two TAB-separated columns to each score: the target's tokens and their "
+            "log-probabilities, both separated by spaces.",
         ),
     ] = False,
     summary: Annotated[
         bool,
         typer.Option(
             "--summary",
-            help="Write only the summary of all lines: log-probability, bits and perplexity per "
+            help="Write only a summary of all lines: log-probability, bits and perplexity per "
             "token, character, word and sentence; the end of a target counts as one of each. To "
-            "compare models with different tokenizers, use characters or words.",
+            "compare models with different tokenizers, use the values per character or word.",
         ),
     ] = False,
     models: ModelsOption = None,
@@ -55,7 +55,7 @@ def command(
 ) -> None:
     """Score pairs: write the log-probability of each target (in nats), one per line, in order.
 
-    A line is empty if there is no score: the source is empty, or scoring failed.
+    A line is empty if the source is empty or scoring failed.
 
     s2s score pairs.tsv > scores.txt
     paste sources.txt targets.txt | s2s score --summary
@@ -103,7 +103,7 @@ def summary_table(totals: "Totals") -> Table:
 def _record_format(
     settings: ScoreSettings, output: Path | None, *, as_json: bool, tokens: bool, summary: bool
 ) -> "RecordFormat | None":
-    """Return how a line is written, None for no lines; refuse a flag that would change nothing."""
+    """Return the format of a line, None for no lines; refuse a flag that has no effect."""
     from s2scli.pipeline.score import ScoreFormats
 
     if summary and "length_penalty" in settings.model_fields_set:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from s2scli.cli.everyday import RECIPES, EverydayOptions, refuse_twice
+from s2scli.cli.completion import complete_model, complete_recipe
+from s2scli.cli.everyday import RECIPES, EverydayOptions, check, refuse_twice
 from s2scli.cli.flags import flags
 from s2scli.cli.options import (
     CommonOptions,
@@ -27,6 +28,7 @@ def command(
             "-r",
             "--recipe",
             metavar="NAME|FILE",
+            autocompletion=complete_recipe,
             help="Built-in recipe or TOML file. [default: default; to resume, the run's own; with "
             "--init-from, the model's]",
         ),
@@ -38,7 +40,8 @@ def command(
         Path | None,
         run_option(
             metavar="DIR",
-            help="Start a new run from the weights of this model folder, where they fit, and with "
+            autocompletion=complete_model,
+            help="Start a new run from the weights of this model folder, as far as they fit. Use "
             "its tokenizer if the workspace has none.",
         ),
     ] = None,
@@ -50,16 +53,18 @@ def command(
 ) -> None:
     """Train a model, validate it, and keep the best.
 
-    Run the same command again to resume a run that was stopped or killed, exactly where it was.
+    To resume a run that was stopped or killed, run the same command again.
 
     s2s train --max-minutes 30
     s2s train -r bahdanau2015 --lr 0.0005 --dropout 0.3
+    s2s train -r vaswani2017 --size small
     s2s train --init-from other/model
     """
     from s2scli.pipeline.train import TrainRequest, train
 
     talk = common.talk
     given = limits.model_dump(exclude_unset=True)
+    check(everyday)
     refuse_twice(everyday, assignments or ())
     request = TrainRequest(
         recipe, assignments or (), given, device, restart, init_from, overwrite, everyday

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from s2scli.cli.completion import complete_model
 from s2scli.cli.flags import flags
 from s2scli.cli.options import CommonOptions, OverwriteOption
 from s2scli.errors import UsageError
@@ -24,6 +25,7 @@ def command(
         typer.Option(
             "--from",
             metavar="DIR",
+            autocompletion=complete_model,
             help="Train nothing: copy the tokenizer of this model folder.",
             rich_help_panel=TokenizerSettings.panel,
         ),
@@ -42,7 +44,7 @@ def command(
     from s2scli.pipeline.train_tokenizer import copy_tokenizer, train_tokenizer
 
     if model and settings.model_fields_set:
-        raise UsageError("--from takes a model's tokenizer as it is; leave the other settings out")
+        raise UsageError("--from copies a tokenizer unchanged; leave out the other settings")
     if model:
         report = copy_tokenizer(common.workspace, model, common.talk, overwrite=overwrite)
     else:
@@ -52,7 +54,7 @@ def command(
 
 
 def report_table(report: "TokenizerReport") -> "Table":
-    """Return what each side's tokenizer is like, measured on held-out text."""
+    """Return a description of each side's tokenizer, measured on one split."""
     sides = {"source": report.source, "target": report.target}
     both = [side for side in sides.values() if side]
     learned = [name for name, side in sides.items() if side]
@@ -60,11 +62,11 @@ def report_table(report: "TokenizerReport") -> "Table":
     measured = f"on the {report.split} split"
     rows: dict[str, list[str]] = {
         "kind": [side.kind for side in both],
-        "learned from": together,
+        "trained on": together,
         "vocabulary": [f"{side.vocab_size:,}" for side in both],
         "byte fallback": ["yes" if side.byte_fallback else "no" for side in both],
-        "pieces a word": [f"{side.pieces_per_word:.2f}" for side in both],
-        "pieces a character": [f"{side.pieces_per_character:.2f}" for side in both],
+        "pieces per word": [f"{side.pieces_per_word:.2f}" for side in both],
+        "pieces per character": [f"{side.pieces_per_character:.2f}" for side in both],
         "unknown pieces": [f"{side.unknown_rate:.2%}" for side in both],
     }
     return make_table(

@@ -27,7 +27,7 @@ def command(
         typer.Option("-o", "--output", help="Write to this file, once all lines are translated."),
     ] = None,
     scores: Annotated[
-        bool, typer.Option("--scores", help="Put the score and a tab before each output.")
+        bool, typer.Option("--scores", help="Write the score and a tab before each output.")
     ] = False,
     alignment: Annotated[
         bool,
@@ -35,14 +35,14 @@ def command(
             "--alignment",
             help="Append ` ||| ` and the word alignment to each output: source-target pairs of "
             "words, counted from 0, in Pharaoh's format (0-0 1-2). Each target word is paired with "
-            "the source word of the largest attention weight, averaged over the best-aligning "
-            "heads (the number of heads of one layer).",
+            "the source word that has the largest attention weight. Weights are averaged over the "
+            "heads that align best, as many as one layer has.",
         ),
     ] = False,
     alignment_threshold: Annotated[
         float | None,
         typer.Option(
-            min=0.0, max=1.0, help="With --alignment: pair words of at least this weight."
+            min=0.0, max=1.0, help="With --alignment: pair all words with at least this weight."
         ),
     ] = None,
     models: ModelsOption = None,
@@ -58,8 +58,8 @@ def command(
     s2s translate < input.txt > output.txt
     s2s translate --nbest 3 input.txt -o output.txt
 
-    With --nbest each hypothesis is a line: `line ||| hypothesis ||| score`, where lines count
-    from 0, as in Moses. With --json each line is an object: status (ok, empty, failed) and
+    With --nbest, each hypothesis is a line `line ||| hypothesis ||| score`, where lines are counted
+    from 0, as in Moses. With --json, each line is an object: status (ok, empty, failed) and
     hypotheses with tokens, scores, and alignments of tokens and words as source-target pairs.
     """
     from s2scli.data.lines import STDIN
@@ -102,14 +102,14 @@ def command(
 def _refuse_unused(
     scores: bool, as_json: bool, n_best: bool, alignment: bool, threshold: float | None
 ) -> None:
-    """Refuse a flag that would change nothing."""
+    """Refuse a flag that has no effect."""
     if scores and (as_json or n_best):
         given_too = "--json" if as_json else "--nbest"
         raise UsageError(f"{given_too} shows the scores already: leave --scores out")
     if alignment and as_json:
         raise UsageError("--json shows the alignment already: leave --alignment out")
     if threshold is not None and not alignment:
-        raise UsageError("--alignment-threshold is for --alignment: give that too")
+        raise UsageError("--alignment-threshold has no effect without --alignment")
 
 
 def _record_format(

@@ -1,1 +1,1 @@
-"""Corpora: reading, cleaning, splitting, storing, batching."""
+"""Corpora: reading, cleaning, splitting, storing and batching."""

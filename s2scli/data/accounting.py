@@ -1,4 +1,4 @@
-"""What happened to every row of a corpus, and a summary of each split."""
+"""Counts of kept and dropped rows of a corpus, and a summary of each split."""
 
 import unicodedata
 from collections import Counter
@@ -27,15 +27,17 @@ TINY = 1e-9
 
 @dataclass(frozen=True)
 class FileAccount:
-    """The rows of one input, a file or two parallel ones: `read` = `kept` + the sum of `dropped`.
+    """Counts for one input: a file, or two parallel files.
+
+    `read` is always `kept` plus the sum of `dropped`.
 
     Attributes:
         role: corpus, valid or test.
-        names: the file's name, or the names of its two files, without folders.
-        sha256: the SHA-256 of each of them.
-        read: lines in it.
-        kept: rows that went into a split.
-        dropped: rows that did not, by reason.
+        names: the name of each file, without folders.
+        sha256: the SHA-256 of each file.
+        read: the number of lines read.
+        kept: the number of rows that are in a split.
+        dropped: the number of rows dropped, by reason.
     """
 
     role: str
@@ -46,7 +48,7 @@ class FileAccount:
     dropped: dict[str, int]
 
     def plus(self, other: "FileAccount") -> "FileAccount":
-        """Return the account of these files and others of the same role."""
+        """Return the sum of this account and another one of the same role."""
         return FileAccount(
             self.role,
             self.names + other.names,
@@ -59,19 +61,20 @@ class FileAccount:
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """A summary of a split.
+    """Statistics of a split.
 
     Attributes:
-        rows: the number of its rows.
-        source_characters: the mean length of a source in characters; in samples if it is sound,
-            in values (width x height x channels) if it is a picture.
+        rows: the number of rows.
+        source_characters: the mean length of a source: in characters for text, in samples for
+            audio, in values (width x height x channels) for images.
         target_characters: the mean length of a target, likewise.
-        source_equals_target: rows with the same text on both sides.
-        length_correlation: Pearson's r of the logarithms of the two sides' lengths, -1 to 1: near
-            0 where the sides are not aligned, or in dialogue; None where all sources or all
-            targets are equally long.
-        not_nfc: rows that Unicode normalisation (NFC) would change.
-        source_in_train: rows whose source is also in the train split (all of them for train).
+        length_correlation: Pearson correlation of the log lengths of source and target, from -1 to
+            1. It is near 0 if the sides are not aligned, and in dialogue. None if there are fewer
+            than two rows, or if all sources or all targets have the same length.
+        source_equals_target: the number of rows with the same text on both sides.
+        not_nfc: the number of rows that Unicode normalization (NFC) would change.
+        source_in_train: the number of rows whose source is also in the train split; for the train
+            split itself, all rows.
     """
 
     rows: int
@@ -84,19 +87,19 @@ class SplitSummary:
 
     @property
     def length_ratio(self) -> float:
-        """Mean target length over mean source length, in characters."""
+        """Mean target length divided by mean source length; 0 if that is 0."""
         return self.target_characters / self.source_characters if self.source_characters else 0.0
 
 
 @dataclass(frozen=True)
 class Report:
-    """The whole account of a preparation, as in `report.json`.
+    """The content of `report.json`: what `s2s prepare` read, kept and dropped.
 
     Attributes:
-        files: the account of each file, or of two parallel ones.
+        files: the account of each file, or of each pair of parallel files.
         splits: the summary of each split.
-        notices: what the user should know.
-        sides: what the sides are made of; for text it is left out of the file.
+        notices: messages for the user.
+        sides: the kind of each side; the file leaves it out if both are text.
     """
 
     files: tuple[FileAccount, ...]
@@ -105,7 +108,7 @@ class Report:
     sides: Sides = TEXT
 
     def by_role(self) -> list[FileAccount]:
-        """Return one account for each role, of all its files together."""
+        """Return one account per role, which sums over all files of the role."""
         together: dict[str, FileAccount] = {}
         for account in self.files:
             before = together.get(account.role)
@@ -125,7 +128,7 @@ def read_report(folder: Path) -> Report:
     """Read the report of the corpus in `folder`.
 
     Raises:
-        CheckpointError: it is missing or damaged.
+        CheckpointError: the report is missing or damaged.
     """
     tree = read_json(folder / REPORT)
     try:
@@ -140,12 +143,12 @@ def read_report(folder: Path) -> Report:
 
 @dataclass
 class RowTally:
-    """Counts rows while they stream by.
+    """Counts the rows of a stream.
 
     Attributes:
-        read: lines so far.
-        dropped: those that yielded no example, by reason.
-        notices: what was said about the file.
+        read: the number of lines read.
+        dropped: the number of rows dropped, by reason.
+        notices: the notices about the file.
     """
 
     read: int = 0
@@ -153,7 +156,7 @@ class RowTally:
     notices: list[str] = field(default_factory=list)
 
     def keep(self, rows: Iterable[Row]) -> Iterator[Example]:
-        """Yield the examples among `rows`; count every line and collect the notices."""
+        """Yield the examples in `rows`, count every line, and collect the notices."""
         for row in rows:
             if isinstance(row, Example):
                 self.read += 1
@@ -165,19 +168,28 @@ class RowTally:
                 self.notices.append(row.text)
 
     def drop_duplicates(self, count: int) -> None:
-        """Count rows that were found to be copies after they were read."""
+        """Count `count` of the rows read as duplicates."""
         if count:
             self.dropped[DUPLICATE] += count
 
     @property
     def kept(self) -> int:
-        """The rows read that were not dropped."""
+        """The number of rows read and not dropped."""
         return self.read - self.dropped.total()
 
 
 @dataclass
 class SplitTally:
-    """Computes a `SplitSummary`, batch by batch."""
+    """Computes a `SplitSummary` batch by batch.
+
+    Attributes:
+        rows: the number of rows.
+        source_characters: the total length of the sources.
+        target_characters: the total length of the targets.
+        source_equals_target: the number of rows with the same text on both sides.
+        not_nfc: the number of rows that Unicode normalization (NFC) would change.
+        moments: the sums that `correlation` needs, of log lengths, [3, 3].
+    """
 
     rows: int = 0
     source_characters: int = 0
@@ -187,7 +199,7 @@ class SplitTally:
     moments: NDArray[np.float64] = field(default_factory=lambda: np.zeros((3, 3)))
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Count the rows of `batch` (columns source and target)."""
+        """Add the rows of `batch`, which has the columns source and target."""
         source, target = batch.column("source"), batch.column("target")
         self.rows += batch.num_rows
         lengths = np.stack([_sizes(batch, "source"), _sizes(batch, "target")])
@@ -200,7 +212,11 @@ class SplitTally:
         self.not_nfc += sum(not (_is_nfc(source) and _is_nfc(target)) for source, target in pairs)
 
     def summary(self, source_in_train: int) -> SplitSummary:
-        """Return the summary of the rows counted."""
+        """Return the summary of all rows added.
+
+        Args:
+            source_in_train: the number of rows whose source is also in the train split.
+        """
         rows = max(1, self.rows)
         found = correlation(self.moments)
         return SplitSummary(
@@ -225,9 +241,12 @@ def _sizes(batch: pa.RecordBatch, side: str) -> NDArray[np.int64]:
 
 
 def correlation(moments: NDArray[np.float64]) -> float | None:
-    """Return Pearson's r of x and y from the sums of (1, x, y) (1, x, y)', [3, 3].
+    """Return the Pearson correlation of x and y.
 
-    It is None if there are fewer than two rows, or if x or y is the same in all of them.
+    It is None if there are fewer than two rows, or if x or y is constant.
+
+    Args:
+        moments: the sum over rows of the outer product of (1, x, y) with itself, [3, 3].
     """
     rows = moments[0, 0]
     if rows < 2:

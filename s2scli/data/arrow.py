@@ -1,4 +1,4 @@
-"""Arrow files of the corpus, memory-mapped, with every batch validated before it is used."""
+"""Memory-mapped Arrow files, with every record batch validated before use."""
 
 import contextlib
 import mmap
@@ -12,18 +12,18 @@ from s2scli.errors import CheckpointError
 
 
 class ArrowFile:
-    """A memory-mapped Arrow file of a known schema.
+    """A memory-mapped Arrow file with a known schema.
 
-    The library trusts offsets and sizes in the file, and one flipped bit makes it read outside the
-    mapping. So each batch is validated in full when it is read for the first time.
+    The Arrow library trusts the offsets and sizes in the file, so a flipped bit could make it read
+    outside the mapping. Each batch is therefore fully validated when it is first read.
 
     Args:
-        path: of the file.
-        schema: its columns; none of them holds a null.
-        command: the command that makes the file again.
+        path: the path of the file.
+        schema: the expected columns; nulls are not allowed.
+        command: the command that creates the file, for messages.
 
     Raises:
-        CheckpointError: it is missing, damaged, or has other columns.
+        CheckpointError: the file is missing, is damaged or has other columns.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, command: str) -> None:
@@ -34,37 +34,40 @@ class ArrowFile:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             self._file = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
             if self._file.schema != schema:
-                raise pa.ArrowInvalid("it has other columns")
+                raise pa.ArrowInvalid("unexpected columns")
             self.rows = tuple(self._count(number) for number in range(len(self)))
 
     def __len__(self) -> int:
         return int(self._file.num_record_batches)
 
     def batch(self, number: int) -> pa.RecordBatch:
-        """Return a record batch, validated.
+        """Return a validated record batch.
+
+        Args:
+            number: the index of the batch.
 
         Raises:
-            CheckpointError: it is damaged.
+            CheckpointError: the batch is damaged.
         """
         with self._damage_reported():
             batch = self._file.get_batch(number)
             if number not in self._validated:
                 batch.validate(full=True)
                 if any(map(_has_null, batch.columns)):
-                    raise pa.ArrowInvalid("it holds a null")
+                    raise pa.ArrowInvalid("unexpected null")
                 self._validated.add(number)
         return batch
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the record batches, in order.
+        """Yield the validated record batches, in order.
 
         Raises:
-            CheckpointError: one is damaged.
+            CheckpointError: a batch is damaged.
         """
         return map(self.batch, range(len(self)))
 
     def _count(self, number: int) -> int:
-        """Return the number of rows of a batch, whose buffers are long enough for them."""
+        """Return the number of rows of a batch, after a check of its buffer sizes."""
         batch = self._file.get_batch(number)
         batch.validate()
         return int(batch.num_rows)

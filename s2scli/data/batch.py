@@ -1,4 +1,4 @@
-"""A batch of examples: padded sources, and padded target ids."""
+"""Batches of padded sources and padded target token ids."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 
 @dataclass(frozen=True)
 class Batch:
-    """B examples padded to the longest: token ids with `pad_id`, samples and pixels with 0.
+    """B examples, padded to the longest one: token ids with `pad_id`, samples and pixels with 0.
 
     Attributes:
-        source: source ids, each ending in `eos_id`, [B, S]; or 16-bit samples, [B, N]; or columns
-            of 8-bit pixels, [B, W, H x C].
-        source_lengths: real tokens (the end token counted), samples or columns of each source,
-            [B], on the CPU.
-        target_input: what the decoder reads: `bos_id`, then the target ids, [B, T].
-        target_output: what the decoder should write: the target ids, then `eos_id`, [B, T].
+        source: source ids followed by `eos_id`, [B, S]; or 16-bit samples, [B, N]; or columns of
+            8-bit pixels, [B, W, H x C].
+        source_lengths: the number of real tokens (with the end token), samples or columns in each
+            source, [B]; always on the CPU.
+        target_input: the decoder's input: `bos_id` followed by the target ids, [B, T].
+        target_output: the decoder's expected output: the target ids followed by `eos_id`, [B, T].
     """
 
     source: Tensor
@@ -32,11 +32,11 @@ class Batch:
 
     @property
     def target_mask(self) -> Tensor:
-        """True at real output tokens, [B, T]."""
+        """Mask that is True at real output tokens, [B, T]."""
         return self.target_output != PAD_ID
 
     def twice(self) -> "Batch":
-        """Return the batch with a copy of its examples after them, 2 x B."""
+        """Return the batch with all examples repeated once, 2 x B examples."""
         return Batch(
             torch.cat([self.source, self.source]),
             torch.cat([self.source_lengths, self.source_lengths]),
@@ -45,7 +45,7 @@ class Batch:
         )
 
     def to(self, device: torch.device) -> "Batch":
-        """Return the batch with its ids on `device` (lengths stay on the CPU)."""
+        """Return the batch with its ids on `device`; the lengths stay on the CPU."""
         return Batch(
             self.source.to(device, non_blocking=True),
             self.source_lengths,
@@ -55,7 +55,7 @@ class Batch:
 
 
 Pad: TypeAlias = Callable[[Sequence[Values]], tuple[Tensor, Tensor]]
-"""Pads sources into one tensor; returns it and the lengths [B]."""
+"""Pads sources into one tensor; returns the tensor and the lengths [B]."""
 
 
 def make_batch(
@@ -64,9 +64,9 @@ def make_batch(
     """Pad examples into a batch.
 
     Args:
-        sources: as the codec of the source encodes them; token ids have no special tokens.
-        targets: token ids without special tokens.
-        pad: how sources are padded; None is for token ids.
+        sources: the encoded sources; token ids are without special tokens.
+        targets: the target token ids, without special tokens.
+        pad: pads the sources; None pads token ids.
     """
     source, lengths = (pad or make_source)(sources)
     width = max(len(ids) for ids in targets) + 2
@@ -80,7 +80,11 @@ def make_batch(
 
 
 def pad_values(sources: Sequence[Values]) -> tuple[Tensor, Tensor]:
-    """Pad samples [N], or columns of pixels [W, F], with zeros; return them and the lengths [B]."""
+    """Pad samples [N], or columns of pixels [W, F], with zeros.
+
+    Returns:
+        The padded values, and the length of each source [B].
+    """
     lengths = np.array([len(values) for values in sources], dtype=np.int64)
     shape = (len(sources), int(lengths.max()), *sources[0].shape[1:])
     padded = np.zeros(shape, dtype=sources[0].dtype)
@@ -90,7 +94,11 @@ def pad_values(sources: Sequence[Values]) -> tuple[Tensor, Tensor]:
 
 
 def make_source(sources: Sequence[Values]) -> tuple[Tensor, Tensor]:
-    """Pad source ids: [B, S] with the end token, and the lengths [B]."""
+    """Add end tokens to source ids and pad them.
+
+    Returns:
+        The padded ids [B, S], and the number of real tokens in each row [B].
+    """
     lengths = np.array([len(ids) + 1 for ids in sources], dtype=np.int64)
     source = np.full((len(sources), int(lengths.max())), PAD_ID, dtype=np.int64)
     for row, ids in zip(source, sources, strict=True):

@@ -1,12 +1,12 @@
-"""Which examples go into which batch: by both lengths, to a token budget, in a random order."""
+"""Divides examples into batches by length, within a token budget, in random order."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-PLAN = 2  # is raised when the same settings give other batches than before
-SLACK = 0.09  # the share of a batch that every cut may waste
+PLAN = 2  # version of the algorithm; increase it when the same settings give different batches
+SLACK = 0.09  # the share of each batch that may stay empty
 CHANCE = 0.02  # the maximum random increase of a cut's padding, so that epochs differ
 
 Rows = NDArray[np.int64]
@@ -22,21 +22,22 @@ def plan_epoch(
     seed: int,
     epoch: int,
 ) -> list[Rows]:
-    """Return the batches of one epoch, each as row indices; a pure function of its arguments.
+    """Return the batches of one epoch, each as row indices.
 
-    Rows are shuffled and sorted by their two lengths. Rows of equal lengths fill as many batches
-    as possible, which need no padding. The remaining rows are cut in two, by source or by target
-    length, where that leaves the least padding, until each part is a batch. The batches are
-    shuffled. Every row of at most `max_length` tokens is in exactly one of them.
+    Rows are shuffled, then sorted by source and target length. First, rows with equal lengths fill
+    full batches, which need no padding. The remaining rows are divided in two, by source or target
+    length, at the cut with the least padding, until each part fits in a batch. Finally, the batches
+    are shuffled. Every row of at most `max_length` tokens is in exactly one batch. The result
+    depends only on the arguments.
 
     Args:
-        source_lengths: tokens of each source, without special tokens, [rows].
-        target_lengths: tokens of each target, likewise, [rows].
-        max_tokens: budget of a batch: rows x the longer of its longest source and target,
-            including the end token. A row that exceeds it is a batch of its own.
-        max_length: rows with a longer side are left out, in tokens.
-        seed: the run's seed.
-        epoch: the epoch's number.
+        source_lengths: the number of tokens in each source, without special tokens, [rows].
+        target_lengths: the number of tokens in each target, likewise, [rows].
+        max_tokens: the token budget of a batch: its number of rows times its longest source or
+            target, with the end token. A row that exceeds the budget alone is its own batch.
+        max_length: rows with a source or target of more tokens are skipped.
+        seed: the seed of the run.
+        epoch: the number of the epoch.
     """
     random = np.random.default_rng([seed, epoch])
     rows = random.permutation(np.flatnonzero(fits(source_lengths, target_lengths, max_length)))
@@ -48,34 +49,34 @@ def plan_epoch(
 
 
 def fits(source_lengths: Lengths, target_lengths: Lengths, max_length: int) -> NDArray[np.bool_]:
-    """Return which rows have no side longer than `max_length` tokens, [rows]."""
+    """Return a mask that is True at rows with no side longer than `max_length`, [rows]."""
     return np.maximum(source_lengths, target_lengths) <= max_length
 
 
 def _fill(sides: NDArray[np.int64], max_tokens: int) -> tuple[list[Rows], Rows]:
-    """Return the full batches of rows of equal lengths, and the rows that are left.
+    """Return full batches of rows with equal lengths, and the remaining rows.
 
     Args:
-        sides: source and target lengths, sorted, [2, rows].
-        max_tokens: budget of a batch.
+        sides: source and target lengths with the end token, sorted, [2, rows].
+        max_tokens: the token budget of a batch.
     """
     # the first row of each group of equal lengths
     first = np.flatnonzero(np.diff(sides, axis=1, prepend=0).any(axis=0))
     count = np.diff(first, append=sides.shape[1])
-    size = np.maximum(1, max_tokens // sides[:, first].max(axis=0))  # rows of a batch
-    index = np.arange(sides.shape[1]) - np.repeat(first, count)  # of a row in its group
+    size = np.maximum(1, max_tokens // sides[:, first].max(axis=0))  # rows per batch
+    index = np.arange(sides.shape[1]) - np.repeat(first, count)  # index of a row in its group
     full = index < np.repeat(count - count % size, count)
     starts = np.flatnonzero((index % np.repeat(size, count) == 0)[full])
     return np.split(np.flatnonzero(full), starts)[1:], np.flatnonzero(~full)
 
 
 def _divide(sides: NDArray[np.int64], max_tokens: int, random: np.random.Generator) -> list[Rows]:
-    """Return batches of rows of unequal lengths.
+    """Divide rows of different lengths into batches.
 
     Args:
         sides: source and target lengths, sorted, none above the budget, [2, rows].
-        max_tokens: budget of a batch.
-        random: makes the cuts differ from epoch to epoch.
+        max_tokens: the token budget of a batch.
+        random: the random generator, which makes the cuts differ between epochs.
     """
     batches: list[Rows] = []
     parts = [np.stack([np.arange(sides.shape[1]), np.lexsort(sides)])]  # by source, by target
@@ -96,16 +97,17 @@ def _divide(sides: NDArray[np.int64], max_tokens: int, random: np.random.Generat
 def _best_cut(
     sides: NDArray[np.int64], part: NDArray[np.int64], max_tokens: int, random: np.random.Generator
 ) -> Rows:
-    """Return the rows on one side of the cut that leaves the least padding.
+    """Return the rows on one side of the cut with the least padding.
 
-    Padding is the sum of its shares of the part's source and target tokens. If some cuts do not
-    increase the number of batches needed, only these are considered.
+    The padding of a cut is its source padding as a share of the source tokens, plus the same for
+    the target. If some cuts do not increase the number of batches needed, only these are
+    considered.
 
     Args:
         sides: source and target lengths, [2, rows].
-        part: the rows to cut, by source and by target length, [2, N].
-        max_tokens: budget of a batch.
-        random: increases the padding of each cut a little.
+        part: the indices of the rows to cut, sorted by source and by target length, [2, N].
+        max_tokens: the token budget of a batch.
+        random: the random generator, which increases the padding of each cut a little.
     """
     along, across = sides[[[0], [1]], part], sides[[[1], [0]], part]  # [2, N]
     tokens = np.maximum(along, across).cumsum(axis=1)
@@ -125,12 +127,14 @@ def _best_cut(
 
 
 def _needed(tokens: Any, padded: Any, max_tokens: int) -> Any:
-    """Return how many batches some rows need, with slack, so that there is a choice of cuts.
+    """Return an estimate of the number of batches for some rows.
+
+    Each batch may waste the share `SLACK`, so that there are several cuts to choose from.
 
     Args:
-        tokens: the tokens of the longer sides.
-        padded: the same with the padding of a single batch.
-        max_tokens: budget of a batch.
+        tokens: the total length of the rows, counting the longer side of each.
+        padded: the total length if all rows are padded to one batch.
+        max_tokens: the token budget of a batch.
     """
     several = np.ceil((tokens / max_tokens - SLACK) / (1 - SLACK))
     return np.where(padded <= max_tokens, 1, np.maximum(2, several))

@@ -1,4 +1,4 @@
-"""Cleaning: how the text of a row is changed and which rows are dropped, one row at a time."""
+"""Cleaning: changes the text of rows and drops rows, one row at a time."""
 
 import math
 import re
@@ -10,7 +10,7 @@ from s2scli.data.settings import PrepareSettings
 from s2scli.errors import CorpusError
 from s2scli.normalization import Normalization, normalize
 
-# white space, and characters without width that are invisible on their own
+# white space and invisible characters of zero width
 BLANK = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff]*")
 COLUMN_NAMES = "source src target tgt trg input output text sentence reference ref translation id"
 LANGUAGE_NAMES = (
@@ -34,10 +34,10 @@ HEADER = "header"
 
 
 def tidy(text: str, normalization: Normalization) -> str:
-    """Return `text` as a model reads it, in training and in translation.
+    """Return `text` as models read it, both in training and in translation.
 
-    TAB and CR become spaces, white space at both ends is removed, and the text is normalised;
-    everything else stays character for character.
+    TAB and CR become spaces, the text is normalized, and white space at both ends is removed.
+    Nothing else changes.
     """
     if "\t" in text or "\r" in text:
         text = text.replace("\t", " ").replace("\r", " ")
@@ -45,14 +45,14 @@ def tidy(text: str, normalization: Normalization) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Whether `text` shows nothing: no-break and zero-width spaces are white space too."""
+    """Whether `text` has only white space, including no-break and zero-width spaces."""
     return BLANK.fullmatch(text) is not None
 
 
 def looks_like_header(example: Example) -> bool:
-    """Whether the cells of a file's first row are common names of columns or of languages.
+    """Whether both cells of a file's first row are common names of columns or languages.
 
-    A cell such as `text_en` is one too. Two equal languages are no header.
+    A cell can combine such names, as in `text_en`. Two equal language names are not a header.
     """
     cells = [_words(example.source), _words(example.target)]
     if not all(words and words <= HEADER_WORDS for words in cells):
@@ -75,14 +75,14 @@ def check_lines(
     """Drop the header of a file, and drop or refuse its bad lines.
 
     Args:
-        rows: what a format has read.
-        file: the name of the file of sources, for the notice.
-        header: whether line 1 is a header; None finds it out, and gives notice of one.
-        skip_bad_lines: drop all bad lines; otherwise only those that are over-long.
-        skip_flags: the flags that set it, for messages.
+        rows: the rows read by a format.
+        file: the name of the source file, for the notice.
+        header: whether line 1 is a header; None detects a header and adds a notice if there is one.
+        skip_bad_lines: whether to drop all bad lines; if false, only over-long lines are dropped.
+        skip_flags: the flags that set `skip_bad_lines`, for messages.
 
     Raises:
-        CorpusError: a line is bad and not to be dropped.
+        CorpusError: a line is bad, and `skip_bad_lines` is false.
     """
     for row in rows:
         if isinstance(row, Notice) or (isinstance(row, Example) and row.line > 1):
@@ -91,17 +91,17 @@ def check_lines(
             yield Dropped(1, HEADER)
         elif isinstance(row, BadLine):
             if not skip_bad_lines and row.reason != OVER_LONG:
-                raise CorpusError(f"{row} (or drop such lines with {skip_flags})")
+                raise CorpusError(f"{row} (to drop such lines, use {skip_flags})")
             yield Dropped(row.line, row.reason)
         elif header is None and looks_like_header(row):
-            yield Notice(f"{file}, line 1 is left out as a header; --no-header keeps it")
+            yield Notice(f"{file}, line 1: skipped as a header; --no-header keeps it")
             yield Dropped(1, HEADER)
         else:
             yield row
 
 
 def swap_sides(rows: Iterable[Row]) -> Iterator[Row]:
-    """Exchange source and target of every example."""
+    """Swap source and target of every example."""
     for row in rows:
         yield Example(row.target, row.source, row.line) if isinstance(row, Example) else row
 
@@ -120,9 +120,9 @@ def tidy_rows(
 
 
 def limit_lengths(rows: Iterable[Row], settings: PrepareSettings) -> Iterator[Row]:
-    """Drop examples with a side that is too long, or many times as long as the other.
+    """Drop examples that exceed `max_length` or `max_length_ratio`.
 
-    The lengths of text are not compared with those of the names of files.
+    The length ratio is checked only if both sides are text: other cells are file names.
     """
     both_text = settings.source_kind == settings.target_kind == "text"
     max_ratio = settings.max_length_ratio if both_text else math.inf

@@ -1,7 +1,7 @@
-"""From rows to splits: the steps that need the whole corpus, in bounded memory.
+"""Removes duplicates and divides rows into splits, in bounded memory.
 
-Rows stream into a scratch file once (`stage`); hashes decide which rows are duplicates and which
-split a row belongs to; then the rows stream into their splits (`write_splits`).
+`stage` writes all rows to a scratch file. Hashes then decide which rows are duplicates and which
+split each row belongs to. `write_splits` copies the rows to their splits.
 """
 
 import os
@@ -27,11 +27,11 @@ HASH = pa.field("hash", pa.int64(), nullable=False)
 
 
 class StagedCorpus:
-    """All rows of a corpus on disk, with a mask that leaves out duplicates.
+    """All rows of a corpus on disk, with a mask that excludes duplicates.
 
     Attributes:
-        rows: the number of rows staged.
-        kept: the number of those that are not a copy of an earlier row.
+        rows: the number of rows, with duplicates.
+        kept: the number of rows without duplicates.
     """
 
     def __init__(self, path: Path, first: NDArray[np.bool_], sides: Sides = TEXT) -> None:
@@ -40,21 +40,25 @@ class StagedCorpus:
         self._path, self._first = path, first
 
     def copies(self, start: int, end: int) -> int:
-        """Return how many of the rows from `start` to before `end` are copies of earlier rows."""
+        """Return the number of duplicates among the rows `start` to `end` - 1."""
         return end - start - int(np.count_nonzero(self._first[start:end]))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows kept, in order (the columns of the corpus, and hash)."""
+        """Yield the rows that are kept, in order, with the columns of the corpus and hash."""
         for batch, first in self._stored([*self.schema.names, HASH.name]):
             yield batch.filter(pa.array(first))
 
     def hashes(self) -> Iterator[HashArray]:
-        """Yield the source hashes of the rows kept, in batches."""
+        """Yield the source hashes of the rows that are kept, in batches."""
         for batch, first in self._stored([HASH.name]):
             yield batch.column("hash").to_numpy()[first]
 
     def _stored(self, names: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, NDArray[np.bool_]]]:
-        """Yield the columns `names` of all rows, read batch by batch, each with its mask."""
+        """Yield all rows in batches, each with its mask of rows to keep.
+
+        Args:
+            names: the columns to read.
+        """
         schema = self.schema.append(HASH)
         fields = [schema.get_field_index(name) for name in names]
         options = pa.ipc.IpcReadOptions(included_fields=fields)
@@ -68,7 +72,7 @@ class StagedCorpus:
 
 
 def stage(examples: Iterable[Example], scratch: Path, sides: Sides = TEXT) -> StagedCorpus:
-    """Write the examples to the folder `scratch` and find the duplicates among them."""
+    """Write the examples to the folder `scratch`, and find the duplicates among them."""
     path, schema = scratch / "rows.arrow", schema_of(sides).append(HASH)
     with DuplicateFinder(scratch) as finder, BatchWriter(path, schema) as writer:
         for batch in batch_rows(examples, sides):
@@ -86,10 +90,15 @@ def stage(examples: Iterable[Example], scratch: Path, sides: Sides = TEXT) -> St
 def write_held_out(
     examples: Iterable[Example], path: Path, sides: Sides = TEXT
 ) -> tuple[SplitTally, HashArray]:
-    """Write the rows of the user's own valid or test file.
+    """Write the rows of a valid or test file given by the user.
+
+    Args:
+        examples: the rows.
+        path: the path of the split to write.
+        sides: the kind of each side.
 
     Returns:
-        The summary of the rows, and the hash of each row's source, [rows].
+        The tally of the rows, and the source hash of each row, [rows].
     """
     tally, hashes = SplitTally(), [np.empty(0, np.int64)]
     with BatchWriter(path, schema_of(sides)) as writer:
@@ -101,10 +110,10 @@ def write_held_out(
 
 
 class SourceWatch:
-    """Finds out which of a set of sources are in the train split.
+    """Counts held-out rows whose source is also in the train split.
 
     Args:
-        hashes: the hashes of the sources to look for; only these are held in memory.
+        hashes: the hashes of the held-out sources; only these are held in memory.
     """
 
     def __init__(self, hashes: HashArray) -> None:
@@ -119,23 +128,27 @@ class SourceWatch:
         self._seen[indices[self._watched[indices] == hashes]] = True
 
     def count(self, hashes: HashArray) -> int:
-        """Return how many of the rows with these hashes have a source that was seen."""
+        """Return the number of rows whose source was seen in the train split.
+
+        Args:
+            hashes: the source hashes of the rows, all of which must be among those watched.
+        """
         return int(np.isin(hashes, self._watched[self._seen]).sum())
 
 
 def write_splits(
     corpus: StagedCorpus, split: Split, folder: Path, watch: SourceWatch
 ) -> dict[str, SplitTally]:
-    """Write each row of the corpus to its split's file in `folder`.
+    """Write each row of the corpus to the file of its split in `folder`.
 
     Args:
-        corpus: the rows.
-        split: which row belongs to which split; a split without rows gets no file.
-        folder: the folder of the files.
-        watch: records the sources of the train split.
+        corpus: the staged rows.
+        split: the hash limits that assign rows to splits; only `split.names` get a file.
+        folder: the folder of the split files.
+        watch: records the source hashes of the train split.
 
     Returns:
-        The summary of each split, by name.
+        The tally of each split, by name.
     """
     tallies = {name: SplitTally() for name in split.names}
     with ExitStack() as stack:

@@ -1,7 +1,7 @@
-"""Exact duplicates among any number of rows, in bounded memory.
+"""Finds exact duplicates among any number of rows, in bounded memory.
 
-The digest of each row is written to one of a few files, chosen by its bits, so that equal rows are
-in the same file; each file is then sorted on its own.
+The digest of each row is written to one of `BUCKETS` files, chosen by the digest, so that equal
+rows go to the same file. Each file is then sorted on its own.
 """
 
 import contextlib
@@ -20,17 +20,17 @@ RECORD = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])
 
 def pair_digests(sources: Sequence[str], targets: Sequence[str]) -> NDArray[np.uint64]:
     """Return the 128-bit digest of each pair, [rows, 2]."""
-    pairs = zip(sources, targets, strict=True)  # no side holds a TAB
+    pairs = zip(sources, targets, strict=True)  # a TAB never occurs inside a side
     return _digests((f"{source}\t{target}" for source, target in pairs), 16).reshape(-1, 2)
 
 
 def source_hashes(sources: Sequence[str]) -> NDArray[np.int64]:
-    """Return the hash of each source, 63 bits that are never negative, [rows]."""
+    """Return a 63-bit, non-negative hash of each source, [rows]."""
     return (_digests(iter(sources), 8) >> np.uint64(1)).astype(np.int64)
 
 
 class DuplicateFinder:
-    """Takes digests batch by batch, then tells which rows are copies of an earlier one."""
+    """Collects digests batch by batch, then finds the rows that are copies of earlier rows."""
 
     def __init__(self, folder: Path) -> None:
         self.rows = 0
@@ -54,10 +54,10 @@ class DuplicateFinder:
             bucket.write(part.tobytes())
 
     def first_occurrences(self) -> NDArray[np.bool_]:
-        """Return a mask, True where a row is not a copy of an earlier one, [rows].
+        """Return a mask that is True at rows that are not a copy of an earlier row, [rows].
 
-        It is a memory-mapped file of one byte for each row, so that it needs no memory of its own
-        when memory is short.
+        The mask is a memory-mapped file with one byte per row, so that the system can move it out
+        of memory.
         """
         self._files.close()
         if not self.rows:

@@ -1,7 +1,7 @@
-"""The corpus as token ids on disk: one memory-mapped Arrow file for each split.
+"""The encoded corpus on disk: one memory-mapped Arrow file of token ids per split.
 
-Columns: `source` and `target`, lists of int32 without special tokens. A source of sound or
-pictures has no tokens and no column: its values are read from the corpus.
+The columns `source` and `target` are lists of int32, without special tokens. For a source of audio
+or images there is no column `source`: its values are in the corpus.
 """
 
 import os
@@ -43,11 +43,11 @@ def encode_split(
     """Write the token ids of a split to a file, in record batches of bounded size.
 
     Args:
-        split: the text.
-        path: the file to write.
-        encode_source: returns the ids of sources; None for sources without tokens.
-        encode_target: returns the ids of targets.
-        advance: called with the number of rows written since the last call.
+        split: the text of the split.
+        path: the path of the file to write.
+        encode_source: returns the token ids of sources; None for sources without tokens.
+        encode_target: returns the token ids of targets.
+        advance: reports progress; called with the number of rows written since the last call.
     """
     schema = SCHEMA if encode_source else SCHEMA_WITHOUT_SOURCE
     with pa.OSFile(os.fsencode(path), "w") as file, pa.ipc.new_file(file, schema) as writer:
@@ -60,7 +60,7 @@ def encode_split(
 
 
 def pad_ids(sources: Sequence[Values]) -> "tuple[Tensor, Tensor]":
-    """Return token ids with end tokens, padded, [B, S], and their lengths, [B]."""
+    """Add end tokens to token ids and pad them, [B, S]; return them and their lengths, [B]."""
     from s2scli.data.batch import make_source  # torch takes over a second to import
 
     return make_source(sources)
@@ -84,7 +84,10 @@ class Column:
     def rows(self, rows: NDArray[np.int64]) -> list[Values]:
         """Return some rows, as read-only views of the file."""
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
-            raise IndexError(f"rows {rows.min()} to {rows.max()} of a split of {len(self)} rows")
+            raise IndexError(
+                f"row indices from {rows.min()} to {rows.max()} are out of range for a split of "
+                f"{len(self)} rows"
+            )
         chunks = np.searchsorted(self._starts, rows, side="right") - 1
         numbers = (rows - self._starts[chunks]).tolist()
         found = zip(chunks.tolist(), numbers, strict=True)
@@ -92,21 +95,21 @@ class Column:
 
 
 class EncodedSplit:
-    """One split as a model reads it, memory-mapped; only the lengths are held in memory.
+    """The memory-mapped sources and targets of one split; only the lengths are copied to memory.
 
     Args:
-        path: the file of the token ids.
-        codec: of a source without tokens; None for one with tokens.
-        values: the samples or pixels of that source.
+        path: the file of token ids.
+        codec: the codec of a source without tokens; None if the source has tokens.
+        values: the samples or pixels of a source without tokens.
 
     Attributes:
-        source_lengths: tokens of each source, without special tokens, or its size by its codec,
-            [rows].
-        target_lengths: tokens of each target, without special tokens, [rows].
-        pad: how sources are padded.
+        source_lengths: the number of tokens in each source, without special tokens, or the size
+            that the codec returns, [rows].
+        target_lengths: the number of tokens in each target, without special tokens, [rows].
+        pad: pads sources.
 
     Raises:
-        CheckpointError: the file is damaged, or is not of the same rows as `values`.
+        CheckpointError: the file is damaged, or its number of rows differs from that of `values`.
     """
 
     def __init__(
@@ -133,29 +136,32 @@ class EncodedSplit:
         return len(self._targets)
 
     def check_ids(self, reads: Input, target_size: int) -> None:
-        """Check that every id is one of a vocabulary.
+        """Check that every token id is in the vocabulary.
 
         Args:
-            reads: tokens of the source's vocabulary; sound and pictures are not checked.
-            target_size: of the target's.
+            reads: the size of the source vocabulary; audio and images are not checked.
+            target_size: the size of the target vocabulary.
 
         Raises:
-            CheckpointError: one is not.
+            CheckpointError: an id is outside the vocabulary.
         """
         checked = [(self._sources, reads)] if isinstance(reads, int) else []
         for column, size in (*checked, (self._targets, target_size)):
             for ids in (chunk.values for chunk in column.chunks if len(chunk.values)):
                 if not 0 <= ids.min() <= ids.max() < size:
                     raise CheckpointError(
-                        f"{self._path}: damaged, it has token ids outside the vocabulary of "
-                        f"{size:,}; make it again with `s2s train-tokenizer`"
+                        f"{self._path}: damaged (token ids outside the vocabulary of {size:,} "
+                        "tokens); make it again with `s2s train-tokenizer`"
                     )
 
     def gather(self, rows: NDArray[np.int64]) -> tuple[list[Values], list[TokenIds]]:
-        """Return some rows' sources and targets, as read-only views of the files.
+        """Return the sources and target token ids of some rows, as read-only views of the files.
 
         Args:
             rows: row indices, [rows].
+
+        Raises:
+            IndexError: an index is out of range.
         """
         return self._sources.rows(rows), cast(list[TokenIds], self._targets.rows(rows))
 
@@ -172,8 +178,8 @@ def open_encoded(
         codec: of the corpus's source.
 
     Raises:
-        MissingInputError: there is no encoded corpus, or it has no such split.
-        CheckpointError: it is damaged or of a newer format.
+        MissingInputError: there is no encoded corpus, or it does not have this split.
+        CheckpointError: the corpus is damaged or has a newer format.
     """
     if not folder.is_dir():
         raise MissingInputError(f"{folder}: no encoded corpus here; run: s2s train-tokenizer")

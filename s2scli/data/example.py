@@ -1,4 +1,4 @@
-"""One pair of a corpus, as cells and as what a model reads."""
+"""One pair of a corpus, as cells and as model input."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ Values: TypeAlias = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A source, its target, and the line of the input file it came from (the first is 1)."""
+    """A source, its target, and its line number in the input file, from 1."""
 
     source: str
     target: str

@@ -1,4 +1,4 @@
-"""Lines of a text file as bytes: plain or gzip, from a path or stdin, in bounded memory."""
+"""Reads the lines of a plain or gzip text file, or of stdin, as bytes, in bounded memory."""
 
 import contextlib
 import gzip
@@ -16,7 +16,7 @@ from s2scli.errors import CorpusError, MissingInputError
 STDIN = Path("-")
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_BOM = b"\xef\xbb\xbf"
-# the first two bytes of UTF-32 may be those of UTF-16
+# UTF-32 comes first: its byte order mark can begin with that of UTF-16
 BOMS = {
     **{b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32"},
     **{b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"},
@@ -26,7 +26,11 @@ MIN_LINE_LIMIT = 1 << 20
 
 
 class BadLineError(Exception):
-    """A line that cannot be read: `reason` is what it is counted under, the message the fault."""
+    """A line that cannot be read.
+
+    Attributes:
+        reason: the reason under which the line is counted if it is dropped.
+    """
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -34,12 +38,12 @@ class BadLineError(Exception):
 
 
 class TextFile:
-    """An input file, open, that is read once from beginning to end.
+    """An open input file, which is read once from start to end.
 
     Attributes:
-        path: its path; `-` is stdin.
-        name: its name in messages.
-        short_name: its name without folders, which may be kept on disk.
+        path: the path; `-` is stdin.
+        name: the name for messages.
+        short_name: the name without folders, which can be stored in reports.
     """
 
     def __init__(self, path: Path, raw: BinaryIO) -> None:
@@ -51,13 +55,13 @@ class TextFile:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of the bytes read so far: of the whole file once its lines are read."""
+        """The SHA-256 of the bytes read so far; of the whole file after all lines are read."""
         return self._hashed.sha256.hexdigest()
 
     def first_lines(self) -> list[bytes]:
-        """Return the first lines that are not blank, without consuming them.
+        """Return the non-blank lines at the start of the file, without consuming them.
 
-        They are those of the first bytes of the file; the last one may be cut.
+        They come from the first block of bytes, so the last line may be cut.
 
         Raises:
             CorpusError: the file is damaged.
@@ -67,13 +71,14 @@ class TextFile:
         return [line for line in start.replace(b"\r\n", b"\n").split(b"\n") if line.strip(b"\r ")]
 
     def lines(self, limit: int) -> Iterator[bytes | None]:
-        r"""Yield each line without its line end; None for one of more than `limit` bytes.
+        r"""Yield each line without its line end, or None for a line of `limit` bytes or more.
 
-        Only `\n` ends a line; one `\r` before it and a byte order mark at the start of the file
-        are not part of a line.
+        Only `\n` ends a line. One `\r` before it is removed, and so is a byte order mark at the
+        start of the file.
 
         Raises:
-            CorpusError: the file is empty, damaged, UTF-16, or has old Mac line ends.
+            CorpusError: the file is empty, is damaged, is UTF-16 or UTF-32, or has old Mac line
+                ends.
         """
         readline = self._stream.readline
         with self._damage_reported():
@@ -92,7 +97,7 @@ class TextFile:
                 line = readline(limit)
 
     def blocks(self, size: int) -> Iterator[bytes]:
-        """Yield bytes as they come, at most `size` at a time, without waiting for more.
+        """Yield bytes as soon as they are available, at most `size` at a time.
 
         Raises:
             CorpusError: the file is damaged.
@@ -103,7 +108,7 @@ class TextFile:
 
     def _check_start(self, line: bytes) -> None:
         if not line:
-            raise CorpusError(f"{self.name}: empty, there are no rows in it")
+            raise CorpusError(f"{self.name}: the file is empty")
         found = next((name for bom, name in BOMS.items() if line.startswith(bom)), None)
         if found:
             raise CorpusError(
@@ -112,8 +117,8 @@ class TextFile:
             )
         if not line.endswith(b"\n") and b"\r" in line.removesuffix(b"\r"):
             raise CorpusError(
-                f"{self.name}, line 1: old Mac line ends (CR and no LF make the file one line); "
-                "convert it: tr '\\r' '\\n' < FILE > NEW"
+                f"{self.name}, line 1: old Mac line ends (CR without LF); convert the file: "
+                "tr '\\r' '\\n' < FILE > NEW"
             )
 
     def _skip_line(self, limit: int) -> None:
@@ -139,7 +144,7 @@ class TextFile:
 
 
 class _HashedReader(io.RawIOBase):
-    """Passes bytes on and hashes them on the way."""
+    """Reads bytes from another reader and hashes them."""
 
     def __init__(self, raw: BinaryIO) -> None:
         self._read = getattr(raw, "read1", raw.read)  # available bytes, without waiting
@@ -164,11 +169,11 @@ def open_text(path: Path) -> Iterator[TextFile]:
     """Open a text file, or stdin for `-`, and close it at the end.
 
     Raises:
-        MissingInputError: there is no such file, or it may not be read.
-        CorpusError: it is a directory, or not gzip though its name says so.
+        MissingInputError: the file does not exist or cannot be opened.
+        CorpusError: the path is a directory, or its name ends in .gz but it is not a gzip file.
     """
     if path == STDIN:
-        # unbuffered: bytes are available at once, and a thread that waits for them holds no lock
+        # unbuffered: bytes are available at once, and a thread waiting for input holds no lock
         yield TextFile(path, getattr(sys.stdin.buffer, "raw", sys.stdin.buffer))
         return
     try:
@@ -185,15 +190,15 @@ def open_text(path: Path) -> Iterator[TextFile]:
 
 
 def has_columns(lines: Sequence[bytes]) -> bool:
-    """Whether most of these lines hold a TAB."""
+    """Whether most of these lines contain a TAB."""
     return 2 * sum(b"\t" in line for line in lines) > len(lines)
 
 
 def decode_line(line: bytes) -> str:
-    """Return the text of a line.
+    """Decode a line as UTF-8.
 
     Raises:
-        BadLineError: it is not UTF-8, or holds a NUL byte.
+        BadLineError: the line is not UTF-8 or contains a NUL byte.
     """
     nul = line.find(b"\0")
     if nul >= 0:
@@ -209,5 +214,5 @@ def decode_line(line: bytes) -> str:
 
 
 def line_limit(max_length: int) -> int:
-    """Return the maximum size of a line in bytes: two sides of `max_length` characters fit."""
+    """Return a line size limit in bytes, large enough for two sides of `max_length` characters."""
     return max(MIN_LINE_LIMIT, 2 * 4 * max_length + 1024)

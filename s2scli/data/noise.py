@@ -1,4 +1,4 @@
-"""Noise added to token ids on the fly: random, and determined by the generator it is given."""
+"""Adds random noise to token ids, drawn from a given generator."""
 
 import math
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from s2scli.special_ids import EOS_ID, UNK_ID
 
 
 def drop_tokens(ids: Tensor, rate: float, random: np.random.Generator) -> Tensor:
-    """Replace each token of padded ids by the unknown token with probability `rate`.
+    """Replace each token by the unknown token with probability `rate`.
 
-    On a decoder's input this is the word dropout of Bowman et al. 2016, section 3.1. Special
-    tokens stay.
+    On the input of a decoder, this is word dropout (Bowman et al. 2016, section 3.1). Special
+    tokens are not replaced.
 
     Args:
-        ids: [B, T].
-        rate: from 0 (nothing changes) to 1.
+        ids: padded token ids, [B, T].
+        rate: the probability, from 0 to 1.
         random: the random generator.
     """
     if not rate:
@@ -34,14 +34,14 @@ def drop_tokens(ids: Tensor, rate: float, random: np.random.Generator) -> Tensor
 def damage(
     rows: Sequence[Values], noise: NoiseSettings, random: np.random.Generator
 ) -> Sequence[Values]:
-    """Return texts with noise, as a denoising model reads them; none becomes longer.
+    """Return texts with noise, as input for a denoising model.
 
-    Tokens are moved, then spans are masked, then single tokens are deleted, then masked. A masked
-    token becomes the unknown token.
+    The steps are, in order: permute tokens, mask spans, delete tokens, mask single tokens. A masked
+    token becomes the unknown token. No text becomes longer.
 
     Args:
-        rows: the ids of each text, without special tokens.
-        noise: the kinds of noise and their rates; nothing changes where all are 0.
+        rows: the token ids of each text, without special tokens.
+        noise: the settings of the noise; if all rates are 0, nothing changes.
         random: the random generator.
     """
     if not (noise.permute or noise.span or noise.delete or noise.mask):
@@ -61,22 +61,22 @@ def damage(
 
 @dataclass(frozen=True)
 class _Texts:
-    """Texts end to end, N tokens in all.
+    """Concatenated texts, N tokens in total.
 
     Attributes:
-        ids: the tokens, [N].
-        rows: the index of each token's text, non-decreasing, [N].
+        ids: the token ids, [N].
+        rows: the index of each token's text, in ascending order, [N].
     """
 
     ids: TokenIds
     rows: NDArray[np.int64]
 
     def kept(self, mask: NDArray[np.bool_]) -> "_Texts":
-        """Return the texts with only the tokens where `mask` is True, [N]."""
+        """Keep only the tokens where `mask` [N] is True."""
         return _Texts(self.ids[mask], self.rows[mask])
 
     def masked(self, mask: NDArray[np.bool_]) -> "_Texts":
-        """Return the texts with the unknown token where `mask` is True, [N]."""
+        """Replace tokens by the unknown token where `mask` [N] is True."""
         return _Texts(np.where(mask, np.int32(UNK_ID), self.ids), self.rows)
 
 
@@ -95,19 +95,19 @@ def _with_spans_masked(
 ) -> _Texts:
     """Replace random spans by one unknown token each (Lewis et al. 2020, section 2.2).
 
-    The length of a span is drawn from a Poisson distribution, and is at least 1. A span may begin
-    before a text and end after it, so that the ends of a text are masked as often as its middle:
-    a span that leaves one text goes on in the next, and from the last in the first.
+    The length of a span is drawn from a Poisson distribution; 0 becomes 1. A span that crosses the
+    end of a text continues in the next text, and from the last text in the first. So the start and
+    end of a text are masked as often as its middle.
 
     Args:
-        texts: N tokens.
-        share: the share of tokens that lie in spans, from 0 to below 1.
+        texts: the texts, N tokens in total.
+        share: the expected share of tokens in spans, at least 0 and below 1.
         mean_length: the mean of the Poisson distribution.
         random: the random generator.
     """
     count = len(texts.ids)
     expected = mean_length + math.exp(-mean_length)  # mean of max(1, Poisson)
-    # with this density of begins a token is uncovered with probability exp(log(1 - share))
+    # with this rate of span starts, a token is in no span with probability 1 - share
     begins = np.repeat(np.arange(count), random.poisson(-math.log1p(-share) / expected, count))
     lengths = np.clip(random.poisson(mean_length, len(begins)), 1, count)
     changes = np.bincount(begins, minlength=2 * count)

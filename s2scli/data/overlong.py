@@ -1,4 +1,4 @@
-"""Text that is too long for a model: split or truncated at sensible positions."""
+"""Split or truncate text that is too long for a model."""
 
 import re
 from collections.abc import Callable
@@ -10,12 +10,13 @@ SPACE = re.compile(r"\s+")
 def split_text(text: str, fits: Callable[[str], bool]) -> tuple[str, ...]:
     """Split `text` into parts that all fit, by halving it recursively.
 
-    It is cut at the end of a sentence in its middle half, else at a space there, else in the very
-    middle; of several, the one nearest to the middle. White space around the parts is removed.
+    Each cut is at the sentence end nearest to the middle, within the middle half of the text. If
+    there is none, it is at the nearest space in that half, else exactly in the middle. White space
+    around the parts is removed.
 
     Args:
-        text: what to split.
-        fits: whether a text is short enough; a single character always is.
+        text: the text to split.
+        fits: returns whether a text is short enough; it is not called for single characters.
     """
     text = text.strip()
     if len(text) < 2 or fits(text):
@@ -25,7 +26,7 @@ def split_text(text: str, fits: Callable[[str], bool]) -> tuple[str, ...]:
 
 
 def truncate_text(text: str, fits: Callable[[str], bool]) -> str:
-    """Return the longest beginning of `text` that fits, cut at a space where there is one."""
+    """Return the longest prefix of `text` that fits, cut at its last space if it has one."""
     low, high = 0, len(text)  # text[:low] fits, text[:high + 1] does not
     while low < high:
         middle = (low + high + 1) // 2

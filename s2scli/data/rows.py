@@ -1,4 +1,4 @@
-"""What reading a corpus yields, row by row: examples, bad lines, dropped lines and notices."""
+"""The types of rows while a corpus is read: examples, bad lines, dropped lines and notices."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from s2scli.errors import CorpusError
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that holds no example.
+    """A line that is not a valid example.
 
     Attributes:
-        file: the file's name in messages.
-        line: the line's number; the first is 1.
-        reason: the reason it is counted under if it is dropped: over_long, columns, not_utf8, ...
-        fault: what is wrong, for messages.
+        file: the name of the file for messages.
+        line: the line number, from 1.
+        reason: the reason under which it is counted if dropped: over_long, columns, not_utf8, ...
+        fault: a description of the error, for messages.
     """
 
     file: str
@@ -30,7 +30,7 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A line that yields no example, and the reason it is counted under."""
+    """A dropped line, and the reason under which it is counted."""
 
     line: int
     reason: str
@@ -38,20 +38,20 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something about a file that the user should know, but that is not an error."""
+    """A message about a file for the user; not an error."""
 
     text: str
 
 
 ReadRow: TypeAlias = Example | BadLine | Notice
-"""What a format yields."""
+"""A row from a format reader."""
 
 Row: TypeAlias = Example | Dropped | Notice
-"""What cleaning works on."""
+"""A row during cleaning."""
 
 
 def require_examples(rows: Iterable[ReadRow]) -> Iterator[Example]:
-    """Yield the examples of a file in which no line may be bad.
+    """Yield the examples among `rows`, and refuse bad lines.
 
     Raises:
         CorpusError: a line is bad; the message names the file and the line.

@@ -1,4 +1,4 @@
-"""A sample of a corpus of any size: the same one each time, in bounded memory."""
+"""Deterministic samples of a corpus of any size, in bounded memory."""
 
 from collections.abc import Iterator
 
@@ -11,10 +11,10 @@ GOLDEN_RATIO = 0.6180339887498949
 
 
 def sample_rows(rows: int, size: int) -> NDArray[np.int64]:
-    """Return `size` row indices below `rows`, evenly spread, in order; all if there are fewer.
+    """Return `size` evenly spread row indices below `rows`, in order; all if there are fewer.
 
-    The corpus is divided into `size` equal parts, and one row is taken from each, at an offset
-    that changes from part to part, so that a regular order of the rows does not bias the sample.
+    The corpus is divided into `size` equal parts, and one row is taken from each part. Its offset
+    changes from part to part, so that a regular order of the rows does not bias the sample.
     """
     if rows <= size:
         return np.arange(rows, dtype=np.int64)
@@ -24,7 +24,7 @@ def sample_rows(rows: int, size: int) -> NDArray[np.int64]:
 
 
 def sample_pairs(split: TextSplit, size: int) -> Iterator[tuple[str, str]]:
-    """Yield at most `size` pairs of a split, evenly spread over it, in order."""
+    """Yield at most `size` evenly spread pairs of a split, in order."""
     chosen, start = sample_rows(len(split), size), 0
     for batch in split.batches():
         end = start + batch.num_rows

@@ -1,4 +1,7 @@
-"""The settings of preparation and noise; it imports no torch and no pyarrow, for flags."""
+"""Settings of `s2s prepare` and of noise.
+
+The command line derives flags from them, so this module imports neither torch nor pyarrow.
+"""
 
 import re
 
@@ -14,31 +17,31 @@ COLUMNS = re.compile(r"[1-9][0-9]{0,3},[1-9][0-9]{0,3}")
 class PrepareSettings(Settings):
     """How a corpus is cleaned and split.
 
-    Text is kept character for character unless `normalization` says otherwise: even NFC changes
-    text for good (CJK compatibility ideographs, the order of Hebrew and Arabic marks), so it is
-    the user's choice, and `s2s prepare` says when a corpus holds text that it would change.
+    By default, characters are not normalized. Even NFC cannot be undone: it changes CJK
+    compatibility ideographs and the order of Hebrew and Arabic marks. So the user chooses the
+    normalization, and `s2s prepare` reports when NFC would change the corpus.
     """
 
     panel = "Cleaning"
 
     one_column: bool = setting(
         False,
-        "Each line is one sentence, both source and target; the default for a .txt file without "
-        "a TAB in its first line.",
+        "Use each line as both source and target; the default for a .txt file without a TAB in "
+        "its first line.",
         panel="Input and output",
     )
     columns: str | None = setting(
         None,
-        "Columns of the source and of the target in TSV files, the first is 1: 2,3. If not given, "
-        "the first two.",
+        "Columns of the source and the target in TSV files, counted from 1, such as 2,3; by "
+        "default the first two.",
         "columns",
         panel="Input and output",
     )
-    swap: bool = setting(False, "Exchange source and target.", panel="Input and output")
+    swap: bool = setting(False, "Swap source and target.", panel="Input and output")
     header: bool | None = setting(
         None,
-        "The first row of each file is a header, and is left out. If not given, it is one where it "
-        "holds names of columns or languages.",
+        "Skip the first row of each file; by default only if it contains names of columns or "
+        "languages.",
         panel="Input and output",
     )
     source_kind: SideKind = setting(
@@ -93,25 +96,25 @@ class PrepareSettings(Settings):
     )
     normalization: Normalization = setting(
         "none",
-        "Unicode normalization of both sides, repeated on every text that is translated: none "
-        "keeps the text, nfc unifies the spellings of one character, nfkc also replaces full-width "
-        "characters, ligatures and the like.",
+        "Unicode normalization of source and target, also applied to every text to translate: "
+        "none, nfc (composed characters) or nfkc (also replaces full-width characters, ligatures "
+        "and similar variants).",
     )
     max_length: int = setting(
         5000,
-        "Drop pairs with a longer source or target, in characters.",
+        "Drop pairs with a source or target longer than this, in characters.",
         "characters",
         ge=1,
         le=100_000_000,
     )
     max_length_ratio: float = setting(
         50.0,
-        "Drop pairs with one side more than this many times as long as the other.",
+        "Drop pairs in which one side is more than this many times as long as the other.",
         ge=1,
     )
     valid_size: int | None = setting(
         None,
-        "Rows of the valid split; 10 %, at most 2000, if not given.",
+        "Number of rows in the valid split; by default 10 %, at most 2000.",
         "rows",
         panel="Splits",
         ge=0,
@@ -119,7 +122,7 @@ class PrepareSettings(Settings):
     )
     test_size: int | None = setting(
         None,
-        "Rows of the test split; 10 %, at most 2000, if not given.",
+        "Number of rows in the test split; by default 10 %, at most 2000.",
         "rows",
         panel="Splits",
         ge=0,
@@ -128,7 +131,7 @@ class PrepareSettings(Settings):
     skip_bad_lines: bool = setting(
         False,
         "Drop and count lines that are not UTF-8, contain NUL or have the wrong number of columns, "
-        "instead of stopping at the first.",
+        "instead of stopping at the first one.",
     )
 
     @field_validator("columns")
@@ -140,7 +143,7 @@ class PrepareSettings(Settings):
 
     @property
     def column_pair(self) -> tuple[int, int] | None:
-        """The columns of the source and of the target; None for the first two."""
+        """The column numbers of source and target; None if `columns` is not given."""
         if self.columns is None:
             return None
         source, target = map(int, self.columns.split(","))
@@ -148,33 +151,33 @@ class PrepareSettings(Settings):
 
 
 class NoiseSettings(Settings):
-    """Noise in the sources of a model that learns to remove it, drawn again at each reading.
+    """Noise added to the sources of a denoising model.
 
-    Validation sources have noise too, always the same, since removing it is the task. A masked
-    token becomes the unknown token.
+    Training sources get new noise every time they are read. Validation sources always get the same
+    noise. A masked token becomes the unknown token.
     """
 
     permute: int = setting(
         0,
-        "Move source tokens by at most this many positions; 0 moves none (Lample et al. 2018: 3).",
+        "Shuffle source tokens locally: move each by at most this many positions; 0 moves none "
+        "(Lample et al. 2018 use 3).",
         "positions",
         ge=0,
         le=1_000_000,
     )
     span: float = setting(
         0.0,
-        "Share of the source tokens masked in spans, with one unknown token for each span (text "
-        "infilling; Lewis et al. 2020: 0.3).",
+        "Share of source tokens to mask in spans; each span becomes one unknown token (text "
+        "infilling; Lewis et al. 2020 use 0.3).",
         ge=0,
         lt=1,
     )
     span_length: float = setting(
         3.0,
-        "Mean length of a masked span; lengths are drawn from a Poisson distribution and are at "
-        "least 1.",
+        "Mean of the Poisson distribution of span lengths; a length of 0 becomes 1.",
         "tokens",
         gt=0,
         le=1000,
     )
-    delete: float = setting(0.0, "Share of the source tokens that are deleted.", ge=0, lt=1)
-    mask: float = setting(0.0, "Share of the source tokens that are masked one by one.", ge=0, le=1)
+    delete: float = setting(0.0, "Share of source tokens to delete.", ge=0, lt=1)
+    mask: float = setting(0.0, "Share of source tokens to mask one by one.", ge=0, le=1)

@@ -1,8 +1,8 @@
-"""The corpus on disk: one memory-mapped Arrow file for each split.
+"""The corpus on disk: one memory-mapped Arrow file per split.
 
-A split that does not exist has no file. Columns: `source` and `target` (text, or the names of
-files), `line` (the line of the input file it came from), and for a side of sound or pictures
-`source_value` or `target_value`: the samples, or the pixels column by column.
+The columns are `source` and `target` (text, or file names), and `line` (the line number in the
+input file). A side of audio or images also has a column `source_value` or `target_value`: the
+samples, or the pixels column by column. A split that does not exist has no file.
 """
 
 import contextlib
@@ -58,22 +58,22 @@ def schema_of(sides: Sides = TEXT) -> pa.Schema:
 
 
 def split_path(folder: Path, split: str) -> Path:
-    """Return the path of a split of the corpus in `folder`."""
+    """Return the path of the file of a split in `folder`."""
     return folder / f"{split}.arrow"
 
 
 def require_split(split: str) -> None:
-    """Check the name of a split that was given as `--split`.
+    """Check the value of `--split`.
 
     Raises:
-        UsageError: there is no such split.
+        UsageError: it is not the name of a split.
     """
     if split not in SPLITS:
         raise UsageError(f"--split {split}: expected one of {', '.join(SPLITS)}")
 
 
 def batch_rows(examples: Iterable[Example], sides: Sides = TEXT) -> Iterator[pa.RecordBatch]:
-    """Yield the examples as record batches of bounded size, in order."""
+    """Yield the examples in order, as record batches of bounded size."""
     schema = schema_of(sides)
     pending: list[Example] = []
     characters = 0
@@ -105,9 +105,10 @@ def _batch(examples: list[Example], schema: pa.Schema) -> pa.RecordBatch:
 
 
 class BatchWriter:
-    """Writes record batches to an Arrow file, which is complete when the block ends.
+    """A context manager that writes record batches to an Arrow file.
 
-    Small batches are joined until they have `BATCH_ROWS` rows or `BATCH_CHARACTERS` bytes.
+    Small batches are joined until they have `BATCH_ROWS` rows or `BATCH_CHARACTERS` bytes. The file
+    is complete when the context ends.
     """
 
     def __init__(self, path: Path, schema: pa.Schema = TEXT_SCHEMA) -> None:
@@ -118,7 +119,7 @@ class BatchWriter:
         self._pending: list[pa.RecordBatch] = []
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Add the rows of `batch`."""
+        """Write the rows of `batch`."""
         self.rows += batch.num_rows
         self._pending.append(batch)
         if (
@@ -151,11 +152,11 @@ class BatchWriter:
 
 @dataclass(frozen=True)
 class Chunk:
-    """One side of a record batch, as views of the file.
+    """One side of a record batch, as views of the memory-mapped file.
 
     Attributes:
-        values: token ids, samples [n] or columns of pixels [n, F] of all rows, end to end.
-        ends: row i is values[ends[i] : ends[i + 1]], [rows + 1].
+        values: the concatenated token ids, samples [n] or columns of pixels [n, F] of all rows.
+        ends: offsets: row i is values[ends[i] : ends[i + 1]], [rows + 1].
     """
 
     values: Values
@@ -186,7 +187,7 @@ class Chunk:
 
 
 class TextSplit:
-    """One split of a corpus, memory-mapped: `len`, `split[i]`, and columns as streams."""
+    """A memory-mapped split of a corpus: supports `len`, indexing and iteration."""
 
     def __init__(self, path: Path, sides: Sides = TEXT) -> None:
         self._file = ArrowFile(path, schema_of(sides), "s2s prepare")
@@ -198,7 +199,7 @@ class TextSplit:
 
     def __getitem__(self, index: int) -> Example:
         if not 0 <= index < len(self):
-            raise IndexError(f"row {index} of a split of {len(self)} rows")
+            raise IndexError(f"row index {index} is out of range for a split of {len(self)} rows")
         number = int(np.searchsorted(self._starts, index, side="right")) - 1
         batch = self._file.batch(number)
         row = index - int(self._starts[number])
@@ -217,7 +218,7 @@ class TextSplit:
         return self._cells("target")
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the record batches (columns source, target, line), in order."""
+        """Yield the record batches in order, with columns source, target and line."""
         return self._file.batches()
 
     def cells(self) -> Iterator[tuple[list[str], list[str]]]:
@@ -254,12 +255,12 @@ class TextSplit:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A prepared corpus, whose manifest has been read once.
+    """A prepared corpus.
 
     Attributes:
-        folder: the folder.
-        manifest: its manifest; the facts are the settings of `s2s prepare` and the hashes of the
-            files it read.
+        folder: the folder of the corpus.
+        manifest: the manifest; its facts are the settings of `s2s prepare` and the hashes of the
+            input files.
     """
 
     folder: Path
@@ -270,8 +271,8 @@ class Corpus:
         """Read the manifest of the corpus in `folder`.
 
         Raises:
-            MissingInputError: there is no corpus; the message says how to make one.
-            CheckpointError: the manifest is damaged or of a newer format.
+            MissingInputError: there is no corpus; the message says how to create one.
+            CheckpointError: the manifest is damaged or has a newer format.
         """
         if not (folder.is_dir() or is_published(folder)):
             raise MissingInputError(f"{folder}: no corpus here; make one: s2s prepare CORPUS.tsv")
@@ -280,28 +281,28 @@ class Corpus:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 that stands for the whole corpus."""
+        """The SHA-256 that identifies the content of the corpus."""
         return self.manifest.digest
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits it has: train, and valid and test where they are not empty."""
+        """The names of the splits: train, and valid and test if they exist."""
         files = self.manifest.files
         return tuple(name for name in SPLITS if split_path(self.folder, name).name in files)
 
     @property
     def normalization(self) -> Normalization:
-        """The Unicode normalization of its texts.
+        """The Unicode normalization of the text.
 
         Raises:
-            CheckpointError: the manifest does not say, or says something else.
+            CheckpointError: the manifest has no valid normalization.
         """
         found = self.manifest.facts.get("normalization")
         if found not in get_args(Normalization):
             raise CheckpointError(
-                f"{self.folder / MANIFEST}: expected a normalization among "
-                f"{', '.join(get_args(Normalization))}, found {found!r:.80}; make the corpus again "
-                "with `s2s prepare`"
+                f"{self.folder / MANIFEST}: expected one of the normalizations "
+                f"{', '.join(get_args(Normalization))}, found {found!r:.80}; make the corpus "
+                "again with `s2s prepare`"
             )
         return cast(Normalization, found)
 
@@ -323,10 +324,10 @@ class Corpus:
 
     @functools.cached_property
     def verified(self) -> Self:
-        """The same corpus, after a check that none of its files is damaged; they are read once.
+        """The corpus itself, after a check of the hashes of its files; they are checked only once.
 
         Raises:
-            CheckpointError: a file is missing, changed or not a plain file.
+            CheckpointError: a file is missing, has changed or is not a regular file.
         """
         with _with_advice():
             verify_files(self.folder, self.manifest)
@@ -336,7 +337,8 @@ class Corpus:
         """Open one split: train, valid or test.
 
         Raises:
-            MissingInputError: it has no such split; the message says how to make one.
+            MissingInputError: the corpus does not have this split; the message says how to create
+                one.
             CheckpointError: the split is damaged.
         """
         if split not in self.splits:
@@ -349,7 +351,7 @@ class Corpus:
 
 @contextlib.contextmanager
 def _with_advice() -> Iterator[None]:
-    """Say in errors how to make the corpus again."""
+    """Add to each `CheckpointError` how to create the corpus again."""
     try:
         yield
     except CheckpointError as error:

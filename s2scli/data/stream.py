@@ -1,6 +1,6 @@
-"""Lines of a stream: in order, none lost, in windows.
+"""Reads a stream in windows of lines, in order and without losing any.
 
-A thread reads ahead, so that lines are processed while the next ones are read.
+A thread reads ahead, so that the next lines arrive while the current ones are processed.
 """
 
 import queue
@@ -31,25 +31,28 @@ class StreamSettings(Settings):
 
     window: int = setting(
         512,
-        "Lines that are worked on together, sorted by length.",
+        "Maximum number of lines to sort by length and translate together.",
         unit="lines",
         ge=1,
         le=1_000_000,
     )
     max_wait: int = setting(
         50,
-        "Milliseconds to wait for more lines before translating those that have arrived.",
+        "Maximum time to wait for more lines before translating those that have arrived, in "
+        "milliseconds.",
         unit="ms",
         ge=0,
         le=3_600_000,
     )
     overlong: Overlong = setting(
         "split",
-        "What to do with a line that is too long for the model: split (at sentence ends, translate "
-        "the parts, join them), truncate, empty (write an empty line) or error.",
+        "What to do with a line that is too long for the model: split (translate its parts and "
+        "join them), truncate, empty (write an empty line) or error.",
     )
     strict: bool = setting(
-        False, "Refuse a line that is not UTF-8 instead of replacing its bad bytes with U+FFFD."
+        False,
+        "Stop with an error at a line that is not UTF-8, instead of replacing the invalid bytes "
+        "with U+FFFD.",
     )
 
 
@@ -58,10 +61,10 @@ class Line:
     """One line of the input.
 
     Attributes:
-        name: the file's name in messages.
-        number: the number of the line; the first is 1.
-        text: the line without its line end; bytes that are not UTF-8 are U+FFFD.
-        bad_byte: the number of the first byte that is not UTF-8, from 1; 0 if all are UTF-8.
+        name: the name of the file for messages.
+        number: the line number, from 1.
+        text: the line without its line end; invalid UTF-8 is replaced by U+FFFD.
+        bad_byte: the position of the first byte that is not UTF-8, from 1; 0 if there is none.
         cut: whether only the first 10,000,000 bytes were kept.
     """
 
@@ -73,15 +76,15 @@ class Line:
 
     @property
     def where(self) -> str:
-        """The file and the line, for messages."""
+        """The file name and line number, for messages."""
         return f"{self.name}, line {self.number}"
 
 
 class LineSplitter:
-    r"""Cuts blocks of bytes into lines at `\n` and nothing else.
+    r"""Splits blocks of bytes into lines.
 
-    One `\r` before the line end and a byte order mark at the start are not part of a line; the
-    last line may lack its end. Only the first `LINE_BYTES` bytes of a line are kept.
+    Only `\n` ends a line. One `\r` before it is removed, and so is a byte order mark at the start.
+    The last line need not end in `\n`. Only the first `LINE_BYTES` bytes of a line are kept.
     """
 
     def __init__(self, name: str) -> None:
@@ -99,7 +102,7 @@ class LineSplitter:
         self._keep(rest)
 
     def finish(self) -> Iterator[Line]:
-        """Yield the last line if it had no line end."""
+        """Yield the last line if it has no line end."""
         if self._pending:
             yield self._line()
 
@@ -129,14 +132,14 @@ def _decode(name: str, number: int, data: bytes, cut: bool) -> Line:
 
 
 class LineReader:
-    """The lines of a file, read ahead by a thread; a `Source` for `gather`."""
+    """Reads the lines of a file ahead in a thread; a `Source` for `gather`."""
 
     def __init__(self, path: Path, *, strict: bool = False) -> None:
-        """Begin to read.
+        """Start the thread.
 
         Args:
-            path: the file; `-` is stdin.
-            strict: a line that is not UTF-8 is an error.
+            path: the path of the file; `-` is stdin.
+            strict: whether a line that is not UTF-8 is an error.
         """
         self._strict = strict
         self._splitter = LineSplitter("stdin" if path == STDIN else str(path))
@@ -150,12 +153,13 @@ class LineReader:
 
         Args:
             block: always True here.
-            timeout: how long to wait, in seconds; None waits for ever.
+            timeout: the maximum time to wait, in seconds; None waits forever.
 
         Raises:
-            queue.Empty: no line has arrived in time.
-            MissingInputError: there is no such file, or it may not be read.
-            CorpusError: it is a directory or damaged, or, if strict, the line is not UTF-8.
+            queue.Empty: no line arrived in time.
+            MissingInputError: the file does not exist or cannot be opened.
+            CorpusError: the file is a directory or damaged, or the line is not UTF-8 and `strict`
+                is true.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while (line := next(self._lines, None)) is None:
@@ -176,15 +180,16 @@ class LineReader:
 
 
 def read_windows(path: Path, settings: StreamSettings) -> Iterator[list[Line]]:
-    """Yield the lines of a file, or of stdin for `-`, in windows, none of them empty.
+    """Yield the lines of a file, or of stdin for `-`, in non-empty windows.
 
     A window ends when it is full (`settings.window` lines or 4 million characters), when its
-    first line has waited for `settings.max_wait` ms, and at the end of the file. Lines before an
+    first line has waited for `settings.max_wait` ms, or at the end of the file. Lines before an
     error are yielded first.
 
     Raises:
-        MissingInputError: there is no such file, or it may not be read.
-        CorpusError: it is a directory or damaged, or, with `settings.strict`, not UTF-8.
+        MissingInputError: the file does not exist or cannot be opened.
+        CorpusError: the file is a directory or damaged, or a line is not UTF-8 and
+            `settings.strict` is true.
     """
     return gather(
         LineReader(path, strict=settings.strict),
@@ -196,7 +201,7 @@ def read_windows(path: Path, settings: StreamSettings) -> Iterator[list[Line]]:
 
 
 def _read_ahead(path: Path, blocks: "queue.Queue[bytes | Exception]") -> None:
-    """Put the bytes of a file into `blocks`, then an empty block; or the error."""
+    """Put the bytes of a file into `blocks`, then an empty block, or the error that stopped it."""
     try:
         with open_text(path) as file:
             for block in file.blocks(BLOCK_BYTES):

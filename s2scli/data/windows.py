@@ -1,4 +1,4 @@
-"""Windows: items that arrive one by one, gathered to be processed together."""
+"""Windows: groups of items that arrive one by one and are processed together."""
 
 import queue
 import time
@@ -10,17 +10,17 @@ Item_co = TypeVar("Item_co", covariant=True)
 
 
 class Source(Protocol[Item_co]):
-    """A source of items; a `queue.Queue` is one."""
+    """A source of items, such as a `queue.Queue`."""
 
     def get(self, block: bool = True, timeout: float | None = None) -> Item_co:
         """Wait for the next item and return it.
 
         Args:
             block: always True here.
-            timeout: how long to wait, in seconds; None waits for ever.
+            timeout: the maximum time to wait, in seconds; None waits forever.
 
         Raises:
-            queue.Empty: nothing has arrived in time.
+            queue.Empty: nothing arrived in time.
         """
         ...
 
@@ -34,19 +34,19 @@ def gather(
     weigh: Callable[[Item], float] = lambda item: 0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[list[Item]]:
-    """Yield the items of a source in windows, in order, none of them empty.
+    """Yield the items of a source in non-empty windows, in order.
 
-    A window ends when it is full, when its first item has waited for `max_wait`, and when the
-    source ends. Items that have already arrived are taken even after that time. If `get` fails, the
-    items before the failure are yielded first.
+    A window ends when it is full, when its first item has waited for `max_wait` seconds, or when
+    the source ends. Items that have already arrived are added even after that time. If `get` raises
+    an error, the items before it are yielded first.
 
     Args:
-        source: where the items come from; None is its end.
+        source: the source of the items; it returns None at the end.
         size: the maximum number of items in a window.
         max_wait: how long the first item of a window waits for others, in seconds.
-        max_weight: a window of this weight is full too.
-        weigh: the weight of an item.
-        clock: the current time in seconds.
+        max_weight: a window is also full when its total weight reaches this value.
+        weigh: returns the weight of an item.
+        clock: returns the current time in seconds.
     """
     ended, fault = False, None
     while not ended:

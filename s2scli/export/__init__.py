@@ -1,1 +1,1 @@
-"""Exports of models to other programs, with one module for each program."""
+"""Export models to other programs."""

@@ -1,4 +1,4 @@
-"""CTranslate2 as an export target; it imports no torch, as running an export needs none."""
+"""CTranslate2 as an export target. Imports no torch, because running an export needs none."""
 
 import os
 from collections.abc import Mapping
@@ -21,17 +21,17 @@ TRANSFORMERS_ONLY = "CTranslate2 runs Transformers only"
 
 
 class CTranslate2:
-    """Writes, checks and opens folders of CTranslate2; see `Target` for its methods."""
+    """Writes, checks and opens CTranslate2 model folders. `Target` documents the methods."""
 
     kind = "ctranslate2"
     name = "CTranslate2"
 
     def require(self) -> Any:
-        """Return the package."""
+        """Import and return the package ctranslate2."""
         return require_ctranslate2()
 
     def obstacles(self, settings: "ModelSettings") -> list[str]:
-        """Return why CTranslate2 cannot run a model of these settings; empty where it can."""
+        """Return the reasons why CTranslate2 cannot run such a model; empty if it can."""
         encoder, attention, decoder = settings.encoder, settings.attention, settings.decoder
         if settings.source.kind != "tokens":
             return [f"the source is {settings.source.kind}, and CTranslate2 reads text only"]
@@ -44,16 +44,16 @@ class CTranslate2:
             found.append(f"its decoders use multi-head attention, not {attention.kind}")
         elif attention.num_heads != decoder.num_heads:
             found.append(
-                f"its decoders have as many heads for the source ({attention.num_heads} here) "
-                f"as for themselves ({decoder.num_heads})"
+                "its decoders need the same number of heads in attention to the source "
+                f"({attention.num_heads} here) and in self-attention ({decoder.num_heads} here)"
             )
         if settings.connection.kind != "none":
             found.append(
-                "its decoders see the source through attention only, and not through a connection "
+                "its decoders see the source only through attention, not through a connection "
                 f"({settings.connection.kind})"
             )
         if encoder.norm != decoder.norm:
-            found.append("its encoders and decoders have the same norm, and here they differ")
+            found.append("its encoder and decoder must use the same norm, and here they differ")
         return found
 
     def write(
@@ -71,21 +71,21 @@ class CTranslate2:
         write_spec(folder, settings, weights, tokenizers, positions, quantization)
 
     def check(self, folder: Path, tokenizers: Tokenizers, positions: int) -> None:
-        """Check the files before the library, which trusts them, may read them."""
+        """Check the files before the library reads them, because it trusts them."""
         check_model(folder, tokenizers, positions)
 
     def open(self, folder: Path, device: str, compute_type: str = "default") -> Any:
-        """Return a `ctranslate2.Translator`, one worker for each core.
+        """Return a `ctranslate2.Translator`, with one worker per CPU core or one on a GPU.
 
         Args:
-            folder: of an export, checked.
-            device: auto (a GPU where there is one), cpu, cuda or cuda:N.
-            compute_type: of the arithmetic; `default` is that of the weights.
+            folder: an export folder that was checked.
+            device: auto (a GPU if there is one), cpu, cuda or cuda:N.
+            compute_type: precision of the computation; `default` is that of the weights.
         """
         ctranslate2 = require_ctranslate2()
         if str(folder).encode(errors="replace").decode() != str(folder):
             raise ConfigError(
-                f"{folder}: CTranslate2 opens only paths in UTF-8; rename the folder, or use "
+                f"{folder}: CTranslate2 opens only UTF-8 paths; rename the folder, or use "
                 "--engine pytorch"
             )
         chosen = choose_device(device, ctranslate2.get_cuda_device_count(), self.name)
@@ -107,7 +107,7 @@ class CTranslate2:
 
 
 def _cores() -> int:
-    """Return how many threads may compute: OMP_NUM_THREADS, or the cores of this process."""
+    """Return the number of threads to use: OMP_NUM_THREADS, or else this process's cores."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdecimal() and int(asked):
         return int(asked)

@@ -1,4 +1,4 @@
-"""A Transformer as CTranslate2 describes one (`ctranslate2.specs`), straight from our weights."""
+"""Build CTranslate2's specification of a Transformer (`ctranslate2.specs`) from our weights."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +16,13 @@ from s2scli.model.transformer.settings import TransformerSettings
 from s2scli.special_ids import BOS_ID, EOS_ID, UNK_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 
-# Of ctranslate2.specs.common_spec.Activation; a gated unit is an activation with a factor beside it
+# Names in ctranslate2.specs.common_spec.Activation; SwiGLU is SWISH with ffn_glu
 ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swiglu": "SWISH"}
-# What the norms of the model add to a variance: CTranslate2 has one number for the whole of it
+# Epsilons of our norms; CTranslate2 uses one epsilon for the whole model
 EPSILONS = {"layer": 1e-5, "rms": torch.finfo(torch.float32).eps}
 
 Weights = Mapping[str, Tensor]
-Spec = Any  # of ctranslate2.specs, which has no types
+Spec = Any  # a class of ctranslate2.specs, which has no type hints
 
 
 def write_spec(
@@ -33,7 +33,7 @@ def write_spec(
     positions: int,
     quantization: Quantization,
 ) -> None:
-    """Write `model.bin`, `config.json` and the vocabularies; arguments as of `Target.write`."""
+    """Write `model.bin`, `config.json` and the vocabularies; see `Target.write` for arguments."""
     spec = make_spec(settings, weights, tokenizers, positions)
     spec.validate()
     spec.optimize(quantization=None if quantization == "none" else quantization)
@@ -43,7 +43,7 @@ def write_spec(
 def make_spec(
     settings: ModelSettings, weights: Weights, tokenizers: Tokenizers, positions: int
 ) -> Spec:
-    """Return the model as CTranslate2 describes it; arguments as of `Target.write`."""
+    """Build the model's specification; see `Target.write` for arguments."""
     specs = require_ctranslate2().specs.transformer_spec
     encoder, decoder = settings.encoder, settings.decoder
     assert encoder.kind == decoder.kind == "transformer"
@@ -65,9 +65,9 @@ def make_spec(
 
 
 def _choices(settings: TransformerSettings) -> dict[str, Any]:
-    """Return the arguments of one side's specification."""
+    """Return the keyword arguments for the specification of an encoder or decoder."""
     activations = require_ctranslate2().specs.common_spec.Activation
-    rotary = {"rotary_dim": 0, "rotary_interleave": False}  # all of a head, halves as the pairs
+    rotary = {"rotary_dim": 0, "rotary_interleave": False}  # rotate whole heads, in halves
     return {
         "pre_norm": settings.norm_first,
         "activation": activations[ACTIVATIONS[settings.activation]],
@@ -85,10 +85,10 @@ def _set_entrance(
     positions: int,
     side: str,
 ) -> None:
-    """Set the vectors of tokens and positions.
+    """Set the token embeddings and the position encodings.
 
-    CTranslate2 has no projection between the vectors of tokens and the stack: both are linear, so
-    that they become one table, already scaled.
+    CTranslate2 has no projection between the embeddings and the layers. The projection is linear,
+    so it is multiplied into the embedding table, together with the scale.
     """
     table = weights[f"{'source' if side == 'encoder' else 'target'}.{TABLE}"]
     project = weights.get(f"{side}.entrance.project.weight")
@@ -118,7 +118,7 @@ def _set_layer(layer: Spec, weights: Weights, name: str) -> None:
             _set_linear(linear, weights, f"{name}.attention.{part}")
         _set_norm(layer.attention.layer_norm, weights, f"{name}.around_attention.norm")
     inner, ffn = f"{name}.feed_forward.inner", layer.ffn
-    if hasattr(ffn, "linear_0_noact"):  # gate and value are one layer of ours
+    if hasattr(ffn, "linear_0_noact"):  # we keep gate and value in one layer
         _set_linear(ffn.linear_0, weights, inner, half=0)
         _set_linear(ffn.linear_0_noact, weights, inner, half=1)
     else:
@@ -141,7 +141,7 @@ def _set_norm(norm: Spec, weights: Weights, name: str) -> None:
 
 
 def _set_words(spec: Spec, tokenizers: Tokenizers) -> None:
-    """Set the vocabularies, and what begins and ends source and target."""
+    """Set the vocabularies and the special tokens."""
     source, names = tokenizers.texts
     spec.register_source_vocabulary(source.vocabulary)
     spec.register_target_vocabulary(names.vocabulary)
@@ -152,5 +152,5 @@ def _set_words(spec: Spec, tokenizers: Tokenizers) -> None:
 
 
 def _array(weight: Tensor) -> Any:
-    # a copy, as quantizing changes it in place
+    # a copy, because quantizing changes it in place
     return weight.detach().float().clone(memory_format=torch.contiguous_format).numpy()

@@ -1,4 +1,4 @@
-"""The package ctranslate2, which only exporting and exported models need."""
+"""The optional package ctranslate2, needed to export models and to run exports."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from s2scli.errors import MissingExtraError
 
 
 def require_ctranslate2() -> Any:
-    """Return the package.
+    """Import and return ctranslate2.
 
     Raises:
         MissingExtraError: it is not installed.

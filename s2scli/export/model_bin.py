@@ -1,8 +1,7 @@
-"""CTranslate2's `model.bin`, looked through before its library may read it (no torch here).
+"""Check CTranslate2's `model.bin` before the library reads it. Imports no torch.
 
-The library takes shapes on trust: one that does not fit the others makes it read past the end of
-a table. So every name, type and shape in the file must be one that our own export could have
-written.
+The library does not check shapes: with a wrong one it reads past the end of a table. So every name,
+type and shape in the file must be one that our export writes.
 """
 
 import json
@@ -27,7 +26,7 @@ MAX_VARIABLES, MAX_NAME_BYTES, MAX_VOCABULARY_BYTES = 10_000, 200, 64_000_000
 VERSION, REVISION, SPEC = 6, 7, "TransformerSpec"
 TYPES = ("f", "b", "h", "i", "e", "e")  # float32, int8, int16, int32, float16, bfloat16
 
-# D: width of the stack; M: of the memory; V: vocabulary; F: feed-forward width; P: positions
+# D: width of the layers; M: width of the memory; V: vocabulary; F: feed-forward width; P: positions
 TENSORS = {
     r"embeddings(_0)?/weight": ("V", "D"),
     r"projection/weight": ("V", "D"),
@@ -53,7 +52,7 @@ SCALARS: dict[str, tuple[float, ...]] = {
 
 @dataclass(frozen=True)
 class Variable:
-    """A tensor of the file: its shape, its type as `struct` has it, its value where it is one."""
+    """A variable in the file: its shape, `struct` type code, and value if it is a scalar."""
 
     shape: tuple[int, ...]
     type: str
@@ -61,15 +60,15 @@ class Variable:
 
 
 def check_model(folder: Path, tokenizers: Tokenizers, positions: int) -> None:
-    """Check that a folder holds a model for CTranslate2 that our export could have written.
+    """Check that a folder holds a CTranslate2 model that our export could have written.
 
     Args:
-        folder: where.
-        tokenizers: whose pieces the vocabularies must be.
-        positions: tokens that a source or target may have.
+        folder: the folder to check.
+        tokenizers: the tokenizers whose pieces the vocabularies must hold.
+        positions: the maximum length of source and target, in tokens.
 
     Raises:
-        CheckpointError: a file is missing or damaged, or not what our export writes.
+        CheckpointError: a file is missing, damaged or not what our export writes.
     """
     shared = (folder / SHARED).exists()
     source, target = tokenizers.texts
@@ -83,16 +82,16 @@ def check_model(folder: Path, tokenizers: Tokenizers, positions: int) -> None:
         _check_stack(variables, "decoder", target.vocab_size, positions)
         others = [name for name in variables if not name.startswith(("encoder/", "decoder/"))]
         if others:
-            raise ValueError(f"{others[0]} is not known")
+            raise ValueError(f"{others[0]} is not a known variable")
     except (ValueError, KeyError, IndexError) as error:
         raise CheckpointError(f"{path}: not a model that s2s exported ({error!s:.200})") from error
 
 
 def read_variables(path: Path) -> dict[str, Variable]:
-    """Return what `model.bin` holds, by name, without reading the tensors.
+    """Return the variables in `model.bin` by name, without reading the tensors.
 
     Raises:
-        CheckpointError: it is damaged.
+        CheckpointError: the file is damaged.
     """
     try:
         with open_artifact(path) as file:
@@ -107,19 +106,19 @@ def read_variables(path: Path) -> dict[str, Variable]:
             for _ in range(_read_count(file)):
                 alias, name = _read_name(file), _read_name(file)
                 _add(variables, alias, variables[name])
-                if f"{name}_scale" in variables:  # which the library shares too
+                if f"{name}_scale" in variables:  # the library shares it too
                     _add(variables, f"{alias}_scale", variables[f"{name}_scale"])
             if file.tell() != size:
-                raise ValueError(f"{size} bytes instead of {file.tell()}")
+                raise ValueError(f"it has {size} bytes instead of {file.tell()}")
     except (ValueError, KeyError, IndexError, struct.error, OSError) as error:
         raise CheckpointError(f"{path}: damaged, not a model of CTranslate2 ({error})") from error
     return variables
 
 
 def _add(variables: dict[str, Variable], name: str, variable: Variable) -> None:
-    """Add a variable; of two with one name the library would take the first."""
+    """Add a variable; refuse a repeated name, because the library would use the first one."""
     if variables.setdefault(name, variable) is not variable:
-        raise ValueError(f"{name} is there twice")
+        raise ValueError(f"{name} appears twice")
 
 
 def _read_variable(file: BinaryIO) -> tuple[str, Variable]:
@@ -130,7 +129,7 @@ def _read_variable(file: BinaryIO) -> tuple[str, Variable]:
     type = TYPES[int(_read(file, "B"))]
     expected = math.prod(shape) * struct.calcsize(type)
     if int(_read(file, "I")) != expected:
-        raise ValueError(f"{name} does not have the bytes of its shape")
+        raise ValueError(f"{name} has the wrong number of bytes for its shape")
     if not shape:
         return name, Variable(shape, type, _read(file, type))
     file.seek(expected, 1)
@@ -140,17 +139,17 @@ def _read_variable(file: BinaryIO) -> tuple[str, Variable]:
 def _read_count(file: BinaryIO) -> int:
     count = int(_read(file, "I"))
     if count > MAX_VARIABLES:
-        raise ValueError(f"{count} variables are too many")
+        raise ValueError(f"{count} variables are too many (limit {MAX_VARIABLES})")
     return count
 
 
 def _read_name(file: BinaryIO) -> str:
     length = int(_read(file, "H"))
     if not 1 < length <= MAX_NAME_BYTES:
-        raise ValueError(f"a name of {length} bytes")
+        raise ValueError(f"the name of a variable has {length} bytes")
     name = file.read(length)
-    if name.find(b"\0") != length - 1:  # where the library's string ends
-        raise ValueError("a name without an end")
+    if name.find(b"\0") != length - 1:  # the library ends the name there
+        raise ValueError("the name of a variable does not end with a zero byte")
     return name[:-1].decode("ascii")
 
 
@@ -162,11 +161,11 @@ def _read(file: BinaryIO, type: str) -> float:
 def _check_stack(
     variables: Mapping[str, Variable], side: str, vocab_size: int, positions: int
 ) -> None:
-    """Check all variables of one side of the model.
+    """Check all variables of the encoder or the decoder.
 
     Raises:
-        ValueError: one does not fit.
-        KeyError: one is missing.
+        ValueError: a variable is not valid.
+        KeyError: a variable is missing.
     """
     own = {
         name.partition("/")[2]: variable
@@ -181,20 +180,22 @@ def _check_stack(
     }
     heads = own["num_heads"].value
     if not heads or heads < 1 or width % heads:
-        raise ValueError(f"{side}/num_heads is {heads}, of {width} units")
+        raise ValueError(f"{side}/num_heads is {heads}, which does not divide the width {width}")
     if "layer_0/self_attention/rotary_dim" in own and width / heads % 2:
-        raise ValueError(f"{side} turns pairs of units, of {width} units in {heads} heads")
+        raise ValueError(
+            f"{side} has rotary positions, and heads of an odd width ({width} / {heads:g})"
+        )
     for name, variable in own.items():
         _check_variable(f"{side}/{name}", variable, _expected(name, own, sizes))
         if variable.shape and not _fits_type(name, variable, own):
-            raise ValueError(f"{side}/{name} is of a type without a scale")
+            raise ValueError(f"{side}/{name} is neither floating point nor quantized with a scale")
     layers = {int(found[1]) for name in own if (found := re.match(r"layer_(\d+)/", name))}
     if layers != set(range(len(layers))):
-        raise ValueError(f"{side} has the layers {sorted(layers)!s:.80}")
+        raise ValueError(f"{side} has layers {sorted(layers)!s:.80}, expected 0, 1, 2 and so on")
 
 
 def _fits_type(name: str, variable: Variable, own: Mapping[str, Variable]) -> bool:
-    """Whether a tensor is of floating point, or a quantised weight with its scale."""
+    """Return whether a tensor is floating point, or a quantized weight with a scale."""
     whole = variable.type in "bh" and name.endswith("/weight")
     return variable.type in "fe" or (whole and f"{name}_scale" in own)
 
@@ -202,7 +203,7 @@ def _fits_type(name: str, variable: Variable, own: Mapping[str, Variable]) -> bo
 def _expected(
     name: str, own: Mapping[str, Variable], sizes: Mapping[str, int]
 ) -> tuple[tuple[tuple[int, ...], ...], tuple[float, ...]]:
-    """Return the shapes a variable may have, and the values, none where they are free."""
+    """Return the allowed shapes and the allowed values of a variable; no values allow any."""
     for pattern, shape in TENSORS.items():
         if re.fullmatch(pattern, name):
             return (tuple(sizes[size] for size in shape),), ()
@@ -216,8 +217,8 @@ def _expected(
         return (own[f"{stem}/weight"].shape[:1],), ()
     if last == "weight_scale":
         weight = own[f"{stem}/weight"]
-        return (() if weight.type == "h" else weight.shape[:1],), ()  # int16: one for the whole
-    raise ValueError(f"{name} is not known")
+        return (() if weight.type == "h" else weight.shape[:1],), ()  # int16: one scale for all
+    raise ValueError(f"{name} is not a known variable")
 
 
 def _check_variable(
@@ -233,12 +234,12 @@ def _check_variable(
 
 
 def _check_config(path: Path, tokenizer: SentencePiece) -> None:
-    """Check that the configuration says of the tokens what our export does, and no more.
+    """Check that the configuration holds exactly what our export writes.
 
-    What else the library knows there changes how it reads the weights.
+    Other entries could change how the library reads the weights.
     """
     config, pieces = read_json(path), tokenizer.vocabulary
-    config.pop("layer_norm_epsilon", None)  # any number is as safe
+    config.pop("layer_norm_epsilon", None)  # any number is safe
     if config != {
         "add_source_bos": False,
         "add_source_eos": True,
@@ -252,11 +253,11 @@ def _check_config(path: Path, tokenizer: SentencePiece) -> None:
 
 
 def _check_vocabulary(path: Path, tokenizer: SentencePiece) -> None:
-    """Check that a vocabulary is a tokenizer's, piece by piece."""
+    """Check that a vocabulary file holds exactly the tokenizer's pieces."""
     content = read_artifact(path, MAX_VOCABULARY_BYTES)
     try:
         pieces = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: damaged JSON ({error})") from error
     if pieces != tokenizer.vocabulary:
-        raise CheckpointError(f"{path}: not the pieces of the tokenizer beside it")
+        raise CheckpointError(f"{path}: not the pieces of the tokenizer")

@@ -1,4 +1,4 @@
-"""The settings of exports and engines; it imports no torch, as flags are made from them."""
+"""The settings of exports and engines. Imports no torch, so that `--help` is fast."""
 
 from typing import Literal
 
@@ -20,23 +20,27 @@ Quantization = Literal[
 
 
 class ExportSettings(Settings):
-    """What a model is exported to, and how the export is verified."""
+    """The format of an export, and how the export is verified."""
 
     panel = "Export"
 
-    to: TargetName = setting("ctranslate2", "What will run the model: ctranslate2.")
+    to: TargetName = setting("ctranslate2", "Program to export the model to: ctranslate2.")
     quantization: Quantization = setting(
         "none",
         "How CTranslate2 stores the weights: none (float32), int8, int8_float32, int8_float16, "
         "int8_bfloat16, int16, float16, bfloat16 or float32.",
     )
     lines: int = setting(
-        200, "With --verify: translate the first lines of the file.", "lines", ge=1, le=MOST
+        200,
+        "With --verify: number of lines to translate, from the start of the file.",
+        "lines",
+        ge=1,
+        le=MOST,
     )
     tolerance: float = setting(
         0.5,
-        "With --verify: export nothing if the export's BLEU is lower than the model's by more "
-        "than this.",
+        "With --verify: do not export if the export's BLEU is lower than the model's by more than "
+        "this.",
         "BLEU",
         ge=0.0,
         le=100.0,
@@ -44,18 +48,17 @@ class ExportSettings(Settings):
 
 
 class EngineSettings(Settings):
-    """What runs the model."""
+    """The engine that runs the model."""
 
     panel = "Engine"
 
     engine: Engine = setting(
         "auto",
-        "What runs the model: pytorch, or ctranslate2 with the export that `s2s export` wrote; "
-        "auto takes ctranslate2 if it is installed, the export is of this model, and no flag needs "
-        "PyTorch.",
+        "Engine that runs the model: pytorch, or ctranslate2 with the export from `s2s export`; "
+        "auto selects ctranslate2 if it is installed, the export was made from this model, and no "
+        "flag needs PyTorch.",
     )
     int8: bool = setting(
         False,
-        "Multiply with 8-bit weights, in PyTorch on a CPU: faster, and the outputs are nearly the "
-        "same.",
+        "Use 8-bit weights in PyTorch on a CPU: faster, with nearly the same outputs.",
     )

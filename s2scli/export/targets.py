@@ -1,4 +1,4 @@
-"""The formats that a model can be exported to: a new one is a file and a line in TARGETS."""
+"""The formats that a model can be exported to. To add one, add a file and a line in TARGETS."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 
 
 class Target(Protocol):
-    """An export format, and the program that runs it."""
+    """An export format and the program that runs it."""
 
     @property
     def kind(self) -> str:
-        """The kind of folder in the manifest of an export."""
+        """The kind that the manifest of an export folder records."""
         ...
 
     @property
     def name(self) -> str:
-        """The name of the program, as people write it."""
+        """The name of the program, as shown to users."""
         ...
 
     def require(self) -> Any:
-        """Return the program's package.
+        """Import and return the program's package.
 
         Raises:
-            MissingExtraError: it is not installed.
+            MissingExtraError: the package is not installed.
         """
         ...
 
     def obstacles(self, settings: "ModelSettings") -> list[str]:
-        """Return why the program cannot run a model of these settings; empty where it can."""
+        """Return the reasons why the program cannot run such a model; empty if it can."""
         ...
 
     def write(
@@ -53,11 +53,11 @@ class Target(Protocol):
 
         Args:
             folder: the folder to write into.
-            settings: model settings without obstacles.
+            settings: model settings for which `obstacles` is empty.
             weights: the weights on the CPU, tied ones under each of their names.
-            tokenizers: their pieces are the vocabularies.
-            positions: the maximum length of source and target, for tables of positions.
-            quantization: how the weights are stored; none is float32.
+            tokenizers: the tokenizers; their pieces are the vocabularies.
+            positions: the maximum length of source and target, for the position tables.
+            quantization: how to store the weights; `none` is float32.
         """
         ...
 
@@ -73,8 +73,8 @@ class Target(Protocol):
         """Return the program's translator for a checked folder.
 
         Raises:
-            CheckpointError: the program cannot read it.
-            ConfigError: there is no such device, or it lacks the arithmetic.
+            CheckpointError: the program cannot read the folder.
+            ConfigError: the device does not exist or does not support the compute type.
             MissingExtraError: the program is not installed.
         """
         ...
@@ -84,15 +84,15 @@ TARGETS: dict[str, Target] = {"ctranslate2": CTranslate2()}
 
 
 def say_exports(settings: "ModelSettings") -> str:
-    """Return the targets that a model of these settings can be exported to, and why not others."""
+    """Say for each target whether such a model can be exported to it, and if not, why."""
     return "; ".join(_say(target, settings) for target in TARGETS.values())
 
 
 def require_exportable(target: Target, settings: "ModelSettings") -> None:
-    """Check that a target can run a model of these settings.
+    """Check that a target can run a model with these settings.
 
     Raises:
-        ConfigError: it cannot; the message says why.
+        ConfigError: the target cannot run the model; the message says why.
     """
     if target.obstacles(settings):
         raise ConfigError(f"this model {_say(target, settings)}")

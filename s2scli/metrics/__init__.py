@@ -1,6 +1,6 @@
-"""Metrics: one file each; a new one is one file and one entry here.
+"""The metrics, one file each. To add one, add a file and an entry here.
 
-Importing this imports none of torch, sacreBLEU and NumPy: the functions import what they need.
+Imports no torch, sacreBLEU or NumPy: the functions import what they need.
 """
 
 from s2scli.metrics.bleu import bleu
@@ -37,7 +37,7 @@ METRICS: dict[str, Metric] = {
         higher_is_better=False,
         digits=2,
         needs="outputs",
-        help="Translation edit rate: word edits in percent of the reference's words.",
+        help="Translation edit rate: word edits as a percentage of the reference's words.",
     ),
     "exact_match": Metric(
         "exact match",
@@ -62,8 +62,8 @@ METRICS: dict[str, Metric] = {
         higher_is_better=False,
         digits=2,
         needs="outputs",
-        help="Edits of space-separated symbols in percent of the reference's symbols (the phone "
-        "or word error rate).",
+        help="Edits of space-separated symbols as a percentage of the reference's symbols (the "
+        "phone or word error rate).",
     ),
     "perplexity": Metric(
         "perplexity",
@@ -83,10 +83,10 @@ METRICS: dict[str, Metric] = {
     ),
 }
 
-# shown by evaluate if no metric is asked for, and computed at every validation: the others are slow
+# the default metrics of evaluate, also computed at every validation
 USUAL_METRICS = ("bleu", "chrf", "exact_match")
 
 
 def digits_of(score: Score) -> int:
-    """Return the number of decimals that a score is shown with."""
+    """Return the number of decimals to show for a score."""
     return next(metric.digits for metric in METRICS.values() if metric.name == score.name)

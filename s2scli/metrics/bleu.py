@@ -11,7 +11,7 @@ from s2scli.metrics.tokenization import choose_tokenization
 def bleu(
     hypotheses: Sequence[str], references: Sequence[str], settings: MetricSettings = DEFAULTS
 ) -> Score:
-    """Return the corpus BLEU of detokenized text, mixed case, 0 to 100."""
+    """Return the case-sensitive corpus BLEU of detokenized text, 0 to 100."""
     from sacrebleu.metrics.bleu import BLEU
 
     tokenize = choose_tokenization(settings, references)

@@ -1,4 +1,4 @@
-"""The bootstrap (Koehn 2004): confidence intervals and paired significance of scores."""
+"""Bootstrap resampling (Koehn 2004): confidence intervals and paired significance tests."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SEED = 12345  # sacreBLEU's
-FEWEST = 40  # resamples; with fewer there is no 2.5 % on either side
+FEWEST = 40  # resamples needed for a tail of 2.5 % on each side
 
 
 def resampled_scores(
@@ -16,13 +16,13 @@ def resampled_scores(
 ) -> tuple[float, ...]:
     """Return the scores of resampled test sets, drawn with a fixed seed.
 
-    The scores of two systems on one test set are therefore paired: the k-th score of each is over
-    the same sentences.
+    Because the seed is fixed, the scores of two systems on one test set are paired: the k-th score
+    of each system is over the same sentences.
 
     Args:
         score_of: returns the score of the sentences with these indices, [sentences].
-        sentences: size of the test set, and of each resampled one (drawn with replacement).
-        resamples: how many to draw; fewer than 40 give no scores.
+        sentences: size of the test set and of each resampled set, drawn with replacement.
+        resamples: number of resampled sets; fewer than 40 give no scores.
     """
     import numpy as np
 
@@ -34,7 +34,7 @@ def resampled_scores(
 
 
 def interval_of(resampled: Sequence[float]) -> tuple[float, float] | None:
-    """Return the 2.5 % and 97.5 % quantiles of resampled scores; None without scores."""
+    """Return the 2.5 % and 97.5 % quantiles of resampled scores, or None without scores."""
     if not resampled:
         return None
     scores, cut = sorted(resampled), len(resampled) // FEWEST
@@ -44,18 +44,18 @@ def interval_of(resampled: Sequence[float]) -> tuple[float, float] | None:
 def paired_p(
     best: Sequence[float], other: Sequence[float], *, higher_is_better: bool = True
 ) -> float | None:
-    """Return the p-value of the claim that `best` is better than `other` (Koehn 2004, section 4).
+    """Return the p-value of a test that `best` is better than `other` (Koehn 2004, section 4).
 
-    It is the share of resampled test sets on which `best` does not win, plus one such set, so that
-    p is never 0.
+    It is the share of resampled test sets on which `best` does not win. One such set is added, so
+    that p is never 0.
 
     Args:
         best: resampled scores of the leading system.
-        other: those of another system, over the same sentences.
+        other: resampled scores of another system, over the same sentences.
         higher_is_better: whether the higher of two scores is better.
 
     Returns:
-        p above 0 and at most 1; None without resampled scores.
+        The p-value, above 0 and at most 1, or None without resampled scores.
     """
     if not best:
         return None
@@ -70,9 +70,9 @@ def resampled_ratios(
     """Return sum(numerators) / sum(denominators) over resampled test sets.
 
     Args:
-        numerators: one for each sentence.
-        denominators: one for each sentence, above 0.
-        resamples: how many test sets to draw.
+        numerators: the numerator of each sentence.
+        denominators: the denominator of each sentence, above 0.
+        resamples: number of test sets to draw.
     """
     import numpy as np
 
@@ -85,10 +85,10 @@ def resampled_ratios(
 def ratio_interval(
     numerators: Sequence[float], denominators: Sequence[float], resamples: int
 ) -> tuple[float, float] | None:
-    """Return the interval of sum(numerators) / sum(denominators), as `resampled_ratios`."""
+    """Return the interval of sum(numerators) / sum(denominators); see `resampled_ratios`."""
     return interval_of(resampled_ratios(numerators, denominators, resamples))
 
 
 def bootstrap_signature(resamples: int) -> str:
-    """Return the part of a signature that describes the bootstrap; empty without one."""
+    """Return the bootstrap part of a metric signature; empty without a bootstrap."""
     return f"|bs:{resamples}|seed:{SEED}" if resamples >= FEWEST else ""

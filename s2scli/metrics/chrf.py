@@ -1,4 +1,4 @@
-"""chrF (Popović 2015), computed by sacreBLEU: character n-grams, so no tokenization."""
+"""chrF (Popović 2015), computed by sacreBLEU; needs no tokenization."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def chrf(
 
 
 def sentence_chrf(hypotheses: Sequence[str], references: Sequence[str]) -> list[float]:
-    """Return the chrF2 of each output alone, 0 to 100."""
+    """Return the sentence-level chrF2 of each output, 0 to 100."""
     from sacrebleu.metrics.chrf import CHRF
 
     metric = CHRF()

@@ -1,11 +1,11 @@
-"""Edit distance (Levenshtein 1966) of symbols, and the closest of several references."""
+"""Edit distance (Levenshtein 1966) of symbols, and the search for the closest reference."""
 
 from collections.abc import Sequence
 
 
 def edit_distance(one: Sequence[str], other: Sequence[str]) -> int:
-    """Return the fewest insertions, deletions and substitutions that turn one into the other."""
-    above = list(range(len(other) + 1))  # distances of no symbols to each prefix of `other`
+    """Return the minimum number of insertions, deletions and substitutions between sequences."""
+    above = list(range(len(other) + 1))  # distances from an empty sequence
     for done, symbol in enumerate(one, 1):
         row = [done]
         for index, wanted in enumerate(other):
@@ -16,7 +16,7 @@ def edit_distance(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def closest(hypothesis: str, references: Sequence[str]) -> str:
-    """Return the reference with the fewest edits of space-separated symbols; ties: the first."""
+    """Return the reference with the fewest edits of space-separated symbols, the first on ties."""
     if len(references) == 1:
         return references[0]
     symbols = hypothesis.split()

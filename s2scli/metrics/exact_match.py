@@ -10,7 +10,7 @@ from s2scli.metrics.settings import MetricSettings
 def exact_match(
     hypotheses: Sequence[str], references: Sequence[str], settings: MetricSettings = DEFAULTS
 ) -> Score:
-    """Return the percentage of outputs that equal their reference; outer spaces are ignored."""
+    """Return the percentage of outputs that equal their reference, ignoring outer white space."""
     hits = [
         100.0 * (hypothesis.strip() == reference.strip())
         for hypothesis, reference in zip(hypotheses, references, strict=True)

@@ -1,4 +1,4 @@
-"""The description of a metric, from which flags, directions and digits follow."""
+"""The declaration of a metric; command-line flags are derived from it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from s2scli.metrics.score import Score
 
 
 class ForcedTarget(Protocol):
-    """A reference as a model scores it, token by token, with the end token (T tokens)."""
+    """A reference scored by a model, token by token: T tokens, end token included."""
 
     @property
     def token_scores(self) -> Sequence[float]:
@@ -17,7 +17,7 @@ class ForcedTarget(Protocol):
 
     @property
     def first_choices(self) -> Sequence[bool]:
-        """Whether each token was the model's most probable one, [T]."""
+        """Whether each token is the model's most probable one, [T]."""
         ...
 
 
@@ -26,14 +26,16 @@ class Metric:
     """One way to score a test set.
 
     Attributes:
-        name: as people write it, such as "exact match"; that of its scores.
-        function: returns the score. With `needs="outputs"` it takes (hypotheses, references,
-            settings), detokenised texts, one for one; with `needs="model"` it takes (forced,
-            settings), a `ForcedTarget` for each reference. Settings are optional.
+        name: the name shown to users, such as "exact match"; its scores have the same name.
+        function: computes the score. With `needs="outputs"` it takes (hypotheses, references,
+            settings), where the first two are detokenized texts of equal number; with
+            `needs="model"` it takes (forced, settings), with one `ForcedTarget` per reference.
+            Settings are optional.
         higher_is_better: whether the higher of two scores is better.
-        digits: decimals that its scores are shown with, everywhere.
-        needs: "outputs" of a search, or the "model" itself, which scores the references.
-        help: what it measures, one sentence.
+        digits: number of decimals to show.
+        needs: "outputs" if it scores the outputs of a search, "model" if it needs the model's
+            scores of the references.
+        help: one sentence that says what it measures.
     """
 
     name: str

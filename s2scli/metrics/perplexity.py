@@ -12,11 +12,11 @@ from s2scli.metrics.settings import MetricSettings
 def perplexity(forced: Sequence[ForcedTarget], settings: MetricSettings = DEFAULTS) -> Score:
     """Return exp(-mean log-probability) over all tokens of the references.
 
-    It depends on the tokenizer: compare only models that share one.
+    The perplexity depends on the tokenizer: compare only models with the same tokenizer.
 
     Args:
-        forced: the references as the model scores them, the end tokens included.
-        settings: how many resamples to take.
+        forced: the references as scored by the model, end tokens included.
+        settings: the metric settings, with the number of resamples.
     """
     losses = [-math.fsum(target.token_scores) for target in forced]
     lengths = [float(len(target.token_scores)) for target in forced]

@@ -1,4 +1,4 @@
-"""The score, signature and interval of a sacreBLEU metric."""
+"""Compute a sacreBLEU metric, with its signature and interval."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,11 +17,11 @@ def corpus_score(
     references: Sequence[str],
     settings: MetricSettings,
 ) -> Score:
-    """Score with a metric of sacreBLEU.
+    """Score outputs with a sacreBLEU metric.
 
-    The bootstrap resamples sacreBLEU's statistics of each sentence, as sacreBLEU's own does. That
-    one is not used because it holds all resamples at once (4 GB for 100,000 sentences), and fails
-    (2.6.0) on TER with an empty reference.
+    The bootstrap resamples sacreBLEU's statistics of each sentence, as sacreBLEU itself does.
+    sacreBLEU's own bootstrap is not used: it holds all resamples in memory at once (4 GB for
+    100,000 sentences), and version 2.6.0 fails on TER with an empty reference.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""What a metric returns."""
+"""The result of a metric."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +17,8 @@ class Score:
         value: in percent, except for perplexity.
         signature: everything that must be equal for two scores to be comparable.
         interval: the ends of the 95 % bootstrap interval; None without resamples.
-        resampled: the score of each resampled test set, to pair with another system's; empty
-            without an interval, and for the metrics of METRICS that need the model.
+        resampled: the score of each resampled test set, for paired comparison with another
+            system; empty without resamples, and for metrics that need the model.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Score:
     resampled: tuple[float, ...] = field(default=(), repr=False)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON document, without the resampled scores."""
+        """Return the score as a JSON document, without the resampled scores."""
         return {
             "name": self.name,
             "value": self.value,

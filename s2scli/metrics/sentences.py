@@ -1,4 +1,4 @@
-"""Sentences scored one by one with chrF, and a few examples of them."""
+"""Sentence-level chrF, and example sentences chosen by it."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,11 +14,11 @@ class Sentence:
     """One output and its score.
 
     Attributes:
-        number: its line in the split or the file; the first is 1.
-        source: what was translated; None where only outputs were given.
+        number: its line number in the split or the file, from 1.
+        source: the text that was translated; None if only outputs were given.
         reference: the reference target, the closest one if there are several.
         output: the translation.
-        chrf: its chrF2, 0 to 100.
+        chrf: its sentence-level chrF2, 0 to 100.
     """
 
     number: int
@@ -30,13 +30,13 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Example:
-    """A sentence to show, and where it is among all of them."""
+    """A sentence to show, and whether it is among the best, middle or worst ones."""
 
     rank: Rank
     sentence: Sentence
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON document."""
+        """Return the example as a JSON document."""
         return {"rank": self.rank, **asdict(self.sentence)}
 
 
@@ -46,7 +46,7 @@ def score_sentences(
     references: Sequence[str],
     outputs: Sequence[str],
 ) -> tuple[Sentence, ...]:
-    """Score each output against its reference; the arguments belong together one for one."""
+    """Score each output against its reference; the arguments have one entry per sentence."""
     scores = sentence_chrf(outputs, references)
     return tuple(map(Sentence, numbers, sources, references, outputs, scores))
 
@@ -54,8 +54,8 @@ def score_sentences(
 def choose_examples(sentences: Sequence[Sentence], count: int) -> tuple[Example, ...]:
     """Return the best, the middle and the worst sentences by chrF, best first.
 
-    Each is a third of `count`; what is left over goes to the worst, then to the best. No sentence
-    is returned twice. Of equal scores the earlier sentence is the better one.
+    Each group has a third of `count` sentences; a remainder goes to the worst, then to the best. No
+    sentence is returned twice. On ties, the earlier sentence ranks higher.
     """
     ranked = sorted(sentences, key=lambda sentence: -sentence.chrf)
     count = min(count, len(ranked))

@@ -11,9 +11,9 @@ from s2scli.metrics.settings import MetricSettings
 def sequence_error_rate(
     hypotheses: Sequence[str], references: Sequence[str], settings: MetricSettings = DEFAULTS
 ) -> Score:
-    """Return the percentage of outputs that are no exact match.
+    """Return the percentage of outputs that are not an exact match.
 
-    For pronunciations, where an output is a word, it is usually called the word error rate.
+    For pronunciations, where each output is one word, this is usually called the word error rate.
     """
     right = exact_match(hypotheses, references, settings)
     resampled = tuple(100 - value for value in right.resampled)

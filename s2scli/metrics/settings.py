@@ -1,4 +1,4 @@
-"""The settings of the metrics; it imports no sacreBLEU, as flags are made from them."""
+"""The settings of the metrics. Imports no sacreBLEU, so that `--help` is fast."""
 
 from typing import Literal
 
@@ -14,12 +14,12 @@ class MetricSettings(Settings):
 
     tokenize: Literal["auto", Tokenization] = setting(
         "auto",
-        "How sacreBLEU splits text into words: 13a, intl, zh, char or none; auto takes 13a, or zh "
-        "or char if the references are written without spaces.",
+        "How sacreBLEU splits text into words: 13a, intl, zh, char or none; auto selects 13a, or "
+        "zh or char if the references are written without spaces.",
     )
     resamples: int = setting(
         1000,
-        "Bootstrap resamples for the 95 % intervals; 0 shows no intervals.",
+        "Number of bootstrap resamples for the 95 % intervals; 0 shows no intervals.",
         ge=0,
         le=100_000,
     )

@@ -11,10 +11,10 @@ from s2scli.metrics.settings import MetricSettings
 def symbol_error_rate(
     hypotheses: Sequence[str], references: Sequence[str], settings: MetricSettings = DEFAULTS
 ) -> Score:
-    """Return edits in percent of the references' space-separated symbols.
+    """Return edits as a percentage of the references' space-separated symbols.
 
-    For phones it is the phone error rate, for words the word error rate of speech recognition. An
-    empty reference counts as one symbol.
+    For phones, this is the phone error rate; for words, the word error rate of speech recognition.
+    An empty reference counts as one symbol.
     """
     pairs = [
         (hypothesis.split(), reference.split())

@@ -11,7 +11,7 @@ from s2scli.metrics.tokenization import choose_tokenization
 def ter(
     hypotheses: Sequence[str], references: Sequence[str], settings: MetricSettings = DEFAULTS
 ) -> Score:
-    """Return edits (including shifts) in percent of the references' words; case is ignored.
+    """Return edits, including shifts, as a percentage of the references' words; ignores case.
 
     Text without spaces is split into characters, as for BLEU.
     """

@@ -1,4 +1,4 @@
-"""Token accuracy: how often the model's first choice is the reference's next token."""
+"""Token accuracy: how often the model's most probable token is the reference's next token."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,8 @@ def token_accuracy(forced: Sequence[ForcedTarget], settings: MetricSettings = DE
     The model reads the reference's previous tokens (teacher forcing).
 
     Args:
-        forced: the references as the model scores them, the end tokens included.
-        settings: how many resamples to take.
+        forced: the references as scored by the model, end tokens included.
+        settings: the metric settings, with the number of resamples.
     """
     correct = [100.0 * sum(target.first_choices) for target in forced]
     lengths = [float(len(target.first_choices)) for target in forced]

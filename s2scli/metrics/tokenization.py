@@ -9,10 +9,10 @@ SAMPLE = 1000
 
 
 def choose_tokenization(settings: MetricSettings, references: Sequence[str]) -> Tokenization:
-    """Return the tokenization asked for; for `auto` the one that suits the references.
+    """Return the tokenization in the settings, or for `auto` the one that suits the references.
 
     `zh` separates Chinese characters and leaves other words whole. For kana, Thai, Lao, Khmer and
-    Burmese sacreBLEU has nothing similar without more packages, so they get `char`.
+    Burmese, sacreBLEU has nothing similar without extra packages, so `char` is used.
     """
     if settings.tokenize != "auto":
         return settings.tokenize

@@ -1,1 +1,1 @@
-"""The network: front end, encoder, connection, attention, decoder."""
+"""The neural network: front end, encoder, connection, attention, decoder."""

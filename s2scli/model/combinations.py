@@ -1,4 +1,7 @@
-"""Which parts make a model together: every choice of the unions, asked of the real builders."""
+"""List which encoders, decoders, attentions and connections can be combined in one model.
+
+Each combination is tested by building a small model on the meta device.
+"""
 
 import itertools
 import typing
@@ -15,8 +18,8 @@ from s2scli.model.settings import ModelSettings
 from s2scli.settings import Settings, Tree, load_settings
 
 PARTS = ("encoder", "decoder", "attention", "connection")
-CHOICES = ("kind", "attend", "input_feeding", "every_step")  # what a combination chooses of a part
-SIZES: Tree = {  # what is given of the rest, where a part has it, so that widths always fit
+CHOICES = ("kind", "attend", "input_feeding", "every_step")  # the settings that are varied
+SIZES: Tree = {  # the settings that are fixed, so that widths always match
     "model_dim": 8,
     "num_layers": 1,
     "num_heads": 2,
@@ -30,17 +33,17 @@ VOCAB_SIZE = 8
 
 @dataclass(frozen=True)
 class Combination:
-    """One choice of every part.
+    """One encoder, decoder, attention and connection, with their options.
 
     Attributes:
-        tree: the model settings of a small model of these parts.
+        tree: the settings of a small model with these parts.
     """
 
     tree: Tree
 
     @property
     def choices(self) -> dict[str, str | bool]:
-        """The settings that choose, by path ("decoder.attend"), and their values."""
+        """The values of the settings in `CHOICES`, by path, such as "decoder.attend"."""
         return {
             f"{part}.{name}": self.tree[part][name]
             for part in PARTS
@@ -50,7 +53,7 @@ class Combination:
 
     @cached_property
     def fault(self) -> str:
-        """Why no model can be made of it; empty where one can."""
+        """The error from building the model; empty if it can be built."""
         try:
             with torch.device("meta"):
                 settings = load_settings(ModelSettings, self.tree, "combination")
@@ -62,12 +65,12 @@ class Combination:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Combinations that cannot be made for one reason.
+    """The combinations that fail with the same error.
 
     Attributes:
-        fault: the error that making one ends with.
-        count: how many there are.
-        choices: by setting, the values found among them, where they are not all values there are.
+        fault: the error message.
+        count: the number of these combinations.
+        choices: the values they use of each setting; a setting with all its values is omitted.
     """
 
     fault: str
@@ -77,11 +80,11 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Matrix:
-    """All combinations, and what became of each.
+    """All combinations, divided into those that can be built and those that cannot.
 
     Attributes:
-        possible: those that make a model.
-        refused: those that do not.
+        possible: the combinations that can be built.
+        refused: the combinations that raise an error.
     """
 
     possible: tuple[Combination, ...]
@@ -89,17 +92,17 @@ class Matrix:
 
     @property
     def total(self) -> int:
-        """How many combinations there are."""
+        """The number of combinations."""
         return len(self.possible) + len(self.refused)
 
     @property
     def choices(self) -> dict[str, list[str | bool]]:
-        """The settings that choose, encoder's and decoder's kind first, and all their values."""
+        """All values of each varied setting, by path."""
         return values_of((*self.possible, *self.refused))
 
     @property
     def refusals(self) -> list[Refusal]:
-        """The refused, by reason, the most frequent reason first."""
+        """The refused combinations grouped by error, the most frequent error first."""
         every = self.choices
         by_fault: dict[str, list[Combination]] = {}
         for combination in self.refused:
@@ -112,7 +115,7 @@ class Matrix:
         return sorted(found, key=lambda refusal: -refusal.count)
 
     def count(self, encoder: str, decoder: str) -> int:
-        """Return how many models there are of an encoder and a decoder of these kinds."""
+        """Return the number of possible combinations with this encoder and decoder kind."""
         wanted = {"encoder.kind": encoder, "decoder.kind": decoder}
         return sum(wanted.items() <= each.choices.items() for each in self.possible)
 
@@ -129,7 +132,7 @@ class Matrix:
 
 
 def make_matrix() -> Matrix:
-    """Try every choice of every part with every other, in the order of the unions."""
+    """Build every combination, in the order of the unions in `ModelSettings`."""
     found: dict[bool, list[Combination]] = {False: [], True: []}
     for combination in every_combination():
         found[bool(combination.fault)].append(combination)
@@ -137,13 +140,13 @@ def make_matrix() -> Matrix:
 
 
 def every_combination() -> Iterator[Combination]:
-    """Yield every choice of every part, in the order of the unions."""
+    """Yield every combination, in the order of the unions in `ModelSettings`."""
     for trees in itertools.product(*map(_choices_of, PARTS)):
         yield Combination(dict(zip(PARTS, trees, strict=True)))
 
 
 def values_of(combinations: Sequence[Combination]) -> dict[str, list[str | bool]]:
-    """Return the values found in some combinations, by the path of the setting."""
+    """Return the values that occur in the given combinations, by the path of the setting."""
     values: dict[str, list[str | bool]] = {}
     for combination in combinations:
         for path, value in combination.choices.items():
@@ -154,7 +157,7 @@ def values_of(combinations: Sequence[Combination]) -> dict[str, list[str | bool]
 
 
 def _choices_of(part: str) -> Iterator[Tree]:
-    """Yield the settings of a part: every kind of its union, with every value of its choices."""
+    """Yield settings for one part: each kind in its union, with each value of its choices."""
     for group in typing.get_args(ModelSettings.model_fields[part].annotation):
         names = [name for name in CHOICES if name in group.model_fields]
         sizes = {name: size for name, size in SIZES.items() if name in group.model_fields}

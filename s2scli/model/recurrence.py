@@ -1,4 +1,4 @@
-"""The three recurrent cells as stacks of PyTorch's layers, and their states."""
+"""Stacks of recurrent layers (Elman, GRU and LSTM) from PyTorch, and their states."""
 
 from typing import Literal
 
@@ -19,10 +19,10 @@ STATE_PARTS = {"elman": 1, "gru": 1, "lstm": 2}
 def make_recurrence(
     cell: Cell, input_dim: int, dim: int, num_layers: int, *, bidirectional: bool, dropout: float
 ) -> Recurrence:
-    """Return a stack of recurrent layers over [B, T, input_dim], with dropout between layers.
+    """Return a stack of recurrent layers for [B, T, input_dim], with dropout between layers.
 
-    An Elman network has no gate to carry a state through time unchanged: its recurrent weights
-    begin orthogonal, so that they at least keep its length (Saxe et al. 2014, section 3).
+    The recurrent weights of an Elman network are initialized to be orthogonal, so that they
+    preserve the norm of the state (Saxe et al. 2014, section 3). It has no gates that could.
     """
     recurrence = LAYERS[cell](
         input_dim,
@@ -39,11 +39,11 @@ def make_recurrence(
 
 
 def pack_state(parts: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
-    """Return a state as PyTorch's layers take it: a tensor, or a pair for an LSTM."""
+    """Return a state in the form PyTorch expects: a tensor, or a pair of tensors for an LSTM."""
     parts = tuple(part.contiguous() for part in parts)
     return parts[0] if len(parts) == 1 else parts
 
 
 def unpack_state(state: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return a state of PyTorch's layers as a tuple of [L, B, D]."""
+    """Return a state from PyTorch as a tuple of tensors [L, B, D]."""
     return (state,) if isinstance(state, Tensor) else tuple(state)

@@ -1,4 +1,4 @@
-"""The whole model and its four verbs: encode, start, step, forward."""
+"""The whole model: `encode`, `start` and `step` for search, `forward` for training."""
 
 from typing import Literal, cast
 
@@ -26,16 +26,16 @@ Side = Literal["source", "target"]
 
 
 class Seq2Seq(nn.Module):
-    """An encoder-decoder: it reads token ids, sound or pictures, and writes token ids.
+    """An encoder-decoder model: its input is token ids, audio or images, its output token ids.
 
     Args:
-        settings: its parts.
-        reads: what the source is; an int is the size of its vocabulary.
-        target_vocab_size: tokens of the target.
+        settings: the settings of each part.
+        reads: the kind of the source; an int is the size of its vocabulary.
+        target_vocab_size: size of the target vocabulary.
         joint: whether source and target share one vocabulary.
 
     Raises:
-        ConfigError: parts that do not fit together.
+        ConfigError: the parts cannot be combined.
     """
 
     def __init__(
@@ -66,7 +66,10 @@ class Seq2Seq(nn.Module):
 
     @property
     def attention_shape(self) -> tuple[int, int] | None:
-        """Layers and heads that attend, A = layers x heads maps in all; None without attention."""
+        """The numbers of layers with attention and of heads per layer; None without attention.
+
+        There are A = layers x heads attention maps.
+        """
         shape: tuple[int, int] | None = self.decoder.attention_shape
         return shape
 
@@ -75,19 +78,19 @@ class Seq2Seq(nn.Module):
 
         Args:
             source: token ids [B, S], samples [B, N] or columns of pixels [B, W, H x C].
-            lengths: the real ones of each source, [B].
+            lengths: the number of real tokens, samples or columns in each source, [B].
         """
         return cast(EncoderOutput, self.encoder(*self.source.read(source, lengths)))
 
     def positions(self, lengths: Tensor) -> Tensor:
-        """Return how many encoder states sources of these lengths have, [B]."""
+        """Return the number of encoder states for sources of these lengths, [B]."""
         positions: Tensor = self.source.positions(lengths)
         return positions
 
     def ctc_log_probs(self, memory: Tensor) -> Tensor:
         """Return log-probabilities of the tokens at each encoder state, [B, S, V].
 
-        The padding token stands for the blank (Graves et al. 2006, section 3).
+        The padding token is the blank (Graves et al. 2006, section 3).
 
         Args:
             memory: encoder states, [B, S, D].
@@ -102,20 +105,20 @@ class Seq2Seq(nn.Module):
         return state
 
     def token_loss(self, hidden: Tensor, target: Tensor, smoothing: float) -> Tensor:
-        """Return the label-smoothed cross-entropy summed over tokens, in nats, a scalar.
+        """Return the label-smoothed cross-entropy summed over tokens, in nats, as a scalar.
 
-        The logits are never held at once, nor are their gradients.
+        The full matrices of logits and of their gradients are never in memory.
 
         Args:
-            hidden: what the output layer reads, [tokens, D].
-            target: the right tokens, [tokens].
-            smoothing: the share of probability that is spread over all tokens.
+            hidden: the input of the output layer, [tokens, D].
+            target: the reference tokens, [tokens].
+            smoothing: the share of probability that is spread evenly over the vocabulary.
         """
         return label_smoothed_cross_entropy(hidden, self.output, target, smoothing)
 
     @property
     def token_rows(self) -> dict[str, Side]:
-        """The weights with a row for each token, by name, and the side whose tokens they are."""
+        """The names of the weights with one row per token, and the side of their vocabulary."""
         front_ends = cast(dict[Side, TokenFrontend], {"source": self.source, "target": self.target})
         rows: dict[str, Side] = {
             f"{side}.{name}": side
@@ -127,35 +130,35 @@ class Seq2Seq(nn.Module):
 
     @property
     def has_prior(self) -> bool:
-        """Whether the decoder starts from a vector that has a distribution to draw from."""
+        """Whether the decoder starts from a latent vector that can be sampled from a prior."""
         return bool(self.connection.has_prior)
 
     @property
     def code_dim(self) -> int:
-        """Width of the vector that is all the decoder sees of a source; 0 if it sees more."""
+        """Width of the source's code, if the decoder sees nothing else of the source; else 0."""
         return 0 if self.attention_shape else int(self.connection.code_dim)
 
     def code(self, source: Tensor, lengths: Tensor) -> Tensor:
-        """Return the vector that stands for each source, [B, code_dim].
+        """Return the code of each source: the one vector that represents it, [B, code_dim].
 
         Args:
             source: source ids, [B, S].
-            lengths: real tokens of each, [B].
+            lengths: the number of real tokens in each source, [B].
         """
         code: Tensor = self.connection.code(self.encode(source, lengths))
         return code
 
     def posterior(self, source: Tensor, lengths: Tensor) -> Gaussian:
-        """Return the distribution of each source's vector, of a model that `has_prior`."""
+        """Return the posterior of each source's latent vector; the model must have a prior."""
         latent: Gaussian | None = self.connection(self.encode(source, lengths)).latent
         assert latent is not None, "a model with a prior has a posterior"
         return latent
 
     def start_from(self, code: Tensor) -> DecoderState:
-        """Return the decoder's state before the first token, made from a vector alone.
+        """Return the decoder's state before the first token, given only a code.
 
         Args:
-            code: the `code` of a source, or another vector, [B, code_dim].
+            code: the `code` of each source, or any other vectors, [B, code_dim].
         """
         unseen = code.new_zeros(len(code), 1, self.encoder.memory_dim)
         nothing = EncoderOutput(unseen, unseen[..., 0] == 0, (), padded=False)
@@ -165,7 +168,13 @@ class Seq2Seq(nn.Module):
     def step(
         self, token_ids: Tensor, state: DecoderState, *, attention: bool = False
     ) -> DecoderStep:
-        """Read one token [N] in each row and predict the next."""
+        """Read one token per row and predict the next.
+
+        Args:
+            token_ids: the token of each row, [N].
+            state: the state before these tokens.
+            attention: whether to return attention weights.
+        """
         embedded = self.target(token_ids[:, None])
         output = self.decoder(embedded, state, attention=attention)
         weights = output.attention_weights
@@ -176,7 +185,7 @@ class Seq2Seq(nn.Module):
         )
 
     def forward(self, batch: Pairs, *, attention: bool = False) -> ModelOutput:
-        """Read every target of a batch at once (teacher forcing)."""
+        """Decode all target positions of a batch at once (teacher forcing)."""
         encoded = self.encode(batch.source, batch.source_lengths)
         connected = self.connection(encoded)
         embedded = self.target(batch.target_input)
@@ -185,27 +194,27 @@ class Seq2Seq(nn.Module):
         return ModelOutput(output.hidden, output.attention_weights, connected.latent, encoded)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """The output layer: [..., D] to [..., V]."""
+        """Apply the output layer: [..., D] to [..., V]."""
         logits: Tensor = self.output(hidden)
         return logits
 
     def _check_sight(self, settings: ModelSettings) -> None:
-        """Refuse a decoder that would not see the source, and a connection that is never read."""
+        """Check that the decoder sees the source, and that it uses the connection."""
         connects = settings.connection.kind != "none"
         connected = (settings.decoder.state_shape.parts and connects) or self.connection.vector_dim
         if not (connected or self.attention_shape):
             raise ConfigError(
-                "model.attention.kind: with none and this model.connection, the decoder never sees "
-                "the source; choose an attention, or another connection with every_step = true"
+                'model.attention.kind: with "none" and this model.connection, the decoder never '
+                "sees the source; choose an attention, or a connection with every_step = true"
             )
         if connects and not connected:
             raise ConfigError(
-                "model.connection.kind: its result is never read, because a decoder of kind "
-                f"{settings.decoder.kind} has no first state; choose every_step = true, or none"
+                "model.connection.kind: the connection has no effect, because a decoder of kind "
+                f"{settings.decoder.kind} has no initial state; choose every_step = true, or none"
             )
 
     def _tie(self, settings: ModelSettings, joint: bool) -> None:
-        """Share embedding tables as the settings say."""
+        """Share embedding tables according to `tie_embeddings`."""
         tie, vectors = settings.tie_embeddings, self.target.vectors
         same_width = self.source.output_dim == self.target.output_dim
         fits_source = joint and same_width and self.source.vectors is not None
@@ -216,7 +225,7 @@ class Seq2Seq(nn.Module):
             return
         if vectors is None or not fits_output:
             raise ConfigError(
-                f"model.tie_embeddings: the output layer reads {self.decoder.output_dim} units and "
+                f"model.tie_embeddings: the output layer reads {self.decoder.output_dim} units but "
                 f"model.target.embedding_dim is {self.target.output_dim}; make them equal "
                 "(model.decoder.readout_dim), or choose none"
             )
@@ -224,21 +233,21 @@ class Seq2Seq(nn.Module):
         if tie == "all":
             if not fits_source:
                 raise ConfigError(
-                    "model.tie_embeddings: all needs a joint vocabulary and equal widths of source "
-                    "and target embeddings; choose target"
+                    "model.tie_embeddings: all needs a joint vocabulary, and source and target "
+                    "embeddings of equal width; choose target"
                 )
             self.source.share(vectors)
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Return the number of weights, tied ones counted once."""
+    """Return the number of parameters; tied parameters count once."""
     return sum(weight.numel() for weight in model.parameters())
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device called `name`; `auto` is a GPU where there is one.
+    """Return the device with this name; `auto` chooses a GPU if one is available.
 
     Raises:
-        ConfigError: no such device, or it is not there.
+        ConfigError: the name is unknown, or the device is not available.
     """
     return torch.device(choose_device(name, torch.cuda.device_count(), "PyTorch"))

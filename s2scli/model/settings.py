@@ -1,4 +1,7 @@
-"""The settings of a whole model: one section for each part. The unions are the registries."""
+"""The settings of a whole model, with one section per part.
+
+The unions are the registries: a new kind of part is added to its union.
+"""
 
 from typing import Annotated, Literal
 
@@ -52,7 +55,7 @@ DecoderSettings = Annotated[
 
 
 class ModelSettings(Settings):
-    """An encoder, a connection, an attention and a decoder, between two embeddings."""
+    """Settings of a model: embeddings, encoder, connection, attention and decoder."""
 
     source: SourceSettings = TokenFrontendSettings()
     target: TokenFrontendSettings = TokenFrontendSettings()
@@ -62,8 +65,9 @@ class ModelSettings(Settings):
     decoder: DecoderSettings = RecurrentDecoderSettings()
     tie_embeddings: Literal["auto", "none", "target", "all"] = setting(
         "auto",
-        "Share embeddings: the target's with the output layer (Press & Wolf 2017), or the "
-        "source's too (all, which needs a joint vocabulary); auto is all where it can be.",
+        "Share embedding weights: none, target (target embeddings and output layer; Press & Wolf "
+        "2017), all (source embeddings too, with a joint vocabulary), or auto (all if possible, "
+        "else target, else none).",
     )
     ctc_weight: float = setting(
         0.0,

@@ -1,8 +1,8 @@
-"""The values that pass between the parts of a model, and between a model and search or training.
+"""Data classes passed between the parts of a model, and from a model to search and training.
 
-Axes: B batch, S source length, T target length, D model, V vocabulary, L layers, A attention maps,
-N = B x beam: the beam's rows of one sentence stand together. A map is one head of one layer; they
-are counted layer by layer.
+Axes: B batch, S source length, T target length, D model, V vocabulary, L layers, A attention maps
+(one for each head of each layer, in the order of the layers), N = B x beam. The N rows are grouped
+by sentence.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from torch import Tensor
 class StateShape:
     """The shape of a recurrent state: `parts` tensors of [num_layers, B, dim] (LSTM has two).
 
-    A decoder without one has no parts, and `dim` is its width.
+    A decoder without a recurrent state has 0 parts; `dim` is then its model width.
     """
 
     parts: int
@@ -26,13 +26,13 @@ class StateShape:
 
 @dataclass(frozen=True)
 class EncoderOutput:
-    """What an encoder makes of a batch of sources.
+    """The output of an encoder for a batch of sources.
 
     Attributes:
         memory: encoder states, [B, S, D].
         memory_mask: True at real tokens, [B, S].
-        final_state: the state after the last token, each part [L, B, D]; of an encoder that has
-            none, the memory of the last real token.
+        final_state: the state after the last token, each part [L, B, D]. A Transformer encoder
+            returns its memory at the last real token, as one part with one layer.
         padded: whether any position of the memory is padding.
     """
 
@@ -43,13 +43,13 @@ class EncoderOutput:
 
     @property
     def attention_mask(self) -> Tensor | None:
-        """The mask attention needs: none where every token is real."""
+        """The mask for attention, [B, S]; None if the batch has no padding."""
         return self.memory_mask if self.padded else None
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """What a latent connection makes of a batch: q(z|x), every unit on its own.
+    """The posterior q(z|x) of a latent connection: a Gaussian with diagonal covariance.
 
     Attributes:
         mean: [B, Z].
@@ -60,18 +60,22 @@ class Gaussian:
     log_variance: Tensor
 
     def at(self, noise: Tensor) -> Tensor:
-        """Return m + s e for noise e, [N, Z] or [B, Z] (Kingma & Welling 2014, section 2.4)."""
+        """Return mean + standard deviation * noise (Kingma & Welling 2014, section 2.4).
+
+        Args:
+            noise: samples from a standard normal distribution, [B, Z], or [N, Z] if B = 1.
+        """
         return self.mean + (self.log_variance / 2).exp() * noise
 
 
 @dataclass(frozen=True)
 class Connected:
-    """What a connection hands the decoder.
+    """The output of a connection, from which the decoder starts.
 
     Attributes:
-        initial: the decoder's first state, each part [L, B, D].
-        vector: a summary of the source that the decoder sees at every step, [B, D], or None.
-        latent: the distribution that all of it was drawn from, or None.
+        initial: the decoder's initial state, each part [L, B, D].
+        vector: a summary of the source that the decoder reads at every step, [B, D], or None.
+        latent: the distribution of the latent vector, or None if the connection has none.
     """
 
     initial: tuple[Tensor, ...]
@@ -83,14 +87,16 @@ class DecoderState(Protocol):
     """Everything a decoder remembers between steps, for B sentences of N / B rows each."""
 
     def reorder(self, indices: Tensor) -> Self:
-        """Return the state whose row i is row `indices[i]` of this one, [N'].
+        """Return the state whose row i is row `indices[i]` of this one.
 
-        Rows stay with their sentence, and every sentence has the same number of rows.
+        Args:
+            indices: row indices, [N']. They must keep rows grouped by sentence, with the same
+                number of rows for every sentence.
         """
         ...
 
     def keep(self, sentences: Tensor) -> Self:
-        """Return the state of the sentences of these indices only, [B']."""
+        """Return the state of the sentences with these indices [B'] only."""
         ...
 
 
@@ -99,11 +105,11 @@ State = TypeVar("State", bound=DecoderState)
 
 @dataclass(frozen=True)
 class DecoderOutput(Generic[State]):
-    """What a decoder makes of T steps.
+    """The output of a decoder for T steps.
 
     Attributes:
-        hidden: what the output layer reads, [N, T, D].
-        attention_weights: [N, T, A, S]; None without attention, or if not asked for.
+        hidden: the input of the output layer, [N, T, D].
+        attention_weights: [N, T, A, S]; None without attention, or if not requested.
         state: the state after the last step.
     """
 
@@ -114,12 +120,12 @@ class DecoderOutput(Generic[State]):
 
 @dataclass(frozen=True)
 class DecoderStep:
-    """What a model predicts for the next token.
+    """The prediction of a model for the next token.
 
     Attributes:
         logits: [N, V].
-        state: the state to hand to the next step.
-        attention_weights: [N, A, S]; None without attention, or if not asked for.
+        state: the state to pass to the next step.
+        attention_weights: [N, A, S]; None without attention, or if not requested.
     """
 
     logits: Tensor
@@ -129,13 +135,13 @@ class DecoderStep:
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """What a model makes of a batch of pairs.
+    """The output of a model for a batch of pairs.
 
     Attributes:
-        hidden: what the output layer reads, [B, T, D].
-        attention_weights: [B, T, A, S]; None without attention, or if not asked for.
-        latent: what a latent connection made of the sources, or None.
-        encoded: what the encoder made of the sources.
+        hidden: the input of the output layer, [B, T, D].
+        attention_weights: [B, T, A, S]; None without attention, or if not requested.
+        latent: the posterior of a latent connection, or None.
+        encoded: the output of the encoder.
     """
 
     hidden: Tensor
@@ -149,25 +155,25 @@ class Pairs(Protocol):
 
     @property
     def source(self) -> Tensor:
-        """Source ids, [B, S]."""
+        """Source token ids, [B, S]."""
         ...
 
     @property
     def source_lengths(self) -> Tensor:
-        """Real tokens of each source, [B]."""
+        """The number of real tokens in each source, [B]."""
         ...
 
     @property
     def target_input(self) -> Tensor:
-        """The ids the decoder reads, [B, T]."""
+        """The token ids the decoder reads, [B, T]."""
         ...
 
 
 def beam_rows(sentences: Tensor, beam: int) -> Tensor:
-    """Return the indices of the `beam` rows of each of these sentences [B'], [B' x beam]."""
+    """Return the row indices [B' x beam] of these sentences [B'], which have `beam` rows each."""
     return (sentences[:, None] * beam + torch.arange(beam, device=sentences.device)).flatten()
 
 
 def length_mask(lengths: Tensor, width: int, device: torch.device) -> Tensor:
-    """Return the mask that is True at the first `lengths` of `width` positions, [B, width]."""
+    """Return a mask that is True at the first `lengths[i]` positions of row i, [B, width]."""
     return torch.arange(width, device=device) < lengths.to(device)[:, None]

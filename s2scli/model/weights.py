@@ -1,4 +1,4 @@
-"""The weights of a model: by name, as safetensors, and put into it."""
+"""The weights of a model: list, encode, read, check and load them."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from s2scli.errors import CheckpointError
 
 
 def encode_tensors(tensors: Mapping[str, Tensor]) -> bytes:
-    """Return tensors as safetensors bytes; shared memory is written once for each name."""
+    """Return tensors as safetensors bytes; tensors that share memory are written separately."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     return safetensors.torch.save({name: tensor.clone() for name, tensor in plain.items()})
 
@@ -23,9 +23,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file.
 
     Raises:
-        CheckpointError: it is missing, damaged, or not a regular file.
+        CheckpointError: the file is missing, damaged or not a regular file.
     """
-    plain_file_size(path)  # the library would wait for a pipe
+    plain_file_size(path)  # refuses a pipe, which the library would wait for
     try:
         with utf8_path(path) as name:
             return safetensors.torch.load_file(name)
@@ -34,13 +34,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def model_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Return a model's weights by name, tied ones once."""
+    """Return a model's weights by name; tied weights appear once."""
     return dict(model.named_parameters())
 
 
 @contextlib.contextmanager
 def utf8_path(path: Path) -> Iterator[str]:
-    """Yield a path of the file in UTF-8, since safetensors opens no other."""
+    """Yield a path to the file that is valid UTF-8, because safetensors opens no others."""
     name = str(path)
     if name.encode(errors="replace").decode() == name:
         yield name
@@ -50,35 +50,47 @@ def utf8_path(path: Path) -> Iterator[str]:
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Put weights into a model.
+    """Copy weights into a model.
+
+    Args:
+        model: the model to change.
+        weights: the new weights, by name.
+        where: the origin of the weights, for messages.
 
     Raises:
-        CheckpointError: a weight is missing, unknown, of another shape or type, or not finite.
+        CheckpointError: a weight is missing, is unknown, has the wrong shape or type, or is not
+            finite.
     """
     own = model_weights(model)
     check_weights(own, weights, where)
-    with torch.no_grad():  # not through `data`, which would hide the change from layouts
+    with torch.no_grad():  # not through `weight.data`, as layouts would not notice the change
         for name, weight in own.items():
             weight.copy_(weights[name])
 
 
 def check_weights(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], where: str) -> None:
-    """Check that weights can replace a model's own.
+    """Check that weights can replace a model's own weights.
+
+    Args:
+        own: the model's weights, by name.
+        weights: the new weights, by name.
+        where: the origin of the weights, for messages.
 
     Raises:
-        CheckpointError: as `load_weights`.
+        CheckpointError: a weight is missing, is unknown, has the wrong shape or type, or is not
+            finite.
     """
     if own.keys() != weights.keys():
         odd = sorted(own.keys() ^ weights.keys())[0]
         raise CheckpointError(
-            f"{where}: the weights are not this recipe's ({odd:.80} on one side only)"
+            f"{where}: the weights do not match the recipe ({odd:.80} is in only one of them)"
         )
     for name, weight in own.items():
         found = weights[name]
         if (found.shape, found.dtype) != (weight.shape, weight.dtype):
             raise CheckpointError(
                 f"{where}: {name} is {found.dtype} {tuple(found.shape)}, "
-                f"the recipe wants {weight.dtype} {tuple(weight.shape)}"
+                f"expected {weight.dtype} {tuple(weight.shape)} as in the recipe"
             )
         if not found.isfinite().all():
-            raise CheckpointError(f"{where}: {name} holds values that are not finite")
+            raise CheckpointError(f"{where}: {name} contains values that are not finite")

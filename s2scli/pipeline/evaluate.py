@@ -20,7 +20,7 @@ from s2scli.errors import (
     StorageError,
     UsageError,
 )
-from s2scli.files import new_file, write_file
+from s2scli.files import new_file, require_writable, write_file
 from s2scli.manifest import encode_json, in_one_generation, read_manifest
 from s2scli.metrics import METRICS
 from s2scli.metrics.edit_distance import closest
@@ -106,6 +106,9 @@ class EvaluateRequest:
         Raises:
             UsageError: there are some; the message says what to give instead.
         """
+        for name in self.metrics:
+            if name not in METRICS:
+                raise UsageError(f"no metric is called {name!r}; there are {', '.join(METRICS)}")
         if self.source and self.hypothesis:
             raise UsageError("give --source (to translate it) or --hypothesis, not both")
         if (self.source or self.hypothesis) and not self.reference:
@@ -248,6 +251,8 @@ def evaluate(
         StorageError: the outputs cannot be written.
     """
     request.check()
+    if request.output:
+        require_writable(request.output)
     if request.hypothesis and request.reference:
         with _output_file(request.output) as write:
             texts = read_files(request.hypothesis, request.reference)

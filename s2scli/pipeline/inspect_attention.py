@@ -8,6 +8,7 @@ from s2scli.data.cleaning import is_blank
 from s2scli.data.stream import Line
 from s2scli.errors import CheckpointError, CorpusError, UsageError
 from s2scli.pipeline.inspect_recipe import recipes_with_attention
+from s2scli.report.characters import merge_bytes
 from s2scli.report.console import Talk
 from s2scli.report.heads import AttentionHeads
 from s2scli.translation import torch_engine
@@ -20,6 +21,8 @@ def inspect_attention(
     folder: Path, source: str, target: str | None, device: str, talk: Talk
 ) -> AttentionHeads:
     """Translate `source` (or force `target`) and return where each layer and head looked.
+
+    Byte pieces are merged into the characters that they spell.
 
     Args:
         folder: of the model.
@@ -63,4 +66,4 @@ def _heads_of(record: Record) -> AttentionHeads:
         raise CheckpointError(
             "the attention weights of this model are not numbers; its parameters are damaged"
         )
-    return heads
+    return merge_bytes(heads)

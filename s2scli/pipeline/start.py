@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
-from s2scli.config import DEFAULT_RECIPE, Recipe, fixed_settings, load_recipe
+from s2scli.config import DEFAULT_RECIPE, Recipe, change_recipe, fixed_settings, load_recipe
 from s2scli.errors import ConfigError
 from s2scli.manifest import read_manifest
 from s2scli.model.weights import load_weights
 from s2scli.report.console import Talk
-from s2scli.settings import load_settings, override
+from s2scli.settings import load_settings
 from s2scli.sides import TEXT, Sides
 from s2scli.sizes import Size
 from s2scli.training.checkpoint import (
@@ -75,8 +75,8 @@ class Start:
         """
         own = self.recipe
         if own and name is None:
-            tree = override(Recipe, own.model_dump(mode="json"), assignments)
-            recipe = load_settings(Recipe, tree, f"recipe {own.name}")
+            tree = own.model_dump(mode="json")
+            recipe = change_recipe(tree, assignments, f"recipe {own.name}")
         else:
             recipe = load_recipe(name or DEFAULT_RECIPE, assignments, size, sides)
         if own and self.checkpoint:

@@ -1,1 +1,1 @@
-"""What people and machines read: console, heatmap, JSON, HTML, SVG."""
+"""Output for people and machines: console, heatmap, JSON, HTML, SVG."""

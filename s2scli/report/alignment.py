@@ -1,4 +1,4 @@
-"""Word alignments: which words of the input each word of the output was made from."""
+"""Word alignments: the source words that each target word looked at."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ NO_WORD = -1
 
 
 def word_indices(pieces: Sequence[str]) -> list[int]:
-    """Return, for each piece, the index of its word; spaces divide words.
+    """Return the index of the word of each piece; words are separated by spaces.
 
-    A piece of nothing but ▁ belongs to the word it begins; at the end, to the last word. An end
-    token belongs to `NO_WORD`; it can stand between the parts of a line that was split.
+    A piece that is only ▁ belongs to the word after it, or to the last word if none follows. The
+    index of an end token is `NO_WORD`; a line that was split has one after each part.
     """
     indices, word, inside = [], -1, False
     for piece in pieces:
@@ -51,8 +51,8 @@ def align_words(attention: AttentionMap, threshold: float | None = None) -> list
 
     Args:
         attention: the map.
-        threshold: link every pair of at least this weight; None links each target word to the
-            source word of the largest weight, unless the end token has a larger one.
+        threshold: link each pair with at least this weight; None links each target word to the
+            source word with the largest weight, or to none if the end tokens have more.
     """
     weights = word_weights(attention)
     if threshold is None:
@@ -64,7 +64,7 @@ def align_words(attention: AttentionMap, threshold: float | None = None) -> list
 
 
 def align_pieces(attention: AttentionMap) -> list[tuple[int, int]]:
-    """Return pairs (source index, target index): for each target piece its best source piece.
+    """Return a pair (index of the best source piece, target index) for each target piece.
 
     End tokens are included.
     """

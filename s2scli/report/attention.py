@@ -23,13 +23,13 @@ class AttentionMap:
     """How much each target piece looked at each source piece.
 
     Attributes:
-        source_pieces: the source's pieces with the end token, S of them.
-        target_pieces: the target's pieces with the end token, T of them.
-        weights: [T, S], each row a distribution over the source.
+        source_pieces: the S pieces of the source, with the end token.
+        target_pieces: the T pieces of the target, with the end token.
+        weights: [T, S]; each row is a distribution over the source.
         token_scores: the log-probability of each target piece, [T], or None.
-        source: the source as text; by default its pieces joined.
-        target: the target as text; by default its pieces joined.
-        name: layer and head, for people; empty if the decoder has one map only.
+        source: the source as text; if empty, its pieces are joined.
+        target: the target as text; if empty, its pieces are joined.
+        name: the layer and head, for display; empty if the decoder has only one map.
     """
 
     source_pieces: tuple[str, ...]
@@ -75,8 +75,8 @@ class AttentionSummary:
     Attributes:
         mean_entropy_bits: the mean of the rows' entropies.
         max_entropy_bits: the entropy of uniform rows, log2 S.
-        coverage: the mean over the source of min(1, attention received), the quantity inside
-            the coverage penalty of Wu et al. 2016 (equation 14); 1 if every piece was read.
+        coverage: the mean over the source of min(1, attention received), as in the coverage
+            penalty of Wu et al. 2016 (equation 14).
         end_mass: the share of all attention on the source's end token.
     """
 
@@ -88,7 +88,7 @@ class AttentionSummary:
 
 @dataclass(frozen=True)
 class Word:
-    """Pieces `start` to `stop` (exclusive) of a sequence, joined."""
+    """A word: the pieces of a sequence from `start` to `stop` (exclusive), joined."""
 
     text: str
     start: int
@@ -97,7 +97,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Link:
-    """One target word and its source words, as (source word, weight)."""
+    """A target word and the source words it is linked to, each with its weight."""
 
     target: Word
     sources: tuple[tuple[Word, float], ...]
@@ -122,10 +122,9 @@ def join_pieces(pieces: Sequence[str]) -> str:
 
 
 def join_words(pieces: Sequence[str]) -> list[Word]:
-    """Join pieces to words: ▁ or punctuation begins a word, and the end token is a word.
+    """Join pieces into words: ▁ and punctuation begin a word, and the end token is a word.
 
-    Pieces of a script without spaces between words are not joined, nor are the pieces of a text
-    that is a single word.
+    Pieces are not joined in a script without spaces, or if the whole text is a single word.
     """
     starts = [index for index in range(len(pieces)) if _begins_word(pieces, index)]
     if len(starts) <= 1 + (bool(pieces) and pieces[-1] == END):
@@ -140,8 +139,8 @@ def join_words(pieces: Sequence[str]) -> list[Word]:
 def link_words(attention: AttentionMap, threshold: float) -> list[Link]:
     """Return each target word with its source words of weight >= `threshold`, largest first.
 
-    The weight between two words is summed over the source word's pieces and averaged over the
-    target word's, so that a target word's weights sum to 1.
+    The weight between two words is summed over the pieces of the source word and averaged over
+    those of the target word, so that a target word's weights sum to 1.
     """
     sources = join_words(attention.source_pieces)
     summed = np.add.reduceat(attention.weights, [word.start for word in sources], axis=1)
@@ -155,7 +154,7 @@ def link_words(attention: AttentionMap, threshold: float) -> list[Link]:
 
 
 def attention_document(attention: AttentionMap, threshold: float) -> dict[str, Any]:
-    """Return a map as a JSON document: the raw matrix with its tokens, the summary, the links."""
+    """Return a map as a JSON document: the weights with their pieces, the summary, the links."""
     source, target = attention.texts
     return {
         "source": source,

@@ -9,13 +9,13 @@ from s2scli.report.console import visible
 
 ELLIPSIS = "…"
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
-# Terminals disagree about the width of what a variation selector or a joiner makes of an emoji.
+# Terminals disagree about the width of an emoji with a variation selector or a joiner.
 UNMEASURABLE = re.compile(r"[\ufe0e\ufe0f]|(?<=[\u2190-\u2bff\U0001f000-\U0001faff])\u200d")
 RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 
 def label(text: str) -> str:
-    """Return `text` for one line of a table: visible, and of the same width on every terminal.
+    """Return `text` as a label, without control characters and equally wide on all terminals.
 
     A combining mark at the beginning gets a dotted circle as its base.
     """
@@ -54,16 +54,16 @@ def pad(text: str, width: int) -> str:
 
 
 def isolated(text: str) -> str:
-    """Return right-to-left text in a bidi isolate, so that it cannot reorder its neighbours."""
+    """Return `text`, in a bidi isolate if it is right-to-left, so that it reorders nothing else."""
     if any(unicodedata.bidirectional(character) in RIGHT_TO_LEFT for character in text):
         return f"{FIRST_STRONG_ISOLATE}{text}{POP_ISOLATE}"
     return text
 
 
 def stacked(labels: list[str], cell_width: int, max_height: int) -> list[list[str]]:
-    """Write labels vertically, side by side, aligned at the bottom.
+    """Return labels written vertically, side by side and aligned at the bottom.
 
-    Returns lines; each has one text of `cell_width` cells for every label.
+    Each line is a list with one text of `cell_width` cells for each label.
     """
     columns = [_shortened(clusters(text), max_height) for text in labels]
     height = max(1, *(len(column) for column in columns))

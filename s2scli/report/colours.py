@@ -1,6 +1,7 @@
 """Weights as colours: a perceptual colour map, and its replacement on 16-colour terminals.
 
-Weight 0 has nearly the colour of the background, so there is a map for dark and one for light.
+Weight 0 has nearly the colour of the background: one colour map is for dark backgrounds, one for
+light ones.
 """
 
 import os
@@ -28,13 +29,15 @@ LIGHT_MAGMA = ((255, 255, 255), *MAGMA[-2::-1])
 SHADES = " ░▒▓█"
 ANSI_SHADES = ("black", "blue", "magenta", "bright_red", "bright_yellow")
 LIGHT_ANSI_SHADES = ("bright_white", "bright_yellow", "bright_red", "magenta", "black")
-LIGHT_GROUNDS = frozenset({"7", "9", "10", "11", "12", "13", "14", "15"})  # of the 16 colours
+LIGHT_GROUNDS = frozenset(
+    {"7", "9", "10", "11", "12", "13", "14", "15"}
+)  # the light ones of 16 colours
 
 
 def magma(weight: float, *, light: bool = False) -> tuple[int, int, int]:
     """Return the sRGB colour of a weight, from 0 (near black) to 1 (pale yellow).
 
-    On a `light` background it is from white to near black.
+    With `light`, the colours go from white (0) to near black (1).
     """
     points = LIGHT_MAGMA if light else MAGMA
     position = min(max(weight, 0.0), 1.0) * (len(points) - 1)
@@ -53,19 +56,19 @@ def hex_colour(weight: float, *, light: bool = False) -> str:
 
 
 def shade(weight: float) -> int:
-    """Return the nearest of five levels, 0 to 4."""
+    """Return the shade of a weight: the nearest of five levels, 0 to 4."""
     return round(min(max(weight, 0.0), 1.0) * (len(SHADES) - 1))
 
 
 def weight_colour(weight: float, system: ColourSystem, *, light: bool = False) -> Color:
-    """Return the Rich colour of a weight; 16 colours have five levels."""
+    """Return the Rich colour of a weight; a 16-colour terminal shows five levels."""
     if system == "standard":
         return Color.parse((LIGHT_ANSI_SHADES if light else ANSI_SHADES)[shade(weight)])
     return _within(Color.from_rgb(*magma(weight, light=light)), system)
 
 
 def ink(weight: float, system: ColourSystem) -> Style:
-    """Return a text style, stronger for a larger weight and readable on any background."""
+    """Return the text style of a weight: stronger if it is larger, readable on any background."""
     if system is None or weight < 0.25:
         return Style(dim=True)
     if system == "standard":
@@ -75,16 +78,16 @@ def ink(weight: float, system: ColourSystem) -> Style:
 
 
 def _within(colour: Color, system: ColourSystem) -> Color:
-    """Return the nearest colour of a colour system.
+    """Return the nearest colour that a colour system has.
 
-    Rich would find it too, but Rich caches the escape codes of a style for the first console that
-    shows it: a map in 256 colours would then change every later map in true colour.
+    Rich can do this too, but it caches the escape codes of a style for the first console that
+    shows it. A map in 256 colours would then change all later maps in true colour.
     """
     return colour.downgrade(ColorSystem.EIGHT_BIT) if system == "256" else colour
 
 
 def colour_system(console: Console) -> ColourSystem:
-    """Return the colours of a console; None for a pipe, a dumb terminal and NO_COLOR."""
+    """Return the colour system of a console; None for a pipe, a dumb terminal or NO_COLOR."""
     system = console.color_system
     if console.no_color or system is None:
         return None
@@ -94,5 +97,5 @@ def colour_system(console: Console) -> ColourSystem:
 
 
 def light_background() -> bool:
-    """Return whether the terminal says that its background is light, in COLORFGBG (`0;15`)."""
+    """Return whether COLORFGBG, which some terminals set (`0;15`), has a light background."""
     return os.environ.get("COLORFGBG", "").rpartition(";")[2] in LIGHT_GROUNDS

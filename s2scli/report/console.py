@@ -20,14 +20,14 @@ MAX_SHOWN = 200
 def visible(text: str) -> str:
     r"""Return `text` with control and bidi-override characters spelled out (`\x1b` as `␛`).
 
-    A byte of a file name that is not UTF-8 becomes `\xe4`. Text of a corpus goes through this
-    before it reaches a terminal.
+    A byte of a file name that is not UTF-8 becomes `\xe4`. Text of a corpus must pass through
+    this before it is shown on a terminal.
     """
     return CONTROL.sub(_spelled, text)
 
 
 def shortened(text: str) -> str:
-    """Return the beginning of a text that is too long to be shown."""
+    """Return `text`, cut with an ellipsis if it is longer than `MAX_SHOWN` characters."""
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
 
 
@@ -35,25 +35,25 @@ def _spelled(match: re.Match[str]) -> str:
     code = ord(match.group())
     if code < 0x20:
         return chr(0x2400 + code)
-    if code >= 0xDC80:  # Python's stand-in for a byte
+    if code >= 0xDC80:  # a surrogate, which stands for a byte that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
     return "␡" if code == 0x7F else f"\\u{code:04x}"
 
 
 class StreamConsole(Console):
-    """A console that does not exit when nobody reads its stream.
+    """A console that does not exit when its stream is closed.
 
-    On stdout a failure is raised, a broken pipe unchanged. On stderr a failure to write (the
-    terminal or the pipe was closed) makes the console quiet: a lost message never ends a command.
+    On stdout, a failed write raises an error; a broken pipe is raised unchanged. On stderr, a
+    failed write makes the console quiet, so a lost message never ends a command.
     """
 
     def on_broken_pipe(self) -> None:
-        """Raise the error that Rich is handling; Rich would exit."""
+        """Raise the broken pipe again; Rich itself would exit."""
         self.quiet = True
         raise
 
     def _check_buffer(self) -> None:
-        """Write the buffer; all output of Rich passes here, live displays too."""
+        """Write the buffer; all output of Rich passes through here, including live displays."""
         if not self.stderr:
             with stdout_errors():
                 super()._check_buffer()
@@ -77,7 +77,7 @@ def stdout_errors() -> Iterator[None]:
 
 
 def write_stdout(text: str) -> None:
-    """Write text to stdout as it is."""
+    """Write text to stdout unchanged."""
     with stdout_errors():
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -108,16 +108,19 @@ class Talk:
     Args:
         quiet: print warnings only.
         verbose: print details too.
+        interactive: whether `confirm` may ask; if not, the answer is no.
     """
 
-    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
-        self.quiet, self.verbose = quiet, verbose
+    def __init__(
+        self, *, quiet: bool = False, verbose: bool = False, interactive: bool = True
+    ) -> None:
+        self.quiet, self.verbose, self.interactive = quiet, verbose, interactive
         self.stderr = make_console(stderr=True)
         self.stdout = make_console()
 
     @property
     def animated(self) -> bool:
-        """Whether to animate progress: stderr is a terminal, and not `quiet`."""
+        """Whether to animate progress: stderr is a terminal and `quiet` is off."""
         return self.stderr.is_terminal and not self.stderr.is_dumb_terminal and not self.quiet
 
     def say(self, text: str) -> None:
@@ -135,14 +138,14 @@ class Talk:
         self.stderr.print(Text(f"warning: {visible(text)}", style="yellow"), soft_wrap=True)
 
     def confirm(self, question: str) -> bool:
-        """Ask for yes or no on a terminal, even if `quiet`; where there is none, it is no."""
-        if not (sys.stdin.isatty() and self.stderr.is_terminal):
+        """Ask a yes-or-no question, even if `quiet`; without a terminal the answer is no."""
+        if not (self.interactive and sys.stdin.isatty() and self.stderr.is_terminal):
             return False
         self.stderr.print(Text(visible(f"{question} [y/N] ")), end="", soft_wrap=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def show(self, result: RenderableType, *, soft_wrap: bool = False) -> None:
-        """Print a result (a table, a heatmap) on stdout; `soft_wrap` does not break long lines."""
+        """Print a result (a table, a heatmap) on stdout; `soft_wrap` keeps long lines whole."""
         self.stdout.print(result, soft_wrap=soft_wrap)
 
     def show_json(self, document: object) -> None:

@@ -17,9 +17,10 @@ Advance = Callable[[int], None]
 def counting(
     talk: Talk, doing: str, unit: str = "rows", total: int | None = None
 ) -> Iterator[Advance]:
-    """Show progress; yield a function to call with the number of units newly done.
+    """Show the progress of a loop; yield a function to call with the number of new units.
 
-    A loop of less than ten seconds leaves no line. With `talk.quiet` nothing is shown.
+    Without a terminal, a loop of less than ten seconds prints nothing. With `talk.quiet`, nothing
+    is shown at all.
 
     Args:
         talk: where progress is shown.

@@ -24,7 +24,7 @@ class Curve:
     """A series of values.
 
     Attributes:
-        name: for the legend.
+        name: the name in the legend.
         xs: increasing positions on the horizontal axis.
         ys: a value at each position; values that are not finite are not drawn.
         style: a Rich style.
@@ -62,12 +62,12 @@ class Frame:
 def draw_curves(
     curves: Sequence[Curve], width: int, height: int, *, ascii_only: bool = False
 ) -> list[Text]:
-    """Draw curves over one pair of axes, with a legend; return no lines without values.
+    """Draw curves on one pair of axes, with a legend; return no lines if there are no values.
 
     Args:
-        curves: what to draw; marks are drawn over lines.
-        width: the widest line in cells, at least `MIN_WIDTH`.
-        height: rows of the plot area, at least 3.
+        curves: the curves; marks are drawn over lines.
+        width: the maximum width of a line in cells, at least `MIN_WIDTH`.
+        height: the number of rows of the plot area, at least 3.
         ascii_only: draw lines of `*` instead of braille dots.
     """
     kept = drawable(curves)
@@ -91,9 +91,10 @@ def draw_curves(
 
 
 def round_ticks(low: float, high: float, count: int) -> dict[float, str]:
-    """Return at least two and about `count` round values from `low` to `high`, with their labels.
+    """Return about `count` round values from `low` to `high`, with their labels.
 
-    Their distance is 1, 2 or 5 times a power of ten. Equal ends have the one value.
+    Neighbouring values differ by 1, 2 or 5 times a power of ten. If fewer than two round values
+    can be told apart, the ends are returned instead. Equal ends are one value.
     """
     if low == high:
         return {low: f"{low:.4g}"}
@@ -112,7 +113,7 @@ def round_ticks(low: float, high: float, count: int) -> dict[float, str]:
 
 
 def drawable(curves: Sequence[Curve]) -> list[Curve]:
-    """Return the curves that have values, without those that are not finite."""
+    """Return the curves with their finite values only; a curve without any is left out."""
     return [finite for curve in curves if (finite := _finite(curve)).xs]
 
 
@@ -145,7 +146,7 @@ def _draw_line(curve: Curve, frame: Frame, cells: Cells, ascii_only: bool) -> No
 def _line_dots(curve: Curve, frame: Frame) -> NDArray[np.bool_]:
     """Return the dots of a line, [rows x 4, columns x 2].
 
-    Values in the same column are averaged; between columns the line is straight.
+    Values in the same column are averaged; columns without values are interpolated.
     """
     dots = np.zeros((frame.rows * ROW_DOTS, frame.columns * COLUMN_DOTS), dtype=np.bool_)
     columns = np.array([frame.column(x, COLUMN_DOTS) for x in curve.xs])
@@ -154,7 +155,7 @@ def _line_dots(curve: Curve, frame: Frame) -> NDArray[np.bool_]:
     filled = np.arange(known[0], known[-1] + 1)
     rows = [frame.row(float(y), ROW_DOTS) for y in np.interp(filled, known, means)]
     for column, before, row in zip(filled, [rows[0], *rows], rows, strict=False):
-        # inside this column the line continues from the row of the last one
+        # in each column, the line continues from its row in the column before
         step = 0 if before == row else (1 if row > before else -1)
         first, last = sorted((before + step, row))
         dots[first : last + 1, column] = True

@@ -1,4 +1,4 @@
-"""The curves of a training run as one HTML page: values on hover, no scripts, nothing loaded."""
+"""The curves of a training run as one HTML page: values on hover, no scripts, no external files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,12 +7,13 @@ from s2scli.report.curve import Curve, drawable, round_ticks
 from s2scli.report.markup import escaped
 from s2scli.report.page import DARK, page
 
-# The plot and what is around it, in pixels of the picture, which is scaled to the page.
+# Lengths in pixels of the picture, which is scaled to the width of the page.
 WIDTH, HEIGHT = 960, 300
 LEFT, TOP, BOTTOM, RIGHT = 72, 12, 44, 20
 COLOURS = 4
 STYLE = f"""
 h3 {{ font-size: 1rem; margin: 1.2rem 0 .2rem; }}
+.note {{ margin: .4rem 0 0; max-width: 60rem; }}
 .legend span {{ margin-right: 1.5rem; }}
 svg {{ display: block; width: 100%; height: auto; font-size: 13px; }}
 svg text {{ fill: var(--ink); }}
@@ -29,11 +30,11 @@ thead th {{ border-bottom: 1px solid var(--line); }}
 
 @dataclass(frozen=True)
 class Plot:
-    """Curves over one pair of axes.
+    """Curves on one pair of axes.
 
     Attributes:
         title: what the vertical axis measures.
-        curves: lines, and marks over them.
+        curves: the curves; later ones are drawn over earlier ones.
     """
 
     title: str
@@ -41,15 +42,20 @@ class Plot:
 
 
 def curves_html(
-    title: str, plots: Sequence[Plot], columns: Sequence[str], rows: Sequence[Sequence[str]]
+    title: str,
+    plots: Sequence[Plot],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    note: str = "",
 ) -> str:
-    """Return the page: the plots, and a table.
+    """Return the page: the note, the plots and a table.
 
     Args:
-        title: of the page.
-        plots: those without a finite value are left out.
-        columns: headings of the table.
-        rows: its cells, as many as there are columns.
+        title: the title of the page.
+        plots: the plots; one without a finite value is left out.
+        columns: the headings of the table.
+        rows: the cells of the table, one for each heading.
+        note: a sentence under the title.
     """
     drawn = [Plot(plot.title, kept) for plot in plots if (kept := drawable(plot.curves))]
     head = "".join(f"<th>{escaped(column)}</th>" for column in columns)
@@ -59,7 +65,8 @@ def curves_html(
     )
     sections = "\n".join(map(_section, drawn))
     table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
-    return page(title, STYLE, f"<h1>{escaped(title)}</h1>\n{sections}\n{table}")
+    told = f'<p class="note">{escaped(note)}</p>\n' if note else ""
+    return page(title, STYLE, f"<h1>{escaped(title)}</h1>\n{told}{sections}\n{table}")
 
 
 def _section(plot: Plot) -> str:
@@ -111,7 +118,7 @@ def _marks(curve: Curve, points: Sequence[tuple[float, float]], number: int) -> 
 
 
 def _place(value: float, ends: tuple[float, float], start: float, stop: float) -> float:
-    """Return where `value` lies between `start` and `stop`, as it lies between `ends`."""
+    """Map `value` from the range `ends` to the range from `start` to `stop`, linearly."""
     low, high = ends
     return start + (stop - start) * ((value - low) / (high - low) if high > low else 0.5)
 

@@ -1,8 +1,8 @@
 """A grid of small pictures, one for the map of each layer and head, for terminals and as SVG.
 
-Under each picture are its mean entropy in bits and its diagonality; * marks the head that aligns
-best. If a picture has fewer points than the map, each point is the largest weight of the cells it
-covers, so that no sharp line is lost.
+Under each picture are its mean entropy and its order, and `best` marks the head that aligns best;
+a legend explains them. If a picture has fewer points than the map, each point is the largest
+weight of the cells it covers, so that no sharp line is lost.
 """
 
 import textwrap
@@ -20,33 +20,36 @@ from s2scli.report.colours import SHADES, ColourSystem, shade, weight_colour
 from s2scli.report.heads import AttentionHeads
 from s2scli.report.heatmap import DIM, key_line, render_lines
 from s2scli.report.page import LEVELS
-from s2scli.report.svg import frame, picture, text_at
+from s2scli.report.svg import KEY_HEIGHT, frame, key, picture, text_at
 
-MIN_CELLS, MAX_CELLS = 10, 24  # the width of a picture; the line under it takes 10
-MAX_POINTS = 32  # its height, two points to a line
+MIN_CELLS, MAX_CELLS = 12, 24  # the width of a picture; "head 12 best" and "entropy 10.2" take 12
+MAX_POINTS = 32  # the height of a picture; a line shows two points
 GAP = 2
 
-# Of the SVG, in pixels.
-SIDE = 120
+# Lengths of the SVG in pixels.
+SIDE = 144
 MARGIN = 16
 LINE = 18
+NOTE_CELLS = 80
 
 LEGEND = (
-    "Under each map: mean entropy of a row in bits, and diagonality (1 the order of the source, "
-    "-1 the reverse, 0 none). * aligns best: sharpness x coverage off the end tokens is "
+    "Rows are target pieces from top to bottom, columns are source pieces from left to right. "
+    "Entropy is the mean over the rows, in bits: 0 means that each row looks at one source piece. "
+    "Order is the diagonality: 1 follows the order of the source, -1 reverses it, 0 does neither. "
+    "The head marked best has the largest sharpness x coverage, without the end tokens: "
 )
 
 
 def render_grid(
     heads: AttentionHeads, width: int, system: ColourSystem, *, light: bool = False
 ) -> str:
-    """Return the grid as text: the sentence pair, layers of pictures, the key and a legend.
+    """Return the grid as text: the sentence pair, the pictures of each layer, the key, a legend.
 
     Args:
         heads: the maps.
-        width: the widest line in cells, at least 32.
+        width: the maximum width of a line in cells, at least 32.
         system: the colours to use; None for plain text, with characters as shades.
-        light: the background is light.
+        light: whether the background is light.
     """
     texts = (isolated(cut(label(text), width)) for text in _texts(heads))
     lines = [
@@ -62,7 +65,7 @@ def render_grid(
 
 
 def legend(heads: AttentionHeads) -> str:
-    """Return the explanation of the numbers under the pictures."""
+    """Return the explanation of the pictures and of the numbers under them."""
     return f"{LEGEND}{heads.qualities.max():.2f}."
 
 
@@ -79,7 +82,7 @@ def pooled(weights: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.
 
 
 def grid_document(heads: AttentionHeads) -> dict[str, Any]:
-    """Return all maps as a JSON document: the raw weights, layers and heads counted from 1."""
+    """Return all maps as a JSON document; layers and heads are counted from 1."""
     source, target = _texts(heads)
     best_layer, best_head = heads.best
     return {
@@ -108,23 +111,28 @@ def grid_svg(heads: AttentionHeads) -> str:
     """Return the grid as an SVG picture: a row for each layer, a column for each head."""
     rows, columns = heads.weights.shape[2:]
     height = round(SIDE * min(max(rows / columns, 0.25), 2.0))
-    top = MARGIN + 2 * LINE
-    step_x, step_y = SIDE + MARGIN, height + 2 * LINE + MARGIN
+    top = MARGIN + 3 * LINE
+    step_x, step_y = SIDE + MARGIN, height + 3 * LINE + MARGIN
     bottom = top + heads.num_layers * step_y
-    notes = [*textwrap.wrap(legend(heads), 80), *textwrap.wrap(NOTE, 80)]
-    width = max(MARGIN + heads.num_heads * step_x, 80 * 8 + 2 * MARGIN)
-    title = cut(label(" → ".join(_texts(heads))), 80)
+    notes = [*textwrap.wrap(legend(heads), NOTE_CELLS), *textwrap.wrap(NOTE, NOTE_CELLS)]
+    notes_top = bottom + KEY_HEIGHT + 2 * LINE
+    width = max(MARGIN + heads.num_heads * step_x, NOTE_CELLS * 8 + 2 * MARGIN)
+    title = cut(label(" → ".join(_texts(heads))), NOTE_CELLS)
     body = [text_at(MARGIN, MARGIN + 13, title)]
     for layer, head in np.ndindex(heads.num_layers, heads.num_heads):
         x, y = MARGIN + head * step_x, top + layer * step_y
+        entropy, order = _facts(heads, layer, head)
+        mark = ", best" if (layer, head) == heads.best else ""
         body += [
-            text_at(x, y - 4, _label(heads, layer, head)),
+            text_at(x, y - 4, f"layer {layer + 1} head {head + 1}"),
             _squares(heads.weights[layer, head], x, y, SIDE / columns, height / rows),
             frame(x, y, SIDE, height),
-            text_at(x, y + height + LINE - 4, _facts(heads, layer, head)),
+            text_at(x, y + height + LINE - 4, f"{entropy} bits"),
+            text_at(x, y + height + 2 * LINE - 4, f"{order}{mark}"),
         ]
-    body += [text_at(MARGIN, bottom + index * LINE, note) for index, note in enumerate(notes)]
-    return picture(width, bottom + len(notes) * LINE + MARGIN, body)
+    body += key(2 * MARGIN, bottom, "1  attention weight")
+    body += [text_at(MARGIN, notes_top + index * LINE, note) for index, note in enumerate(notes)]
+    return picture(width, notes_top + len(notes) * LINE + MARGIN, body)
 
 
 def _texts(heads: AttentionHeads) -> tuple[str, str]:
@@ -134,7 +142,7 @@ def _texts(heads: AttentionHeads) -> tuple[str, str]:
 def _pictures(
     heads: AttentionHeads, width: int, system: ColourSystem, *, light: bool
 ) -> Iterator[Text]:
-    """Yield the lines of all layers; heads of a layer are side by side as far as they fit."""
+    """Yield the lines of all layers, with as many heads of a layer side by side as fit."""
     together = min(heads.num_heads, (width + GAP) // (MIN_CELLS + GAP))
     lines = -(-heads.num_heads // together)
     together = -(-heads.num_heads // lines)
@@ -142,7 +150,7 @@ def _pictures(
     for layer in range(heads.num_layers):
         for first in range(0, heads.num_heads, together):
             numbers = range(first, min(first + together, heads.num_heads))
-            yield Text()
+            yield from (Text(), Text(f"layer {layer + 1}"))
             pictures = [
                 _picture(heads, layer, head, cells, system, light=light) for head in numbers
             ]
@@ -157,7 +165,7 @@ def _beside(pictures: list[list[Text]]) -> Iterator[Text]:
 def _picture(
     heads: AttentionHeads, layer: int, head: int, cells: int, system: ColourSystem, *, light: bool
 ) -> list[Text]:
-    """Return the lines of one picture, each of `cells` cells: label, map, numbers."""
+    """Return the lines of one picture, each of `cells` cells: its head, its map, its numbers."""
     rows, columns = heads.weights.shape[2:]
     across = cells if columns > cells else cells // columns * columns
     down = min(max(round(across * rows / columns), 2), MAX_POINTS)
@@ -166,8 +174,9 @@ def _picture(
     drawn = [_line(points, line, system, light=light) for line in range(lines)]
     for text in drawn:
         text.append(" " * (cells - across))
-    name, facts = _label(heads, layer, head), _facts(heads, layer, head)
-    return [Text(name.ljust(cells)), *drawn, Text(facts.ljust(cells), DIM)]
+    name = f"head {head + 1}" + (" best" if (layer, head) == heads.best else "")
+    facts = [Text(fact.ljust(cells), DIM) for fact in _facts(heads, layer, head)]
+    return [Text(name.ljust(cells)), *drawn, *facts]
 
 
 def _line(points: NDArray[np.float32], line: int, system: ColourSystem, *, light: bool) -> Text:
@@ -180,16 +189,14 @@ def _line(points: NDArray[np.float32], line: int, system: ColourSystem, *, light
     return text
 
 
-def _label(heads: AttentionHeads, layer: int, head: int) -> str:
-    return f"L{layer + 1} H{head + 1}" + (" *" if (layer, head) == heads.best else "")
-
-
-def _facts(heads: AttentionHeads, layer: int, head: int) -> str:
-    return f"{heads.entropies[layer, head]:.1f}b {heads.diagonalities[layer, head]:+.2f}"
+def _facts(heads: AttentionHeads, layer: int, head: int) -> tuple[str, str]:
+    """Return the entropy and the order of a map, in words."""
+    entropy, order = heads.entropies[layer, head], heads.diagonalities[layer, head]
+    return f"entropy {entropy:.1f}", f"order {order:+.2f}"
 
 
 def _squares(weights: NDArray[np.float32], x: float, y: float, across: float, down: float) -> str:
-    """Return a map as one path for each of its colours, on the colour of weight 0."""
+    """Return a map as one path for each colour, over a rectangle in the colour of weight 0."""
     rows, columns = weights.shape
     levels = np.rint(np.clip(weights, 0.0, 1.0) * (LEVELS - 1)).astype(int)
     paths = []

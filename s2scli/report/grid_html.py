@@ -3,14 +3,15 @@
 import numpy as np
 
 from s2scli.report.attention import NOTE
+from s2scli.report.grid import legend
 from s2scli.report.heads import AttentionHeads
 from s2scli.report.markup import escaped
 from s2scli.report.page import key, key_style, level, level_style, page, sentences
 from s2scli.report.pieces import piece_label, sign_legend
 
-SMALLEST = 14  # the width of a map, in rem
+SMALLEST = 14  # the smallest width of a map, in rem
 STYLE = """
-.layer { display: grid; gap: 1.2rem; margin-bottom: 1.8rem; overflow-x: auto; }
+.layer { display: grid; gap: 1.2rem; padding: .5rem; margin: 0 -.5rem .8rem; overflow-x: auto; }
 figure { margin: 0; }
 figcaption { font-size: .85rem; line-height: 1.4; margin-top: .3rem; }
 figcaption b { font-weight: 600; }
@@ -18,16 +19,11 @@ figure.best { outline: 3px solid #d9488b; outline-offset: 4px; }
 svg { display: block; width: 100%; height: auto; max-height: 32rem; border: 1px solid var(--line); }
 svg rect:hover { stroke: var(--ink); stroke-width: 2px; vector-effect: non-scaling-stroke; }
 """
-LEGEND = (
-    "Rows are target pieces from top to bottom, columns source pieces from left to right; point "
-    "at a cell to read them. Entropy is the mean of the rows: 0 bits looks at one source piece. "
-    "Order is the diagonality: 1 follows the order of the source, -1 the reverse, 0 none. The "
-    "framed map aligns best: sharpness x coverage off the end tokens is "
-)
+HINT = "Point at a cell to read its pieces and its weight."
 
 
 def grid_html(heads: AttentionHeads) -> str:
-    """Return the page: the sentence pair, the scale, a row of maps for each layer, the legend."""
+    """Return the page: the sentence pair, the scale, a row of maps for each layer, a legend."""
     texts = heads.map(heads.weights[0, 0]).texts
     signs = sign_legend((*heads.source_pieces, *heads.target_pieces))
     columns = f"repeat({heads.num_heads}, minmax({SMALLEST}rem, 1fr))"
@@ -37,18 +33,17 @@ def grid_html(heads: AttentionHeads) -> str:
         + "\n</div>"
         for layer in range(heads.num_layers)
     )
-    legend = f"{LEGEND}{heads.qualities.max():.2f}."
     body = f"""{sentences(*texts)}
 {key(signs)}
 {layers}
-<footer><p>{escaped(legend)}</p><p>{escaped(NOTE)}</p></footer>"""
+<footer><p>{escaped(f"{HINT} {legend(heads)}")}</p><p>{escaped(NOTE)}</p></footer>"""
     style = STYLE + level_style("fill: @") + key_style()
     return page(f"Attention of every layer and head: {texts[0]}", style, body)
 
 
 def _figure(heads: AttentionHeads, layer: int, head: int) -> str:
     """Return one map, with its name, its entropy and its order under it."""
-    frame, mark = (' class="best"', " aligns best") if (layer, head) == heads.best else ("", "")
+    frame, mark = (' class="best"', ", best") if (layer, head) == heads.best else ("", "")
     facts = (
         f"entropy {heads.entropies[layer, head]:.1f} bits, "
         f"order {heads.diagonalities[layer, head]:+.2f}"
@@ -59,9 +54,9 @@ def _figure(heads: AttentionHeads, layer: int, head: int) -> str:
 
 
 def _picture(heads: AttentionHeads, layer: int, head: int) -> str:
-    """Return a map with a title on every cell; weights of the lowest level share a cell a row.
+    """Return a map with a tooltip on every cell.
 
-    Most weights are nearly 0: with a cell for each, the page would be many times as large.
+    Most weights are nearly 0. Those of a row share one wide cell, which keeps the page small.
     """
     weights = heads.weights[layer, head]
     rows, columns = weights.shape

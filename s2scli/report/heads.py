@@ -1,4 +1,4 @@
-"""The maps of all layers and heads of a decoder: their qualities, and the choice of one."""
+"""The attention maps of all layers and heads: how well they align, and which to show."""
 
 import functools
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ class AttentionHeads:
     """How much each target piece looked at each source piece, for every layer and head.
 
     Attributes:
-        source_pieces: the source's pieces with the end token, S of them.
-        target_pieces: the target's pieces with the end token, T of them.
-        weights: [L, H, T, S], each row a distribution over the source.
+        source_pieces: the S pieces of the source, with the end token.
+        target_pieces: the T pieces of the target, with the end token.
+        weights: [L, H, T, S]; each row is a distribution over the source.
         token_scores: the log-probability of each target piece, [T], or None.
-        source: the source as text; by default its pieces joined.
-        target: the target as text; by default its pieces joined.
+        source: the source as text; if empty, its pieces are joined.
+        target: the target as text; if empty, its pieces are joined.
     """
 
     source_pieces: tuple[str, ...]
@@ -35,12 +35,12 @@ class AttentionHeads:
 
     @property
     def num_layers(self) -> int:
-        """L."""
+        """The number of layers, L."""
         return int(self.weights.shape[0])
 
     @property
     def num_heads(self) -> int:
-        """H."""
+        """The number of heads in each layer, H."""
         return int(self.weights.shape[1])
 
     @functools.cached_property
@@ -63,7 +63,7 @@ class AttentionHeads:
 
     @functools.cached_property
     def best(self) -> tuple[int, int]:
-        """The indices of the layer and head that aligns best; the first of equals."""
+        """The indices of the layer and head that aligns best; the first one in a tie."""
         layer, head = divmod(int(self.qualities.argmax()), self.num_heads)
         return layer, head
 
@@ -89,16 +89,17 @@ def choose_map(
 ) -> AttentionMap:
     """Return the map of one head, or several maps combined.
 
-    By default it is the mean of the heads with the highest `alignment_quality` in all layers, as
-    many as a layer has: they align better than any layer or any single head.
+    The default is the mean of the heads with the highest `alignment_quality`, from all layers, as
+    many as one layer has. They align better than any layer or any single head.
 
     Args:
         heads: all maps.
-        layer: the number of a layer, counted from 1, or `all`; with a head alone it is the last
-            but one, which aligns best (Garg et al. 2019, section 4.2), and for the best head all.
-        head: the number of a head, counted from 1 (of several layers: its mean); `mean`; `max`
-            (the largest weight of all, scaled so that rows sum to 1); or `best`, the one with
-            the highest `alignment_quality`. With a layer alone it is `mean`.
+        layer: the number of a layer, counted from 1, or `all`. If only a head is given, the
+            second to last layer is used, which aligns best (Garg et al. 2019, section 4.2); for
+            the head `best`, all layers are.
+        head: the number of a head, counted from 1 (averaged over the layers); `mean`; `max`, the
+            largest weights, scaled so that rows sum to 1; or `best`, the head with the highest
+            `alignment_quality`. If only a layer is given, it is `mean`.
 
     Raises:
         UsageError: there is no such layer or head; the message lists the choices.
@@ -132,7 +133,7 @@ def alignment_quality(
     little. No gold alignment is needed.
 
     Args:
-        weights: each row a distribution over the source.
+        weights: each row is a distribution over the source.
         source_end: whether the last column is the end token.
         target_end: whether the last row is the end token.
     """
@@ -150,11 +151,11 @@ def diagonality(
 ) -> NDArray[np.float64]:
     """Return the correlation of source and target index, weighted by the attention, [...].
 
-    Every pair of indices counts by its weight in a map of [..., T, S]; end tokens do not count.
-    1 is the order of the source, -1 the reverse, 0 no order or a single source index.
+    Each pair of indices is weighted by its attention in the map [..., T, S]; end tokens are left
+    out. 1 is the order of the source, -1 the reverse, 0 no order or a single source index.
 
     Args:
-        weights: each row a distribution over the source.
+        weights: each row is a distribution over the source.
         source_end: whether the last column is the end token.
         target_end: whether the last row is the end token.
     """
@@ -203,7 +204,7 @@ def _layers(heads: AttentionHeads, layer: str | None, way: str) -> list[int]:
 
 
 def _number(what: str, text: str, count: int, *words: str) -> int:
-    """Return the index of a number from 1 to `count`."""
+    """Parse a number from 1 to `count`, and return it as an index from 0."""
     if text.isascii() and text.isdigit() and 1 <= int(text) <= count:
         return int(text) - 1
     known = "1" if count == 1 else f"1 to {count}"
@@ -215,7 +216,7 @@ def _number(what: str, text: str, count: int, *words: str) -> int:
 
 
 def _name(heads: AttentionHeads, layers: Sequence[int], numbers: Sequence[int], way: str) -> str:
-    """Return which maps were chosen, for people; empty if there is only one map."""
+    """Return a name for the chosen maps; empty if the decoder has only one."""
     if heads.num_layers * heads.num_heads == 1:
         return ""
     where = f"layer {layers[0] + 1}" if len(layers) == 1 else f"all {len(layers)} layers"

@@ -43,11 +43,11 @@ class Grid:
     Attributes:
         attention: the map.
         system: the colours to use.
-        half: one line shows two rows, as half blocks.
+        half: whether a line shows two rows, as half blocks.
         width: the maximum width of a line.
-        label_width: cells for the label of a line.
-        cell_width: cells for one source piece.
-        light: the background is light.
+        label_width: the width of the label of a line, in cells.
+        cell_width: the width of a source piece, in cells.
+        light: whether the background is light.
     """
 
     attention: AttentionMap
@@ -79,9 +79,9 @@ def render_attention(
         attention: the map to show.
         width: the maximum width of a line in cells, at least `MIN_WIDTH`.
         system: the colours to use; None for plain text, with characters as shades.
-        half: show two target pieces in a line; None does so for large maps with colours.
+        half: show two target pieces on each line; None does so for large maps in colour.
         threshold: the smallest weight that links two words.
-        light: the background is light.
+        light: whether the background is light.
     """
     lines = [
         *sentence_lines(attention, width),
@@ -99,7 +99,7 @@ def render_attention(
 
 
 def render_lines(lines: Sequence[Text], system: ColourSystem) -> str:
-    """Return lines as text, with escape codes for the colours of `system`; None has no codes."""
+    """Return lines as text, with escape codes for colours unless `system` is None."""
     console = make_console(
         file=(written := io.StringIO()),
         width=max(1, *(line.cell_len for line in lines)),
@@ -125,7 +125,7 @@ def heatmap_lines(
     half: bool | None = None,
     light: bool = False,
 ) -> list[Text]:
-    """Return the map in pages of columns, with facts about each row beside the last page."""
+    """Return the map in pages of columns, with numbers about each row after the last page."""
     grid = replace(_choose_grid(attention, width, system, half), light=light)
     pages = [_page(grid, columns) for columns in _pages(len(attention.source_pieces), grid)]
     if not grid.half:
@@ -157,9 +157,9 @@ def key_line(system: ColourSystem, *, light: bool = False) -> Text:
 
 
 def alignment_lines(links: Sequence[Link], width: int, system: ColourSystem) -> list[Text]:
-    """Return a line for each target word with arrows from its source words.
+    """Return a line for each target word, with arrows from its source words.
 
-    The arrow's stroke and the colour show the weight. Words that do not fit continue below.
+    The arrow and its colour show the weight. Source words that do not fit go to the next line.
     """
     words = [piece_label(link.target.text) for link in links]
     word_width = min(max(map(cell_len, words)), max(8, width // 3))
@@ -209,7 +209,7 @@ def _choose_grid(
 
 
 def _pages(count: int, grid: Grid) -> list[range]:
-    """Divide `count` columns over the fewest pages, as evenly as possible."""
+    """Divide `count` columns into the fewest pages, as evenly as possible."""
     size = -(-count // -(-count // grid.capacity))
     return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
@@ -218,7 +218,9 @@ def _page(grid: Grid, columns: range) -> list[Text]:
     """Return the header and the rows of one page."""
     pieces = [piece_label(grid.attention.source_pieces[column]) for column in columns]
     margin = " " * (grid.label_width + 1)
-    stripes = ("", DIM) if grid.cell_width == 1 else ("", "")  # tells narrow columns apart
+    stripes = (
+        ("", DIM) if grid.cell_width == 1 else ("", "")
+    )  # so that narrow columns can be told apart
     header = []
     for cells in stacked(pieces, grid.cell_width, MAX_HEADER_HEIGHT):
         styled = ((cell, stripes[index % 2]) for index, cell in enumerate(cells))
@@ -299,5 +301,5 @@ def _arrow(weight: float) -> str:
 
 
 def _wrapped(text: str, width: int, style: Style) -> list[Text]:
-    """Break a line whose characters are one cell wide at spaces."""
+    """Break a text into lines at spaces; its characters must be one cell wide."""
     return [Text(line, style) for line in textwrap.wrap(text, width)]

@@ -1,4 +1,4 @@
-"""An attention map as one HTML page: values on hover, no scripts, no external resources."""
+"""An attention map as one HTML page: values on hover, no scripts, no external files."""
 
 from math import exp
 
@@ -9,7 +9,7 @@ from s2scli.report.markup import escaped
 from s2scli.report.page import key, key_style, level, level_style, page, sentences
 from s2scli.report.pieces import piece_label, sign_legend
 
-FACTS_WIDTH = 26  # of labels and facts beside the map, in rem
+FACTS_WIDTH = 26  # the width of the labels and the numbers beside the map, in rem
 STYLE = """
 .map { overflow-x: auto; padding-bottom: .5rem; }
 table { border-collapse: collapse; font-family: ui-monospace, monospace; font-size: .9rem; }
@@ -67,7 +67,7 @@ def _head(attention: AttentionMap) -> str:
 
 
 def _turned(text: str) -> str:
-    """Return the class of a label that is written upwards; a single character stands upright."""
+    """Return the class that turns a label upwards; a single character is not turned."""
     return ' class="long"' if len(clusters(text)) > 1 else ""
 
 

@@ -1,4 +1,4 @@
-"""The formats that attention maps are written in (NumPy is imported only when one is written)."""
+"""The output formats of attention maps. NumPy is imported only when a map is written."""
 
 import enum
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ LINK = 0.2
 
 
 class Format(enum.StrEnum):
-    """What a heatmap is written as."""
+    """An output format of attention maps."""
 
     ANSI = "ansi"
     PLAIN = "plain"
@@ -38,13 +38,13 @@ def attention_text(
 
     Args:
         attention: the map.
-        format: what to write it as.
-        width: the widest line in cells, for ansi and plain.
+        format: the output format.
+        width: the maximum width of a line in cells, for ansi and plain.
         system: the colours of the terminal, for ansi; None means true colour.
-        threshold: the smallest weight that links two words; None is `LINK`, and for Pharaoh the
-            best of each target word.
-        half: whether a line shows two target pieces; None chooses.
-        light: the terminal's background is light, for ansi.
+        threshold: the smallest weight that links two words; None means `LINK`, or for Pharaoh
+            the best source word of each target word.
+        half: whether a line shows two target pieces; None decides by the size of the map.
+        light: whether the background of the terminal is light, for ansi.
     """
     from s2scli.report.alignment import align_words, pharaoh
     from s2scli.report.attention import attention_document
@@ -77,10 +77,10 @@ def grid_text(
 
     Args:
         heads: the maps.
-        format: what to write them as; Pharaoh is of one map only.
-        width: the widest line in cells, for ansi and plain.
+        format: the output format; not Pharaoh, which holds one map only.
+        width: the maximum width of a line in cells, for ansi and plain.
         system: the colours of the terminal, for ansi; None means true colour.
-        light: the terminal's background is light, for ansi.
+        light: whether the background of the terminal is light, for ansi.
     """
     from s2scli.report.grid import grid_document, grid_svg, render_grid
     from s2scli.report.grid_html import grid_html

@@ -1,4 +1,4 @@
-"""Text for HTML and SVG: escaped, with characters that XML allows."""
+"""Text for HTML and SVG: escaped, without characters that XML forbids."""
 
 import html
 import re

@@ -1,6 +1,6 @@
-"""What HTML pages and pictures share: a page of its own, and the colours of weights.
+"""What HTML pages and SVG pictures share: the page around them and the colours of weights.
 
-Colours are styles, so that they follow the reader's choice of light or dark.
+Colours are CSS classes, so that they follow the light or dark mode of the browser.
 """
 
 from s2scli.report.colours import hex_colour
@@ -23,9 +23,9 @@ def page(title: str, style: str, body: str) -> str:
     """Return an HTML page that loads nothing and runs no script.
 
     Args:
-        title: of the window, as text.
-        style: more style sheet.
-        body: HTML.
+        title: the title of the window, as plain text.
+        style: CSS to add to that of every page.
+        body: the content, as HTML.
     """
     return f"""<!doctype html>
 <html lang="und">
@@ -44,27 +44,27 @@ def page(title: str, style: str, body: str) -> str:
 
 
 def sentences(source: str, target: str) -> str:
-    """Return the heading of a page about a source and its target."""
+    """Return the source and the target as the headings of a page."""
     return f"<h1><bdi>{escaped(source)}</bdi></h1>\n<h2><bdi>{escaped(target)}</bdi></h2>"
 
 
 def level(weight: float) -> int:
-    """Return the nearest of the `LEVELS` colours of a weight; `level_style` defines class `l7`."""
+    """Return the colour level of a weight, from 0; level 7 has the CSS class `l7`."""
     return round(min(max(weight, 0.0), 1.0) * (LEVELS - 1))
 
 
 def level_style(template: str) -> str:
-    """Return the style of the class of each level, for light and for dark.
+    """Return the CSS class of each colour level, for light and dark mode.
 
     Args:
-        template: the style of a class, with `@` for its colour.
+        template: the content of a class, with `@` for its colour.
     """
     light, dark = (_rules(template, light=light) for light in (True, False))
     return f"{light}\n{DARK} {{\n{dark}\n}}\n"
 
 
 def key_style() -> str:
-    """Return the style of the class `key`: all colours from weight 0 to 1."""
+    """Return the CSS class `key`: a gradient of the colours from weight 0 to 1."""
     light, dark = (
         ", ".join(hex_colour(step / 8, light=light) for step in range(9)) for light in (True, False)
     )

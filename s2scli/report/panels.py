@@ -1,4 +1,4 @@
-"""Panels: named lists of terms, each with its explanation beside it."""
+"""Panels: titled lists of terms with their explanations."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-WIDTH = 28  # of the terms, at most
+WIDTH = 28  # the maximum width of the terms
 
 
 def print_panels(console: Console, panels: Mapping[str, Sequence[tuple[str, str]]]) -> None:
@@ -15,8 +15,8 @@ def print_panels(console: Console, panels: Mapping[str, Sequence[tuple[str, str]
 
     Args:
         console: where to print them.
-        panels: pairs of a term and its explanation, by the title of their panel; brackets at the
-            end of an explanation are dimmed.
+        panels: pairs (term, explanation), by the title of their panel; text in brackets at the
+            end of an explanation is dimmed.
     """
     widest = max(len(term) for rows in panels.values() for term, _ in rows)
     for title, rows in panels.items():

@@ -1,16 +1,16 @@
-"""Pieces as people read them: a special token is one sign, and a legend says which."""
+"""Pieces as labels: a special token is shown as one sign, which a legend explains."""
 
 from collections.abc import Iterable
 
 from s2scli.report.attention import END
 from s2scli.report.cells import label
 
-# No text has these pieces: the tokenizer escapes what looks like a special token.
+# Never a piece of the text: the tokenizer escapes text that looks like a special token.
 SIGNS = {END: ("⏎", "end of the sentence"), "<unk>": ("⁇", "unknown")}
 
 
 def piece_label(piece: str) -> str:
-    """Return a piece as a label; a special token is one cell wide."""
+    """Return the label of a piece; that of a special token is one cell wide."""
     return SIGNS[piece][0] if piece in SIGNS else label(piece)
 
 

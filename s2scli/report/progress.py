@@ -19,20 +19,20 @@ from s2scli.report.console import Talk
 DIGITS = 3
 SECONDS_A_DRAWING = 0.1
 ROW = ("validation", "   step", " epoch", "    time")  # the first columns of a validation's row
-SCORES = ("loss", "chrf", "bleu", "exact_match")  # shown where they fit, beside the criterion
+SCORES = ("loss", "chrf", "bleu", "exact_match")  # shown beside the criterion, if they fit
 BEST = "  best"
 
 
 @dataclass(frozen=True)
 class Goal:
-    """The limits of a run, which give the share that is done."""
+    """The limits of a run, from which its progress is computed."""
 
     max_steps: int | None
     max_epochs: int | None
     max_minutes: float | None
 
     def share(self, step: int, epoch: float, seconds: float) -> float | None:
-        """Return the used share of the nearest limit, 0 to 1; None without limits."""
+        """Return how much of the nearest limit is used, from 0 to 1; None without limits."""
         used = [
             done / limit
             for done, limit in (
@@ -47,13 +47,13 @@ class Goal:
     def seconds_left(
         self, step: int, epoch: float, seconds: float, before: float = 0.0
     ) -> float | None:
-        """Return the time to the nearest limit, at the pace of the updates made; None without one.
+        """Return the time until the nearest limit, at the speed so far; None without a limit.
 
         Args:
             step: updates made.
             epoch: epochs finished.
             seconds: time the run has taken.
-            before: how much of it passed before the first update, which is not part of the pace.
+            before: the part of `seconds` before the first update, left out of the speed.
         """
         training = seconds - before
         left = [
@@ -70,10 +70,10 @@ class TrainingDisplay:
     """Shows the updates and validations of a run.
 
     Attributes:
-        talk: shows the lines.
+        talk: prints the lines.
         goal: the limits that the time left is computed from.
         metric: the score that the live line always shows.
-        digits: the decimals of each score, by name; DIGITS for others.
+        digits: the number of decimals of each score, by name; `DIGITS` for others.
     """
 
     talk: Talk
@@ -89,7 +89,7 @@ class TrainingDisplay:
     _widths: Mapping[str, int] = field(default_factory=dict)
 
     def step(self, step: int, epoch: float, seconds: float) -> None:
-        """Move the live line after an update, at most ten times a second."""
+        """Refresh the live line after an update, at most ten times a second."""
         now = time.monotonic()
         if self._bar is None or now - self._drawn < SECONDS_A_DRAWING:
             return
@@ -104,7 +104,7 @@ class TrainingDisplay:
     def update(
         self, step: int, epoch: float, loss: float, tokens_per_second: float, seconds: float
     ) -> None:
-        """Show the state of the run."""
+        """Show the loss and the speed of the run."""
         self._reported = f"  loss {loss:.3f}  {tokens_per_second:,.0f} tokens/s"
         if self._bar is not None:
             self.step(step, epoch, seconds)
@@ -119,10 +119,10 @@ class TrainingDisplay:
     def validation(
         self, step: int, epoch: float, seconds: float, scores: Mapping[str, float], *, best: bool
     ) -> None:
-        """Show the scores that matter as a row of a table; the first row has headings above."""
+        """Print the main scores as a row of a table; headings come before the first row."""
         if not step:
             self._before = seconds
-        self._drawn = 0.0  # so that the next update takes the place of "validating"
+        self._drawn = 0.0  # so that the next update replaces "validating" at once
         if not self._widths:
             names = dict.fromkeys((self.metric, *(name for name in SCORES if name in scores)))
             self._widths = _widths(names, self.talk.stderr.width)
@@ -136,14 +136,14 @@ class TrainingDisplay:
         self.talk.say("  ".join(cells) + BEST * best)
 
     def _draw(self, description: str, share: float | None = None) -> None:
-        """Change the live line, which its own thread draws; without one nothing happens."""
+        """Change the live line, if there is one; its own thread draws it."""
         if self._bar is not None and self._task is not None:
             completed = int(1000 * share) if share is not None else None
             self._bar.update(self._task, description=description, completed=completed)
 
     def _left(self, step: int, epoch: float, seconds: float) -> str:
         """Return the time left in words, or "" without a limit."""
-        # by the whole run, so that it is right at the first update after resuming
+        # the speed of the whole run, so that it is right from the first update after resuming
         left = self.goal.seconds_left(step, epoch, seconds, self._before)
         return f"  {clock(left)} left" if left is not None else ""
 
@@ -152,7 +152,7 @@ class TrainingDisplay:
 def training_display(
     talk: Talk, goal: Goal, metric: str, digits: Mapping[str, int]
 ) -> Iterator[TrainingDisplay]:
-    """Yield a display for the block; on a terminal it is live, and shows the last `metric`.
+    """Yield a display; on a terminal it has a live line with the latest `metric`.
 
     The arguments are those of `TrainingDisplay`.
     """
@@ -168,7 +168,7 @@ def training_display(
 
 
 def _widths(names: Iterable[str], width: int) -> dict[str, int]:
-    """Return the widths of the scores' columns; of those after the first, the ones that fit."""
+    """Return the column width of each score that fits; the first score is always shown."""
     left = width - len("  ".join(ROW)) - len(BEST)
     widths: dict[str, int] = {}
     for name in names:

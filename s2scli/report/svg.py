@@ -1,8 +1,9 @@
 """An attention map as an SVG picture, without links and with all text escaped.
 
-It follows the reader's choice of light or dark, also as an image of a web page.
+It follows the light or dark mode of the browser, even as an image in a web page.
 """
 
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
@@ -22,7 +23,9 @@ MARGIN = 16
 GAP = 8
 LINE = 20
 KEY_STEPS = 16
+KEY_HEIGHT = SIDE // 2
 MAX_TITLE_CELLS = 120
+MIN_SUMMARY_CELLS = 50
 STYLE = (
     "text { fill: #1b1b1f } .ground { fill: #fff }\n"
     ".frame { fill: none; stroke: #8888 }\n"
@@ -38,13 +41,16 @@ def attention_svg(attention: AttentionMap) -> str:
     height_of_labels = LINE if _all_upright(labels) else _length(labels) + GAP
     top = MARGIN + 2 * LINE + GAP + height_of_labels
     title = cut(label(" → ".join(attention.texts)), MAX_TITLE_CELLS)
-    summary = caption(attention)
-    longest = max(
-        left + KEY_STEPS * SIDE / 2 + 3 * GAP + cell_len(_key_note(attention)) * CELL,
-        max(cell_len(title), len(summary)) * CELL,
+    widest = max(
+        left + columns * SIDE,
+        left + KEY_STEPS * KEY_HEIGHT + 3 * GAP + cell_len(_key_note(attention)) * CELL,
+        cell_len(title) * CELL,
+        MIN_SUMMARY_CELLS * CELL,
     )
-    width = round(max(left + columns * SIDE, longest) + 2 * MARGIN)
-    height = round(top + rows * SIDE + 3 * LINE + MARGIN)
+    summary = textwrap.wrap(caption(attention), int(widest / CELL))
+    width = round(widest + 2 * MARGIN)
+    summary_top = top + rows * SIDE + 2 * LINE
+    height = round(summary_top + len(summary) * LINE + MARGIN)
     middle = left + columns * SIDE / 2
     body = [
         text_at(MARGIN, MARGIN + FONT_SIZE, title),
@@ -53,8 +59,8 @@ def attention_svg(attention: AttentionMap) -> str:
         *_labels(attention, left, top),
         *_cells(attention, left, top),
         frame(left, top, columns * SIDE, rows * SIDE),
-        *_key(left, top + rows * SIDE + LINE, _key_note(attention)),
-        text_at(MARGIN, height - MARGIN, summary),
+        *key(left, top + rows * SIDE + LINE, _key_note(attention)),
+        *(text_at(MARGIN, summary_top + LINE * line, text) for line, text in enumerate(summary, 1)),
     ]
     return picture(width, height, body)
 
@@ -87,7 +93,7 @@ def _all_upright(labels: Iterable[str]) -> bool:
 
 
 def _labels(attention: AttentionMap, left: float, top: float) -> list[str]:
-    """Return the pieces at the map; a single character stands upright over its column."""
+    """Return the labels of rows and columns; a single character is not turned."""
     targets = [
         text_at(left - GAP, top + (row + 0.5) * SIDE + FONT_SIZE / 3, piece_label(piece), "end")
         for row, piece in enumerate(attention.target_pieces)
@@ -118,25 +124,26 @@ def _cells(attention: AttentionMap, left: float, top: float) -> list[str]:
 
 
 def _key_note(attention: AttentionMap) -> str:
-    """Return the end of the scale, and what the signs mean."""
+    """Return the text after the scale: its end, and the meaning of the signs."""
     signs = sign_legend((*attention.source_pieces, *attention.target_pieces))
     return f"1  {signs}" if signs else "1"
 
 
-def _key(left: float, top: float, note: str) -> list[str]:
+def key(left: float, top: float, note: str) -> list[str]:
+    """Return the scale of the colours from 0, with `note` after its other end."""
     steps = [step / (KEY_STEPS - 1) for step in range(KEY_STEPS)]
     squares = [
-        _square(left + step * SIDE / 2, top, weight, f"{weight:.2f}", SIDE / 2)
+        _square(left + step * KEY_HEIGHT, top, weight, f"{weight:.2f}", KEY_HEIGHT)
         for step, weight in enumerate(steps)
     ]
     y = top + FONT_SIZE - 2
-    end = left + KEY_STEPS * SIDE / 2
-    edge = frame(left, top, end - left, SIDE / 2)
+    end = left + KEY_STEPS * KEY_HEIGHT
+    edge = frame(left, top, end - left, KEY_HEIGHT)
     return [text_at(left - GAP, y, "0", "end"), *squares, edge, text_at(end + GAP, y, note)]
 
 
 def frame(x: float, y: float, width: float, height: float) -> str:
-    """Return the edge of an area, whose lowest weights have the colour of the background."""
+    """Return the border of an area, whose colour may be that of the background."""
     return f'<rect class="frame" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"/>'
 
 

@@ -16,11 +16,11 @@ def make_table(
     *,
     numbers: Collection[str] = (),
 ) -> Table:
-    """Return a table with a line under its headings; a text that is too long goes on below.
+    """Return a table with a line under its headings; a text that is too long is wrapped.
 
     Args:
-        headings: one for each column.
-        rows: one text for each heading; a Rich text keeps its style.
+        headings: the headings of the columns.
+        rows: the rows, one text for each column; a Rich text keeps its style.
         numbers: the headings of columns that are right-aligned and never broken.
     """
     table = Table(
@@ -38,6 +38,6 @@ def make_table(
 
 
 def whole(table: Table, console: Console) -> Table:
-    """Return the table at the width it needs, however narrow the console is."""
+    """Return the table at its full width, even if the console is narrower."""
     table.width = console.measure(table, options=console.options.update(max_width=1000)).maximum
     return table

@@ -1,1 +1,1 @@
-"""Finding a good target: beam search and its rules."""
+"""Beam search and sampling."""

@@ -1,6 +1,6 @@
-"""The beam: the best continuations of all hypotheses of a sentence live on (Graves 2012).
+"""Beam search: keep the best continuations of all hypotheses of a sentence (Graves 2012).
 
-With a beam of 1 that is greedy search.
+A beam size of 1 is greedy search.
 """
 
 from dataclasses import dataclass
@@ -19,20 +19,21 @@ class Beam:
     size: int
 
     def choose(self, log_probs: Tensor, live: Live) -> Chosen:
-        """Return what ends among the `size` best, and the `size` best that do not end."""
+        """Return those of the `size` best that end, and the `size` best that do not end."""
         candidates = expand(live.scores, log_probs, self.size)
         return Chosen(ended(candidates, self.size), alive(candidates, self.size))
 
 
 def expand(scores: Tensor, log_probs: Tensor, beam_size: int) -> Candidates:
-    """Return the 2 x `beam_size` best continuations, best first (fewer where there are fewer).
+    """Return the 2 x `beam_size` best continuations, best first, or all if there are fewer.
 
-    Twice the beam is enough for `beam_size` of them not to be the end token.
+    At most one continuation of each hypothesis is the end token, so at least `beam_size` of them
+    do not end.
 
     Args:
-        scores: sums so far, [B, K].
-        log_probs: of the next token, [B, K, V].
-        beam_size: rows that may live on.
+        scores: sum of log-probabilities of each hypothesis, [B, K].
+        log_probs: log-probabilities of the next token, [B, K, V].
+        beam_size: number of hypotheses to keep.
     """
     vocab_size = log_probs.shape[-1]
     score, index = largest_sums(scores, log_probs, beam_size * 2)
@@ -40,7 +41,7 @@ def expand(scores: Tensor, log_probs: Tensor, beam_size: int) -> Candidates:
 
 
 def ended(candidates: Candidates, beam_size: int) -> Candidates:
-    """Return the first `beam_size`, with a score of -inf where they do not end."""
+    """Return the first `beam_size` candidates; those that do not end get a score of -inf."""
     score, token = candidates.score[:, :beam_size], candidates.token[:, :beam_size]
     return Candidates(
         score.masked_fill(token != EOS_ID, IMPOSSIBLE), token, candidates.parent[:, :beam_size]
@@ -48,13 +49,13 @@ def ended(candidates: Candidates, beam_size: int) -> Candidates:
 
 
 def alive(candidates: Candidates, beam_size: int) -> Candidates:
-    """Return the `beam_size` best that do not end, best first, [B, beam_size].
+    """Return the `beam_size` best candidates that do not end, best first, [B, beam_size].
 
-    Where there are fewer, the rest are impossible ones with a score of -inf.
+    If fewer candidates continue, the rest have a score of -inf.
     """
     score = candidates.score.masked_fill(candidates.token == EOS_ID, IMPOSSIBLE)
     width = min(beam_size, score.shape[1])
-    # a stable sort keeps the order of equals, so that ties fall the same way in every batch
+    # a stable sort breaks ties in the same way in every batch
     best = score.sort(dim=1, descending=True, stable=True).indices[:, :width]
     kept = candidates.take(best)
     return Candidates(score.gather(1, best), kept.token, kept.parent)

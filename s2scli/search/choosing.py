@@ -1,4 +1,4 @@
-"""The interface of a chooser: which continuations live on, and which are finished."""
+"""The interface that chooses which hypotheses end and which continue."""
 
 from typing import Protocol
 
@@ -8,13 +8,13 @@ from s2scli.search.live import Chosen, Live
 
 
 class Chooser(Protocol):
-    """Chooses among the continuations of all hypotheses: a beam does, and so does sampling."""
+    """Chooses among the continuations of all hypotheses; `Beam` and `Sampler` implement it."""
 
     def choose(self, log_probs: Tensor, live: Live) -> Chosen:
-        """Return the hypotheses that end here, and those that are continued.
+        """Return the hypotheses that end at this step, and those that continue.
 
         Args:
-            log_probs: of the next token, [B, K, V]; impossible ones are -inf.
-            live: the hypotheses that they continue.
+            log_probs: log-probabilities of the next token, [B, K, V]; -inf for forbidden ones.
+            live: the hypotheses to extend.
         """
         ...

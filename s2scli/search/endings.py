@@ -1,4 +1,4 @@
-"""Finished hypotheses, and when a sentence is finished with them."""
+"""Finished hypotheses, and the decision when to stop searching a sentence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ class Ending:
     """A finished hypothesis of T tokens.
 
     Attributes:
-        score: its ranking score.
-        token_ids: its tokens, [T].
-        token_scores: the log-probability of each, [T].
-        rows: the row of the batch that each token's step had it in, [T].
+        score: the ranking score.
+        token_ids: the tokens, [T].
+        token_scores: the log-probability of each token, [T].
+        rows: the hypothesis's row in the batch at each step, [T].
     """
 
     score: float
@@ -34,9 +34,9 @@ class Endings:
     """The finished hypotheses of one sentence.
 
     Attributes:
-        wanted: how many are wanted, n.
-        found: in no order.
-        reached: the n-th best score, which another must exceed; -inf where there is none.
+        wanted: n, the number of hypotheses to return.
+        found: the finished hypotheses, unsorted.
+        reached: the n-th best score, which others must exceed; -inf if there are fewer than n.
     """
 
     wanted: int
@@ -44,13 +44,13 @@ class Endings:
     reached: float = IMPOSSIBLE
 
     def add(self, ending: Ending) -> None:
-        """Add one."""
+        """Add a finished hypothesis."""
         self.found.append(ending)
         if len(self.found) >= self.wanted:
             self.reached = self.best()[-1].score
 
     def best(self) -> list[Ending]:
-        """Return the n best, best first; equal ones in the order they ended."""
+        """Return the n best, best first; ties keep the order in which they ended."""
         return sorted(self.found, key=lambda ending: -ending.score)[: self.wanted]
 
 
@@ -61,7 +61,7 @@ def collect(
     log_probs: Tensor,
     settings: SearchSettings,
 ) -> None:
-    """Add the hypotheses that end at this step to their sentences' endings."""
+    """Add the hypotheses that end at this step to the endings of their sentences."""
     sentence, index = (ended.score > IMPOSSIBLE).nonzero(as_tuple=True)
     if not len(sentence):
         return
@@ -79,10 +79,11 @@ def collect(
 
 
 def unfinished(endings: Sequence[Endings], live: Live, settings: SearchSettings) -> Tensor:
-    """Return the indices of the sentences that are not finished, [B'].
+    """Return the indices of the sentences to keep searching, [B'].
 
-    Until `beam_size` have ended, a live hypothesis counts with the best score that it can still
-    reach by its length; from then on, with its score of now.
+    These have a live hypothesis that scores above the n-th best finished one. Until `beam_size`
+    hypotheses have finished, its score is the best that it can still reach; after that, its current
+    score.
     """
     score, exponent, offset = live.scores.amax(1), settings.length_penalty, settings.length_offset
     enough = [len(one.found) >= settings.beam_size for one in endings]
@@ -96,7 +97,7 @@ def unfinished(endings: Sequence[Endings], live: Live, settings: SearchSettings)
 
 
 def make_hypothesis(ending: Ending, weights: Sequence[Tensor | None]) -> Hypothesis:
-    """Return an ending with the attention weights that each of its steps had."""
+    """Return a finished hypothesis with the attention weights of its steps."""
     rows = ending.rows.tolist()
     seen = [some[row] for row, some in zip(rows, weights, strict=False) if some is not None]
     return Hypothesis(

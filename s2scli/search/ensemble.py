@@ -1,4 +1,4 @@
-"""Several models that write one output together, with the interface of one model."""
+"""Ensembles: several models that predict each token together, with the interface of one model."""
 
 import math
 from collections.abc import Sequence
@@ -14,29 +14,29 @@ from s2scli.model.states import DecoderState, DecoderStep, EncoderOutput, ModelO
 
 @dataclass(frozen=True)
 class EnsembleState:
-    """What each of M decoders remembers, in the order of the models."""
+    """The decoder states of M models, in the order of the models."""
 
     states: tuple[DecoderState, ...]
 
     def reorder(self, indices: Tensor) -> "EnsembleState":
-        """Return the states whose row i is row `indices[i]` of these, [N']."""
+        """Return states whose row i is row `indices[i]` of these states, [N']."""
         return EnsembleState(tuple(state.reorder(indices) for state in self.states))
 
     def keep(self, sentences: Tensor) -> "EnsembleState":
-        """Return the states of the sentences of these numbers only, [B']."""
+        """Return the states of the sentences at these indices, [B']."""
         return EnsembleState(tuple(state.keep(sentences) for state in self.states))
 
 
 class Ensemble:
-    """M models that read the same tokens and vote on every token they write.
+    """M models that predict each token together.
 
     The probability of a token is the mean of the models' probabilities (Sutskever et al. 2014,
-    section 3.6, as fairseq and Sockeye compute it), so that its logits are log(sum of p / M).
-    Each model encodes the source and keeps a state of its own, whatever its parts. The attention
-    is the first model's.
+    section 3.6, as in fairseq and Sockeye), so the logits are log(sum of p / M). Each model encodes
+    the source and keeps its own state, so the architectures can differ. The attention weights are
+    those of the first model.
 
     Args:
-        models: in evaluation mode, with one vocabulary.
+        models: models in evaluation mode, with the same vocabularies.
     """
 
     def __init__(self, models: Sequence[Seq2Seq]) -> None:
@@ -44,7 +44,7 @@ class Ensemble:
 
     @property
     def attention_shape(self) -> tuple[int, int] | None:
-        """Layers and heads of the first model's attention; None without attention."""
+        """The number of layers and heads of the first model's attention; None without attention."""
         return self.models[0].attention_shape
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[EncoderOutput, ...]:
@@ -63,12 +63,12 @@ class Ensemble:
     def step(
         self, token_ids: Tensor, state: DecoderState, *, attention: bool = False
     ) -> DecoderStep:
-        """Read one token [N] in each row and predict the next; logits are log-probabilities.
+        """Read one token per row and predict the next; the logits are log-probabilities.
 
         Args:
             token_ids: the tokens, [N].
-            state: what `start` or the step before returned.
-            attention: return the first model's attention weights too.
+            state: the state from `start` or from the previous step.
+            attention: whether to return the first model's attention weights too.
         """
         states = cast(EnsembleState, state).states
         first, *others = (
@@ -83,7 +83,7 @@ class Ensemble:
         )
 
     def __call__(self, batch: Pairs, *, attention: bool = False) -> ModelOutput:
-        """Read every target of a batch at once; what it calls hidden are log-probabilities."""
+        """Read the targets of a batch at once; `hidden` of the output holds log-probabilities."""
         outputs = [
             model(batch, attention=attention and number == 0)
             for number, model in enumerate(self.models)
@@ -95,11 +95,11 @@ class Ensemble:
         return mixed
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """The output layer: what `__call__` returned is past it, [B, T, V]."""
+        """Return `hidden` unchanged, because `__call__` applies the output layer, [B, T, V]."""
         return hidden
 
 
 def mean_log_probs(logits: Sequence[Tensor]) -> Tensor:
-    """Return log(1/M sum of softmax(logits)) of M models, of their shape [..., V]."""
+    """Return log(1/M sum of softmax(logits)) over M models, [..., V]."""
     log_probs = torch.stack([each.float().log_softmax(-1) for each in logits])  # [M, ..., V]
     return log_probs.logsumexp(0) - math.log(len(logits))

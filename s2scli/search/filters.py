@@ -1,4 +1,4 @@
-"""Rules on the next token: each makes some tokens impossible."""
+"""Rules for the next token: each forbids some tokens."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 
 NEVER_WRITTEN = (PAD_ID, BOS_ID)
 
-# Takes log-probabilities [B, K, V], which it may change in place, and the hypotheses they continue;
-# returns them with -inf for forbidden tokens.
+# Takes the log-probabilities of the next token [B, K, V], which it may change in place, and the
+# live hypotheses; returns the log-probabilities with -inf for forbidden tokens.
 Filter = Callable[[Tensor, Live], Tensor]
 
 
@@ -27,7 +27,7 @@ def make_filters(settings: SearchSettings) -> tuple[Filter, ...]:
 
 
 def forbid_special(log_probs: Tensor, live: Live) -> Tensor:
-    """Forbid padding and the begin token."""
+    """Forbid the padding token and the begin token."""
     for token in NEVER_WRITTEN:
         log_probs[..., token] = IMPOSSIBLE
     return log_probs
@@ -40,7 +40,7 @@ class NoRepeatedNgrams:
     size: int
 
     def __call__(self, log_probs: Tensor, live: Live) -> Tensor:
-        """Forbid tokens that would repeat an n-gram; the end is always allowed."""
+        """Forbid tokens that would repeat an n-gram; the end token is always allowed."""
         if live.length < self.size:
             return log_probs
         written = live.tokens.flatten(0, 1)  # [N, T]
@@ -54,12 +54,12 @@ class NoRepeatedNgrams:
 
 @dataclass(frozen=True)
 class MinLength:
-    """Gives an output at least `tokens` tokens, the end token counted."""
+    """Requires at least `tokens` tokens in each output, end token included."""
 
     tokens: int
 
     def __call__(self, log_probs: Tensor, live: Live) -> Tensor:
-        """Forbid the end token in shorter outputs, unless no other token is possible."""
+        """Forbid the end token while the output is too short, unless no other token is possible."""
         if live.length + 1 >= self.tokens:
             return log_probs
         end = log_probs[..., EOS_ID].clone()

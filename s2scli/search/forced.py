@@ -1,4 +1,4 @@
-"""Forced decoding: the scores that a model gives to given targets."""
+"""Forced decoding: score given targets with a model."""
 
 from typing import Protocol
 
@@ -10,15 +10,15 @@ from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.model import Encoded, Model
 from s2scli.search.ranking import normalise
 
-TOGETHER = 512  # tokens whose logits are held at once
+TOGETHER = 512  # tokens per chunk, to limit memory for logits
 
 
 class ScoredPairs(Pairs, Protocol):
-    """The part of a batch that forced decoding reads (`data.Batch` is one)."""
+    """The part of a batch that forced decoding reads; `data.Batch` implements it."""
 
     @property
     def target_output(self) -> Tensor:
-        """The ids to score, [B, T]."""
+        """The token ids to score, [B, T]."""
         ...
 
     @property
@@ -39,11 +39,11 @@ def force(
     """Return each target of a batch with its scores and attention weights.
 
     Args:
-        model: in evaluation mode.
+        model: a model in evaluation mode.
         batch: sources and targets.
-        length_penalty: the exponent of the ranking score.
-        length_offset: what is added to lengths in it.
-        attention: return attention weights too.
+        length_penalty: exponent of the length penalty.
+        length_offset: offset of the length penalty.
+        attention: whether to return attention weights too.
     """
     output = model(batch, attention=attention)
     mask = batch.target_mask
@@ -78,12 +78,12 @@ def force(
 def _look_up(model: Model[Encoded], hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Return the log-probability of each target, and whether it is the most probable token, [M].
 
-    Some at a time, as the logits of all take much memory.
+    It works in chunks, because the logits of all tokens need much memory.
 
     Args:
-        model: whose output layer reads `hidden`.
-        hidden: of M tokens, [M, D].
-        targets: their ids, [M].
+        model: the model whose output layer computes the logits.
+        hidden: input of the output layer for M tokens, [M, D].
+        targets: the ids of the target tokens, [M].
     """
     scores, firsts = [], []
     for some, ids in zip(

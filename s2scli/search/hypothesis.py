@@ -11,12 +11,12 @@ class Hypothesis:
     """A finished output.
 
     Attributes:
-        token_ids: the tokens with the end token, T of them.
+        token_ids: the T tokens, end token included.
         score: the ranking score.
         token_scores: the log-probability of each token, [T].
-        attention_weights: of each map, [T, A, S], or None where the model has none, or if they
-            were not asked for.
-        first_choices: in forced decoding whether each token was the most probable one, [T].
+        attention_weights: the weights of A attention maps, [T, A, S]; None if the model has no
+            attention or the weights were not requested.
+        first_choices: in forced decoding, whether each token is the most probable one, [T].
     """
 
     token_ids: tuple[int, ...]

@@ -1,21 +1,21 @@
-"""How long an output may be; it imports no torch, as every engine uses it."""
+"""The maximum length of an output. Imports no torch, because every engine uses it."""
 
 import numpy as np
 
 from s2scli.search.settings import SearchSettings
 
-SPARE = 10  # tokens that are allowed beyond the ratio
+SPARE = 10  # tokens allowed in addition to the ratio
 
 
 def longest_output(source_tokens: int, settings: SearchSettings) -> int:
-    """Return the tokens an output may have, the end token counted: ratio x source + 10.
+    """Return the maximum number of output tokens, end token included: ratio x source + 10.
 
-    At least `min_length` are allowed, and at most `max_length`. The product is that of float32,
-    rounded down.
+    The result is at least `min_length` and at most `max_length`. The product is computed in float32
+    and rounded down.
 
     Args:
-        source_tokens: of the source, the end token counted.
-        settings: of the search.
+        source_tokens: number of source tokens, end token included.
+        settings: the search settings.
     """
     product = np.float32(source_tokens) * np.float32(settings.max_length_ratio)
     longest = max(int(product) + SPARE, settings.min_length)

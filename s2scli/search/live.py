@@ -1,7 +1,7 @@
-"""What the parts of the search pass to each other: live hypotheses, and their continuations.
+"""The data of the search: live hypotheses and their continuations.
 
-Axes: B sentences still searched, K hypotheses of each, T tokens written, C candidates, V tokens of
-the vocabulary.
+Axes: B sentences still being searched, K hypotheses per sentence, T tokens so far, C candidates per
+sentence, V tokens in the vocabulary.
 """
 
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ IMPOSSIBLE = float("-inf")
 
 @dataclass(frozen=True)
 class Candidates:
-    """C continuations of each sentence's hypotheses.
+    """C continuations per sentence.
 
     Attributes:
-        score: sums of log-probabilities, -inf where there is none, [B, C].
-        token: the token each appends, [B, C].
-        parent: the hypothesis each continues, [B, C].
+        score: sum of log-probabilities; -inf if there is no such continuation, [B, C].
+        token: the token that the continuation appends, [B, C].
+        parent: the index of the hypothesis that it extends, [B, C].
     """
 
     score: Tensor
@@ -39,11 +39,11 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What one step has chosen.
+    """The continuations that one step chooses.
 
     Attributes:
-        ended: those that end here; a score of -inf is none, [B, C].
-        live: those that are continued, [B, K].
+        ended: continuations that end here; those with a score of -inf do not count, [B, C].
+        live: continuations that do not end, [B, K].
     """
 
     ended: Candidates
@@ -52,14 +52,14 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Live:
-    """The hypotheses that are being written, of the sentences still searched.
+    """The unfinished hypotheses of the sentences still being searched.
 
     Attributes:
-        scores: sums of log-probabilities, -inf where there is no hypothesis, [B, K].
-        tokens: what is written, [B, K, T].
+        scores: sum of log-probabilities; -inf if there is no such hypothesis, [B, K].
+        tokens: the tokens so far, [B, K, T].
         token_scores: the log-probability of each token, [B, K, T].
-        rows: the row of the batch that each token's step had it in, [B, K, T].
-        longest: tokens each sentence may have, the end token counted, [B].
+        rows: the hypothesis's row in the batch at each step, [B, K, T].
+        longest: maximum output length of each sentence, end token included, [B].
         numbers: the index of each sentence in the search, [B].
     """
 
@@ -72,7 +72,7 @@ class Live:
 
     @classmethod
     def begin(cls, longest: Tensor) -> "Live":
-        """Return one empty hypothesis for each sentence."""
+        """Start with one empty hypothesis per sentence."""
         count, device = len(longest), longest.device
         nothing = torch.zeros(count, 1, 0, device=device)
         none = nothing.long()
@@ -81,7 +81,7 @@ class Live:
 
     @property
     def length(self) -> int:
-        """Tokens written so far, T."""
+        """The number of tokens so far, T."""
         return self.tokens.shape[2]
 
     @property
@@ -92,11 +92,11 @@ class Live:
         return self.tokens[:, :, -1].flatten()
 
     def grow(self, chosen: Candidates, log_probs: Tensor) -> "Live":
-        """Return the hypotheses that a step has chosen.
+        """Return the hypotheses extended by the chosen continuations.
 
         Args:
-            chosen: which go on, and with what, [B, K'].
-            log_probs: that the step gave to all tokens, [B, K, V].
+            chosen: the continuations, [B, K'].
+            log_probs: log-probabilities of all tokens at this step, [B, K, V].
         """
         count, beam, vocab_size = log_probs.shape
         at = torch.arange(count, device=log_probs.device)[:, None]  # [B, 1]
@@ -115,7 +115,7 @@ class Live:
         )
 
     def keep(self, sentences: Tensor) -> "Live":
-        """Return the hypotheses of these sentences only, [B']."""
+        """Return the hypotheses of the sentences at these indices, [B']."""
         return Live(
             self.scores.index_select(0, sentences),
             self.tokens.index_select(0, sentences),

@@ -1,8 +1,8 @@
-"""The search: one loop over a batch of sources, for every filter, chooser and ranking.
+"""The search: one loop over a batch of sources, for beam search and sampling.
 
-Each step runs the model (`model.py`), makes some tokens impossible (`filters.py`), chooses among
-the rest (a `Chooser`), and asks whether a live hypothesis can still rank above those that have
-ended (`endings.py`).
+Each step runs the model (`model.py`), forbids some tokens (`filters.py`), chooses among the others
+(a `Chooser`), and checks whether a live hypothesis can still rank above the finished ones
+(`endings.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -38,15 +38,15 @@ def search(
 ) -> list[tuple[Hypothesis, ...]]:
     """Return the `n_best` best outputs of each source, best first.
 
-    Random outputs depend on the seed and on their source only, not on the rest of the batch.
+    Sampled outputs depend only on the seed and on their source, not on the rest of the batch.
 
     Args:
-        model: in evaluation mode.
+        model: a model in evaluation mode.
         source: padded sources: token ids [B, S], samples or pixels.
-        lengths: real tokens (or samples, or columns of pixels) of each, [B].
-        settings: of the search.
-        attention: return attention weights too.
-        before_step: called before each step; an exception that it raises ends the search.
+        lengths: number of real tokens (or samples, or columns of pixels) in each source, [B].
+        settings: the search settings.
+        attention: whether to return attention weights too.
+        before_step: called before each step; it may raise an exception to stop the search.
     """
     state = model.start(model.encode(source, lengths))
     positions = model.positions(lengths).tolist()
@@ -75,20 +75,19 @@ def search_from(
     attention: bool = True,
     before_step: Notice = lambda: None,
 ) -> list[tuple[Hypothesis, ...]]:
-    """Return the `n_best` best outputs of each sentence of a state, best first.
+    """Search from a decoder state, and return the `n_best` outputs per sentence, best first.
 
-    A sentence is finished, and leaves the batch, when no live hypothesis can rank above the
-    `n_best` that have ended; once `beam_size` have ended, when none does so with its score of now.
-    The memory is never copied for the beam.
+    A finished sentence leaves the batch; `unfinished` decides when. The encoder memory is never
+    copied for the beam.
 
     Args:
-        model: in evaluation mode.
-        state: before the first token, one row for each sentence.
-        longest: tokens each output may have, the end token counted, [B].
-        settings: of the search.
-        keys: ids that tell each sentence from others where outputs are drawn at random.
-        attention: return attention weights too.
-        before_step: called before each step; an exception that it raises ends the search.
+        model: a model in evaluation mode.
+        state: the state before the first token, one row for each sentence.
+        longest: maximum length of each output, end token included, [B].
+        settings: the search settings.
+        keys: for sampling, ids that identify each sentence and select its random numbers.
+        attention: whether to return attention weights too.
+        before_step: called before each step; it may raise an exception to stop the search.
     """
     filters = make_filters(settings)
     chooser = make_chooser(settings, longest, keys)
@@ -119,7 +118,7 @@ def _keys(source: Tensor, lengths: Tensor) -> Keys:
 
 
 def make_chooser(settings: SearchSettings, longest: Tensor, keys: Keys) -> Chooser:
-    """Return the chooser that the settings ask for."""
+    """Return a beam or a sampler, as the settings say."""
     if not settings.sample:
         return Beam(settings.beam_size)
     draws = make_draws(settings.seed, keys, settings.n_best, longest.tolist())
@@ -127,7 +126,7 @@ def make_chooser(settings: SearchSettings, longest: Tensor, keys: Keys) -> Choos
 
 
 def _rows(live: Live, chosen: Candidates) -> Tensor:
-    """Return the row of the batch that each chosen hypothesis continues, [B x K']."""
+    """Return the row in the batch of the hypothesis that each continuation extends, [B x K']."""
     count, beam = live.scores.shape
     offsets = torch.arange(count, device=chosen.parent.device) * beam
     return (offsets[:, None] + chosen.parent).flatten()

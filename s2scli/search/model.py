@@ -1,4 +1,4 @@
-"""What a search needs of a model; `Seq2Seq` and `Ensemble` have it."""
+"""The interface that the search needs from a model; `Seq2Seq` and `Ensemble` implement it."""
 
 from typing import Protocol, TypeVar
 
@@ -10,11 +10,11 @@ Encoded = TypeVar("Encoded")
 
 
 class Model(Protocol[Encoded]):
-    """The four verbs and the output layer of a model in evaluation mode."""
+    """A model in evaluation mode."""
 
     @property
     def attention_shape(self) -> tuple[int, int] | None:
-        """Layers and heads that attend; None without attention."""
+        """The number of layers and heads of the attention; None without attention."""
         ...
 
     def encode(self, source: Tensor, lengths: Tensor, /) -> Encoded:
@@ -32,13 +32,13 @@ class Model(Protocol[Encoded]):
     def step(
         self, token_ids: Tensor, state: DecoderState, /, *, attention: bool = False
     ) -> DecoderStep:
-        """Read one token [N] in each row and predict the next."""
+        """Read one token per row [N] and predict the next."""
         ...
 
     def __call__(self, batch: Pairs, /, *, attention: bool = False) -> ModelOutput:
-        """Read every target of a batch at once."""
+        """Read all tokens of the targets in a batch at once."""
         ...
 
     def logits(self, hidden: Tensor, /) -> Tensor:
-        """Return the logits [B, T, V] of what `__call__` calls hidden."""
+        """Return the logits [B, T, V] of the `hidden` output of `__call__`."""
         ...

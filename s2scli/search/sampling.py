@@ -1,4 +1,4 @@
-"""Drawing outputs at random, each token with the probability that the model gives it."""
+"""Sampling: draw output tokens at random from the model's distribution."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from s2scli.special_ids import EOS_ID
 
 @dataclass(frozen=True)
 class Sampler:
-    """Draws each hypothesis on its own.
+    """Samples each hypothesis independently.
 
     Attributes:
-        settings: how many, and from which distribution.
-        draws: a number in [0, 1) for each token of each hypothesis of each sentence of the
-            search, [sentences, N, T].
+        settings: the search settings, with the number of samples and their distribution.
+        draws: a random number in [0, 1) for each token of each sample of each sentence,
+            [sentences, N, T].
     """
 
     settings: SearchSettings
     draws: Tensor
 
     def choose(self, log_probs: Tensor, live: Live) -> Chosen:
-        """Return one continuation of each hypothesis; of the empty one, `n_best`."""
+        """Return one continuation of each hypothesis, or `n_best` of the empty one."""
         probs = truncate(log_probs, self.settings)  # [B, K, V]
         draws = self.draws[live.numbers, :, live.length]  # [B, N]
         if not live.length:
@@ -47,14 +47,14 @@ def make_draws(
 ) -> Tensor:
     """Return the random numbers of a search, [sentences, count, T].
 
-    Those of a sentence depend on the seed, its key and its longest output only, not on the rest of
-    the batch; more samples begin with the same ones.
+    The numbers of a sentence depend only on the seed, its key and its maximum length, not on the
+    rest of the batch. A larger `count` keeps the first samples the same.
 
     Args:
-        seed: of them all.
-        keys: what tells each sentence from others: ids of its source.
-        count: samples of each.
-        longest: tokens of each.
+        seed: the random seed.
+        keys: ids that identify each sentence, such as those of its source.
+        count: samples per sentence.
+        longest: maximum length of each sentence, in tokens.
     """
     draws = torch.zeros(len(keys), count, max(longest))
     for row, (key, length) in enumerate(zip(keys, longest, strict=True)):
@@ -65,11 +65,11 @@ def make_draws(
 
 
 def draw(probs: Tensor, numbers: Tensor) -> Tensor:
-    """Return the token below whose cumulative probability each number falls, [B, K].
+    """Return the token that each random number selects (inverse transform sampling), [B, K].
 
     Args:
-        probs: of each token, any multiple of them, [B, K, V].
-        numbers: in [0, 1), multiples of 2^-24, [B, K].
+        probs: probabilities, which need not sum to 1, [B, K, V].
+        numbers: random numbers in [0, 1), multiples of 2^-24, [B, K].
     """
     below = probs.double().cumsum(-1)  # [B, K, V]
     wanted = numbers[..., None].double() * below[..., -1:]
@@ -77,10 +77,10 @@ def draw(probs: Tensor, numbers: Tensor) -> Tensor:
 
 
 def truncate(log_probs: Tensor, settings: SearchSettings) -> Tensor:
-    """Return the probabilities to draw from, which need not sum to 1, [..., V].
+    """Return the probabilities to sample from, which need not sum to 1, [..., V].
 
-    First comes the temperature (Ackley, Hinton & Sejnowski 1985), p^(1/T), then top-k, top-p and
-    min-p, each on the result of the one before.
+    The temperature is applied first, as p^(1/T) (Ackley, Hinton & Sejnowski 1985), then top-k,
+    top-p and min-p, in this order.
     """
     probs = (log_probs / settings.temperature).softmax(-1)
     if settings.top_k:
@@ -99,7 +99,7 @@ def top_k(probs: Tensor, count: int) -> Tensor:
 def top_p(probs: Tensor, mass: float) -> Tensor:
     """Keep the fewest tokens with `mass` of the probability (Holtzman et al. 2020, eq. 2 and 3).
 
-    Those are the most probable ones, up to the first with which they reach it, [..., V].
+    These are the most probable tokens, up to the first that brings their sum to `mass`, [..., V].
     """
     order = probs.sort(dim=-1, descending=True, stable=True)
     before = order.values.cumsum(-1) - order.values
@@ -109,5 +109,5 @@ def top_p(probs: Tensor, mass: float) -> Tensor:
 
 
 def min_p(probs: Tensor, share: float) -> Tensor:
-    """Keep tokens of at least `share` of the best one's probability (Nguyen et al. 2025, eq. 2)."""
+    """Keep tokens with at least `share` of the largest probability (Nguyen et al. 2025, eq. 2)."""
     return probs.masked_fill(probs < share * probs.amax(-1, keepdim=True), 0.0)

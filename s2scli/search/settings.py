@@ -1,4 +1,4 @@
-"""The settings of the search; it imports no torch, as flags are made from them."""
+"""The settings of the search. Imports no torch, so that `--help` is fast."""
 
 from collections.abc import Set
 from typing import Self
@@ -9,10 +9,11 @@ from s2scli.settings import Settings, setting
 
 SAMPLING = "Sampling"
 DRAWING = frozenset({"temperature", "top_k", "top_p", "min_p", "seed"})
+NOT_EVALUATED = DRAWING | {"sample", "n_best"}
 
 
 class SearchSettings(Settings):
-    """How outputs are searched for."""
+    """How the decoder searches for outputs."""
 
     panel = "Search"
 
@@ -27,33 +28,34 @@ class SearchSettings(Settings):
     length_penalty: float = setting(
         1.0,
         "Exponent A of the length penalty: hypotheses are ranked by the sum of their "
-        "log-probabilities / length^A, the end token counted; 0 favours short outputs.",
+        "log-probabilities / length^A, where the length includes the end token; 0 favours short "
+        "outputs.",
         flags=("--length-penalty", "--lenpen"),
         ge=0.0,
         le=10.0,
     )
     length_offset: float = setting(
         0.0,
-        "Offset K of the length penalty, which becomes ((K + length) / (K + 1))^A; 5 is that of "
-        "GNMT (Wu et al. 2016, eq. 14).",
+        "Offset K of the length penalty, which becomes ((K + length) / (K + 1))^A; 5 gives the "
+        "penalty of GNMT (Wu et al. 2016, eq. 14).",
         ge=0.0,
         le=1000.0,
     )
     max_length_ratio: float = setting(
         2.0,
-        "Longest output, as a multiple of the source's tokens, plus 10.",
+        "Maximum output length: this ratio times the number of source tokens, plus 10.",
         gt=0.0,
         le=1000.0,
     )
     max_length: int | None = setting(
         None,
-        "Longest output in tokens, independent of the source; the end token counts.",
+        "Maximum output length in tokens, end token included, whatever the source length.",
         "tokens",
         ge=1,
         le=1_000_000,
     )
     min_length: int = setting(
-        1, "Shortest output in tokens; the end token counts.", "tokens", ge=1, le=1_000_000
+        1, "Minimum output length in tokens, end token included.", "tokens", ge=1, le=1_000_000
     )
     no_repeat_ngram: int = setting(
         0,
@@ -65,7 +67,7 @@ class SearchSettings(Settings):
     )
     sample: bool = setting(
         False,
-        "Sample outputs at random instead of searching for the best; n_best says how many.",
+        "Sample outputs at random instead of searching for the best; n_best sets the number.",
         panel=SAMPLING,
     )
     temperature: float = setting(
@@ -109,12 +111,12 @@ class SearchSettings(Settings):
 
     @property
     def width(self) -> int:
-        """Outputs of one source that are extended side by side."""
+        """The number of hypotheses per source that are extended at each step."""
         return self.n_best if self.sample else self.beam_size
 
     @property
     def unread(self) -> Set[str]:
-        """The settings that are not read when sampling, or when not sampling."""
+        """The settings that are ignored: beam_size when sampling, otherwise those of sampling."""
         return {"beam_size"} if self.sample else DRAWING
 
     @model_validator(mode="after")
@@ -129,19 +131,24 @@ class SearchSettings(Settings):
     def _lengths_leave_room(self) -> Self:
         if self.max_length is not None and self.min_length > self.max_length:
             raise ValueError(
-                f"min_length {self.min_length} is more than max_length {self.max_length}; give a "
-                "smaller one"
+                f"min_length {self.min_length} is more than max_length {self.max_length}; lower "
+                "min_length"
             )
         return self
 
 
 class GenerateSettings(Settings):
-    """How many sentences are generated from vectors, and how much they vary."""
+    """How sentences are generated from latent vectors."""
 
     panel = "Vectors"
 
     count: int = setting(
-        10, "Sentences to generate.", "sentences", flags=("-n", "--count"), ge=1, le=1_000_000
+        10,
+        "Number of sentences to generate.",
+        "sentences",
+        flags=("-n", "--count"),
+        ge=1,
+        le=1_000_000,
     )
     seed: int = setting(1, "Seed of the random vectors.", ge=0, lt=2**63)
     temperature: float = setting(
@@ -163,15 +170,15 @@ class ScoreSettings(Settings):
 
     length_penalty: float = setting(
         0.0,
-        "Divide each score by (target tokens, the end token counted)^A: 0 gives the sum, 1 the "
-        "mean per token. With the length penalty of the search, and no length offset, it is the "
-        "score of `s2s translate --scores`.",
+        "Divide each score by length^A, where the length includes the end token: 0 gives the sum "
+        "of log-probabilities, 1 the mean per token. With the same penalty as the search, and no "
+        "length offset, this is the score of `s2s translate --scores`.",
         flags=("--length-penalty", "--lenpen", "--normalize"),
         ge=0.0,
         le=10.0,
     )
     one_column: bool = setting(
         False,
-        "Each line is one sentence, both source and target, as autoencoders read it; a TAB is an "
-        "error.",
+        "Read each line as one sentence that is both source and target, as for autoencoders; a TAB "
+        "is an error.",
     )

@@ -1,4 +1,4 @@
-"""Learning a SentencePiece model from text: the same text gives the same bytes."""
+"""Learn a SentencePiece model from text. The same text gives the same model, byte for byte."""
 
 import io
 import re
@@ -15,9 +15,9 @@ from s2scli.tokenizer.escaping import escape
 from s2scli.tokenizer.plan import BYTE_PIECES, SPECIAL_PIECES, TokenizerPlan
 from s2scli.tokenizer.sentencepiece import SentencePiece
 
-THREADS = 4  # fixed, since unigram's sums depend on it
-MAX_LINE_BYTES = 1 << 30  # SentencePiece would leave out longer lines silently
-LONG_RUN = re.compile(r"\S{1000}")  # unigram takes far too long on longer runs without spaces
+THREADS = 4  # fixed, because the unigram result depends on it
+MAX_LINE_BYTES = 1 << 30  # SentencePiece silently skips longer lines
+LONG_RUN = re.compile(r"\S{1000}")  # unigram is far too slow on longer runs
 _TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 _NO_TEXT = "!sentences_.empty()"
 
@@ -25,13 +25,14 @@ _NO_TEXT = "!sentences_.empty()"
 def learn_sentencepiece(
     texts: Callable[[], Iterable[str]], plan: TokenizerPlan, normalization: Normalization
 ) -> SentencePiece:
-    """Learn a model, whose vocabulary may be smaller or larger than planned.
+    """Learn a SentencePiece model.
 
-    It is smaller if the text has no more pieces, larger if the text has more characters.
+    The vocabulary is smaller than planned if the text does not have enough pieces, and larger if
+    the text has more characters than that.
 
     Args:
         texts: returns the texts to learn from; may be called twice.
-        plan: what to learn.
+        plan: the kind and size of the tokenizer.
         normalization: the Unicode normalisation that was applied to the texts.
 
     Raises:

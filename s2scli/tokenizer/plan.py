@@ -1,24 +1,24 @@
-"""Which tokenizer suits a corpus: all the rules, and the reasons in words.
+"""Choose tokenizers that suit a corpus, and give the reasons in words.
 
 Kind, for each side (characters are counted without spaces):
 
-- word, if the words are a closed set: at most 200 different ones, and fewer than one running word
-  in a thousand would be new (phones, labels, commands);
-- char, if a line has one or two words: at most 2.5 words and 40 characters on average (spellings,
-  short lines of Chinese); or if only the other side is like that, and a line has at most 20
-  characters (dates, numbers, names);
-- bpe, for everything else. It gives as few pieces as unigram, and is learned ten times as fast.
+- word, if the words are a closed set (phones, labels, commands): there are at most 200 different
+  words, and the next word is new with an estimated probability below 1 in 1000;
+- char, if a line has at most 2.5 words and 40 characters on average (spellings, short lines of
+  Chinese), or if the other side does and a line has at most 20 characters on average (dates,
+  numbers, names);
+- bpe otherwise. It gives as few pieces as unigram, and learning it is ten times as fast.
 
-Joint: one tokenizer for both sides, if they are of one kind and have at least half of their running
-characters in common.
+Joint: one tokenizer for both sides, if they have the same kind and share at least half of their
+running characters.
 
-Size, of bpe and unigram: the alphabet, plus 10 x characters^0.4 pieces, at most 32,000. That is
-600 pieces for 600 short sentences, 4000 for the 3 million characters of Multi30k, 6000 for
-8 million, 12,000 for 55 million: more text has more words. (Small vocabularies are best for small
-corpora, and a smaller output layer is faster.) char and word hold all they find, at most 32,000.
+Size of bpe and unigram: the alphabet, plus 10 x characters^0.4 pieces, but at most 32,000 of them.
+This gives 600 pieces for 600 short sentences, 4000 for the 3 million characters of Multi30k, 6000
+for 8 million and 12,000 for 55 million. Small vocabularies suit small corpora, and make the output
+layer faster. char and word keep all pieces that they find, up to 32,000.
 
-Alphabet: all characters, if they are at most 500 or cannot be written in bytes; else the most
-frequent ones that make up 99.95 % of the text.
+Alphabet: all characters, if there are at most 500 or there is no byte fallback; otherwise the most
+frequent characters that make up 99.95 % of the text.
 """
 
 from dataclasses import dataclass
@@ -38,13 +38,13 @@ SMALL_ALPHABET, LARGE_ALPHABET_COVERAGE = 500, 0.9995
 
 @dataclass(frozen=True)
 class TokenizerPlan:
-    """What is to be learned for one side, or for both together.
+    """The tokenizer to learn for one side, or for both sides.
 
     Attributes:
         kind: unigram, bpe, char or word.
-        vocab_size: the maximum number of pieces; it is reached if the text has as many.
-        byte_fallback: whether characters without a piece are written in bytes.
-        character_coverage: the share of the running characters that have a piece of their own.
+        vocab_size: maximum number of pieces; the text may have fewer.
+        byte_fallback: whether characters outside the vocabulary are written as bytes.
+        character_coverage: share of the running characters that are in the vocabulary.
         split_digits: whether every digit is a piece of its own.
     """
 
@@ -57,13 +57,13 @@ class TokenizerPlan:
 
 @dataclass(frozen=True)
 class CorpusPlan:
-    """What is to be learned for a corpus.
+    """The tokenizers to learn for a corpus.
 
     Attributes:
-        source: for the source, or for both sides.
-        target: for the target; the same as `source` if joint.
+        source: the tokenizer of the source, or of both sides.
+        target: the tokenizer of the target; the same as `source` if joint.
         joint: whether one tokenizer serves both sides.
-        reasons: a line of explanation for each choice that was made from the corpus.
+        reasons: one line for each choice that was made from the corpus.
     """
 
     source: TokenizerPlan
@@ -75,14 +75,14 @@ class CorpusPlan:
 def plan_corpus(
     source: TextStatistics, target: TextStatistics, settings: TokenizerSettings
 ) -> CorpusPlan:
-    """Choose the tokenizers of a corpus where the settings do not."""
+    """Choose the tokenizers of a corpus; the settings override the rules."""
     kinds = choose_kind(source, target, settings), choose_kind(target, source, settings)
     share, joint = shared_characters(source, target), settings.joint
     if joint is None:
         joint = kinds[0] == kinds[1] and share >= JOINT_SHARE
     reasons = [] if settings.joint is not None else [_joint_reason(joint, share)]
     if joint:
-        both = source if source == target else source + target  # each is its own target
+        both = source if source == target else source + target  # an autoencoder's corpus
         kind = choose_kind(both, both, settings)
         plan = _plan(kind, both, settings)
         reasons += _kind_reasons({"both sides": (kind, both)}, settings)
@@ -116,7 +116,7 @@ def _is_closed(text: TextStatistics) -> bool:
 
 
 def choose_kind(text: TextStatistics, other: TextStatistics, settings: TokenizerSettings) -> Kind:
-    """Return the kind of tokenizer that suits one side, or the one in the settings."""
+    """Return the tokenizer kind in the settings, or else the one that suits this side."""
     if settings.kind is not None:
         return settings.kind
     if _is_closed(text):
@@ -132,7 +132,7 @@ def _is_a_word_or_two(text: TextStatistics) -> bool:
 
 
 def learned_pieces(characters: float) -> int:
-    """Return how many pieces to learn beside the alphabet from a text of this size."""
+    """Return how many pieces to learn, besides the alphabet, from this many characters."""
     return min(MAX_LEARNED, int(LEARNED_FACTOR * characters**LEARNED_EXPONENT))
 
 
@@ -150,23 +150,23 @@ def _plan(kind: Kind, text: TextStatistics, settings: TokenizerSettings) -> Toke
     if settings.vocab_size is None:
         size = SPECIAL_PIECES + BYTE_PIECES * byte_fallback
         size += text.alphabet(coverage) + learned if learned else MAX_LEARNED
-        size = -(-size // 8) * 8  # matrices with sides of a multiple of 8 are multiplied faster
+        size = -(-size // 8) * 8  # multiples of 8 make matrix products faster
     return TokenizerPlan(kind, size, byte_fallback, coverage, settings.split_digits)
 
 
 def _joint_reason(joint: bool, share: float) -> str:
     what = "one tokenizer for both sides" if joint else "a tokenizer for each side"
-    return f"{what}: {share:.0%} of their characters are in common"
+    return f"{what}: they share {share:.0%} of their characters"
 
 
 def _kind_reasons(
     sides: dict[str, tuple[Kind, TextStatistics]], settings: TokenizerSettings
 ) -> list[str]:
-    """Return a line for each side whose kind was chosen here."""
+    """Return one line per side, or none if the settings choose the kind."""
     if settings.kind is not None:
         return []
     return [
         f"{side}: {len(text.words):,} different words, {text.words_per_text:.1f} words and "
-        f"{text.characters_per_text:.0f} characters a line: {kind} tokenizer"
+        f"{text.characters_per_text:.0f} characters per line: {kind} tokenizer"
         for side, (kind, text) in sides.items()
     ]

@@ -1,4 +1,4 @@
-"""How well a tokenizer suits a text."""
+"""Measure how well a tokenizer suits a text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from s2scli.tokenizer.settings import Kind
 
 @dataclass(frozen=True)
 class TokenizerQuality:
-    """What a tokenizer is, and how it splits some text.
+    """The properties of a tokenizer, and how it splits a text.
 
     Attributes:
         kind: unigram, bpe, char or word.
-        vocab_size: its pieces, including special ones.
-        byte_fallback: whether characters without a piece are written in bytes.
-        pieces_per_word: pieces for each word, as white space divides them.
-        pieces_per_character: pieces for each character, including spaces.
-        unknown_rate: the share of the pieces that are the unknown piece, 0 to 1.
+        vocab_size: number of pieces, including special ones.
+        byte_fallback: whether characters outside the vocabulary are written as bytes.
+        pieces_per_word: mean number of pieces per word; words are split at white space.
+        pieces_per_character: mean number of pieces per character, including spaces.
+        unknown_rate: share of the pieces that are the unknown piece, 0 to 1.
     """
 
     kind: Kind

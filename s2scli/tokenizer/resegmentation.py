@@ -1,6 +1,6 @@
-"""Random segmentation of texts into pieces, determined by their ids, a seed and the model.
+"""Random segmentation of texts into pieces, reproducible from their ids, a seed and the model.
 
-SentencePiece can sample too, but its samples for a seed change from process to process.
+SentencePiece can sample too, but with one seed its samples differ between processes.
 """
 
 import functools
@@ -17,7 +17,7 @@ from s2scli.tokenizer.settings import Kind
 
 Span: TypeAlias = tuple[int, ...]
 Draw: TypeAlias = Callable[[], float]  # uniform between 0 and 1
-Cut: TypeAlias = Callable[[Span, Draw], Sequence[int]]  # other ids of the same text
+Cut: TypeAlias = Callable[[Span, Draw], Sequence[int]]  # returns other ids of the same text
 Candidate: TypeAlias = tuple[float, int, str]  # cost, index of its left half, the merged piece
 Found = TypeVar("Found")
 
@@ -29,19 +29,20 @@ class Pieces:
     """The pieces of a model.
 
     Attributes:
-        spellings: of each id; empty for those that are never segmented again.
-        ids: of each spelling.
-        scores: of each spelling: for bpe the higher the earlier it is merged, for unigram its
-            log-probability.
+        spellings: the text of each id; empty for ids that are never resegmented.
+        ids: the id of each spelling.
+        scores: the score of each spelling: for bpe, pieces with higher scores are merged first;
+            for unigram, it is the log-probability.
     """
 
     def __init__(self, spellings: Sequence[str], scores: Sequence[float]) -> None:
-        """Store each id's spelling and score; a piece with a character that is no piece is fixed.
+        """Store the spelling and score of each id.
+
+        A piece is never resegmented if one of its characters is not itself a piece.
 
         Args:
-            spellings: of each id; empty for those without text of their own, as special ids and
-                bytes.
-            scores: of each id.
+            spellings: the text of each id; empty for special ids and bytes.
+            scores: the score of each id.
         """
         characters = {spelling for spelling in spellings if len(spelling) == 1}
         self.spellings = [s if characters.issuperset(s) else "" for s in spellings]
@@ -54,10 +55,10 @@ class Pieces:
         return "".join([self.spellings[id] for id in span])
 
     def spans(self, row: Iterable[int]) -> Iterator[Span]:
-        """Split the ids of a text between characters that are adjacent in no piece.
+        """Split the ids of a text between two characters that are not adjacent in any piece.
 
         No piece crosses the border of two spans, so each span can be segmented by itself. An id
-        that is never segmented again is a span of its own.
+        that is never resegmented is a span of its own.
         """
         span: list[int] = []
         end = ""
@@ -73,14 +74,14 @@ class Pieces:
 
 
 class Resegmenter:
-    """Segments the texts of token ids again, at random."""
+    """Resegments texts, given as token ids, at random."""
 
     def __init__(self, pieces: Pieces, cut: Cut) -> None:
         self._pieces, self._cut = pieces, cut
 
     def __call__(self, rows: Iterable[Iterable[int]], seed: int) -> list[list[int]]:
-        """Return other ids of the same texts, determined by the rows, their order and the seed."""
-        draw = random.Random(seed).random  # whose numbers Python promises never to change
+        """Return other ids of the same texts; the same rows and seed give the same result."""
+        draw = random.Random(seed).random  # Python guarantees its sequence
         return [self._row(row, draw) for row in rows]
 
     def _row(self, row: Iterable[int], draw: Draw) -> list[int]:
@@ -98,7 +99,7 @@ def _remembering(analyse: Callable[[Span], Found]) -> Callable[[Span], Found]:
 
 @dataclass(frozen=True)
 class _Merging:
-    """The start of the merging of a span, and its result if no merge is left out."""
+    """The initial state of merging a span, and the result if no merge is skipped."""
 
     characters: list[str]
     candidates: list[Candidate]
@@ -107,15 +108,15 @@ class _Merging:
 
 
 class BpeDropout:
-    """BPE-dropout: neighbours are merged as in BPE, but each merge may be left out.
+    """BPE-dropout: merge neighbours as in BPE, but skip each merge with some probability.
 
-    The two neighbours that form the piece with the highest score are merged first; of several,
-    the leftmost. A merge that is left out is never tried again, as in SentencePiece; Provilkov
-    et al. 2020, section 3, try it again after the next merge.
+    The two neighbours that form the piece with the highest score are merged first; on ties, the
+    leftmost. A skipped merge is never tried again, as in SentencePiece. Provilkov et al. 2020,
+    section 3, try it again after the next merge.
 
     Args:
         pieces: the pieces to segment into.
-        alpha: the probability that a merge is left out.
+        alpha: the probability of skipping a merge.
     """
 
     def __init__(self, pieces: Pieces, alpha: float) -> None:
@@ -124,7 +125,7 @@ class BpeDropout:
         self._begin = _remembering(self._analyse)
 
     def __call__(self, span: Span, draw: Draw) -> Sequence[int]:
-        """Return the ids of a span; each possible merge takes one number from `draw`."""
+        """Return new ids of a span; each possible merge takes one number from `draw`."""
         begin, alpha = self._begin(span), self._alpha
         first = next((turn for turn in range(begin.merges) if draw() < alpha), None)
         if first is None:
@@ -149,16 +150,16 @@ class BpeDropout:
         candidates: Sequence[Candidate],
         left_out: Callable[[int], bool],
     ) -> list[int]:
-        """Merge characters, except for the candidates whose turn is left out."""
+        """Merge characters into pieces; skip the merges for which `left_out(turn)` is true."""
         costs, queue = self._costs, list(candidates)
-        symbols = list(characters)  # empty where merged into another on the left
+        symbols = list(characters)  # empty after merging into the left neighbour
         size, turn = len(symbols), 0
         before, after = list(range(-1, size - 1)), list(range(1, size + 1))
         while queue:
             _, left, piece = heapq.heappop(queue)
             right = after[left]
             if right == size or not symbols[left] or symbols[left] + symbols[right] != piece:
-                continue  # one of the two has been merged with another
+                continue  # one of the two is already merged
             turn += 1
             if left_out(turn - 1):
                 continue
@@ -176,12 +177,12 @@ class BpeDropout:
 
 @dataclass(frozen=True)
 class _Endings:
-    """The pieces that may end at one position of a text, and how probable they are.
+    """The pieces that may end at one position of a text, and their probabilities.
 
     Attributes:
-        ids: of the pieces.
-        starts: where they begin.
-        weights: running sums of their probabilities, up to a constant factor.
+        ids: the ids of the pieces.
+        starts: the position where each piece starts.
+        weights: cumulative sums of their probabilities, up to a constant factor.
     """
 
     ids: list[int]
@@ -190,13 +191,13 @@ class _Endings:
 
 
 class UnigramSampling:
-    """Subword sampling: a segmentation x of a text is drawn in proportion to P(x)^alpha.
+    """Subword sampling: draw a segmentation x of a text in proportion to P(x)^alpha.
 
-    Kudo 2018, section 3.3, with l = infinity: forward filtering, backward sampling.
+    This is forward filtering and backward sampling (Kudo 2018, section 3.3, with l = infinity).
 
     Args:
         pieces: the pieces to segment into.
-        alpha: the exponent.
+        alpha: the exponent of the probability.
     """
 
     def __init__(self, pieces: Pieces, alpha: float) -> None:
@@ -205,7 +206,7 @@ class UnigramSampling:
         self._filter = _remembering(self._filtered)
 
     def __call__(self, span: Span, draw: Draw) -> Sequence[int]:
-        """Return the ids of a span; each of them takes one number from `draw`."""
+        """Return new ids of a span; each id takes one number from `draw`."""
         endings = self._filter(span)
         end = len(endings)
         ids: list[int] = []
@@ -219,7 +220,7 @@ class UnigramSampling:
     def _filtered(self, span: Span) -> list[_Endings]:
         """Return the pieces that may end after each character, with their forward probabilities."""
         text = self._pieces.spell(span)
-        sums = [0.0]  # logarithms of the sum of P^alpha over all ways to cut the text so far
+        sums = [0.0]  # log of the sum of P^alpha over all segmentations of the text so far
         filtered = []
         for starts, pieces in self._ending(text):
             logs = [

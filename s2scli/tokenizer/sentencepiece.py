@@ -1,4 +1,4 @@
-"""A SentencePiece model that turns text into ids and exactly back."""
+"""A SentencePiece model, which turns text into token ids and back."""
 
 import functools
 import hashlib
@@ -25,15 +25,15 @@ _CONTROL = re.compile(r"[\x00-\x1f]")
 
 @dataclass(frozen=True)
 class SentencePiece:
-    """Text to token ids and back; special ids are neither added nor returned.
+    """A tokenizer that turns text into token ids and back.
 
-    No text becomes a special id, whatever it looks like. Decoding returns the encoded text
-    character for character, except for what `canonical` drops and for unknown pieces (shown as ⁇).
+    Special ids are not added, and no text is encoded as a special id. Decoding returns the encoded
+    text exactly, except for what `canonical` changes and for unknown pieces, which become ⁇.
 
     Attributes:
         model: the content of a SentencePiece model file.
         kind: unigram, bpe, char or word.
-        normalization: the Unicode normalisation of every text that is encoded: none, nfc or nfkc.
+        normalization: the Unicode normalisation applied before encoding: none, nfc or nfkc.
     """
 
     model: bytes = field(repr=False)
@@ -44,7 +44,7 @@ class SentencePiece:
         """Check the model.
 
         Raises:
-            TokenizerError: it is damaged, too large, or not made by s2s.
+            TokenizerError: the model is damaged, too large, or not made by s2s.
         """
         _check(self._processor)
 
@@ -64,23 +64,23 @@ class SentencePiece:
 
     @functools.cached_property
     def vocabulary(self) -> list[str]:
-        """All pieces, as `piece` writes them, in the order of their ids."""
+        """All pieces, spelled as by `piece`, in the order of their ids."""
         return [self.piece(id) for id in range(self.vocab_size)]
 
     @functools.cached_property
     def byte_fallback(self) -> bool:
-        """Whether characters without a piece are written in bytes."""
+        """Whether characters outside the vocabulary are written as bytes."""
         return any(self._processor.is_byte(id) for id in range(self.vocab_size))
 
     @functools.cached_property
     def digest(self) -> str:
-        """The SHA-256 of everything that determines the ids of a text."""
+        """The SHA-256 digest of everything that determines the ids of a text."""
         hashed = hashlib.sha256(f"{self.kind} {self.normalization} ".encode())
         hashed.update(self.model)
         return hashed.hexdigest()
 
     def canonical(self, text: str) -> str:
-        """Return `text` as it is decoded: normalised, without spaces around it.
+        """Return `text` as decoding returns it: normalised, without leading or trailing spaces.
 
         With kind word, each run of white space becomes one space.
         """
@@ -93,19 +93,19 @@ class SentencePiece:
         return ids
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text; faster than one by one."""
+        """Return the ids of each text; faster than encoding one by one."""
         ids: list[list[int]] = self._processor.encode([escape(self.canonical(t)) for t in texts])
         return ids
 
     def resegmenter(self, alpha: float) -> Resegmenter:
-        """Return a function that segments texts again, at random.
+        """Return a function that resegments texts at random.
 
-        Ids that stand for no characters, such as bytes and the unknown one, are kept. With kinds
-        char and word a text has only one segmentation.
+        Special ids, bytes and the unknown id are kept. With kinds char and word, a text has only
+        one segmentation.
 
         Args:
-            alpha: for bpe, the probability that a merge is left out (`BpeDropout`); for unigram,
-                the exponent of the probability of a segmentation (`UnigramSampling`).
+            alpha: for bpe, the probability of skipping a merge (`BpeDropout`); for unigram, the
+                exponent of the probability of a segmentation (`UnigramSampling`).
         """
         ids, processor = range(self.vocab_size), self._processor
         kept = (processor.is_control, processor.is_unknown, processor.is_byte, processor.is_unused)
@@ -114,25 +114,25 @@ class SentencePiece:
         return Resegmenter(pieces, CUTS[self.kind](pieces, alpha))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of some ids; special ids have no text."""
+        """Return the text of token ids; special ids have no text."""
         text = self._processor.decode(list(map(int, ids)))
         return unescape(text.replace(SPACE, " ")).strip(" ")
 
     def pieces(self, text: str) -> list[str]:
-        """Return the pieces of a text, as `piece` writes them."""
+        """Return the pieces of a text, spelled as by `piece`."""
         return [self.piece(id) for id in self.encode(text)]
 
     def piece(self, id: int) -> str:
-        """Return the text of a piece: ▁ is a space; it holds no control character."""
+        """Return the spelling of a piece, where ▁ is a space; it has no control characters."""
         return str(self._processor.id_to_piece(id))
 
 
 def load_sentencepiece(path: Path, kind: Kind, normalization: Normalization) -> SentencePiece:
-    """Read a model that may come from anywhere.
+    """Read and check a model file, which may come from an untrusted source.
 
     Raises:
-        CheckpointError: there is no such regular file, or it is too large.
-        TokenizerError: it is damaged, or not made by s2s.
+        CheckpointError: the file does not exist, is not a regular file, or is too large.
+        TokenizerError: the model is damaged or not made by s2s.
     """
     content = read_artifact(path, MAX_MODEL_BYTES)
     try:
@@ -147,7 +147,7 @@ def _check(processor: sentencepiece.SentencePieceProcessor) -> None:
     if found != expected:
         raise TokenizerError(
             f"expected the ids {expected} for pad, unk, bos and eos, found {found}; "
-            "s2s uses only tokenizers that it has learned itself"
+            "s2s uses only tokenizers that it trained itself"
         )
     size = processor.vocab_size()
     if size > MAX_VOCAB_SIZE:

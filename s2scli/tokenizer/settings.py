@@ -1,4 +1,4 @@
-"""The settings of `s2s train-tokenizer` (no sentencepiece here: flags are made from them)."""
+"""The settings of `s2s train-tokenizer`. Imports no sentencepiece, so that `--help` is fast."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ Kind = Literal["unigram", "bpe", "char", "word"]
 
 
 class TokenizerSettings(Settings):
-    """How a tokenizer is trained; a setting that is not given is chosen from the corpus."""
+    """How a tokenizer is trained. Settings that are not given are chosen from the corpus."""
 
     panel = "Tokenizer"
 
@@ -28,19 +28,19 @@ class TokenizerSettings(Settings):
     )
     joint: bool | None = setting(
         None,
-        "One tokenizer for both sides, or one for each; if not given, joint if both sides are "
-        "written in the same characters.",
+        "Use one tokenizer for both sides, or one for each; if not given, joint if both sides need "
+        "the same kind and share at least half of their characters.",
         flags=("--joint/--separate",),
     )
     byte_fallback: bool | None = setting(
         None,
         "Spell characters outside the vocabulary as bytes (256 more pieces), so that none is "
-        "unknown; if not given, on from 2000 pieces, except for kind word.",
+        "unknown; if not given, on if there are at least 2000 pieces, except for kind word.",
     )
     character_coverage: float | None = setting(
         None,
-        "Share of the text's characters that are pieces of the vocabulary; if not given, all, or "
-        "0.9995 with byte fallback and more than 500 different characters.",
+        "Share of the text's characters that the vocabulary covers; if not given, 1.0, or 0.9995 "
+        "with byte fallback and more than 500 different characters.",
         ge=0.98,
         le=1.0,
     )
@@ -54,5 +54,9 @@ class TokenizerSettings(Settings):
         "given, bits for grey pictures and codebook for color.",
     )
     sample_size: int = setting(
-        1_000_000, "Pairs to train on, taken evenly from the train split.", "pairs", ge=1, le=MOST
+        1_000_000,
+        "Number of pairs to train on, taken evenly from the train split.",
+        "pairs",
+        ge=1,
+        le=MOST,
     )

@@ -1,4 +1,4 @@
-"""Statistics of a text from which a tokenizer is chosen: its size, characters and words."""
+"""Statistics of a text, from which a tokenizer is chosen."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,9 +12,9 @@ class TextStatistics:
 
     Attributes:
         texts: the number of texts.
-        characters: how often each character occurs, without spaces.
-        words: how often each word occurs, as white space divides them.
-        weight: how many texts of the corpus each counted text represents.
+        characters: the count of each character, without spaces.
+        words: the count of each word; words are split at white space.
+        weight: the number of texts in the corpus for each counted text.
     """
 
     texts: int
@@ -24,7 +24,7 @@ class TextStatistics:
 
     @property
     def corpus_characters(self) -> float:
-        """The characters of the whole corpus, estimated from those counted."""
+        """The estimated number of characters in the whole corpus."""
         return self.characters.total() * self.weight
 
     @property
@@ -44,7 +44,7 @@ class TextStatistics:
         return once / max(1, self.words.total())
 
     def alphabet(self, coverage: float) -> int:
-        """Return how many of the most frequent characters make up the share `coverage`."""
+        """Return how many of the most frequent characters make up `coverage` of the text."""
         wanted = coverage * self.characters.total()
         counts = (count for _, count in self.characters.most_common())
         before = sum(reached < wanted for reached in accumulate(counts))
@@ -62,11 +62,11 @@ class TextStatistics:
 def count_pairs(
     pairs: Iterable[tuple[str, str]], rows: int
 ) -> tuple[TextStatistics, TextStatistics]:
-    """Count the sources and the targets of some pairs.
+    """Return the statistics of the sources and of the targets.
 
     Args:
         pairs: a sample of the corpus.
-        rows: how many pairs the corpus has.
+        rows: number of pairs in the corpus.
     """
     characters: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
     words: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
@@ -85,7 +85,7 @@ def count_pairs(
 
 
 def shared_characters(one: TextStatistics, other: TextStatistics) -> float:
-    """Return the share of running characters that two texts have in common, 0 to 1."""
+    """Return the share of running characters that two texts share, 0 to 1."""
     total, other_total = max(1, one.characters.total()), max(1, other.characters.total())
     return sum(
         min(count / total, other.characters[character] / other_total)

@@ -101,7 +101,7 @@ class Tokenizers:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of both; it does not depend on their folder."""
+        """The SHA-256 digest of both tokenizers; it does not depend on their folder."""
         source = self.source.digest if isinstance(self.source, SentencePiece) else str(self.source)
         joined = f"{source} {self.target.digest} {self.joint}"
         return hashlib.sha256(joined.encode()).hexdigest()
@@ -134,15 +134,15 @@ class Tokenizers:
         """Verify a folder that holds tokenizers; return its manifest and the tokenizers.
 
         Raises:
-            MissingInputError: there is no such folder.
-            CheckpointError: a file of it is missing or damaged.
+            MissingInputError: the folder does not exist.
+            CheckpointError: a file is missing or damaged.
             TokenizerError: the tokenizers are damaged.
         """
         return in_one_generation(folder, lambda: (verify_folder(folder, kind), cls.load(folder)))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read the tokenizers from a folder, which may come from anywhere.
+        """Read the tokenizers from a folder, which may come from an untrusted source.
 
         Raises:
             CheckpointError: a file is missing or its JSON is damaged.

@@ -1,1 +1,1 @@
-"""Loss, optimizer, schedule, the loop, checkpoints."""
+"""Training: loss, optimizer, schedule, training loop and checkpoints."""

@@ -1,6 +1,6 @@
-"""The weight of the Kullback-Leibler term of a variational autoencoder, and its free bits.
+"""KL annealing of a variational autoencoder: the weight of the KL term, and free bits.
 
-The weight is a pure function of the update, so a resumed run needs no state.
+The weight depends only on the step, so a resumed run needs no saved state.
 """
 
 import math
@@ -12,11 +12,13 @@ from s2scli.settings import MOST, Settings, setting
 
 
 class ConstantAnnealingSettings(Settings):
-    """A constant weight: 1 is the evidence lower bound, other values a beta-VAE."""
+    """A constant weight: 1 gives the evidence lower bound, other values a beta-VAE."""
 
     kind: Literal["constant"] = setting("constant", "Constant weight.")
     beta: float = setting(
-        1.0, "The weight; 1 is the evidence lower bound (Higgins et al. 2017, eq. 4).", ge=0
+        1.0,
+        "Weight of the KL term; 1 gives the evidence lower bound (Higgins et al. 2017, eq. 4).",
+        ge=0,
     )
 
     def weight(self, step: int) -> float:
@@ -25,14 +27,14 @@ class ConstantAnnealingSettings(Settings):
 
 
 class LinearAnnealingSettings(Settings):
-    """A linear rise from 0 to 1, after an optional wait at 0."""
+    """A linear rise from 0 to 1, after an optional number of updates at 0."""
 
     kind: Literal["linear"] = setting("linear", "Linear rise from 0 to 1.")
     wait_steps: int = setting(
         0, "Updates before the weight starts to rise.", "updates", ge=0, le=MOST
     )
     grow_steps: int = setting(
-        5000, "Updates in which the weight rises from 0 to 1.", "updates", ge=1, le=MOST
+        5000, "Updates over which the weight rises from 0 to 1.", "updates", ge=1, le=MOST
     )
 
     def weight(self, step: int) -> float:
@@ -55,19 +57,19 @@ class LogisticAnnealingSettings(Settings):
 
 
 class CyclicalAnnealingSettings(Settings):
-    """Several linear rises from 0 to 1, each followed by a time at 1 (Fu et al. 2019)."""
+    """Cycles of a linear rise from 0 to 1 and a phase at 1 (Fu et al. 2019)."""
 
     kind: Literal["cyclical"] = setting("cyclical", "Repeated linear rise (Fu et al. 2019).")
-    cycles: int = setting(4, "How often the weight starts at 0 (M).", ge=1, le=MOST)
-    cycle_steps: int = setting(2500, "Updates of one cycle (T / M).", "updates", ge=1, le=MOST)
+    cycles: int = setting(4, "Number of cycles (M).", ge=1, le=MOST)
+    cycle_steps: int = setting(2500, "Updates per cycle (T / M).", "updates", ge=1, le=MOST)
     grow_share: float = setting(
-        0.5, "Share R of a cycle in which the weight rises to 1.", gt=0, le=1
+        0.5, "Fraction of each cycle in which the weight rises to 1 (R).", gt=0, le=1
     )
 
     def weight(self, step: int) -> float:
         """Return the weight at update `step` (the first is 1): Fu et al. 2019, eq. 6 and 7.
 
-        After the last cycle it stays at 1.
+        After the last cycle the weight stays at 1.
         """
         cycle, step_in_cycle = divmod(step - 1, self.cycle_steps)
         if cycle >= self.cycles:
@@ -85,11 +87,11 @@ AnnealingSettings = Annotated[
 
 
 class KLSettings(Settings):
-    """The Kullback-Leibler term of the objective; used by a latent connection only."""
+    """The KL term of the objective; used only with a latent connection."""
 
     free_bits: float = setting(
         0.0,
-        "Mean divergence that each unit of the latent vector may have at no cost (Kingma et al. "
+        "Free bits: the mean KL of a latent unit is not penalized below this value (Kingma et al. "
         "2016, eq. 15).",
         "nats",
         ge=0,

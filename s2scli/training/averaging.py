@@ -1,4 +1,4 @@
-"""Averages of weights: a moving one while a run goes on, and the mean of some checkpoints."""
+"""Averages of weights: a moving average during training, and the mean of several checkpoints."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +12,12 @@ from s2scli.model.weights import check_weights, model_weights
 class MovingAverage:
     """An exponential moving average of a model's weights (Polyak & Juditsky 1992).
 
-    It begins with the weights of the first update that is counted; before, and where `decay` is
-    0, there is none.
+    It starts with the weights of the first update passed to `follow`. Before that, and if `decay`
+    is 0, there is no average.
 
     Args:
-        model: whose weights.
-        decay: the factor by which an update's weights lose their share at the next; 0 is off.
+        model: the model whose weights are averaged.
+        decay: the share of the old average that each update keeps; 0 turns averaging off.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -37,10 +37,10 @@ class MovingAverage:
         torch._foreach_lerp_(list(self.weights.values()), list(weights.values()), share)
 
     def load(self, weights: Mapping[str, Tensor], where: str) -> None:
-        """Continue an average from a checkpoint; an empty one leaves none.
+        """Restore the average from a checkpoint; do nothing if `weights` is empty.
 
         Raises:
-            CheckpointError: they are not weights of this model.
+            CheckpointError: the weights do not fit this model.
         """
         if not weights:
             return
@@ -52,15 +52,18 @@ class MovingAverage:
 def decay_at(decay: float, step: int) -> float:
     """Return the decay at update `step`: min(decay, (1 + step) / (10 + step)).
 
-    The rule of TensorFlow's `tf.train.ExponentialMovingAverage`: weights of the first updates,
-    which are far from good ones, are soon forgotten.
+    This is the rule of TensorFlow's `tf.train.ExponentialMovingAverage`. The decay starts small, so
+    that the average forgets the poor weights of the first updates quickly.
     """
     return min(decay, (1 + step) / (10 + step))
 
 
 @contextlib.contextmanager
 def wearing(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
-    """Give a model these weights, by name, for a while; without any it keeps its own."""
+    """Replace a model's weights by name inside the block, then restore them.
+
+    A weight that is not in `weights` stays unchanged.
+    """
     own = {name: weight for name, weight in model_weights(model).items() if name in weights}
     kept = {name: weight.detach().clone() for name, weight in own.items()}
     _put(own, weights)
@@ -77,7 +80,7 @@ def _put(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
 
 
 def mean_weights(several: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the mean of several sets of weights, by name, computed in double precision."""
+    """Return the mean of several sets of weights by name, computed in double precision."""
     first, *_ = several
     return {
         name: torch.stack([weights[name].double() for weights in several]).mean(0).to(weight)

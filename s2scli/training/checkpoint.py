@@ -1,4 +1,4 @@
-"""Checkpoints: one immutable folder each, written completely or not at all, verified when read."""
+"""Checkpoints: each is an immutable folder, written atomically and verified when read."""
 
 import json
 import re
@@ -30,23 +30,24 @@ from s2scli.training.progress import Progress
 NAME = re.compile(r"checkpoint-(\d{8})")
 KEPT = 2
 CUDA_STATE = (torch.uint8, (16,))
-SQUARES = ("exp_avg_sq", "square_avg", "row_var", "col_var", "variance", "step")  # not negative
-AVERAGE = "average.safetensors"  # only where there is a moving average
+SQUARES = ("exp_avg_sq", "square_avg", "row_var", "col_var", "variance", "step")  # never negative
+AVERAGE = "average.safetensors"  # written only with a moving average
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run at one update.
+    """The state of a training run after an update.
 
     Attributes:
-        settings: the recipe of the run, which resuming must not change.
-        made_from: digests of the corpus, the tokenizer, and the model it started from, if any.
-        progress: the counters.
-        machine: what the bits depend on (`training.machine`).
-        weights: the model's, by name.
-        optimizer: the optimizer's state, `weight number.name` to tensor.
-        random_state: the state of torch's generators, by device, as bytes.
-        average: the moving average of the weights, by name; empty where there is none.
+        settings: the recipe of the run; only its limits and search may change on resume.
+        made_from: digests of the corpus, the tokenizer, and the model that training started
+            from, if any.
+        progress: the counters of the run.
+        machine: the environment that exact results depend on (`training.machine`).
+        weights: the model's weights, by name.
+        optimizer: the optimizer's state; keys are `weight number.name`.
+        random_state: the states of torch's random generators, by device, as bytes.
+        average: the moving average of the weights, by name; empty without one.
     """
 
     settings: Mapping[str, Any]
@@ -65,14 +66,14 @@ class Checkpoint:
 
 
 def checkpoint_folder(training: Path, step: int) -> Path:
-    """Return the folder of the checkpoint of an update."""
+    """Return the path of the checkpoint that is saved after update `step`."""
     return training / f"checkpoint-{step:08d}"
 
 
 def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES) -> Path:
-    """Write a checkpoint completely or not at all, then remove those no longer needed.
+    """Write a checkpoint atomically, then delete checkpoints that are no longer needed.
 
-    The two newest, the best, and the best ones to be averaged are kept.
+    Keeps the two newest, the best, and those to be averaged at the end.
 
     Raises:
         StorageError: the disk is full or writing failed; older checkpoints are untouched.
@@ -96,8 +97,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """Read and verify a checkpoint.
 
     Raises:
-        MissingInputError: there is none.
-        CheckpointError: a file of it is missing or damaged.
+        MissingInputError: the folder does not exist.
+        CheckpointError: a file is missing or damaged.
     """
     manifest = verify_folder(folder, "checkpoint")
     state = read_json(folder / "state.json")
@@ -119,7 +120,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 
 
 def _read_finite(path: Path) -> dict[str, Tensor]:
-    """Read tensors; refuse values that are not finite."""
+    """Read tensors and check that all values are finite."""
     tensors = read_tensors(path)
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
@@ -128,19 +129,19 @@ def _read_finite(path: Path) -> dict[str, Tensor]:
 
 
 def _read_random_state(path: Path) -> dict[str, Tensor]:
-    """Read the states of torch's random generators; refuse those that are none."""
+    """Read and check the states of torch's random generators."""
     states = read_tensors(path)
     try:
         torch.Generator().set_state(states["cpu"])
         if "cuda" in states and (states["cuda"].dtype, states["cuda"].shape) != CUDA_STATE:
-            raise TypeError("the state of the GPU's generator has another type or size")
+            raise TypeError("the state of the GPU's generator has the wrong type or size")
     except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path}: damaged, not a random state ({error!s:.80})") from error
     return states
 
 
 def list_checkpoints(training: Path) -> list[Path]:
-    """Return the checkpoint folders, newest first by their step number."""
+    """Return the checkpoint folders, highest step first."""
     if not training.is_dir():
         return []
     found = [path for path in training.iterdir() if NAME.fullmatch(path.name)]
@@ -148,10 +149,12 @@ def list_checkpoints(training: Path) -> list[Path]:
 
 
 def newest_checkpoint(training: Path) -> tuple[Checkpoint | None, list[str]]:
-    """Return the newest complete checkpoint, and the faults of newer ones.
+    """Return the newest intact checkpoint, and an error message for each newer damaged one.
+
+    Returns None and no messages if there are no checkpoints.
 
     Raises:
-        CheckpointError: there are checkpoints and every one is damaged.
+        CheckpointError: there are checkpoints, and all are damaged.
     """
     faults: list[str] = []
     for folder in list_checkpoints(training):
@@ -167,7 +170,7 @@ def newest_checkpoint(training: Path) -> tuple[Checkpoint | None, list[str]]:
 
 
 def sweep(training: Path, files: Files = FILES) -> None:
-    """Undo what a crash left half-written, half-replaced or half-removed.
+    """Clean up checkpoints that a crash left partly written, replaced or deleted.
 
     Raises:
         StorageError: the folder cannot be written to.
@@ -181,7 +184,7 @@ def sweep(training: Path, files: Files = FILES) -> None:
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
-    """Return an optimizer's state as tensors named `weight number.name`."""
+    """Return an optimizer's state as tensors; keys are `weight number.name`."""
     return {
         f"{number}.{name}": value if isinstance(value, Tensor) else torch.tensor(value)
         for number, state in optimizer.state_dict()["state"].items()
@@ -191,15 +194,16 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], updates: int = 0) -> None:
-    """Put the state that `optimizer_tensors` returned back.
+    """Restore an optimizer's state from the result of `optimizer_tensors`.
 
     Args:
-        optimizer: new, of the same weights.
-        tensors: its state.
-        updates: how many it has made; after the first one there must be a state.
+        optimizer: a new optimizer over the same weights.
+        tensors: the saved state.
+        updates: updates made before the state was saved; only 0 allows an empty state for an
+            optimizer that keeps one.
 
     Raises:
-        CheckpointError: it is not the state of such an optimizer.
+        CheckpointError: the state does not fit this optimizer.
     """
     if not tensors and not updates:
         return
@@ -214,7 +218,7 @@ def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], updates:
 
 
 def _state_of_an_update(optimizer: Optimizer) -> dict[str, Tensor]:
-    """Return the state of an optimizer after an update that leaves the weights unchanged."""
+    """Make an update that leaves the weights unchanged, and return the optimizer's state."""
     rates = [group["lr"] for group in optimizer.param_groups]
     for group in optimizer.param_groups:
         group["lr"] = 0.0
@@ -231,26 +235,26 @@ def _check_state(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) ->
     """Check the names, shapes and signs of an optimizer's tensors.
 
     Raises:
-        CheckpointError: one is not as expected.
+        CheckpointError: a tensor is missing, unexpected or invalid.
     """
     fault = "checkpoint: the optimizer's state"
     for key in sorted(found.keys() - expected.keys()):
-        raise CheckpointError(f"{fault} has an odd entry {key:.80}")
+        raise CheckpointError(f"{fault} has an unexpected entry {key:.80}")
     for key in sorted(expected.keys() - found.keys()):
         raise CheckpointError(f"{fault} has no {key}")
     for key, tensor in found.items():
         shape = expected[key].shape
         if tensor.shape != shape or not tensor.is_floating_point():
             raise CheckpointError(
-                f"{fault} {key} is {tensor.dtype} {tuple(tensor.shape)}, expected numbers of the "
-                f"shape {tuple(shape)}"
+                f"{fault} {key} is {tensor.dtype} {tuple(tensor.shape)}, expected floating "
+                f"point of shape {tuple(shape)}"
             )
         if key.partition(".")[2] in SQUARES and (tensor < 0).any():
             raise CheckpointError(f"{fault} {key} holds negative values")
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
-    """Return the state of torch's random generators: the CPU's, and that of a GPU in use."""
+    """Return the states of torch's random generators: the CPU's, and the GPU's if it is used."""
     states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
@@ -258,14 +262,14 @@ def random_state(device: torch.device) -> dict[str, Tensor]:
 
 
 def restore_random_state(states: Mapping[str, Tensor], device: torch.device) -> None:
-    """Put torch's random generators back into a saved state."""
+    """Restore the states of torch's random generators."""
     torch.set_rng_state(states["cpu"])
     if "cuda" in states and device.type == "cuda":
         torch.cuda.set_rng_state(states["cuda"], device)
 
 
 def settings_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return `path: old -> new` for every setting that differs, in order."""
+    """Return `path: old -> new` for every setting that differs, sorted by path."""
     flat_old, flat_new = _flat(old), _flat(new)
     return [
         f"{key}: {flat_old.get(key, '(not set)')} -> {flat_new.get(key, '(not set)')}"

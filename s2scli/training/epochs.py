@@ -1,4 +1,4 @@
-"""The batches of a run: a pure function of the seed, the epoch and the batch number."""
+"""The training batches, which depend only on the seed, the epoch and the batch number."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -42,11 +42,11 @@ class EncodedPairs(Protocol):
 
     @property
     def pad(self) -> Pad:
-        """How sources are padded into a batch."""
+        """The function that pads sources into a batch."""
         ...
 
     def gather(self, rows: Rows) -> tuple[Sequence[Values], Sequence[TokenIds]]:
-        """Return the sources and targets of these rows."""
+        """Return the sources, and the token ids of the targets, in these rows."""
         ...
 
 
@@ -57,12 +57,12 @@ def as_they_are(rows: Sequence[TokenIds], seed: int) -> Sequence[TokenIds]:
 
 @dataclass(frozen=True)
 class Segmenters:
-    """How each side is segmented again each time it is read.
+    """Functions that resegment each side every time it is read.
 
     Attributes:
-        source: returns other ids of the same texts, given their ids and a seed below 2^31; the
-            same ids and seed always give the same result.
-        target: the same for the targets.
+        source: takes token ids and a seed below 2^31, and returns other token ids of the same
+            texts; the same ids and seed always give the same result.
+        target: the same for targets.
     """
 
     source: Resegment = as_they_are
@@ -70,17 +70,17 @@ class Segmenters:
 
 
 class TrainingBatches:
-    """Reads the training split, batch by batch, from the position of a run.
+    """Reads the training split in batches.
 
     Attributes:
-        kept: pairs that are short enough.
-        too_long: pairs that are not.
-        batch_tokens: the largest batch: sentences x longest side, padding included.
-        updates_per_epoch: updates of the first epoch; other epochs have about as many.
-        growth: mean factor by which segmenting again makes the longer side longer.
+        kept: number of pairs that are short enough to train on.
+        too_long: number of pairs that are left out because they are too long.
+        batch_tokens: maximum batch size: sentences x longest side, padding included.
+        updates_per_epoch: updates in the first epoch; other epochs have about the same number.
+        growth: mean factor by which resegmenting lengthens the longer side of a pair.
 
     Raises:
-        CorpusError: no pair is short enough.
+        CorpusError: every pair is too long.
     """
 
     def __init__(
@@ -108,21 +108,21 @@ class TrainingBatches:
 
     @property
     def padding(self) -> tuple[float, float]:
-        """The share of padding among source and target positions of the current epoch.
+        """The share of padding among source and target positions in the current epoch.
 
-        It is measured on the corpus as it was encoded; texts segmented again are padded more.
+        It is measured on the encoded corpus; resegmented texts have more padding.
         """
         split, batches = self.split, self._plan.batches
         return _padding(split.source_lengths, batches), _padding(split.target_lengths, batches)
 
     def epochs_done(self, progress: Progress) -> float:
-        """Return the epochs finished, with the share of the current one."""
+        """Return the number of epochs finished, including the fraction of the current one."""
         return progress.epoch + progress.batch / len(self._plan_of(progress.epoch).batches)
 
     def next(self, progress: Progress) -> tuple[list[Batch], Progress]:
         """Return the batches of the next update, and the counters after reading them."""
         plan = self._plan_of(progress.epoch).batches
-        begin = min(progress.batch, len(plan) - 1)  # an older version may have counted further
+        begin = min(progress.batch, len(plan) - 1)  # older versions may have saved a larger number
         end = min(begin + self.settings.accumulate, len(plan))
         numbers = range(begin, end)
         share = self.world.share
@@ -132,7 +132,7 @@ class TrainingBatches:
         return batches, replace(progress, batch=end)
 
     def _read(self, rows: Rows, epoch: int, number: int) -> Batch:
-        """Return a batch of the epoch; one generator decides everything random in it."""
+        """Return one batch of an epoch; one random generator makes all its random choices."""
         random = np.random.default_rng([self.settings.seed, epoch, number + 1])
         sources, targets = self._segmented(rows, random)
         batch = make_batch(damage(sources, self.settings.noise, random), targets, self.split.pad)
@@ -147,9 +147,9 @@ class TrainingBatches:
     def _segmented(
         self, rows: Rows, random: np.random.Generator
     ) -> tuple[Sequence[TokenIds], Sequence[TokenIds]]:
-        """Return the ids of these rows' sources and targets, segmented again.
+        """Return the source and target ids of these rows, resegmented.
 
-        A text that would become longer than `training.max_length` keeps its usual ids.
+        A text that would become longer than `training.max_length` keeps its original ids.
         """
         sources, targets = self.split.gather(rows)
         return (
@@ -163,7 +163,7 @@ class TrainingBatches:
         return [ids if len(ids) <= longest else before for before, ids in pairs]
 
     def _measure_growth(self, rows: Rows) -> float:
-        """Return the factor by which segmenting again makes the longer sides longer, at least 1."""
+        """Return the factor by which resegmenting lengthens the longer sides, at least 1."""
         some = rows[np.linspace(0, len(rows) - 1, min(len(rows), MEASURED_ROWS)).astype(np.int64)]
         random = np.random.default_rng(self.settings.seed)
         usual, new = self.split.gather(some), self._segmented(some, random)
@@ -187,7 +187,7 @@ class TrainingBatches:
 
 
 def _padding(lengths: Lengths, batches: Sequence[Rows]) -> float:
-    """Return the share of positions that hold no token; end tokens are tokens."""
+    """Return the share of positions that are padding; end tokens are not padding."""
     rows = np.concatenate(batches)
     sizes = np.array([len(batch) for batch in batches])
     longest = np.maximum.reduceat(lengths[rows], np.cumsum(sizes) - sizes).astype(np.int64) + 1
@@ -199,5 +199,5 @@ def _seed(random: np.random.Generator) -> int:
 
 
 def _longer_sides(sources: Sequence[TokenIds], targets: Sequence[TokenIds]) -> int:
-    """Return the sum of the pairs' longer sides, in tokens with the end token."""
+    """Return the total length of each pair's longer side, end token included."""
     return sum(max(map(len, pair)) + 1 for pair in zip(sources, targets, strict=True))

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Step:
-    """One update was made. Not logged: it holds only what is known without asking the device.
+    """An update was made. It is not logged, and holds only values known without a device sync.
 
     Attributes:
         step: updates made so far.
-        epoch: epochs finished, with the share of the current one.
-        seconds: time the run has taken.
+        epoch: epochs finished, including the fraction of the current one.
+        seconds: time the run has taken so far.
     """
 
     step: int
@@ -21,18 +21,18 @@ class Step:
 
 @dataclass(frozen=True)
 class Update:
-    """The updates since the last report.
+    """A report on the updates since the last report.
 
     Attributes:
         step: updates made so far.
-        epoch: epochs finished, with the share of the current one.
-        loss: what training minimizes, for each target token, in nats: the cross-entropy with label
-            smoothing, and the KL term if there is one.
+        epoch: epochs finished, including the fraction of the current one.
+        loss: mean training objective per target token, in nats: the cross-entropy with label
+            smoothing, plus the R-Drop and KL terms if they are used.
         tokens: target tokens read since the last report.
-        learning_rate: of the last update.
-        gradient_norm: of the last update, before clipping.
-        seconds: time the run has taken.
-        tokens_per_second: target tokens over time, since the last report.
+        learning_rate: learning rate of the last update.
+        gradient_norm: norm of the gradient of the last update, before clipping.
+        seconds: time the run has taken so far.
+        tokens_per_second: target tokens per second of training time since the last report.
     """
 
     step: int
@@ -47,7 +47,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Validating:
-    """A validation begins."""
+    """A validation starts."""
 
     step: int
 
@@ -58,11 +58,11 @@ class Validation:
 
     Attributes:
         step: updates made so far.
-        epoch: epochs finished, with the share of the current one.
-        seconds: time the run has taken.
-        scores: loss (what training minimizes), perplexity (of the cross-entropy without label
-            smoothing), token accuracy and text metrics, by name.
-        best: whether the score of the criterion was never better.
+        epoch: epochs finished, including the fraction of the current one.
+        seconds: time the run has taken so far.
+        scores: loss (with label smoothing), perplexity (without label smoothing), token accuracy
+            and text metrics, by name.
+        best: whether the score of the criterion is the best so far.
     """
 
     step: int
@@ -74,7 +74,7 @@ class Validation:
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint was written, or could not be (`fault` says why)."""
+    """A checkpoint was written; if writing failed, `fault` says why."""
 
     step: int
     fault: str = ""
@@ -86,8 +86,8 @@ class Finished:
 
     Attributes:
         step: updates made.
-        reason: why, in words.
-        signal: the one that asked for it, or 0.
+        reason: why the run ended, as text.
+        signal: the signal that asked for the stop, or 0.
         limit: the name of the limit that was reached, or "".
     """
 

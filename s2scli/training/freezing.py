@@ -1,4 +1,4 @@
-"""Freezing: weights that a fine-tuned model keeps from the one it began with."""
+"""Freezing: parts of a model that are not trained."""
 
 import difflib
 from collections.abc import Sequence
@@ -9,16 +9,17 @@ from s2scli.errors import ConfigError
 
 
 def freeze(model: nn.Module, parts: Sequence[str]) -> None:
-    """Give the weights of some parts no gradient.
+    """Exclude parts of a model from training.
 
-    A weight shared by several parts is frozen if any of its names is.
+    A weight that several parts share is frozen if any of them is.
 
     Args:
-        model: whose weights to freeze.
-        parts: beginnings of weight names, up to a dot: `encoder`, `decoder.attention`.
+        model: the model to freeze parts of.
+        parts: prefixes of weight names, up to a dot, such as `encoder` or `decoder.attention`.
 
     Raises:
-        ConfigError: no weight's name begins so (the nearest part is named), or none is left.
+        ConfigError: no weight has this prefix (the message suggests another), or no weight would
+            be left to train.
     """
     for part in parts:
         weights = [
@@ -34,22 +35,22 @@ def freeze(model: nn.Module, parts: Sequence[str]) -> None:
             weight.requires_grad_(False)
     if not trainable(model):
         raise ConfigError(
-            f"training.freeze: {', '.join(parts)} is the whole model and leaves nothing to learn"
+            f"training.freeze: {', '.join(parts)} is the whole model; leave something to train"
         )
 
 
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Return the weights that learn by name, tied ones once, in the model's order."""
+    """Return the weights that are trained, by name and in the model's order; tied ones once."""
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
 def count_frozen(model: nn.Module) -> int:
-    """Return the number of weights that stay as they are, tied ones counted once."""
+    """Return the number of frozen weights, counting tied ones once."""
     return sum(weight.numel() for weight in model.parameters() if not weight.requires_grad)
 
 
 def _hint(model: nn.Module, part: str) -> str:
-    """Return the part whose name is nearest, or else the outermost parts."""
+    """Suggest the part with the most similar name, or else list the top-level parts."""
     names = [name.split(".") for name, _ in model.named_parameters(remove_duplicate=False)]
     parts = {".".join(name[:depth]) for name in names for depth in range(1, len(name) + 1)}
     near = difflib.get_close_matches(part, sorted(parts), n=1, cutoff=0.5)

@@ -1,4 +1,4 @@
-"""Signals that end a run: finish the update, save, exit."""
+"""Signals that stop a run after the current update."""
 
 import contextlib
 import signal
@@ -21,16 +21,16 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_requests(announce: Callable[[int], None]) -> Iterator[StopRequest]:
-    """Catch SIGINT, SIGTERM and SIGHUP while the block runs; a second one interrupts at once.
+    """Catch SIGINT, SIGTERM and SIGHUP inside the block; a second one raises KeyboardInterrupt.
 
-    A signal that is ignored (as `nohup` has it) stays ignored.
+    A signal that is already ignored, as under `nohup`, stays ignored.
 
     Args:
         announce: called with the signal's number when the first one arrives.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield request  # only the main thread may handle signals
+        yield request  # only the main thread can handle signals
         return
 
     def handle(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""The training loop: a generator of events that makes updates, validates, saves and stops."""
+"""The training loop: a generator that trains, validates and saves, and yields events."""
 
 import contextlib
 import math
@@ -26,7 +26,7 @@ from s2scli.training.stopping import Criterion, ending
 from s2scli.training.world import ALONE, World
 
 MAX_SKIPPED_IN_A_ROW = 10
-GIVE_BACK_EVERY = 100  # updates; less than a hundredth of their time with millions of weights
+GIVE_BACK_EVERY = 100  # updates; costs under 1 % of the time with millions of weights
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Run:
     average: MovingAverage = field(init=False)
 
     def __post_init__(self) -> None:
-        """Start without an average."""
+        """Create the moving average, which is empty at first."""
         self.average = MovingAverage(self.model, self.settings.ema_decay)
 
     @property
@@ -71,23 +71,23 @@ Stop = Callable[[], int]
 def train(
     run: Run, batches: TrainingBatches, validate: Validate, save: Save, stop: Stop
 ) -> Iterator[Event]:
-    """Train until a limit, the patience or a signal ends the run; yield what happens.
+    """Train until a limit, patience or a signal stops the run, and yield events.
 
-    Every update yields one event: a report every `training.log_every` updates, else a `Step`.
-
-    It validates before the first update, so that a validation that fails does so early.
+    Every update yields one event: an `Update` every `training.log_every` updates, otherwise a
+    `Step`. The model is validated before the first update, so that a broken validation fails
+    early.
 
     Args:
-        run: the model, its optimizer and its progress; changed by training.
-        batches: the batches of the run.
-        validate: scores the model.
+        run: the model, its optimizer and its progress; modified by training.
+        batches: the training batches.
+        validate: returns the validation scores of the model.
         save: writes a checkpoint.
-        stop: returns the signal that asks for an end, or 0.
+        stop: returns the signal that asks for a stop, or 0.
 
     Raises:
-        DivergedError: too many updates in a row had no finite gradient.
+        DivergedError: too many updates in a row had a loss or gradient that is not finite.
         OutOfMemoryError: a batch does not fit into memory.
-        StorageError: the last checkpoint could not be written.
+        StorageError: the final checkpoint could not be written.
     """
     settings, clock = run.settings, Clock(run)
     interval = settings.validate_every or min(1000, max(200, batches.updates_per_epoch))
@@ -123,13 +123,13 @@ def train(
 
 
 class Clock:
-    """Adds the time that passes to the run's counters, by the clock of the first process."""
+    """Adds elapsed time to the run's counters, measured by the first process."""
 
     def __init__(self, run: Run) -> None:
         self.run, self.before = run, time.monotonic()
 
     def tick(self, *, training: bool = True) -> None:
-        """Count the time since the last tick, as training time or not."""
+        """Add the time since the last tick; `training` says whether it counts as training time."""
         now = time.monotonic()
         passed, self.before = self.run.world.broadcast(now - self.before), now
         progress = self.run.progress
@@ -142,7 +142,7 @@ class Clock:
 
 @contextlib.contextmanager
 def _enough_memory(run: Run, batches: TrainingBatches) -> Iterator[None]:
-    """Turn torch's out-of-memory errors into `OutOfMemoryError`."""
+    """Convert torch's out-of-memory errors into `OutOfMemoryError`."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -156,7 +156,7 @@ def _enough_memory(run: Run, batches: TrainingBatches) -> Iterator[None]:
 
 
 def _update(run: Run, batches: TrainingBatches) -> float:
-    """Make one update of the weights; return the norm of the gradient."""
+    """Update the weights once, and return the gradient norm."""
     group, after = batches.next(run.progress)
     run.model.train()
     loss, tokens = _accumulate_gradients(run, group)
@@ -181,18 +181,18 @@ def _update(run: Run, batches: TrainingBatches) -> float:
     )
     if in_a_row >= MAX_SKIPPED_IN_A_ROW:
         raise DivergedError(
-            f"training diverged: {in_a_row} updates in a row up to {step} had a loss or gradient "
-            "that is not finite; the last checkpoint is untouched; start again with --restart and "
-            "a lower training.optimizer.learning_rate"
+            f"training diverged: {in_a_row} updates in a row, up to update {step}, had a loss or "
+            "gradient that is not finite; the last checkpoint is untouched; start again with "
+            "--restart and a lower training.optimizer.learning_rate"
         )
     return norm
 
 
 def _accumulate_gradients(run: Run, group: Sequence[Batch]) -> tuple[float, int]:
-    """Add up the gradients of the mean objective over the target tokens of all processes.
+    """Accumulate the gradients of the mean objective per target token, over all processes.
 
     Returns:
-        The summed objective in nats and the number of tokens, of all processes.
+        The summed objective in nats and the number of target tokens, over all processes.
     """
     world = run.world
     tokens = world.sum(sum(int(batch.target_mask.sum()) for batch in group))
@@ -214,12 +214,13 @@ def learning_rate(settings: TrainingSettings, progress: Progress, step: int) -> 
 def _validate(
     run: Run, batches: TrainingBatches, validate: Validate, clock: Clock, *, scheduled: bool
 ) -> Validation:
-    """Score the model and count the result; before the first update nothing is counted.
+    """Score the model and update the counters; before the first update, no score is counted.
 
-    A model whose weights are averaged is scored with the average.
+    A model with a moving average is scored with the average.
 
-    A validation off schedule, at a limit that may be raised later, can set a new best but does not
-    change the counters of the schedule and the patience, so that a resumed run is the same.
+    A validation that is not scheduled happens at a limit, which may be raised later. It can set a
+    new best score, but does not change the schedule and the patience, so that a resumed run equals
+    one that was never stopped.
     """
     clock.tick()
     run.model.eval()
@@ -229,7 +230,7 @@ def _validate(
     settings = run.settings
     progress = replace(run.progress, validated=run.progress.step)
     sound = all(map(math.isfinite, scores.values()))
-    if not progress.step:  # a random model sets no best score, but is published
+    if not progress.step:  # an untrained model sets no best score, but is published
         run.progress = progress
         return Validation(0, 0.0, progress.seconds, scores, sound)
     score = scores[run.criterion.name]
@@ -250,7 +251,7 @@ def _validate(
 def _count(
     progress: Progress, settings: TrainingSettings, score: float, *, improved: bool
 ) -> Progress:
-    """Return the counters after a scheduled validation."""
+    """Return the progress after a scheduled validation: its schedule and patience are updated."""
     plateau = settings.schedule.after_validation(progress.plateau, improved=improved)
     if improved:
         return replace(progress, plateau=plateau, best_scheduled=score, bad_validations=0)
@@ -258,7 +259,7 @@ def _count(
 
 
 def _save(run: Run, save: Save, *, final: bool) -> Saved:
-    """Write a checkpoint; a full disk is an error only at the end of the run."""
+    """Write a checkpoint; a failure to write raises an error only at the end of the run."""
     try:
         run.world.once(lambda: save(run.progress))
     except StorageError as error:
@@ -269,7 +270,7 @@ def _save(run: Run, save: Save, *, final: bool) -> Saved:
 
 
 def _report(run: Run, batches: TrainingBatches, gradient_norm: float) -> Update:
-    """Return what happened since the last report, and start the next one."""
+    """Return a report on the updates since the last one, and reset the counters for the next."""
     progress = run.progress
     tokens = progress.logged_tokens
     update = Update(

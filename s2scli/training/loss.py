@@ -1,4 +1,4 @@
-"""Sums over the target tokens of a batch: for validation, and the divergence of two readings."""
+"""Losses summed over the target tokens of a batch, for validation and for R-Drop."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ class LossSums:
     """Sums over the target tokens of a batch.
 
     Attributes:
-        objective: label-smoothed cross-entropy in nats, what is minimised, a scalar.
-        cross_entropy: the plain one, in nats, a scalar.
-        correct: tokens whose most probable guess is right, a scalar.
-        tokens: target tokens, the end token counted.
+        objective: cross-entropy with label smoothing, in nats, a scalar.
+        cross_entropy: cross-entropy without label smoothing, in nats, a scalar.
+        correct: number of tokens that the model predicts correctly, a scalar.
+        tokens: number of target tokens, end tokens included.
     """
 
     objective: Tensor
@@ -25,7 +25,7 @@ class LossSums:
 
 
 def score_batch(logits: Tensor, target: Tensor, smoothing: float) -> LossSums:
-    """Return every sum for validation, without gradients."""
+    """Return the sums of a batch for validation, computed without gradients."""
     with torch.no_grad():
         return LossSums(
             F.cross_entropy(logits, target, reduction="sum", label_smoothing=smoothing),
@@ -41,8 +41,8 @@ def symmetric_divergence(logits: Tensor, others: Tensor) -> Tensor:
     It is sum_v (p(v) - q(v)) (log p(v) - log q(v)) / 2 (Liang et al. 2021, eq. 2).
 
     Args:
-        logits: of p, [tokens, V].
-        others: of q, [tokens, V].
+        logits: logits of p, [tokens, V].
+        others: logits of q, [tokens, V].
     """
     log_p, log_q = F.log_softmax(logits, -1), F.log_softmax(others, -1)
     return ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum() / 2

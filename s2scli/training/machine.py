@@ -1,4 +1,4 @@
-"""What the bits of a run depend on besides its settings, kept in its checkpoints."""
+"""The environment on which the exact results of a run depend, saved in its checkpoints."""
 
 import platform
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ MAX_COUNT, MAX_TEXT = 10_000, 200
 def describe_machine(
     settings: TrainingSettings, device: torch.device, world: World
 ) -> dict[str, Any]:
-    """Return what the bits of a run depend on, by name."""
+    """Describe the environment on which the exact results of a run depend, by name."""
     on_cpu = device.type == "cpu"
     return {
         "processes": world.size,
@@ -34,10 +34,10 @@ def describe_machine(
 
 
 def read_machine(tree: object) -> Mapping[str, Any]:
-    """Return what a checkpoint says of its machine, checked.
+    """Check and return the machine description in a checkpoint.
 
     Raises:
-        ValueError: it is no such tree, or a value is not of its type or range.
+        ValueError: it is not an object, or a value has the wrong type or is out of range.
     """
     if not isinstance(tree, dict):
         raise ValueError("the machine is not an object")
@@ -52,10 +52,10 @@ def read_machine(tree: object) -> Mapping[str, Any]:
 def machine_differences(
     before: Mapping[str, Any], now: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the name, the old and the new value of what has changed, threads left out.
+    """Yield the name, old value and new value of everything that changed, except threads.
 
     Args:
-        before: the description in a checkpoint; older versions lack some names.
+        before: the description in a checkpoint; older versions lack some entries.
         now: the result of `describe_machine`.
     """
     unsaid = {"processes": 1, "batch plan": 1, "products by": now["products by"]}

@@ -1,4 +1,4 @@
-"""`metrics.jsonl`: one JSON object for each update report and validation of a run."""
+"""`metrics.jsonl`: one JSON object per line, for each update report or validation of a run."""
 
 import contextlib
 import itertools
@@ -19,7 +19,7 @@ MAX_BYTES, MAX_LINE_BYTES, MAX_COUNT = 1_000_000_000, 100_000, 2**63
 
 
 class MetricsLog:
-    """Appends updates and validations to a file; drops those that a resumed run will repeat."""
+    """A file to which updates and validations are appended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -39,11 +39,11 @@ class MetricsLog:
                 _write_whole(file, (json.dumps(record) + "\n").encode())
             except OSError:
                 with contextlib.suppress(OSError):
-                    file.truncate(end)  # or the next line would follow half a line
+                    file.truncate(end)  # remove the partial line
                 raise
 
     def sync(self) -> None:
-        """Flush the file to disk, before the checkpoint that goes with it.
+        """Flush the file to disk. Call this before saving the checkpoint that goes with it.
 
         Raises:
             StorageError: the disk failed.
@@ -52,14 +52,14 @@ class MetricsLog:
             FILES.sync(self.path)
 
     def forget_after(self, step: int, validated: int) -> Path | None:
-        """Drop the records that a run resumed at `step` will repeat, and a line cut by a crash.
+        """Drop damaged lines, and the records that a run resumed at `step` will write again.
 
         Args:
             step: the last update to keep.
             validated: the update of the last validation to keep.
 
         Returns:
-            Where the log is kept as it was, if it has damaged lines; else None.
+            The path of a copy of the old log if it had damaged lines, otherwise None.
 
         Raises:
             CheckpointError: the log is not a regular file, or too large.
@@ -73,19 +73,22 @@ class MetricsLog:
         return aside
 
     def _set_aside(self) -> Path:
-        """Copy the log to the first free name beside it."""
+        """Copy the log to a new file in the same folder."""
         names = (self.path.with_suffix(f".damaged-{number}") for number in itertools.count(1))
         aside = next(path for path in names if not path.exists())
         write_file(aside, read_artifact(self.path, MAX_BYTES))
         return aside
 
     def damaged_line(self) -> int:
-        """Return the number of the first damaged line, or 0; a last one may be cut by a crash."""
+        """Return the number of the first damaged line, or 0.
+
+        An incomplete last line, as a crash leaves it, does not count as damaged.
+        """
         records = enumerate(self._records(), 1)
         return next((number for number, record in records if record is None), 0)
 
     def read(self) -> Iterator[dict[str, Any]]:
-        """Yield the records of the log, in order, without damaged lines.
+        """Yield the records of the log in order, and skip damaged lines.
 
         Raises:
             CheckpointError: the log is not a regular file, or too large.
@@ -93,7 +96,7 @@ class MetricsLog:
         return (record for record in self._records() if record is not None)
 
     def _records(self) -> Iterator[dict[str, Any] | None]:
-        """Yield the record of each whole line; None for a damaged one."""
+        """Yield the record of each complete line, or None for a damaged line."""
         if not os.path.lexists(self.path):
             return
         with open_artifact(self.path, MAX_BYTES) as file:
@@ -103,7 +106,7 @@ class MetricsLog:
                     yield record
 
     def tokens_per_second(self) -> float | None:
-        """Return target tokens per second of training time; None without an update line."""
+        """Return target tokens per second of training time, or None if no update was logged."""
         updates = [
             record
             for record in self.read()
@@ -121,7 +124,7 @@ class MetricsLog:
         return self.validations().get(step, {})
 
     def validations(self) -> Mapping[int, Mapping[str, float]]:
-        """Return the finite scores of each validation, by its step."""
+        """Return the finite scores of each validation, by step."""
         return {
             record["step"]: {
                 name: score
@@ -134,13 +137,13 @@ class MetricsLog:
 
 
 def _write_whole(file: RawIOBase, data: bytes) -> None:
-    """Write all of `data`; one call may write only a part of it."""
+    """Write all of `data`; one call of `write` may write only part of it."""
     while data:
         data = data[file.write(data) or 0 :]
 
 
 def _read_record(line: bytes) -> dict[str, Any] | None:
-    """Return the update or the validation in a line; None if it is neither."""
+    """Return the update or validation record in a line, or None if the line holds neither."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
@@ -156,7 +159,7 @@ def _read_record(line: bytes) -> dict[str, Any] | None:
 
 
 def _are_numbers(values: Iterable[object]) -> bool:
-    """Return whether all are numbers that a float can hold, or null."""
+    """Return whether every value is null, a float, or an integer of less than 64 bits."""
     return all(
         value is None
         or isinstance(value, float)

@@ -1,4 +1,4 @@
-"""Muon and Adam as one optimizer."""
+"""Muon and Adam combined in one optimizer."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, overload
@@ -7,13 +7,13 @@ import torch
 from torch import nn
 from torch.optim import Adam, Muon, Optimizer
 
-TABLES = ("source", "target", "output")  # parts of a model that hold a row for each token
+TABLES = ("source", "target", "output")  # parts of a model with one row per token
 
 
 class MuonWithAdam(Optimizer):
-    """Muon for the matrices between the tables, Adam for everything else.
+    """Muon for the hidden matrices, Adam for all other weights.
 
-    Both work on the state and the learning rates of this one.
+    Both use the state and the learning rates of this optimizer.
     """
 
     def __init__(
@@ -52,23 +52,23 @@ class MuonWithAdam(Optimizer):
     def step(self, closure: Callable[[], float]) -> float: ...
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Make one update of all weights."""
+        """Update all weights once."""
         loss = None if closure is None else closure()
         for part in self.parts:
             part.step()
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Put a saved state back."""
+        """Restore a saved state."""
         super().load_state_dict(state_dict)
         self._share()
 
     def _share(self) -> None:
-        """Let the parts see the state and the settings of this optimizer as their own."""
+        """Make the parts use the state and the parameter groups of this optimizer."""
         for part, group in zip(self.parts, self.param_groups, strict=True):
             part.state, part.param_groups = self.state, [group]
 
 
 def is_hidden_matrix(name: str, weight: torch.Tensor) -> bool:
-    """Return whether a weight turns states into states."""
+    """Return whether a weight is a matrix outside the tables with one row per token."""
     return weight.ndim == 2 and name.partition(".")[0] not in TABLES

@@ -1,12 +1,12 @@
-"""The objective of a batch: what the model is given to read, its reading, and the terms of a loss.
+"""The training objective of a batch: the decoder's input, the forward pass and the loss terms.
 
-`batch_objective` decides which tokens the decoder reads and how often; `TERMS` lists what is
-summed, where a new term is a new line.
+`batch_objective` sums the terms in `TERMS`. To add a term, add it there.
 
-R-Drop (Liang et al. 2021) reads each pair twice, with different dropout, and asks both readings to
-agree. Scheduled sampling (Bengio et al. 2015) lets the decoder read some of its own guesses: those
-of a first reading of the right tokens, so that no decoder needs to go token by token (Mihaylova &
-Martins 2019, section 3; Duckworth et al. 2019 with one pass).
+R-Drop (Liang et al. 2021) runs the model twice on each pair, with different dropout, and penalizes
+the difference between the two outputs. Scheduled sampling (Bengio et al. 2015) replaces some tokens
+of the decoder's input by the model's own predictions. The predictions come from a first forward
+pass over the correct tokens, so that no decoder has to run token by token (Mihaylova & Martins
+2019, section 3; Duckworth et al. 2019 with one pass).
 """
 
 from collections.abc import Callable
@@ -28,15 +28,15 @@ from s2scli.training.settings import TrainingSettings
 
 @dataclass(frozen=True)
 class Reading:
-    """What a model made of a batch.
+    """The result of one forward pass over a batch.
 
     Attributes:
         model: the model.
-        output: all it returned.
-        hidden: what the output layer reads at the real output tokens, [tokens, D].
-        target: the right tokens, [tokens].
-        step: the update that this is for (the first is 1).
-        batch: what it read.
+        output: the output of the model.
+        hidden: input of the output layer at the real target tokens, [tokens, D].
+        target: the correct tokens, [tokens].
+        step: the current update (the first is 1).
+        batch: the batch.
     """
 
     model: Seq2Seq
@@ -47,7 +47,7 @@ class Reading:
     batch: Batch
 
     def logits(self, settings: TrainingSettings) -> Tensor:
-        """Return those of the real output tokens, in float32, [tokens, V]."""
+        """Return the logits of the real target tokens, in float32, [tokens, V]."""
         with autocast(settings, self.hidden.device):
             return self.model.logits(self.hidden).float()
 
@@ -58,14 +58,14 @@ Term = Callable[[Reading, TrainingSettings], Tensor]
 def batch_objective(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step: int) -> Tensor:
     """Return the objective summed over the target tokens of a batch, in nats, a scalar.
 
-    Pairs that are read twice count once, with the mean of both readings, so that losses can be
-    compared and gradients are clipped as without: for R-Drop it is half of Liang et al.'s eq. 4.
+    With R-Drop, the sum over both forward passes is halved, which gives half of eq. 4 of Liang et
+    al. 2021. Losses and gradient norms are then comparable with training without R-Drop.
 
     Args:
-        model: in training mode, or in evaluation mode to do without dropout.
-        batch: on the model's device.
-        settings: of the training.
-        step: the update that this is for (the first is 1).
+        model: a model in training mode, or in evaluation mode to turn dropout off.
+        batch: a batch on the model's device.
+        settings: the training settings.
+        step: the current update (the first is 1).
     """
     batch = _with_guesses(model, batch, settings, step)
     if settings.r_drop:
@@ -76,7 +76,7 @@ def batch_objective(model: Seq2Seq, batch: Batch, settings: TrainingSettings, st
 
 
 def read(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step: int) -> Reading:
-    """Let the model read a batch, up to the output layer, which sees real tokens only."""
+    """Run the model on a batch up to the output layer, and keep only the real target tokens."""
     mask = batch.target_mask
     with autocast(settings, batch.source.device):
         output = model(batch)
@@ -84,7 +84,7 @@ def read(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step: int) ->
 
 
 def _with_guesses(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step: int) -> Batch:
-    """Return the batch with as many guesses to read as scheduled sampling wants at `step`."""
+    """Apply scheduled sampling to the decoder's input at update `step`."""
     truth_share = settings.scheduled_sampling.truth_share(step)
     if truth_share >= 1:
         return batch
@@ -94,25 +94,25 @@ def _with_guesses(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step
 
 
 def with_guesses(batch: Batch, guesses: Tensor, truth_share: float) -> Batch:
-    """Return the batch with some tokens of the decoder's input replaced by the model's guesses.
+    """Replace some tokens of the decoder's input by the model's predictions.
 
-    Each stays as it is with the probability `truth_share` (Bengio et al. 2015, section 2.4, a
-    coin for each token). The first, `bos_id`, is never guessed, and padding is no guess.
+    Each token is kept independently with probability `truth_share` (Bengio et al. 2015, section
+    2.4). The first token, `bos_id`, is never replaced, and padding never replaces a token.
 
     Args:
         batch: B pairs.
-        guesses: the model's, at the real output tokens, [tokens].
-        truth_share: from 0 to 1.
+        guesses: the model's predictions of the real target tokens, [tokens].
+        truth_share: the probability of keeping a token, from 0 to 1.
     """
     written = batch.target_output.masked_scatter(batch.target_mask, guesses)[:, :-1]  # [B, T-1]
-    truth = batch.target_input[:, 1:]  # a token that is written is the next one to be read
+    truth = batch.target_input[:, 1:]  # each output is the next input
     guessed = (torch.rand(truth.shape, device=truth.device) >= truth_share) & (written != PAD_ID)
     tokens = torch.where(guessed, written, truth)
     return replace(batch, target_input=torch.cat([batch.target_input[:, :1], tokens], dim=1))
 
 
 def _cross_entropy(reading: Reading, settings: TrainingSettings) -> Tensor:
-    """Return what the right tokens cost."""
+    """Return the label-smoothed cross-entropy of the correct tokens."""
     model = reading.model
     with autocast(settings, reading.hidden.device):
         loss = model.token_loss(reading.hidden, reading.target, settings.label_smoothing)
@@ -132,7 +132,7 @@ def _ctc(reading: Reading, settings: TrainingSettings) -> Tensor:
 
 
 def _disagreement(reading: Reading, settings: TrainingSettings) -> Tensor:
-    """Return how two readings differ: alpha L_KL (Liang et al. 2021, eq. 2 and 4)."""
+    """Return the R-Drop term: alpha L_KL (Liang et al. 2021, eq. 2 and 4), or 0 without R-Drop."""
     if not settings.r_drop:
         return reading.hidden.new_zeros(())
     first, second = reading.logits(settings).chunk(2)
@@ -140,7 +140,7 @@ def _disagreement(reading: Reading, settings: TrainingSettings) -> Tensor:
 
 
 def _divergence(reading: Reading, settings: TrainingSettings) -> Tensor:
-    """Return the cost of a latent vector at its weight of now (Kingma & Welling 2014, eq. 10)."""
+    """Return the weighted KL term of a latent connection (Kingma & Welling 2014, eq. 10), or 0."""
     latent = reading.output.latent
     if latent is None:
         return reading.hidden.new_zeros(())

@@ -1,4 +1,4 @@
-"""The optimizers of torch.optim, as settings that build them (torch is imported to build)."""
+"""Settings that build the optimizers of torch.optim. Only `build` imports torch."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def _rate(default: float) -> float:
     value: float = setting(
         default,
-        "Learning rate, before the schedule.",
+        "Base learning rate; the schedule multiplies it.",
         flags=("--learning-rate", "--lr"),
         panel="Training",
         gt=0,
@@ -31,17 +31,19 @@ class AdamSettings(Settings):
 
     kind: Literal["adam"] = setting("adam", "Adam (Kingma & Ba 2015).")
     learning_rate: float = _rate(0.001)
-    beta1: float = setting(0.9, "Decay of the mean gradient.", ge=0, lt=1)
-    beta2: float = setting(0.999, "Decay of the mean squared gradient.", ge=0, lt=1)
+    beta1: float = setting(0.9, "Decay rate of the running mean of gradients.", ge=0, lt=1)
+    beta2: float = setting(
+        0.999, "Decay rate of the running mean of squared gradients.", ge=0, lt=1
+    )
     epsilon: float = setting(1e-8, "Added to the denominator.", gt=0)
 
     @property
     def copies(self) -> int:
-        """Values that its state holds for each weight."""
+        """The number of state values for each weight."""
         return 2
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
-        """Return the optimizer over these weights, by name."""
+        """Build the optimizer for these weights, given by name."""
         from torch.optim import Adam
 
         betas = (self.beta1, self.beta2)
@@ -55,18 +57,20 @@ class AdamWSettings(Settings):
 
     kind: Literal["adamw"] = setting("adamw", "AdamW (Loshchilov & Hutter 2019).")
     learning_rate: float = _rate(0.001)
-    beta1: float = setting(0.9, "Decay of the mean gradient.", ge=0, lt=1)
-    beta2: float = setting(0.999, "Decay of the mean squared gradient.", ge=0, lt=1)
+    beta1: float = setting(0.9, "Decay rate of the running mean of gradients.", ge=0, lt=1)
+    beta2: float = setting(
+        0.999, "Decay rate of the running mean of squared gradients.", ge=0, lt=1
+    )
     epsilon: float = setting(1e-8, "Added to the denominator.", gt=0)
     weight_decay: float = _decay(0.01)
 
     @property
     def copies(self) -> int:
-        """Values that its state holds for each weight."""
+        """The number of state values for each weight."""
         return 2
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
-        """Return the optimizer over these weights, by name."""
+        """Build the optimizer for these weights, given by name."""
         from torch.optim import AdamW
 
         return AdamW(
@@ -89,11 +93,11 @@ class SGDSettings(Settings):
 
     @property
     def copies(self) -> int:
-        """Values that its state holds for each weight."""
+        """The number of state values for each weight."""
         return int(self.momentum > 0)
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
-        """Return the optimizer over these weights, by name."""
+        """Build the optimizer for these weights, given by name."""
         from torch.optim import SGD
 
         return SGD(
@@ -110,17 +114,17 @@ class RMSpropSettings(Settings):
 
     kind: Literal["rmsprop"] = setting("rmsprop", "RMSprop (Tieleman & Hinton 2012).")
     learning_rate: float = _rate(0.001)
-    alpha: float = setting(0.9, "Decay of the mean squared gradient.", ge=0, lt=1)
+    alpha: float = setting(0.9, "Decay rate of the running mean of squared gradients.", ge=0, lt=1)
     epsilon: float = setting(1e-7, "Added to the denominator.", gt=0)
     momentum: float = setting(0.0, "Momentum.", ge=0, lt=1)
 
     @property
     def copies(self) -> int:
-        """Values that its state holds for each weight."""
+        """The number of state values for each weight."""
         return 1 + (self.momentum > 0)
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
-        """Return the optimizer over these weights, by name."""
+        """Build the optimizer for these weights, given by name."""
         from torch.optim import RMSprop
 
         return RMSprop(
@@ -141,11 +145,11 @@ class AdafactorSettings(Settings):
 
     @property
     def copies(self) -> int:
-        """Values that its state holds for each weight: few, as it keeps rows and columns."""
+        """The number of state values for each weight: about 0, only one per row and column."""
         return 0
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
-        """Return the optimizer over these weights, by name."""
+        """Build the optimizer for these weights, given by name."""
         from torch.optim import Adafactor
 
         return Adafactor(weights.values(), lr=self.learning_rate, weight_decay=self.weight_decay)
@@ -154,27 +158,29 @@ class AdafactorSettings(Settings):
 class MuonSettings(Settings):
     """Muon for the hidden matrices (Jordan et al. 2024), Adam for tables, norms and biases.
 
-    An update of a matrix is orthogonalised and then scaled so that one learning rate suits both
-    (Liu et al. 2025, Muon is scalable for LLM training, eq. 4).
+    The update of a matrix is orthogonalised, then scaled so that Muon and Adam can share one
+    learning rate (Liu et al. 2025, Muon is scalable for LLM training, eq. 4).
     """
 
     kind: Literal["muon"] = setting(
         "muon", "Muon for matrices, Adam for the rest (Jordan et al. 2024)."
     )
     learning_rate: float = _rate(0.003)
-    momentum: float = setting(0.95, "Momentum of the matrices' gradients.", ge=0, lt=1)
-    beta1: float = setting(0.9, "Adam's decay of the mean gradient.", ge=0, lt=1)
-    beta2: float = setting(0.98, "Adam's decay of the mean squared gradient.", ge=0, lt=1)
+    momentum: float = setting(0.95, "Muon's momentum.", ge=0, lt=1)
+    beta1: float = setting(0.9, "Adam's decay rate of the running mean of gradients.", ge=0, lt=1)
+    beta2: float = setting(
+        0.98, "Adam's decay rate of the running mean of squared gradients.", ge=0, lt=1
+    )
     epsilon: float = setting(1e-8, "Added to Adam's denominator.", gt=0)
     weight_decay: float = _decay(0.0)
 
     @property
     def copies(self) -> int:
-        """Values that its state holds for each weight of a matrix."""
+        """The number of state values for each weight of a hidden matrix."""
         return 1
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
-        """Return the optimizer over these weights, by name."""
+        """Build the optimizer for these weights, given by name."""
         from s2scli.training.muon import MuonWithAdam
 
         return MuonWithAdam(

@@ -1,4 +1,4 @@
-"""Whether more training is worth it, from the validations of a run."""
+"""Judge from the validations of a run whether more training is likely to help."""
 
 import math
 from collections.abc import Mapping
@@ -7,21 +7,21 @@ from typing import Literal
 
 from s2scli.training.stopping import Criterion
 
-LAST_SHARE = 0.25  # of the updates; what happens in them decides
-RECENT = 3  # validations; a run whose best one is older does not improve
-MIN_GAIN = 0.01  # share of everything the score has gained so far
-RISE, RISE_SHARE = 0.01, 0.02  # of the cross-entropy: nats, and share of its lowest value
+LAST_SHARE = 0.25  # the last quarter of the updates decides the trend
+RECENT = 3  # improving: the best score is in the last 3 validations
+MIN_GAIN = 0.01  # improving: smallest gain, as a share of the total gain
+RISE, RISE_SHARE = 0.01, 0.02  # overfitting: in nats, and as a share of the minimum
 
 Trend = Literal["improving", "flat", "overfitting", "unknown"]
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """What the validations of a run say about more training.
+    """Whether more training is likely to help.
 
     Attributes:
-        trend: how the run ended.
-        sentence: the trend, its numbers, and what to do.
+        trend: the trend at the end of the run.
+        sentence: the trend with its numbers, and what to do.
     """
 
     trend: Trend
@@ -29,15 +29,16 @@ class Outlook:
 
 
 def judge(validations: Mapping[int, Mapping[str, float]], criterion: Criterion) -> Outlook:
-    """Return whether a run still improves, is flat or overfits at its last validation.
+    """Judge whether a run is improving, flat or overfitting at its last validation.
 
-    It improves if the best score is recent, and the last quarter of the updates added at least a
-    hundredth to everything gained since the first validation. Otherwise it overfits if the
-    cross-entropy of the last two validations is above the lowest, or else is flat, as a run with a
-    perfect score is. What chance reached at step 0 is no score to beat.
+    A run with a perfect score is flat. A run is improving if its best score is one of the last
+    three, and the last quarter of the updates contributed at least 1 % of the total gain. Otherwise
+    it is overfitting if the cross-entropy of the last two validations is clearly above the minimum,
+    and flat if not. The score at step 0 counts only for the total gain. The trend is unknown if
+    there is no validation before the last quarter.
 
     Args:
-        validations: the scores of each validation, by the updates before it, in order.
+        validations: the scores of each validation, by step and in order.
         criterion: the score that selects the best checkpoint.
     """
     name = criterion.name
@@ -52,7 +53,7 @@ def judge(validations: Mapping[int, Mapping[str, float]], criterion: Criterion) 
     before, best = choose(earlier.values()), choose(scores.values())
     best_step = next(step for step, score in scores.items() if score == best)
     if best == (100 if criterion.higher_is_better else 0):
-        return Outlook("flat", f"flat: {name} is perfect since step {best_step}")
+        return Outlook("flat", f"flat: {name} has been perfect since step {best_step}")
     gained = abs(best - gained_from)
     recent = best_step in list(scores)[-RECENT:]
     if recent and criterion.is_better(best, before) and abs(best - before) >= MIN_GAIN * gained:
@@ -65,13 +66,13 @@ def judge(validations: Mapping[int, Mapping[str, float]], criterion: Criterion) 
     return _overfitting(validations, name) or Outlook(
         "flat",
         f"flat: {name} gained little or nothing in the last quarter of the updates (best "
-        f"{best:.3g}, at step {best_step}); more training is unlikely to help, more data or a "
-        "larger model may",
+        f"{best:.3g}, at step {best_step}); more training is unlikely to help, but more "
+        "data or a larger model may",
     )
 
 
 def _overfitting(validations: Mapping[int, Mapping[str, float]], name: str) -> Outlook | None:
-    """Return the outlook of a run that overfits; None if it does not."""
+    """Return the outlook of an overfitting run, or None if the run does not overfit."""
     losses = _finite({step: _cross_entropy(each) for step, each in validations.items() if step})
     if len(losses) < 2:
         return None
@@ -82,14 +83,14 @@ def _overfitting(validations: Mapping[int, Mapping[str, float]], name: str) -> O
     also = "" if name in ("loss", "perplexity") else f" and {name} no longer improves"
     return Outlook(
         "overfitting",
-        f"over-fitting: the validation cross-entropy rose from {low:.3g} (step {lowest}) to "
+        f"overfitting: the validation cross-entropy rose from {low:.3g} (step {lowest}) to "
         f"{now:.3g}{also}; more training will not help, but more data, more dropout or a smaller "
         "model may",
     )
 
 
 def _cross_entropy(scores: Mapping[str, float]) -> float:
-    """Return the cross-entropy per token, or the loss if that is all there is, or NaN."""
+    """Return the cross-entropy per token; without a perplexity, the loss; without either, NaN."""
     perplexity = scores.get("perplexity", math.nan)
     return math.log(perplexity) if perplexity > 0 else scores.get("loss", math.nan)
 

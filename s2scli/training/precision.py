@@ -1,4 +1,4 @@
-"""The arithmetic of forward and backward: float32, or bfloat16 where it is fast."""
+"""The precision of the forward and backward passes: float32, or bfloat16 where it is fast."""
 
 from typing import Literal
 
@@ -11,9 +11,9 @@ Arithmetic = Literal["float32", "bfloat16"]
 
 
 def arithmetic(settings: TrainingSettings, device: torch.device) -> Arithmetic:
-    """Return what `training.precision` means on a device.
+    """Return the precision that `training.precision` selects on a device.
 
-    auto is bfloat16 on a GPU and on a processor that multiplies it in hardware, else float32.
+    auto is bfloat16 on a GPU, and on a CPU that multiplies it in hardware; otherwise float32.
     """
     if settings.precision != "auto":
         return settings.precision
@@ -21,6 +21,6 @@ def arithmetic(settings: TrainingSettings, device: torch.device) -> Arithmetic:
 
 
 def autocast(settings: TrainingSettings, device: torch.device) -> torch.autocast:
-    """Return the context of that arithmetic; weights and optimizer stay in float32."""
+    """Return the autocast context for that precision; weights and optimizer stay in float32."""
     enabled = arithmetic(settings, device) == "bfloat16"
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)

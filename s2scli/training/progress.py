@@ -1,4 +1,4 @@
-"""The counters of a run: its state without weights, optimizer and random state, as JSON."""
+"""The counters of a run, which checkpoints save as JSON."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
@@ -21,20 +21,20 @@ class Progress:
         step: updates made.
         epoch: epochs finished.
         batch: batches of the current epoch already used.
-        validated: the update of the last validation, or -1.
-        seconds: time spent training, over all sessions of the run.
+        validated: the step of the last validation, or -1.
+        seconds: time the run has taken, over all its sessions.
         best_score: the best validation score, or None.
-        best_step: the update it was reached at.
-        ranking: the update and the score of the best validations, the best first: as many as
-            are averaged at the end.
-        best_scheduled: the best score of the scheduled validations alone, or None.
-        bad_validations: scheduled validations since that one.
+        best_step: the step of the best score.
+        ranking: the steps and scores of the best validations, best first; the weights of these
+            steps are averaged at the end.
+        best_scheduled: the best score of the scheduled validations, or None.
+        bad_validations: scheduled validations since that score.
         plateau: the state of the schedule.
-        skipped: updates skipped because a gradient was not finite.
-        skipped_in_a_row: those since the last update that was made.
+        skipped: updates skipped because the loss or the gradient was not finite.
+        skipped_in_a_row: skipped updates since the last one that was not skipped.
         logged_loss: sum of the objective since the last log line.
         logged_tokens: target tokens since the last log line.
-        logged_seconds: time since the last log line.
+        logged_seconds: training time since the last log line.
     """
 
     step: Count = 0
@@ -56,19 +56,19 @@ class Progress:
 
     @property
     def best_steps(self) -> set[int]:
-        """The updates of the best validation and of those that are averaged at the end."""
+        """The steps of the best validation and of those that are averaged at the end."""
         return {self.best_step, *(step for step, _ in self.ranking)}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the counters as a JSON tree."""
+        """Return the counters as a JSON object."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, tree: object) -> "Progress":
-        """Return the counters that `to_json` made a tree of.
+        """Return the counters from the result of `to_json`.
 
         Raises:
-            ValueError: it is no such tree, or a counter is not a number in its range.
+            ValueError: it is not an object, or a counter has the wrong type or is out of range.
         """
         if not isinstance(tree, dict):
             raise ValueError("the counters are not an object")

@@ -1,4 +1,4 @@
-"""Learning-rate schedules, as pure functions of the update and of the validation scores."""
+"""Learning-rate schedules, which depend only on the step and the validation scores."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from s2scli.settings import MOST, Settings, setting
 
 @dataclass(frozen=True)
 class PlateauState:
-    """The state of a schedule: its scale, and the validations since the last improvement."""
+    """The state of a schedule: its factor, and validations since it last improved or decayed."""
 
     scale: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 1.0
     waited: Annotated[int, Field(strict=True, ge=0)] = 0
@@ -22,7 +22,7 @@ class ConstantSettings(Settings):
 
     kind: Literal["constant"] = setting("constant", "Constant rate.")
     warmup_steps: int = setting(
-        0, "Updates in which the rate rises from 0.", "updates", ge=0, le=MOST
+        0, "Updates over which the rate rises from 0.", "updates", ge=0, le=MOST
     )
 
     def factor(self, step: int) -> float:
@@ -41,7 +41,7 @@ class InverseSqrtSettings(Settings):
         "inverse_sqrt", "Proportional to 1 / sqrt(step) after a warm-up."
     )
     warmup_steps: int = setting(
-        500, "Updates in which the rate rises to its full value.", "updates", ge=1, le=MOST
+        500, "Updates over which the rate rises to its full value.", "updates", ge=1, le=MOST
     )
 
     def factor(self, step: int) -> float:
@@ -58,7 +58,7 @@ class CosineSettings(Settings):
 
     kind: Literal["cosine"] = setting("cosine", "Half a cosine after a warm-up.")
     warmup_steps: int = setting(
-        500, "Updates in which the rate rises from 0.", "updates", ge=0, le=MOST
+        500, "Updates over which the rate rises from 0.", "updates", ge=0, le=MOST
     )
     total_steps: int = setting(
         10_000,
@@ -67,7 +67,7 @@ class CosineSettings(Settings):
         ge=1,
         le=MOST,
     )
-    floor: float = setting(0.05, "Share of the rate left at the end.", ge=0, le=1)
+    floor: float = setting(0.05, "Final rate, as a share of the full rate.", ge=0, le=1)
 
     def factor(self, step: int) -> float:
         """Return the multiplier of the learning rate at update `step` (the first is 1)."""
@@ -86,12 +86,12 @@ class PlateauSettings(Settings):
     """Multiply the rate by `decay` each time the validation score stops improving."""
 
     kind: Literal["plateau"] = setting(
-        "plateau", "Decays when the validation score stops improving."
+        "plateau", "Decay when the validation score stops improving."
     )
     warmup_steps: int = setting(
-        0, "Updates in which the rate rises from 0.", "updates", ge=0, le=MOST
+        0, "Updates over which the rate rises from 0.", "updates", ge=0, le=MOST
     )
-    decay: float = setting(0.5, "Multiplier of the rate at a plateau.", gt=0, lt=1)
+    decay: float = setting(0.5, "Factor that multiplies the rate at each plateau.", gt=0, lt=1)
     patience: int = setting(
         1,
         "Validations without a better score before the rate decays.",
@@ -105,7 +105,7 @@ class PlateauSettings(Settings):
         return warmup(step, self.warmup_steps)
 
     def after_validation(self, state: PlateauState, *, improved: bool) -> PlateauState:
-        """Count a validation; lower the scale after `patience` of them without improvement."""
+        """Count a validation; lower the rate after `patience` of them without improvement."""
         if improved:
             return PlateauState(state.scale, 0)
         if state.waited + 1 < self.patience:

@@ -1,4 +1,4 @@
-"""The settings of a training run. Imports no torch, because flags are derived from them."""
+"""The settings of a training run. Imports no torch, so that `--help` is fast."""
 
 from typing import Annotated, Literal
 
@@ -34,7 +34,7 @@ ScheduleSettings = Annotated[
 
 
 def _comma_separated(value: object) -> object:
-    """Read `encoder,source` from the command line as a list."""
+    """Split a string from the command line, such as `encoder,source`, into a list."""
     return [name for name in value.split(",") if name] if isinstance(value, str) else value
 
 
@@ -42,7 +42,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
 
 
 class LimitSettings(Settings):
-    """When training ends; these may change when a run is resumed."""
+    """When training stops. The limits may change when a run is resumed."""
 
     panel = "Limits"
 
@@ -58,7 +58,7 @@ class LimitSettings(Settings):
     )
     patience: int = setting(
         10,
-        "Stop after this many validations without a better score; 0 never does.",
+        "Stop after this many validations without a better score; 0 turns this off.",
         "validations",
         ge=0,
         le=MOST,
@@ -66,15 +66,17 @@ class LimitSettings(Settings):
 
 
 class TrainingSettings(Settings):
-    """How the weights are learned."""
+    """How a model is trained."""
 
     panel = "Training"
 
-    seed: int = setting(
-        1, "Seed of the initial weights, of dropout and of the batches.", ge=0, lt=2**63
-    )
+    seed: int = setting(1, "Seed of the initial weights, dropout and batches.", ge=0, lt=2**63)
     batch_tokens: int = setting(
-        4096, "Largest batch: sentences x longest side, padding included.", "tokens", ge=1, le=MOST
+        4096,
+        "Maximum batch size: sentences x longest side, padding included.",
+        "tokens",
+        ge=1,
+        le=MOST,
     )
     min_batches: int = setting(
         50,
@@ -83,65 +85,65 @@ class TrainingSettings(Settings):
         le=MOST,
     )
     accumulate: int = setting(
-        1, "Batches whose gradients are added up for one update.", "batches", ge=1, le=MOST
+        1, "Batches whose gradients are accumulated for each update.", "batches", ge=1, le=MOST
     )
     max_length: int = setting(
         250,
-        "Leave out training pairs with a longer side; they are counted.",
+        "Leave out training pairs with a side longer than this; s2s reports how many.",
         "tokens",
         ge=1,
         le=1_000_000,
     )
     bpe_dropout: float = setting(
         0.0,
-        "With a bpe tokenizer: segment the training text again each time it is read, skipping each "
+        "With a bpe tokenizer: resegment the training text each time it is read, skipping each "
         "merge with this probability; 0 turns it off. A skipped merge is not tried again, so 0.05 "
-        "makes as many tokens as 0.1 in Provilkov et al. 2020.",
+        "gives as many tokens as 0.1 in Provilkov et al. 2020.",
         ge=0,
         le=1,
     )
     unigram_alpha: float = setting(
         0.0,
-        "With a unigram tokenizer: segment the training text again each time it is read, sampling "
-        "from all segmentations in proportion to probability^alpha; 0 turns it off, larger values "
-        "vary less (Kudo 2018 uses 0.2).",
+        "With a unigram tokenizer: resegment the training text each time it is read, sampling from "
+        "all segmentations in proportion to probability^alpha; 0 turns it off, larger values vary "
+        "less (Kudo 2018 uses 0.2).",
         ge=0,
     )
     source_token_dropout: float = setting(
         0.0,
-        "Share of source tokens that the encoder reads as unknown in training (word dropout).",
+        "Probability of replacing a source token by the unknown token in training (word dropout).",
         ge=0,
         le=1,
     )
     target_token_dropout: float = setting(
         0.0,
-        "Share of previous target tokens that the decoder reads as unknown in training (word "
-        "dropout, Bowman et al. 2016).",
+        "Probability of replacing a token of the decoder's input by the unknown token in training "
+        "(word dropout, Bowman et al. 2016).",
         ge=0,
         le=1,
     )
     label_smoothing: float = setting(
-        0.1, "Share of the probability spread over all tokens (Szegedy et al. 2016).", ge=0, lt=1
+        0.1, "Share of the probability to spread over all tokens (Szegedy et al. 2016).", ge=0, lt=1
     )
     r_drop: float = setting(
         0.0,
-        "Read each pair twice with different dropout, and add the divergence of the two outputs "
-        "times this factor to the loss; 0 turns it off (R-Drop, Liang et al. 2021, who use 5 for "
+        "Weight alpha of R-Drop: run the model twice on each pair with different dropout, and "
+        "penalize the divergence of the two outputs; 0 turns it off (Liang et al. 2021 use 5 for "
         "translation).",
         ge=0,
     )
     max_gradient_norm: float = setting(
-        1.0, "Scale gradients down to this norm; 0 turns it off (Pascanu et al. 2013).", ge=0
+        1.0, "Clip the gradient norm to this value; 0 turns it off (Pascanu et al. 2013).", ge=0
     )
     freeze: Names = setting(
         (),
-        "Parts of the model that are not trained, as prefixes of weight names: encoder, "
+        "Parts of the model to freeze, as prefixes of weight names, such as encoder or "
         "decoder.attention.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = setting(
         "auto",
-        "Precision of forward and backward; auto is bfloat16 on a GPU and on processors that have "
-        "instructions for it, else float32.",
+        "Precision of the forward and backward passes; auto is bfloat16 on a GPU or on a CPU with "
+        "instructions for it, otherwise float32.",
     )
     ema_decay: float = setting(
         0.0,
@@ -152,25 +154,29 @@ class TrainingSettings(Settings):
     )
     average_checkpoints: int = setting(
         0,
-        "At the end average the weights of this many best checkpoints, and publish the average "
-        "if it scores better; they stay on disk until then; 0 turns it off (Vaswani et al. 2017, "
-        "6.1).",
+        "At the end, average the weights of this many best checkpoints, and publish the average if "
+        "it scores better; the checkpoints stay on disk until then; 0 turns it off (Vaswani et al. "
+        "2017, section 6.1).",
         "checkpoints",
         ge=0,
         le=1000,
     )
-    metric: str = setting("chrf", "The validation score that selects the best checkpoint.")
+    metric: str = setting("chrf", "Validation score that selects the best checkpoint.")
     validate_every: int | None = setting(
         None,
-        "Updates between validations; if not given, one epoch, but at least 200 and at most 1000.",
+        "Updates between validations; the default is one epoch, but at least 200 and at most 1000.",
         "updates",
         ge=1,
         le=MOST,
     )
     validation_examples: int = setting(
-        1000, "Validation examples to use, spread evenly over the split.", "examples", ge=1, le=MOST
+        1000,
+        "Number of validation examples to use, spread evenly over the split.",
+        "examples",
+        ge=1,
+        le=MOST,
     )
-    save_every: int = setting(500, "Most updates between checkpoints.", "updates", ge=1, le=MOST)
+    save_every: int = setting(500, "Maximum updates between checkpoints.", "updates", ge=1, le=MOST)
     log_every: int = setting(50, "Updates between log lines.", "updates", ge=1, le=MOST)
     limits: LimitSettings = LimitSettings()
     noise: NoiseSettings = NoiseSettings()

@@ -1,4 +1,4 @@
-"""Which of two validations is better, and when a run ends."""
+"""Compare validation scores, and decide when a run ends."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Ranking = tuple[tuple[int, float], ...]  # (step, score), best first
 
 @dataclass(frozen=True)
 class Criterion:
-    """The validation score that selects the best checkpoint and counts for the patience.
+    """The validation score that selects the best checkpoint and that patience watches.
 
     Attributes:
         name: the name of the score.
@@ -23,17 +23,17 @@ class Criterion:
     higher_is_better: bool
 
     def is_better(self, score: float, best: float | None) -> bool:
-        """Return whether `score` is a number and strictly better than `best`."""
+        """Return whether `score` is better than `best`; any finite score is better than None."""
         if best is None:
             return math.isfinite(score)
         return score > best if self.higher_is_better else score < best
 
     def rank(self, ranking: Ranking, step: int, score: float, size: int) -> Ranking:
-        """Return the ranking of the `size` best validations after one more; ties go to the first.
+        """Add a validation to the ranking, and return the `size` best; ties go to the earlier step.
 
         Args:
-            ranking: the update and the score of the best validations so far.
-            step: the update of the new validation.
+            ranking: the steps and scores of the best validations so far, best first.
+            step: the step of the new validation.
             score: the score of the new validation.
             size: how many to keep.
         """
@@ -43,12 +43,12 @@ class Criterion:
 
 
 def ending(progress: Progress, limits: LimitSettings, signal: int) -> Finished | None:
-    """Return why the run ends here; None if it continues.
+    """Return the event that ends the run, or None if the run continues.
 
     Args:
         progress: the counters of the run.
         limits: the limits of the run.
-        signal: the signal that asks for an end, or 0.
+        signal: the signal that asks for a stop, or 0.
     """
     step = progress.step
     if signal:

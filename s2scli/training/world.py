@@ -1,8 +1,8 @@
-"""The processes that train together, as one object.
+"""Distributed training: the processes that train together, as one object.
 
-The training loop calls it wherever processes must agree, add up numbers, or let one of them write.
-Each process holds the whole model and reads its share of every batch; `Progress` is the same in
-all of them.
+The training loop calls its methods to agree on a decision, to sum numbers, or to let one process
+write files. Each process holds the whole model and reads its share of every batch. `Progress` is
+the same in all processes.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,16 +17,16 @@ Number = TypeVar("Number", int, float)
 
 
 class World(Protocol):
-    """The processes of a run; every method is called by all of them, in the same order."""
+    """The processes of a run. All processes must call its methods in the same order."""
 
     @property
     def rank(self) -> int:
-        """The number of this process, from 0."""
+        """The index of this process, from 0."""
         ...
 
     @property
     def size(self) -> int:
-        """How many processes there are."""
+        """The number of processes."""
         ...
 
     @property
@@ -35,11 +35,11 @@ class World(Protocol):
         ...
 
     def share(self, rows: Rows) -> Rows:
-        """Return the rows of a batch that this process reads, [rows]; each is read by one."""
+        """Return the rows of a batch that this process reads, [rows]; no row is read twice."""
         ...
 
     def sum(self, number: Number) -> Number:
-        """Return the sum of the processes' numbers."""
+        """Return the sum of `number` over all processes."""
         ...
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
@@ -47,24 +47,24 @@ class World(Protocol):
         ...
 
     def agree(self, number: int) -> int:
-        """Return the largest of the processes' numbers: all do what one of them asks for."""
+        """Return the maximum of `number` over all processes, so that one request reaches all."""
         ...
 
     def broadcast(self, number: float) -> float:
-        """Return the first process's number."""
+        """Return the `number` of the first process."""
         ...
 
     def once(self, action: Callable[[], None]) -> None:
         """Run `action` in the first process only, while the others wait.
 
-        An `S2SError` of the action is raised in every process.
+        If it raises an `S2SError`, every process raises it.
         """
         ...
 
     def separate_seeds(self) -> None:
-        """Let each process draw its own random numbers (dropout) from here on.
+        """Give each process its own random state, for dropout, from now on.
 
-        Until then their generators have the same state; the first process keeps it.
+        Until then, all processes have the same state; the first process keeps it.
         """
         ...
 
@@ -75,29 +75,29 @@ class World(Protocol):
 
 @dataclass(frozen=True)
 class OneProcess:
-    """The world of one process: nothing to wait for, and nothing to share."""
+    """Training in a single process: there is nothing to share or to wait for."""
 
     rank: int = 0
     size: int = 1
     is_first: bool = True
 
     def share(self, rows: Rows) -> Rows:
-        """Return all rows."""
+        """Return all rows of the batch."""
         return rows
 
     def sum(self, number: Number) -> Number:
-        """Return the number."""
+        """Return `number` unchanged."""
         return number
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Leave the gradients as they are."""
+        """Leave the gradients unchanged."""
 
     def agree(self, number: int) -> int:
-        """Return the number."""
+        """Return `number` unchanged."""
         return number
 
     def broadcast(self, number: float) -> float:
-        """Return the number."""
+        """Return `number` unchanged."""
         return number
 
     def once(self, action: Callable[[], None]) -> None:
@@ -105,10 +105,10 @@ class OneProcess:
         action()
 
     def separate_seeds(self) -> None:
-        """Keep the generators as they are."""
+        """Leave the random state unchanged."""
 
     def barrier(self) -> None:
-        """Return at once."""
+        """Return immediately."""
 
 
 ALONE = OneProcess()

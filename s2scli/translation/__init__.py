@@ -1,1 +1,1 @@
-"""Source in, target out: the one way in which everything here translates a line."""
+"""Translate and score lines of text with a trained model."""

@@ -1,4 +1,4 @@
-"""Whether an export translates as its model does: both translate the same lines."""
+"""Compare an export with its model: both translate and score the same lines."""
 
 import math
 import tempfile
@@ -27,7 +27,7 @@ from s2scli.translation.records import Record
 from s2scli.translation.results import TargetText
 from s2scli.translation.translator import Translator
 
-EXACT = 1e-2  # the largest difference of a token's log-probability in float32
+EXACT = 1e-2  # largest accepted difference of a token's log-probability in float32
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Decoded:
 
     Attributes:
         texts: the translations.
-        pieces: the tokens of each, the end token included.
+        pieces: the tokens of each translation, including the end token.
         scores: the log-probability of each token of each reference.
-        lines_per_second: how fast it translated.
+        lines_per_second: lines translated per second.
     """
 
     texts: tuple[str, ...]
@@ -49,15 +49,15 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How an engine's translations compare with those of the model in PyTorch.
+    """A comparison of an engine with the model in PyTorch.
 
     Attributes:
         engine: the engine's name.
-        tokens: the share of PyTorch's tokens that it wrote too, in the same order.
-        score_difference: the largest difference of a log-probability among the references' tokens.
-        bleu: the BLEU of its translations against the references.
-        bleu_difference: its BLEU minus PyTorch's.
-        lines_per_second: how fast it translated.
+        tokens: the share of PyTorch's output tokens that the engine writes too, in the same order.
+        score_difference: the largest difference between the log-probabilities of a reference token.
+        bleu: the BLEU of the engine's translations.
+        bleu_difference: the engine's BLEU minus PyTorch's.
+        lines_per_second: lines translated per second.
     """
 
     engine: str
@@ -75,20 +75,20 @@ def compare_exports(
     pairs: Sequence[Pair],
     settings: ExportSettings,
 ) -> Iterator[Agreement]:
-    """Yield how some pairs are translated by PyTorch, and by exports of each quantization.
+    """Compare exports of a model with the model in PyTorch, on the same pairs.
 
-    The quantizations are float32, int8 and the one asked for.
+    Yield the figures of PyTorch, then of exports in float32, int8 and the requested quantization.
 
     Args:
-        model: the model that is exported.
+        model: the model to export.
         translator: the same model in PyTorch.
-        facts: the facts that the export's manifest will have.
+        facts: the facts for the export's manifest.
         pairs: sources and references.
-        settings: the quantization asked for, and the tolerance.
+        settings: the requested quantization, and the tolerance.
 
     Raises:
-        CheckpointError: in float32 a token's log-probability is not the model's; or with the
-            quantization asked for the export loses too much BLEU.
+        CheckpointError: a log-probability in float32 differs from the model's, or the export with
+            the requested quantization loses too much BLEU.
     """
     ours = decode(translator, pairs)
     references = [pair.target for pair in pairs]
@@ -114,32 +114,32 @@ def compare_exports(
 def _require_agreement(
     found: Agreement, kind: Quantization, asked: Quantization, settings: ExportSettings
 ) -> None:
-    """Refuse an export whose probabilities are not the model's, or that loses too much."""
+    """Refuse an export with wrong probabilities, or one that loses too much BLEU."""
     if kind == "float32" and not found.score_difference <= EXACT:
         raise CheckpointError(
-            f"not exported: in {TARGET.name} the log-probability of a token is "
-            f"{found.score_difference:.3g} off; this is a bug in s2s, please report it"
+            f"not exported: in {TARGET.name} the log-probability of a token differs by "
+            f"{found.score_difference:.3g}; this is a bug in s2s, please report it"
         )
     if kind == asked and found.bleu_difference < -settings.tolerance:
         raise CheckpointError(
-            f"not exported: as {kind} it loses {-found.bleu_difference:.2f} BLEU, more than "
-            f"--tolerance {settings.tolerance:g}; choose another --quantization, or more --lines "
-            "if these are few"
+            f"not exported: the {kind} export loses {-found.bleu_difference:.2f} BLEU, more than "
+            f"--tolerance {settings.tolerance:g}; choose another --quantization, or verify with "
+            "more --lines"
         )
 
 
 def read_pairs(path: Path, most: int, translator: Translator, talk: Talk) -> list[Pair]:
-    """Read the first pairs of a TSV file, plain or gzip, that the model can translate.
+    """Read the first pairs of a TSV file, plain or gzip, and keep those that fit the model.
 
     Args:
         path: the file.
-        most: how many pairs are read, those included that are too long for the model.
+        most: the maximum number of pairs to read, including those that are too long for the model.
         translator: the model.
-        talk: says how many lines were left out.
+        talk: warns of the lines that are left out.
 
     Raises:
-        MissingInputError: there is no such file.
-        CorpusError: it is damaged, or holds no such pair.
+        MissingInputError: the file does not exist.
+        CorpusError: the file is damaged, or no pair fits the model.
     """
     with open_text(path) as file:
         found, bad = _first_pairs(FORMATS["tsv"].read([file], LINE_BYTES), most)
@@ -151,16 +151,16 @@ def read_pairs(path: Path, most: int, translator: Translator, talk: Talk) -> lis
 def choose_pairs(
     examples: Sequence[Example], name: str, translator: Translator, talk: Talk
 ) -> list[Pair]:
-    """Return the examples that the model can translate, as pairs.
+    """Return the examples that fit the model, as pairs.
 
     Args:
-        examples: without blank sides.
-        name: where they come from, for messages.
+        examples: examples without blank sides.
+        name: the name of their file or split, for messages.
         translator: the model.
-        talk: says how many are too long.
+        talk: warns of examples that are too long.
 
     Raises:
-        CorpusError: there is no such example.
+        CorpusError: no example fits the model.
     """
     fit = [row for row in examples if _fits(row, translator)]
     if not fit:
@@ -176,7 +176,7 @@ def choose_pairs(
 
 
 def _first_pairs(rows: Iterator[ReadRow], most: int) -> tuple[list[Example], list[BadLine]]:
-    """Return the first rows with text on both sides, and the bad lines among them."""
+    """Return the first `most` rows with text on both sides, and the bad lines between them."""
     pairs: list[Example] = []
     bad: list[BadLine] = []
     for row in rows:
@@ -193,7 +193,7 @@ def decode(translator: Translator, pairs: Sequence[Pair]) -> Decoded:
     """Translate the sources, measure the time, and score the references.
 
     Raises:
-        CheckpointError: the model fails at a line.
+        CheckpointError: the model fails on a line.
     """
     options = Options(translator.engine.settings, wanted=Wanted(scores=False), window=len(pairs))
     lines = [pair.line for pair in pairs]
@@ -217,7 +217,7 @@ def token_agreement(ours: Decoded, theirs: Decoded) -> float:
 
 
 def score_difference(ours: Decoded, theirs: Decoded) -> float:
-    """Return the largest difference of a token's log-probability; NaN if one is not a number."""
+    """Return the largest difference of a token's log-probability; NaN if any is NaN."""
     differences = [
         abs(one - other)
         for mine, others in zip(ours.scores, theirs.scores, strict=True)
@@ -227,7 +227,7 @@ def score_difference(ours: Decoded, theirs: Decoded) -> float:
 
 
 def _in_ctranslate2(model: LoadedModel, facts: ExportFacts, kind: Quantization) -> Translator:
-    """Return the model in CTranslate2, exported to a folder that is removed again."""
+    """Export the model to a temporary folder, and load it in CTranslate2."""
     with tempfile.TemporaryDirectory(prefix="s2s-") as name:
         TARGET.write(
             Path(name),
@@ -251,9 +251,9 @@ def _best(record: Record) -> TargetText:
     """Return the best hypothesis, or the scored reference.
 
     Raises:
-        CheckpointError: the line failed.
+        CheckpointError: there is none.
     """
     if record.best is None:
         fault = record.fault or "the search found nothing"
-        raise CheckpointError(f"{record.line.where}: the model failed at this line ({fault})")
+        raise CheckpointError(f"{record.line.where}: the model failed on this line ({fault})")
     return record.best

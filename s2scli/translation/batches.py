@@ -6,19 +6,20 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
-WORTH = 4  # a batch of less than budget / WORTH tokens costs more time than it saves
+WORTH = 4  # batches smaller than budget / WORTH tokens cost more time than they save
 
 
 def similar_batches(lengths: Sequence[int], budget: int, workers: int = 1) -> list[list[int]]:
-    """Return batches of the indices of sequences of similar length, the longest sequences first.
+    """Group sequences of similar length into batches of indices, the longest sequences first.
 
-    If there are few batches, every worker gets the same number of them, of about the same size.
+    If there are few batches, they are split further, so that every worker gets the same number of
+    batches of about the same size.
 
     Args:
         lengths: tokens of each sequence, without the end token.
-        budget: the maximum number of tokens in a batch, padding and end tokens counted; a longer
+        budget: the maximum number of tokens in a batch, including padding and end tokens; a longer
             sequence is a batch by itself.
-        workers: the number of workers that the batches are for.
+        workers: the number of workers that share the batches.
     """
     longest_first = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     batches = list(_fill(longest_first, lengths, budget, math.inf))
@@ -30,7 +31,7 @@ def similar_batches(lengths: Sequence[int], budget: int, workers: int = 1) -> li
 
 
 def in_order(batches: Sequence[Sequence[int]], results: Sequence[Sequence[Result]]) -> list[Result]:
-    """Return the results of all batches in the order of the sequences."""
+    """Return the results of all batches, in the order of the sequences."""
     found = {
         index: result
         for batch, of_batch in zip(batches, results, strict=True)
@@ -47,8 +48,8 @@ def _fill(
     Args:
         indices: indices of sequences, the longest first.
         lengths: tokens of each sequence.
-        budget: the maximum number of tokens in a batch, padding counted.
-        enough: the number of tokens that ends a batch, padding not counted.
+        budget: the maximum number of tokens in a batch, including padding.
+        enough: the number of tokens that ends a batch, without padding.
     """
     batch: list[int] = []
     tokens = 0

@@ -1,9 +1,10 @@
 """The CTranslate2 engine: exported Transformers, without PyTorch.
 
-The scores are those of the PyTorch search: sums of log-probabilities / length^a, the end token
-counted. Two differences remain. CTranslate2 gives tokens that are never written (padding, begin) a
-share of the probability, which is close to 0 in a trained model. And it stops a sentence once
-`beam_size` hypotheses have ended, where the PyTorch search goes on if another may rank above them.
+Scores are computed as in the PyTorch search: the sum of log-probabilities / length^a, where the
+length includes the end token. Two differences remain. CTranslate2 gives some probability to tokens
+that are never written (padding, begin); in a trained model it is close to 0. And CTranslate2 ends
+the search of a sentence once `beam_size` hypotheses have ended; the PyTorch search continues as
+long as another one may rank above them.
 """
 
 import functools
@@ -29,15 +30,17 @@ from s2scli.translation.options import Wanted
 from s2scli.translation.translator import Translator
 
 TARGET = TARGETS["ctranslate2"]
-BATCH_TOKENS = 1024  # of sources, padding counted
+BATCH_TOKENS = 1024  # source tokens, including padding
 SEARCHED = ("beam_size", "n_best", "length_penalty", "max_length_ratio", "max_length")
 
 
 class ExportFacts(Settings):
-    """The facts in the manifest of an export, so that it can be used without PyTorch."""
+    """Facts in the manifest of an export, which make it usable without PyTorch."""
 
     name: str = setting(..., "The recipe's name.")
-    quantization: Quantization = setting(..., "How the weights are stored, by CTranslate2's names.")
+    quantization: Quantization = setting(
+        ..., "Type of the stored weights, as CTranslate2 names it."
+    )
     max_source_tokens: int = setting(..., "Longest source.", "tokens", ge=1, le=MOST)
     positions: int = setting(..., "Longest source or target.", "tokens", ge=1, le=MOST)
     search: SearchSettings = setting(..., "The recipe's search settings.")
@@ -45,7 +48,7 @@ class ExportFacts(Settings):
 
 @dataclass(frozen=True)
 class Export:
-    """The folder of an export, with its manifest.
+    """An export: its folder and its manifest.
 
     Attributes:
         folder: the folder.
@@ -62,10 +65,10 @@ class Export:
         """Read the facts of a manifest.
 
         Raises:
-            CheckpointError: they are not those of an export.
+            CheckpointError: the manifest is not that of an export.
         """
         tree = dict(manifest.facts)
-        if "places" in tree:  # as version 0.1 called it
+        if "places" in tree:  # its name in version 0.1
             tree["positions"] = tree.pop("places")
         try:
             facts = load_settings(ExportFacts, tree, str(folder))
@@ -74,7 +77,7 @@ class Export:
         return cls(folder, manifest, facts)
 
     def unsupported(self, settings: SearchSettings) -> list[str]:
-        """Return the flags of these settings that CTranslate2 does not support."""
+        """Return the settings that CTranslate2 does not support, as flags."""
         found = [
             flag_of(name)
             for name, declared in SearchSettings.model_fields.items()
@@ -83,17 +86,17 @@ class Export:
         longest = longest_output(self.facts.max_source_tokens + 1, settings)
         if longest > self.facts.positions:
             found.append(
-                f"outputs of {longest:,} tokens (it was exported for {self.facts.positions:,})"
+                f"outputs of {longest:,} tokens (the export allows {self.facts.positions:,})"
             )
         return found
 
 
 def load(folder: Path, device: str = "auto") -> Translator:
-    """Read and verify an export, which may come from anywhere.
+    """Load and verify an export. Its files are not trusted.
 
     Raises:
         MissingInputError: there is no export.
-        CheckpointError: a file is missing or damaged, or the parts do not belong together.
+        CheckpointError: a file is missing or damaged, or the files do not belong together.
         TokenizerError: a tokenizer is damaged.
         ConfigError: there is no such device.
         MissingExtraError: CTranslate2 is not installed.
@@ -103,7 +106,7 @@ def load(folder: Path, device: str = "auto") -> Translator:
         export = Export.of(folder, verify_folder(folder, TARGET.kind))
         tokenizers = Tokenizers.load(folder)
         if export.manifest.made_from.get("tokenizer") != tokenizers.digest:
-            raise CheckpointError(f"{folder}: its tokenizer is not the one of the model")
+            raise CheckpointError(f"{folder}: its tokenizer is not the model's")
         TARGET.check(folder, tokenizers, export.facts.positions)
         return CTranslate2Engine(TARGET.open(folder, device), tokenizers, export.facts)
 
@@ -113,12 +116,12 @@ def load(folder: Path, device: str = "auto") -> Translator:
 
 @dataclass(frozen=True)
 class CTranslate2Engine:
-    """CTranslate2 with an exported model.
+    """An exported model in CTranslate2.
 
     Attributes:
         program: a `ctranslate2.Translator`.
-        tokenizers: whose pieces it reads and writes.
-        facts: of the model.
+        tokenizers: the tokenizers of the model.
+        facts: the facts in the export's manifest.
     """
 
     program: Any
@@ -132,7 +135,7 @@ class CTranslate2Engine:
 
     @property
     def max_source_tokens(self) -> int:
-        """Tokens of the longest source that the model was trained on."""
+        """The maximum source length in training, in tokens without the end token."""
         return self.facts.max_source_tokens
 
     def positions(self, length: int) -> int:
@@ -146,7 +149,7 @@ class CTranslate2Engine:
 
     @property
     def is_latent(self) -> bool:
-        """A latent model cannot be exported."""
+        """False: a latent model cannot be exported."""
         return False
 
     def search(
@@ -154,8 +157,8 @@ class CTranslate2Engine:
     ) -> list[tuple[Hypothesis, ...]]:
         """Return the `n_best` best outputs of each source, best first.
 
-        Hypotheses have token scores if attention is wanted. With a beam of 1 scores take extra
-        time: without `wanted.scores` they are 0.
+        Hypotheses have token scores only if attention is wanted. With a beam of 1, ranking scores
+        take extra time, and are 0 if neither scores nor attention are wanted.
         """
         read = [self._source_pieces(ids) for ids in sources]
         with_score = wanted.attention or wanted.scores or settings.beam_size > 1
@@ -172,7 +175,7 @@ class CTranslate2Engine:
         settings: SearchSettings,
         wanted: Wanted,
     ) -> list[Hypothesis]:
-        """Score given targets: a hypothesis each, with the scores of its tokens."""
+        """Score given targets: return a hypothesis with token scores for each."""
         written = [self._target_pieces(ids) for ids in targets]
         scores = self._score([self._source_pieces(ids) for ids in sources], written)
         return [
@@ -183,10 +186,10 @@ class CTranslate2Engine:
     def _results(
         self, sources: Sequence[list[str]], settings: SearchSettings, with_score: bool
     ) -> list[Any]:
-        """Return what CTranslate2 finds for each source within the source's own limit.
+        """Return CTranslate2's results for each source, within the source's own length limit.
 
-        A batch has one limit, that of its longest source. A source with an output that reaches
-        the source's own, lower limit is searched again, in a batch of sources with that limit.
+        A batch has one limit, that of its longest source. If an output of a shorter source reaches
+        the limit of that source, the source is searched again, with others that have this limit.
         """
         limits = [longest_output(len(source) + 1, settings) for source in sources]
         found: list[Any] = [None] * len(sources)
@@ -211,7 +214,7 @@ class CTranslate2Engine:
         settings: SearchSettings,
         with_score: bool,
     ) -> Iterator[tuple[Sequence[int], list[Any]]]:
-        """Search batches of sources, all workers at once, and yield each with its results."""
+        """Search batches of sources in parallel, and yield each batch with its results."""
         running = [
             (indices, self._start([sources[index] for index in indices], settings, with_score))
             for indices in batches
@@ -222,12 +225,12 @@ class CTranslate2Engine:
     def _start(
         self, sources: Sequence[list[str]], settings: SearchSettings, with_score: bool
     ) -> Sequence[Any]:
-        """Start to search a batch; the results are futures."""
+        """Start the search of a batch, and return futures of the results."""
         vocabulary = self.tokenizers.texts[1].vocabulary
         results: Sequence[Any] = self.program.translate_batch(
             sources,
             beam_size=settings.beam_size,
-            num_hypotheses=settings.beam_size,  # if the best is cut, another may have ended
+            num_hypotheses=settings.beam_size,  # a cut one may rank lower when rescored
             length_penalty=settings.length_penalty,
             min_decoding_length=0,
             max_decoding_length=longest_output(max(map(len, sources)) + 1, settings),
@@ -242,10 +245,11 @@ class CTranslate2Engine:
     def _hypotheses(
         self, source: list[str], result: Any, settings: SearchSettings, wanted: Wanted
     ) -> tuple[Hypothesis, ...]:
-        """Return the `n_best` that were found, best first, each with an end token.
+        """Return the `n_best` best hypotheses, best first, each with an end token.
 
-        CTranslate2 cuts an output at its limit, where the PyTorch search forces the end token: here
-        it is replaced by the end token too, and scored with it. Duplicates are dropped.
+        At the length limit, CTranslate2 cuts an output; the PyTorch search forces the end token.
+        So the last token of a cut output is replaced by the end token, and the output is scored
+        again. Duplicates are dropped.
         """
         ids = self._target_ids
         outputs = [(*(ids[piece] for piece in cut[:-1]), EOS_ID) for cut in result.hypotheses]
@@ -269,7 +273,7 @@ class CTranslate2Engine:
     def _score(
         self, sources: Sequence[list[str]], targets: Sequence[list[str]]
     ) -> list[tuple[float, ...]]:
-        """Return the log-probability of each token of given targets, end tokens included."""
+        """Return the log-probability of each token of given targets, including end tokens."""
         results = self.program.score_batch(
             sources, targets, max_batch_size=BATCH_TOKENS, batch_type="tokens", max_input_length=0
         )
@@ -289,6 +293,6 @@ class CTranslate2Engine:
 
 
 def ranking_score(token_scores: Sequence[float], settings: SearchSettings) -> float:
-    """Return the ranking score of a hypothesis whose tokens have these log-probabilities."""
+    """Return the ranking score of a hypothesis, given its tokens' log-probabilities."""
     exponent, offset = settings.length_penalty, settings.length_offset
     return normalise(sum(token_scores), len(token_scores), exponent, offset)

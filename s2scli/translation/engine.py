@@ -1,4 +1,4 @@
-"""The protocol of an engine: it searches over encoded sources, and knows no cells."""
+"""The protocol of an engine, which searches over encoded sources."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,7 +10,7 @@ from s2scli.translation.options import Wanted
 
 
 class Engine(Protocol):
-    """A model, or several, ready to search; several threads may use it at once."""
+    """A loaded model or ensemble that searches. Several threads may use it at once."""
 
     @property
     def settings(self) -> SearchSettings:
@@ -19,17 +19,17 @@ class Engine(Protocol):
 
     @property
     def max_source_tokens(self) -> int:
-        """Tokens of the longest source that the model was trained on, without the end token."""
+        """The maximum source length in training, in tokens without the end token."""
         ...
 
     @property
     def attention_shape(self) -> tuple[int, int] | None:
-        """Layers and heads whose attention weights it returns; None if there are none."""
+        """The numbers of layers and heads with attention weights; None if it returns none."""
         ...
 
     @property
     def is_latent(self) -> bool:
-        """Whether a model has a latent vector; it searches with the mean of it."""
+        """Whether a model has a latent vector; the search uses its mean."""
         ...
 
     def positions(self, length: int) -> int:
@@ -42,8 +42,8 @@ class Engine(Protocol):
         """Return the `n_best` best outputs of each source, best first.
 
         Args:
-            sources: as the codec encodes them: token ids without an end token, samples, pixels.
-            settings: of the search.
+            sources: the encoded sources: token ids without an end token, samples or pixels.
+            settings: the search settings.
             wanted: what to return of each hypothesis.
         """
         ...
@@ -58,9 +58,9 @@ class Engine(Protocol):
         """Score given targets.
 
         Args:
-            sources: as the codec encodes them.
-            targets: the token ids, one for each source.
-            settings: the length penalty of the ranking score is read.
+            sources: the encoded sources.
+            targets: the token ids of the targets, one for each source.
+            settings: search settings; only the length penalty and its offset are used.
             wanted: what to return of each hypothesis.
         """
         ...

@@ -1,4 +1,4 @@
-"""The filter: lines of files or of stdin in, one record for each line out, in order."""
+"""The filter: read lines of files or stdin, and write one record for each line, in order."""
 
 import contextlib
 import sys
@@ -24,13 +24,13 @@ Write = Callable[[bytes], object]
 
 @dataclass
 class Oddities:
-    """How many lines had one problem, and the numbers of the first ones, by file."""
+    """The number of lines with a problem, and the line numbers of the first ones, by file."""
 
     count: int = 0
     first: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, line: Line) -> None:
-        """Count one more."""
+        """Count a line."""
         self.count += 1
         if self.count <= NAMED:
             self.first.setdefault(line.name, []).append(line.number)
@@ -43,27 +43,27 @@ class Oddities:
 
 @dataclass
 class Unknown:
-    """How many tokens there were, end tokens included, and how many the tokenizer did not know."""
+    """The number of tokens, including end tokens, and the number of unknown ones."""
 
     tokens: int = 0
     unknown: int = 0
 
     def add(self, tokens: int, unknown: int) -> None:
-        """Count some more."""
+        """Add to both counts."""
         self.tokens += tokens
         self.unknown += unknown
 
 
 @dataclass
 class Tally:
-    """What was done so far, and which lines had problems.
+    """Counts of the lines read so far, and the lines with problems.
 
     Attributes:
-        lines: lines that were read.
-        empty: lines that are blank, or too long and left out.
+        lines: the number of lines read.
+        empty: the number of lines that are blank, or too long and left out.
         source: the tokens of the sources.
         target: the tokens of the given targets.
-        overlong: lines that were too long for the model, and did not fail.
+        overlong: lines that were too long for the model and did not fail.
         failed: lines that could not be translated or scored.
         not_utf8: lines with bytes that are not UTF-8.
     """
@@ -102,21 +102,22 @@ def run_filter(
     talk: Talk,
     done: str = "translated",
 ) -> Tally:
-    """Answer every line of some files, window by window, as soon as lines have come.
+    """Process all lines of some files, window by window, as soon as they arrive.
 
-    Lines that came before an error are written to stdout; a file appears only when it is whole.
+    On an error, stdout has the results of the lines before it. An output file appears only once it
+    is complete.
 
     Args:
         inputs: files, plain or compressed; `-` is stdin.
         output: the file to write; None is stdout.
-        stream: how lines are gathered.
+        stream: how lines are grouped into windows.
         answer: returns the records of a window of lines.
-        record_format: what to write of a record; None writes nothing.
+        record_format: formats a record; None writes nothing.
         talk: warns of lines with problems.
-        done: the verb for what is done with a line, in messages.
+        done: what is done with a line, as a participle for messages.
 
     Raises:
-        MissingInputError: an input is not there.
+        MissingInputError: an input does not exist.
         CorpusError: an input is damaged, or a line is refused.
         StorageError: the output cannot be written; an existing file is not changed.
     """
@@ -143,7 +144,7 @@ def run_filter(
 
 
 def _until_refused(records: Iterator[Record]) -> tuple[list[Record], S2SError | None]:
-    """Return the records up to a line that is refused, and the refusal."""
+    """Return the records before the first refused line, and its error or None."""
     found = []
     try:
         for record in records:
@@ -163,7 +164,7 @@ def _count(records: Sequence[Record], tally: Tally, talk: Talk, done: str) -> No
 
 
 def _report(tally: Tally, stream: StreamSettings, seconds: float, talk: Talk, done: str) -> None:
-    """Warn of lines with problems, and say how fast it went."""
+    """Warn of lines with problems, and report the speed."""
     treated = {"split": "split and joined again", "truncate": "truncated", "empty": "left out"}
     if tally.not_utf8.count:
         talk.warn(
@@ -173,7 +174,7 @@ def _report(tally: Tally, stream: StreamSettings, seconds: float, talk: Talk, do
     if tally.overlong.count:
         talk.warn(f"too long for the model and {treated[stream.overlong]}: {tally.overlong}")
     if tally.failed.count:
-        talk.warn(f"not {done}, their lines are empty: {tally.failed}")
+        talk.warn(f"not {done}, written as empty lines: {tally.failed}")
     _warn_of_unknown("source", tally.source, talk)
     _warn_of_unknown("target", tally.target, talk)
     rate = tally.lines / max(seconds, 1e-9)
@@ -181,7 +182,7 @@ def _report(tally: Tally, stream: StreamSettings, seconds: float, talk: Talk, do
 
 
 def _warn_of_unknown(side: str, found: Unknown, talk: Talk) -> None:
-    """Warn if the tokenizer does not know many tokens of a side."""
+    """Warn if many tokens of a side are unknown."""
     share = found.unknown / max(found.tokens, 1)
     if share > MUCH_UNKNOWN:
         talk.warn(
@@ -196,10 +197,10 @@ def cleaner(output: Path | None) -> Clean:
 
 
 def require_inputs(inputs: Sequence[Path], hint: str) -> None:
-    """Check that all inputs exist, before anything is loaded.
+    """Check that all inputs exist.
 
     Raises:
-        MissingInputError: one does not; the message ends with the hint.
+        MissingInputError: an input does not exist; the message ends with the hint.
     """
     for path in inputs:
         if path != STDIN and not path.exists():
@@ -208,7 +209,7 @@ def require_inputs(inputs: Sequence[Path], hint: str) -> None:
 
 @contextlib.contextmanager
 def open_output(path: Path | None) -> Iterator[Write]:
-    """Yield a function that writes to stdout at once, or to a file that appears when it is whole.
+    """Yield a function that writes to stdout at once, or to a file that appears once complete.
 
     Raises:
         StorageError: the disk is full or a write failed.
@@ -227,7 +228,7 @@ def _write_stdout(data: bytes) -> None:
 
 
 class Prompt:
-    """Asks for lines on a terminal; elsewhere it is silent."""
+    """Prompts for lines on a terminal; does nothing elsewhere."""
 
     def __init__(self, asked: bool, talk: Talk) -> None:
         terminal = asked and sys.stdin.isatty() and talk.stderr.is_terminal
@@ -236,7 +237,7 @@ class Prompt:
             talk.say("reading from the terminal, Ctrl-D ends")
 
     def show(self) -> None:
-        """Ask for a line."""
+        """Show the prompt."""
         if self._console:
             self._console.print("> ", end="")
 

@@ -36,7 +36,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """The parts of a line's source that will be translated: none if it is blank or left out."""
+    """The parts of a line to translate; there are none if it is blank or left out."""
 
     line: Line
     source: str
@@ -47,18 +47,18 @@ class Plan:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a part could not be translated, or a pair not scored."""
+    """The reason why a part could not be translated, or a pair could not be scored."""
 
     reason: str
 
 
 def plan_line(line: Line, codec: SourceCodec, most: int, overlong: Overlong) -> Plan:
-    """Return the parts of a line that will be translated.
+    """Divide a line into parts to translate; a line that fits the model is one part.
 
     Args:
         line: the line.
-        codec: of the source.
-        most: the largest source that the model takes, as the codec measures it.
+        codec: the codec of the source.
+        most: the maximum source size that the model takes, as the codec measures it.
         overlong: what to do with a line that has more.
 
     Raises:
@@ -81,7 +81,7 @@ def _plan(line: Line, source: str, codec: SourceCodec, most: int, overlong: Over
     match overlong:
         case "error":
             raise CorpusError(
-                f"{line.where}: too long, the model takes {most} tokens; "
+                f"{line.where}: too long, the model takes at most {most} tokens; "
                 "shorten it or choose --overlong split, truncate or empty"
             )
         case "empty":
@@ -105,9 +105,9 @@ def size_of(values: Values, codec: SourceCodec) -> int:
 def isolate(
     items: Sequence[Item], work: Callable[[Sequence[Item]], Sequence[Result]]
 ) -> list[Result | Failure]:
-    """Do all items at once; if that fails, halve them until the items that fail are found.
+    """Process all items at once; if that fails, split them until the failing items are found.
 
-    An `S2SError` is not the failure of one item, and is raised.
+    An `S2SError` is not caused by a single item, and is raised.
     """
     if not items:
         return []
@@ -115,7 +115,7 @@ def isolate(
         return list(work(items))
     except S2SError:
         raise
-    except Exception as error:  # noqa: BLE001 - any error is of this line only
+    except Exception as error:  # noqa: BLE001 - an error fails one line only
         failure = Failure(fault_of(error))
     if len(items) == 1:
         return [failure]
@@ -124,14 +124,14 @@ def isolate(
 
 
 def fault_of(error: Exception) -> str:
-    """Return what went wrong, for a record."""
+    """Describe an error, for a record."""
     return f"{type(error).__name__}: {error}"
 
 
 def make_record(
     plan: Plan, parts: Sequence[Translation | Failure], settings: SearchSettings
 ) -> Record:
-    """Return the record of a line with these results of its parts."""
+    """Return the record of a line from the results of its parts."""
     line, source = plan.line, plan.source
     faults = [part.reason for part in parts if isinstance(part, Failure)]
     if plan.fault or faults:
@@ -148,14 +148,15 @@ def make_record(
 def join_translations(
     source: str, parts: Sequence[Translation], settings: SearchSettings
 ) -> Translation:
-    """Return the translations of the parts of one line as one, with one hypothesis.
+    """Join the translations of the parts of a line into one translation with one hypothesis.
 
-    Its score is that of all its tokens; the tokens of each part attend to that part's source.
+    The score is computed from all tokens. The tokens of a part attend only to the source of that
+    part.
 
     Args:
-        source: the whole line's.
-        parts: in order.
-        settings: with the length penalty of the score.
+        source: the source of the whole line.
+        parts: the translations of the parts, in order.
+        settings: search settings, with the length penalty of the score.
     """
     length_penalty, length_offset = settings.length_penalty, settings.length_offset
     pieces = tuple(piece for part in parts for piece in part.source_pieces)
@@ -176,7 +177,7 @@ def join_translations(
 
 
 def _log_prob(found: TargetText, length_penalty: float, length_offset: float) -> float:
-    """Return the log-probability of a hypothesis, from its score if its tokens have none."""
+    """Return the log-probability of a hypothesis, from its ranking score if necessary."""
     if found.token_scores:
         return sum(found.token_scores)
     return found.score / normalise(1.0, len(found.pieces), length_penalty, length_offset)
@@ -194,7 +195,7 @@ def join_text(parts: Sequence[str]) -> str:
 def _block_diagonal(
     blocks: Sequence["NDArray[np.float32] | None"],
 ) -> "NDArray[np.float32] | None":
-    """Return the blocks [T, A, S] along the diagonal of T and S; None if one is missing."""
+    """Place blocks [T, A, S] along the diagonal of T and S; None if one is missing."""
     import numpy as np
 
     known = [block for block in blocks if block is not None]

@@ -1,4 +1,4 @@
-"""Which engine translates: PyTorch, or CTranslate2 with an export of the model."""
+"""Choose the engine: PyTorch, or CTranslate2 with an export of the model."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -22,15 +22,15 @@ MAKE_ONE = "make one: s2s export"
 
 @dataclass(frozen=True)
 class EngineRequest:
-    """What an engine must be able to do.
+    """What the engine must support.
 
     Attributes:
-        engine: the engine asked for.
-        needs: flags that only PyTorch supports.
-        prefers: flags that PyTorch supports better.
-        overrides: search settings that were given.
+        engine: the requested engine.
+        needs: the given flags that only PyTorch supports.
+        prefers: the given flags that PyTorch supports better.
+        overrides: the given search settings.
         device: auto, cpu, cuda or cuda:N.
-        int8: multiply by weights of 8 bits in PyTorch.
+        int8: use 8-bit weights in PyTorch.
     """
 
     engine: Engine = "auto"
@@ -44,21 +44,21 @@ class EngineRequest:
 def load_translator(
     workspace: Workspace, models: Sequence[Path], request: EngineRequest, talk: Talk
 ) -> Translator:
-    """Load models into the engine asked for, or into the best one for what is asked for.
+    """Load models into the requested engine, or choose the best engine for the request.
 
     Args:
         workspace: its model is loaded if `models` is empty.
         models: model folders (several are an ensemble), or the folder of an export.
-        request: what is asked for.
+        request: what the engine must support.
         talk: says which engine is used, and warns of an export that is out of date.
 
     Raises:
         MissingInputError: there is no model, or no export of it.
         CheckpointError: a folder is damaged or was written by a newer version.
-        UsageError: the engine does not support what is asked for, or the models of an ensemble do
-            not share a tokenizer.
-        ConfigError: there is no such device, or a setting of the search has a wrong value.
-        MissingExtraError: CTranslate2 is needed and not installed.
+        UsageError: the engine does not support the request, or the models of an ensemble do not
+            share a tokenizer.
+        ConfigError: there is no such device, or a search setting has a wrong value.
+        MissingExtraError: CTranslate2 is required and not installed.
     """
     folders = [workspace.find_model(model) for model in models or (None,)]
     export = choose_export(folders, request, talk)
@@ -75,8 +75,8 @@ def load_in_torch(
     """Load model folders (several are an ensemble), or the workspace's model, into PyTorch.
 
     Raises:
-        MissingInputError: there is none; the message says how to get one.
-        CheckpointError: one is damaged or was written by a newer version.
+        MissingInputError: there is no model; the message says how to get one.
+        CheckpointError: a model is damaged or was written by a newer version.
         UsageError: the models of an ensemble do not share a tokenizer.
         ConfigError: there is no such device, or it has no 8-bit products.
     """
@@ -91,7 +91,7 @@ def choose_export(folders: Sequence[Path], request: EngineRequest, talk: Talk) -
 
     Args:
         folders: folders of models or exports.
-        request: what is asked for.
+        request: what the engine must support.
         talk: says why PyTorch is used, and warns of an export that is out of date.
 
     Raises:
@@ -117,25 +117,25 @@ def choose_export(folders: Sequence[Path], request: EngineRequest, talk: Talk) -
         return export
     reasons = [*unsupported, *request.prefers]
     if reasons:
-        talk.detail(f"not {TARGET.name}, because of {', '.join(reasons)}")
+        talk.detail(f"not using {TARGET.name} because of {', '.join(reasons)}")
         return None
     return export if importlib.util.find_spec("ctranslate2") else None
 
 
 def is_export(folder: Path) -> bool:
-    """Whether a folder says that it is an export to CTranslate2."""
+    """Whether the manifest of a folder is that of an export to CTranslate2."""
     tree = in_one_generation(folder, lambda: read_json(folder / MANIFEST))
     return tree.get("kind") == TARGET.kind
 
 
 def folder_beside(model: Path) -> Path:
-    """Return where the export of a model folder is looked for."""
+    """Return the folder of a model's export, beside the model folder."""
     named = model if model.name not in ("", "..") else model.resolve()
     return named.with_name(f"{named.name}-{TARGET.kind}")
 
 
 def _unsupported(export: Export, folders: Sequence[Path], request: EngineRequest) -> list[str]:
-    """Return everything asked for that the export does not support."""
+    """Return everything in the request that the export does not support."""
     tree = {**export.facts.search.model_dump(), **request.overrides}
     return [
         *request.needs,
@@ -146,11 +146,11 @@ def _unsupported(export: Export, folders: Sequence[Path], request: EngineRequest
 
 
 def _export(model: Path, given: Path | None, must: bool, talk: Talk) -> Export | None:
-    """Return the export that was given, or the one beside a model folder if it is of that model.
+    """Return the given export, or the one beside a model folder if it was made from that model.
 
     Raises:
-        MissingInputError: one is needed, and there is none.
-        CheckpointError: it is damaged; or the model's is needed, and it is another model's.
+        MissingInputError: an export is required, and there is none.
+        CheckpointError: the export is damaged, or is required and was made from another model.
     """
     folder = given or folder_beside(model)
     if not is_published(folder):
@@ -168,7 +168,7 @@ def _export(model: Path, given: Path | None, must: bool, talk: Talk) -> Export |
 
 
 def _instead(given: Path | None) -> str:
-    """Say what to do instead of asking CTranslate2."""
+    """Return what to do if CTranslate2 does not support a request."""
     if given:
         return "leave that out, or give the model folder that the export was made from"
     return "leave that out, or choose --engine pytorch"

@@ -1,4 +1,4 @@
-"""A model folder: recipe, weights, tokenizer and card; copy it and it works."""
+"""A model folder: recipe, weights, tokenizer and card. It works wherever it is copied."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ RECIPE, WEIGHTS, CARD = "recipe.toml", "model.safetensors", "README.md"
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """What a model folder holds, ready to run."""
+    """The contents of a model folder, ready to run."""
 
     recipe: Recipe
     model: Seq2Seq
@@ -35,11 +35,11 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """What a model folder holds, except for the values of the weights.
+    """The contents of a model folder, without the values of the weights.
 
     Attributes:
         recipe: the resolved recipe.
-        tokenizers: of both sides.
+        tokenizers: the tokenizers of both sides.
         manifest: the folder's manifest.
         shapes: the shape of each weight, by name.
     """
@@ -51,10 +51,10 @@ class ModelDescription:
 
 
 def build_model(recipe: Recipe, tokenizers: Tokenizers) -> Seq2Seq:
-    """Return the model of a recipe, with random initial weights from torch's generator.
+    """Build the model of a recipe, with random weights from torch's default generator.
 
     Raises:
-        ConfigError: parts that do not fit together.
+        ConfigError: the parts of the model do not fit together.
     """
     return Seq2Seq(
         recipe.model,
@@ -71,17 +71,17 @@ def write_model_folder(
     tokenizers: Tokenizers,
     facts: Mapping[str, Any],
 ) -> None:
-    """Publish a model as `folder`, whole or not at all.
+    """Write a model folder atomically.
 
     Args:
         folder: the folder to write; an existing model is replaced.
         recipe: the resolved recipe.
-        weights: by name.
-        tokenizers: copied into the folder.
-        facts: facts of the training, such as step and scores: JSON values.
+        weights: the weights, by name.
+        tokenizers: the tokenizers to write into the folder.
+        facts: facts about the training, such as step and scores, as JSON values.
 
     Raises:
-        StorageError: the disk is full or writing failed.
+        StorageError: the disk is full or a write failed.
     """
     with new_folder(folder, "model", made_from={"tokenizer": tokenizers.digest}) as draft:
         draft.facts = facts
@@ -94,15 +94,15 @@ def write_model_folder(
 
 
 def load_model_folder(folder: Path, device: torch.device) -> LoadedModel:
-    """Read and verify a model folder, which may come from anywhere.
+    """Load and verify a model folder. Its files are not trusted.
 
     Args:
-        folder: of the model.
+        folder: the model folder.
         device: the device for its weights.
 
     Raises:
         MissingInputError: there is no model.
-        CheckpointError: a file is missing or damaged, or the parts do not belong together.
+        CheckpointError: a file is missing or damaged, or the files do not belong together.
         TokenizerError: a tokenizer is damaged.
         ConfigError: the recipe is wrong.
     """
@@ -117,9 +117,9 @@ def load_model_folder(folder: Path, device: torch.device) -> LoadedModel:
 
 
 def describe_model_folder(folder: Path) -> ModelDescription:
-    """Read and verify everything of a model folder except the values of its weights.
+    """Read and verify a model folder without the values of its weights.
 
-    No more memory is allocated than the files account for.
+    Memory use is limited by the sizes of the files.
 
     Raises:
         as `load_model_folder`.
@@ -131,11 +131,13 @@ def _describe(folder: Path) -> ModelDescription:
     manifest = verify_folder(folder, "model")
     for name in (RECIPE, WEIGHTS):
         if name not in manifest.files:
-            raise CheckpointError(f"{folder}: not a whole model, its manifest has no {name}")
+            raise CheckpointError(f"{folder}: incomplete model, its manifest has no {name}")
     recipe = load_settings(Recipe, read_toml(folder / RECIPE), str(folder / RECIPE))
     tokenizers = Tokenizers.load(folder)
     if manifest.made_from.get("tokenizer") != tokenizers.digest:
-        raise CheckpointError(f"{folder}: its tokenizer is not the one the model was trained with")
+        raise CheckpointError(
+            f"{folder}: its tokenizer is not the one that the model was trained with"
+        )
     with torch.device("meta"):
         model = build_model(recipe, tokenizers)
     _check_size(folder / WEIGHTS, 4 * count_parameters(model))
@@ -151,7 +153,7 @@ def _describe(folder: Path) -> ModelDescription:
 
 
 def weight_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the name and shape of every weight without reading the weights.
+    """Return the shape of each weight, by name, without reading the weights.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -164,14 +166,14 @@ def weight_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _check_size(path: Path, expected: int) -> None:
-    """Check that a file holds weights of `expected` bytes, and little else."""
+    """Check that a file has `expected` bytes of weights, and a small header."""
     size = plain_file_size(path)
     if not expected < size < expected + MAX_HEADER_BYTES:
         raise CheckpointError(f"{path}: {size} bytes, the recipe's weights take {expected}")
 
 
 def model_card(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any]) -> str:
-    """Return the model card: what this is, how it was trained, how to use it."""
+    """Return the model card: what the model is, how it was trained, how to use it."""
     scores = facts.get("scores", {})
     steps = ", ".join(str(step) for step in facts.get("averaged", []))
     vocabulary = ", ".join(f"{size} {side}" for side, size in tokenizers.vocab_sizes.items())
@@ -202,7 +204,7 @@ def model_facts(
     scores: Mapping[str, float],
     averaged: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """Return the facts for a model's manifest; `averaged` if it is a mean of checkpoints."""
+    """Return the facts for a model's manifest; `averaged` are the steps it is the mean of."""
     return {
         "step": step,
         "minutes": round(seconds / 60, 1),

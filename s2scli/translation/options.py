@@ -1,4 +1,4 @@
-"""How to translate: the options of a call."""
+"""The options of a call that translates or scores."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from s2scli.settings import default_of
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to return of a hypothesis besides its tokens; leaving something out saves time.
+    """What to return of a hypothesis besides its tokens. Leaving something out saves time.
 
     Attributes:
         attention: return the attention weights of each token.
-        scores: return the ranking score; without it the score may be 0.
+        scores: return the ranking score; if not, the score may be 0.
     """
 
     attention: bool = False
@@ -22,7 +22,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Options:
-    """How lines are translated.
+    """How to translate lines.
 
     Attributes:
         settings: the search settings.

@@ -1,4 +1,4 @@
-"""Pairs of a source and a given target, and the records of scoring them."""
+"""Pairs of a source and a given target, and the records of their scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Pair:
     """A source and its target.
 
     Attributes:
-        line: the line they come from.
+        line: the line of the input that holds the pair.
         source: the source.
-        target: the target; an empty one has the score of its end token.
+        target: the target; if it is empty, only its end token is scored.
         fault: why the line is not a pair; empty if it is one.
     """
 
@@ -42,7 +42,7 @@ class EncodedPair:
 
 
 def pair_of(line: Line, *, one_column: bool = False) -> Pair:
-    """Read a line as source TAB target, or as its own source and target."""
+    """Read a line as source TAB target; with `one_column` the whole line is both."""
     if line.cut:
         return Pair(line, fault=f"longer than {LINE_BYTES:,} bytes")
     try:
@@ -52,12 +52,12 @@ def pair_of(line: Line, *, one_column: bool = False) -> Pair:
 
 
 def pairs_of(name: str, sources: Sequence[str], targets: Sequence[str]) -> list[Pair]:
-    """Return pairs of texts that belong together, one for one.
+    """Pair each source with the target at the same index.
 
     Args:
-        name: their name in messages.
+        name: the name of the pairs in messages.
         sources: the sources.
-        targets: one for each source.
+        targets: the targets, one for each source.
     """
     return [
         Pair(Line(name, number, source), source, target)
@@ -68,7 +68,7 @@ def pairs_of(name: str, sources: Sequence[str], targets: Sequence[str]) -> list[
 def encode_pair(
     pair: Pair, source_codec: SourceCodec, target_codec: TargetCodec, most: int
 ) -> EncodedPair | Record:
-    """Return an encoded pair, or the record of one that cannot be scored.
+    """Encode a pair; return a record if it cannot be scored.
 
     Args:
         pair: the pair.
@@ -86,7 +86,7 @@ def encode_pair(
         return failed(pair, str(error))
     for side, size in (("source", size_of(source, source_codec)), ("target", len(target))):
         if size > most:
-            fault = f"too long: the {side} has {size:,} tokens, and the model takes {most:,}"
+            fault = f"too long: the {side} has {size:,} tokens, the model takes at most {most:,}"
             return failed(pair, fault)
     return EncodedPair(pair, source, target)
 
@@ -97,7 +97,7 @@ def failed(pair: Pair, fault: str) -> Record:
 
 
 def scored(encoded: EncodedPair, found: Translation | Failure) -> Record:
-    """Return the record of a pair that was given to the model."""
+    """Return the record of a pair from the model's result."""
     pair = encoded.pair
     if isinstance(found, Failure):
         return failed(pair, found.reason)

@@ -12,7 +12,7 @@ from s2scli.search.loop import Notice
 Batch = TypeVar("Batch")
 Found = TypeVar("Found")
 
-MAX_WORKERS = 8  # each has a batch in memory
+MAX_WORKERS = 8  # each holds a batch in memory
 WAKE_SECONDS = 0.2
 _STARTING = threading.Lock()
 
@@ -20,11 +20,11 @@ _STARTING = threading.Lock()
 class SearchPool:
     """A fixed number of workers, each of which searches one batch at a time.
 
-    A worker per core, each with its own batch, is faster than one batch whose operations all
-    cores share. The workers live as long as the pool.
+    One worker per core, each with its own batch, is faster than sharing the operations of one batch
+    among all cores. The workers live as long as the pool.
 
     Args:
-        threads: threads to compute with.
+        threads: the number of threads to compute with.
     """
 
     def __init__(self, threads: int) -> None:
@@ -34,18 +34,20 @@ class SearchPool:
         self._executor = _start(self.workers, share) if self.workers > 1 else None
 
     def __reduce__(self) -> tuple[type["SearchPool"], tuple[int]]:
-        """Copy the pool without its threads."""
+        """Copy and pickle the pool without its threads."""
         return SearchPool, (self.threads,)
 
     def map(self, work: Callable[[Batch, Notice], Found], batches: Sequence[Batch]) -> list[Found]:
         """Return the result of `work` for each batch, in order.
 
-        If there are few batches, the caller searches one after the other, with all threads. If one
-        fails, or the caller is interrupted, the caller's other batches are stopped too.
+        If there are few batches, the calling thread searches them one after the other, with all
+        threads. If a batch fails or the caller is interrupted, the caller's other batches are
+        stopped too.
 
         Args:
-            work: searches a batch; it calls its second argument regularly, which raises to stop it.
-            batches: those that take longest first.
+            work: searches a batch. It must call its second argument regularly, which raises an
+                error to stop the search.
+            batches: the batches, the slowest first.
         """
         if 2 * len(batches) <= self.workers or self._executor is None:
             return [work(batch, _never) for batch in batches]
@@ -72,7 +74,7 @@ class SearchPool:
 def _wait(futures: Sequence[Future[Found]]) -> None:
     """Wait until all are done, or raise the error of the first that failed.
 
-    It wakes up regularly, as a signal that comes just before a wait is handled only after it.
+    Each wait is short, because a signal that arrives just before a wait is handled only after it.
     """
     waiting = set(futures)
     while waiting:
@@ -84,15 +86,15 @@ def _wait(futures: Sequence[Future[Found]]) -> None:
 def _start(workers: int, share: int) -> ThreadPoolExecutor:
     """Start workers that compute with `share` threads each.
 
-    torch.set_num_threads sets the count of the calling thread, and of every thread that computes
-    for the first time later. So all workers set theirs now, and then this thread restores its own.
+    `torch.set_num_threads` sets the count of the calling thread, and the count of every thread that
+    first computes later. So all workers set their count now, and then this thread restores its own.
     """
     together = threading.Barrier(workers)
 
     def begin() -> None:
-        torch.get_num_threads()  # else the first product would set the count of the process
+        torch.get_num_threads()  # otherwise the first product resets the count
         torch.set_num_threads(share)
-        together.wait()  # so that each worker is a thread of its own
+        together.wait()  # keeps each thread busy until all have started
 
     executor = ThreadPoolExecutor(workers, "search")
     with _STARTING:
@@ -105,4 +107,4 @@ def _start(workers: int, share: int) -> ThreadPoolExecutor:
 
 
 def _never() -> None:
-    """Never stop the search."""
+    """Do not stop the search."""

@@ -9,8 +9,7 @@ from typing import Literal
 
 from s2scli.data.codecs.text import one_line
 from s2scli.data.stream import Line
-from s2scli.report.alignment import align_pieces, align_words, pharaoh
-from s2scli.report.heads import choose_map
+from s2scli.report.alignment import pharaoh
 from s2scli.translation.results import TargetText, Translation
 
 NOT_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
@@ -20,14 +19,14 @@ Status = Literal["ok", "empty", "failed"]
 
 @dataclass(frozen=True)
 class Record:
-    """The result of one line.
+    """The result of translating or scoring one line.
 
     Attributes:
-        line: the line.
-        status: ok, empty (the line is blank or was left out) or failed.
+        line: the input line.
+        status: ok, empty (the line is blank, or too long and left out) or failed.
         source: the line's source.
         target: the line's target, if one was given.
-        translation: the translation, or the scored target, if the status is ok.
+        translation: the hypotheses, or the scored target; None unless the status is ok.
         overlong: whether the line was too long for the model.
         fault: why it failed; empty if it did not.
     """
@@ -41,10 +40,14 @@ class Record:
     fault: str = ""
 
     @property
+    def hypotheses(self) -> tuple[TargetText, ...]:
+        """The hypotheses, best first, or the scored target; empty if there are none."""
+        return self.translation.hypotheses if self.translation else ()
+
+    @property
     def best(self) -> TargetText | None:
         """The best hypothesis, or the scored target; None if there is none."""
-        found = self.translation.hypotheses if self.translation else ()
-        return found[0] if found else None
+        return self.hypotheses[0] if self.hypotheses else None
 
     @property
     def text(self) -> str:
@@ -54,7 +57,7 @@ class Record:
 
 Clean = Callable[[str], str]
 RecordFormat = Callable[[int, Record, Clean], str]
-"""Takes a line's index (the first is 0), its record, and a function that cleans text."""
+"""Formats a record, given the line's index (from 0), the record, and a function to clean text."""
 
 
 def plain_record(index: int, record: Record, clean: Clean) -> str:
@@ -63,25 +66,25 @@ def plain_record(index: int, record: Record, clean: Clean) -> str:
 
 
 def scored_record(index: int, record: Record, clean: Clean) -> str:
-    """Return score TAB best hypothesis; without a hypothesis the score is 0."""
+    """Return score TAB best hypothesis; the score is 0 if there is none."""
     return f"{record.best.score if record.best else 0:.4f}\t{clean(record.text)}"
 
 
 def moses_record(index: int, record: Record, clean: Clean) -> str:
     """Return a line `index ||| hypothesis ||| score` for each hypothesis, as Moses does."""
-    found = record.translation.hypotheses if record.translation else ()
-    listed = [(clean(hypothesis.text), hypothesis.score) for hypothesis in found] or [("", 0.0)]
-    return "\n".join(f"{index} ||| {text} ||| {score:.4f}" for text, score in listed)
+    found = [(clean(one.text), one.score) for one in record.hypotheses]
+    return "\n".join(f"{index} ||| {text} ||| {score:.4f}" for text, score in found or [("", 0.0)])
 
 
 def aligned(record_format: RecordFormat, threshold: float | None = None) -> RecordFormat:
     """Return a format that appends ` ||| ` and the word alignment to each of its lines.
 
-    Marian, Eole and Moses write this format. Without a translation nothing follows the bars.
+    Marian, Eole and Moses write this format. The alignment is empty if there is no translation.
 
     Args:
-        record_format: plain, scored, or Moses.
-        threshold: the smallest weight that links two words; None links each to its best.
+        record_format: the plain, scored or Moses format.
+        threshold: align all pairs of words with at least this attention weight; None aligns each
+            target word to the source word with the largest weight.
     """
 
     def with_alignment(index: int, record: Record, clean: Clean) -> str:
@@ -101,9 +104,9 @@ def aligned(record_format: RecordFormat, threshold: float | None = None) -> Reco
 def json_record(index: int, record: Record, clean: Clean) -> str:
     """Return a JSON object on one line.
 
-    All lists of a hypothesis have an entry for each token, the end token included. `alignment`
-    pairs each token with the source token it attended to most, as `source-target` (Pharaoh);
-    `word_alignment` pairs words.
+    All lists of a hypothesis have an entry for each token, including the end token. `alignment`
+    pairs each token with the source token that it attended to most, as `source-target` (Pharaoh
+    format); `word_alignment` pairs words.
     """
     found = record.translation
     document = {
@@ -120,7 +123,7 @@ def json_record(index: int, record: Record, clean: Clean) -> str:
 
 
 def json_line(document: Mapping[str, object]) -> str:
-    """Return a document as one line of JSON, without characters that some read as line ends."""
+    """Return a document as one line of JSON; escape other characters that may end a line."""
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
     return NOT_IN_JSON.sub(lambda character: f"\\u{ord(character.group()):04x}", text)
 
@@ -137,14 +140,14 @@ def _hypothesis(found: Translation, hypothesis: TargetText) -> dict[str, object]
 
 
 def token_alignment(found: Translation, hypothesis: TargetText) -> str | None:
-    """Return the `source-target` pair of every target token; None without attention."""
-    heads = found.heads(hypothesis)
-    return None if heads is None else pharaoh(align_pieces(choose_map(heads)))
+    """Return a `source-target` pair for each target token; None without attention."""
+    pairs = found.token_alignment(hypothesis)
+    return None if pairs is None else pharaoh(pairs)
 
 
 def word_alignment(
     found: Translation, hypothesis: TargetText, threshold: float | None = None
 ) -> str | None:
-    """Return `source-target` pairs of words, as spaces divide them; None without attention."""
-    heads = found.heads(hypothesis)
-    return None if heads is None else pharaoh(align_words(choose_map(heads), threshold))
+    """Return `source-target` pairs of words, separated by spaces; None without attention."""
+    pairs = found.word_alignment(hypothesis, threshold)
+    return None if pairs is None else pharaoh(pairs)

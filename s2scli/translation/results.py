@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from s2scli.report.heads import AttentionHeads
+from s2scli.report.alignment import align_pieces, align_words
+from s2scli.report.heads import AttentionHeads, choose_map
 
 
 @dataclass(frozen=True)
@@ -14,13 +15,13 @@ class TargetText:
 
     Attributes:
         text: the detokenised output on one line.
-        score: the ranking score (`search.ranking.normalise`).
-        pieces: the T target tokens, the end token included.
+        score: the ranking score: the log-probability divided by the length penalty.
+        pieces: the T target tokens, including the end token.
         token_scores: the log-probability of each token, [T].
-        attention: the weights of each attention map over the source's tokens, [T, A, S]; None
-            if the model has no attention, or if they were not asked for.
-        first_choices: in forced decoding whether each token was the most probable one, [T].
-        unknown_tokens: the number of tokens for text that the tokenizer does not know.
+        attention: the weights of each attention map over the source tokens, [T, A, S]; None if
+            the model has no attention, or if they were not requested.
+        first_choices: for a scored target, whether each token was the most probable one, [T].
+        unknown_tokens: the number of tokens that are the unknown token.
     """
 
     text: str
@@ -38,10 +39,10 @@ class Translation:
 
     Attributes:
         source: the source as it was given.
-        source_pieces: its S tokens, the end token included.
+        source_pieces: its S tokens, including the end token.
         hypotheses: `n_best` of them, or fewer if the search found fewer.
-        unknown_tokens: the number of source tokens that the tokenizer does not know.
-        attention_shape: layers and heads that attend, L x H = A.
+        unknown_tokens: the number of source tokens that are the unknown token.
+        attention_shape: the numbers of layers and heads with attention maps, L x H = A.
     """
 
     source: str
@@ -51,7 +52,7 @@ class Translation:
     attention_shape: tuple[int, int] = (1, 1)
 
     def heads(self, hypothesis: TargetText) -> AttentionHeads | None:
-        """Return where the decoder looked as it wrote a hypothesis; None if that is unknown."""
+        """Return the attention weights of a hypothesis by layer and head; None if it has none."""
         weights = hypothesis.attention
         if weights is None:
             return None
@@ -65,3 +66,32 @@ class Translation:
             self.source,
             hypothesis.text,
         )
+
+    def token_alignment(self, hypothesis: TargetText) -> list[tuple[int, int]] | None:
+        """Return the source token that each token of a hypothesis attended to most.
+
+        Returns:
+            Pairs (index of the source token, index of the target token), end tokens included;
+            None if the hypothesis has no attention weights.
+        """
+        heads = self.heads(hypothesis)
+        return None if heads is None else align_pieces(choose_map(heads))
+
+    def word_alignment(
+        self, hypothesis: TargetText, threshold: float | None = None
+    ) -> list[tuple[int, int]] | None:
+        """Return which source words the words of a hypothesis are aligned to.
+
+        Words are separated by spaces.
+
+        Args:
+            hypothesis: one of the hypotheses.
+            threshold: align all pairs of words with at least this attention weight; None aligns
+                each target word to the source word with the largest weight.
+
+        Returns:
+            Pairs (index of the source word, index of the target word); None if the hypothesis has
+            no attention weights.
+        """
+        heads = self.heads(hypothesis)
+        return None if heads is None else align_words(choose_map(heads), threshold)

@@ -30,18 +30,18 @@ from s2scli.translation.pool import SearchPool
 from s2scli.translation.translator import Translator
 
 BATCH_TOKENS = 6144
-MAX_WIDTH = 4  # hypotheses of a source that count towards a batch
-SEARCH_KERNELS = 1024  # many small ones, as batches shrink when their sentences end
+MAX_WIDTH = 4  # wider beams do not make batches smaller
+SEARCH_KERNELS = 1024  # kernels to cache: shapes vary, as batches shrink when sentences end
 
 
 def load(folder: Path, *others: Path, device: str = "auto", int8: bool = False) -> Translator:
     """Load a model folder, or several as an ensemble.
 
     Args:
-        folder: of the model.
-        others: of further models.
+        folder: the model folder.
+        others: further model folders.
         device: auto, cpu, cuda or cuda:N.
-        int8: multiply by weights of 8 bits: faster, and the outputs are nearly the same.
+        int8: use 8-bit weights: faster, with nearly the same outputs.
 
     Raises:
         MissingInputError: there is no model in a folder.
@@ -62,13 +62,15 @@ def load(folder: Path, *others: Path, device: str = "auto", int8: bool = False) 
 def translator_of(
     first: LoadedModel, *more: LoadedModel, device: torch.device, int8: bool = False
 ) -> Translator:
-    """Return a translator around a model, or several as an ensemble, whose weights are laid out.
+    """Return a translator for a model, or for several as an ensemble.
+
+    The weights are laid out for a fast search.
 
     Args:
-        first: the model, which says how to search.
-        more: further ones with the same tokenizer.
-        device: the device they are on.
-        int8: multiply by weights of 8 bits.
+        first: the model; its recipe has the search settings.
+        more: further models with the same tokenizer.
+        device: the device of the models.
+        int8: use 8-bit weights.
     """
     models = (first, *more)
     for one in models:
@@ -84,10 +86,10 @@ class TorchEngine:
     """A model in PyTorch, or an ensemble.
 
     Attributes:
-        recipes: of the models; the first one says how to search.
+        recipes: the recipes of the models; the first one has the search settings.
         model: the model, or an ensemble.
-        device: the device it is on.
-        codec: of the source; it pads sources into a batch.
+        device: the device of the model.
+        codec: the codec of the source; it pads sources into a batch.
         pool: searches batches in parallel on a CPU.
     """
 
@@ -98,7 +100,7 @@ class TorchEngine:
     pool: SearchPool = field(init=False)
 
     def __post_init__(self) -> None:
-        """Choose the number of threads: that of the process on a CPU, one for a GPU."""
+        """Start the pool, with PyTorch's number of threads on a CPU and one for a GPU."""
         threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         object.__setattr__(self, "pool", SearchPool(threads))
 
@@ -109,17 +111,17 @@ class TorchEngine:
 
     @property
     def max_source_tokens(self) -> int:
-        """Tokens of the longest source that every model was trained on."""
+        """The smallest of the models' maximum source lengths in training, in tokens."""
         return min(recipe.training.max_length for recipe in self.recipes)
 
     @property
     def attention_shape(self) -> tuple[int, int] | None:
-        """Layers and heads of the (first) model's attention; None without attention."""
+        """The numbers of layers and heads with attention in the (first) model; None without."""
         return self.model.attention_shape
 
     @property
     def is_latent(self) -> bool:
-        """Whether a model has a latent vector; it searches with the mean of it."""
+        """Whether a model has a latent vector; the search uses its mean."""
         return any(recipe.model.connection.kind == "latent" for recipe in self.recipes)
 
     def positions(self, length: int) -> int:
@@ -152,7 +154,7 @@ class TorchEngine:
         settings: SearchSettings,
         wanted: Wanted,
     ) -> list[Hypothesis]:
-        """Score given targets: a hypothesis each, with token scores and first choices."""
+        """Score given targets: return a hypothesis with token scores and first choices for each."""
 
         def force_batch(indices: Sequence[int], _: Notice) -> list[Hypothesis]:
             batch = make_batch(
@@ -178,25 +180,25 @@ class TorchEngine:
         return sizes
 
     def _batches(self, lengths: Sequence[int], width: int) -> list[list[int]]:
-        """Return batches for `width` hypotheses of each source."""
+        """Group sequences into batches for a search with `width` hypotheses of each source."""
         budget = max(1, BATCH_TOKENS // min(width, MAX_WIDTH))
         return similar_batches(lengths, budget, self.pool.workers)
 
 
 def _require_int8(device: torch.device) -> None:
-    """Check that this device and PyTorch have 8-bit products.
+    """Check that PyTorch has 8-bit products for this device.
 
     Raises:
-        ConfigError: the device is a GPU, or oneDNN has none for this processor.
+        ConfigError: the device is a GPU, or PyTorch has no 8-bit products for this processor.
     """
     if device.type != "cpu":
-        raise ConfigError(f"--int8 is for a processor, found {device}; choose --device cpu")
+        raise ConfigError(f"--int8 works on a CPU only, found {device}; choose --device cpu")
     if not this_machine().has_int8:
         raise ConfigError("--int8: PyTorch has no 8-bit products for this processor; leave it out")
 
 
 def _check_tokenizers(first: LoadedModel, folder: Path, other: LoadedModel, path: Path) -> None:
-    """Refuse two models whose tokens do not mean the same."""
+    """Refuse two models with different tokenizers."""
     mine, theirs = (loaded.tokenizers.digest for loaded in (first, other))
     if mine != theirs:
         raise UsageError(

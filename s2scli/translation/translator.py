@@ -1,4 +1,4 @@
-"""A trained model that translates lines of text: codecs around an engine (no torch here)."""
+"""Translate lines of text with an engine and a codec for each side (imports no torch)."""
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Translator:
-    """An engine, with a codec for each side that turns cells into token ids and back.
+    """An engine, with a codec for each side that converts text to token ids and back.
 
     Several threads may translate with one translator at once.
 
@@ -48,7 +48,7 @@ class Translator:
 
     @property
     def has_attention(self) -> bool:
-        """Whether the engine has attention weights to show."""
+        """Whether the engine returns attention weights."""
         return self.engine.attention_shape is not None
 
     def settings(self, overrides: Tree, where: str = "command line") -> SearchSettings:
@@ -56,7 +56,7 @@ class Translator:
 
         Args:
             overrides: settings by name.
-            where: where the overrides come from, for errors.
+            where: the origin of the overrides, for error messages.
 
         Raises:
             ConfigError: a setting is unknown or has a wrong value.
@@ -67,13 +67,14 @@ class Translator:
     def translate(self, lines: Iterable[Line], options: Options | None = None) -> Iterator[Record]:
         """Yield one record for each line, in order.
 
-        A blank line gives an empty record without calling the model. A line that is too long is
-        treated as `options.overlong` says, by default split at sentence ends and joined again. A
-        line that makes the model fail gives a failed record and does not affect the others.
+        A blank line gives an empty record without calling the model. `options.overlong`
+        says what happens to a line that is too long; by default it is split at sentence ends, and
+        the translations are joined. A line that makes the model fail gives a failed record and does
+        not affect the others.
 
         Args:
-            lines: the sources, of any number; a window of them is translated at once.
-            options: how to translate; None is the model's own search.
+            lines: the sources; one window of them is translated at a time.
+            options: how to translate; None uses the model's own search settings.
 
         Raises:
             CorpusError: a line is too long and `options.overlong` is `error`; the lines before it
@@ -92,13 +93,13 @@ class Translator:
     def score(self, pairs: Iterable[Pair], options: Options | None = None) -> Iterator[Record]:
         """Yield one record for each pair, in order, with the scores of the target's tokens.
 
-        A pair without a source gives an empty record; one that is too long, or makes the model
-        fail, a failed one. Over-long pairs are never split.
+        A pair with a blank source gives an empty record. A pair that is too long, or that makes the
+        model fail, gives a failed record; it is never split.
 
         Args:
             pairs: sources with given targets.
-            options: `wanted`, `window` and the length penalty of `settings` are read; None is the
-                model's own.
+            options: only `wanted`, `window` and the length penalty in `settings` are used; None
+                uses the model's own settings.
         """
         chosen = options or Options(self.engine.settings)
         work = functools.partial(self._force, options=chosen)
@@ -113,7 +114,7 @@ class Translator:
 
         Args:
             found: the hypothesis.
-            source_length: encoder states of the source; attention beyond them is padding.
+            source_length: encoder states of the source; attention beyond them is to padding.
         """
         weights = found.attention_weights
         return TargetText(
@@ -127,7 +128,7 @@ class Translator:
         )
 
     def _plans(self, lines: Sequence[Line], options: Options) -> tuple[list[Plan], S2SError | None]:
-        """Return the plans of lines, up to one that is refused, and the refusal."""
+        """Return the plans of the lines before the first refused one, and its error or None."""
         plans = []
         for line in lines:
             try:

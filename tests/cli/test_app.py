@@ -1,15 +1,19 @@
 """The program: its version, its commands, and how every kind of failure ends."""
 
 import errno
+import subprocess
+import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
 from s2scli import __version__
-from s2scli.cli.app import Commands, app
+from s2scli.cli.app import COMMANDS, INSPECTIONS, Commands, app
 from s2scli.cli.flags import expand
+from s2scli.cli.help import summary_of
 from s2scli.cli.options import TalkOptions
 from s2scli.errors import CorpusError
 
@@ -30,6 +34,7 @@ def fail(failure: BaseException, *words: str) -> Result:
         (CorpusError("a.tsv, line 3: bad\nand worse"), 65, "error: a.tsv, line 3: bad and worse\n"),
         (CorpusError("\x1b[31mred"), 65, "error: ␛[31mred\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
+        (ImportError("cannot load module more than once per process"), 130, "interrupted\n"),
         (BrokenPipeError(), 141, ""),
         (OSError(errno.ENOSPC, "disk full", "x"), 74, "error: x: disk full\n"),
         (OSError("odd"), 74, "error: odd\n"),
@@ -83,3 +88,27 @@ def test_a_command_is_called_as_its_module_is() -> None:
     names = getattr(group, "commands")  # noqa: B009
     assert {"prepare", "train-tokenizer", "inspect"} <= names.keys()
     assert {"attention", "recipe"} <= names["inspect"].commands.keys()
+
+
+def test_the_summary_of_a_command_is_that_of_its_docstring() -> None:
+    group: Any = typer.main.get_command(app)
+    for summaries, commands in (
+        (COMMANDS, group.commands),
+        (INSPECTIONS, group.commands["inspect"].commands),
+    ):
+        assert [*summaries] == [name for name in commands if name != "inspect"]
+        for name, summary in summaries.items():
+            assert summary == summary_of(commands[name]), name
+
+
+def test_the_help_imports_no_command() -> None:
+    program = """
+import sys
+from s2scli.cli.app import COMMANDS, app
+try:
+    app(["--help"])
+except SystemExit:
+    names = {f"s2scli.cli.{name.replace('-', '_')}" for name in COMMANDS}
+    sys.exit(bool((names | {"pydantic"}) & sys.modules.keys()))
+"""
+    subprocess.run([sys.executable, "-X", "utf8", "-c", program], check=True, capture_output=True)

@@ -129,7 +129,7 @@ def test_another_model_or_file_leaves_no_trace_in_the_workspace(
 def test_weights_of_8_bits_are_told(evaluate: Run) -> None:
     for flags, known in (((), False), (("--int8",), True)):
         assert json.loads(evaluate("--bleu", "--json", *flags).stdout)["int8"] is known
-        assert ("of 8 bits" in evaluate("--bleu", *flags).stdout) is known
+        assert ("8-bit" in evaluate("--bleu", *flags).stdout) is known
 
 
 def test_another_split(evaluate: Run) -> None:
@@ -229,6 +229,15 @@ def test_what_cannot_be_done_is_told_in_one_line(
     assert result.stdout == ""
 
 
+def test_an_output_that_cannot_be_written_is_refused_before_a_model_is_loaded(
+    workspace: Path,
+) -> None:
+    words = ["evaluate", "-w", str(workspace), "-m", "no-model", "-o", "/no-folder/out"]
+    result = CliRunner().invoke(app, words)
+    assert (result.exit_code, result.stdout) == (74, "")
+    assert "cannot write /no-folder/out" in result.stderr
+
+
 def test_without_a_model_it_says_how_to_get_one(evaluate: Run, workspace: Path) -> None:
     (workspace / "model" / "manifest.json").unlink()
     (workspace / "model").rmdir()
@@ -248,7 +257,7 @@ def test_without_a_corpus_it_says_how_to_make_one(tmp_path: Path) -> None:
     [
         (b"a\nb\n", b"a\n", "left has 2 lines but {folder}/right has 1;"),
         (b"a\n\xff\n", b"a\nb\n", "left, line 2: byte 1 (0xFF) is not UTF-8"),
-        (b"a\nb\n", b"", "right: empty"),
+        (b"a\nb\n", b"", "right: the file is empty"),
     ],
 )
 def test_files_that_do_not_belong_together(

@@ -239,10 +239,10 @@ def test_a_wrong_device_is_named(whole: Path, device: str) -> None:
     [
         (("--quantization", "int4"), 2, "--quantization"),
         (("--to", "onnx"), 2, "--to"),
-        (("--lines", "5"), 2, "--lines is for --verify"),
-        (("--tolerance", "1"), 2, "--tolerance is for --verify"),
+        (("--lines", "5"), 2, "--lines has no effect without --verify"),
+        (("--tolerance", "1"), 2, "--tolerance has no effect without --verify"),
         (("--verify", "nowhere.tsv"), 66, "nowhere.tsv"),
-        (("pairs.tsv",), 2, "pairs.tsv is for --verify: give that too"),
+        (("pairs.tsv",), 2, "pairs.tsv has no effect without --verify"),
         (("--verify", "-w", "nowhere"), 66, "no corpus here; make one: s2s prepare"),
         (("--verify", "-w", "nowhere"), 66, "or verify with a file: --verify FILE"),
     ],

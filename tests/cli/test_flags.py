@@ -198,9 +198,9 @@ def test_only_faults_of_the_command_line_become_faults_of_flags() -> None:
 def test_flags_that_the_search_never_reads_are_refused() -> None:
     refuse_unread({"beam_size": 3}, SearchSettings(beam_size=3))
     refuse_unread({"top_k": 3}, SearchSettings(top_k=3, sample=True))
-    with pytest.raises(UsageError, match="--top-k is for --sample: give that too"):
+    with pytest.raises(UsageError, match="--top-k has no effect without --sample"):
         refuse_unread({"top_k": 3}, SearchSettings(top_k=3))
     with pytest.raises(UsageError, match="--beam-size has no effect with --sample"):
         refuse_unread({"beam_size": 3}, SearchSettings(beam_size=3, sample=True))
-    with pytest.raises(UsageError, match="--heat is for --sample"):
+    with pytest.raises(UsageError, match="--heat has no effect without --sample"):
         refuse_unread({"temperature": 2.0}, SearchSettings(temperature=2.0), temperature="--heat")

@@ -132,7 +132,8 @@ def test_every_layer_and_head_of_a_transformer_can_be_seen(transformer: Path) ->
 def test_the_grid_is_shown(transformer: Path, tmp_path: Path) -> None:
     words = ("attention", "A dog", "-m", transformer, "--grid")
     shown = run(*words, "--width", "40").stdout
-    assert re.findall(r"L\d H\d", shown) == [f"L{la} H{h}" for la in (1, 2, 3) for h in (1, 2)]
+    assert re.findall(r"layer \d", shown) == ["layer 1", "layer 2", "layer 3"]
+    assert re.findall(r"head \d", shown) == ["head 1", "head 2"] * 3
     assert "\x1b" not in shown
     assert max(map(len, shown.splitlines())) <= 40
     assert "\x1b[38;2;" in run(*words, "-f", "ansi").stdout
@@ -194,7 +195,7 @@ def test_a_file_that_cannot_be_written_is_named(model: Path) -> None:
 
 def test_an_unknown_suffix_is_refused(model: Path, tmp_path: Path) -> None:
     line = refused(run("attention", "A dog", "-m", model, "-o", tmp_path / "a.png"), 2)
-    assert "no format is known by .png; there are .txt, .json, .html, .htm, .svg" in line
+    assert "unknown suffix '.png'; expected one of .txt, .json, .html, .htm, .svg" in line
     assert (
         run("attention", "A dog", "-m", model, "-o", tmp_path / "a.png", "-f", "svg").exit_code == 0
     )

@@ -42,7 +42,7 @@ def test_defaults_and_tensors_are_shown_only_if_asked_for(model: Path) -> None:
     assert re.search(r"^training.batch_tokens +1024 +4096 ", result.stdout, re.MULTILINE)
     assert "training.seed" not in result.stdout
     assert result.stdout.count("\n") < 40
-    assert result.stderr.endswith("to see everything: -v\n")
+    assert result.stderr.endswith("-v shows everything\n")
     assert result.stderr.count("\n") == 1
     assert run("model", "-m", model, "-q").stderr == ""
     assert run_json("model", "-m", model) == json.loads(

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,18 @@ import pytest
 
 from s2scli.config import Recipe, load_recipe, recipe_names
 from s2scli.model.combinations import Matrix, make_matrix
+from s2scli.pipeline.inspect_recipe import estimate_footprint
 from s2scli.settings import list_settings
 from tests.cli.inspecting import refused, run, run_json
 
 
+def without_estimate(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != "estimate"}
+
+
 def test_the_recipe_of_a_workspaces_model_is_shown(model: Path, tmp_path: Path) -> None:
     recipe = load_recipe(str(model / "recipe.toml")).model_dump(mode="json")
-    assert run_json("recipe", "-w", model.parent) == recipe
+    assert without_estimate(run_json("recipe", "-w", model.parent)) == recipe
     assert [one["name"] for one in run_json("recipe", "-w", tmp_path)] == recipe_names()
 
 
@@ -29,9 +35,9 @@ def test_a_recipe_resolves_to_its_values() -> None:
     result = run("recipe", "bahdanau2015", "--set", "model.encoder.model_dim=77")
     assert re.search(r"^model.encoder.model_dim +77 +256 +units", result.stdout, re.MULTILINE)
     assert "model.attention.kind" not in result.stdout
-    assert "only what differs from the defaults is shown; every setting: -v" in result.stderr
+    assert "settings at their defaults are not shown; -v shows all" in result.stderr
     document = run_json("recipe", "bahdanau2015")
-    assert document == load_recipe("bahdanau2015").model_dump(mode="json")
+    assert without_estimate(document) == load_recipe("bahdanau2015").model_dump(mode="json")
 
 
 def test_all_settings_are_listed_if_asked_for() -> None:
@@ -57,6 +63,24 @@ def test_the_size_of_the_model_and_its_training_is_told() -> None:
     assert small and large
     assert int(small[1].replace(",", "")) < int(large[1].replace(",", ""))
     assert "no model can be built: model.encoder.num_heads: " in told("model.encoder.num_heads=3")
+
+
+def test_json_has_the_size_estimate_or_why_there_is_none() -> None:
+    recipe = load_recipe("tiny")
+    assert run_json("recipe", "tiny")["estimate"] == asdict(estimate_footprint(recipe))
+    document = run_json("recipe", "transformer-tiny", "--set", "model.encoder.num_heads=3")
+    assert document["estimate"].keys() == {"error"}
+    assert document["estimate"]["error"].startswith("model.encoder.num_heads: ")
+
+
+def test_a_size_changes_the_recipe() -> None:
+    shown = run_json("recipe", "elman", "--size", "tiny", "--set", "model.encoder.num_layers=3")
+    assert (
+        shown["model"]["encoder"] | {"model_dim": 256, "num_layers": 3} == shown["model"]["encoder"]
+    )
+    assert shown["model"]["source"]["embedding_dim"] == 128
+    line = refused(run("recipe", "elman", "--size", "huge"), 2)
+    assert "--size: model.size: expected tiny, small, base, found 'huge'" in line
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -100,7 +124,7 @@ def test_an_unknown_setting_offers_the_nearest() -> None:
     assert "model_dim?" in line
 
 
-@pytest.mark.parametrize("flags", [("--toml",), ("--set", "a=b")])
+@pytest.mark.parametrize("flags", [("--toml",), ("--set", "a=b"), ("--size", "tiny")])
 def test_changes_need_a_recipe(flags: tuple[str, ...]) -> None:
     assert "need a recipe" in refused(run("recipe", *flags), 2)
 
@@ -144,4 +168,6 @@ def test_combinations_as_json() -> None:
 
 @pytest.mark.parametrize("other", [("tiny",), ("--settings",), ("--toml",), ("--set", "name=x")])
 def test_combinations_stand_alone(other: tuple[str, ...]) -> None:
-    assert "give it alone" in refused(run("recipe", "--combinations", *other), 2)
+    assert "takes no recipe and no other option" in refused(
+        run("recipe", "--combinations", *other), 2
+    )

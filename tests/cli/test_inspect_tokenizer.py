@@ -31,12 +31,12 @@ def test_pieces_ids_and_round_trip(folder: Path) -> None:
     rows = [line.split() for line in result.stdout.split("\n")[2:7]]
     assert [row[0] for row in rows] == ["a", "▁", "c", "a", "t"]
     assert rows[0][1] == rows[3][1]
-    assert "5 pieces; the text comes back as it is\n" in result.stdout
+    assert "5 pieces; decoding restores the text\n" in result.stdout
 
 
 def test_what_is_unknown_is_shown(folder: Path) -> None:
     result = run(folder, "--target", "cat 猫")
-    assert "2 pieces, 1 unknown; the text comes back as: cat ⁇\n" in result.stdout
+    assert "2 pieces, 1 unknown; decoded text: cat ⁇\n" in result.stdout
 
 
 def test_json(folder: Path) -> None:

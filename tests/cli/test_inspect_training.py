@@ -70,6 +70,7 @@ def test_a_run_as_a_page(metrics: Callable[..., Path], tmp_path: Path) -> None:
     assert page.startswith("<!doctype html>")
     assert page.count("<svg ") == 2  # the losses and bleu; exact_match never changed
     assert "best at step 30: 12.5" in page
+    assert '<p class="note">flat: loss gained little or nothing in the last quarter' in page
     assert "<tr><th>bleu</th><td>12.5</td><td>11</td></tr>" in page
     assert run("training", "-w", workspace, "-f", "html").stdout == page
 
@@ -80,7 +81,7 @@ def test_a_run_as_a_file_of_text_or_json(metrics: Callable[..., Path], tmp_path:
         assert run("training", "-w", workspace, "-o", tmp_path / name).exit_code == 0
         assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)
     line = refused(run("training", "-w", workspace, "-o", tmp_path / "a.png"), 2)
-    assert "no format is known by .png; there are .txt, .json, .html, .htm" in line
+    assert "unknown suffix '.png'; expected one of .txt, .json, .html, .htm" in line
 
 
 def test_a_run_that_recorded_nothing_is_refused(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_gpu_is_refused(trained_workspace: Path, monkeypatch: pytest.MonkeyPat
     )
     result = run("translate", "-w", str(trained_workspace), "--int8", given="a\n")
     assert result.exit_code == 78
-    assert "--int8 is for a processor, found cuda:0; choose --device cpu" in result.stderr
+    assert "--int8 works on a CPU only, found cuda:0; choose --device cpu" in result.stderr
 
 
 def test_outputs_that_are_there_need_no_weights(tmp_path: Path) -> None:

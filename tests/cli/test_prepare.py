@@ -77,8 +77,9 @@ def test_the_first_pair_shows_what_is_the_source(tmp_path: Path) -> None:
     wide = "".join(f"{n}\ten {n}\tde {n} {'x' * 300}\n" for n in range(50))
     result = run(tmp_path, written(tmp_path, "id\tEnglish\tGerman\n" + wide))
     assert re.search(r"^source: \d+\ntarget: en \d+$", result.stderr, re.MULTILINE)
-    assert "corpus.tsv, line 1 is left out as a header; --no-header keeps it" in result.stderr
-    assert "has 3 columns; the first 2 are used; choose others as in --columns 2,3" in result.stderr
+    assert "corpus.tsv, line 1: skipped as a header; --no-header keeps it" in result.stderr
+    assert "has 3 columns, of which the first two are used" in result.stderr
+    assert "to choose others, use for example --columns 2,3" in result.stderr
     result = run(tmp_path, written(tmp_path, wide), "--columns", "2,3", "--max-length-ratio", "99")
     assert re.match(r"source: en \d+\ntarget: de \d+ x+…\n", result.stderr)
     assert max(map(len, result.stderr.splitlines())) < 250
@@ -206,8 +207,8 @@ def test_limits_and_normalisation_are_flags(tmp_path: Path) -> None:
         (["{corpus}", "--normalization", "nfd"], 2, "--normalization: input should be 'none'"),
         (["{corpus}", "--max-length", "0"], 2, "--max-length: input should be greater"),
         (["{corpus}", "--valid-size", "5", "--valid", "{corpus}"], 2, "exclude each other"),
-        (["{sentences}"] * 3, 2, "3 files for corpus and no TAB in most lines"),
-        (["{corpus}", *["--test", "{sentences}"] * 3], 2, "3 files for test and no TAB in most"),
+        (["{sentences}"] * 3, 2, "3 files for corpus, without TABs in most lines"),
+        (["{corpus}", *["--test", "{sentences}"] * 3], 2, "3 files for test, without TABs in most"),
         (["{corpus}", "--columns", "2"], 2, "--columns: expected two numbers such as 2,3"),
         (
             ["{corpus}", "--columns", "1,3"],
@@ -222,7 +223,7 @@ def test_limits_and_normalisation_are_flags(tmp_path: Path) -> None:
         (["{corpus}", "--test", "{csv}"], 65, "c.csv: looks like CSV"),
         (["{csv}", "--skip-bad-lines"], 65, "c.csv: looks like CSV"),
         (["-", "--test", "-"], 2, "- is given twice"),
-        (["{corpus}", "--test-size", "50"], 65, "nothing would be left to train on"),
+        (["{corpus}", "--test-size", "50"], 65, "no rows would be left for training"),
         (["{corpus}", "--test", "{empty}"], 65, "empty.tsv: no usable row: 1 read"),
         (["{empty}"], 65, "empty.tsv: no usable row: 1 read, all dropped (1 empty_both)"),
         (["{missing}"], 66, "missing.tsv: no such file"),

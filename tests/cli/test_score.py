@@ -105,10 +105,10 @@ def test_json_lines(score: Run) -> None:
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        (b"no tab", "no TAB, expected source TAB target; of two files: paste SOURCES TARGETS"),
-        (b"a\tb\tc", "3 columns, expected source TAB target; choose two: cut -f 1,2"),
-        (b"a b c d e f g h i\ta", "too long: the source has 9 tokens, and the model takes 8"),
-        (b"a\ta b c d e f g h i", "too long: the target has 9 tokens, and the model takes 8"),
+        (b"no tab", "no TAB, expected source TAB target; to join two files: paste SOURCES TARGETS"),
+        (b"a	b	c", "3 columns, expected source TAB target; select two: cut -f 1,2"),
+        (b"a b c d e f g h i	a", "too long: the source has 9 tokens, the model takes at most 8"),
+        (b"a	a b c d e f g h i", "too long: the target has 9 tokens, the model takes at most 8"),
         (b"a b\tA", "ValueError: "),
     ],
 )
@@ -116,7 +116,7 @@ def test_a_line_that_fails_is_empty_and_told(score: Run, line: bytes, fault: str
     result = score(given=b"a\tA\n" + line + b"\nb\tB\n")
     assert (result.exit_code, result.stdout) == (3, f"{2 * HIT:.4f}\n\n{2 * HIT:.4f}\n")
     assert f"stdin, line 2: not scored ({fault}" in result.stderr
-    assert "not scored, their lines are empty: 1 line (stdin: 2)" in result.stderr
+    assert "not scored, written as empty lines: 1 line (stdin: 2)" in result.stderr
 
 
 def test_a_line_without_end_fails(score: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_text_the_tokenizer_does_not_know_is_told(score: Run) -> None:
 def test_a_sentence_alone_is_source_and_target(score: Run) -> None:
     result = score("--one-column", given=b"A\n\nb B\nA\tA\n")
     assert result.stdout == f"{2 * HIT:.4f}\n\n{2 * HIT + MISS:.4f}\n\n"
-    assert "stdin, line 4: not scored (2 columns, expected one: a sentence alone)" in result.stderr
+    assert "stdin, line 4: not scored (2 columns, expected one sentence)" in result.stderr
 
 
 def test_files_follow_each_other_into_a_file(score: Run, tmp_path: Path) -> None:

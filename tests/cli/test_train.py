@@ -184,10 +184,15 @@ def test_everyday_settings_have_flags_and_a_run_resumes_with_them(tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "message", "status"),
     [
-        (("--seed", "-1"), "training.seed: input should be greater than or equal to 0", 78),
-        (("--layers", "0"), "model.encoder.num_layers: input should be greater than or equal", 78),
-        (("--precision", "fp16"), "training.precision: input should be 'auto', 'float32' or ", 78),
-        (("--metric", "chrff"), "no validation score is called 'chrff'; did you mean chrf?", 78),
+        (("--seed", "-1"), "--seed: training.seed: input should be greater than or equal to 0", 2),
+        (("--layers", "0"), "model.encoder.num_layers: input should be greater than or equal", 2),
+        (("--precision", "fp16"), "training.precision: input should be 'auto', 'float32' or ", 2),
+        (("--metric", "chrff"), "no validation score is called 'chrff'; did you mean chrf?", 2),
+        (
+            ("--size", "tiny", "--set", "model.size=base"),
+            "--size and --set model.size=base change the same setting; leave one",
+            2,
+        ),
         (
             ("--dropout", "0.1", "--set", "model.decoder.dropout=0.2"),
             "--dropout and --set model.decoder.dropout=0.2 change the same setting; leave one",

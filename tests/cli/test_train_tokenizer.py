@@ -47,7 +47,7 @@ def test_it_says_what_it_has_chosen_and_shows_the_result(spellings: Path) -> Non
     assert ["vocabulary", "12", "12"] in cells(result)
     assert ["byte", "fallback", "no", "no"] in cells(result)
     assert ["unknown", "pieces", "0.00%", "0.00%"] in cells(result)
-    assert "a tokenizer for each side: 0% of their characters are in common" in result.stderr
+    assert "a tokenizer for each side: they share 0% of their characters" in result.stderr
     assert "target: 8 different words" in result.stderr
     assert "\nnext: s2s train -w " in result.stderr
 
@@ -156,7 +156,7 @@ def test_a_models_tokenizer_is_taken_without_other_settings(
     words = ("train-tokenizer", "--from", str(trained_workspace / "model"))
     result = run(spellings, *words, "--vocab-size", "20")
     assert result.exit_code == 2
-    assert "--from takes a model's tokenizer as it is; leave the other settings" in result.stderr
+    assert "--from copies a tokenizer unchanged; leave out the other settings" in result.stderr
     result = run(spellings, *words, "--json")
     assert result.exit_code == 0, result.stderr
     report = json.loads(result.stdout)

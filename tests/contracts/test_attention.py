@@ -146,7 +146,9 @@ def test_rows_of_a_beam_share_one_memory(attention: Attention) -> None:
 
 
 def test_heads_share_the_width() -> None:
-    with pytest.raises(ConfigError, match=r"model\.attention\.num_heads: 3 heads cannot share 8"):
+    with pytest.raises(
+        ConfigError, match=r"model\.attention\.num_heads: 3 does not divide the width 8"
+    ):
         MultiHeadAttentionSettings(num_heads=3).build(8, 6)
 
 

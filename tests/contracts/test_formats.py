@@ -84,7 +84,7 @@ def test_a_broken_line_is_named_and_the_others_are_read(
 
 @every_format
 def test_an_empty_file_is_an_error(name: str) -> None:
-    with pytest.raises(CorpusError, match="file-0: empty, there are no rows in it"):
+    with pytest.raises(CorpusError, match="file-0: the file is empty"):
         read(FORMATS[name], write(FORMATS[name], []))
 
 

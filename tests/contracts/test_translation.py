@@ -12,6 +12,7 @@ from s2scli import load
 from s2scli.cli.app import app
 from s2scli.config import load_recipe
 from s2scli.data.example import TokenIds
+from s2scli.errors import CorpusError
 from s2scli.model.weights import model_weights
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
@@ -81,8 +82,7 @@ def failing_at(token: int, search: Any) -> Any:
 
 
 def by_api(folder: Path, lines: Sequence[str]) -> list[str]:
-    with pytest.warns(UserWarning, match="not translated"):
-        return load(folder, device="cpu").translate(lines)
+    return [record.text for record in load(folder, device="cpu").records(lines)]
 
 
 def by_command(folder: Path, lines: Sequence[str], *flags: str) -> list[str]:
@@ -130,9 +130,10 @@ def test_an_exported_model_writes_the_same_lines(folder: Path) -> None:
 
 
 def test_lines_fail_alike(folder: Path) -> None:
-    with pytest.warns(UserWarning, match="texts, line 1: not translated"):
-        assert load(folder, device="cpu").translate([FAILING, "a"])[0] == ""
-    records = load(folder, device="cpu").records(list(LINES.values()))
+    model = load(folder, device="cpu")
+    with pytest.raises(CorpusError, match="texts, line 1: not translated"):
+        model.translate([FAILING, "a"])
+    records = model.records(list(LINES.values()))
     failed = {name for name, one in zip(LINES, records, strict=True) if one.status == "failed"}
     assert failed == {"failing", "failing part"}
     assert {one.fault for one in records} == {"", "RuntimeError: the network fell over"}

@@ -51,7 +51,7 @@ def test_a_bad_line_is_refused_with_its_place_and_the_flag_or_dropped() -> None:
     bad = BadLine("folder/a.tsv", 2, "columns", "no TAB")
     with pytest.raises(CorpusError) as error:
         checked(Example("a", "b", 1), bad)
-    assert str(error.value) == "folder/a.tsv, line 2: no TAB (or drop such lines with --skip)"
+    assert str(error.value) == "folder/a.tsv, line 2: no TAB (to drop such lines, use --skip)"
     rows = checked(Example("a", "b", 1), bad, Example("c", "d", 3), skip=True)
     assert rows == [Example("a", "b", 1), Dropped(2, "columns"), Example("c", "d", 3)]
 
@@ -64,7 +64,7 @@ def test_an_over_long_line_is_always_dropped() -> None:
 def test_a_header_is_left_out_with_a_notice_on_the_first_line_only() -> None:
     rows = checked(Example("source", "target", 1), Example("source", "target", 2))
     assert rows == [
-        Notice("a.tsv, line 1 is left out as a header; --no-header keeps it"),
+        Notice("a.tsv, line 1: skipped as a header; --no-header keeps it"),
         Dropped(1, "header"),
         Example("source", "target", 2),
     ]

@@ -262,7 +262,7 @@ def test_normalised_look_alikes_are_duplicates(data_folder: Path, tmp_path: Path
     ("file", "words"),
     [
         ("clean.tsv", ""),
-        ("header_row.tsv", "line 1 is left out as a header"),
+        ("header_row.tsv", "line 1: skipped as a header"),
         ("one_row.tsv", "no valid split"),
         ("pair_unequal.src", "has 10 lines but"),
         ("pair_unequal.src", "pair_unequal.tgt has 9;"),

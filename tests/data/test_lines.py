@@ -114,9 +114,9 @@ def test_stdin_is_read_for_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("a.tsv", b"", "a.tsv: empty"),
-        ("a.gz", b"", "a.gz: empty"),
-        ("a.gz", gzip.compress(b"", mtime=0), "a.gz: empty"),
+        ("a.tsv", b"", "a.tsv: the file is empty"),
+        ("a.gz", b"", "a.gz: the file is empty"),
+        ("a.gz", gzip.compress(b"", mtime=0), "a.gz: the file is empty"),
         ("a.tsv", b"\xff\xfea\0", "looks like UTF-16.*iconv -f utf-16"),
         ("a.tsv", b"\xfe\xff\0a", "looks like UTF-16"),
         ("a.tsv", "\ufeffa\tb\n".encode("utf-32-le"), "looks like UTF-32.*iconv -f utf-32"),

@@ -44,7 +44,7 @@ def test_no_rows_wanted_is_no_split() -> None:
 
 @pytest.mark.parametrize(("valid", "test"), [(1, 2), (0, 3), (3, 0), (2, 2), (9, 9)])
 def test_nothing_left_to_train_on_is_an_error(valid: int, test: int) -> None:
-    with pytest.raises(CorpusError, match="nothing would be left to train on"):
+    with pytest.raises(CorpusError, match="no rows would be left for training"):
         split_of([[1, 2, 3]], valid, test)
 
 

@@ -152,7 +152,7 @@ def test_odd_heads_cannot_turn_pairs(tokenizers: Tokenizers, tmp_path: Path) -> 
         spec.encoder.num_heads = np.int16(8)
 
     write(tmp_path, tokenizers, transformer_tree(positions="rotary"), change=change)
-    with pytest.raises(CheckpointError, match="turns pairs"):
+    with pytest.raises(CheckpointError, match="heads of an odd width"):
         check_model(tmp_path, tokenizers, POSITIONS)
 
 

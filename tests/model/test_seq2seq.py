@@ -75,7 +75,7 @@ def test_last_connection_refuses_states_of_different_shapes() -> None:
     ("attention", "choices", "message"),
     [
         ("none", {"attend": "before"}, "attend: before needs an attention"),
-        ("none", {"input_feeding": True}, "input_feeding: true feeds back what attention has"),
+        ("none", {"input_feeding": True}, "input_feeding: true needs an attention"),
         ("dot", {}, "attend: after has no effect"),
         ("dot", {"attend": "before", "input_feeding": True}, "input_feeding: true has no effect"),
         ("none", {"deep_output": True}, "deep_output: true has no effect"),
@@ -95,13 +95,13 @@ def test_a_state_that_has_seen_the_context_may_be_the_readout() -> None:
 def test_refuses_to_turn_what_is_read_in_both_directions() -> None:
     tree = model_tree()
     tree["encoder"]["reverse"] = True
-    with pytest.raises(ConfigError, match=r"model\.encoder\.reverse: .*bidirectional.*; choose"):
+    with pytest.raises(ConfigError, match=r"model\.encoder\.reverse: .*bidirectional.*; set one"):
         build(tree)
 
 
 def test_refuses_a_connection_that_no_state_begins_with() -> None:
     tree = {**transformer_tree(), "connection": {"kind": "mean"}}
-    with pytest.raises(ConfigError, match=r"connection\.kind: .* never read.*every_step = true"):
+    with pytest.raises(ConfigError, match=r"connection\.kind: .* has no effect.*every_step = true"):
         build(tree)
 
 

@@ -28,12 +28,12 @@ def test_what_is_no_safetensors_file_is_refused(tmp_path: Path) -> None:
 
 
 WRONG_WEIGHTS = {
-    "missing": ({}, "weights are not this recipe's"),
-    "unknown": ({"weight": torch.ones(1, 2), "odd": torch.ones(1)}, "odd on one side only"),
-    "shape": ({"weight": torch.ones(2, 1)}, r"weight is torch.float32 \(2, 1\), the recipe wants"),
+    "missing": ({}, "weights do not match the recipe"),
+    "unknown": ({"weight": torch.ones(1, 2), "odd": torch.ones(1)}, "odd is in only one of them"),
+    "shape": ({"weight": torch.ones(2, 1)}, r"weight is torch.float32 \(2, 1\), expected"),
     "type": ({"weight": torch.ones(1, 2).double()}, "weight is torch.float64"),
-    "nan": ({"weight": torch.tensor([[1.0, float("nan")]])}, "weight holds values that are not"),
-    "inf": ({"weight": torch.tensor([[1.0, float("inf")]])}, "weight holds values that are not"),
+    "nan": ({"weight": torch.tensor([[1.0, float("nan")]])}, "weight contains values that are not"),
+    "inf": ({"weight": torch.tensor([[1.0, float("inf")]])}, "weight contains values that are not"),
 }
 
 

@@ -56,6 +56,15 @@ def test_the_best_hypothesis_is_shown(folder: Path, monkeypatch: pytest.MonkeyPa
     assert found.weights.tolist() == [[[[0.75, 0.25], [0.0, 1.0]]]]
 
 
+def test_the_bytes_of_a_character_are_one_column(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use([[0.25, 0.25, 0.25, 0.25], [0.0, 0.0, 0.0, 1.0]], monkeypatch)
+    found = inspect_attention(folder, "<0xE4> <0xBD> <0xA0>", None, "cpu", Talk())
+    assert found.source_pieces == ("你", "</s>")
+    assert found.weights.tolist() == [[[[0.75, 0.25], [0.0, 1.0]]]]
+
+
 def test_weights_that_are_not_numbers_are_damage(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,5 +102,5 @@ def test_a_text_that_is_too_long_is_shown_in_parts_and_says_so(
 
 def test_a_target_that_is_too_long_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use([[1.0]], monkeypatch)
-    with pytest.raises(CorpusError, match="the target has 9 tokens, and the model takes 8"):
+    with pytest.raises(CorpusError, match="the target has 9 tokens, the model takes at most 8"):
         inspect_attention(folder, "a", "b " * 9, "cpu", Talk())

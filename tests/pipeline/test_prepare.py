@@ -109,9 +109,10 @@ def test_notices_come_in_the_order_in_which_things_are_read(workspace: Workspace
     settings = PrepareSettings(max_length=50, test_size=0)
     report = prepare(workspace, Inputs((corpus,), valid=(own,)), settings, Talk(quiet=True))
     beginnings = [
-        "own.tsv has 3 columns; the first 2 are used; choose others as in --columns 2,3",
-        "own.tsv, line 1 is left out as a header",
-        "corpus.tsv, line 1 is left out as a header",
+        "own.tsv has 3 columns, of which the first two are used; "
+        "to choose others, use for example --columns 2,3",
+        "own.tsv, line 1: skipped as a header",
+        "corpus.tsv, line 1: skipped as a header",
         "15% of the rows are dropped as over_long; --max-length is 50",
         "1 of 1 valid rows have a source that is also in the train split",
         "there is no test split",
@@ -238,7 +239,7 @@ def test_a_text_file_without_a_tab_holds_sentences(
 def test_a_corpus_that_cannot_be_made_leaves_the_old_one(workspace: Workspace) -> None:
     prepared(workspace, written(workspace, tsv(PAIRS)))
     before = verify_folder(workspace.corpus, "corpus")
-    with pytest.raises(CorpusError, match=r"corpus.tsv, line 2: no TAB.* with --skip-bad-lines"):
+    with pytest.raises(CorpusError, match=r"corpus.tsv, line 2: no TAB.* use --skip-bad-lines"):
         prepared(workspace, written(workspace, "a\tb\nc\n"))
     assert verify_folder(workspace.corpus, "corpus") == before
     assert [path.name for path in workspace.root.iterdir() if path.name.startswith(".tmp")] == []

@@ -48,6 +48,14 @@ def test_nobody_is_asked_where_there_is_no_terminal(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == ""
 
 
+def test_nobody_is_asked_unless_interactive(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked() -> bool:
+        raise AssertionError("looked for a terminal")
+
+    monkeypatch.setattr("sys.stdin.isatty", asked)
+    assert Talk(interactive=False).confirm("really?") is False
+
+
 @given(st.text())
 def test_visible_text_has_no_control_characters_and_stays_so(text: str) -> None:
     assert not CONTROL.search(visible(text))

@@ -6,6 +6,7 @@ import pytest
 
 from s2scli.report.curve import Curve
 from s2scli.report.curve_html import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Plot, curves_html
+from tests.report.boxes import overlaps
 from tests.report.test_html import Reader
 
 LINE = Curve("training loss", (0.0, 50.0, 100.0), (4.0, 2.0, 1.0))
@@ -36,6 +37,14 @@ def test_the_axes_have_round_numbers_and_a_title() -> None:
         t.text for t in picture_of(curves_html("T", [Plot("loss", [LINE])], [], [])).iter("text")
     ]
     assert texts == ["1", "2", "3", "4", "0", "10", *map(str, range(20, 101, 10)), "step"]
+
+
+@pytest.mark.parametrize("top", [1e-9, 0.123, 98765.4, 1e12])
+@pytest.mark.parametrize("steps", [7.0, 123456.0, 1e9])
+def test_no_numbers_of_the_axes_overlap(top: float, steps: float) -> None:
+    curve = Curve("a", (0.0, steps), (0.0, top))
+    picture = picture_of(curves_html("T", [Plot("loss", [curve])], [], []))
+    assert overlaps(ElementTree.tostring(picture, encoding="unicode")) == []
 
 
 def test_a_single_value_is_drawn_and_none_is_not() -> None:

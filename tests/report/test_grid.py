@@ -13,6 +13,7 @@ from s2scli.report.attention import AttentionMap
 from s2scli.report.colours import ColourSystem
 from s2scli.report.grid import grid_document, grid_svg, pooled, render_grid
 from s2scli.report.heads import AttentionHeads
+from tests.report.boxes import overlaps
 from tests.report.maps import HEADS, HOSTILE, diagonal_heads, make_heads, make_map
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -22,7 +23,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def labels(text: str) -> list[list[str]]:
     """The labels of each line that has some."""
-    lines = (re.findall(r"L\d+ H\d+(?: \*)?", line) for line in text.split("\n"))
+    lines = (re.findall(r"head \d+(?: best)?(?= *(?:head|$))", line) for line in text.split("\n"))
     return [line for line in lines if line]
 
 
@@ -33,11 +34,13 @@ def test_no_line_is_wider_than_asked_and_every_head_is_there(
 ) -> None:
     text = ESCAPES.sub("", render_grid(heads, width, system))
     assert all(cell_len(line) <= width for line in text.split("\n"))
-    shown = [label.removesuffix(" *") for line in labels(text) for label in line]
-    indices = np.ndindex(heads.num_layers, heads.num_heads)
-    assert shown == [f"L{layer + 1} H{head + 1}" for layer, head in indices]
-    marks = re.findall(r"(?<!\S)\*(?!\S)", text)  # a star of its own, wherever lines are broken
-    assert len(marks) == 1 + 1  # the mark and its legend
+    shown = [label.removesuffix(" best") for line in labels(text) for label in line]
+    assert shown == [
+        f"head {head + 1}" for _, head in np.ndindex(heads.num_layers, heads.num_heads)
+    ]
+    layers = dict.fromkeys(re.findall(r"^layer (\d+)$", text, re.MULTILINE))
+    assert list(layers) == [str(layer + 1) for layer in range(heads.num_layers)]
+    assert len(re.findall(r"head \d+ best", text)) == 1
 
 
 def test_a_small_grid_whole() -> None:
@@ -45,15 +48,20 @@ def test_a_small_grid_whole() -> None:
     uniform, step = "░" * 16, "████"
     assert render_grid(heads, 40, None).split("\n\n") == [
         "s0 s1 s2\nt0 t1 t2",
-        "L1 H1                L1 H2 *\n"
+        "layer 1\nhead 1               head 2 best\n"
         + "".join(f"{uniform}     {'    ' * index}{step}\n" for index in range(4) for _ in range(2))
-        + "2.0b +0.00           0.0b +1.00",
+        + "entropy 2.0          entropy 0.0\norder +0.00          order +1.00",
         "0   ░░▒▒▓▓██ 1",
-        "Under each map: mean entropy of a row in\n"
-        "bits, and diagonality (1 the order of\n"
-        "the source, -1 the reverse, 0 none). *\n"
-        "aligns best: sharpness x coverage off\n"
-        "the end tokens is 1.00.\n"
+        "Rows are target pieces from top to\n"
+        "bottom, columns are source pieces from\n"
+        "left to right. Entropy is the mean over\n"
+        "the rows, in bits: 0 means that each row\n"
+        "looks at one source piece. Order is the\n"
+        "diagonality: 1 follows the order of the\n"
+        "source, -1 reverses it, 0 does neither.\n"
+        "The head marked best has the largest\n"
+        "sharpness x coverage, without the end\n"
+        "tokens: 1.00.\n"
         "Attention shows where the decoder\n"
         "looked; it is not an explanation of why\n"
         "it chose a word (Jain and Wallace 2019).\n",
@@ -61,7 +69,7 @@ def test_a_small_grid_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "together"), [(32, [2, 2, 2, 2]), (60, [4, 4]), (100, [8]), (44, [3, 3, 2])]
+    ("width", "together"), [(32, [2, 2, 2, 2]), (60, [4, 4]), (110, [8]), (44, [3, 3, 2])]
 )
 def test_heads_stand_side_by_side_while_there_is_room(width: int, together: list[int]) -> None:
     text = render_grid(make_heads(2, 8, 9, 9), width, None)
@@ -70,8 +78,10 @@ def test_heads_stand_side_by_side_while_there_is_room(width: int, together: list
 
 def test_the_numbers_are_those_of_the_heads() -> None:
     heads = make_heads(2, 3, 6, 7)
-    facts = re.findall(r"(\d\.\d)b ([+-]\d\.\d\d)", render_grid(heads, 80, None))
-    for (entropy, order), index in zip(facts, np.ndindex(2, 3), strict=True):
+    text = render_grid(heads, 80, None)
+    entropies, orders = (re.findall(rf"{name} (\S+)", text) for name in ("entropy", "order"))
+    orders = [order for order in orders if order[0] in "+-"]
+    for entropy, order, index in zip(entropies, orders, np.ndindex(2, 3), strict=True):
         assert float(entropy) == pytest.approx(heads.entropies[index], abs=0.051)
         assert float(order) == pytest.approx(heads.diagonalities[index], abs=0.0051)
 
@@ -129,7 +139,19 @@ def test_squares_lie_where_their_weights_do_in_their_colour() -> None:
     (path,) = last.iter(f"{SVG}path")
     assert path.get("class") == "l31"
     assert path.get("d") == "M0 0h1v1h-1zM1 1h1v1h-1zM2 2h1v1h-1z"
-    assert "L1 H2 *" in [text.text for text in root.iter(f"{SVG}text")]
+    texts = [text.text for text in root.iter(f"{SVG}text")]
+    assert texts[texts.index("layer 1 head 2") :][:3] == [
+        "layer 1 head 2",
+        "entropy 0.0 bits",
+        "order +1.00, best",
+    ]
+
+
+def test_the_picture_has_a_scale() -> None:
+    root = ElementTree.fromstring(grid_svg(make_heads(1, 2, 3, 4)))
+    assert {"0", "1  attention weight"} <= {text.text for text in root.iter(f"{SVG}text")}
+    scale = [square.get("class") for square in root.iter(f"{SVG}rect") if list(square)]
+    assert (len(scale), scale[0], scale[-1]) == (16, "l0", "l31")
 
 
 def test_hostile_text_is_harmless_in_a_grid() -> None:
@@ -139,3 +161,9 @@ def test_hostile_text_is_harmless_in_a_grid() -> None:
     assert "<script" not in grid_svg(heads)
     shown = render_grid(heads, 80, None)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", shown)
+
+
+@settings(max_examples=40)
+@given(HEADS)
+def test_no_text_of_the_picture_overlaps_another(heads: AttentionHeads) -> None:
+    assert overlaps(grid_svg(heads)) == []

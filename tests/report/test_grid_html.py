@@ -26,8 +26,9 @@ def test_it_is_a_page_of_its_own_with_one_title_a_scale_and_a_legend() -> None:
 def test_each_map_names_its_numbers() -> None:
     heads = diagonal_heads(2, 2, 6, at=(1, 0))
     page = grid_html(heads)
-    assert page.count("aligns best") == 1 + 1  # the map and the legend
-    assert "<b>layer 2, head 1</b> aligns best<br>entropy 0.0 bits, order +1.00" in page
+    assert page.count("</b>, best<br>") == page.count('<figure class="best">') == 1
+    assert "The head marked best" in page
+    assert "<b>layer 2, head 1</b>, best<br>entropy 0.0 bits, order +1.00" in page
     assert not re.search(r"\d\.\db", page)
 
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from s2scli.report.attention import AttentionMap
 from s2scli.report.page import level
 from s2scli.report.svg import attention_svg
+from tests.report.boxes import boxes, overlaps
 from tests.report.maps import HOSTILE, MAPS, make_map
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -41,6 +42,9 @@ def test_everything_lies_inside_the_picture() -> None:
     pieces = tuple(f"▁{'long' * index}" for index in range(1, 9))
     root = ElementTree.fromstring(attention_svg(make_map(pieces, pieces)))
     width, height = float(root.get("width", 0)), float(root.get("height", 0))
+    for box in boxes(attention_svg(make_map(pieces, pieces))):
+        assert box.left >= 0 and box.right <= width
+        assert box.top >= 0 and box.bottom <= height
     for square in root.iter(f"{SVG}rect"):
         x, y = float(square.get("x", 0)), float(square.get("y", 0))
         assert x + float(square.get("width", 0)) <= width
@@ -71,3 +75,16 @@ def test_single_characters_stand_upright_over_their_columns() -> None:
         assert float(texts[name].get("x", 0)) == float(square.get("x", 0)) + 12
         assert float(texts[name].get("y", 0)) < float(square.get("y", 0))
     assert {"source", "target", "1  ⏎ end of the sentence"} <= set(texts)
+
+
+def test_a_long_summary_does_not_make_the_picture_wider() -> None:
+    name = "mean of 8 that align best (L1 H1, L1 H2, L2 H1, L2 H4, L4 H1, L4 H3, L5 H8, L6 H1)"
+    attention = make_map("abc", "xyz")
+    named = AttentionMap(*(tuple("abc"), tuple("xyz"), attention.weights), name=name)
+    picture = ElementTree.fromstring(attention_svg(named))
+    assert float(picture.get("width", 0)) < 500
+
+
+@given(MAPS)
+def test_no_text_overlaps_another(attention: AttentionMap) -> None:
+    assert overlaps(attention_svg(attention)) == []

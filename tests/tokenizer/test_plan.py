@@ -46,7 +46,7 @@ def test_sentences_in_two_scripts_do_not() -> None:
     chosen = plan(words(LATIN, 10), words(GREEK, 12))
     assert not chosen.joint
     assert (chosen.source.kind, chosen.target.kind) == ("bpe", "bpe")
-    assert chosen.reasons[0] == "a tokenizer for each side: 0% of their characters are in common"
+    assert chosen.reasons[0] == "a tokenizer for each side: they share 0% of their characters"
 
 
 def test_sentences_that_are_their_own_targets_count_once() -> None:

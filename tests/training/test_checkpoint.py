@@ -366,10 +366,10 @@ def adam_after(updates: int) -> tuple[torch.optim.Adam, dict[str, torch.Tensor]]
             "has no 1.exp_avg",
         ),
         (lambda state: state.clear(), "has no 0.exp_avg"),
-        (lambda state: state.update({"0.odd": torch.ones(1)}), "has an odd entry 0.odd"),
+        (lambda state: state.update({"0.odd": torch.ones(1)}), "has an unexpected entry 0.odd"),
         (
             lambda state: state.update({"0.exp_avg": torch.ones(3, 2)}),
-            r"0.exp_avg is torch.float32 \(3, 2\), expected numbers of the shape \(2, 3\)",
+            r"0.exp_avg is torch.float32 \(3, 2\), expected floating point of shape \(2, 3\)",
         ),
         (
             lambda state: state.update({"1.exp_avg": torch.ones(2).bool()}),
@@ -405,7 +405,7 @@ def test_checking_a_state_changes_neither_weights_nor_rates() -> None:
 @pytest.mark.parametrize("key", ["2.step", "step", "", "-1.step", "0x0.step"])
 def test_the_state_of_another_optimizer_is_refused(key: str) -> None:
     optimizer = torch.optim.Adam(torch.nn.Linear(2, 1).parameters())
-    with pytest.raises(CheckpointError, match="the optimizer's state has an odd entry"):
+    with pytest.raises(CheckpointError, match="the optimizer's state has an unexpected entry"):
         load_optimizer(optimizer, {key: torch.ones(1)})
 
 

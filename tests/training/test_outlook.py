@@ -49,7 +49,7 @@ def test_a_best_score_that_is_not_recent_is_no_improvement() -> None:
 
 
 def test_nothing_is_better_than_perfect() -> None:
-    perfect = "flat: chrf is perfect since step 400"
+    perfect = "flat: chrf has been perfect since step 400"
     assert judge(history([3, 50, 90, 96, 100, 100]), CHRF).sentence == perfect
 
 
@@ -70,7 +70,7 @@ def test_the_sentence_has_the_numbers_and_what_to_do() -> None:
     )
     overfits = judge(history([3, 40, 41, 40, 40], [7, 1.9, 2.0, 2.2, 2.3]), CHRF)
     assert overfits.sentence.startswith(
-        "over-fitting: the validation cross-entropy rose from 1.9 (step 100) to 2.2 and chrf no "
+        "overfitting: the validation cross-entropy rose from 1.9 (step 100) to 2.2 and chrf no "
         "longer improves; "
     )
     assert "too early to say" in judge({}, CHRF).sentence

@@ -60,7 +60,7 @@ def test_what_an_engine_makes_of_pairs() -> None:
 
 def test_a_line_at_which_the_model_fails_ends_it() -> None:
     pairs = pairs_of("pairs.tsv", ["a", "boom"], ["A", "B"])
-    with pytest.raises(CheckpointError, match=r"pairs\.tsv, line 2: the model failed at this line"):
+    with pytest.raises(CheckpointError, match=r"pairs\.tsv, line 2: the model failed on this line"):
         decode(stub_translator(), pairs)
     with pytest.raises(CheckpointError, match="the search found nothing"):
         decode(stub_translator(), pairs_of("f", ["silence"], ["A"]))
@@ -136,14 +136,14 @@ def test_each_export_is_held_against_pytorch(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_other_probabilities_are_another_model(monkeypatch: pytest.MonkeyPatch) -> None:
     exported = {"float32": stub_translator(Worse(off=0.5)), "int8": stub_translator()}
-    with pytest.raises(CheckpointError, match=r"the log-probability of a token is 0\.5 off"):
+    with pytest.raises(CheckpointError, match=r"the log-probability of a token differs by 0\.5;"):
         compared(exported, ExportSettings(), monkeypatch)
 
 
 def test_what_is_asked_for_may_lose_so_much_bleu(monkeypatch: pytest.MonkeyPatch) -> None:
     exported = {"float32": stub_translator(), "int8": stub_translator(Worse())}
     with pytest.raises(
-        CheckpointError, match=r"as int8 it loses .* BLEU, more than --tolerance 0.5"
+        CheckpointError, match=r"the int8 export loses .* BLEU, more than --tolerance 0.5"
     ):
         compared(exported, ExportSettings(quantization="int8"), monkeypatch)
     allowed = ExportSettings(quantization="int8", tolerance=100.0)

@@ -1,10 +1,14 @@
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-import s2scli
 from s2scli import load
-from s2scli.errors import ConfigError, MissingInputError, UsageError
+from s2scli.cli.app import app
+from s2scli.errors import ConfigError, CorpusError, MissingInputError, UsageError
+from s2scli.report.alignment import pharaoh
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.api import TextModel
 from tests.folders import write_model
@@ -50,6 +54,13 @@ def test_settings_by_keyword(model: TextModel) -> None:
         model.translate(["one"], max_length_ratio=1e30)
 
 
+def test_a_setting_without_effect_is_refused(model: TextModel) -> None:
+    with pytest.raises(UsageError, match="top_k has no effect without sample=True"):
+        model.records(["one"], top_k=2)
+    with pytest.raises(UsageError, match="beam_size has no effect with sample=True"):
+        model.translate(["one"], sample=True, beam_size=2)
+
+
 def test_one_text_is_no_list_of_texts(model: TextModel) -> None:
     with pytest.raises(UsageError, match=r"expected a list of texts, found one text; put it in \["):
         model.translate("abc")
@@ -66,20 +77,83 @@ def test_attention_is_no_setting_of_a_search(model: TextModel) -> None:
 
 
 def test_a_text_that_cannot_be_encoded_fails_alone(model: TextModel) -> None:
-    with pytest.warns(UserWarning, match=r"texts, line 2: not translated \("):
-        first, odd, last = model.translate(["one two", "\ud800", "six seven"])
-    assert odd == ""
-    assert [first, last] == model.translate(["one two", "six seven"])
+    first, odd, last = model.records(["one two", "\ud800", "six seven"])
+    assert (odd.status, odd.text, odd.hypotheses) == ("failed", "", ())
+    assert odd.fault
+    assert [first.text, last.text] == model.translate(["one two", "six seven"])
 
 
 def test_a_text_with_nothing_to_see_is_empty(model: TextModel) -> None:
     assert model.translate(["\u200b\u00a0", "\ufeff"]) == ["", ""]
 
 
-def test_a_text_that_fails_is_empty_and_named() -> None:
+def test_translate_raises_where_a_text_fails() -> None:
     model = TextModel(stub_translator())
-    with pytest.warns(UserWarning, match="texts, line 2: not translated .RuntimeError: the net"):
-        assert model.translate(["a", "boom", "b"]) == ["A", "", "B"]
+    fault = r"texts, line 2: not translated \(RuntimeError: the network fell over\); use records"
+    with pytest.raises(CorpusError, match=fault):
+        model.translate(["a", "boom", "b"])
+    assert [one.status for one in model.records(["a", "boom", "b"])] == ["ok", "failed", "ok"]
+
+
+def test_translate_returns_one_text_each(model: TextModel) -> None:
+    with pytest.raises(UsageError, match="one text each; for n_best > 1 use records"):
+        model.translate(["one"], n_best=3)
+
+
+def test_a_record_holds_every_hypothesis_with_its_scores(model: TextModel) -> None:
+    (record,) = model.records(["one two three"], n_best=3)
+    assert len({one.text for one in record.hypotheses}) == 3
+    scores = [one.score for one in record.hypotheses]
+    assert scores == sorted(scores, reverse=True)
+    for one in record.hypotheses:  # length penalty 1
+        assert one.score == pytest.approx(sum(one.token_scores) / len(one.pieces), abs=1e-5)
+
+
+def test_the_records_are_those_of_the_command(model: TextModel, trained_workspace: Path) -> None:
+    text = "one two three"
+    words = ["translate", "-m", str(trained_workspace / "model"), "--device", "cpu"]
+    result = CliRunner().invoke(app, [*words, "--json", "--nbest", "2"], input=f"{text}\n")
+    (record,) = model.records([text], attention=True, n_best=2)
+    shown = json.loads(result.stdout)
+    assert [one["text"] for one in shown["hypotheses"]] == [one.text for one in record.hypotheses]
+    translation = record.translation
+    assert translation
+    for one, theirs in zip(record.hypotheses, shown["hypotheses"], strict=True):
+        assert theirs["score"] == pytest.approx(one.score, abs=1e-5)
+        tokens, aligned = translation.token_alignment(one), translation.word_alignment(one)
+        assert tokens and pharaoh(tokens) == theirs["alignment"]
+        assert aligned is not None and pharaoh(aligned) == theirs["word_alignment"]
+
+
+def test_samples_are_records_too(model: TextModel) -> None:
+    drawn = [model.records(["one two"], sample=True, n_best=4, seed=seed)[0] for seed in (1, 1, 2)]
+    first, again, other = ([one.text for one in record.hypotheses] for record in drawn)
+    assert len(first) == 4
+    assert first == again != other
+
+
+def test_the_scores_of_pairs_are_those_of_the_command(
+    model: TextModel, trained_workspace: Path
+) -> None:
+    pairs = [("one two", "two one"), ("", "one"), ("three", "")]
+    words = ["score", "-m", str(trained_workspace / "model"), "--device", "cpu"]
+    for penalty in (0.0, 1.0):
+        lines = "".join(f"{source}\t{target}\n" for source, target in pairs)
+        flags = ["--length-penalty", str(penalty)]
+        result = CliRunner().invoke(app, [*words, *flags], input=lines)
+        records = model.score(pairs, length_penalty=penalty)
+        assert [record.status for record in records] == ["ok", "empty", "ok"]
+        for line, record in zip(result.stdout.split("\n"), records, strict=False):
+            assert (line != "") == (record.best is not None)
+            if record.best:
+                assert float(line) == pytest.approx(record.best.score, abs=1e-3)
+    assert model.score([]) == []
+
+
+@pytest.mark.parametrize("pairs", ["ab", ["ab"], [("a", "b", "c")], [("a", None)]])
+def test_only_pairs_of_texts_are_scored(model: TextModel, pairs: Any) -> None:
+    with pytest.raises(UsageError, match=r"expected \(source, target\)|expected texts"):
+        model.score(pairs)
 
 
 def test_attention_is_there_if_asked_for(model: TextModel) -> None:
@@ -98,10 +172,6 @@ def test_all_texts_of_a_list_are_searched_together() -> None:
 def test_no_model(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="no model here"):
         load(tmp_path / "model")
-
-
-def test_the_package_names_what_it_offers() -> None:
-    assert set(s2scli.__all__) <= set(dir(s2scli))
 
 
 def test_unknown_characters_are_counted(model: TextModel) -> None:

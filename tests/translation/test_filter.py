@@ -51,7 +51,7 @@ def test_only_the_first_lines_that_fail_are_named_one_by_one(
     told = " ".join(capsys.readouterr().err.split())
     assert tally.failed.count == 30
     assert told.count("not translated (RuntimeError: the network fell over)") == 10
-    assert "not translated, their lines are empty: 30 lines" in told and "and 20 more" in told
+    assert "not translated, written as empty lines: 30 lines" in told and "and 20 more" in told
     assert (tmp_path / "out").read_text() == "\n" * 30
 
 

@@ -1,4 +1,4 @@
-"""Codecs: how the cells of each side become what a model reads, and tokens become cells.
+"""Codecs: convert the cells of each side of the corpus to model input, and token ids to cells.
 
 Each is imported when it is needed, as tokenizers take time to import.
 """

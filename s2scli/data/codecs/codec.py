@@ -11,28 +11,28 @@ if TYPE_CHECKING:
 
 
 class SourceCodec(Protocol):
-    """Turns the cells of the source into what a model reads."""
+    """Converts the cells of the source to model input."""
 
     def encode(self, cell: str) -> Values:
-        """Return a cell as a model reads it: token ids (without an end token), samples, pixels.
+        """Return the model input for a cell: token ids (without an end token), samples or pixels.
 
         Raises:
-            BadCellError: it names a file that cannot be used.
+            BadCellError: the cell names a file that cannot be used.
         """
         ...
 
     def pad(self, sources: Sequence[Values]) -> "tuple[Tensor, Tensor]":
-        """Return sources in one tensor, padded to the longest, and their lengths, [B]."""
+        """Return sources in one tensor, padded to the longest one, and their lengths, [B]."""
         ...
 
     def length(self, values: Values) -> int:
-        """Return the length of a source in a batch; token ids count their end token."""
+        """Return the length of a source in a batch; for token ids, with the end token."""
         ...
 
     def sizes(self, lengths: Lengths) -> Lengths:
-        """Return about how many encoder states sources of these lengths need, [rows].
+        """Return the approximate number of encoder states for sources of these lengths, [rows].
 
-        The budget of a batch and the longest source are counted in them.
+        The batch budget and the maximum source length use this unit.
         """
         ...
 
@@ -40,7 +40,7 @@ class SourceCodec(Protocol):
         """Divide a cell that is too long into cells of at most this size.
 
         Raises:
-            BadCellError: it cannot be divided.
+            BadCellError: the cell cannot be divided.
         """
         ...
 
@@ -48,7 +48,7 @@ class SourceCodec(Protocol):
         """Return the beginning of a cell, of at most this size.
 
         Raises:
-            BadCellError: it cannot be divided.
+            BadCellError: the cell cannot be divided.
         """
         ...
 
@@ -62,12 +62,12 @@ class SourceCodec(Protocol):
         ...
 
     def unknown(self, values: Values) -> int:
-        """Return how many of a source's tokens stand for text that the model does not know."""
+        """Return the number of unknown tokens in a source."""
         ...
 
 
 class TargetCodec(Protocol):
-    """Turns the cells of the target into token ids, and token ids into cells."""
+    """Converts the cells of the target to token ids, and token ids to cells."""
 
     def encode(self, cell: str) -> TokenIds:
         """Return the token ids of a cell, without an end token.
@@ -78,9 +78,9 @@ class TargetCodec(Protocol):
         ...
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        """Return the cell of token ids; end tokens are left out."""
+        """Return the cell for token ids; end tokens are ignored."""
         ...
 
     def pieces(self, token_ids: Sequence[int]) -> tuple[str, ...]:
-        """Return the name of each token, for display."""
+        """Return a readable name for each token."""
         ...

@@ -1,4 +1,4 @@
-"""The text codec: a cell is a line of text, cut into tokens by SentencePiece."""
+"""The text codec: a cell is a line of text, tokenized by SentencePiece."""
 
 import re
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class TextCodec:
     tokenizer: SentencePiece
 
     def encode(self, cell: str) -> TokenIds:
-        """Return the token ids of a text, which is tidied as the corpus was."""
+        """Return the token ids of a text, which is first tidied like the corpus."""
         tidied = tidy(cell, self.tokenizer.normalization)
         return np.array(self.tokenizer.encode(tidied), dtype=np.int32)
 
@@ -63,19 +63,19 @@ class TextCodec:
         return int((values == UNK_ID).sum())
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        """Return the text of token ids, on one line."""
+        """Return the text for token ids, on one line; end tokens are ignored."""
         return one_line(self.tokenizer.decode([id for id in token_ids if id != EOS_ID]))
 
     def pieces(self, token_ids: Sequence[int]) -> tuple[str, ...]:
-        """Return the piece of each token; ▁ is a space."""
+        """Return the piece of each token; ▁ stands for a space."""
         return tuple(self.tokenizer.piece(int(id)) for id in token_ids)
 
 
 def one_line(text: str) -> str:
-    """Return `text` on one line, without control characters, which a terminal would obey.
+    """Return `text` on one line, without control characters, which could affect a terminal.
 
-    TAB, and whatever some program reads as a line end, become spaces; the others are shown as
-    control pictures (ESC as ␛) or, beyond ASCII, as U+FFFD.
+    TAB and all Unicode line separators become spaces. Other control characters become visible
+    symbols (ESC becomes ␛), or U+FFFD if they are not ASCII.
     """
     return CONTROLS.sub(_picture, SEPARATORS.sub(" ", text))
 

@@ -1,8 +1,8 @@
-"""Corpus formats: how pairs of cells are written in files.
+"""Corpus formats: read and write pairs of cells in files.
 
-A new format is a file here that implements `Format`, and a line in `FORMATS`. One whose lines can
-be read one at a time implements `LineFormat` and is listed in `LINE_FORMATS`, so that it can be
-read from a stream too.
+To add a format, implement `Format` in a module here and add a line to `FORMATS`. If its lines can
+be read one at a time, implement `LineFormat` and add it to `LINE_FORMATS` instead, so that it can
+also be read from a stream.
 """
 
 from s2scli.data.formats.format import Cells, Format, LineFormat

@@ -1,4 +1,4 @@
-"""Files of other programs: what they look like, and the command that converts them to TSV."""
+"""Recognizes files in foreign formats (Excel, JSON, CSV, zip), and tells how to convert them."""
 
 import csv
 import json
@@ -31,14 +31,15 @@ FROM_CSV = (
 
 
 def refuse_foreign(file: TextFile, *, by_content: bool = True) -> None:
-    """Refuse a file of another program: an Excel workbook, JSON or CSV.
+    """Refuse a file in a foreign format: an Excel workbook, a zip archive, JSON or CSV.
 
     Args:
-        file: the file, not read yet.
-        by_content: whether JSON and CSV are known by their content too, or by their names alone.
+        file: the file; it must not have been read yet.
+        by_content: whether JSON and CSV are also recognized by their content, not only by the
+            file name.
 
     Raises:
-        CorpusError: it is such a file; the message says how to convert it.
+        CorpusError: the file has a foreign format; the message says how to convert it.
     """
     suffix = PurePath(file.path.name.lower().removesuffix(".gz")).suffix
     found = _recognized(file, file.first_lines(), suffix, by_content=by_content)
@@ -50,7 +51,7 @@ def refuse_foreign(file: TextFile, *, by_content: bool = True) -> None:
 def _recognized(
     file: TextFile, lines: Sequence[bytes], suffix: str, *, by_content: bool
 ) -> tuple[str, str] | None:
-    """Return what a file looks like and how to convert it; None if it may be a corpus."""
+    """Return the format of a foreign file and advice on converting it; None if not foreign."""
     start = lines[0] if lines else b""
     if start.startswith(ZIP) and suffix not in SPREADSHEETS:
         return "a zip archive", "unpack it first"
@@ -73,7 +74,7 @@ def _recognized(
 
 
 def _first_object(lines: Sequence[bytes]) -> Mapping[str, object]:
-    """Return the JSON object in the first line; an empty one if there is none."""
+    """Return the JSON object in the first line, or an empty one if there is none."""
     for line in lines[:1]:
         try:
             found = json.loads(line)
@@ -85,7 +86,14 @@ def _first_object(lines: Sequence[bytes]) -> Mapping[str, object]:
 
 
 def _text_paths(tree: Mapping[str, object], path: str) -> Iterator[str]:
-    """Yield the Python expression of each text in a JSON object, and in the objects in it."""
+    """Yield a Python expression for each string in a JSON object, including nested objects.
+
+    Strings with the key `id` are skipped.
+
+    Args:
+        tree: the object.
+        path: the Python expression for the object.
+    """
     for key, value in tree.items():
         inner = f"{path}[{json.dumps(key)}]"
         if isinstance(value, dict):
@@ -95,11 +103,13 @@ def _text_paths(tree: Mapping[str, object], path: str) -> Iterator[str]:
 
 
 def _delimiter(lines: Sequence[bytes], *, certain: bool) -> str:
-    """Return what divides most rows into equally many columns, two or more; "" if nothing does.
+    """Return the delimiter that splits most rows into the same number of columns, at least two.
+
+    Return "" if there is none.
 
     Args:
-        lines: the first of the file.
-        certain: whether it must divide all rows so, and several of them.
+        lines: the first lines of the file.
+        certain: whether the delimiter must do so for all rows, and for at least `MIN_LINES`.
     """
     complete = lines[:-1] or lines  # the last one may be cut
     texts = [line.decode(errors="replace") for line in complete]
@@ -111,7 +121,7 @@ def _delimiter(lines: Sequence[bytes], *, certain: bool) -> str:
 
 
 def _share_divided(texts: Sequence[str], delimiter: str) -> float:
-    """Return the share of the rows that have the most frequent number of columns, if over 1."""
+    """Return the share of rows that have the most frequent number of columns above 1."""
     try:
         counts = Counter(len(row) for row in csv.reader(texts, delimiter=delimiter))
     except csv.Error:
@@ -121,7 +131,7 @@ def _share_divided(texts: Sequence[str], delimiter: str) -> float:
 
 
 def _command(file: TextFile, program: str) -> str:
-    """Return the command line that converts a file with a Python program."""
+    """Return advice to convert a file with a Python program, as a shell command."""
     python = f"python3 -c {shlex.quote(program)}"
     if file.path.suffix.lower() == ".gz":
         return f"convert it: gzip -dc {_quoted(file)} | {python} > NEW.tsv"

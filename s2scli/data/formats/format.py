@@ -10,31 +10,31 @@ from s2scli.data.rows import BadLine, ReadRow
 from s2scli.errors import CorpusError
 
 Cells: TypeAlias = tuple[str, str]
-"""A source cell and a target cell; the codec of each side says what a cell means."""
+"""A source cell and a target cell; the codec of each side interprets its cells."""
 
 
 class Format(Protocol):
-    """How the pairs of a corpus are written in one file, or in several that belong together."""
+    """Reads and writes the pairs of a corpus in one or more files."""
 
     files: ClassVar[int]
-    """How many files hold a corpus."""
+    """The number of files that make up a corpus."""
 
     def read(self, files: Sequence[TextFile], limit: int) -> Iterator[ReadRow]:
-        """Yield a row for every line, in order, in bounded memory.
+        """Yield a row for every line, in order and in bounded memory.
 
-        Cells are returned as they are written; a blank cell is an empty side, not an error.
+        Cells are not changed. A blank cell is an empty side, not an error.
 
         Args:
-            files: open files, `self.files` of them, not read yet.
-            limit: the maximum size of a line in bytes; a longer one is a bad line.
+            files: `self.files` open files, which must not have been read yet.
+            limit: the maximum size of a line in bytes; a longer line is a bad line.
 
         Raises:
-            CorpusError: a file is empty, damaged or of another format.
+            CorpusError: a file is empty, is damaged or has another format.
         """
         ...
 
     def write(self, pairs: Iterable[Cells], files: Sequence[BinaryIO]) -> None:
-        """Write pairs so that `read` gives them back.
+        """Write pairs so that `read` returns the same pairs.
 
         Raises:
             CorpusError: a pair cannot be written in this format.
@@ -43,13 +43,13 @@ class Format(Protocol):
 
 
 class LineFormat(Format, Protocol):
-    """A format of one file whose lines can be read one at a time, as from a stream."""
+    """A single-file format whose lines can be read one at a time, for example from a stream."""
 
     def pair(self, line: str) -> Cells:
         """Split a line into source and target.
 
         Raises:
-            BadLineError: the line holds no pair.
+            BadLineError: the line is not a pair.
         """
         ...
 
@@ -57,25 +57,31 @@ class LineFormat(Format, Protocol):
         """Return the source of a line without a target.
 
         Raises:
-            BadLineError: the line holds no source.
+            BadLineError: the line is not a source.
         """
         ...
 
 
 def over_long(file: TextFile, line: int, limit: int) -> BadLine:
-    """Return a line of more than `limit` bytes as a bad line."""
+    """Return the bad line for a line that exceeds the limit.
+
+    Args:
+        file: the file of the line.
+        line: the line number, from 1.
+        limit: the maximum size of a line in bytes.
+    """
     return BadLine(file.name, line, OVER_LONG, f"longer than {limit:,} bytes")
 
 
 def encode_line(cells: Sequence[str], forbidden: str) -> bytes:
-    r"""Return cells, divided by TABs, as a line of a text file.
+    r"""Return cells, separated by TABs, as a line of a text file.
 
     Args:
         cells: the cells of the line.
-        forbidden: characters that no cell may hold; NUL, CR and LF are always forbidden.
+        forbidden: characters that a cell must not contain; NUL, CR and LF are always forbidden.
 
     Raises:
-        CorpusError: a cell holds a forbidden character.
+        CorpusError: a cell contains a forbidden character.
     """
     for cell in cells:
         if found := re.search(rf"[\0\r\n{forbidden}]", cell):

@@ -1,4 +1,4 @@
-"""Which of several files make a corpus together."""
+"""Groups input files into corpora: single TSV files, or pairs of parallel files."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,17 @@ from s2scli.errors import CorpusError, UsageError
 
 
 def group_files(files: Sequence[TextFile], role: str) -> list[Sequence[TextFile]]:
-    """Return the files of each corpus: every TSV file is one, and so are two parallel files.
+    """Return the files of each corpus.
+
+    Each TSV file is a corpus of its own; two files without TABs are one parallel corpus.
 
     Args:
-        files: the files of one role, not read yet.
+        files: the files of one role; they must not have been read yet.
         role: corpus, valid or test, for messages.
 
     Raises:
-        CorpusError: there are TSV files and others, or a file of another program.
-        UsageError: more than two files have no columns.
+        CorpusError: TSV files are mixed with others, or a file has a foreign format.
+        UsageError: there are more than two files without TABs.
     """
     if len(files) == 1:
         return [files]
@@ -29,8 +31,8 @@ def group_files(files: Sequence[TextFile], role: str) -> list[Sequence[TextFile]
     expected = "expected TSV files, or a source file and a target file"
     if tsv:
         raise CorpusError(
-            f"{tsv[0].name} has TABs in most lines, but {others[0].name} has not: {expected}"
+            f"{tsv[0].name} has TABs in most lines, but {others[0].name} does not; {expected}"
         )
     if len(files) > 2:
-        raise UsageError(f"{len(files)} files for {role} and no TAB in most lines: {expected}")
+        raise UsageError(f"{len(files)} files for {role}, without TABs in most lines; {expected}")
     return [files]

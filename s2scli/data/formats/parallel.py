@@ -1,4 +1,4 @@
-"""Parallel files: line k of one file is the source, line k of the other its target."""
+"""Parallel files: line k of one file is the source, line k of the other file is its target."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,11 +10,11 @@ from s2scli.data.lines import BadLineError, TextFile, decode_line
 from s2scli.data.rows import BadLine, ReadRow
 from s2scli.errors import CorpusError
 
-NO_LINE = b"\n"  # no line holds its line end
+NO_LINE = b"\n"  # cannot be a line, as lines are read without their line ends
 
 
 class Parallel:
-    """A file of sources and a file of targets with the same number of lines; a TAB is text."""
+    """A source file and a target file with the same number of lines; a TAB is ordinary text."""
 
     files: ClassVar[int] = 2
 
@@ -22,7 +22,7 @@ class Parallel:
         """Yield an example for each pair of lines.
 
         Raises:
-            CorpusError: as `Format.read`, or the files have different numbers of lines.
+            CorpusError: as for `Format.read`, or the files have different numbers of lines.
         """
         sources, targets = (file.lines(limit) for file in files)
         pairs = itertools.zip_longest(sources, targets, fillvalue=NO_LINE)

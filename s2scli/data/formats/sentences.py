@@ -1,4 +1,4 @@
-"""Sentences: one on each line, which is both source and target."""
+"""Sentences: one per line, used as both source and target."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, ClassVar
@@ -12,7 +12,7 @@ from s2scli.errors import CorpusError
 
 
 class Sentences:
-    """One column: a line is its own source and target, and a TAB in it is an error."""
+    """A single column: each line is both source and target; a TAB is an error."""
 
     files: ClassVar[int] = 1
 
@@ -31,14 +31,14 @@ class Sentences:
                 yield Example(source, target, number)
 
     def pair(self, line: str) -> Cells:
-        """Return the line as source and target; a blank line may hold TABs."""
+        """Return the line as both source and target; only a blank line may contain TABs."""
         if "\t" in line and not is_blank(line):
             columns = line.count("\t") + 1
-            raise BadLineError("columns", f"{columns} columns, expected one: a sentence alone")
+            raise BadLineError("columns", f"{columns} columns, expected one sentence")
         return line, line
 
     def source(self, line: str) -> str:
-        """Return the whole line; here a TAB is white space."""
+        """Return the whole line; a TAB is white space here."""
         return line
 
     def write(self, pairs: Iterable[Cells], files: Sequence[BinaryIO]) -> None:
@@ -47,6 +47,7 @@ class Sentences:
         for source, target in pairs:
             if source != target:
                 raise CorpusError(
-                    f"cannot write two texts as one sentence: {source[:80]!r}, {target[:80]!r}"
+                    "cannot write a pair with different source and target as one sentence: "
+                    f"{source[:80]!r}, {target[:80]!r}"
                 )
             file.write(encode_line([source], forbidden="\t"))

@@ -1,4 +1,4 @@
-"""TSV: source TAB target on each line."""
+"""TSV: each line is a source, a TAB and a target."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ FIRST_TWO = 1, 2
 
 @dataclass(frozen=True)
 class Tsv:
-    """Columns divided by TABs; there is no quoting.
+    """Columns separated by TABs, without quoting.
 
-    A file has the number of columns of its first row, two or more. A line on its own has two. A
-    blank line is an empty pair.
+    All rows of a file have as many columns as its first row, at least two. A line read with `pair`
+    has exactly two. A blank line is an empty pair.
 
     Attributes:
-        columns: the columns of the source and of the target in a file, the first is 1; None is the
-            first two, with a notice where there are more.
+        columns: the columns of source and target in a file, counted from 1; None uses the first
+            two, with a notice if there are more.
     """
 
     columns: tuple[int, int] | None = None
@@ -33,7 +33,8 @@ class Tsv:
         """Yield an example for every line.
 
         Raises:
-            CorpusError: as `Format.read`; a file of another program can be converted as it says.
+            CorpusError: as for `Format.read`; for a foreign format, it says how to convert the
+                file.
         """
         (file,) = files
         refuse_foreign(file)
@@ -55,8 +56,8 @@ class Tsv:
                         columns, first = len(cells), number
                         if columns > 2 and not self.columns:
                             yield Notice(
-                                f"{file.short_name} has {columns} columns; the first 2 are used; "
-                                "choose others as in --columns 2,3"
+                                f"{file.short_name} has {columns} columns, of which the first two "
+                                "are used; to choose others, use for example --columns 2,3"
                             )
             except BadLineError as error:
                 yield BadLine(file.name, number, error.reason, str(error))
@@ -64,38 +65,45 @@ class Tsv:
                 yield Example(cells[source - 1], cells[target - 1], number)
 
     def pair(self, line: str) -> Cells:
-        """Split a line of two columns; a blank one is returned as both."""
+        """Split a line into source and target; a blank line is returned as both."""
         if is_blank(line):
             return line, line
         cells = line.split("\t")
         if len(cells) == 1:
             raise BadLineError(
                 "columns",
-                "no TAB, expected source TAB target; of two files: paste SOURCES TARGETS; "
-                "--one-column is for sentences that are their own targets",
+                "no TAB, expected source TAB target; to join two files: paste SOURCES TARGETS; "
+                "for sentences that are both source and target: --one-column",
             )
         if len(cells) > 2:
-            fault = f"{len(cells)} columns, expected source TAB target; choose two: cut -f 1,2"
+            fault = f"{len(cells)} columns, expected source TAB target; select two: cut -f 1,2"
             raise BadLineError("columns", fault)
         return cells[0], cells[1]
 
     def source(self, line: str) -> str:
-        """Return the first column."""
+        """Return the first column of the line."""
         return line.partition("\t")[0]
 
     def write(self, pairs: Iterable[Cells], files: Sequence[BinaryIO]) -> None:
-        """Write two columns."""
+        """Write each pair as a line of two columns."""
         (file,) = files
         file.writelines(encode_line(pair, forbidden="\t") for pair in pairs)
 
 
 def _check_columns(found: int, expected: int, first: int, last: int) -> None:
-    """Compare a row's number of columns with that of line `first`; `expected` 0 is the first.
+    """Check the number of columns of a row.
 
-    `last` is the last column that is used.
+    Args:
+        found: the number of columns of the row.
+        expected: the number of columns of the first row; 0 if this is the first row.
+        first: the line number of the first row.
+        last: the highest column number that is used.
+
+    Raises:
+        BadLineError: the number of columns is wrong.
     """
     if found == 1:
-        hint = "" if expected else "; --one-column is for sentences that are their own targets"
+        hint = "" if expected else "; for sentences that are both source and target: --one-column"
         raise BadLineError("columns", f"no TAB, expected source TAB target{hint}")
     if expected and found != expected:
         raise BadLineError("columns", f"{found} columns, but line {first} has {expected}")

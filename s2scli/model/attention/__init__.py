@@ -1,1 +1,1 @@
-"""How the decoder looks at the memory."""
+"""Attention of the decoder over the encoder's memory."""

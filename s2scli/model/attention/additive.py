@@ -1,4 +1,4 @@
-"""Additive attention: a small network scores each pair."""
+"""Additive attention: a small network scores each query against each key."""
 
 from typing import Literal
 
@@ -11,18 +11,20 @@ from s2scli.settings import Settings, setting
 
 
 class AdditiveAttentionSettings(Settings):
-    """score(q, k) = v . tanh(W q + U k) (Bahdanau et al. 2015, A.1.2)."""
+    """Additive attention: score(q, k) = v . tanh(W q + U k) (Bahdanau et al. 2015, A.1.2)."""
 
     kind: Literal["additive"] = setting("additive", "Additive attention (Bahdanau et al. 2015).")
-    attention_dim: int = setting(256, "Width of the scoring network.", "units", ge=1, le=16384)
+    attention_dim: int = setting(
+        256, "Hidden width of the scoring network.", "units", ge=1, le=16384
+    )
 
     def build(self, query_dim: int, memory_dim: int) -> "AdditiveAttention":
-        """Return the attention of queries over a memory."""
+        """Return the attention module for queries and a memory of these widths."""
         return AdditiveAttention(query_dim, memory_dim, self.attention_dim)
 
 
 class AdditiveAttention(nn.Module):
-    """Scores by a network with one hidden layer."""
+    """Attention scored by a network with one hidden layer."""
 
     num_heads = 1
 
@@ -34,17 +36,17 @@ class AdditiveAttention(nn.Module):
         self.weight = Linear(attention_dim, 1, bias=False)
 
     def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:
-        """Make the keys of a memory [B, S, D], once for each sentence."""
+        """Compute the keys of a memory [B, S, D], once per sentence."""
         return AttendedMemory(self.key(memory), memory, mask)
 
     def attend(self, query: Tensor, memory: AttendedMemory, *, attention: bool) -> Attended:
-        """Read the memory with queries [N, T, Dq]."""
+        """Return contexts and weights for queries [N, T, Dq]."""
         return blend(self.score, query, memory)
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
-        """[B, Q, Dq] and [B, S, K] to [B, Q, S].
+        """Return the scores [B, Q, S] of queries [B, Q, Dq] and keys [B, S, K].
 
-        With `attend = "after"` one call scores the whole target, which takes more memory than any
-        other part of the model.
+        With `attend = "after"`, training scores the whole target in one call, which takes more
+        memory than any other part of the model.
         """
         return additive_scores(self.query(query), keys, self.weight.weight[0].to(keys.dtype))

@@ -1,4 +1,4 @@
-"""Dot-product attention: queries and memory live in one space."""
+"""Dot-product attention between queries and memory of the same width."""
 
 from typing import Literal
 
@@ -10,27 +10,27 @@ from s2scli.settings import Settings, setting
 
 
 class DotAttentionSettings(Settings):
-    """score(q, k) = q . k (Luong et al. 2015, eq. 8, dot)."""
+    """Dot-product attention: score(q, k) = q . k (Luong et al. 2015, eq. 8, dot)."""
 
-    kind: Literal["dot"] = setting("dot", "Dot product (Luong et al. 2015).")
+    kind: Literal["dot"] = setting("dot", "Dot-product attention (Luong et al. 2015).")
 
     def build(self, query_dim: int, memory_dim: int) -> "DotAttention":
-        """Return the attention of queries over a memory.
+        """Return the attention module for queries and a memory of these widths.
 
         Raises:
-            ConfigError: the decoder's width is not the memory's.
+            ConfigError: the decoder and the memory have different widths.
         """
         if query_dim != memory_dim:
             raise ConfigError(
-                f"model.attention.kind: dot needs a decoder as wide as the memory; found "
-                f"model.decoder.model_dim {query_dim} and a memory of {memory_dim}; "
+                f"model.attention.kind: dot needs a decoder and a memory of equal width; found "
+                f"model.decoder.model_dim {query_dim} and memory width {memory_dim}; "
                 "choose general or additive, or change the widths"
             )
         return DotAttention(memory_dim)
 
 
 class DotAttention(nn.Module):
-    """Scores by the dot product; has no weights."""
+    """Attention scored by the dot product; it has no parameters."""
 
     num_heads = 1
 
@@ -39,13 +39,13 @@ class DotAttention(nn.Module):
         self.output_dim = memory_dim
 
     def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:
-        """The keys are the memory itself, [B, S, D]."""
+        """Return the memory [B, S, D] as both keys and values."""
         return AttendedMemory(memory, memory, mask)
 
     def attend(self, query: Tensor, memory: AttendedMemory, *, attention: bool) -> Attended:
-        """Read the memory with queries [N, T, Dq]."""
+        """Return contexts and weights for queries [N, T, Dq]."""
         return blend(self.score, query, memory)
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
-        """[B, Q, D] and [B, S, D] to [B, Q, S]."""
+        """Return the scores [B, Q, S] of queries [B, Q, D] and keys [B, S, D]."""
         return query @ keys.transpose(1, 2)

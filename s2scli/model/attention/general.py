@@ -1,4 +1,4 @@
-"""General attention: a dot product through a learned matrix."""
+"""General (bilinear) attention: a dot product with a learned weight matrix."""
 
 from typing import Literal
 
@@ -10,17 +10,19 @@ from s2scli.settings import Settings, setting
 
 
 class GeneralAttentionSettings(Settings):
-    """score(q, k) = q . W k (Luong et al. 2015, eq. 8, general)."""
+    """General attention: score(q, k) = q . W k (Luong et al. 2015, eq. 8, general)."""
 
-    kind: Literal["general"] = setting("general", "Bilinear (Luong et al. 2015).")
+    kind: Literal["general"] = setting(
+        "general", "General (bilinear) attention (Luong et al. 2015)."
+    )
 
     def build(self, query_dim: int, memory_dim: int) -> "GeneralAttention":
-        """Return the attention of queries over a memory."""
+        """Return the attention module for queries and a memory of these widths."""
         return GeneralAttention(query_dim, memory_dim)
 
 
 class GeneralAttention(nn.Module):
-    """Scores by q . W k; W k is computed once for each sentence."""
+    """Attention scored by q . W k; W k is computed once per sentence."""
 
     num_heads = 1
 
@@ -30,13 +32,13 @@ class GeneralAttention(nn.Module):
         self.key = Linear(memory_dim, query_dim, bias=False)
 
     def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:
-        """Make the keys of a memory [B, S, D], once for each sentence."""
+        """Compute the keys of a memory [B, S, D], once per sentence."""
         return AttendedMemory(self.key(memory), memory, mask)
 
     def attend(self, query: Tensor, memory: AttendedMemory, *, attention: bool) -> Attended:
-        """Read the memory with queries [N, T, Dq]."""
+        """Return contexts and weights for queries [N, T, Dq]."""
         return blend(self.score, query, memory)
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
-        """[B, Q, Dq] and [B, S, Dq] to [B, Q, S]."""
+        """Return the scores [B, Q, S] of queries [B, Q, Dq] and keys [B, S, Dq]."""
         return query @ keys.transpose(1, 2)

@@ -1,4 +1,4 @@
-"""What attention looks at, and how a way of scoring makes weights and contexts."""
+"""The attention protocol, and the computation of weights and contexts from scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from s2scli.model.kernels.softmax import softmax
 
 @dataclass(frozen=True)
 class AttendedMemory:
-    """An encoder's memory made ready for attention, once for each sentence.
+    """The keys and values of an encoder's memory, computed once per sentence.
 
     Attributes:
-        keys: what a query is compared with, [B, S, K], or [B, H, S, K] for H heads.
-        values: what the context is made of, [B, S, D], or [B, H, S, K].
-        mask: True at real tokens, [B, S]; None where all are real.
+        keys: [B, S, K]; [B, H, S, K] for multi-head attention.
+        values: [B, S, D]; [B, H, S, K] for multi-head attention.
+        mask: True at real tokens, [B, S]; None if there is no padding.
     """
 
     keys: Tensor
@@ -24,7 +24,7 @@ class AttendedMemory:
     mask: Tensor | None
 
     def keep(self, sentences: Tensor) -> "AttendedMemory":
-        """Return the memory of these sentences only, [B']."""
+        """Return the memory of the sentences with these indices [B'] only."""
         return AttendedMemory(
             self.keys.index_select(0, sentences),
             self.values.index_select(0, sentences),
@@ -34,11 +34,12 @@ class AttendedMemory:
 
 @dataclass(frozen=True)
 class Attended:
-    """What attention found.
+    """The output of attention.
 
     Attributes:
         context: [N, T, C].
-        weights: each head's, a distribution over the source, [N, T, H, S]; None if not asked for.
+        weights: the distribution of each head over the source, [N, T, H, S]. Multi-head attention
+            returns None unless weights are requested.
     """
 
     context: Tensor
@@ -46,40 +47,45 @@ class Attended:
 
 
 class Attention(Protocol):
-    """A way for queries to read a memory.
+    """Attention of queries over a memory.
 
-    The N / B rows of a sentence (a beam) are more queries on the same memory, which is never
-    copied.
+    The N / B rows of a sentence (its beam) share one memory, which is never copied.
 
     Attributes:
-        num_heads: weights it makes for each query, H.
-        output_dim: width of a context, C.
+        num_heads: the number of heads, H.
+        output_dim: the width of a context, C.
     """
 
     num_heads: int
     output_dim: int
 
     def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:
-        """Make a memory [B, S, D] with its mask [B, S] ready, once for each sentence."""
+        """Compute the keys and values of a memory [B, S, D] with mask [B, S]."""
         ...
 
     def attend(self, query: Tensor, memory: AttendedMemory, *, attention: bool) -> Attended:
-        """Read the memory of B sentences with queries [N, T, Dq]."""
+        """Return contexts and weights for queries [N, T, Dq].
+
+        Args:
+            query: [N, T, Dq].
+            memory: the prepared memory of B sentences.
+            attention: whether to return the weights.
+        """
         ...
 
 
 def blend(
     score: Callable[[Tensor, Tensor], Tensor], query: Tensor, memory: AttendedMemory
 ) -> Attended:
-    """Return contexts and weights of one head for queries [N, T, Dq].
+    """Return contexts and weights of single-head attention.
 
-    a_ij = softmax_j(score(q_i, k_j)) over real tokens, c_i = sum_j a_ij v_j (Bahdanau et al.
-    2015, eq. 5 and 6).
+    The weights are a_ij = softmax_j(score(q_i, k_j)) over real tokens, and the contexts are
+    c_i = sum_j a_ij v_j (Bahdanau et al. 2015, eq. 5 and 6).
 
     Args:
-        score: [B, Q, Dq] and keys [B, S, K] to [B, Q, S].
+        score: returns the scores [B, Q, S] of queries [B, Q, Dq] and keys [B, S, K].
         query: [N, T, Dq].
-        memory: of B sentences.
+        memory: the prepared memory of B sentences.
     """
     rows, steps, width = query.shape
     sentences = memory.keys.shape[0]

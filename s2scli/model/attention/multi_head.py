@@ -1,4 +1,4 @@
-"""Multi-head attention: several scaled dot products side by side."""
+"""Multi-head attention: several scaled dot-product attentions in parallel."""
 
 from typing import Literal
 
@@ -13,24 +13,34 @@ from s2scli.settings import Settings, setting
 
 
 class MultiHeadAttentionSettings(Settings):
-    """Concat(head_1, ..., head_H) W, each a scaled dot product (Vaswani et al. 2017, 3.2.2)."""
+    """Multi-head attention: Concat(head_1, ..., head_H) W (Vaswani et al. 2017, 3.2.2)."""
 
-    kind: Literal["multi_head"] = setting("multi_head", "Several heads (Vaswani et al. 2017).")
-    num_heads: int = setting(4, "Heads; they share the decoder's width.", "heads", ge=1, le=256)
-    dropout: float = setting(0.0, "Dropout on the weights.", "probability", ge=0.0, lt=1.0)
+    kind: Literal["multi_head"] = setting(
+        "multi_head", "Multi-head attention (Vaswani et al. 2017)."
+    )
+    num_heads: int = setting(
+        4,
+        "Number of attention heads; must divide the decoder's width.",
+        "heads",
+        ge=1,
+        le=256,
+    )
+    dropout: float = setting(
+        0.0, "Dropout on the attention weights.", "probability", ge=0.0, lt=1.0
+    )
 
     def build(self, query_dim: int, memory_dim: int) -> "MultiHeadAttention":
-        """Return the attention of queries over a memory.
+        """Return the attention module for queries and a memory of these widths.
 
         Raises:
-            ConfigError: the decoder's width cannot be shared out among the heads.
+            ConfigError: the number of heads does not divide the decoder's width.
         """
         check_heads("model.attention.num_heads", self.num_heads, query_dim)
         return MultiHeadAttention(query_dim, memory_dim, self.num_heads, self.dropout)
 
 
 class MultiHeadAttention(nn.Module):
-    """Projects, attends with each head, joins and projects back to the query's width."""
+    """Multi-head attention whose contexts have the width of the queries."""
 
     def __init__(self, query_dim: int, memory_dim: int, num_heads: int, dropout: float) -> None:
         super().__init__()
@@ -40,14 +50,14 @@ class MultiHeadAttention(nn.Module):
         self.output = make_linear(query_dim, query_dim)
 
     def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:
-        """Make keys and values [B, H, S, K] of a memory [B, S, D], once for each sentence."""
+        """Compute keys and values [B, H, S, K] of a memory [B, S, D], once per sentence."""
         keys, values = (
             split_heads(part, self.num_heads) for part in self.key_value(memory).chunk(2, -1)
         )
         return AttendedMemory(laid_out_for_steps(keys), laid_out_for_steps(values), mask)
 
     def attend(self, query: Tensor, memory: AttendedMemory, *, attention: bool) -> Attended:
-        """Read the memory with queries [N, T, Dq]."""
+        """Return contexts, and weights if requested, for queries [N, T, Dq]."""
         rows, steps, width = query.shape
         sentences = memory.keys.shape[0]
         grouped = self.query(query).view(sentences, -1, width)  # [B, (N / B) x T, Dq]
@@ -68,13 +78,17 @@ class MultiHeadAttention(nn.Module):
 
 
 def check_heads(name: str, num_heads: int, width: int) -> None:
-    """Refuse heads that cannot share a width.
+    """Check that the number of heads divides the width.
+
+    Args:
+        name: path of the setting, for the message.
+        num_heads: the number of heads.
+        width: the width to divide among them.
 
     Raises:
-        ConfigError: `width` is no multiple of `num_heads`.
+        ConfigError: `width` is not a multiple of `num_heads`.
     """
     if width % num_heads:
         raise ConfigError(
-            f"{name}: {num_heads} heads cannot share {width} units; choose a number of heads that "
-            "divides the width"
+            f"{name}: {num_heads} does not divide the width {width}; choose a divisor of the width"
         )

@@ -1,4 +1,4 @@
-"""No attention: the decoder sees only what the connection gives it."""
+"""No attention: the decoder sees the source only through the connection."""
 
 from typing import Literal
 
@@ -6,10 +6,10 @@ from s2scli.settings import Settings, setting
 
 
 class NoAttentionSettings(Settings):
-    """The fixed-vector models before Bahdanau et al. 2015."""
+    """No attention, as in the fixed-vector models before Bahdanau et al. 2015."""
 
     kind: Literal["none"] = setting("none", "No attention.")
 
     def build(self, query_dim: int, memory_dim: int) -> None:
-        """There is nothing to build."""
+        """Return None: there is nothing to build."""
         return

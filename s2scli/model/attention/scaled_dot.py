@@ -10,18 +10,20 @@ from s2scli.settings import Settings, setting
 
 
 class ScaledDotAttentionSettings(Settings):
-    """score(q, k) = W q . U k / sqrt(d_k) (Vaswani et al. 2017, eq. 1)."""
+    """Scaled dot-product attention: W q . U k / sqrt(d_k) (Vaswani et al. 2017, eq. 1)."""
 
-    kind: Literal["scaled_dot"] = setting("scaled_dot", "Scaled dot product (Vaswani et al. 2017).")
+    kind: Literal["scaled_dot"] = setting(
+        "scaled_dot", "Scaled dot-product attention (Vaswani et al. 2017)."
+    )
     attention_dim: int = setting(256, "Width of queries and keys, d_k.", "units", ge=1, le=16384)
 
     def build(self, query_dim: int, memory_dim: int) -> "ScaledDotAttention":
-        """Return the attention of queries over a memory."""
+        """Return the attention module for queries and a memory of these widths."""
         return ScaledDotAttention(query_dim, memory_dim, self.attention_dim)
 
 
 class ScaledDotAttention(nn.Module):
-    """Scores by the dot product of projections, divided by the root of their width."""
+    """Attention scored by the dot product of projections, divided by the root of their width."""
 
     num_heads = 1
 
@@ -33,14 +35,14 @@ class ScaledDotAttention(nn.Module):
         self.scale = attention_dim**-0.5
 
     def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:
-        """Make the keys of a memory [B, S, D], once for each sentence."""
+        """Compute the keys of a memory [B, S, D], once per sentence."""
         return AttendedMemory(self.key(memory), memory, mask)
 
     def attend(self, query: Tensor, memory: AttendedMemory, *, attention: bool) -> Attended:
-        """Read the memory with queries [N, T, Dq]."""
+        """Return contexts and weights for queries [N, T, Dq]."""
         return blend(self.score, query, memory)
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
-        """[B, Q, Dq] and [B, S, d_k] to [B, Q, S]."""
+        """Return the scores [B, Q, S] of queries [B, Q, Dq] and keys [B, S, d_k]."""
         queries: Tensor = self.query(query) * self.scale
         return queries @ keys.transpose(1, 2)

@@ -1,6 +1,7 @@
-"""What the decoder starts from: all it sees of the source apart from attention.
+"""Connections: what the decoder sees of the source apart from attention.
 
-A connection has two widths: `vector_dim`, of the vector that the decoder sees at every step (0 for
-none), and `code_dim`, of its code, the one vector that stands for a source. Calling it is to
-`connect` the `code` of an encoder's output; one with a distribution (`has_prior`) draws instead.
+`code` returns one vector of width `code_dim` that represents a source. `connect` turns such a code
+into the decoder's initial state, and into the vector of width `vector_dim` that the decoder reads
+at every step (width 0: no such vector). Calling a connection does both. A connection with a prior
+(`has_prior`) samples the code in training.
 """

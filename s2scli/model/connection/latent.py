@@ -1,4 +1,4 @@
-"""A Gaussian between encoder and decoder: what makes a variational autoencoder."""
+"""A Gaussian latent vector between encoder and decoder, as in a variational autoencoder."""
 
 from dataclasses import replace
 from typing import Literal
@@ -13,18 +13,18 @@ from s2scli.settings import Settings, setting
 
 
 class LatentConnectionSettings(Settings):
-    """z ~ N(m, s^2), where m and log s^2 are linear in a summary of the source."""
+    """A latent vector z ~ N(m, s^2); m and log s^2 are linear in a summary of the source."""
 
     kind: Literal["latent"] = setting(
-        "latent", "A Gaussian vector (Kingma & Welling 2014; Bowman et al. 2016)."
+        "latent", "A Gaussian latent vector (Kingma & Welling 2014; Bowman et al. 2016)."
     )
     summary: Literal["last", "mean", "max"] = setting(
         "last",
-        "Of the source: the encoder's last state, or the mean or the maximum of its memory, which "
-        "keep the latent vector in use longer (Long, Cao & Cheung 2019).",
+        "Summary of the source: the encoder's final state (last), or the mean or maximum of its "
+        "outputs. mean and max reduce posterior collapse (Long, Cao & Cheung 2019).",
     )
     latent_dim: int = setting(32, "Width of the latent vector.", "units", ge=1, le=16384)
-    every_step: bool = setting(True, "Show the decoder the latent vector at every step too.")
+    every_step: bool = setting(True, "Also feed the latent vector to the decoder at every step.")
 
     def build(self, final: StateShape, memory_dim: int, initial: StateShape) -> "LatentConnection":
         """Return the connection."""
@@ -33,7 +33,7 @@ class LatentConnectionSettings(Settings):
 
 
 class LatentConnection(nn.Module):
-    """Draws z in training, takes its mean in evaluation, and makes the decoder's first state."""
+    """Computes the decoder's initial state from z: a sample in training, the mean otherwise."""
 
     has_prior = True
 
@@ -48,26 +48,27 @@ class LatentConnection(nn.Module):
         self.state = Linear(settings.latent_dim, state_size(initial)) if initial.parts else None
 
     def forward(self, output: EncoderOutput) -> Connected:
-        """Return what the decoder starts from, z = m + s e, e ~ N(0, 1), or z = m.
+        """Return the decoder's initial state and vector, computed from the latent vector z.
 
-        Kingma & Welling 2014, section 2.4.
+        In training z = m + s e with e ~ N(0, 1) (Kingma & Welling 2014, section 2.4). In
+        evaluation z = m.
         """
         latent = self.infer(output)
         z = latent.at(torch.randn_like(latent.mean)) if self.training else latent.mean
         return replace(self.connect(z), latent=latent)
 
     def infer(self, output: EncoderOutput) -> Gaussian:
-        """Return q(z|x), in full precision."""
+        """Return the posterior q(z|x), in float32 or higher precision."""
         found = self.posterior(self.summarise(output))
         precise = torch.promote_types(found.dtype, torch.float32)
         mean, log_variance = found.to(precise).chunk(2, -1)
         return Gaussian(mean, log_variance)
 
     def code(self, output: EncoderOutput) -> Tensor:
-        """Return the vector that stands for each source, the mean of z, [B, Z]."""
+        """Return the mean of z for each source, [B, Z]."""
         return self.infer(output).mean
 
     def connect(self, code: Tensor) -> Connected:
-        """Return what the decoder starts from where z is `code`, [B, Z]."""
+        """Turn latent vectors [B, Z] into the decoder's initial state and vector."""
         initial = () if self.state is None else as_state(torch.tanh(self.state(code)), self.initial)
         return Connected(initial, code if self.vector_dim else None)

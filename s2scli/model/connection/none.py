@@ -1,4 +1,4 @@
-"""The decoder starts from zeros and knows the source through attention only."""
+"""Initialize the decoder with zeros: it sees the source only through attention."""
 
 from typing import Literal
 
@@ -9,9 +9,9 @@ from s2scli.settings import Settings, setting
 
 
 class NoConnectionSettings(Settings):
-    """A first state of zeros."""
+    """Initialize the decoder with zeros."""
 
-    kind: Literal["none"] = setting("none", "A first state of zeros.")
+    kind: Literal["none"] = setting("none", "Initialize the decoder with zeros.")
 
     def build(self, final: StateShape, memory_dim: int, initial: StateShape) -> "NoConnection":
         """Return the connection."""
@@ -19,7 +19,7 @@ class NoConnectionSettings(Settings):
 
 
 class NoConnection(nn.Module):
-    """Makes zeros."""
+    """Returns an initial state of zeros; it has no parameters."""
 
     code_dim = vector_dim = 0
     has_prior = False
@@ -29,14 +29,14 @@ class NoConnection(nn.Module):
         self.initial = initial
 
     def forward(self, output: EncoderOutput) -> Connected:
-        """Return a first state of zeros."""
+        """Return an initial state of zeros."""
         return self.connect(self.code(output))
 
     def code(self, output: EncoderOutput) -> Tensor:
-        """Return what stands for each source: nothing, [B, 0]."""
+        """Return an empty code for each source, [B, 0]."""
         return output.memory.new_zeros(output.memory.shape[0], 0)
 
     def connect(self, code: Tensor) -> Connected:
-        """Return a first state of zeros."""
+        """Return an initial state of zeros for given codes [B, 0]."""
         zeros = code.new_zeros(self.initial.num_layers, len(code), self.initial.dim)
         return Connected((zeros,) * self.initial.parts, None)

@@ -1,4 +1,4 @@
-"""The decoder's first state is a learned projection of a summary of the source."""
+"""Initialize the decoder with a learned projection of a summary of the source."""
 
 from typing import Literal
 
@@ -12,13 +12,20 @@ from s2scli.settings import Settings, setting
 
 
 class ProjectedConnectionSettings(Settings):
-    """tanh(W s), where s is the encoder's last state, or the mean or maximum of its memory."""
+    """Initialize the decoder with tanh(W s), where s is a summary of the source.
+
+    The summary is the encoder's final state, or the mean or maximum of its memory.
+    """
 
     kind: Literal["projected", "mean", "max"] = setting(
-        "projected", "A projection of the encoder's last state, or of its memory's mean or maximum."
+        "projected",
+        "Initialize the decoder with a projection of the encoder's final state (projected), or of "
+        "the mean or maximum of its outputs (mean, max).",
     )
     every_step: bool = setting(
-        False, "Show the decoder the summary c = tanh(V s) at every step too (Cho et al. 2014)."
+        False,
+        "Also feed a projected summary of the source to the decoder at every step: c = tanh(V s) "
+        "(Cho et al. 2014).",
     )
 
     def build(
@@ -46,15 +53,15 @@ class ProjectedConnection(nn.Module):
         self.state = Linear(self.code_dim, state_size(initial)) if initial.parts else None
 
     def forward(self, output: EncoderOutput) -> Connected:
-        """Return the decoder's first state, and the vector for every step if there is one."""
+        """Return the decoder's initial state, and the vector for every step if enabled."""
         return self.connect(self.code(output))
 
     def code(self, output: EncoderOutput) -> Tensor:
-        """Return the vector that stands for each source, [B, C]."""
+        """Return the summary of each source, projected if `every_step` is true, [B, C]."""
         summary = self.summarise(output)
         return summary if self.vector is None else torch.tanh(self.vector(summary))
 
     def connect(self, code: Tensor) -> Connected:
-        """Return what the decoder starts from where the code is `code`, [B, C]."""
+        """Turn codes [B, C] into the decoder's initial state and vector."""
         initial = () if self.state is None else as_state(torch.tanh(self.state(code)), self.initial)
         return Connected(initial, None if self.vector is None else code)

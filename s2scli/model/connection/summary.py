@@ -1,4 +1,4 @@
-"""A source as one vector, and one vector as the decoder's first state."""
+"""Summaries of a source as one vector, and conversion of a vector to a recurrent state."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ def masked_mean(output: EncoderOutput) -> Tensor:
 
 
 def masked_max(output: EncoderOutput) -> Tensor:
-    """Return the largest value of each unit of the memory over real tokens, [B, D]."""
+    """Return the maximum of the memory over real tokens, for each unit, [B, D]."""
     outside = ~output.memory_mask[:, :, None]
     return output.memory.masked_fill(outside, float("-inf")).amax(1)
 
@@ -30,12 +30,12 @@ SUMMARIES: dict[str, Summary] = {"last": last_state, "mean": masked_mean, "max":
 
 
 def state_size(shape: StateShape) -> int:
-    """Return how many numbers a state of this shape holds for one sentence."""
+    """Return the number of values in a state of this shape for one sentence."""
     return shape.parts * shape.num_layers * shape.dim
 
 
 def as_state(flat: Tensor, shape: StateShape) -> tuple[Tensor, ...]:
-    """Return rows of `state_size` numbers, [B, P x L x D], as parts of [L, B, D]."""
+    """Reshape [B, parts x L x D] to a state: one tensor [L, B, D] per part."""
     if not shape.parts:
         return ()
     rows = flat.view(len(flat), shape.parts, shape.num_layers, shape.dim)

@@ -1,1 +1,1 @@
-"""What writes the target."""
+"""Decoders: recurrent and Transformer."""

@@ -1,4 +1,7 @@
-"""Recurrent decoders: Elman, GRU and LSTM; attention before the recurrence, after it, or none."""
+"""Recurrent decoders: Elman, GRU and LSTM, with attention before or after the recurrence, or none.
+
+R is the width of the readout, C the width of the connection's vector.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -25,70 +28,87 @@ from s2scli.settings import Settings, setting
 
 
 class RecurrentDecoderSettings(Settings):
-    """A stack of recurrent layers that writes the target."""
+    """Settings of a recurrent decoder."""
 
     kind: Cell = setting("gru", "Recurrent cell: elman (simple tanh), gru or lstm.")
     model_dim: int = setting(256, "Width of the state.", "units", ge=1, le=16384)
-    num_layers: int = setting(1, "Layers.", "layers", ge=1, le=64)
+    num_layers: int = setting(1, "Number of layers.", "layers", ge=1, le=64)
     dropout: float = setting(
         0.0, "Dropout between the layers and on the readout.", "probability", ge=0.0, lt=1.0
     )
     attend: Literal["before", "after"] = setting(
         "after",
-        "before: attend with the last state, then recur on token and context (Bahdanau et al. "
-        "2015). after: recur, then attend with the new state (Luong et al. 2015).",
+        "When to attend: before the recurrence, with the previous state; the context is part of "
+        "the recurrence's input (Bahdanau et al. 2015). Or after it, with the new state (Luong et "
+        "al. 2015).",
     )
     input_feeding: bool = setting(
-        False, "The last readout is part of the next input (Luong et al. 2015, 3.3)."
+        False, "Feed the previous readout to the next step (Luong et al. 2015, 3.3)."
     )
     readout: Literal["tanh", "maxout", "state"] = setting(
         "tanh",
-        "What the output layer reads: a tanh layer (Luong et al. 2015, eq. 5) or a maxout layer "
-        "(Bahdanau et al. 2015, A.2.2) over state, context and summary, or the state itself.",
+        "Input of the output layer: a tanh layer (Luong et al. 2015, eq. 5) or a maxout layer "
+        "(Bahdanau et al. 2015, A.2.2) over the state, the context and the connection's vector, "
+        "or the state itself.",
     )
     deep_output: bool = setting(
-        False, "The readout sees the last token too (Pascanu et al. 2014; Bahdanau et al. 2015)."
+        False,
+        "Also feed the embedding of the last token to the readout (Pascanu et al. 2014; Bahdanau "
+        "et al. 2015).",
     )
     readout_dim: int | None = setting(
-        None, "Width of the readout; the embedding's width if not given.", "units", ge=1, le=16384
+        None,
+        "Width of the readout; if not given, the width of the target embeddings.",
+        "units",
+        ge=1,
+        le=16384,
     )
 
     @property
     def state_shape(self) -> StateShape:
-        """The shape of the state that a connection begins."""
+        """The shape of the initial state, which the connection provides."""
         return StateShape(STATE_PARTS[self.kind], self.num_layers, self.model_dim)
 
     def build(
         self, input_dim: int, memory_dim: int, vector_dim: int, attention: AttentionBuilder
     ) -> "RecurrentDecoder":
-        """Return the decoder over token vectors of `input_dim`.
+        """Return the decoder.
+
+        Args:
+            input_dim: width of the target embeddings.
+            memory_dim: width of the memory.
+            vector_dim: width of the connection's vector; 0 if there is none.
+            attention: the settings of the attention.
 
         Raises:
-            ConfigError: a choice that has no effect.
+            ConfigError: a setting has no effect.
         """
         return RecurrentDecoder(self, input_dim, memory_dim, vector_dim, attention)
 
     def check(self, *, attends: bool) -> None:
-        """Refuse choices that have no effect.
+        """Check that every setting has an effect.
+
+        Args:
+            attends: whether the model has an attention.
 
         Raises:
-            ConfigError: there is one, with or without attention.
+            ConfigError: a setting has no effect.
         """
         if not attends and self.attend == "before":
             raise ConfigError(
-                "model.decoder.attend: before needs an attention, and model.attention.kind is "
+                "model.decoder.attend: before needs an attention, but model.attention.kind is "
                 "none; choose an attention, or after"
             )
         if not attends and self.input_feeding:
             raise ConfigError(
-                "model.decoder.input_feeding: true feeds back what attention has found, and "
-                "model.attention.kind is none; choose an attention, or input_feeding = false"
+                "model.decoder.input_feeding: true needs an attention, but model.attention.kind is "
+                "none; choose an attention, or input_feeding = false"
             )
         if self.readout == "state":
             self._check_bare_readout(attends)
 
     def _check_bare_readout(self, attends: bool) -> None:
-        """Refuse what a readout that is the state itself would never see."""
+        """Refuse settings that have no effect when the readout is the state itself."""
         unseen = {
             "attend: after": attends and self.attend == "after",
             "input_feeding: true": self.input_feeding,
@@ -98,21 +118,22 @@ class RecurrentDecoderSettings(Settings):
         for choice, chosen in unseen.items():
             if chosen:
                 raise ConfigError(
-                    f"model.decoder.{choice} has no effect with model.decoder.readout = state, the "
-                    "bare state of the recurrence; choose readout = tanh or maxout"
+                    f"model.decoder.{choice} has no effect with model.decoder.readout = state, as "
+                    "the output layer then reads only the recurrent state; choose readout = tanh "
+                    "or maxout"
                 )
 
 
 @dataclass(frozen=True)
 class RecurrentState:
-    """What a recurrent decoder remembers.
+    """The state of a recurrent decoder between steps.
 
     Attributes:
         hidden: the recurrent state, each part [L, N, D].
-        readout: the last readout for input feeding, [N, R], or None.
-        attended: the memory, one row for each sentence, or None without attention.
-        vector: the summary shown at every step, [B, C], or None.
-        sentences: B.
+        readout: the previous readout for input feeding, [N, R], or None.
+        attended: the prepared memory, one row per sentence; None without attention.
+        vector: the connection's vector for every step, [B, C], or None.
+        sentences: the number of sentences, B.
     """
 
     hidden: tuple[Tensor, ...]
@@ -122,7 +143,7 @@ class RecurrentState:
     sentences: int
 
     def reorder(self, indices: Tensor) -> "RecurrentState":
-        """Return the state of these rows; the memory stays as it is."""
+        """Return the state of the rows with these indices; the memory is unchanged."""
         return replace(
             self,
             hidden=tuple(part.index_select(1, indices) for part in self.hidden),
@@ -130,7 +151,7 @@ class RecurrentState:
         )
 
     def keep(self, sentences: Tensor) -> "RecurrentState":
-        """Return the state of these sentences only."""
+        """Return the state of the sentences with these indices only."""
         beam = self.hidden[0].shape[1] // self.sentences
         return replace(
             self.reorder(beam_rows(sentences, beam)),
@@ -141,7 +162,10 @@ class RecurrentState:
 
 
 class RecurrentDecoder(nn.Module):
-    """Runs T steps at once; one fused call where attention does not feed the recurrence."""
+    """A recurrent decoder.
+
+    If neither the context nor the readout feeds the recurrence, T steps run in one fused call.
+    """
 
     def __init__(
         self,
@@ -183,11 +207,11 @@ class RecurrentDecoder(nn.Module):
         self.dropout = Dropout(settings.dropout)
 
     def lay_out(self, *, int8: bool) -> None:
-        """Lay the recurrent weights out for the steps to come."""
+        """Pack the recurrent weights for later steps, quantized to int8 if `int8` is true."""
         self.steps.lay_out(int8=int8)
 
     def start(self, output: EncoderOutput, connected: Connected) -> RecurrentState:
-        """Return the state before the first token, one row for each sentence."""
+        """Return the state before the first token, with one row per sentence."""
         hidden = connected.initial
         sentences = output.memory.shape[0]
         return RecurrentState(
@@ -206,9 +230,9 @@ class RecurrentDecoder(nn.Module):
         """Run T steps.
 
         Args:
-            embedded: vectors of the tokens read, [N, T, E].
-            state: the state before them, for N rows.
-            attention: return attention weights too.
+            embedded: embeddings of the input tokens, [N, T, E].
+            state: the state before these tokens, for N rows.
+            attention: whether to return attention weights.
         """
         if not (self.attends_before or self.feeds_readout):
             return self._unroll(embedded, state, attention)
@@ -227,7 +251,10 @@ class RecurrentDecoder(nn.Module):
     def _unroll(
         self, embedded: Tensor, state: RecurrentState, attention: bool
     ) -> DecoderOutput[RecurrentState]:
-        """Run T steps whose inputs are all known: one, where its output is part of the next."""
+        """Run T steps in one call.
+
+        T is 1 if the context or the readout of a step feeds the next step.
+        """
         rows, steps, _ = embedded.shape
         inputs = [embedded]
         read = None
@@ -258,7 +285,7 @@ class RecurrentDecoder(nn.Module):
     def _recur(
         self, values: Tensor, hidden: tuple[Tensor, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Return the outputs for [N, T, I], and the state after them."""
+        """Return the outputs [N, T, D] for inputs [N, T, I], and the state after them."""
         if self.steps.can_take(values):
             after = self.steps(values[:, 0], hidden)
             return after[0][-1][:, None], after
@@ -270,7 +297,7 @@ class RecurrentDecoder(nn.Module):
         return self.attention.attend(query, state.attended, attention=attention)
 
     def _vector(self, state: RecurrentState, rows: int, steps: int) -> Tensor | None:
-        """Return the summary for every row and step, [N, T, C]."""
+        """Return the connection's vector for every row and step, [N, T, C], or None."""
         if state.vector is None:
             return None
         beam = rows // state.sentences
@@ -278,26 +305,29 @@ class RecurrentDecoder(nn.Module):
 
 
 class TanhReadout(nn.Module):
-    """tanh(W x) (Luong et al. 2015, eq. 5)."""
+    """Readout tanh(W x) (Luong et al. 2015, eq. 5)."""
 
     def __init__(self, input_dim: int, output_dim: int) -> None:
         super().__init__()
         self.layer = Linear(input_dim, output_dim)
 
     def forward(self, seen: Tensor) -> Tensor:
-        """[N, T, input_dim] to [N, T, output_dim]."""
+        """Map [N, T, input_dim] to [N, T, output_dim]."""
         return tanh(self.layer(seen))
 
 
 class MaxoutReadout(nn.Module):
-    """The larger of two linear units (Goodfellow et al. 2013; Bahdanau et al. 2015, A.2.2)."""
+    """Maxout readout: each output is the maximum of two linear units.
+
+    See Goodfellow et al. 2013, and Bahdanau et al. 2015, A.2.2.
+    """
 
     def __init__(self, input_dim: int, output_dim: int) -> None:
         super().__init__()
         self.layer = Linear(input_dim, 2 * output_dim)
 
     def forward(self, seen: Tensor) -> Tensor:
-        """[N, T, input_dim] to [N, T, output_dim]."""
+        """Map [N, T, input_dim] to [N, T, output_dim]."""
         pairs: Tensor = self.layer(seen).unflatten(-1, (-1, 2))
         return pairs.amax(-1)
 

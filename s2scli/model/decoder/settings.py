@@ -1,4 +1,4 @@
-"""What the settings of a decoder need of those of an attention."""
+"""The protocol of attention settings, as decoders use it."""
 
 from typing import Protocol
 
@@ -6,8 +6,8 @@ from s2scli.model.attention.memory import Attention
 
 
 class AttentionBuilder(Protocol):
-    """The settings of an attention: a decoder builds one for each layer that attends."""
+    """Settings of an attention; a decoder builds one module for each layer with attention."""
 
     def build(self, query_dim: int, memory_dim: int) -> Attention | None:
-        """Return the attention of queries over a memory; None for no attention."""
+        """Return the attention module for these widths; None for no attention."""
         ...

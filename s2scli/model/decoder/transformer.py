@@ -1,4 +1,8 @@
-"""The Transformer decoder: causal self-attention, and any attention over the memory."""
+"""The Transformer decoder: causal self-attention, and any kind of attention over the memory.
+
+R is the number of rows per sentence, P the number of tokens in the caches, C the width of the
+connection's vector.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,22 +22,28 @@ from s2scli.settings import setting
 
 
 class TransformerDecoderSettings(TransformerSettings):
-    """A stack of self-attention layers that writes the target (Vaswani et al. 2017)."""
+    """Settings of a Transformer decoder (Vaswani et al. 2017)."""
 
-    kind: Literal["transformer"] = setting("transformer", "Self-attention (Vaswani et al. 2017).")
+    kind: Literal["transformer"] = setting("transformer", "Transformer (Vaswani et al. 2017).")
 
     @property
     def state_shape(self) -> StateShape:
-        """It has no state for a connection to begin."""
+        """The shape of the initial state: it has no parts."""
         return StateShape(0, self.num_layers, self.model_dim)
 
     def build(
         self, input_dim: int, memory_dim: int, vector_dim: int, attention: AttentionBuilder
     ) -> "TransformerDecoder":
-        """Return the decoder over token vectors of `input_dim`.
+        """Return the decoder.
+
+        Args:
+            input_dim: width of the target embeddings.
+            memory_dim: width of the memory.
+            vector_dim: width of the connection's vector; 0 if there is none.
+            attention: the settings of the attention.
 
         Raises:
-            ConfigError: heads or widths that do not fit.
+            ConfigError: the number of heads or the widths do not match.
         """
         self.check("model.decoder")
         return TransformerDecoder(self, input_dim, memory_dim, vector_dim, attention)
@@ -41,17 +51,17 @@ class TransformerDecoderSettings(TransformerSettings):
 
 @dataclass(frozen=True)
 class TransformerState:
-    """What a Transformer decoder remembers.
+    """The state of a Transformer decoder between steps.
 
     Attributes:
         caches: keys and values of each layer's self-attention.
-        seen: True where a row has read a token of the caches, [B, R, P]; None where each sentence
+        seen: True where a row has read a token of the caches, [B, R, P]; None if each sentence
             has always had one row.
-        attended: the memory as each layer's attention reads it, one row for each sentence;
-            empty without attention.
-        vector: the summary shown at every step, [B, C], or None.
-        sentences: B.
-        length: tokens read so far.
+        attended: the prepared memory of each layer's attention, one row per sentence; empty
+            without attention.
+        vector: the connection's vector for every step, [B, C], or None.
+        sentences: the number of sentences, B.
+        length: the number of tokens each row has read.
     """
 
     caches: tuple[KeyValueCache, ...]
@@ -62,9 +72,10 @@ class TransformerState:
     length: int
 
     def reorder(self, indices: Tensor) -> "TransformerState":
-        """Return the state of these rows; the memory stays as it is.
+        """Return the state of the rows with these indices; the memory is unchanged.
 
-        So do the caches while they have room; then tokens that no row has read are removed.
+        The caches are unchanged too while they have room. When they are full, tokens that no row
+        has read are removed.
         """
         if self.seen is None and len(indices) == self.sentences:
             return self
@@ -78,7 +89,7 @@ class TransformerState:
         return after if self.caches[0].has_room(beam) else after._without_unseen(seen)
 
     def keep(self, sentences: Tensor) -> "TransformerState":
-        """Return the state of these sentences only."""
+        """Return the state of the sentences with these indices only."""
         return replace(
             self,
             caches=tuple(cache.keep(sentences) for cache in self.caches),
@@ -89,7 +100,10 @@ class TransformerState:
         )
 
     def _without_unseen(self, seen: Tensor) -> "TransformerState":
-        """Return the state without tokens that no row has read, as many for each sentence."""
+        """Remove tokens that no row has read from the caches.
+
+        All sentences keep the same number of tokens, P', so some may keep unread ones.
+        """
         needed = seen.any(1)  # [B, P]
         indices = needed.int().argsort(dim=1, descending=True, stable=True)
         indices = indices[:, : int(needed.sum(1).max())]  # [B, P']
@@ -101,16 +115,17 @@ class TransformerState:
 
 
 def see_more(seen: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """Return what T more tokens of each row may look at, and what each row has then read.
+    """Return the attention mask of T new tokens per row, and the tokens each row has then read.
 
-    A row's token sees what the row has read, and of the new ones those of its row up to itself.
+    A new token may attend to the tokens its row has read, to earlier new tokens of its row, and to
+    itself.
 
     Args:
-        seen: True where a row has read one of the P tokens before, [B, R, P].
-        steps: T.
+        seen: True where a row has read one of the P earlier tokens, [B, R, P].
+        steps: the number of new tokens per row, T.
 
     Returns:
-        [B, R x T, P + R x T] and [B, R, P + R x T].
+        The mask [B, R x T, P + R x T], and the new value of `seen` [B, R, P + R x T].
     """
     sentences, beam, _ = seen.shape
     same_row = torch.eye(beam, dtype=torch.bool, device=seen.device)
@@ -121,7 +136,7 @@ def see_more(seen: Tensor, steps: int) -> tuple[Tensor, Tensor]:
 
 
 class TransformerDecoder(nn.Module):
-    """Runs T steps at once; what it has read is in the state, as keys and values."""
+    """A Transformer decoder; the state holds the keys and values of the tokens read."""
 
     def __init__(
         self,
@@ -145,7 +160,7 @@ class TransformerDecoder(nn.Module):
         self.attention_shape = None if first is None else (len(layers), first.num_heads)
 
     def start(self, output: EncoderOutput, connected: Connected) -> TransformerState:
-        """Return the state before the first token, one row for each sentence."""
+        """Return the state before the first token, with one row per sentence."""
         memory, mask = output.memory, output.attention_mask
         return TransformerState(
             tuple(layer.self_attention.empty_cache(memory) for layer in self._layers()),
@@ -166,9 +181,9 @@ class TransformerDecoder(nn.Module):
         """Run T steps.
 
         Args:
-            embedded: vectors of the tokens read, [N, T, E].
-            state: the state before them, for N rows.
-            attention: return attention weights too.
+            embedded: embeddings of the input tokens, [N, T, E].
+            state: the state before these tokens, for N rows.
+            attention: whether to return attention weights.
         """
         states, angles = self.entrance(embedded, state.length, self._summary(embedded, state))
         sight = seen = None
@@ -190,7 +205,7 @@ class TransformerDecoder(nn.Module):
         return cast(Iterator[TransformerDecoderLayer], iter(self.layers))
 
     def _summary(self, embedded: Tensor, state: TransformerState) -> Tensor | None:
-        """Return what every row sees at every step, [N, 1, D]."""
+        """Return the projected connection vector of every row, [N, 1, D], or None."""
         if self.summary is None or state.vector is None:
             return None
         beam = embedded.shape[0] // state.sentences
@@ -200,7 +215,13 @@ class TransformerDecoder(nn.Module):
 
 @dataclass(frozen=True)
 class LayerOutput:
-    """What one layer makes of T steps: states [N, T, D], its cache, weights [N, T, H, S]."""
+    """The output of one layer for T steps.
+
+    Attributes:
+        states: [N, T, D].
+        cache: the layer's cache after these steps.
+        weights: attention weights, [N, T, H, S], or None.
+    """
 
     states: Tensor
     cache: KeyValueCache
@@ -208,7 +229,7 @@ class LayerOutput:
 
 
 class TransformerDecoderLayer(nn.Module):
-    """Self-attention, attention over the memory if there is one, a feed-forward network."""
+    """Self-attention, optional attention over the memory, and a feed-forward network."""
 
     def __init__(self, settings: TransformerDecoderSettings, attention: Attention | None) -> None:
         super().__init__()
@@ -234,7 +255,17 @@ class TransformerDecoderLayer(nn.Module):
         *,
         attention: bool,
     ) -> LayerOutput:
-        """Read T more states [N, T, D] behind those in the cache that are in sight."""
+        """Run T steps.
+
+        Args:
+            states: [N, T, D].
+            cache: the cache of the P earlier tokens.
+            sight: True where a token may attend, [B, R x T, P + R x T], or None for causal
+                attention.
+            memory: the prepared memory; None without attention.
+            angles: angles of rotary positions, [T, K / 2], or None.
+            attention: whether to return attention weights.
+        """
         weights = None
         around = self.around_self_attention
         change, cache = self.self_attention.continue_from(

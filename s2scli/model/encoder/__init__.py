@@ -1,1 +1,1 @@
-"""What reads the source."""
+"""Encoders: recurrent and Transformer."""

@@ -1,4 +1,4 @@
-"""Recurrent encoders: Elman, GRU and LSTM, in one direction or both."""
+"""Recurrent encoders: Elman, GRU and LSTM, unidirectional or bidirectional."""
 
 import torch
 from torch import Tensor, nn
@@ -12,33 +12,37 @@ from s2scli.settings import Settings, setting
 
 
 class RecurrentEncoderSettings(Settings):
-    """A stack of recurrent layers that reads the source."""
+    """Settings of a recurrent encoder."""
 
     kind: Cell = setting("gru", "Recurrent cell: elman (simple tanh), gru or lstm.")
     model_dim: int = setting(256, "Width of the state of one direction.", "units", ge=1, le=16384)
-    num_layers: int = setting(1, "Layers.", "layers", ge=1, le=64)
+    num_layers: int = setting(1, "Number of layers.", "layers", ge=1, le=64)
     bidirectional: bool = setting(True, "Read the source in both directions.")
-    reverse: bool = setting(False, "Read the source from its end (Sutskever et al. 2014, 3.3).")
+    reverse: bool = setting(False, "Read the source in reverse (Sutskever et al. 2014, 3.3).")
     dropout: float = setting(
-        0.0, "Dropout between the layers and on the memory.", "probability", ge=0.0, lt=1.0
+        0.0,
+        "Dropout between the layers and on the encoder's output.",
+        "probability",
+        ge=0.0,
+        lt=1.0,
     )
 
     def build(self, input_dim: int) -> "RecurrentEncoder":
-        """Return the encoder over vectors of `input_dim`.
+        """Return the encoder for input vectors of width `input_dim`.
 
         Raises:
-            ConfigError: an order that has no effect.
+            ConfigError: both `reverse` and `bidirectional` are true.
         """
         if self.reverse and self.bidirectional:
             raise ConfigError(
                 "model.encoder.reverse: true has no effect with model.encoder.bidirectional = "
-                "true, which reads the source in both directions; choose one of them"
+                "true, which reads the source in both directions; set one of them to false"
             )
         return RecurrentEncoder(self, input_dim)
 
 
 class RecurrentEncoder(nn.Module):
-    """Reads packed sequences, so that padding never enters a state."""
+    """A recurrent encoder; it packs sequences, so that padding never affects a state."""
 
     def __init__(self, settings: RecurrentEncoderSettings, input_dim: int) -> None:
         super().__init__()
@@ -63,8 +67,8 @@ class RecurrentEncoder(nn.Module):
         """Encode a batch.
 
         Args:
-            embedded: source vectors, [B, S, E].
-            lengths: real tokens of each, [B].
+            embedded: source embeddings, [B, S, E].
+            lengths: the number of real tokens in each source, [B].
         """
         width = embedded.shape[1]
         if self.reverse:
@@ -84,14 +88,14 @@ class RecurrentEncoder(nn.Module):
         )
 
     def _join_directions(self, part: Tensor) -> Tensor:
-        """[L x directions, B, D] to [L, B, directions x D]."""
+        """Reshape [L x directions, B, D] to [L, B, directions x D]."""
         layers, batch, dim = part.shape[0] // self.directions, part.shape[1], part.shape[2]
         by_layer = part.view(layers, self.directions, batch, dim).transpose(1, 2)
         return by_layer.reshape(layers, batch, self.directions * dim)
 
 
 def reverse_rows(values: Tensor, lengths: Tensor) -> Tensor:
-    """Return `values` [B, S, D] with the real part of each row reversed, and padding as it is."""
+    """Reverse the real positions of each row of `values` [B, S, D]; keep padding in place."""
     positions = torch.arange(values.shape[1], device=values.device)
     ends = lengths.to(values.device)[:, None]
     index = torch.where(positions < ends, ends - 1 - positions, positions)  # [B, S]

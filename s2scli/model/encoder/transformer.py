@@ -1,4 +1,4 @@
-"""The Transformer encoder: self-attention over the whole source."""
+"""The Transformer encoder."""
 
 from typing import Literal
 
@@ -12,22 +12,22 @@ from s2scli.settings import setting
 
 
 class TransformerEncoderSettings(TransformerSettings):
-    """A stack of self-attention layers that reads the source (Vaswani et al. 2017)."""
+    """Settings of a Transformer encoder (Vaswani et al. 2017)."""
 
-    kind: Literal["transformer"] = setting("transformer", "Self-attention (Vaswani et al. 2017).")
+    kind: Literal["transformer"] = setting("transformer", "Transformer (Vaswani et al. 2017).")
 
     def build(self, input_dim: int) -> "TransformerEncoder":
-        """Return the encoder over vectors of `input_dim`.
+        """Return the encoder for input vectors of width `input_dim`.
 
         Raises:
-            ConfigError: heads that do not fit.
+            ConfigError: the number of heads does not match the width or the positions.
         """
         self.check("model.encoder")
         return TransformerEncoder(self, input_dim)
 
 
 class TransformerEncoder(nn.Module):
-    """Reads the source at once; its final state is what the last real token has become."""
+    """A stack of encoder layers; its final state is the memory at the last real token."""
 
     def __init__(self, settings: TransformerEncoderSettings, input_dim: int) -> None:
         super().__init__()
@@ -43,8 +43,8 @@ class TransformerEncoder(nn.Module):
         """Encode a batch.
 
         Args:
-            embedded: source vectors, [B, S, E].
-            lengths: real tokens of each, [B], on the CPU.
+            embedded: source embeddings, [B, S, E].
+            lengths: the number of real tokens in each source, [B], on the CPU.
         """
         width = embedded.shape[1]
         memory_mask = length_mask(lengths, width, embedded.device)
@@ -59,7 +59,7 @@ class TransformerEncoder(nn.Module):
 
 
 class TransformerEncoderLayer(nn.Module):
-    """Self-attention, then a feed-forward network."""
+    """Self-attention followed by a feed-forward network."""
 
     def __init__(self, settings: TransformerEncoderSettings) -> None:
         super().__init__()
@@ -69,7 +69,13 @@ class TransformerEncoderLayer(nn.Module):
         self.around_feed_forward = settings.make_residual()
 
     def forward(self, states: Tensor, mask: Tensor | None, angles: Tensor | None) -> Tensor:
-        """[B, S, D] to [B, S, D]; `mask` is True at real tokens, [B, 1, 1, S]."""
+        """Apply the layer to states [B, S, D].
+
+        Args:
+            states: [B, S, D].
+            mask: True at real tokens, [B, 1, 1, S]; None if there is no padding.
+            angles: angles of rotary positions, [S, K / 2], or None.
+        """
         around = self.around_self_attention
         states = around.after(states, self.self_attention(around.before(states), mask, angles))
         around = self.around_feed_forward

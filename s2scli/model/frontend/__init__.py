@@ -1,7 +1,7 @@
-"""What a model reads, as vectors: the width `output_dim` for each position.
+"""Front ends: turn the input of a model into one vector of width `output_dim` per position.
 
-A front end of the source turns padded values and their lengths into vectors and their lengths
-(`read`), which may be fewer (`positions`). It names the weights that have a row for each token
-(`rows`), and hands out and shares its `vectors`. One that reads no tokens has no rows, and its
-`vectors` are None.
+`read` of a source front end turns padded values and their lengths into vectors and their lengths.
+There may be fewer vectors than values; `positions` returns their number. `rows` names the weights
+that have one row per token. `vectors` is the embedding table, and `share` replaces it by another. A
+front end without tokens, such as one for audio, has no rows, and its `vectors` is None.
 """

@@ -1,4 +1,4 @@
-"""Token ids to vectors."""
+"""The token front end: an embedding table."""
 
 from typing import Literal, cast
 
@@ -10,25 +10,25 @@ from s2scli.model.kernels.dropout import Dropout
 from s2scli.settings import Settings, setting
 from s2scli.sides import Input
 
-TABLE = "table.weight"  # of a front end, by name
+TABLE = "table.weight"  # name of the parameter in the front end
 
 
 class TokenFrontendSettings(Settings):
-    """An embedding table."""
+    """Settings of an embedding table."""
 
-    kind: Literal["tokens"] = setting("tokens", "What the input is: token ids.")
-    embedding_dim: int = setting(256, "Width of a token's vector.", "units", ge=1, le=16384)
-    dropout: float = setting(0.0, "Dropout on the vectors.", "probability", ge=0.0, lt=1.0)
+    kind: Literal["tokens"] = setting("tokens", "The input consists of token ids.")
+    embedding_dim: int = setting(256, "Width of the token embeddings.", "units", ge=1, le=16384)
+    dropout: float = setting(0.0, "Dropout on the embeddings.", "probability", ge=0.0, lt=1.0)
 
     def build(self, reads: Input, pad_id: int) -> "TokenFrontend":
-        """Return the table for a vocabulary.
+        """Return the front end for a vocabulary.
 
         Args:
-            reads: the number of tokens.
-            pad_id: the token whose vector is zero.
+            reads: the size of the vocabulary.
+            pad_id: the padding token; its embedding is zero.
 
         Raises:
-            ConfigError: the side is not made of tokens.
+            ConfigError: the side is not text.
         """
         if not isinstance(reads, int):
             raise ConfigError(
@@ -39,13 +39,13 @@ class TokenFrontendSettings(Settings):
 
 
 class TokenFrontend(nn.Module):
-    """Looks tokens up; the padding vector is zero and stays so."""
+    """Looks up token embeddings; the embedding of the padding token is always zero."""
 
     def __init__(self, settings: TokenFrontendSettings, vocab_size: int, pad_id: int) -> None:
         super().__init__()
         self.output_dim = settings.embedding_dim
         vectors = torch.empty(vocab_size, settings.embedding_dim)
-        if not vectors.is_meta:  # there it would only import torch._dynamo, for over a second
+        if not vectors.is_meta:  # on meta, init would import torch._dynamo, over a second
             nn.init.normal_(vectors, std=settings.embedding_dim**-0.5)
             vectors[pad_id] = 0.0
         self.table = nn.Embedding(
@@ -55,15 +55,15 @@ class TokenFrontend(nn.Module):
 
     @property
     def vectors(self) -> nn.Parameter | None:
-        """The weight with a vector for each token, [V, E]."""
+        """The embedding table, [V, E]."""
         return cast(nn.Parameter, self.table.weight)
 
     def share(self, vectors: nn.Parameter) -> None:
-        """Look tokens up in the vectors of another, [V, E]."""
+        """Use another front end's embedding table, [V, E]."""
         self.table.weight = vectors
 
     def rows(self) -> tuple[str, ...]:
-        """Return the names of the weights that have a row for each token."""
+        """Return the names of the weights that have one row per token."""
         return (TABLE,)
 
     def positions(self, lengths: Tensor) -> Tensor:
@@ -75,6 +75,6 @@ class TokenFrontend(nn.Module):
         return self(values), lengths
 
     def forward(self, token_ids: Tensor) -> Tensor:
-        """[B, T] to [B, T, E]."""
+        """Map token ids [B, T] to embeddings [B, T, E]."""
         embedded: Tensor = self.dropout(self.table(token_ids))
         return embedded

@@ -1,5 +1,6 @@
-"""How numbers are computed: the only package that knows processors, libraries and modes of PyTorch.
+"""Fast implementations of the model's operations.
 
-The rest of the model says what is to be computed. Here `Machine` says what this process runs on,
-and `Kernel.runs` decides which implementation computes. It imports nothing of the model.
+Only this package depends on the processor, on the libraries in PyTorch, and on autograd modes.
+`Machine` describes the hardware and libraries. `Kernel.runs` decides whether an implementation is
+used. The package imports nothing from the rest of the model.
 """

@@ -1,4 +1,4 @@
-"""The scores of additive attention, whose hidden layer has a vector for every pair."""
+"""Scores of additive attention, with a hidden vector for every pair of query and key."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from s2scli.model.kernels.tanh import BY_LOGISTIC
 def additive_scores(query: Tensor, keys: Tensor, weight: Tensor) -> Tensor:
     """Return v . tanh(q_i + k_j) for all pairs, [B, Q, S].
 
-    All pairs are in memory at once, [B, Q, S, K].
+    The hidden vectors of all pairs, [B, Q, S, K], are in memory at the same time.
 
     Args:
         query: [B, Q, K].
@@ -27,11 +27,11 @@ def additive_scores(query: Tensor, keys: Tensor, weight: Tensor) -> Tensor:
 
 
 class _AdditiveScores(torch.autograd.Function):
-    """v . tanh(q_i + k_j) for all pairs, in the memory of one [B, Q, S, K] forward and backward."""
+    """v . tanh(q_i + k_j) for all pairs; `backward` reuses the [B, Q, S, K] memory of `forward`."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, keys: Tensor, weight: Tensor) -> Tensor:
-        """[B, Q, K], [B, S, K] and [K] to [B, Q, S]."""
+        """Return the scores [B, Q, S] of [B, Q, K] queries and [B, S, K] keys."""
         hidden = (query[:, :, None] + keys[:, None]).tanh_()
         ctx.save_for_backward(weight)
         ctx.hidden = hidden
@@ -40,10 +40,10 @@ class _AdditiveScores(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return v (1 - h_ij^2) summed over j and over i, and h_ij summed over both."""
+        """Return the gradients of the queries, the keys and the weight."""
         (weight,) = ctx.saved_tensors
         hidden = ctx.hidden
-        del ctx.hidden  # it is written over, so once only
+        del ctx.hidden  # it is overwritten below, so a second backward pass must fail
         for_weight = gradient.flatten() @ hidden.flatten(0, 2)
         outer = gradient[..., None].expand_as(hidden)
         slopes = torch.ops.aten.tanh_backward.grad_input(outer, hidden, grad_input=hidden)

@@ -1,4 +1,4 @@
-"""How the C library allocates memory: a model allocates and frees the same sizes repeatedly."""
+"""Memory allocation by the C library, tuned for repeated allocations of the same sizes."""
 
 import ctypes
 import os
@@ -6,20 +6,21 @@ import sys
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of mallopt(3)
 NEVER = 2**31 - 1
-# the caches of oneDNN and of PyTorch, of 1024 kernels each by default
+# cache sizes of oneDNN and PyTorch; each holds 1024 kernels by default
 KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
 
 
 def keep_freed_memory(kernels: int = 64) -> None:
-    """Let the C library keep freed memory for later allocations, where it is glibc.
+    """Make glibc keep freed memory for later allocations, and shrink the kernel caches.
 
-    By default each large tensor is mapped from the system again, page by page, which takes up to a
-    third of the time of an update of a small model. oneDNN compiles a kernel for every new shape of
-    a batch, and PyTorch keeps them with their buffers: both caches are made smaller, unless the
-    environment says otherwise. Call it before the first tensor is made.
+    By default, glibc maps memory for each large tensor from the system again, page by page. This
+    takes up to a third of the time of an update of a small model. oneDNN compiles a kernel for
+    every new batch shape, and PyTorch keeps these kernels with their buffers. Both caches are made
+    smaller, unless the environment variables are already set. Call this function before the first
+    tensor is created. With another C library, only the caches change.
 
     Args:
-        kernels: the size of these caches.
+        kernels: the size of each cache.
     """
     for name in KERNELS:
         os.environ.setdefault(name, str(kernels))
@@ -28,16 +29,16 @@ def keep_freed_memory(kernels: int = 64) -> None:
 
 
 def give_back_freed_memory() -> None:
-    """Return freed memory to the system, where the C library is glibc.
+    """Return freed memory to the system, if the C library is glibc.
 
-    Batches of new shapes leave unused gaps in memory, which would add up. It takes a tenth of a
-    second, and memory that is needed later must be mapped again.
+    Batches of new shapes leave unused gaps in memory, which would accumulate. The call takes a
+    tenth of a second, and memory that is needed later must be mapped again.
     """
     _call("malloc_trim", 0)
 
 
 def _call(name: str, *arguments: int) -> None:
-    """Call a function of the C library, if this is Linux and the library has it."""
+    """Call a function of the C library, on Linux and if the function exists."""
     function = getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
     if function is not None:
         function(*arguments)

@@ -1,4 +1,4 @@
-"""The output layer and its label-smoothed cross-entropy in one, without the logits of a batch."""
+"""The output layer and its label-smoothed cross-entropy, without storing a batch's logits."""
 
 from typing import Any
 
@@ -8,19 +8,21 @@ from torch.autograd.function import once_differentiable
 
 from s2scli.model.kernels.linear import multiply
 
-ROWS_AT_ONCE = 512  # of logits; with 8,000 tokens 16 MB, and more rows were no faster
+ROWS_AT_ONCE = 512  # rows of logits; 16 MB with a vocabulary of 8,000; more was not faster
 
 
 def label_smoothed_cross_entropy(
     hidden: Tensor, layer: nn.Linear, target: Tensor, smoothing: float
 ) -> Tensor:
-    """Return the sum over tokens of -sum_v q(v) log p(v), a scalar; p is softmax(layer(hidden)).
+    """Return the label-smoothed cross-entropy summed over tokens, a scalar.
 
-    q = (1 - e) [v = target] + e / V (Szegedy et al. 2016, section 7).
+    The loss of a token is -sum_v q(v) log p(v), where p = softmax(layer(hidden)) and
+    q(v) = (1 - e) [v = target] + e / V (Szegedy et al. 2016, section 7).
 
     Args:
         hidden: [tokens, D].
-        layer: the output layer, D to V; multiplied in the arithmetic of an autocast around.
+        layer: the output layer, from D to V units. Under autocast, its products use the type of
+            autocast.
         target: [tokens].
         smoothing: e.
     """
@@ -31,17 +33,17 @@ def label_smoothed_cross_entropy(
 
 
 class _OutputCrossEntropy(torch.autograd.Function):
-    """The output layer and its loss in one, some rows at a time.
+    """The output layer and its loss in one function, computed a few rows at a time.
 
-    The gradient is computed with the loss, while the logits of a few rows lie in the processor's
-    cache, so that neither logits nor probabilities are ever held as [tokens, V].
+    The gradient is computed together with the loss, while the logits of these rows are in the
+    processor's cache. The full [tokens, V] matrices of logits and probabilities are never stored.
     """
 
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float
     ) -> Tensor:
-        """Return the loss; keep the gradients of what needs one."""
+        """Return the loss, and store the gradients of the inputs that require one."""
         for_hidden, for_weight, for_bias = ctx.needs_input_grad[:3]
         hidden_gradient = torch.empty_like(hidden) if for_hidden else None
         weight_gradient = torch.zeros_like(weight) if for_weight else None
@@ -64,18 +66,19 @@ class _OutputCrossEntropy(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients, times that of the loss."""
+        """Return the stored gradients, multiplied by the gradient of the loss."""
         gradients = [None if kept is None else kept.mul_(scale) for kept in ctx.gradients]
-        del ctx.gradients  # they are scaled in place, so once only
+        del ctx.gradients  # scaled in place, so a second backward pass must fail
         return (*gradients, None, None)
 
 
 def _smoothed_cross_entropy_(
     logits: Tensor, target: Tensor, smoothing: float
 ) -> tuple[Tensor, Tensor]:
-    """Return the loss of some rows and its gradient, p(v) - q(v), which overwrites the logits.
+    """Return the loss of some rows, and its gradient p(v) - q(v), which overwrites the logits.
 
-    The loss is lse_t - (1 - e) logit_t,target - e / V sum_v logit_t,v, summed over rows t.
+    The loss is lse_t - (1 - e) logit_t,target - e / V sum_v logit_t,v, summed over rows t, where
+    lse is the log of the sum of exp(logit).
 
     Args:
         logits: [rows, V]; overwritten.

@@ -1,4 +1,4 @@
-"""Dropout whose random numbers are cheap on a processor."""
+"""Dropout with fast random numbers on a CPU."""
 
 import torch
 import torch.nn.functional as F
@@ -11,11 +11,11 @@ FOUR_A_DRAW = Kernel()
 
 
 class Dropout(nn.Module):
-    """Sets values to 0 and scales the rest, in training (Srivastava et al. 2014).
+    """Dropout (Srivastava et al. 2014): in training, zeroes random values and scales the rest.
 
-    PyTorch draws a number for each value, which takes longer than many of the layers around it;
-    here one draw of 64 bits decides four values. A probability is rounded to a multiple of 1/65536,
-    and the scale is that of the rounded one, so that the mean is kept.
+    PyTorch draws one random number per value, which takes longer than many of the surrounding
+    layers. On a CPU, this module draws 64 bits for four values. The probability is rounded to a
+    multiple of 1/65536, and values are scaled by the rounded probability, which keeps their mean.
     """
 
     def __init__(self, probability: float) -> None:
@@ -23,14 +23,14 @@ class Dropout(nn.Module):
         self.probability = probability
 
     def forward(self, values: Tensor) -> Tensor:
-        """Any shape to the same."""
+        """Apply dropout to values of any shape."""
         if not self.training or not self.probability:
             return values
         return drop(values, self.probability)
 
 
 def drop(values: Tensor, probability: float) -> Tensor:
-    """Return values, each set to 0 with this probability, and the rest scaled up."""
+    """Return the values, each set to 0 with this probability, and the others scaled up."""
     if not probability:
         return values
     if not FOUR_A_DRAW.runs(values):
@@ -39,7 +39,7 @@ def drop(values: Tensor, probability: float) -> Tensor:
 
 
 def keep_mask(values: Tensor, probability: float) -> Tensor:
-    """Return 0 where a value is dropped and 1 / (1 - probability) elsewhere, shaped as `values`."""
+    """Return a mask of the shape of `values`: 0 if dropped, 1 / (1 - probability) if kept."""
     count = values.numel()
     draws = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(1 << 63), None)
     levels = draws.view(torch.int16)[:count].view(values.shape)  # uniform in [-2^15, 2^15)

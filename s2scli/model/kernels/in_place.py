@@ -1,4 +1,4 @@
-"""Memory that is overwritten where no gradient needs its old values."""
+"""In-place operations, used when gradients are disabled."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,7 +9,7 @@ IN_PLACE = Kernel(cpu_only=False, with_gradients=False)
 
 
 def may_overwrite(values: Tensor) -> bool:
-    """Whether these values may be overwritten."""
+    """Whether these values may be overwritten: gradients are disabled."""
     return IN_PLACE.runs(values)
 
 
@@ -19,9 +19,9 @@ def relu(values: Tensor) -> Tensor:
 
 
 def laid_out_for_steps(values: Tensor) -> Tensor:
-    """Return values that a search reads at every step, contiguous.
+    """Return the values as a contiguous tensor, for a search that reads them at every step.
 
-    In training they are read only once, where a copy would cost more than it saves, and are
-    returned unchanged.
+    In training the values are read only once, and a copy would cost more than it saves. They are
+    then returned unchanged.
     """
     return values.contiguous() if IN_PLACE.runs(values) else values

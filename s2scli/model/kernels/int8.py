@@ -1,4 +1,4 @@
-"""Products with weights of 8 bits by oneDNN, on a processor and without gradients."""
+"""Products with int8 weights by oneDNN, on a CPU and without gradients."""
 
 from dataclasses import dataclass
 
@@ -7,22 +7,22 @@ from torch import Tensor
 
 LARGEST_WEIGHT = 127
 FEW, ROUND = 8, 32  # more rows than FEW are padded to a multiple of ROUND
-LEAST = 1e-30  # the smallest scale, that of a row of zeros
-SAFE_LEVELS = 63  # products of these overflow on no processor
+LEAST = 1e-30  # lower bound of a row's largest absolute value, for rows of zeros
+SAFE_LEVELS = 63  # small enough that products do not overflow on any processor
 
 
 @dataclass(frozen=True)
 class Int8Weight:
-    """A weight [N, K] as integers of 8 bits, with a scale for each row.
+    """A weight [N, K] quantized to int8, with one scale per row.
 
-    The values it multiplies are rounded to integers too, each row by its own largest number, so
-    that a row's result does not depend on the other rows.
+    The input of a product is quantized too. Each of its rows is scaled by its largest absolute
+    value, so that the result of a row does not depend on other rows.
 
     Attributes:
-        integers: as oneDNN lays them out.
-        scales: of the rows, [N].
-        zeros: the zero points of the rows, [N].
-        levels: positive integers that a value is rounded to (`Machine.int8_levels`).
+        integers: the quantized weight, in oneDNN's layout.
+        scales: the scale of each row, [N].
+        zeros: the zero point of each row, [N].
+        levels: the largest integer that an input is quantized to (`Machine.int8_levels`).
     """
 
     integers: Tensor
@@ -32,7 +32,7 @@ class Int8Weight:
 
     @classmethod
     def of(cls, weight: Tensor, levels: int) -> "Int8Weight":
-        """Round a weight [N, K]."""
+        """Quantize a weight [N, K]."""
         scales = weight.abs().amax(1).clamp_(min=LEAST) / LARGEST_WEIGHT
         integers = (weight / scales[:, None]).round_().to(torch.int8).contiguous()
         packed = torch.ops.onednn.qlinear_prepack(integers, None)
@@ -43,7 +43,7 @@ class Int8Weight:
         levels = self.levels
         rows = values.reshape(-1, values.shape[-1])  # [M, K]
         largest = rows.abs().amax(1, keepdim=True).clamp_(min=LEAST)
-        # integers from 1 to 2 levels + 1: adding 0.5 rounds, as the conversion truncates
+        # integers from 1 to 2 levels + 1; the conversion truncates, so 0.5 is added to round
         integers = torch.empty(_padded(len(rows)), rows.shape[1], dtype=torch.uint8)
         integers[: len(rows)] = (rows * (levels / largest)).add_(levels + 1.5)
         product = self._product(integers)[: len(rows)]
@@ -52,7 +52,7 @@ class Int8Weight:
         return found.view(*values.shape[:-1], -1)
 
     def _product(self, integers: Tensor) -> Tensor:
-        """Return the product with values of scale 1 and zero point `levels` + 1, [M, N]."""
+        """Return the product with quantized inputs [M, K], before their scales apply, [M, N]."""
         product: Tensor = torch.ops.onednn.qlinear_pointwise(
             integers,
             1.0,
@@ -72,7 +72,7 @@ class Int8Weight:
 
 
 def works() -> bool:
-    """Whether this PyTorch has oneDNN's products of 8 bits, and they are correct here."""
+    """Whether this PyTorch has oneDNN's int8 products, and they give correct results here."""
     some = torch.eye(4).repeat(4, 4)
     try:
         found = Int8Weight.of(some, SAFE_LEVELS).multiply(some, None)
@@ -82,5 +82,8 @@ def works() -> bool:
 
 
 def _padded(rows: int) -> int:
-    """Return how many rows to multiply: oneDNN compiles a kernel for every number of rows."""
+    """Return the number of rows after padding.
+
+    oneDNN compiles a kernel for every number of rows, and padding keeps the number of kernels low.
+    """
     return rows if rows <= FEW else -(-rows // ROUND) * ROUND

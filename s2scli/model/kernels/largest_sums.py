@@ -1,4 +1,4 @@
-"""The largest of many sums, block by block."""
+"""The largest sums of hypothesis scores and token log-probabilities, found block by block."""
 
 import torch
 from torch import Tensor
@@ -7,16 +7,19 @@ BLOCK = 64
 
 
 def largest_sums(scores: Tensor, log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return the `count` largest of scores + log_probs (fewer where there are fewer), [B, C].
+    """Return the largest values of scores + log_probs and their indices, in descending order.
 
-    They come largest first, with their indices among the K x V. Every one of them is in a block
-    whose maximum is among the `count` largest maxima: only those blocks are searched, as adding up
-    and sorting everything would take as long as a layer of the model.
+    The vocabulary is divided into blocks. Each result is in a block whose maximum is among the
+    `count` largest maxima, so only these blocks are searched. Computing and sorting all sums would
+    take as long as a layer of the model.
 
     Args:
         scores: [B, K].
         log_probs: [B, K, V].
-        count: C.
+        count: the number of results for each sentence, C; fewer if K x V is smaller.
+
+    Returns:
+        The values [B, C] and their indices in the flattened K x V sums [B, C].
     """
     sentences, beam, vocab_size = log_probs.shape
     blocks = vocab_size // BLOCK

@@ -1,4 +1,4 @@
-"""Weights laid out for the products of a search, and laid out again when they change."""
+"""Weights packed for fast products in search, and packed again when they change."""
 
 import functools
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ BY_ONE_DNN = Kernel(
 
 
 class Packed(Protocol):
-    """A weight [N, K] as a library reads it."""
+    """A weight [N, K] packed in the layout of a library."""
 
     def multiply(self, values: Tensor, bias: Tensor | None) -> Tensor:
         """Return W x + b, [..., K] to [..., N]."""
@@ -34,23 +34,23 @@ class Packed(Protocol):
 
 @runtime_checkable
 class LayoutOwner(Protocol):
-    """A module that multiplies by weights."""
+    """A module whose weights can be packed."""
 
     def lay_out(self, *, int8: bool) -> None:
-        """Lay its weights out for the products to come, as they are or in 8 bits."""
+        """Pack the module's weights for later products, quantized to int8 if `int8` is true."""
         ...
 
 
 def lay_out(model: nn.Module, *, int8: bool = False) -> None:
-    """Lay out the weights of a model for products without gradients, where that is faster.
+    """Pack the weights of a model for products without gradients, if that is faster.
 
-    The weights are then in memory twice. A weight that has changed is laid out again by the next
-    product without gradients. Two kinds of change are not noticed, and `lay_out` must be called
-    again: writing in place through `weight.data`, and through NumPy.
+    The weights are then in memory twice. A weight that has changed is packed again by the next
+    product without gradients. In-place changes through `weight.data` or through NumPy are not
+    noticed: call `lay_out` again after them.
 
     Args:
-        model: its layers that are `LayoutOwner` multiply so.
-        int8: round the weights to 8 bits, for faster and less exact products.
+        model: the model; each `LayoutOwner` among its modules packs its weights.
+        int8: quantize the weights to int8, for faster but less exact products.
     """
     _watch_optimizers()
     for layer in model.modules():
@@ -59,11 +59,11 @@ def lay_out(model: nn.Module, *, int8: bool = False) -> None:
 
 
 class Layout:
-    """The layout of one weight, always of its current values; several threads may use it at once.
+    """The packed form of one weight, kept up to date with its values; thread-safe.
 
     Args:
         weight: [N, K].
-        int8: round it to 8 bits.
+        int8: quantize it to int8.
     """
 
     def __init__(self, weight: Tensor, *, int8: bool) -> None:
@@ -72,12 +72,12 @@ class Layout:
 
     @classmethod
     def of(cls, weight: Tensor, *, int8: bool) -> "Layout | None":
-        """Lay out a weight [N, K]; None if that is not faster."""
+        """Pack a weight [N, K]; return None if that is not faster."""
         with torch.no_grad():
             return cls(weight, int8=int8) if _kernel(int8).runs(weight) else None
 
     def packed(self, values: Tensor, weight: Tensor) -> Packed | None:
-        """Return the weight [N, K] laid out; None if these values are multiplied another way."""
+        """Return the packed weight [N, K]; None if it does not apply to these values."""
         if not _kernel(self.int8).runs(values, weight):
             return None
         made = self._made
@@ -88,12 +88,12 @@ class Layout:
 
 @dataclass(frozen=True)
 class Made:
-    """A layout, and the weight that it was made of.
+    """A packed weight, and the weight it was made from.
 
     Attributes:
-        weight: an alias of the weight, which also keeps its memory from being reused.
-        version: that of the weight when it was laid out; -1 if it has no version counter.
-        packed: the layout.
+        weight: an alias of the original weight, which keeps its memory from being reused.
+        version: the version counter of the weight when it was packed; -1 if it has none.
+        packed: the packed weight.
     """
 
     weight: Tensor
@@ -102,7 +102,7 @@ class Made:
 
     @classmethod
     def of(cls, weight: Tensor, *, int8: bool) -> "Made":
-        """Lay out a weight [N, K]."""
+        """Pack a weight [N, K]."""
         version = -1 if weight.is_inference() else weight._version
         weight = weight.detach()
         if int8:
@@ -110,9 +110,9 @@ class Made:
         return cls(weight, version, OneDnnWeight.of(weight))
 
     def is_of(self, weight: Tensor) -> bool:
-        """Whether it was made of this weight as it is now.
+        """Whether it was made from this weight, which has not changed since.
 
-        A tensor made in inference mode has no version counter, and might have changed.
+        A tensor created in inference mode has no version counter, so it counts as changed.
         """
         if self.version < 0 or weight.is_inference():
             return False
@@ -125,7 +125,7 @@ def _kernel(int8: bool) -> Kernel:
 
 @functools.cache
 def _watch_optimizers() -> None:
-    """Count every step of an optimizer as a change of its weights: fused ones do not."""
+    """Increment the version counters of weights after each step; fused optimizers do not."""
     register_optimizer_step_post_hook(_count_change)
 
 

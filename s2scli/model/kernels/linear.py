@@ -1,4 +1,4 @@
-"""Linear layers: their initial weights, and products by the fastest library available."""
+"""Linear layers: initialization, and products by the fastest library available."""
 
 from typing import Any
 
@@ -17,38 +17,38 @@ LEARNING_BY_ONE_DNN = Kernel(
 
 
 class Linear(nn.Linear):
-    """W x + b, as nn.Linear.
+    """A drop-in replacement for `nn.Linear` with faster products.
 
     Attributes:
-        layout: a second copy of the weight, laid out for products without gradients; None before
-            `lay_out`.
+        layout: a packed copy of the weight for products without gradients; None before `lay_out`,
+            or if packing is not faster.
     """
 
     layout: Layout | None = None
 
     def forward(self, values: Tensor) -> Tensor:
-        """[..., input_dim] to [..., output_dim]."""
+        """Map [..., input_dim] to [..., output_dim]."""
         return multiply(values, self.weight, self.bias, self.layout)
 
     def lay_out(self, *, int8: bool) -> None:
-        """Lay the weight out for the products to come."""
+        """Pack the weight for later products, quantized to int8 if `int8` is true."""
         self.layout = Layout.of(self.weight, int8=int8)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the layout out of copies, as layouts cannot be copied."""
+        """Exclude the layout from copies, because layouts cannot be copied."""
         return {**self.__dict__, "layout": None}
 
 
 def make_linear(input_dim: int, output_dim: int, *, parts: int = 1) -> Linear:
-    """Return a layer with uniform Xavier weights (Glorot & Bengio 2010, eq. 16), zero bias.
+    """Return a layer with uniform Xavier weights (Glorot & Bengio 2010, eq. 16) and zero bias.
 
     Args:
-        input_dim: width of what it reads.
-        output_dim: width of each part of what it returns.
-        parts: layers in one, side by side, each initialised as if it were alone.
+        input_dim: width of the input.
+        output_dim: width of the output of each part.
+        parts: the number of layers to merge into one; each is initialized as a separate layer.
     """
     layer = Linear(input_dim, parts * output_dim)
-    if not layer.weight.is_meta:  # there it would only import torch._dynamo, for over a second
+    if not layer.weight.is_meta:  # on meta, init would import torch._dynamo, over a second
         for part in layer.weight.detach().chunk(parts):
             nn.init.xavier_uniform_(part)
         nn.init.zeros_(layer.bias)
@@ -58,13 +58,13 @@ def make_linear(input_dim: int, output_dim: int, *, parts: int = 1) -> Linear:
 def multiply(
     left: Tensor, right: Tensor, bias: Tensor | None = None, layout: Layout | None = None
 ) -> Tensor:
-    """Return left right^T + bias by the fastest library.
+    """Return left right^T + bias, [..., N], computed by the fastest library.
 
     Args:
         left: [..., K].
         right: [N, K].
         bias: [N], or None.
-        layout: of `right`, or None.
+        layout: the packed form of `right`, or None.
     """
     if not left.numel():
         return F.linear(left, right, bias)
@@ -81,18 +81,18 @@ def multiply(
 
 
 class _OneDnnLinear(torch.autograd.Function):
-    """F.linear by oneDNN, whose operator in PyTorch has no gradient of its own."""
+    """F.linear by oneDNN, with a gradient, which PyTorch's oneDNN operator lacks."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Return W x + b."""
+        """Return W x + b, [..., K] to [..., N]."""
         ctx.save_for_backward(values, weight)
         return one_dnn.multiply(values, weight, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients of what needs one."""
+        """Return the gradients of the inputs that require one."""
         values, weight = ctx.saved_tensors
         for_values, for_weight, for_bias = ctx.needs_input_grad
         rows = gradient.reshape(-1, gradient.shape[-1])  # [M, N]

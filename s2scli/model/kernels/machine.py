@@ -1,4 +1,4 @@
-"""What this process runs on, and the predicate that decides which kernel computes."""
+"""The processor and libraries of this process, and the conditions for using a kernel."""
 
 import functools
 import re
@@ -17,16 +17,17 @@ FLOATS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64}
 
 @dataclass(frozen=True)
 class Machine:
-    """The processor, and the libraries of this PyTorch.
+    """The processor, and the libraries of this build of PyTorch.
 
     Attributes:
         capability: the vector instructions that PyTorch uses, such as AVX512.
-        vendor: of the processor, such as AuthenticAMD; empty where unknown.
+        vendor: the vendor of the processor, such as AuthenticAMD; empty if unknown.
         has_mkl: whether PyTorch multiplies float32 matrices with MKL.
         has_one_dnn: whether PyTorch has oneDNN's operators for transposed and packed matrices.
-        has_int8: whether oneDNN's products of 8 bits work here.
-        int8_levels: positive integers that a value may be rounded to for them. Without VNNI the sum
-            of two products is kept in 16 bits, which two products of 8 x 8 bits would overflow.
+        has_int8: whether oneDNN's int8 products work here.
+        int8_levels: the largest integer that an input of an int8 product may be quantized to.
+            Without VNNI, the sum of two products is stored in 16 bits, which could overflow with
+            larger integers.
         has_bfloat16: whether the processor multiplies bfloat16 matrices in hardware.
     """
 
@@ -40,10 +41,10 @@ class Machine:
 
     @property
     def prefers_one_dnn(self) -> bool:
-        """Whether oneDNN multiplies float32 faster than PyTorch's default, MKL.
+        """Whether oneDNN multiplies float32 matrices faster than PyTorch's default, MKL.
 
-        MKL uses half of what AMD's processors with AVX-512 can do: 90 to 97 against 199 to 211
-        GFLOP/s for two square matrices of 2,048 on one core of an EPYC (tests/bench).
+        On AMD processors with AVX-512, MKL reaches half the speed of oneDNN: 90 to 97 against 199
+        to 211 GFLOP/s for two 2048 x 2048 matrices on one core of an EPYC (tests/bench).
         """
         is_amd = self.vendor == "AuthenticAMD" and self.capability == "AVX512"
         return is_amd and self.has_mkl and self.has_one_dnn
@@ -51,7 +52,7 @@ class Machine:
 
 @functools.cache
 def this_machine() -> Machine:
-    """Return what this process runs on, examined once."""
+    """Return the machine this process runs on; it is examined only once."""
     capability = torch.backends.cpu.get_cpu_capability()
     processor = CPU_INFO.read_text(errors="replace") if CPU_INFO.exists() else ""
     vendor = re.search(r"^vendor_id\s*:\s*(\S+)", processor, re.MULTILINE)
@@ -67,7 +68,7 @@ def this_machine() -> Machine:
 
 
 def _has_bfloat16() -> bool:
-    """Whether PyTorch says that this processor multiplies bfloat16 matrices in hardware."""
+    """Whether PyTorch reports hardware support for products of bfloat16 matrices."""
     names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     known = [getattr(torch.cpu, name, None) for name in names]
     return any(check() for check in known if check is not None)
@@ -75,15 +76,15 @@ def _has_bfloat16() -> bool:
 
 @dataclass(frozen=True)
 class Kernel:
-    """When an implementation of ours takes the place of PyTorch's.
+    """The conditions under which our implementation replaces PyTorch's.
 
     Attributes:
-        dtypes: the types of numbers it computes with.
-        cpu_only: whether it is for processors only.
-        with_gradients: whether it may run where gradients are recorded.
-        inference_only: whether it runs in inference mode only.
-        under_autocast: whether it may run under autocast, which would choose another type.
-        wants: what it needs of the machine; None is nothing.
+        dtypes: the supported dtypes.
+        cpu_only: whether it runs only on CPU tensors.
+        with_gradients: whether it may run while gradients are recorded.
+        inference_only: whether it runs only in inference mode.
+        under_autocast: whether it may run under autocast, which would choose another dtype.
+        wants: a condition on the machine, or None.
     """
 
     dtypes: frozenset[torch.dtype] = FLOATS
@@ -94,7 +95,7 @@ class Kernel:
     wants: Callable[[Machine], bool] | None = None
 
     def runs(self, *tensors: Tensor) -> bool:
-        """Whether it computes with these tensors, here and now."""
+        """Whether it is used for these tensors, on this machine and in the current modes."""
         if not self.with_gradients and torch.is_grad_enabled():
             return False
         if self.inference_only and not torch.is_inference_mode_enabled():

@@ -1,4 +1,4 @@
-"""Products of float32 matrices by oneDNN, which PyTorch includes besides its default library."""
+"""Products of float32 matrices by oneDNN, which PyTorch includes beside its default library."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class OneDnnWeight:
-    """A weight [N, K] laid out as oneDNN reads it.
+    """A weight [N, K] packed in oneDNN's layout.
 
-    A plain weight is laid out again for every product, which for a few rows takes longer than the
-    product itself.
+    oneDNN packs a plain weight again for every product. With only a few rows, that takes longer
+    than the product itself.
     """
 
     packed: Tensor
 
     @classmethod
     def of(cls, weight: Tensor) -> "OneDnnWeight":
-        """Lay out a weight [N, K]."""
+        """Pack a weight [N, K]."""
         return cls(torch.ops.mkldnn._reorder_linear_weight(weight))
 
     def multiply(self, values: Tensor, bias: Tensor | None) -> Tensor:
@@ -33,7 +33,7 @@ def multiply(left: Tensor, right: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def works() -> bool:
-    """Whether this PyTorch has the operators, for transposed and for laid out matrices."""
+    """Whether this PyTorch has the operators, for transposed and for packed matrices."""
     some = torch.arange(6.0).view(2, 3)
     try:
         transposed = torch.equal(multiply(some.t(), some.t(), None), some.t() @ some)

@@ -1,19 +1,19 @@
-"""The softmax, fast for a few numbers too."""
+"""The softmax, made fast for short rows."""
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from s2scli.model.kernels.machine import Kernel
 
-WIDTH = 16  # numbers that a processor with AVX-512 computes with at once
+WIDTH = 16  # float32 values in one AVX-512 register
 FILLED_UP = Kernel()
 
 
 def softmax(scores: Tensor) -> Tensor:
-    """Return the softmax over the last dimension, of the shape of `scores`.
+    """Return the softmax of `scores` over the last dimension.
 
-    On a processor PyTorch computes fewer than `WIDTH` numbers one by one, which is far slower:
-    those are filled up with numbers that have no probability.
+    On a CPU, PyTorch computes rows of fewer than `WIDTH` values one value at a time, which is far
+    slower. These rows are padded with -inf, which has probability 0.
     """
     width = scores.shape[-1]
     if width >= WIDTH or not FILLED_UP.runs(scores):

@@ -1,4 +1,4 @@
-"""Single steps of the recurrent cells, for a search on a processor."""
+"""Single steps of the recurrent cells, for search on a CPU."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,13 +16,13 @@ BY_STEPS = Kernel(inference_only=True, under_autocast=False)
 
 
 class Steps:
-    """Single steps of a recurrence on a processor, without gradients, cell by cell.
+    """Computes single steps of a recurrence on a CPU, without gradients.
 
-    PyTorch's layers are made for long sequences: each call lays out their weights again, or uses a
+    PyTorch's layers are made for long sequences: each call packs their weights again, or uses a
     slower library for the products.
 
     Args:
-        recurrence: whose weights it reads.
+        recurrence: the layers whose weights are used.
     """
 
     def __init__(self, recurrence: Recurrence) -> None:
@@ -30,18 +30,18 @@ class Steps:
         self.layouts: list[tuple[Layout | None, Layout | None]] = self._no_layouts()
 
     def lay_out(self, *, int8: bool) -> None:
-        """Lay the weights out for the steps to come."""
+        """Pack the weights for later steps, quantized to int8 if `int8` is true."""
         self.layouts = [
             (Layout.of(weight_ih, int8=int8), Layout.of(weight_hh, int8=int8))
             for weight_ih, weight_hh, *_ in self.recurrence.all_weights
         ]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the layouts out of copies, as they cannot be copied."""
+        """Exclude the layouts from copies, because layouts cannot be copied."""
         return {**self.__dict__, "layouts": self._no_layouts()}
 
     def can_take(self, values: Tensor) -> bool:
-        """Whether this class computes the step with these inputs, [N, T, I]."""
+        """Whether this class can process these inputs [N, T, I]: a single step in inference."""
         return values.shape[1] == 1 and not self.recurrence.training and BY_STEPS.runs(values)
 
     def __call__(self, values: Tensor, hidden: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -49,7 +49,7 @@ class Steps:
 
         Args:
             values: the input, [N, I].
-            hidden: the state before it, each part [L, N, D].
+            hidden: the state before the step, each part [L, N, D].
         """
         cell = CELLS[self.recurrence.mode]
         after = []
@@ -67,16 +67,17 @@ class Steps:
         return [(None, None)] * self.recurrence.num_layers
 
 
-# A cell takes W x + b, U h + b of all its gates, and the parts of the state before, [N, D].
+# The arguments of a cell: W x + b and U h + b for all its gates, and the parts of the previous
+# state, each [N, D]. It returns the parts of the new state.
 
 
 def elman(seen: Tensor, kept: Tensor, before: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Elman 1990: h' = tanh(W x + U h)."""
+    """Return h' = tanh(W x + U h) (Elman 1990)."""
     return (tanh(seen + kept),)
 
 
 def gru(seen: Tensor, kept: Tensor, before: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Cho et al. 2014: h' = (1 - z) n + z h, n = tanh(W x + r U h), with gates r and z."""
+    """Return h' = (1 - z) n + z h, n = tanh(W x + r U h), with gates r and z (Cho et al. 2014)."""
     width = before[0].shape[1]
     reset, update = (seen[:, : 2 * width] + kept[:, : 2 * width]).sigmoid_().chunk(2, 1)
     new = tanh(torch.addcmul(seen[:, 2 * width :], reset, kept[:, 2 * width :]))
@@ -84,7 +85,10 @@ def gru(seen: Tensor, kept: Tensor, before: Sequence[Tensor]) -> tuple[Tensor, .
 
 
 def lstm(seen: Tensor, kept: Tensor, before: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Hochreiter & Schmidhuber 1997: c' = f c + i g, h' = o tanh(c'), with gates i, f and o."""
+    """Return h' = o tanh(c') and c' = f c + i g, with gates i, f and o.
+
+    See Hochreiter & Schmidhuber 1997.
+    """
     enters, stays, new, leaves = (seen + kept).chunk(4, 1)
     cell = torch.addcmul(stays.sigmoid() * before[1], enters.sigmoid(), tanh(new))
     return leaves.sigmoid() * tanh(cell), cell

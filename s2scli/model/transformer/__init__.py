@@ -1,1 +1,1 @@
-"""The layers of the Transformer, for either side."""
+"""Layers shared by the Transformer encoder and decoder."""

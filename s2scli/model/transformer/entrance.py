@@ -1,4 +1,4 @@
-"""How vectors of tokens enter a stack of Transformer layers."""
+"""The input layer of a Transformer: embeddings to states with positions."""
 
 import math
 
@@ -12,11 +12,11 @@ from s2scli.model.transformer.settings import TransformerSettings
 
 
 class Entrance(nn.Module):
-    """Vectors of tokens to states: scaled by the root of their width, projected, with positions."""
+    """Scales embeddings by the root of their width, projects them and adds positions."""
 
     def __init__(self, settings: TransformerSettings, input_dim: int) -> None:
         super().__init__()
-        self.scale = math.sqrt(input_dim)  # tables hold vectors of length about 1
+        self.scale = math.sqrt(input_dim)  # embeddings are initialized with a norm of about 1
         self.project = (
             nn.Identity()
             if input_dim == settings.model_dim
@@ -37,9 +37,9 @@ class Entrance(nn.Module):
         """Return states [B, T, D], and the angles of rotary positions [T, K / 2] or None.
 
         Args:
-            embedded: vectors of tokens, [B, T, E].
-            start: the position of the first of them.
-            summary: added at every position, [B, T, D], or None.
+            embedded: token embeddings, [B, T, E].
+            start: the position of the first token.
+            summary: a vector to add at every position, [B, 1, D], or None.
         """
         states = self.project(embedded * self.scale)
         positions = torch.arange(start, start + embedded.shape[1], device=embedded.device)

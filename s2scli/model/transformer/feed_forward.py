@@ -1,4 +1,4 @@
-"""The position-wise network of a Transformer layer."""
+"""The position-wise feed-forward network of a Transformer layer."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -21,9 +21,10 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class FeedForward(nn.Module):
-    """W f(U x): f is ReLU (Vaswani et al. 2017, eq. 2) or GELU (Hendrycks & Gimpel 2016).
+    """The feed-forward network W f(U x), or a gated one.
 
-    With swiglu it is W (silu(G x) * U x) (Shazeer 2020, eq. 6).
+    The activation f is ReLU (Vaswani et al. 2017, eq. 2) or GELU (Hendrycks & Gimpel 2016). With
+    "swiglu" the network is W (silu(G x) * U x) (Shazeer 2020, eq. 6).
     """
 
     def __init__(self, dim: int, ffn_dim: int, activation: Activation, dropout: float) -> None:
@@ -35,7 +36,7 @@ class FeedForward(nn.Module):
         self.outer = make_linear(ffn_dim, dim)
 
     def forward(self, states: Tensor) -> Tensor:
-        """[B, T, D] to [B, T, D]."""
+        """Apply the network to states [B, T, D]."""
         inner = self.inner(states)
         if self.gated:
             gate, value = inner.chunk(2, -1)

@@ -1,4 +1,4 @@
-"""How a Transformer knows the order of what it reads: functions of the positions."""
+"""Position encodings of a Transformer: sinusoidal, learned and rotary."""
 
 from typing import Literal
 
@@ -9,9 +9,10 @@ Positions = Literal["sinusoidal", "learned", "rotary"]
 
 
 def sinusoids(positions: Tensor, dim: int) -> Tensor:
-    """Return the vectors of some positions [T] (Vaswani et al. 2017, 3.5), [T, dim].
+    """Return sinusoidal encodings of positions [T], [T, dim] (Vaswani et al. 2017, 3.5).
 
-    Sines in the first half and cosines in the second, of frequencies from 1 to 1 / 10000.
+    The first half of a vector holds sines, the second half cosines, with frequencies from 1 to
+    about 1 / 10000.
     """
     half = (dim + 1) // 2
     angles = rotary_angles(positions, 2 * half)  # [T, half]
@@ -19,16 +20,16 @@ def sinusoids(positions: Tensor, dim: int) -> Tensor:
 
 
 def rotary_angles(positions: Tensor, dim: int) -> Tensor:
-    """Return m theta_i, theta_i = 10000^(-2i / dim), of some positions m [T], [T, dim / 2]."""
+    """Return the angles m theta_i, theta_i = 10000^(-2i / dim), of positions m, [T, dim / 2]."""
     exponents = torch.arange(0, dim, 2, device=positions.device) / dim
     return positions[:, None].float() * (10000.0**-exponents)
 
 
 def rotate(values: Tensor, angles: Tensor) -> Tensor:
-    """Turn each pair of units by its angle (Su et al. 2021, eq. 34).
+    """Rotate each pair of units by its angle (Su et al. 2021, eq. 34).
 
-    Units i and i + K/2 are a pair, so that the dot product of two turned vectors depends on
-    their distance only.
+    Units i and i + K/2 form a pair. The dot product of two rotated vectors depends on their
+    positions only through the distance between them.
 
     Args:
         values: [B, H, T, K].
@@ -41,7 +42,10 @@ def rotate(values: Tensor, angles: Tensor) -> Tensor:
 
 
 class LearnedPositions(nn.Module):
-    """A vector for each position (Gehring et al. 2017); later ones share the last vector."""
+    """A learned vector for each position (Gehring et al. 2017).
+
+    Positions beyond the last one use its vector.
+    """
 
     def __init__(self, max_positions: int, dim: int) -> None:
         super().__init__()
@@ -51,6 +55,6 @@ class LearnedPositions(nn.Module):
         self.table = nn.Embedding(max_positions, dim, _weight=vectors)
 
     def forward(self, positions: Tensor) -> Tensor:
-        """[T] to [T, D]."""
+        """Map positions [T] to vectors [T, D]."""
         vectors: Tensor = self.table(positions.clamp(max=self.table.num_embeddings - 1))
         return vectors

@@ -1,4 +1,4 @@
-"""Residual connections with their norm: around every sublayer of a Transformer."""
+"""The residual connection and normalization around every sublayer of a Transformer."""
 
 from typing import Literal
 
@@ -14,7 +14,11 @@ NORMS: dict[str, type[nn.LayerNorm] | type[nn.RMSNorm]] = {
 
 
 class Residual(nn.Module):
-    """x + f(norm(x)) before (Xiong et al. 2020), or norm(x + f(x)) after (Vaswani et al. 2017)."""
+    """A residual connection with normalization around a sublayer f.
+
+    With `norm_first` it computes x + f(norm(x)) (Xiong et al. 2020), otherwise norm(x + f(x))
+    (Vaswani et al. 2017).
+    """
 
     def __init__(self, dim: int, norm: Norm, *, norm_first: bool, dropout: float) -> None:
         super().__init__()
@@ -23,10 +27,10 @@ class Residual(nn.Module):
         self.dropout = Dropout(dropout)
 
     def before(self, states: Tensor) -> Tensor:
-        """Return what the sublayer reads, [B, T, D]."""
+        """Return the input of the sublayer, [B, T, D]."""
         return self.norm(states) if self.norm_first else states
 
     def after(self, states: Tensor, change: Tensor) -> Tensor:
-        """Return the states with the sublayer's output added, [B, T, D]."""
-        states = states + self.dropout(change).to(states.dtype)  # adding mixed types is slow
+        """Add the output of the sublayer to the states, [B, T, D]."""
+        states = states + self.dropout(change).to(states.dtype)  # adding mixed dtypes is slow
         return states if self.norm_first else self.norm(states)

@@ -1,4 +1,4 @@
-"""Multi-head attention of a sequence over itself, all at once or continuing a cache."""
+"""Multi-head self-attention, over a whole sequence or step by step with a cache."""
 
 from dataclasses import dataclass
 
@@ -10,19 +10,19 @@ from s2scli.model.kernels.in_place import may_overwrite
 from s2scli.model.kernels.linear import make_linear
 from s2scli.model.transformer.positions import rotate
 
-STEPS = 8  # the least steps that a new room has space for
+STEPS = 8  # minimum number of steps that fit in a new room
 
 
 @dataclass(frozen=True)
 class KeyValueCache:
-    """Keys and values of the P tokens that the rows of a sentence have read, each [B, H, P, K].
+    """Keys and values of the P tokens that the rows of each sentence have read.
 
-    A token is stored once for all rows that continue it: nothing is copied for the beam, and a mask
-    says which row has read it.
+    A token is stored once for all rows (hypotheses) that continue it. A mask outside the cache says
+    which rows have read which tokens, so nothing is copied when the beam is reordered.
 
     Attributes:
-        keys: the first part of what `room` holds, if there is one.
-        values: the values, in the same way.
+        keys: [B, H, P, K]; a view of the start of `room.keys` if there is a room.
+        values: [B, H, P, K]; likewise.
         room: memory with space for more tokens, or None.
     """
 
@@ -31,11 +31,11 @@ class KeyValueCache:
     room: "Room | None" = None
 
     def has_room(self, tokens: int) -> bool:
-        """Whether this many tokens can be appended without copying those that are there."""
+        """Whether this many tokens can be appended without copying the cache."""
         return self.room is not None and self.room.fits(self.keys.shape[2], tokens)
 
     def keep(self, sentences: Tensor) -> "KeyValueCache":
-        """Return the cache of these sentences only, [B']."""
+        """Return the cache of the sentences with these indices [B'] only."""
         keys, values = self._storage()
         keys, values = keys.index_select(0, sentences), values.index_select(0, sentences)
         if self.room is None:
@@ -43,7 +43,7 @@ class KeyValueCache:
         return Room(keys, values, self.keys.shape[2]).cache
 
     def gather(self, indices: Tensor) -> "KeyValueCache":
-        """Return the cache of the tokens at these indices of each sentence, [B, P']."""
+        """Return a cache of selected tokens, given their indices in each sentence [B, P']."""
         keys, values = self._storage()
         sentences, heads, capacity, width = keys.shape
         first = torch.arange(sentences * heads, device=indices.device) * capacity
@@ -55,7 +55,7 @@ class KeyValueCache:
         )
 
     def extend(self, keys: Tensor, values: Tensor) -> "KeyValueCache":
-        """Return the cache with the keys and values of more tokens appended, each [B, H, P', K]."""
+        """Return a cache with the keys and values [B, H, P', K] of more tokens appended."""
         if not self.keys.shape[2]:
             return KeyValueCache(keys, values)
         if not may_overwrite(keys):
@@ -68,16 +68,21 @@ class KeyValueCache:
         return self.room.add(keys, values)
 
     def _storage(self) -> tuple[Tensor, Tensor]:
-        """Return the memory whose first part the keys and values are."""
+        """Return the tensors that store keys and values, with any unused space at the end."""
         return (self.keys, self.values) if self.room is None else (self.room.keys, self.room.values)
 
 
 @dataclass
 class Room:
-    """Memory for keys and values, each [B, H, C, K], of which the first `used` are taken.
+    """Preallocated memory for keys and values.
 
-    The first cache to go on from those may append to it. A second one that goes on from the same
-    tokens finds the space taken and begins a room of its own, so that no cache ever changes.
+    Several caches may continue from the same tokens. The first one appends its tokens here. The
+    next one finds that space taken and copies its tokens to a new room, so no cache ever changes.
+
+    Attributes:
+        keys: [B, H, C, K], where C is the capacity in tokens.
+        values: [B, H, C, K].
+        used: the number of tokens stored.
     """
 
     keys: Tensor
@@ -86,7 +91,12 @@ class Room:
 
     @classmethod
     def begin(cls, cache: KeyValueCache, more: int) -> "Room":
-        """Return a room that begins with a cache, with space to append `more` tokens many times."""
+        """Return a new room that holds a copy of a cache and has space for more tokens.
+
+        Args:
+            cache: the cache to copy.
+            more: the number of tokens that each step appends.
+        """
         sentences, heads, past, width = cache.keys.shape
         shape = (sentences, heads, past + max(past, STEPS * more), width)
         room = cls(cache.keys.new_empty(shape), cache.values.new_empty(shape), 0)
@@ -95,15 +105,15 @@ class Room:
 
     @property
     def cache(self) -> KeyValueCache:
-        """What is in it."""
+        """The cache of all tokens stored."""
         return KeyValueCache(self.keys[:, :, : self.used], self.values[:, :, : self.used], self)
 
     def fits(self, past: int, more: int) -> bool:
-        """Whether the space after `past` tokens is free for more."""
+        """Whether `more` tokens can be appended directly after the first `past` tokens."""
         return self.used == past and past + more <= self.keys.shape[2]
 
     def add(self, keys: Tensor, values: Tensor) -> KeyValueCache:
-        """Append more; return the cache of all so far."""
+        """Append keys and values, and return the cache of all tokens stored."""
         past, self.used = self.used, self.used + keys.shape[2]
         self.keys[:, :, past : self.used] = keys
         self.values[:, :, past : self.used] = values
@@ -111,7 +121,7 @@ class Room:
 
 
 class SelfAttention(nn.Module):
-    """Queries, keys and values of one sequence by one projection (Vaswani et al. 2017, 3.2)."""
+    """Multi-head self-attention (Vaswani et al. 2017, 3.2)."""
 
     def __init__(self, dim: int, num_heads: int, dropout: float) -> None:
         super().__init__()
@@ -120,12 +130,12 @@ class SelfAttention(nn.Module):
         self.output = make_linear(dim, dim)
 
     def forward(self, states: Tensor, mask: Tensor | None, angles: Tensor | None) -> Tensor:
-        """Let every token look at every real token.
+        """Let every token attend to every real token.
 
         Args:
             states: [B, S, D].
-            mask: True at real tokens, [B, 1, 1, S]; None where all are real.
-            angles: of rotary positions, [S, K / 2], or None.
+            mask: True at real tokens, [B, 1, 1, S]; None if there is no padding.
+            angles: angles of rotary positions, [S, K / 2], or None.
         """
         query, key, value = self._project(states, angles)
         found = attend_heads(query, key, value, mask, dropout=self._dropout())
@@ -139,14 +149,17 @@ class SelfAttention(nn.Module):
         angles: Tensor | None,
         sight: Tensor | None = None,
     ) -> tuple[Tensor, KeyValueCache]:
-        """Let each of T more tokens look at itself and at what its row has read before.
+        """Let each of T new tokens attend to itself and to the earlier tokens of its row.
 
         Args:
-            cache: of the P tokens before, of B sentences of R rows.
-            states: [N, T, D], N = B x R.
-            angles: of rotary positions, [T, K / 2], or None.
-            sight: True where a token may look, [B, R x T, P + R x T]; None where each sentence
-                has always had one row, whose tokens see all before them.
+            cache: the cache of the P earlier tokens, for B sentences of R rows each.
+            states: states of the new tokens, [N, T, D], N = B x R.
+            angles: angles of rotary positions, [T, K / 2], or None.
+            sight: True where a token may attend, [B, R x T, P + R x T]; None for causal attention,
+                if each sentence has always had one row.
+
+        Returns:
+            The output [N, T, D], and the cache with the new tokens.
         """
         rows, steps, width = states.shape
         sentences = cache.keys.shape[0]
@@ -169,7 +182,11 @@ class SelfAttention(nn.Module):
         return self.output(join_heads(found)).view(rows, steps, -1), cache
 
     def empty_cache(self, states: Tensor) -> KeyValueCache:
-        """Return the cache before the first token, for the sentences of [B, ...] states."""
+        """Return an empty cache for B sentences, on the device and with the dtype of `states`.
+
+        Args:
+            states: any tensor of shape [B, ...].
+        """
         head_dim = self.output.in_features // self.num_heads
         nothing = states.new_zeros(states.shape[0], self.num_heads, 0, head_dim)
         return KeyValueCache(nothing, nothing)

@@ -1,4 +1,4 @@
-"""The settings that both sides of a Transformer share, and the layers they make."""
+"""Settings shared by the Transformer encoder and decoder, and the layers built from them."""
 
 from torch import nn
 
@@ -12,66 +12,81 @@ from s2scli.settings import Settings, setting
 
 
 class TransformerSettings(Settings):
-    """The sizes and choices of a stack of Transformer layers."""
+    """Settings of a stack of Transformer layers."""
 
     model_dim: int = setting(256, "Width of the states.", "units", ge=1, le=16384)
-    num_layers: int = setting(3, "Layers.", "layers", ge=1, le=64)
-    num_heads: int = setting(4, "Heads of self-attention.", "heads", ge=1, le=256)
+    num_layers: int = setting(3, "Number of layers.", "layers", ge=1, le=64)
+    num_heads: int = setting(4, "Number of self-attention heads.", "heads", ge=1, le=256)
     ffn_dim: int = setting(
-        1024, "Inner width of the feed-forward network.", "units", ge=1, le=65536
+        1024, "Inner width of the feed-forward networks.", "units", ge=1, le=65536
     )
     activation: Activation = setting(
-        "relu", "Activation of the feed-forward network: relu, gelu or swiglu (Shazeer 2020)."
+        "relu", "Activation of the feed-forward networks: relu, gelu or swiglu (Shazeer 2020)."
     )
-    norm: Norm = setting("layer", "LayerNorm (Ba et al. 2016) or RMSNorm (Zhang & Sennrich 2019).")
+    norm: Norm = setting(
+        "layer",
+        "Normalization: layer (LayerNorm; Ba et al. 2016) or rms (RMSNorm; Zhang & Sennrich 2019).",
+    )
     norm_first: bool = setting(
         True,
-        "Norm before each sublayer, with one more at the end (Xiong et al. 2020); false is after "
-        "it (Vaswani et al. 2017).",
+        "Normalize before each sublayer and once after the last layer (Xiong et al. 2020); false "
+        "normalizes after each sublayer (Vaswani et al. 2017).",
     )
     positions: Positions = setting(
         "sinusoidal",
-        "sinusoidal (Vaswani et al. 2017), learned (Gehring et al. 2017) or rotary (Su et al. "
-        "2021).",
+        "Position encoding: sinusoidal (Vaswani et al. 2017), learned (Gehring et al. 2017) or "
+        "rotary (Su et al. 2021).",
     )
     max_positions: int = setting(
-        1024, "Learned positions; later tokens share the last one.", "tokens", ge=1, le=1_000_000
+        1024,
+        "Number of learned positions; tokens beyond it share the last one.",
+        "tokens",
+        ge=1,
+        le=1_000_000,
     )
     dropout: float = setting(
-        0.1, "Dropout on the input and on every sublayer.", "probability", ge=0.0, lt=1.0
+        0.1,
+        "Dropout on the input and on the output of every sublayer.",
+        "probability",
+        ge=0.0,
+        lt=1.0,
     )
     attention_dropout: float = setting(
-        0.0, "Dropout on the weights of self-attention.", "probability", ge=0.0, lt=1.0
+        0.0, "Dropout on the self-attention weights.", "probability", ge=0.0, lt=1.0
     )
     ffn_dropout: float = setting(
-        0.0, "Dropout inside the feed-forward network.", "probability", ge=0.0, lt=1.0
+        0.0, "Dropout inside the feed-forward networks.", "probability", ge=0.0, lt=1.0
     )
 
     def check(self, section: str) -> None:
-        """Refuse heads that do not fit.
+        """Check that the number of heads matches the width and the positions.
+
+        Args:
+            section: path of these settings, for messages.
 
         Raises:
-            ConfigError: the width cannot be shared out, or rotary positions find no pairs.
+            ConfigError: the number of heads does not divide the width, or the heads have an odd
+                width with rotary positions.
         """
         check_heads(f"{section}.num_heads", self.num_heads, self.model_dim)
         if self.positions == "rotary" and self.model_dim // self.num_heads % 2:
             raise ConfigError(
-                f"{section}.positions: rotary turns pairs of units, and a head has "
+                f"{section}.positions: rotary needs heads of even width; found a head width of "
                 f"{self.model_dim // self.num_heads}; choose another num_heads or sinusoidal"
             )
 
     def make_residual(self) -> Residual:
-        """Return the residual connection of one sublayer."""
+        """Return a residual connection for one sublayer."""
         return Residual(self.model_dim, self.norm, norm_first=self.norm_first, dropout=self.dropout)
 
     def make_self_attention(self) -> SelfAttention:
-        """Return one layer's self-attention."""
+        """Return the self-attention of one layer."""
         return SelfAttention(self.model_dim, self.num_heads, self.attention_dropout)
 
     def make_feed_forward(self) -> FeedForward:
-        """Return one layer's feed-forward network."""
+        """Return the feed-forward network of one layer."""
         return FeedForward(self.model_dim, self.ffn_dim, self.activation, self.ffn_dropout)
 
     def make_last_norm(self) -> nn.Module:
-        """Return the norm after the last layer; with `norm_first = false` there is none."""
+        """Return the normalization after the last layer: the identity if not `norm_first`."""
         return NORMS[self.norm](self.model_dim) if self.norm_first else nn.Identity()

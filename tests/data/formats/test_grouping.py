@@ -33,10 +33,14 @@ def test_files_are_grouped_in_order(contents: list[bytes], sizes: list[int]) -> 
         (
             [TSV, TEXT],
             CorpusError,
-            "0 has TABs in most lines, but 1 has not: expected TSV",
+            "0 has TABs in most lines, but 1 does not; expected TSV",
         ),
-        ([TEXT, TSV, TSV], CorpusError, "1 has TABs in most lines, but 0 has not"),
-        ([TEXT] * 3, UsageError, "3 files for valid and no TAB in most lines: expected TSV files"),
+        ([TEXT, TSV, TSV], CorpusError, "1 has TABs in most lines, but 0 does not"),
+        (
+            [TEXT] * 3,
+            UsageError,
+            "3 files for valid, without TABs in most lines; expected TSV files",
+        ),
     ],
 )
 def test_files_that_do_not_go_together_are_refused(

@@ -22,7 +22,7 @@ def test_a_sentence_is_its_own_source_and_target() -> None:
 
 @pytest.mark.parametrize("line", ["a\tb", "a\t", "\ta"])
 def test_a_tab_beside_text_is_bad_but_not_where_only_a_source_is_wanted(line: str) -> None:
-    fault = "2 columns, expected one: a sentence alone"
+    fault = "2 columns, expected one sentence"
     assert read("sentences", line.encode()) == [BadLine("folder/a.0", 1, "columns", fault)]
     with pytest.raises(BadLineError, match=fault):
         Sentences().pair(line)
@@ -30,5 +30,5 @@ def test_a_tab_beside_text_is_bad_but_not_where_only_a_source_is_wanted(line: st
 
 
 def test_two_texts_are_no_sentence() -> None:
-    with pytest.raises(CorpusError, match="cannot write two texts as one sentence: 'a', 'b'"):
+    with pytest.raises(CorpusError, match="source and target as one sentence: 'a', 'b'"):
         Sentences().write([("a", "b")], [io.BytesIO()])

@@ -36,7 +36,10 @@ def test_an_over_long_line_is_bad() -> None:
 def test_columns_beyond_two_are_ignored_with_a_notice_where_all_rows_have_them() -> None:
     assert read("tsv", b"\na\tb\tc\nd\te\tf\n") == [
         Example("", "", 1),
-        Notice("a.0 has 3 columns; the first 2 are used; choose others as in --columns 2,3"),
+        Notice(
+            "a.0 has 3 columns, of which the first two are used; "
+            "to choose others, use for example --columns 2,3"
+        ),
         Example("a", "b", 2),
         Example("d", "e", 3),
     ]
@@ -72,7 +75,7 @@ def test_a_row_with_other_columns_than_the_first_is_bad(
 
 def test_one_column_is_offered_only_where_the_first_row_has_one() -> None:
     (first,) = read("tsv", b"a\n")
-    assert "--one-column is for sentences" in str(first)
+    assert "source and target: --one-column" in str(first)
     assert "--one-column" not in str(read("tsv", b"a\tb\nc\n")[1])
 
 

@@ -10,12 +10,16 @@ from s2scli.model.transformer.settings import TransformerSettings
 
 
 def test_rotary_positions_need_pairs() -> None:
-    with pytest.raises(ConfigError, match=r"model\.encoder\.positions: rotary .* a head has 3"):
+    with pytest.raises(
+        ConfigError, match=r"model\.encoder\.positions: rotary .* a head width of 3"
+    ):
         TransformerEncoderSettings(model_dim=6, num_heads=2, positions="rotary").build(6)
 
 
 def test_heads_share_the_width() -> None:
-    with pytest.raises(ConfigError, match=r"model\.encoder\.num_heads: 3 heads cannot share 8"):
+    with pytest.raises(
+        ConfigError, match=r"model\.encoder\.num_heads: 3 does not divide the width 8"
+    ):
         TransformerSettings(model_dim=8, num_heads=3).check("model.encoder")
     TransformerSettings(model_dim=9, num_heads=3).check("model.encoder")
 
