@@ -1,6 +1,6 @@
 """Pixels to vectors, left to right: patches, or one vector for each few columns."""
 
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -156,4 +156,4 @@ def _ceil(lengths: Tensor, size: int) -> Tensor:
 
 
 def _dtype(module: nn.Module) -> torch.dtype:
-    return cast(nn.Parameter, next(module.parameters())).dtype
+    return next(module.parameters()).dtype
