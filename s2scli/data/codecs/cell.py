@@ -1,29 +1,33 @@
-"""Cells of sound and image sides: content that is already read, and files that cannot be read."""
+"""Cells that name a file: a sound or a picture, read once and kept beside its name."""
 
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 
-class Stored(str):
-    """A cell whose content is already read; as a string it is the cell's name.
-
-    Attributes:
-        values: int16 samples [N] at the corpus's rate, or uint8 pixels [H, W, C].
-    """
-
-    values: NDArray[Any]
-
-    def __new__(cls, name: str, values: NDArray[Any]) -> Self:
-        """Return the cell `name` with its content."""
-        cell = super().__new__(cls, name)
-        cell.values = values
-        return cell
-
-
 class BadCellError(Exception):
-    """A cell that cannot be used: `reason` is what it is counted under, the message the fault."""
+    """A cell whose file cannot be used: `reason` is what it is counted under."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class Stored(str):
+    """A cell whose file is already read; as text, it is the name of the file.
+
+    Equality and hash are those of the name.
+
+    Attributes:
+        values: int16 samples [N] of a sound, or uint8 pixels [H, W, C] of a picture.
+    """
+
+    __slots__ = ("values",)
+    values: NDArray[np.int16] | NDArray[np.uint8]
+
+    def __new__(cls, name: str, values: NDArray[Any]) -> Self:
+        """Make a cell from the name of a file and what was read from it."""
+        cell = super().__new__(cls, name)
+        cell.values = values
+        return cell
