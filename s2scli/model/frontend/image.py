@@ -1,6 +1,6 @@
 """Pixels to vectors, left to right: patches, or one vector for each few columns."""
 
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -8,10 +8,13 @@ from torch import Tensor, nn
 
 from s2scli.errors import ConfigError
 from s2scli.model.kernels.dropout import Dropout
+from s2scli.model.kernels.linear import Linear
 from s2scli.model.states import length_mask
 from s2scli.model.transformer.positions import LearnedPositions
 from s2scli.settings import Settings, setting
 from s2scli.sides import Input, Picture
+
+Layer = TypeVar("Layer", nn.Conv2d, Linear)
 
 
 class ImageFrontendSettings(Settings):
@@ -89,7 +92,7 @@ class ImageFrontend(nn.Module):
             lengths: the width of each picture, [B].
         """
         batch, width, _ = values.shape
-        cells = values.view(batch, width, self.height, self.channels)
+        cells = values.reshape(batch, width, self.height, self.channels)
         images = cells.permute(0, 3, 2, 1).to(_dtype(self)) / 127.5 - 1  # [B, C, H, W]
         vectors, lengths = self.layout(_masked(images, lengths), lengths)
         mask = length_mask(lengths, vectors.shape[1], vectors.device)
@@ -108,7 +111,7 @@ class Patches(nn.Module):
         self.patch = (settings.patch_height, settings.patch_width)
         self.rows = -(-height // settings.patch_height)
         dim = settings.embedding_dim
-        self.project = nn.Conv2d(channels, dim, self.patch, self.patch)
+        self.project = _scaled(nn.Conv2d(channels, dim, self.patch, self.patch))
         self.row_positions = LearnedPositions(self.rows, dim)
         self.column_positions = LearnedPositions(settings.max_columns, dim)
 
@@ -142,7 +145,7 @@ class Columns(nn.Module):
             ConvBlock(before, dim, pool)
             for before, pool in zip((channels, dim, dim), pools, strict=True)
         )
-        self.join = nn.Linear(dim * -(-height // 8), settings.embedding_dim)
+        self.join = _scaled(Linear(dim * -(-height // 8), settings.embedding_dim))
 
     def forward(self, images: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """[B, C, H, W] and [B] to [B, S, E] and [B]; what follows a picture is 0."""
@@ -173,6 +176,15 @@ class ConvBlock(nn.Module):
         active = _masked(self.norm(channels_last).permute(0, 3, 1, 2).relu(), lengths)
         # 0 is the least that ReLU leaves, so that padding wins no maximum
         return F.max_pool2d(active, self.pool, ceil_mode=True), _ceil(lengths, self.pool[1])
+
+
+def _scaled(layer: Layer) -> Layer:
+    """Initialise a layer so that its vectors have a length of about 1, as those of tokens have."""
+    if not layer.weight.is_meta:
+        dim, inputs = layer.weight.flatten(1).shape
+        nn.init.normal_(layer.weight, std=(dim * inputs) ** -0.5)
+        nn.init.zeros_(cast(Tensor, layer.bias))
+    return layer
 
 
 def _masked(images: Tensor, lengths: Tensor) -> Tensor:

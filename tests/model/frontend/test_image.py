@@ -141,6 +141,13 @@ def test_vectors_are_dropped_in_training_only(settings: dict[str, Any]) -> None:
 
 
 @every_layout
+def test_vectors_are_as_long_as_those_of_tokens(settings: dict[str, Any]) -> None:
+    front_end = build(settings, embedding_dim=256, conv_dim=64)
+    vectors, _ = front_end.read(*padded(pictures(1, 200)))
+    assert 0.4 < float(vectors.detach().norm(dim=-1).mean()) < 2
+
+
+@every_layout
 def test_half_precision_gives_half_precision(settings: dict[str, Any]) -> None:
     front_end = build(settings).to(torch.bfloat16)
     assert front_end.read(*padded(pictures(1, 9)))[0].dtype is torch.bfloat16
