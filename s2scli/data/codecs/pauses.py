@@ -1,0 +1,160 @@
+"""Pauses of a recording: where somebody speaks, and where a long recording is cut."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+FRAMES_PER_SECOND = 100
+BLOCK_FRAMES = 6_000
+SILENCE = -60.0  # dB of full scale: frames below are silent in every recording
+MARGIN = 10.0  # dB that speech is above the noise
+LEAST_CONTRAST = 6.0  # dB between loud and quiet frames; with less, there are no pauses
+MIN_PAUSE = 20  # frames
+HANGOVER = 5  # frames kept before and after speech, where words begin and end softly
+LONG_PAUSE_SECONDS = 2.0
+
+
+def find_speech(samples: NDArray[np.int16], rate: int) -> list[tuple[int, int]]:
+    """Find the parts of a recording where somebody speaks.
+
+    A frame of 10 ms is speech when its energy is above a threshold that adapts to the noise of
+    the recording. A gap of less than 0.2 s is no pause. Each part begins and ends with 0.05 s of
+    the pause around it.
+
+    Args:
+        samples: mono samples [N].
+        rate: samples per second.
+
+    Returns:
+        The first sample of each part and the sample after its last one, in order, without overlap.
+    """
+    return _spans(_levels(samples, _frame_samples(rate)), len(samples), _frame_samples(rate))
+
+
+def cut_at_pauses(
+    samples: NDArray[np.int16], rate: int, max_seconds: float
+) -> list[tuple[int, int]]:
+    """Cut a recording into pieces that hold all its speech and last at most `max_seconds`.
+
+    A piece ends at the longest pause in its second half, or at the longest of all where there is
+    none, and at every pause of more than 2 s. The pauses between pieces are left out. Speech
+    without a pause for longer than `max_seconds` is cut where it is quietest.
+
+    Args:
+        samples: mono samples [N].
+        rate: samples per second.
+        max_seconds: the longest piece.
+
+    Returns:
+        The first sample of each piece and the sample after its last one, in order, without
+        overlap.
+
+    Raises:
+        ValueError: a piece would hold no sample.
+    """
+    limit = int(max_seconds * rate)
+    if limit < 1:
+        raise ValueError(f"max_seconds is {max_seconds:g}, expected at least one sample")
+    frame = _frame_samples(rate)
+    levels = _levels(samples, frame)
+    quiet = _averaged(levels)
+    spans = [
+        part
+        for span in _spans(levels, len(samples), frame)
+        for part in _cut_where_quiet(span, quiet, frame, limit)
+    ]
+    return _grouped(spans, limit, int(LONG_PAUSE_SECONDS * rate))
+
+
+def _frame_samples(rate: int) -> int:
+    return max(1, rate // FRAMES_PER_SECOND)
+
+
+def _levels(samples: NDArray[np.int16], frame: int) -> NDArray[np.float64]:
+    """Return the level of each frame in dB of full scale [F]; the last frame may be short."""
+    parts = []
+    for start in range(0, len(samples), BLOCK_FRAMES * frame):
+        squares = (samples[start : start + BLOCK_FRAMES * frame] / 32768.0) ** 2
+        starts = np.arange(0, len(squares), frame)
+        sizes = np.diff(starts, append=len(squares))
+        power = np.add.reduceat(squares, starts) / sizes
+        parts.append(10 * np.log10(np.maximum(power, 1e-12)))
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _threshold(levels: NDArray[np.float64]) -> float:
+    """Return the level from which a frame is speech.
+
+    The quiet frames of a recording tell its noise, and the loud ones its speech. The threshold is
+    above the noise, and at most halfway from the noise to the speech.
+    """
+    audible = levels[levels > SILENCE]
+    if not len(audible):
+        return SILENCE
+    noise, speech = np.percentile(audible, (10, 95))
+    if speech - noise < LEAST_CONTRAST:
+        return SILENCE
+    return float(noise + min(MARGIN, (speech - noise) / 2))
+
+
+def _spans(levels: NDArray[np.float64], length: int, frame: int) -> list[tuple[int, int]]:
+    loud = np.flatnonzero(levels > _threshold(levels))
+    if not len(loud):
+        return []
+    breaks = np.flatnonzero(np.diff(loud) > MIN_PAUSE)  # [number of pauses]
+    firsts = loud[np.concatenate(([0], breaks + 1))] - HANGOVER
+    lasts = loud[np.concatenate((breaks, [len(loud) - 1]))] + 1 + HANGOVER
+    return [
+        (max(0, int(first) * frame), min(length, int(last) * frame))
+        for first, last in zip(firsts, lasts, strict=True)
+    ]
+
+
+def _averaged(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean level around each frame [F]; the ends of the recording count as loud."""
+    padded = np.pad(levels, (MIN_PAUSE // 2, MIN_PAUSE - MIN_PAUSE // 2 - 1))
+    return np.convolve(padded, np.full(MIN_PAUSE, 1 / MIN_PAUSE), "valid")
+
+
+def _cut_where_quiet(
+    span: tuple[int, int], quiet: NDArray[np.float64], frame: int, limit: int
+) -> list[tuple[int, int]]:
+    """Cut speech without a pause so that each part holds at most `limit` samples."""
+    parts = []
+    start, end = span
+    while end - start > limit:
+        first, last = -(-(start + limit // 2) // frame), (start + limit) // frame
+        cut = start + limit
+        if first <= last and first * frame > start:
+            cut = (first + int(quiet[first : last + 1].argmin())) * frame
+        parts.append((start, cut))
+        start = cut
+    return [*parts, (start, end)]
+
+
+def _grouped(spans: list[tuple[int, int]], limit: int, long_pause: int) -> list[tuple[int, int]]:
+    pieces = []
+    first = 0
+    while first < len(spans):
+        start = spans[first][0]
+        last = first
+        while last + 1 < len(spans) and spans[last + 1][1] - start <= limit:
+            if _pause_after(spans, last) > long_pause:
+                break
+            last += 1
+        else:
+            if last + 1 < len(spans):
+                last = _best_end(spans, first, last, start + limit // 2)
+        pieces.append((start, spans[last][1]))
+        first = last + 1
+    return pieces
+
+
+def _best_end(spans: list[tuple[int, int]], first: int, last: int, middle: int) -> int:
+    """Return which span ends a piece: the one before the longest pause, if possible late."""
+    ends = range(first, last + 1)
+    late = [end for end in ends if spans[end][1] >= middle] or ends
+    return max(late, key=lambda end: (_pause_after(spans, end), end))
+
+
+def _pause_after(spans: list[tuple[int, int]], index: int) -> int:
+    return spans[index + 1][0] - spans[index][1]

@@ -1,0 +1,386 @@
+"""Sound files: WAV, FLAC, Ogg and MP3 as mono samples at one rate.
+
+A file that is cut off is never accepted: the header of a WAV file, the end of an Ogg stream and
+the frame count of an MP3 file must agree with the data. This refuses sound that was written to a
+pipe with a placeholder for its length. An MP3 file without a Xing header states no length, and
+a cut in it is not noticed.
+"""
+
+import base64
+import contextlib
+import io
+import os
+import stat
+import struct
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, NoReturn, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2scli.data.codecs.cell import BadCellError
+from s2scli.data.codecs.text import one_line
+from s2scli.errors import MissingExtraError
+
+FULL_SCALE = 32768  # of int16
+LOUDEST = 8.0  # decoders exceed full scale (1.0) a little; int16 values stored as floats, a lot
+BLOCK_VALUES = 1 << 20
+MIN_RATE, MAX_RATE = 1_000, 768_000
+MAX_CHANNELS = 256
+MAX_WAV_CHUNKS = 1_000
+MAX_OGG_PAGE = 65_307
+MAX_SHOWN = 200
+PCM = 1
+UNKNOWN_LENGTH = 1 << 62
+FORMATS = {"WAV": "WAV", "WAVEX": "WAV", "FLAC": "FLAC", "OGG": "Ogg", "MP3": "MP3"}
+EXPECTED = "expected a sound file: WAV, FLAC, Ogg or MP3"
+REWRITE = "copy the file again, or convert it: ffmpeg -i FILE NEW.wav"
+_FLAGS = os.O_RDONLY
+for _name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):  # some systems lack some
+    _FLAGS |= getattr(os, _name, 0)
+
+
+@dataclass(frozen=True)
+class SoundLimits:
+    """Which sounds are accepted.
+
+    Attributes:
+        sample_rate: the rate in Hz that sounds are resampled to.
+        min_seconds: the shortest duration.
+        max_seconds: the longest duration.
+        silence: a sound whose peak is below this level, in dB of full scale, is silent.
+    """
+
+    sample_rate: int
+    min_seconds: float = 0.03
+    max_seconds: float = 30.0
+    silence: float = -60.0
+
+
+def read_sound(name: str, limits: SoundLimits, where: str = "") -> NDArray[np.int16]:
+    """Read a sound as mono samples [N] at the rate of `limits`.
+
+    Channels are averaged. The duration is checked before the samples are read. 16-bit PCM WAV
+    at this rate needs no extra.
+
+    Args:
+        name: the path of a file, or a URI `data:audio/...;base64,...`.
+        limits: the rate and the accepted durations.
+        where: the place of the cell, such as file and line, for messages.
+
+    Raises:
+        BadCellError: the reason is missing, unreadable, silent, too short or too long.
+        MissingExtraError: the file needs soundfile or soxr, which is not installed.
+    """
+    with _open_sound(name, where) as sound:
+        if sound.frames < limits.min_seconds * sound.rate:
+            sound.refuse("too short", f"{_seconds(sound)}, at least {limits.min_seconds:g} needed")
+        if sound.frames > limits.max_seconds * sound.rate:
+            sound.refuse(
+                "too long",
+                f"{_seconds(sound)}, at most {limits.max_seconds:g} allowed; cut it at pauses",
+            )
+        samples = sound.mono()
+        if np.abs(samples).max(initial=0.0) < 10 ** (limits.silence / 20):
+            fault = f"silent: its peak is below {limits.silence:g} dB of full scale"
+            sound.refuse("silent", f"{fault}; record it again")
+        if sound.rate != limits.sample_rate:
+            samples = _resample(samples, sound, limits.sample_rate)
+    scaled = np.rint(samples * FULL_SCALE)
+    return scaled.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+
+
+def native_rate(name: str, where: str = "") -> int:
+    """Return the sample rate of a file in Hz, as its header states it.
+
+    Raises:
+        BadCellError: the reason is missing or unreadable.
+        MissingExtraError: the file needs soundfile, which is not installed.
+    """
+    with _open_sound(name, where) as sound:
+        return sound.rate
+
+
+def encode_wav(samples: NDArray[np.int16], rate: int) -> bytes:
+    """Return mono samples [N] as a WAV file of 16-bit PCM."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return buffer.getvalue()
+
+
+class _Source(Protocol):
+    """Reads samples in order, as a `soundfile.SoundFile` does."""
+
+    def read(self, frames: int, *, dtype: str, always_2d: bool) -> NDArray[np.float32]:
+        """Return the next samples [at most `frames`, channels], full scale at 1."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A file that is open: its facts from the header, and how its samples are read."""
+
+    shown: str
+    rate: int
+    frames: int
+    channels: int
+    source: _Source
+
+    def refuse(self, reason: str, fault: str) -> NoReturn:
+        raise BadCellError(reason, f"{self.shown}: {fault}")
+
+    def check(self) -> None:
+        if not MIN_RATE <= self.rate <= MAX_RATE:
+            fault = f"a sample rate of {self.rate} Hz, expected {MIN_RATE} to {MAX_RATE}"
+            self.refuse("unreadable", f"{fault}; {REWRITE}")
+        if not 1 <= self.channels <= MAX_CHANNELS:
+            fault = f"{self.channels} channels, expected 1 to {MAX_CHANNELS}"
+            self.refuse("unreadable", f"{fault}; {REWRITE}")
+        if not 0 <= self.frames < UNKNOWN_LENGTH:
+            self.refuse("unreadable", f"its header does not state its length; {REWRITE}")
+
+    def mono(self) -> NDArray[np.float32]:
+        """Return the samples [N], full scale at 1, as the mean of all channels."""
+        parts: list[NDArray[np.float32]] = []
+        missing = self.frames
+        while missing:
+            block = self.source.read(  # [frames, channels]
+                min(missing, max(1, BLOCK_VALUES // self.channels)),
+                dtype="float32",
+                always_2d=True,
+            )
+            if not len(block):
+                fault = f"cut off: {missing} of {self.frames} samples are missing"
+                self.refuse("unreadable", f"{fault}; {REWRITE}")
+            self._check_values(block)
+            parts.append(block.mean(axis=1))
+            missing -= len(block)
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+    def _check_values(self, block: NDArray[np.float32]) -> None:
+        if not np.isfinite(block).all():
+            fault = "it holds samples that are not numbers (NaN or infinite)"
+            self.refuse("unreadable", f"{fault}; {REWRITE}")
+        peak = np.abs(block).max()
+        if peak > LOUDEST:
+            fault = f"it holds samples as large as {peak:g}, expected floats from -1 to 1"
+            self.refuse("unreadable", f"{fault}; divide them by full scale")
+
+
+@dataclass(frozen=True)
+class _PlainWav:
+    """Reads 16-bit PCM from the data chunk of a WAV file, whose start is the file's position."""
+
+    file: BinaryIO
+    channels: int
+
+    def read(self, frames: int, *, dtype: str, always_2d: bool) -> NDArray[np.float32]:
+        content = self.file.read(frames * self.channels * 2)
+        whole = len(content) // (2 * self.channels) * self.channels
+        samples = np.frombuffer(content, "<i2", whole).reshape(-1, self.channels)
+        return samples.astype(np.float32) / np.float32(FULL_SCALE)
+
+
+@dataclass(frozen=True)
+class _WavHeader:
+    """What the chunks of a WAV file say; `start` and `size` are those of the data."""
+
+    code: int
+    channels: int
+    rate: int
+    frame_bytes: int
+    bits: int
+    start: int
+    size: int
+
+
+@contextlib.contextmanager
+def _open_sound(name: str, where: str) -> Iterator[_Opened]:
+    shown = _shown(name, where)
+    with _open_file(name, shown) as file:
+        try:
+            with _opened(file, shown) as sound:
+                sound.check()
+                yield sound
+        except OSError as error:
+            raise BadCellError("unreadable", f"{shown}: cannot be read: {_said(error)}") from error
+
+
+@contextlib.contextmanager
+def _opened(file: BinaryIO, shown: str) -> Iterator[_Opened]:
+    kind = _kind(file, shown)
+    fault = ""
+    if kind == "WAV":
+        header = _wav_header(file, shown)
+        if (header.code, header.bits, header.frame_bytes) == (PCM, 16, 2 * header.channels):
+            file.seek(header.start)
+            frames = header.size // max(1, header.frame_bytes)
+            plain = _PlainWav(file, header.channels)
+            yield _Opened(shown, header.rate, frames, header.channels, plain)
+            return
+    elif kind == "Ogg" and not _ogg_ends(file):
+        fault = "cut off: the last page of its Ogg stream is missing"
+    elif kind == "MP3" and not _mp3_ends(file):
+        fault = "cut off: it is shorter than its Xing header states"
+    if fault:
+        raise BadCellError("unreadable", f"{shown}: {fault}; {REWRITE}")
+    soundfile = _soundfile(f"{shown}: this {kind} file")
+    file.seek(0)
+    try:
+        with soundfile.SoundFile(file) as sound:
+            if sound.format not in FORMATS:
+                raise BadCellError("unreadable", f"{shown}: {sound.format}, {EXPECTED}")
+            yield _Opened(shown, sound.samplerate, sound.frames, sound.channels, sound)
+    except soundfile.LibsndfileError as error:
+        fault = one_line(error.error_string.removeprefix("Error : ").rstrip(". \n"))
+        message = f"{shown}: damaged {kind} file ({fault or error.code}); {REWRITE}"
+        raise BadCellError("unreadable", message) from error
+
+
+def _kind(file: BinaryIO, shown: str) -> str:
+    """Return what the first bytes say the file is; its name decides nothing."""
+    start = file.read(12)
+    if start[:4] == b"RIFF" and start[8:] == b"WAVE":
+        return "WAV"
+    if start[:4] in (b"fLaC", b"OggS"):
+        return "FLAC" if start[:4] == b"fLaC" else "Ogg"
+    if start[:3] == b"ID3" or (start[:1] == b"\xff" and start[1:2] >= b"\xe0"):
+        return "MP3"
+    found = "not a sound file" if start else "an empty file"
+    raise BadCellError("unreadable", f"{shown}: {found}, {EXPECTED}")
+
+
+def _wav_header(file: BinaryIO, shown: str) -> _WavHeader:
+    """Return what the chunks of a WAV file say; the data must be there in full."""
+    end = file.seek(0, os.SEEK_END)
+    position, layout = 12, b""
+    for _ in range(MAX_WAV_CHUNKS):
+        file.seek(position)
+        chunk = file.read(8)
+        if len(chunk) < 8:
+            break
+        name, size = struct.unpack("<4sI", chunk)
+        if name == b"fmt ":
+            layout = file.read(min(size, 16))
+        elif name == b"data" and len(layout) == 16:
+            if size > end - position - 8:
+                fault = f"{end - position - 8} of the {size} bytes of sound that it states"
+                message = f"{shown}: cut off: the file holds {fault}; {REWRITE}"
+                raise BadCellError("unreadable", message)
+            code, channels, rate, _, frame_bytes, bits = struct.unpack("<HHIIHH", layout)
+            return _WavHeader(code, channels, rate, frame_bytes, bits, position + 8, size)
+        position += 8 + size + size % 2
+    message = f"{shown}: damaged WAV file (no sound follows its header); {REWRITE}"
+    raise BadCellError("unreadable", message)
+
+
+def _ogg_ends(file: BinaryIO) -> bool:
+    """Whether the last page is whole and says that it is the last (RFC 3533, section 6)."""
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(0, end - MAX_OGG_PAGE))
+    tail = file.read(MAX_OGG_PAGE)
+    page = tail[max(0, tail.rfind(b"OggS")) :]
+    if len(page) < 27 or not page[5] & 4:
+        return False
+    sizes = page[27 : 27 + page[26]]
+    return len(page) >= 27 + page[26] + sum(sizes)
+
+
+def _mp3_ends(file: BinaryIO) -> bool:
+    """Whether an MP3 file has all bytes that a Xing header, where there is one, states."""
+    end = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    tag, start = file.read(10), 0
+    if tag[:3] == b"ID3" and len(tag) == 10:
+        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0)))
+    file.seek(start)
+    frame = file.read(64)
+    place = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if place < 0 or len(frame) < place + 16:
+        return True
+    flags, first, second = struct.unpack(">III", frame[place + 4 : place + 16])
+    if not flags & 2:
+        return True
+    return end - start >= (second if flags & 1 else first)
+
+
+@contextlib.contextmanager
+def _open_file(name: str, shown: str) -> Iterator[BinaryIO]:
+    if name.startswith("data:"):
+        yield io.BytesIO(_uri_content(name, shown))
+        return
+    try:
+        descriptor = os.open(name, _FLAGS)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BadCellError("missing", f"{shown}: no such file; check the path") from error
+    except OSError as error:
+        raise BadCellError("unreadable", f"{shown}: cannot be read: {_said(error)}") from error
+    except ValueError as error:  # a NUL or a lone surrogate
+        raise BadCellError("missing", f"{shown}: no name of a file; check the path") from error
+    with _regular(descriptor, shown) as file:
+        yield file
+
+
+def _regular(descriptor: int, shown: str) -> BinaryIO:
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise BadCellError("unreadable", f"{shown}: not a regular file, {EXPECTED}")
+
+
+def _uri_content(uri: str, shown: str) -> bytes:
+    head, comma, content = uri.partition(",")
+    if not (comma and head.startswith("data:audio/") and head.endswith(";base64")):
+        raise BadCellError("unreadable", f"{shown}: expected data:audio/wav;base64,...")
+    try:
+        return base64.b64decode(content, validate=True)
+    except ValueError as error:
+        raise BadCellError("unreadable", f"{shown}: damaged base64; encode it again") from error
+
+
+def _resample(samples: NDArray[np.float32], sound: _Opened, rate: int) -> NDArray[np.float32]:
+    try:
+        import soxr
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{sound.shown}: resampling it from {sound.rate} to {rate} Hz needs soxr, which is not "
+            'installed: pip install "s2scli[speech]"'
+        ) from error
+    resampled: NDArray[np.float32] = soxr.resample(samples, sound.rate, rate, quality="HQ")
+    return resampled
+
+
+def _soundfile(what: str) -> Any:
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:  # OSError: libsndfile itself is missing
+        raise MissingExtraError(
+            f'{what} needs soundfile, which is not installed: pip install "s2scli[speech]"'
+        ) from error
+    return soundfile
+
+
+def _seconds(sound: _Opened) -> str:
+    if not sound.frames:
+        return "no samples"
+    return f"{sound.frames / sound.rate:.4g} seconds of sound"
+
+
+def _said(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _shown(name: str, where: str) -> str:
+    """Return a name as messages show it: on one line, printable, short."""
+    text = one_line(name.encode("utf-8", "replace").decode())
+    if name.startswith("data:") and len(text) > 40:
+        text = f"{text[:37]}..."
+    if len(text) > MAX_SHOWN:
+        text = f"...{text[-MAX_SHOWN:]}"
+    return f"{where}: {text or 'no file'}" if where else text or "no file"
