@@ -27,6 +27,7 @@ class Stored(str):
     values: NDArray[np.int16] | NDArray[np.uint8]
 
     def __new__(cls, name: str, values: NDArray[Any]) -> Self:
+        """Make a cell from the name of a file and what was read from it."""
         cell = super().__new__(cls, name)
         cell.values = values
         return cell

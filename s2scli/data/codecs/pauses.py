@@ -135,15 +135,15 @@ def _grouped(spans: list[tuple[int, int]], limit: int, long_pause: int) -> list[
     pieces = []
     first = 0
     while first < len(spans):
-        start = spans[first][0]
-        last = first
-        while last + 1 < len(spans) and spans[last + 1][1] - start <= limit:
-            if _pause_after(spans, last) > long_pause:
-                break
+        start, last = spans[first][0], first
+        while (
+            last + 1 < len(spans)
+            and spans[last + 1][1] - start <= limit
+            and _pause_after(spans, last) <= long_pause
+        ):
             last += 1
-        else:
-            if last + 1 < len(spans):
-                last = _best_end(spans, first, last, start + limit // 2)
+        if last + 1 < len(spans) and _pause_after(spans, last) <= long_pause:
+            last = _best_end(spans, first, last, start + limit // 2)
         pieces.append((start, spans[last][1]))
         first = last + 1
     return pieces

@@ -298,16 +298,17 @@ def _mp3_ends(file: BinaryIO) -> bool:
     file.seek(0)
     tag, start = file.read(10), 0
     if tag[:3] == b"ID3" and len(tag) == 10:
-        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0)))
+        start = 10
+        for place, byte in enumerate(tag[:5:-1]):  # the size: 7 bits in each of 4 bytes
+            start += (byte & 0x7F) << 7 * place
     file.seek(start)
     frame = file.read(64)
     place = max(frame.find(b"Xing"), frame.find(b"Info"))
     if place < 0 or len(frame) < place + 16:
         return True
     flags, first, second = struct.unpack(">III", frame[place + 4 : place + 16])
-    if not flags & 2:
-        return True
-    return end - start >= (second if flags & 1 else first)
+    stated: int = second if flags & 1 else first  # flag 1: the number of frames comes first
+    return not flags & 2 or end - start >= stated
 
 
 @contextlib.contextmanager

@@ -1,0 +1,21 @@
+import numpy as np
+
+from s2scli.data.codecs.cell import BadCellError, Stored
+
+
+def test_a_stored_cell_is_its_name() -> None:
+    cell = Stored("a/b.wav", np.zeros(3, np.int16))
+    assert isinstance(cell, str) and str(cell) == "a/b.wav"
+    assert cell == "a/b.wav" == Stored("a/b.wav", np.ones(5, np.int16))
+    assert cell != Stored("a/c.wav", np.zeros(3, np.int16))
+    assert hash(cell) == hash("a/b.wav") and {cell: 1}["a/b.wav"] == 1
+
+
+def test_a_stored_cell_keeps_its_values() -> None:
+    pixels = np.zeros((2, 3, 1), np.uint8)
+    assert Stored("a.png", pixels).values is pixels
+
+
+def test_a_bad_cell_has_a_reason_and_a_message() -> None:
+    error = BadCellError("too short", "a.wav: no samples")
+    assert error.reason == "too short" and str(error) == "a.wav: no samples"
