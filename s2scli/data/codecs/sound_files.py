@@ -323,7 +323,7 @@ def _open_file(name: str, shown: str) -> Iterator[BinaryIO]:
     except OSError as error:
         raise BadCellError("unreadable", f"{shown}: cannot be read: {_said(error)}") from error
     except ValueError as error:  # a NUL or a lone surrogate
-        raise BadCellError("missing", f"{shown}: no name of a file; check the path") from error
+        raise BadCellError("missing", f"{shown}: not the name of a file; check the path") from error
     with _regular(descriptor, shown) as file:
         yield file
 
