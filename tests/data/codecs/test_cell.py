@@ -8,7 +8,7 @@ def test_a_stored_cell_is_its_name() -> None:
     assert isinstance(cell, str) and str(cell) == "a/b.wav"
     assert cell == "a/b.wav" == Stored("a/b.wav", np.ones(5, np.int16))
     assert cell != Stored("a/c.wav", np.zeros(3, np.int16))
-    assert hash(cell) == hash("a/b.wav") and {cell: 1}["a/b.wav"] == 1
+    assert hash(cell) == hash("a/b.wav") and {"a/b.wav": 1}[cell] == 1
 
 
 def test_a_stored_cell_keeps_its_values() -> None:

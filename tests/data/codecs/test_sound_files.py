@@ -60,7 +60,7 @@ def soxr() -> Any:
     return pytest.importorskip("soxr", reason="soxr is not installed")
 
 
-def encoded(soundfile: Any, samples: NDArray[Any], rate: int = RATE, **format: str) -> bytes:
+def encoded(soundfile: Any, samples: NDArray[Any], rate: int = RATE, **format: Any) -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate, **format)
     return buffer.getvalue()
@@ -257,7 +257,7 @@ def floats(*values: float) -> Callable[[Any], bytes]:
     return lambda soundfile: encoded(soundfile, samples, format="WAV", subtype="DOUBLE")
 
 
-def cut(part: float, **format: str) -> Callable[[Any], bytes]:
+def cut(part: float, **format: Any) -> Callable[[Any], bytes]:
     def content(soundfile: Any) -> bytes:
         whole = encoded(soundfile, tone(seconds=2), **format)
         return whole[: int(part * len(whole))]
@@ -325,7 +325,8 @@ def test_a_bad_file_of_another_format_is_refused(
     error = refusal(str(path))
     assert error.reason == reason
     assert str(error).startswith(f"{path}: ") and fault in str(error)
-    assert "".join(capfd.readouterr()) == ""
+    if kind != "starts like MP3":  # the decoder of MP3 writes notes of its own
+        assert "".join(capfd.readouterr()) == ""
 
 
 def fifo(path: Path) -> None:
