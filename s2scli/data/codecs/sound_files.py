@@ -1,9 +1,9 @@
 """Sound files: WAV, FLAC, Ogg and MP3 as mono samples at one rate.
 
-A file that is cut off is never accepted: the header of a WAV file, the end of an Ogg stream and
-the frame count of an MP3 file must agree with the data. This refuses sound that was written to a
-pipe with a placeholder for its length. An MP3 file without a Xing header states no length, and
-a cut in it is not noticed.
+A truncated file is refused: a WAV or FLAC file must hold all samples that its header states, an
+Ogg file its last page, and an MP3 file all frames that its Xing header states. So a file that was
+written to a pipe, without its length, is refused too. One gap remains: an MP3 file without a Xing
+header does not state its length, and its truncation is not noticed.
 """
 
 import base64
@@ -34,7 +34,8 @@ MAX_OGG_PAGE = 65_307
 MAX_SHOWN = 200
 PCM = 1
 UNKNOWN_LENGTH = 1 << 62
-FORMATS = {"WAV": "WAV", "WAVEX": "WAV", "FLAC": "FLAC", "OGG": "Ogg", "MP3": "MP3"}
+# the formats of libsndfile for each kind; a tag of MP3 may stand before FLAC
+FORMATS = {"WAV": ("WAV", "WAVEX"), "FLAC": ("FLAC",), "Ogg": ("OGG",), "MP3": ("MP3", "FLAC")}
 EXPECTED = "expected a sound file: WAV, FLAC, Ogg or MP3"
 REWRITE = "copy the file again, or convert it: ffmpeg -i FILE NEW.wav"
 _FLAGS = os.O_RDONLY
@@ -50,7 +51,7 @@ class SoundLimits:
         sample_rate: the rate in Hz that sounds are resampled to.
         min_seconds: the shortest duration.
         max_seconds: the longest duration.
-        silence: a sound whose peak is below this level, in dB of full scale, is silent.
+        silence: the peak, in dB of full scale, below which a sound counts as silent.
     """
 
     sample_rate: int
@@ -68,7 +69,7 @@ def read_sound(name: str, limits: SoundLimits, where: str = "") -> NDArray[np.in
     Args:
         name: the path of a file, or a URI `data:audio/...;base64,...`.
         limits: the rate and the accepted durations.
-        where: the place of the cell, such as file and line, for messages.
+        where: the file and line of the cell, for messages.
 
     Raises:
         BadCellError: the reason is missing, unreadable, silent, too short or too long.
@@ -76,11 +77,14 @@ def read_sound(name: str, limits: SoundLimits, where: str = "") -> NDArray[np.in
     """
     with _open_sound(name, where) as sound:
         if sound.frames < limits.min_seconds * sound.rate:
-            sound.refuse("too short", f"{_seconds(sound)}, at least {limits.min_seconds:g} needed")
+            sound.refuse(
+                "too short",
+                f"{_seconds(sound)}, expected at least {limits.min_seconds:g}; leave it out",
+            )
         if sound.frames > limits.max_seconds * sound.rate:
             sound.refuse(
                 "too long",
-                f"{_seconds(sound)}, at most {limits.max_seconds:g} allowed; cut it at pauses",
+                f"{_seconds(sound)}, expected at most {limits.max_seconds:g}; cut it at pauses",
             )
         samples = sound.mono()
         if np.abs(samples).max(initial=0.0) < 10 ** (limits.silence / 20):
@@ -124,7 +128,7 @@ class _Source(Protocol):
 
 @dataclass(frozen=True)
 class _Opened:
-    """A file that is open: its facts from the header, and how its samples are read."""
+    """An open sound file: what its header states, and the reader of its samples."""
 
     shown: str
     rate: int
@@ -137,10 +141,10 @@ class _Opened:
 
     def check(self) -> None:
         if not MIN_RATE <= self.rate <= MAX_RATE:
-            fault = f"a sample rate of {self.rate} Hz, expected {MIN_RATE} to {MAX_RATE}"
+            fault = f"its sample rate is {self.rate} Hz, expected {MIN_RATE} to {MAX_RATE}"
             self.refuse("unreadable", f"{fault}; {REWRITE}")
         if not 1 <= self.channels <= MAX_CHANNELS:
-            fault = f"{self.channels} channels, expected 1 to {MAX_CHANNELS}"
+            fault = f"it has {self.channels} channels, expected 1 to {MAX_CHANNELS}"
             self.refuse("unreadable", f"{fault}; {REWRITE}")
         if not 0 <= self.frames < UNKNOWN_LENGTH:
             self.refuse("unreadable", f"its header does not state its length; {REWRITE}")
@@ -175,7 +179,7 @@ class _Opened:
 
 @dataclass(frozen=True)
 class _PlainWav:
-    """Reads 16-bit PCM from the data chunk of a WAV file, whose start is the file's position."""
+    """Reads 16-bit PCM from the current position of a WAV file."""
 
     file: BinaryIO
     channels: int
@@ -189,7 +193,7 @@ class _PlainWav:
 
 @dataclass(frozen=True)
 class _WavHeader:
-    """What the chunks of a WAV file say; `start` and `size` are those of the data."""
+    """The format and the data chunk of a WAV file; `start` and `size` are those of the data."""
 
     code: int
     channels: int
@@ -215,7 +219,6 @@ def _open_sound(name: str, where: str) -> Iterator[_Opened]:
 @contextlib.contextmanager
 def _opened(file: BinaryIO, shown: str) -> Iterator[_Opened]:
     kind = _kind(file, shown)
-    fault = ""
     if kind == "WAV":
         header = _wav_header(file, shown)
         if (header.code, header.bits, header.frame_bytes) == (PCM, 16, 2 * header.channels):
@@ -224,17 +227,25 @@ def _opened(file: BinaryIO, shown: str) -> Iterator[_Opened]:
             plain = _PlainWav(file, header.channels)
             yield _Opened(shown, header.rate, frames, header.channels, plain)
             return
-    elif kind == "Ogg" and not _ogg_ends(file):
+    fault = ""
+    if kind == "Ogg" and not _ogg_ends(file):
         fault = "cut off: the last page of its Ogg stream is missing"
     elif kind == "MP3" and not _mp3_ends(file):
         fault = "cut off: it is shorter than its Xing header states"
     if fault:
         raise BadCellError("unreadable", f"{shown}: {fault}; {REWRITE}")
-    soundfile = _soundfile(f"{shown}: this {kind} file")
     file.seek(0)
+    with _decoded(file, kind, shown) as sound:
+        yield sound
+
+
+@contextlib.contextmanager
+def _decoded(file: BinaryIO, kind: str, shown: str) -> Iterator[_Opened]:
+    """Open a file with soundfile."""
+    soundfile = _soundfile(f"{shown}: this {kind} file")
     try:
         with soundfile.SoundFile(file) as sound:
-            if sound.format not in FORMATS:
+            if sound.format not in FORMATS[kind]:
                 raise BadCellError("unreadable", f"{shown}: {sound.format}, {EXPECTED}")
             yield _Opened(shown, sound.samplerate, sound.frames, sound.channels, sound)
     except soundfile.LibsndfileError as error:
@@ -244,7 +255,7 @@ def _opened(file: BinaryIO, shown: str) -> Iterator[_Opened]:
 
 
 def _kind(file: BinaryIO, shown: str) -> str:
-    """Return what the first bytes say the file is; its name decides nothing."""
+    """Return the kind of a file from its first bytes, whatever its name."""
     start = file.read(12)
     if start[:4] == b"RIFF" and start[8:] == b"WAVE":
         return "WAV"
@@ -257,7 +268,7 @@ def _kind(file: BinaryIO, shown: str) -> str:
 
 
 def _wav_header(file: BinaryIO, shown: str) -> _WavHeader:
-    """Return what the chunks of a WAV file say; the data must be there in full."""
+    """Read the header of a WAV file, and check that the file holds all its data."""
     end = file.seek(0, os.SEEK_END)
     position, layout = 12, b""
     for _ in range(MAX_WAV_CHUNKS):
@@ -270,7 +281,7 @@ def _wav_header(file: BinaryIO, shown: str) -> _WavHeader:
             layout = file.read(min(size, 16))
         elif name == b"data" and len(layout) == 16:
             if size > end - position - 8:
-                fault = f"{end - position - 8} of the {size} bytes of sound that it states"
+                fault = f"{end - position - 8} of the {size} bytes of sound that its header states"
                 message = f"{shown}: cut off: the file holds {fault}; {REWRITE}"
                 raise BadCellError("unreadable", message)
             code, channels, rate, _, frame_bytes, bits = struct.unpack("<HHIIHH", layout)
@@ -281,7 +292,7 @@ def _wav_header(file: BinaryIO, shown: str) -> _WavHeader:
 
 
 def _ogg_ends(file: BinaryIO) -> bool:
-    """Whether the last page is whole and says that it is the last (RFC 3533, section 6)."""
+    """Whether an Ogg file ends with a whole page that is marked as the last (RFC 3533, 6)."""
     end = file.seek(0, os.SEEK_END)
     file.seek(max(0, end - MAX_OGG_PAGE))
     tail = file.read(MAX_OGG_PAGE)
@@ -293,7 +304,7 @@ def _ogg_ends(file: BinaryIO) -> bool:
 
 
 def _mp3_ends(file: BinaryIO) -> bool:
-    """Whether an MP3 file has all bytes that a Xing header, where there is one, states."""
+    """Whether an MP3 file has all bytes that its Xing header states; True if it has no such."""
     end = file.seek(0, os.SEEK_END)
     file.seek(0)
     tag, start = file.read(10), 0
@@ -370,7 +381,7 @@ def _soundfile(what: str) -> Any:
 def _seconds(sound: _Opened) -> str:
     if not sound.frames:
         return "no samples"
-    return f"{sound.frames / sound.rate:.4g} seconds of sound"
+    return f"{sound.frames / sound.rate:.6g} seconds of sound"
 
 
 def _said(error: OSError) -> str:
