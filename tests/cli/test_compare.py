@@ -366,7 +366,7 @@ def test_without_a_test_split_the_validation_split_is_scored(tmp_path: Path) -> 
 
 
 def test_one_word_targets_ask_for_exact_match(workspace: Workspace, tmp_path: Path) -> None:
-    hint = "most targets are one word: --exact-match tells more about them than BLEU"
+    hint = "most targets are one word; --exact-match is more informative than BLEU for them"
     assert hint in run(workspace, "tiny", "--max-steps", "4", *SMALL).stderr
     assert hint not in run(workspace, "tiny", "--max-steps", "4", *SMALL, "--chrf").stderr
     rows = [f"{n} {n} is\t{n} words {n} long\n" for n in range(80)]
@@ -382,9 +382,9 @@ def test_one_word_targets_ask_for_exact_match(workspace: Workspace, tmp_path: Pa
         (
             ("tiny",),
             2,
-            "give the recipes a budget: one or more of --max-minutes, --max-steps, --max-epoch",
+            "no training budget: give one or more of --max-minutes, --max-steps, --max-epoch",
         ),
-        (("tiny", "--patience", "3"), 2, "give the recipes a budget"),
+        (("tiny", "--patience", "3"), 2, "no training budget"),
         (("tiny", "tiny", "--max-steps", "1"), 2, "two recipes are called tiny: tiny and tiny"),
         (("tinny", "--max-steps", "1"), 78, "no recipe is called 'tinny'; did you mean tiny?"),
         (("none.toml", "--max-steps", "1"), 66, "none.toml: no such file"),
@@ -412,7 +412,7 @@ def test_a_name_that_would_leave_the_folder_is_refused(workspace: Workspace) -> 
     odd = workspace.root / "...toml"  # its stem is `..`
     odd.write_text(OTHER)
     line = refused(run(workspace, odd, "--max-steps", "1"), 2)
-    assert "a name that starts with a dot cannot name a folder" in line
+    assert "the name of a recipe to compare cannot start with a dot" in line
 
 
 def test_a_missing_corpus_is_missing_input(tmp_path: Path) -> None:

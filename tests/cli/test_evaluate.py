@@ -175,7 +175,7 @@ def test_pairs_with_a_blank_side_have_no_perplexity(evaluate: Run, tmp_path: Pat
     (tmp_path / "s").write_text("\n\n\n")
     result = evaluate(*arguments, "--perplexity")
     assert result.exit_code == 65
-    assert "no pair with text on both sides" in result.stderr
+    assert "no pair can be scored" in result.stderr
 
 
 def test_outputs_are_scored_without_a_model(tmp_path: Path) -> None:
