@@ -82,7 +82,9 @@ def test_a_model_that_is_a_mean_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     mean_of_2 = ("--set", "training.average_checkpoints=2", "--set", "training.validate_every=2")
     result = run(workspace, "-r", "tiny", *mean_of_2, "--max-steps", "4", "--json")
     assert json.loads(result.stdout)["averaged"] == [2, 4]
-    assert "steps 2, 4) has chrf 9, the best of them 4: the mean becomes the model" in result.stderr
+    assert (
+        "steps 2, 4) has chrf 9, the best checkpoint 4: the mean becomes the model" in result.stderr
+    )
     assert f"the best model is the mean of steps 2, 4, in {workspace.model}" in result.stderr
 
 
@@ -285,7 +287,7 @@ def test_long_pairs_are_told(tmp_path: Path) -> None:
     limits = ("--set", "training.max_length=4", "--max-steps", "1")
     result = run(workspace, "-r", "tiny", *limits)
     assert result.exit_code == 0
-    assert "pairs are longer than training.max_length 4 tokens and are left out" in result.stderr
+    assert "pairs are longer than training.max_length (4 tokens) and are left out" in result.stderr
 
 
 def test_a_run_of_another_machine_goes_on_with_a_warning(

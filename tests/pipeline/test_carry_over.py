@@ -189,10 +189,8 @@ def test_it_is_told_in_short_and_in_full(capsys: pytest.CaptureFixture[str]) -> 
     rows = found.tables["output.bias"]
     say_carried_over(found, Talk())
     said = capsys.readouterr().err
-    assert (
-        f"copied from the trained model: {len(found.weights)} weights, {rows.found} of {rows.pieces} rows"
-        in said
-    )
+    counts = f"{len(found.weights)} weights, {rows.found} of {rows.pieces} rows"
+    assert f"copied from the trained model: {counts}" in said
     assert "more (-v lists them)" in said and said.count("\n") == 3
     say_carried_over(found, Talk(verbose=True))
     said = capsys.readouterr().err

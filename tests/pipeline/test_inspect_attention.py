@@ -75,7 +75,9 @@ def test_a_text_that_the_model_fails_at_says_why(
 ) -> None:
     use([[1.0]], monkeypatch)
     monkeypatch.setattr(Oracle, "search", StubEngine.search)
-    with pytest.raises(CorpusError, match="the model cannot show this text: RuntimeError: the net"):
+    with pytest.raises(
+        CorpusError, match="the model cannot process this text: RuntimeError: the net"
+    ):
         inspect_attention(folder, "boom", None, "cpu", Talk())
 
 

@@ -48,8 +48,8 @@ def test_a_model_is_named_with_what_would_be_lost_and_the_flag(tmp_path: Path) -
     with pytest.raises(LockedError) as refusal:
         require_replaceable(workspace, "corpus", Talk())
     assert str(refusal.value) == (
-        f"{tmp_path}/corpus would be replaced, and training that used it could no longer be "
-        f"resumed: {tmp_path}/model (step 5, 2.5 minutes); use another workspace (-w DIR), or give "
+        f"{tmp_path}/corpus would be replaced, and the runs trained with it could not be "
+        f"resumed: {tmp_path}/model (step 5, 2.5 minutes); use another workspace (-w DIR), or add "
         "--overwrite"
     )
 

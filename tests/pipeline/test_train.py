@@ -98,7 +98,7 @@ def test_a_slow_metric_is_reckoned_only_where_it_decides(
 def test_restart_begins_anew(workspace: Workspace) -> None:
     request = TrainRequest("tiny", ("training.seed=9",), {"max_steps": 1}, "cpu", restart=True)
     before = steps(workspace)
-    with pytest.raises(LockedError, match=r"remove what is trained: .*step 3.*give --overwrite"):
+    with pytest.raises(LockedError, match=r"remove trained models: .*step 3.*add --overwrite"):
         train(workspace, request, Talk(quiet=True))
     assert steps(workspace) == before
     report = train(workspace, replace(request, overwrite=True), Talk(quiet=True))
@@ -121,7 +121,7 @@ def test_another_corpus_is_refused(workspace: Workspace, tmp_path: Path) -> None
     corpus = write_corpus(tmp_path / "other.tsv", 80, seed=2)
     settings = PrepareSettings(valid_size=20, test_size=20)
     digest = verify_folder(workspace.corpus, "corpus").digest
-    with pytest.raises(LockedError, match=r"corpus would be replaced, .*step 3.*give --overwrite"):
+    with pytest.raises(LockedError, match=r"corpus would be replaced, .*step 3.*add --overwrite"):
         prepare(workspace, Inputs((corpus,)), settings, Talk(quiet=True))
     assert verify_folder(workspace.corpus, "corpus").digest == digest
     prepare(workspace, Inputs((corpus,)), settings, Talk(quiet=True), overwrite=True)
@@ -138,7 +138,7 @@ def test_another_tokenizer_is_refused(workspace: Workspace) -> None:
 
     other = TokenizerSettings(joint=False)
     digest = verify_folder(workspace.tokenizer, "tokenizer").digest
-    with pytest.raises(LockedError, match=r"tokenizer would be replaced, .*give --overwrite"):
+    with pytest.raises(LockedError, match=r"tokenizer would be replaced, .*add --overwrite"):
         train_tokenizer(workspace, other, Talk(quiet=True))
     with pytest.raises(LockedError, match="tokenizer would be replaced"):
         copy_tokenizer(workspace, workspace.model, Talk(quiet=True))
@@ -175,7 +175,7 @@ def test_a_best_checkpoint_that_is_gone_leaves_the_model_as_it_is(
     save_checkpoint(workspace.training, lost)
     before = model_step(workspace)
     go_on(workspace, max_steps=6)
-    assert "is not changed until there is a better model" in capsys.readouterr().err
+    assert "stays unchanged until a better model is found" in capsys.readouterr().err
     assert model_step(workspace) == before
 
 
