@@ -312,7 +312,7 @@ def test_runs_of_another_corpus_are_not_gone_on_with(workspace: Workspace, tmp_p
     (failure,) = document(run(workspace, "tiny", "--max-steps", "4", *SMALL, "--json"), 3)[
         "failures"
     ]
-    assert "was trained with another corpus; start again with --restart" in failure["error"]
+    assert "was trained with a different corpus; start again with --restart" in failure["error"]
     again = document(run(workspace, "tiny", "--max-steps", "4", *SMALL, "--json", *RESTART))
     assert [row["steps"] for row in again["results"]] == [4]
 

@@ -210,7 +210,7 @@ def test_it_tells_what_it_took(trained: Workspace, fresh: Workspace) -> None:
     result = cli(fresh, *arguments, "--set", "training.freeze=encoder", "--set", "training.seed=2")
     assert result.exit_code == 0, result.stderr
     told = [
-        "there is no tokenizer yet: taking the model's",
+        "there is no tokenizer yet: using the model's",
         " frozen) on cpu",
         "copied from the trained model: ",
     ]

@@ -126,7 +126,7 @@ def test_another_corpus_is_refused(workspace: Workspace, tmp_path: Path) -> None
     assert verify_folder(workspace.corpus, "corpus").digest == digest
     prepare(workspace, Inputs((corpus,)), settings, Talk(quiet=True), overwrite=True)
     with pytest.raises(
-        ConfigError, match="was trained with another corpus; start again with --res"
+        ConfigError, match="was trained with a different corpus; start again with --res"
     ):
         go_on(workspace)
     assert (workspace.tokenizer / "manifest.json").read_bytes() == tokenizer
@@ -144,7 +144,7 @@ def test_another_tokenizer_is_refused(workspace: Workspace) -> None:
         copy_tokenizer(workspace, workspace.model, Talk(quiet=True))
     assert verify_folder(workspace.tokenizer, "tokenizer").digest == digest
     train_tokenizer(workspace, other, Talk(quiet=True), overwrite=True)
-    with pytest.raises(ConfigError, match="was trained with another tokenizer; start again"):
+    with pytest.raises(ConfigError, match="was trained with a different tokenizer; start again"):
         go_on(workspace)
 
 
