@@ -361,7 +361,7 @@ def test_without_a_test_split_the_validation_split_is_scored(tmp_path: Path) -> 
     settings = PrepareSettings(valid_size=20, test_size=0)
     prepare(Workspace(tmp_path / "w"), Inputs((corpus,)), settings, Talk(quiet=True))
     result = run(Workspace(tmp_path / "w"), "tiny", "--max-steps", "2", "--json", "-q")
-    assert "warning: the corpus has no test split: scoring the validation split" in result.stderr
+    assert "warning: the corpus has no test split; scoring the validation split" in result.stderr
     assert document(result)["scored"] == "valid split"
 
 
@@ -405,7 +405,10 @@ def test_two_files_of_one_name_are_told_apart_by_the_user(workspace: Workspace) 
     other = workspace.root / "tiny.toml"
     other.write_text(OTHER)
     line = refused(run(workspace, "tiny", other, "--max-steps", "1"), 2)
-    assert f"two recipes are called tiny: tiny and {other}; copy one to a file with another" in line
+    assert (
+        f"two recipes are called tiny: tiny and {other}; copy one of them to a file with another"
+        in line
+    )
 
 
 def test_a_name_that_would_leave_the_folder_is_refused(workspace: Workspace) -> None:

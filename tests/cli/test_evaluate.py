@@ -204,11 +204,11 @@ def test_the_metrics_take_their_settings(evaluate: Run) -> None:
     [
         (["--source", "a"], 2, "--source needs --reference FILE"),
         (["--hypothesis", "a"], 2, "--hypothesis needs --reference FILE"),
-        (["--reference", "a"], 2, "--reference needs --source FILE or --hypothesis FILE"),
+        (["--reference", "a"], 2, "--reference also needs --source FILE or --hypothesis FILE"),
         (["--source", "a", "--hypothesis", "b", "--reference", "c"], 2, "not both"),
         (["--split", "test", "--source", "a", "--reference", "b"], 2, "not both"),
         (["--hypothesis", "a", "--reference", "b", "--perplexity"], 2, "--perplexity needs"),
-        (["--hypothesis", "a", "--reference", "b", "-o", "c"], 2, "or give -o FILE.tsv for the"),
+        (["--hypothesis", "a", "--reference", "b", "-o", "c"], 2, "give -o FILE.tsv for the"),
         (["--hypothesis", "a", "--reference", "b", "-o", "/no-folder/o.tsv"], 74, "cannot write"),
         (["-o", "/no-folder/out.tsv"], 74, "cannot write /no-folder/out.tsv"),
         (["--source", "no-file", "--reference", "b"], 66, "no-file: no such file"),

@@ -233,7 +233,7 @@ def test_one_word_targets_ask_for_exact_match(
 ) -> None:
     corpus = Corpus.load(prepared.corpus)
     choose_texts(corpus, request("tiny", metrics=("bleu",)), Talk())
-    assert "most targets are one word: --exact-match tells more" in capsys.readouterr().err
+    assert "most targets are one word; --exact-match is more" in capsys.readouterr().err
     choose_texts(corpus, request("tiny", metrics=("chrf",)), Talk())
     assert capsys.readouterr().err == ""
 

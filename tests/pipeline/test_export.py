@@ -162,7 +162,7 @@ def test_what_is_in_the_way_is_not_replaced(model: Path, tmp_path: Path) -> None
     (tmp_path / "file").write_text("mine")
     before = bytes_of(tmp_path)
     for output in (tmp_path, tmp_path / "file", model):
-        with pytest.raises(LockedError, match="exists and is not an export of s2s; choose"):
+        with pytest.raises(LockedError, match="exists and is not an export of s2s; remove"):
             export(model, output, ExportSettings(), None, TALK)
     assert bytes_of(tmp_path) == before
 

@@ -142,7 +142,7 @@ def test_a_sentence_that_cannot_be_read_is_refused(
 
 
 def test_a_model_that_attends_has_no_vector_for_a_source(tmp_path: Path) -> None:
-    message = r"model: its decoder attends .*\(model.attention.kind general\).*--recipe vae or auto"
+    message = r"model: the decoder attends .*\(model.attention.kind general\).*--recipe vae or auto"
     with pytest.raises(UsageError, match=message):
         writer_of(tmp_path)
 

@@ -153,6 +153,6 @@ def test_the_threads_of_the_run_are_taken_and_other_differences_told(
     assert taken == [threads]
     assert capsys.readouterr().err.splitlines() == [
         f"using {threads} threads, as the run did before",
-        f"warning: the run so far used torch {torch.__version__}, now it is 9.9: training continues, but "
-        "the results may differ from those of an uninterrupted run",
+        f"warning: the run so far used torch {torch.__version__}, now it is 9.9: "
+        "training continues, but the results may differ from those of an uninterrupted run",
     ]
