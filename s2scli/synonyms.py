@@ -1,4 +1,4 @@
-"""What users of other tools call things, and what they are called here, in one table."""
+"""Map option names of other tools to the settings and flags of s2s."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ Meaning = tuple[str, ...] | str
 
 
 def _both(name: str) -> tuple[str, ...]:
-    """Return the paths of a setting of the encoder and of the decoder."""
+    """Return the path of a setting in the encoder and its path in the decoder."""
     return f"model.encoder.{name}", f"model.decoder.{name}"
 
 
@@ -27,14 +27,14 @@ HEADS = _both("num_heads")
 INNER = _both("ffn_dim")
 CELL = _both("kind")
 DROPOUT = ("--dropout", *_both("dropout"))
-RESUME = "s2s train resumes by itself: run the same command again; --restart starts a new run"
-LOG = "s2s writes no TensorBoard files; s2s inspect training shows the curves, --json the numbers"
-WORKERS = "s2s needs no loader processes: batches are made while the model computes"
+RESUME = "s2s train resumes automatically: run the same command again; --restart starts a new run"
+LOG = "s2s writes no TensorBoard files; use s2s inspect training (--json for the numbers)"
+WORKERS = "s2s needs no data loader processes"
 DISTRIBUTED = "s2s trains on one device; choose it with --device"
-COMPILE = "s2s does not compile models; there is nothing to turn on"
-SAVED = "s2s trains in its workspace; choose it with --workspace"
+COMPILE = "s2s does not compile models"
+SAVED = "s2s saves models in its workspace; choose it with --workspace"
 
-# A value is a sentence, or names: dotted paths of settings, and flags that no setting is called by.
+# A value is a sentence, or a tuple of names: dotted paths of settings, and flags without a setting.
 SYNONYMS: Mapping[str, Meaning] = {
     # training
     "lr": RATE,
@@ -69,7 +69,7 @@ SYNONYMS: Mapping[str, Meaning] = {
     "mini_batch": BATCH,
     "mini_batch_words": BATCH,
     "per_device_train_batch_size": BATCH,
-    "batch_type": "batches are counted in tokens, as training.batch_tokens says",
+    "batch_type": "s2s counts batches in tokens; set training.batch_tokens",
     "accum": ACCUMULATE,
     "accum_count": ACCUMULATE,
     "accumulation": ACCUMULATE,
@@ -338,5 +338,5 @@ SYNONYMS: Mapping[str, Meaning] = {
 
 
 def meaning(name: str) -> Meaning:
-    """Return what a name of other tools means here; empty if the table does not know it."""
+    """Return the meaning of an option name of other tools; empty if it is not in the table."""
     return SYNONYMS.get(name.strip("-").replace("-", "_").lower(), ())

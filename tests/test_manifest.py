@@ -206,7 +206,7 @@ def test_a_folder_that_changes_without_end_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("s2scli.manifest.ATTEMPTS", 5)
-    with pytest.raises(CheckpointError, match="replaced again and again while it was read"):
+    with pytest.raises(CheckpointError, match="was replaced repeatedly while it was read"):
         in_one_generation(tmp_path / "model", lambda: publish(tmp_path / "model", "x"))
 
 

@@ -73,7 +73,7 @@ def test_values_are_loaded_and_frozen() -> None:
     ("tree", "message"),
     [
         ({"nmae": "x"}, "here: unknown setting nmae; did you mean name?"),
-        ({"zzz": 1}, "here: unknown setting zzz; known here: name, shape, inner, pair"),
+        ({"zzz": 1}, "here: unknown setting zzz; known keys: name, shape, inner, pair"),
         ({"inner": {"witdh": 1}}, "here: unknown setting inner.witdh; did you mean width?"),
         ({"depth": 1}, "here: unknown setting depth; did you mean shape.depth?"),
         (

@@ -55,7 +55,10 @@ def test_a_name_that_nobody_brings_has_no_meaning() -> None:
         ("training.bf16", "did you mean training.precision?"),
         ("training.early_stopping", "did you mean training.limits.patience?"),
         ("search.num_beams", "did you mean search.beam_size?"),
-        ("training.resume", "s2s train resumes by itself: run the same command again; --restart"),
+        (
+            "training.resume",
+            "s2s train resumes automatically: run the same command again; --restart",
+        ),
     ],
 )
 def test_an_unknown_setting_is_answered_by_meaning(path: str, answer: str) -> None:

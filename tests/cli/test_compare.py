@@ -386,7 +386,7 @@ def test_one_word_targets_ask_for_exact_match(workspace: Workspace, tmp_path: Pa
         ),
         (("tiny", "--patience", "3"), 2, "no training budget"),
         (("tiny", "tiny", "--max-steps", "1"), 2, "two recipes are called tiny: tiny and tiny"),
-        (("tinny", "--max-steps", "1"), 78, "no recipe is called 'tinny'; did you mean tiny?"),
+        (("tinny", "--max-steps", "1"), 78, "unknown recipe 'tinny'; did you mean tiny?"),
         (("none.toml", "--max-steps", "1"), 66, "none.toml: no such file"),
         (("tiny", "--max-steps", "0"), 2, "--max-steps: input should be greater than or equal"),
         (("tiny", "--max-steps", "1", "--beam-size", "0"), 2, "--beam-size: "),

@@ -189,7 +189,7 @@ def test_everyday_settings_have_flags_and_a_run_resumes_with_them(tmp_path: Path
         (("--seed", "-1"), "training.seed: input should be greater than or equal to 0", 78),
         (("--layers", "0"), "model.encoder.num_layers: input should be greater than or equal", 78),
         (("--precision", "fp16"), "training.precision: input should be 'auto', 'float32' or ", 78),
-        (("--metric", "chrff"), "no validation score is called 'chrff'; did you mean chrf?", 78),
+        (("--metric", "chrff"), "unknown validation score 'chrff'; did you mean chrf?", 78),
         (
             ("--dropout", "0.1", "--set", "model.decoder.dropout=0.2"),
             "--dropout and --set model.decoder.dropout=0.2 change the same setting; leave one",
@@ -216,7 +216,7 @@ def test_epochs_are_a_limit_by_either_name(workspace: Workspace) -> None:
             ("--set", "training.sede=1"),
             "unknown setting training.sede; did you mean seed?",
         ),
-        (("-r", "bahdanau"), "no recipe is called 'bahdanau'; did you mean bahdanau2015?"),
+        (("-r", "bahdanau"), "unknown recipe 'bahdanau'; did you mean bahdanau2015?"),
         (("--device", "tpu"), "--device tpu: unknown; choose auto, cpu, cuda or cuda:N"),
     ],
 )

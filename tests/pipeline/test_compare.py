@@ -200,7 +200,7 @@ def test_candidates_are_named_for_their_file_and_seed() -> None:
         (("tiny",), {"patience": 3}, UsageError, "no training budget"),
         (("tiny", "tiny"), BUDGET, UsageError, "two recipes are called tiny: tiny and tiny"),
         (("...toml",), BUDGET, MissingInputError, r"\.\.\.toml: no such file"),
-        (("tinny",), BUDGET, ConfigError, "no recipe is called 'tinny'; did you mean tiny"),
+        (("tinny",), BUDGET, ConfigError, "unknown recipe 'tinny'; did you mean tiny"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
