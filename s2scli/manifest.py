@@ -147,8 +147,8 @@ def _read_manifest(folder: Path, kind: str) -> Manifest:
         raise CheckpointError(f"{folder}: expected a {kind}, found a {manifest.kind[:80]!r}")
     if manifest.format > FORMATS[kind]:
         raise CheckpointError(
-            f"{folder}: {kind} format {manifest.format!s:.20} is newer than the format this version "
-            f"of s2s supports ({FORMATS[kind]}); upgrade s2scli"
+            f"{folder}: {kind} format {manifest.format!s:.20} is newer than this version of s2s "
+            f"supports ({FORMATS[kind]}); upgrade s2scli"
         )
     if recorded != manifest.digest:
         raise CheckpointError(f"{path}: damaged, its content does not match its digest")

@@ -20,8 +20,8 @@ TO_LOAD = {
 OTHERS_TO_LOAD = 700
 SMALLER = {
     "train-tokenizer": "a smaller --vocab-size or --sample-size",
-    "train": "a smaller model (-r tiny), smaller batches (--set training.batch_tokens=1024) or, for "
-    "validation, --set search.beam_size=1",
+    "train": "a smaller model (-r tiny), smaller batches (--set training.batch_tokens=1024) or, "
+    "for validation, --set search.beam_size=1",
     "evaluate": "--int8 or a smaller --beam-size",
     "translate": "--int8, a smaller --beam-size or a smaller --window",
     "score": "a smaller --window",

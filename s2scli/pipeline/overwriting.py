@@ -33,7 +33,7 @@ def require_restartable(runs: Sequence[Workspace], talk: Talk) -> None:
     """
     trained = [run for run in runs if run.is_trained]
     if trained:
-        _require_consent(f"--restart would remove trained models: {_named(trained)}", talk)
+        _require_consent(f"--restart would remove trained runs: {_named(trained)}", talk)
 
 
 def _require_consent(loss: str, talk: Talk) -> None:

@@ -300,7 +300,7 @@ def test_nothing_but_failures_is_no_ranking(workspace: Workspace) -> None:
     assert "next:" not in result.stderr
     refused = run(workspace, "tiny", "--max-steps", "4", *settings, "--restart")
     assert refused.exit_code == 73
-    assert re.search(r"remove trained models: .*tiny/model .*add --overwrite", refused.stderr)
+    assert re.search(r"remove trained runs: .*tiny/model .*add --overwrite", refused.stderr)
     again = document(run(workspace, "tiny", "--max-steps", "4", *settings, *RESTART, "--json"))
     assert [row["steps"] for row in again["results"]] == [4]
 

@@ -201,7 +201,7 @@ def test_a_recipe_that_nothing_fits_is_one_line_and_leaves_no_run(
     result = cli(fresh, "--init-from", str(trained.model), "-r", "bahdanau2015", "-q")
     assert (result.exit_code, result.stderr.count("\n")) == (78, 1), result.stderr
     assert "no weight matrix of that model (recipe tiny) fits this one" in result.stderr
-    assert "leave --recipe out to take its recipe" in result.stderr
+    assert "leave out --recipe to use its recipe" in result.stderr
     assert not list_checkpoints(fresh.training)
 
 

@@ -103,7 +103,7 @@ def test_a_run_that_recorded_nothing_is_refused(
     ],
 )
 def test_a_line_of_another_kind_is_damage(tmp_path: Path, change: dict[str, Any]) -> None:
-    with pytest.raises(CheckpointError, match=r"jsonl, line 2: damaged, expected the updates"):
+    with pytest.raises(CheckpointError, match=r"jsonl, line 2: damaged, expected an update"):
         read(tmp_path, update(1), {**update(2), **change})
 
 

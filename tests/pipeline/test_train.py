@@ -98,7 +98,7 @@ def test_a_slow_metric_is_reckoned_only_where_it_decides(
 def test_restart_begins_anew(workspace: Workspace) -> None:
     request = TrainRequest("tiny", ("training.seed=9",), {"max_steps": 1}, "cpu", restart=True)
     before = steps(workspace)
-    with pytest.raises(LockedError, match=r"remove trained models: .*step 3.*add --overwrite"):
+    with pytest.raises(LockedError, match=r"remove trained runs: .*step 3.*add --overwrite"):
         train(workspace, request, Talk(quiet=True))
     assert steps(workspace) == before
     report = train(workspace, replace(request, overwrite=True), Talk(quiet=True))
