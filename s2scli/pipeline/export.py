@@ -97,7 +97,7 @@ def export(
         MissingExtraError: the target's package is not installed.
         ConfigError: the target cannot run this kind of model.
         LockedError: the output folder exists and is not an export.
-        CheckpointError: the model is damaged, or the outputs of the export differ from the model's.
+        CheckpointError: the model is damaged, or the export's outputs do not agree with its own.
         MissingInputError: the model, or the text to verify with, is missing.
         CorpusError: there is no pair to verify with.
         StorageError: the disk is full or writing failed.

@@ -62,7 +62,9 @@ class Writer:
 
     @torch.inference_mode()
     def draw(self, settings: GenerateSettings) -> Tensor:
-        """Sample vectors from the prior: T e with e ~ N(0, 1), [count, Z].
+        """Sample vectors from the prior, [count, Z].
+
+        They are T e with the temperature T and e ~ N(0, 1).
 
         Raises:
             UsageError: the model has no prior.
@@ -71,7 +73,10 @@ class Writer:
 
     @torch.inference_mode()
     def draw_around(self, text: str, settings: GenerateSettings) -> Tensor:
-        """Sample vectors from a sentence's posterior: m + T s e with e ~ N(0, 1), [count, Z].
+        """Sample vectors from the posterior of a sentence, [count, Z].
+
+        They are m + T s e with the posterior's mean m and standard deviation s, the temperature T
+        and e ~ N(0, 1).
 
         Raises:
             UsageError: the model has no prior, or the sentence is empty or too long.
