@@ -52,7 +52,7 @@ def open_artifact(path: Path, limit: int | None = None) -> BufferedReader:
     os.close(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise CheckpointError(f"{path}: not a regular file")
-    raise CheckpointError(f"{path}: too large: {status.st_size} bytes (limit {limit})")
+    raise CheckpointError(f"{path}: {status.st_size} bytes is too large (limit {limit})")
 
 
 def read_artifact(path: Path, limit: int | None = None) -> bytes:

@@ -56,7 +56,7 @@ def setting(
         default: the default value; `...` makes the setting required.
         help: one sentence that says what the setting does.
         unit: the unit of the value.
-        flags: the names of the flag if there is more than `--name`, such as
+        flags: the spellings of the flag, if it has others than `--name`, such as
             `("--nbest", "--n-best")` or `("--joint/--separate",)`. One of them must be the name of
             the setting with dashes.
         panel: the heading of the flag, if it differs from the group's.

@@ -20,7 +20,7 @@ class Size:
     dropout: float
 
     def assignments(self) -> list[str]:
-        """Return its changes to the recipe, as `--set` assignments."""
+        """Return the changes to the built-in recipe, as `--set` assignments."""
         return [f"model.{side}.dropout={self.dropout}" for side in ("encoder", "decoder")]
 
     def __str__(self) -> str:

@@ -64,7 +64,7 @@ def resolve_settings(recipe: Recipe) -> list[ResolvedSetting]:
 
 @dataclass(frozen=True)
 class Footprint:
-    """The size of a recipe's model and the memory that training it needs.
+    """The size of a recipe's model and the memory needed to train it.
 
     Attributes:
         vocab_size: the assumed size of the joint vocabulary.

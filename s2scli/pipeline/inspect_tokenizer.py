@@ -20,7 +20,7 @@ class TokenizedText:
         ids: the ids of the pieces.
         decoded: the text decoded from the ids.
         unknown: the number of unknown pieces.
-        exact: whether `decoded` equals the text after normalization.
+        exact: whether `decoded` equals the normalized text without surrounding spaces.
     """
 
     text: str

@@ -86,7 +86,7 @@ def prepare(
     *,
     overwrite: bool = False,
 ) -> Report:
-    """Write the corpus of a workspace and report what became of every row.
+    """Write the corpus of a workspace and report how many rows were kept and dropped.
 
     Args:
         workspace: the workspace to write the corpus to.

@@ -83,7 +83,7 @@ class Publisher:
         return self.best()
 
     def best(self) -> Published:
-        """Return the scores of the best checkpoint, as published without averaging."""
+        """Return the best checkpoint's scores, as those of the published model."""
         return Published(self.log.scores_at(self.run.progress.best_step))
 
     def _compare(self, steps: Sequence[int], scores: Mapping[str, float], talk: Talk) -> bool:

@@ -171,7 +171,7 @@ def _check(workspace: Workspace, request: TrainRequest, talk: Talk) -> None:
 
 
 def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Talk) -> Recipe:
-    """Return the recipe of the run; if it is the default one, report what the corpus size chose."""
+    """Return the recipe of the run; for the default recipe, report the model it selects."""
     pairs = len(corpus.open_split("train"))
     size = size_for(pairs)
     recipe = start.choose_recipe(
