@@ -124,7 +124,7 @@ class Result:
     p: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON document."""
+        """Convert to a JSON document."""
         scores = [score.as_json() for score in self.scores]
         return {**asdict(replace(self, scores=())), "scores": scores}
 
@@ -168,7 +168,7 @@ class Comparison:
         return max((failure.signal for failure in self.failures), default=0)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON document."""
+        """Convert to a JSON document."""
         results = [result.as_json() for result in self.results]
         return {**asdict(replace(self, results=())), "results": results}
 

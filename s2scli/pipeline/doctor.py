@@ -101,7 +101,7 @@ class Diagnosis:
         return tuple(one for one in self.artifacts if one.state == "damaged")
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON document."""
+        """Convert to a JSON document."""
         artifacts = [asdict(one) | {"path": str(one.path)} for one in self.artifacts]
         whole = {"workspace": str(self.workspace), "artifacts": artifacts}
         return asdict(self) | whole | {"sound": not self.damaged}

@@ -206,7 +206,7 @@ class Evaluation:
     examples: tuple[Example, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON document."""
+        """Convert to a JSON document."""
         return {
             **asdict(replace(self, scores=(), examples=())),
             "scores": [score.as_json() for score in self.scores],

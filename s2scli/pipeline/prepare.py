@@ -402,7 +402,7 @@ def _split_notices(splits: Mapping[str, SplitSummary]) -> Iterator[str]:
         elif splits[name].source_in_train > NOTABLE_OVERLAP * splits[name].rows:
             yield (
                 f"{splits[name].source_in_train} of {splits[name].rows} {name} rows have a source "
-                "that is also in the train split: the model will score too well on them"
+                "that is also in the train split: scores on them will be too high"
             )
     if train.not_nfc:
         yield (

@@ -52,7 +52,7 @@ class Unit:
             return math.inf
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON document; an infinite perplexity is null."""
+        """Convert to a JSON document; an infinite perplexity is null."""
         perplexity = self.perplexity
         return {
             "count": self.count,
@@ -117,7 +117,7 @@ class Totals:
         return tuple(Unit(name, count, self.log_prob) for name, count in counts.items())
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON document.
+        """Convert to a JSON document.
 
         Raises:
             CorpusError: no line has a score.

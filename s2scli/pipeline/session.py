@@ -83,7 +83,7 @@ class Session:
             + f" ({frozen:,} frozen)" * bool(frozen)
             + " on "
             f"{run.device} in {arithmetic(run.settings, run.device)}, {batches.kept:,} pairs in "
-            f"{batches.updates_per_epoch} updates an epoch (batches of {batches.batch_tokens} "
+            f"{batches.updates_per_epoch} updates per epoch (batches of {batches.batch_tokens} "
             "tokens)"
         )
         if not resumed:

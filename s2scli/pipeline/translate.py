@@ -76,7 +76,7 @@ def warn_of_untrained(folders: Iterable[Path], talk: Talk) -> None:
             continue  # an export, or a damaged model: loading it reports the damage
         fault = _untrained(facts)
         if fault:
-            talk.warn(f"{folder}: {fault}; train it longer: s2s train")
+            talk.warn(f"{folder}: {fault}; train it further: s2s train")
 
 
 def _untrained(facts: Mapping[str, Any]) -> str:
