@@ -1,4 +1,4 @@
-"""Run the command line: `s2s` and `python -m s2scli`."""
+"""The entry point of `s2s` and `python -m s2scli`."""
 
 import os
 import signal
@@ -9,14 +9,14 @@ MIN_WIDTH = 20
 
 
 def main() -> None:
-    """Run the `s2s` program with UTF-8 streams; SIGINT, SIGTERM and SIGHUP end it cleanly.
+    """Run `s2s` with UTF-8 streams and end it cleanly on SIGINT, SIGTERM or SIGHUP.
 
-    While the program is imported, and when the command has ended, there is nothing to clean up,
-    and a signal ends the process without a traceback.
+    During imports and after the command there is nothing to clean up, so a signal ends the process
+    at once, without a traceback.
     """
     numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
-    heeded = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN]  # as nohup has it
-    for number in heeded:
+    handled = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN]  # nohup ignores SIGHUP
+    for number in handled:
         signal.signal(number, signal.SIG_DFL)
 
     from typer.main import get_command
@@ -26,19 +26,19 @@ def main() -> None:
     command = get_command(app)
     _open_streams()
     _widen_terminal()
-    for number in heeded:
+    for number in handled:
         signal.signal(number, _end)
     try:
         command()
     finally:
-        for number in heeded:
+        for number in handled:
             signal.signal(number, signal.SIG_DFL)
 
 
 def _open_streams() -> None:
-    """Open the standard streams that the caller closed, and let all of them be UTF-8.
+    """Reopen standard streams that the caller closed, and make all of them UTF-8.
 
-    What is written to a closed stdout is lost, which must not pass unnoticed: writing fails.
+    A closed stdout is opened read-only, so that writing to it fails instead of losing the output.
     """
     missing = (("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))
     for name, access in missing:
@@ -49,7 +49,7 @@ def _open_streams() -> None:
 
 
 def _widen_terminal() -> None:
-    """Treat a terminal of less than MIN_WIDTH columns as one of MIN_WIDTH, as no table fits."""
+    """Treat a terminal narrower than MIN_WIDTH as MIN_WIDTH columns wide, so that tables fit."""
     columns = os.environ.get("COLUMNS", "")
     width = int(columns) if columns.isdecimal() else _terminal_width()
     if width < MIN_WIDTH:
@@ -57,7 +57,7 @@ def _widen_terminal() -> None:
 
 
 def _terminal_width() -> int:
-    """Return the width of the terminal; MIN_WIDTH where there is none, or it is unknown."""
+    """Return the width of the terminal; MIN_WIDTH if there is none or its width is unknown."""
     for descriptor in (0, 1, 2):
         try:
             return os.get_terminal_size(descriptor).columns or MIN_WIDTH
@@ -67,7 +67,7 @@ def _terminal_width() -> int:
 
 
 def _end(number: int, frame: object) -> None:
-    """Interrupt the command, or exit, so that what is half-written is removed."""
+    """Raise an exception in the command, so that it removes half-written files and ends."""
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise SystemExit(128 + number)

@@ -1,7 +1,7 @@
-"""Artifacts, the files that s2s writes, opened: regular files only, and of bounded size.
+"""Open artifacts (the files that s2s writes) safely: only regular files of limited size.
 
-An artifact may come from anywhere. A pipe, a device or a link in its place is refused at once;
-nothing waits for it.
+An artifact may come from an untrusted source. A pipe, a device or a link in its place is refused
+at once, without blocking.
 """
 
 import errno
@@ -23,7 +23,7 @@ MAX_JSON_BYTES = 10_000_000
 MAX_VALUES, MAX_LEVELS = 100_000, 50
 ODD = (errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.EOPNOTSUPP)
 _FLAGS = os.O_RDONLY
-for _name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # some systems lack some
+for _name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # missing on some systems
     _FLAGS |= getattr(os, _name, 0)
 
 
@@ -31,11 +31,12 @@ def open_artifact(path: Path, limit: int | None = None) -> BufferedReader:
     """Open a regular file for reading; the caller closes it.
 
     Args:
-        path: of the file; the folder may be a link, the file may not.
-        limit: the maximum size in bytes; None accepts any.
+        path: the path of the file; its folder may be a link, the file itself may not.
+        limit: the maximum size in bytes; None accepts any size.
 
     Raises:
-        CheckpointError: it is missing, unreadable, too large, or a link, pipe, device or folder.
+        CheckpointError: the file is missing, unreadable or too large, or it is a link, pipe,
+            device or folder.
     """
     try:
         descriptor = os.open(path, _FLAGS)
@@ -58,7 +59,7 @@ def read_artifact(path: Path, limit: int | None = None) -> bytes:
     """Return the content of a regular file.
 
     Raises:
-        CheckpointError: as `open_artifact`.
+        CheckpointError: see `open_artifact`.
     """
     with open_artifact(path, limit) as file:
         try:
@@ -68,20 +69,20 @@ def read_artifact(path: Path, limit: int | None = None) -> bytes:
 
 
 def plain_file_size(path: Path) -> int:
-    """Return the size of a regular file, before a library opens it by its path.
+    """Return the size of a regular file; use it before a library opens the path itself.
 
     Raises:
-        CheckpointError: as `open_artifact`.
+        CheckpointError: see `open_artifact`.
     """
     with open_artifact(path) as file:
         return os.fstat(file.fileno()).st_size
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a regular file, read in blocks.
+    """Return the SHA-256 of a regular file in hexadecimal; the file is read in blocks.
 
     Raises:
-        CheckpointError: as `open_artifact`.
+        CheckpointError: see `open_artifact`.
     """
     with open_artifact(path) as file:
         try:
@@ -91,14 +92,15 @@ def sha256_of(path: Path) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object of bounded size, depth and number of values from a regular file.
+    """Read a JSON object from a regular file; limit its size, depth and number of values.
 
     Raises:
-        CheckpointError: as `open_artifact`; or it is damaged, or not an object.
+        CheckpointError: the file cannot be opened (see `open_artifact`), is damaged or exceeds a
+            limit, or does not hold a JSON object.
     """
     content = read_artifact(path, MAX_JSON_BYTES)
     try:
-        if content.count(b",") > 2 * MAX_VALUES:  # some may be in strings
+        if content.count(b",") > 2 * MAX_VALUES:  # commas in strings count too
             raise ValueError(f"more than {MAX_VALUES} values")
         tree = json.loads(content, parse_constant=_refuse_constant, parse_float=_finite)
         check_tree(tree)
@@ -110,10 +112,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def check_tree(tree: object) -> None:
-    """Check that a tree of objects and lists is small enough to be validated, level by level.
+    """Check the size of a tree of dicts and lists before it is validated.
 
     Raises:
-        ValueError: it has too many values or too many levels.
+        ValueError: the tree has too many values or too many levels.
     """
     values, count = [tree], 0
     for _ in range(MAX_LEVELS):
@@ -133,14 +135,14 @@ def check_tree(tree: object) -> None:
 
 
 def first_fault(error: "ValidationError") -> str:
-    """Return the first thing that a schema refuses, as `key: reason`."""
+    """Return the first validation error, as `key: reason`."""
     fault = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in fault["loc"])
     return f"{key:.80}: {fault['msg'].lower():.200}"
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number of JSON")
+    raise ValueError(f"{name} is not a valid JSON number")
 
 
 def _finite(text: str) -> float:

@@ -1,4 +1,4 @@
-"""A recipe: the settings of all rooms, composed and named; it is saved with the model."""
+"""Recipes: named settings for the model, training and search, saved with each model."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
@@ -39,11 +39,11 @@ CRITERIA: dict[str, Criterion] = {
 
 
 class Recipe(Settings):
-    """All settings of a model: what is trained, how, and how it searches."""
+    """All settings of a model: its architecture, its training and its search."""
 
-    name: str = setting("", "The recipe's name.")
-    paper: str = setting("", "The paper that it follows.")
-    description: str = setting("", "One sentence that describes it.")
+    name: str = setting("", "The name of the recipe.")
+    paper: str = setting("", "The paper that the recipe follows.")
+    description: str = setting("", "One sentence that describes the recipe.")
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
     search: SearchSettings = SearchSettings()
@@ -53,8 +53,8 @@ class Recipe(Settings):
         name = self.training.metric
         if name not in CRITERIA:
             raise ValueError(
-                f"training.metric: no validation score is called {name!r}; "
-                f"{_nearest(name, CRITERIA)}there are {', '.join(CRITERIA)}"
+                f"training.metric: unknown validation score {name!r}; "
+                f"{_nearest(name, CRITERIA)}expected one of {', '.join(CRITERIA)}"
             )
         return self
 
@@ -75,17 +75,19 @@ def load_recipe(
     size: Size = SIZES[0],
     sides: Sides = TEXT,
 ) -> Recipe:
-    """Read a built-in recipe, or a TOML file, and apply `section.key=value` assignments.
+    """Load a built-in recipe or a TOML file, and apply `section.key=value` assignments.
 
     Args:
-        name_or_path: a built-in recipe's name, or a TOML file.
-        assignments: changes to it.
-        size: which recipe the default one is based on; for other recipes it is not used.
-        sides: what the corpus is made of; a recipe for text is fitted to sound and pictures.
+        name_or_path: a built-in recipe's name, or the path of a TOML file.
+        assignments: `section.key=value` changes to the recipe.
+        size: the corpus size that selects the settings of the default recipe; other recipes
+            ignore it.
+        sides: what the corpus is made of; a recipe for text is adapted to sound and pictures.
 
     Raises:
-        MissingInputError: no such file.
-        ConfigError: no such recipe (the nearest name is offered), or a setting is wrong.
+        MissingInputError: the file does not exist.
+        ConfigError: the recipe does not exist (the error suggests the nearest name), or a setting
+            is wrong.
     """
     path = recipe_path(name_or_path)
     tree: Tree = {"name": path.stem, **read_toml(path)}
@@ -168,7 +170,7 @@ def _check_sides(recipe: Recipe, sides: Sides) -> None:
 
 
 def _on_top(tree: Tree, base: Tree) -> Tree:
-    """Return `base` with the settings of `tree` replacing its own."""
+    """Return a copy of `base`, overridden by the settings of `tree`."""
     both = {
         name: _on_top(tree[name], base[name])
         for name in tree.keys() & base.keys()
@@ -178,18 +180,18 @@ def _on_top(tree: Tree, base: Tree) -> Tree:
 
 
 def recipe_path(name_or_path: str) -> Path:
-    """Return the TOML file of a built-in recipe, or the path itself if it ends in .toml.
+    """Return the TOML file of a built-in recipe, or the given path if it ends in .toml.
 
     Raises:
-        ConfigError: it is neither (the nearest name is offered).
+        ConfigError: the recipe does not exist; the error suggests the nearest name.
     """
     if name_or_path.endswith(".toml"):
         return Path(name_or_path)
     names = recipe_names()
     if name_or_path not in names:
         raise ConfigError(
-            f"no recipe is called {name_or_path!r}; {_nearest(name_or_path, names)}"
-            f"there are {', '.join(names)}, or give a .toml file"
+            f"unknown recipe {name_or_path!r}; {_nearest(name_or_path, names)}"
+            f"expected one of {', '.join(names)}, or a .toml file"
         )
     return Path(str(resources.files("s2scli.recipes") / f"{name_or_path}.toml"))
 
@@ -200,16 +202,16 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 
 def list_recipe_settings() -> Iterator[SettingRow]:
-    """Yield every setting of a recipe, as `list_settings`, with the scores of training.metric."""
+    """Yield every setting of a recipe; the type of training.metric lists the known scores."""
     for row in list_settings(Recipe):
         scores = row.path == "training.metric"
         yield replace(row, type=" | ".join(CRITERIA)) if scores else row
 
 
 def limited(recipe: Recipe, limits: Tree) -> TrainingSettings:
-    """Return how to train this time: the recipe's training settings with some limits replaced.
+    """Return the recipe's training settings with the limits of this call.
 
-    The limits do not become part of the recipe, so the next command does not inherit them.
+    The limits do not become part of the recipe, so later calls do not inherit them.
 
     Raises:
         ConfigError: a limit is wrong.
@@ -220,12 +222,15 @@ def limited(recipe: Recipe, limits: Tree) -> TrainingSettings:
 
 
 def fixed_settings(recipe: Recipe) -> Tree:
-    """Return the settings that may not change when a run is resumed: all but limits and search."""
+    """Return the settings that must stay the same when a run is resumed.
+
+    These are the model and training settings without the limits.
+    """
     return recipe.model_dump(
         mode="json", include={"model", "training"}, exclude={"training": {"limits"}}
     )
 
 
 def recipe_toml(recipe: Recipe) -> str:
-    """Return the resolved recipe as TOML, itself a valid recipe."""
+    """Return the resolved recipe as TOML, which can be loaded as a recipe again."""
     return write_toml(recipe.model_dump(mode="json"))

@@ -6,15 +6,15 @@ from s2scli.errors import ConfigError
 
 
 def choose_device(name: str, gpus: int, library: str) -> str:
-    """Return the device that a name stands for: cpu, cuda or cuda:N.
+    """Resolve a device name to cpu, cuda or cuda:N.
 
     Args:
-        name: auto is a GPU where there is one.
-        gpus: how many GPUs there are.
-        library: the library that found them, for the error.
+        name: the device name; auto chooses a GPU if there is one.
+        gpus: the number of GPUs.
+        library: the name of the library that counted the GPUs, for the error message.
 
     Raises:
-        ConfigError: there is no such device.
+        ConfigError: the device does not exist.
     """
     if name == "auto":
         return "cuda" if gpus else "cpu"

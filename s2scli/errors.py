@@ -1,13 +1,13 @@
-"""Every error that a user can cause, and its exit status.
+"""The errors that a user can cause, and their exit statuses.
 
 A message is one line: what is wrong, where (file and line, or setting), what was found, and what
-would be right or what to do. An error is raised where the value is used and caught once, in
+is expected or how to fix it. Errors are raised where the value is used and caught once, in
 ``cli/app.py``.
 """
 
 
 class S2SError(Exception):
-    """The base of all expected failures; ``exit_status`` is the status of the process."""
+    """The base class of all expected errors; ``exit_status`` is the exit status of the process."""
 
     exit_status = 1
 
@@ -19,7 +19,7 @@ class UsageError(S2SError):
 
 
 class CorpusError(S2SError):
-    """A corpus, or another text of the user, is malformed."""
+    """A corpus or another input text is malformed."""
 
     exit_status = 65
 
@@ -31,13 +31,13 @@ class TokenizerError(S2SError):
 
 
 class CheckpointError(S2SError):
-    """A checkpoint, a model folder or another artifact is damaged or too new."""
+    """A checkpoint, a model folder or another artifact is damaged or has a newer format."""
 
     exit_status = 65
 
 
 class MissingInputError(S2SError):
-    """A file, a folder or the artifact of an earlier step is missing."""
+    """A file, a folder or an artifact of an earlier step is missing."""
 
     exit_status = 66
 
@@ -49,19 +49,19 @@ class MissingExtraError(S2SError):
 
 
 class DivergedError(S2SError):
-    """The loss or the gradients stopped being finite, and training could not recover."""
+    """The loss or the gradients are no longer finite, and training cannot recover."""
 
     exit_status = 70
 
 
 class OutOfMemoryError(S2SError):
-    """More memory is needed than is available."""
+    """The process ran out of memory."""
 
     exit_status = 70
 
 
 class LockedError(S2SError):
-    """Another process uses the workspace, or the output exists already."""
+    """Another process uses the workspace, or the output already exists."""
 
     exit_status = 73
 

@@ -1,8 +1,8 @@
-"""Durable files: a file appears whole or not at all, and survives a power cut.
+"""Write files durably: a file appears whole or not at all, and survives a power failure.
 
-Everything is written to a temporary name in the same folder, flushed, fsynced and renamed, and
-then the folder is fsynced. `Files` holds the few operations this takes, so that a test can
-replace it by one that fails at any moment.
+Each file is written under a temporary name in the same folder, flushed, fsynced and renamed; then
+the folder is fsynced. The operations are methods of `Files`, so that a test can replace it with a
+version that fails at any step.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ DELETED = ".del-"
 
 
 class Files:
-    """The durable operations of the real file system."""
+    """The file operations, on the real file system."""
 
     def write(self, path: Path, data: bytes) -> None:
         """Create `path` with `data` and fsync it."""
@@ -34,12 +34,12 @@ class Files:
             os.fsync(file.fileno())
 
     def sync(self, path: Path) -> None:
-        """Fsync a file that a library has written."""
+        """Fsync a file that a library wrote."""
         with path.open("rb") as file:
             os.fsync(file.fileno())
 
     def sync_folder(self, path: Path) -> None:
-        """Fsync the entries of a folder, if the system can (Windows cannot)."""
+        """Fsync the entries of a folder; does nothing on Windows, which does not support it."""
         if os.name == "nt":
             return
         descriptor = os.open(path, os.O_RDONLY)
@@ -49,11 +49,11 @@ class Files:
             os.close(descriptor)
 
     def rename(self, old: Path, new: Path) -> None:
-        """Rename `old` to `new`; a file already there is replaced."""
+        """Rename `old` to `new`; replace an existing file."""
         old.replace(new)
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder and its parents durably; one that exists is left as it is."""
+        """Create a folder and its parents durably; an existing folder is not changed."""
         if path.is_dir():
             return
         self.make_folder(path.parent)
@@ -72,10 +72,10 @@ FILES = Files()
 
 
 def write_file(path: Path, data: bytes, files: Files = FILES) -> None:
-    """Write `data` to `path`, whole or not at all.
+    """Write `data` to `path` completely or not at all.
 
     Raises:
-        StorageError: the disk is full or the write failed; what was there before is untouched.
+        StorageError: the disk is full or the write failed; an existing file is not changed.
     """
     temporary = temporary_name(path)
     with storage_errors(path), removed_on_failure(temporary, files):
@@ -87,14 +87,14 @@ def write_file(path: Path, data: bytes, files: Files = FILES) -> None:
 
 @contextlib.contextmanager
 def new_file(path: Path, files: Files = FILES) -> Iterator[BinaryIO]:
-    """Yield a temporary file to fill; publish it as the user's `path` at the end.
+    """Yield a temporary file to write to; rename it to `path` when the block ends.
 
-    If the block fails, nothing is left and a file that was at `path` stays. If the process is
-    killed, the next writer of `path` removes the temporary file. Two writers at once do not
-    disturb each other: the last one wins. A device or a pipe is written to directly.
+    If the block fails, the temporary file is removed and an existing file at `path` is kept. If
+    the process is killed, the next writer of `path` removes the temporary file. If two processes
+    write `path` at the same time, the last one wins. A device or a pipe is written to directly.
 
     Raises:
-        StorageError: there is no such folder, the disk is full or a write failed.
+        StorageError: the folder does not exist, the disk is full or a write failed.
     """
     if path.exists() and not path.is_file():
         with storage_errors(path), path.open("wb") as file:
@@ -104,13 +104,13 @@ def new_file(path: Path, files: Files = FILES) -> Iterator[BinaryIO]:
     temporary = path.with_name(f"{scraps}{uuid.uuid4().hex}")
     _remove_unused(path.parent, scraps)
     with storage_errors(path), removed_on_failure(temporary, files), temporary.open("wb") as file:
-        with contextlib.suppress(OSError):  # a file system without locks: no scrap is removed
+        with contextlib.suppress(OSError):  # a file system may lack locks
             _lock(file)
         yield file
         file.flush()
         files.sync(temporary)
         if os.name == "nt":
-            file.close()  # Windows renames no open file
+            file.close()  # Windows cannot rename an open file
         files.rename(temporary, path)
         files.sync_folder(path.parent)
 
@@ -129,7 +129,7 @@ def require_writable(path: Path) -> None:
 
 
 def _remove_unused(folder: Path, prefix: str) -> None:
-    """Remove the temporary files of writers that were killed; what is in use is locked."""
+    """Remove temporary files that killed processes left; files still in use are locked."""
     with contextlib.suppress(OSError):
         for scrap in folder.glob(f"{prefix}*"):
             with contextlib.suppress(OSError):
@@ -139,10 +139,10 @@ def _remove_unused(folder: Path, prefix: str) -> None:
 
 
 def _lock(file: BinaryIO) -> None:
-    """Lock the file until it is closed; on Windows an open file cannot be removed anyway.
+    """Lock a file until it is closed; not needed on Windows, where open files cannot be removed.
 
     Raises:
-        OSError: another process has locked it, or there are no locks here.
+        OSError: another process has locked the file, or the file system does not support locks.
     """
     if sys.platform != "win32":
         import fcntl
@@ -153,8 +153,8 @@ def _lock(file: BinaryIO) -> None:
 def publish_folder(temporary: Path, path: Path, files: Files = FILES) -> None:
     """Fsync the finished folder `temporary` and rename it to `path`.
 
-    A folder that was at `path` is renamed first and removed last, so that at every moment one
-    whole folder, old or new, is on the disk.
+    An existing folder at `path` is renamed first and removed last, so that one complete folder, old
+    or new, is always on the disk.
     """
     for file in sorted(temporary.iterdir()):
         files.sync(file)
@@ -169,10 +169,13 @@ def publish_folder(temporary: Path, path: Path, files: Files = FILES) -> None:
 
 
 def remove_folder(path: Path, files: Files = FILES) -> None:
-    """Remove a folder; a crash leaves it whole, or leaves scraps that `recover_folder` removes.
+    """Remove a folder.
+
+    After a crash, the folder is either still complete or has a temporary name, under which
+    `recover_folder` removes it.
 
     Raises:
-        StorageError: it cannot be removed.
+        StorageError: the folder cannot be removed.
     """
     scrap = temporary_name(path)
     with storage_errors(path):
@@ -183,12 +186,12 @@ def remove_folder(path: Path, files: Files = FILES) -> None:
 
 
 def temporary_name(path: Path) -> Path:
-    """Return the name under which `path` is written before it is published."""
+    """Return the temporary path that `path` is written to before it is published."""
     return path.with_name(f"{TEMPORARY}{path.name}")
 
 
 def recover_folder(path: Path, files: Files = FILES) -> None:
-    """Repair what a crash in `publish_folder` left: restore the old folder, remove scraps."""
+    """Clean up after a crash in `publish_folder`: restore the old folder, remove leftovers."""
     old, temporary = path.with_name(f"{DELETED}{path.name}"), temporary_name(path)
     with storage_errors(path):
         if old.exists() and not path.exists():
@@ -200,7 +203,7 @@ def recover_folder(path: Path, files: Files = FILES) -> None:
 
 @contextlib.contextmanager
 def recovered_on_failure(path: Path, files: Files = FILES) -> Iterator[None]:
-    """Restore the folder `path` if the block fails or is interrupted."""
+    """Call `recover_folder` if the block fails or is interrupted."""
     try:
         yield
     except BaseException:
@@ -211,7 +214,7 @@ def recovered_on_failure(path: Path, files: Files = FILES) -> Iterator[None]:
 
 @contextlib.contextmanager
 def removed_on_failure(path: Path, files: Files = FILES) -> Iterator[None]:
-    """Remove the half-written `path` if the block fails or is interrupted."""
+    """Remove the unfinished file at `path` if the block fails or is interrupted."""
     try:
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""The `manifest.json` of every folder s2s writes: what it is, its files and their hashes."""
+"""The `manifest.json` in every folder that s2s writes: its kind, its files and their hashes."""
 
 import contextlib
 import functools
@@ -47,15 +47,16 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder holds and what it was made from.
+    """The contents of a folder and what it was made from.
 
     Attributes:
         kind: the kind of folder, a key of FORMATS.
-        format: the version of its on-disk format, from 1; a newer one is refused.
-        files: every file except the manifest itself, by name.
-        facts: what is recorded about the content (settings, scores, steps): JSON values.
+        format: the version of the on-disk format, starting at 1; newer versions are refused.
+        files: the records of all files except the manifest, by file name.
+        facts: recorded facts about the content (settings, scores, steps), as JSON values.
         made_from: the digests of the artifacts it was made from, by kind.
-        digest: the SHA-256 of the manifest as it is on disk, and so of the folder's content.
+        digest: the SHA-256 of the other manifest fields. These include the hash of each file, so
+            the digest identifies the content of the folder.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
@@ -73,8 +74,8 @@ class Draft:
     """A folder that is being written.
 
     Attributes:
-        path: the temporary folder to write the files into.
-        facts: what the manifest will record about the content; JSON values.
+        path: the temporary folder to write the files to.
+        facts: facts about the content for the manifest, as JSON values.
     """
 
     path: Path
@@ -82,7 +83,7 @@ class Draft:
 
 
 def encode_json(value: object) -> bytes:
-    """Return `value` as readable JSON whose bytes depend only on the value."""
+    """Encode `value` as indented JSON with sorted keys; equal values give equal bytes."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False)
     return (text + "\n").encode()
 
@@ -95,15 +96,15 @@ def new_folder(
     made_from: Mapping[str, str] | None = None,
     files: Files = FILES,
 ) -> Iterator[Draft]:
-    """Yield a draft to fill; publish it as the folder `path`, with a manifest, at the end.
+    """Yield a draft to write to; add a manifest and publish it as the folder `path` at the end.
 
-    If the block fails, the draft is removed and a folder that was at `path` stays.
+    If the block fails, the draft is removed and an existing folder at `path` is kept.
 
     Args:
-        path: the folder to publish; an older one is replaced.
+        path: the folder to publish; an existing one is replaced.
         kind: the kind of folder, a key of FORMATS.
         made_from: the digests of the artifacts it is made from, by kind.
-        files: the file system.
+        files: the file operations to use.
 
     Raises:
         StorageError: the disk is full or a write failed.
@@ -126,10 +127,10 @@ def new_folder(
 
 
 def read_manifest(folder: Path, kind: str) -> Manifest:
-    """Read and check the manifest of `folder`, without reading the files it names.
+    """Read and check the manifest of `folder`, without reading the files it lists.
 
     Raises:
-        MissingInputError: there is no such folder or it has no manifest.
+        MissingInputError: the folder does not exist or has no manifest.
         CheckpointError: the manifest is damaged, of another kind, or of a newer format.
     """
     return in_one_generation(folder, lambda: _read_manifest(folder, kind))
@@ -147,20 +148,21 @@ def _read_manifest(folder: Path, kind: str) -> Manifest:
     if manifest.format > FORMATS[kind]:
         raise CheckpointError(
             f"{folder}: {kind} format {manifest.format!s:.20} is newer than this version of s2s "
-            f"reads ({FORMATS[kind]}); upgrade s2scli"
+            f"supports ({FORMATS[kind]}); upgrade s2scli"
         )
     if recorded != manifest.digest:
         raise CheckpointError(f"{path}: damaged, its content does not match its digest")
     for name in manifest.files:
         if not SAFE_NAME.fullmatch(name):
-            raise CheckpointError(f"{path}: refuses the file name {name[:80]!r}")
+            raise CheckpointError(f"{path}: unsafe file name {name[:80]!r}")
     return manifest
 
 
 def _parse(tree: dict[str, Any], path: Path) -> Manifest:
-    """Return the manifest in a JSON object without its digest, which is computed here.
+    """Parse a manifest from its JSON object, from which the recorded digest was removed.
 
-    Format 1 called the facts `settings`. The digest is that of the tree as it was written.
+    The digest is computed from the object as it was written. Format 1 stored the facts under the
+    key `settings`.
     """
     try:
         fields = {**tree, "digest": _digest(tree)}
@@ -174,11 +176,12 @@ def _parse(tree: dict[str, Any], path: Path) -> Manifest:
 
 
 def verify_folder(folder: Path, kind: str) -> Manifest:
-    """Read the manifest and check the size and the hash of every file it names.
+    """Read the manifest and check the size and the hash of every file it lists.
 
     Raises:
-        MissingInputError: there is no such folder.
-        CheckpointError: a file is missing, changed or not a plain file.
+        MissingInputError: the folder does not exist or has no manifest.
+        CheckpointError: the manifest is invalid, or a file is missing, changed or not a regular
+            file.
     """
 
     def read() -> Manifest:
@@ -190,13 +193,13 @@ def verify_folder(folder: Path, kind: str) -> Manifest:
 
 
 def in_one_generation(folder: Path, read: Callable[[], T]) -> T:
-    """Return what `read` makes of the files of a folder, all from one publication.
+    """Return the result of `read`, which reads files of a folder, from one version of the folder.
 
-    A run may publish the folder again while it is read; then reading starts over.
+    If a run replaces the folder during the call, `read` is called again.
 
     Raises:
-        CheckpointError: it is published again and again, faster than it can be read.
-        S2SError: whatever `read` raises of a folder that has not changed.
+        CheckpointError: the folder is replaced faster than it can be read.
+        S2SError: `read` failed although the folder did not change.
     """
     for _ in range(ATTEMPTS):
         before = _generation(folder)
@@ -208,20 +211,20 @@ def in_one_generation(folder: Path, read: Callable[[], T]) -> T:
         else:
             if _generation(folder) == before:
                 return found
-    raise CheckpointError(f"{folder}: replaced again and again while it was read; try again")
+    raise CheckpointError(f"{folder}: was replaced repeatedly while it was read; try again")
 
 
 def is_published(folder: Path) -> bool:
-    """Whether a folder that s2s wrote is here, also while a run is replacing it."""
+    """Whether `folder` is a folder that s2s wrote; also true while a run is replacing it."""
     return _generation(folder) is not None
 
 
 def _generation(folder: Path) -> tuple[int, ...] | None:
-    """Return what tells one publication of a folder from the next; None where there is none."""
+    """Return a value that changes whenever a folder is replaced; None if there is no folder."""
     manifest, replaced = folder / MANIFEST, folder.parent / f"{DELETED}{folder.name}"
     for _ in range(LOOKS):
         if (found := _identity(manifest)) or not _identity(replaced):
-            return found or _identity(manifest)  # it may have appeared since the first look
+            return found or _identity(manifest)  # it may have appeared since the first check
         time.sleep(0.001)  # `publish_folder` is between its two renames
     return None
 
@@ -235,16 +238,16 @@ def _identity(path: Path) -> tuple[int, ...] | None:
 
 
 def verify_files(folder: Path, manifest: Manifest) -> None:
-    """Check the size and the hash of every file that the manifest of `folder` names.
+    """Check the size and the hash of every file that the manifest of `folder` lists.
 
     Raises:
-        CheckpointError: a file is missing, changed or not a plain file.
+        CheckpointError: a file is missing, changed or not a regular file.
     """
     for name, record in manifest.files.items():
         path = folder / name
         size = plain_file_size(path)
         if size != record.bytes:
-            raise CheckpointError(f"{path}: damaged, it has {size} bytes instead of {record.bytes}")
+            raise CheckpointError(f"{path}: damaged, expected {record.bytes} bytes, found {size}")
         if sha256_of(path) != record.sha256:
             raise CheckpointError(f"{path}: damaged, its content does not match its SHA-256")
 

@@ -1,4 +1,4 @@
-"""Memory that runs out: how libraries report it, and what would need less."""
+"""Detect out-of-memory errors and suggest options that need less memory."""
 
 import errno
 import re
@@ -6,8 +6,8 @@ import sys
 
 from s2scli.errors import OutOfMemoryError, S2SError
 
-# What the libraries of a command take of the address space to be loaded, in MB, measured with
-# torch 2.13 on a processor. With less they may end the process with a signal.
+# Address space in MB that a command needs to load its libraries, measured with torch 2.13 on a
+# CPU. With less, a library may kill the process with a signal.
 TO_LOAD = {
     "train": 1200,
     "evaluate": 1100,
@@ -20,15 +20,15 @@ TO_LOAD = {
 OTHERS_TO_LOAD = 700
 SMALLER = {
     "train-tokenizer": "a smaller --vocab-size or --sample-size",
-    "train": "a smaller model (-r tiny) or smaller batches (--set training.batch_tokens=1024), and "
-    "in validation --set search.beam_size=1",
+    "train": "a smaller model (-r tiny), smaller batches (--set training.batch_tokens=1024) or, "
+    "for validation, --set search.beam_size=1",
     "evaluate": "--int8 or a smaller --beam-size",
     "translate": "--int8, a smaller --beam-size or a smaller --window",
     "score": "a smaller --window",
     "compare": "a smaller model or a smaller --beam-size",
     "generate": "a smaller --count or --beam-size",
 }
-# torch has no class of its own for a processor's memory, the loader raises an ImportError
+# torch has no exception class for CPU memory, and the loader raises an ImportError
 SIGNS = re.compile(
     "DefaultCPUAllocator: |out of memory|cannot allocate memory|failed to map segment|bad_alloc"
     "|can't start new thread|failed to launch worker thread",
@@ -37,7 +37,7 @@ SIGNS = re.compile(
 
 
 def is_out_of_memory(failure: BaseException | None) -> bool:
-    """Whether a failure, or its cause, is lack of memory, whichever library reports it."""
+    """Whether an exception, or one of its causes, is an out-of-memory error of any library."""
     while failure is not None:
         if isinstance(failure, MemoryError) or getattr(failure, "errno", None) == errno.ENOMEM:
             return True
@@ -48,11 +48,11 @@ def is_out_of_memory(failure: BaseException | None) -> bool:
 
 
 def explained(failure: BaseException, command: str) -> BaseException:
-    """Return the failure of a command; lack of memory as an error that says what needs less."""
+    """Return the exception of a command; replace an out-of-memory error by one with advice."""
     if isinstance(failure, OutOfMemoryError) or not is_out_of_memory(failure):
         return failure
     found = " ".join(str(failure).split())[:150]
-    less = f"{SMALLER[command]} needs less" if command in SMALLER else "free some"
+    less = f"use {SMALLER[command]}" if command in SMALLER else "free some memory"
     return OutOfMemoryError(
         f"{command}: out of memory{f' ({found})' if found else ''}; {less}, or allow more memory "
         "(ulimit -v)"
@@ -60,10 +60,10 @@ def explained(failure: BaseException, command: str) -> BaseException:
 
 
 def require_address_space(command: str) -> None:
-    """Check that the libraries of a command can be loaded within the limit of the process.
+    """Check that the process may use enough memory to load the libraries of a command.
 
     Raises:
-        OutOfMemoryError: the limit (`ulimit -v`) is too low.
+        OutOfMemoryError: the memory limit (`ulimit -v`) is too low.
     """
     if sys.platform == "win32":
         return
@@ -73,6 +73,6 @@ def require_address_space(command: str) -> None:
     needed = TO_LOAD.get(command, OTHERS_TO_LOAD)
     if limit != resource.RLIM_INFINITY and limit < needed << 20:
         raise OutOfMemoryError(
-            f"{command}: may use {limit >> 20} MB of memory, but loading its libraries takes about "
-            f"{needed} MB; allow more: ulimit -v {needed << 10}"
+            f"{command}: the memory limit is {limit >> 20} MB, but loading the libraries needs "
+            f"about {needed} MB; allow more: ulimit -v {needed << 10}"
         )

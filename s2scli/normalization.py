@@ -1,4 +1,4 @@
-"""Unicode normal forms of a corpus and of the lines to translate."""
+"""Unicode normalization of a corpus and of the lines to translate."""
 
 import unicodedata
 from typing import Literal
@@ -7,7 +7,7 @@ Normalization = Literal["none", "nfc", "nfkc"]
 
 
 def normalize(text: str, normalization: Normalization) -> str:
-    """Return `text` in a Unicode normal form; "none" leaves it unchanged."""
+    """Convert `text` to a Unicode normal form; "none" leaves it unchanged."""
     if normalization == "nfc":
         return unicodedata.normalize("NFC", text)
     return unicodedata.normalize("NFKC", text) if normalization == "nfkc" else text

@@ -9,10 +9,10 @@ HAN = re.compile(
 OTHER_UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9d]"
 )
-# their punctuation and wide forms
+# punctuation and wide forms of these scripts
 WIDE = re.compile(r"[\u3000-\u303f\uff00-\uff65\uff9e\uff9f]")
 
 
 def is_unspaced(text: str) -> bool:
-    """Whether any character of `text` is of a script without spaces between words."""
+    """Whether `text` contains a character of a script without spaces between words."""
     return any(script.search(text) for script in (HAN, OTHER_UNSPACED, WIDE))

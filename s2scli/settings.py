@@ -1,8 +1,8 @@
-"""Settings: declared once, checked, read from TOML, and changed by `--set`.
+"""Declare settings, validate them, read them from TOML, and change them with `--set`.
 
-A group of settings is a frozen pydantic model whose fields are made with `setting`, which asks
-for the default, one sentence of help and the unit. Everything a user sees of a setting (the TOML
-key, `--set section.key=value`, `s2s inspect recipe`, a command's flag) comes from there.
+A group of settings is a frozen pydantic model. Each field is declared with `setting`: its default,
+one sentence of help and its unit. All user interfaces of a setting (the TOML key,
+`--set section.key=value`, `s2s inspect recipe`, a command's flag) use this declaration.
 """
 
 import copy
@@ -25,16 +25,16 @@ from s2scli.errors import ConfigError, MissingInputError
 from s2scli.synonyms import meaning
 
 MAX_TOML_BYTES, MAX_DOTS = 1_000_000, 200
-MOST = 10**12  # of rows, tokens, updates: no corpus has more, and every library can count it
+MOST = 10**12  # max rows, tokens or updates: more than any corpus has, and it fits into 64 bits
 Tree = dict[str, Any]
 _KIND = re.compile(r"[^=]*\.kind\s*=")
 S = TypeVar("S", bound="Settings")
 
 
 class Settings(BaseModel):
-    """A frozen group of settings; an unknown key or a wrong value is refused.
+    """A frozen group of settings; unknown keys and wrong values are errors.
 
-    `panel` is the heading above the group's flags in a command's help.
+    `panel` is the heading of the group's flags in a command's help.
     """
 
     panel: ClassVar[str] = "Settings"
@@ -53,13 +53,14 @@ def setting(
     """Declare one setting.
 
     Args:
-        default: the value if none is given; `...` if one must be given.
-        help: one sentence.
+        default: the default value; `...` makes the setting required.
+        help: one sentence that says what the setting does.
         unit: the unit of the value.
-        flags: the spellings of its flag, if they are not just `--name`: `("--nbest", "--n-best")`,
-            `("--joint/--separate",)`. One of them is the name with dashes.
-        panel: the heading above its flag, if it is not the group's.
-        limits: pydantic's: ge, gt, le, lt, pattern.
+        flags: the spellings of the flag, if it has others than `--name`, such as
+            `("--nbest", "--n-best")` or `("--joint/--separate",)`. One of them must be the name of
+            the setting with dashes.
+        panel: the heading of the flag, if it differs from the group's.
+        limits: the constraints of pydantic's Field: ge, gt, le, lt, pattern.
     """
     extra: dict[str, JsonValue] = {"unit": unit, "flags": list(flags), "panel": panel}
     return Field(default, description=help, json_schema_extra=extra, **limits)
@@ -67,7 +68,7 @@ def setting(
 
 @dataclass(frozen=True)
 class SettingRow:
-    """One setting as `s2s inspect recipe` lists it."""
+    """One setting in the list of `s2s inspect recipe`."""
 
     path: str
     type: str
@@ -77,11 +78,11 @@ class SettingRow:
 
 
 def load_settings(group: type[S], tree: Mapping[str, Any], where: str) -> S:
-    """Check `tree` against `group` and return the frozen settings.
+    """Validate `tree` against `group` and return the frozen settings.
 
     Raises:
-        ConfigError: a key is unknown (the nearest known one is offered) or a value is wrong;
-            `where` and the dotted path of the setting are named.
+        ConfigError: a key is unknown or a value is wrong. The message names `where` and the dotted
+            path of the setting, and suggests the nearest known key.
     """
     try:
         return group.model_validate(tree)
@@ -93,8 +94,8 @@ def read_toml(path: Path) -> Tree:
     """Read a TOML file.
 
     Raises:
-        MissingInputError: there is no such file.
-        ConfigError: it is too large, too deep, not UTF-8 or not TOML.
+        MissingInputError: the file does not exist or cannot be read.
+        ConfigError: the file is too large, nested too deeply, not UTF-8 or not TOML.
     """
     try:
         with path.open("rb") as file:
@@ -111,18 +112,18 @@ def read_toml(path: Path) -> Tree:
     except OSError as error:
         raise MissingInputError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not a TOML file that s2s reads: {error!s:.200}") from error
+        raise ConfigError(f"{path}: not a valid TOML file: {error!s:.200}") from error
 
 
 def override(group: type[Settings], tree: Tree, assignments: Sequence[str]) -> Tree:
-    """Return a copy of `tree`, settings of `group`, with `section.key=value` assignments applied.
+    """Apply `section.key=value` assignments to a copy of `tree`, which holds settings of `group`.
 
-    A value is read as TOML if it can be, otherwise as a plain string. If a new `kind` is declared
-    in another class than the old one, the section starts from the defaults of the new kind, and the
-    other assignments are applied to those.
+    A value is parsed as TOML if possible; otherwise it is a plain string. `kind` is assigned first.
+    If the new kind has a different settings class, its section is reset to the defaults of that
+    class before the other assignments.
 
     Raises:
-        ConfigError: an assignment has no `=` or goes through something that is no section.
+        ConfigError: an assignment has no `=`, or a section in its path is a setting.
     """
     changed = copy.deepcopy(tree)
     for assignment in sorted(assignments, key=lambda text: not _KIND.match(text)):
@@ -147,18 +148,18 @@ def override(group: type[Settings], tree: Tree, assignments: Sequence[str]) -> T
 def _member(
     group: type[BaseModel], sections: Sequence[str], branch: Tree
 ) -> type[BaseModel] | None:
-    """Return the member of a union that a section's `kind` chooses; None where there is none."""
+    """Return the union member that a section's `kind` selects, or None if there is none."""
     *_, (_, member) = _walk(group, [*sections, str(branch.get("kind"))])
     return member
 
 
 def write_toml(tree: Mapping[str, Any]) -> str:
-    """Return `tree` as TOML: plain values first, then a table for each section."""
+    """Return `tree` as TOML: plain values first, then one table per section."""
     return "\n".join(_toml_lines(tree, ())) + "\n"
 
 
 def flag_of(name: str) -> str:
-    """Return the flag of a setting's or a metric's name."""
+    """Return the flag for the name of a setting or a metric."""
     return f"--{name.replace('_', '-')}"
 
 
@@ -168,7 +169,7 @@ def default_of(group: type[Settings], name: str) -> Any:
 
 
 def list_settings(group: type[BaseModel], prefix: str = "") -> Iterator[SettingRow]:
-    """Yield every setting below `group`, sections and kinds included, in declaration order."""
+    """Yield all settings of `group` and of its sections and their kinds, in declaration order."""
     for name, field in group.model_fields.items():
         path = f"{prefix}{name}"
         groups = _groups_of(field.annotation)
@@ -187,12 +188,12 @@ def _row(path: str, field: FieldInfo) -> SettingRow:
 
 
 def extra_of(field: FieldInfo) -> Mapping[str, Any]:
-    """Return what `setting` declares in addition to pydantic's fields: unit, flags, panel."""
+    """Return the extra fields that `setting` stores for a field: unit, flags, panel."""
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 def _groups_of(annotation: Any) -> list[type[BaseModel]]:
-    """Return the setting groups an annotation admits (one, or the members of a union)."""
+    """Return the groups of settings in an annotation: one, or the members of a union."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if typing.get_origin(annotation) is typing.Annotated:
@@ -220,7 +221,7 @@ def _type_name(annotation: Any) -> str:
 
 def _first_fault(group: type[Settings], error: ValidationError) -> str:
     fault = error.errors(include_url=False)[0]
-    # a discriminated union puts the chosen kind into the path: it is no key of the user's
+    # for a discriminated union, pydantic's path contains the chosen kind, which is not a key
     path = [str(part) for part in fault["loc"]]
     named = f"{'.'.join(_keys_only(group, path)) or group.__name__:.200}"
     if fault["type"] == "union_tag_not_found":
@@ -231,14 +232,14 @@ def _first_fault(group: type[Settings], error: ValidationError) -> str:
         context = fault["ctx"]
         expected = str(context["expected_tags"]).replace("'", "")
         return f"{named}.kind: expected one of {expected}, found {context['tag']!r}"
-    if fault["type"] == "value_error":  # a validator of ours: its sentence says it all
+    if fault["type"] == "value_error":  # raised by our own validators, with a full message
         return str(fault["ctx"]["error"])
     message = fault["msg"][:1].lower() + fault["msg"][1:]
     return f"{named}: {message}, found {_shown(fault['input'])}"
 
 
 def _hint(group: type[Settings], path: Sequence[str]) -> str:
-    """Return what an unknown key should be: by its meaning, or else the most similar one."""
+    """Suggest a known key for an unknown one: first by meaning, then by spelling."""
     *sections, key = _keys_only(group, path)
     own, below = ".".join([*sections, key]), ".".join([*sections, ""])
     meant = meaning(key)
@@ -252,11 +253,14 @@ def _hint(group: type[Settings], path: Sequence[str]) -> str:
         return f"did you mean {' or '.join(named)}?"
     known = _known_keys(group, path[:-1])
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+    return f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
 
 
 def _here(group: type[Settings], path: str) -> str:
-    """Return where a recipe's setting is in `group`, which may be one of its sections; or ""."""
+    """Return the path in `group` of a recipe setting; "" if the group does not have it.
+
+    `group` is the whole recipe or one of its sections.
+    """
     name = path.rpartition(".")[2]
     if path in paths_called(group, name):
         return path
@@ -264,13 +268,13 @@ def _here(group: type[Settings], path: str) -> str:
 
 
 def _nearest_paths(paths: list[str], sections: Sequence[str]) -> list[str]:
-    """Return those of the paths that are in the same section, or all if none is."""
+    """Return the paths in the given section, or all paths if there are none in it."""
     same = [path for path in paths if path.split(".")[:-1] == list(sections)]
     return same or paths
 
 
 def paths_called(group: type[Settings], name: str) -> list[str]:
-    """Return the dotted path of every setting of a group that has this name, kinds left out."""
+    """Return the dotted paths, without kinds, of all settings in a group with this name."""
     paths = (re.sub(r"\[.*?\]", "", row.path) for row in list_settings(group))
     return [*dict.fromkeys(path for path in paths if path.rpartition(".")[2] == name)]
 
@@ -278,7 +282,7 @@ def paths_called(group: type[Settings], name: str) -> list[str]:
 def _shown(value: Any) -> str:
     try:
         return f"{value!r:.80}"
-    except ValueError:  # Python does not write numbers of more than 4300 digits
+    except ValueError:  # Python refuses to print integers of more than 4300 digits
         return "a number of more than 4300 digits"
 
 
@@ -294,7 +298,7 @@ def _known_keys(group: type[BaseModel], path: Sequence[str]) -> list[str]:
 def _walk(
     group: type[BaseModel], path: Sequence[str]
 ) -> Iterator[tuple[str | None, type[BaseModel] | None]]:
-    """Follow an error's path; yield each user-visible key and the group it leads to."""
+    """Follow a path; yield each key and the group it leads to; the key of a union tag is None."""
     candidates: list[type[BaseModel]] = [group]
     for part in path:
         if len(candidates) > 1:  # the part is the tag of a union, not a key
@@ -326,7 +330,7 @@ def _toml_lines(tree: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]
 
 
 def toml_text(value: Any) -> str:
-    """Return one value as it stands in TOML."""
+    """Return one value as TOML text."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list | tuple):

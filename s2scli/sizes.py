@@ -1,4 +1,4 @@
-"""The default recipe for each size of corpus, in one table."""
+"""The default recipe for each corpus size, in one table."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ MANY = 10**12
 
 @dataclass(frozen=True)
 class Size:
-    """The model for corpora of up to `max_pairs` training pairs.
+    """The default model for corpora of up to `max_pairs` training pairs.
 
     Attributes:
-        max_pairs: the largest number of training pairs.
-        recipe: the built-in recipe it changes.
-        dropout: the probability, in encoder and decoder.
+        max_pairs: the maximum number of training pairs.
+        recipe: the built-in recipe it is based on.
+        dropout: the dropout probability in the encoder and the decoder.
     """
 
     max_pairs: int
@@ -22,19 +22,20 @@ class Size:
     dropout: float
 
     def assignments(self) -> list[str]:
-        """Return the settings it changes in its recipe, as for `--set`."""
+        """Return the changes to the built-in recipe, as `--set` assignments."""
         return [f"model.{side}.dropout={self.dropout}" for side in ("encoder", "decoder")]
 
     def __str__(self) -> str:
         return f"{self.recipe} with dropout {self.dropout}"
 
 
-# Row 1: on Multi30k (29,000 pairs) the LSTM learns faster in the first five minutes; after 25 it
-# and transformer-tiny score 38.4 and 38.3 BLEU. Row 2 is between two corpora: on CMUdict (125,000
-# pairs) the LSTM leads after 12 minutes (58.4 % and 53.0 % of words right); on Tatoeba en-fr
-# (163,000) transformer-tiny leads, by less and less (23.2 and 17.6 BLEU after four minutes, 30.5
-# and 29.3 after six). One run each; validation scores, except those after four minutes. Rows 3 and
-# 4 follow the literature and were never trained here.
+# How the rows were chosen, from one run each (validation scores, except those after four minutes):
+# Row 1: on Multi30k (29,000 pairs), lstm-attention learns faster than transformer-tiny in the first
+# five minutes; after 25 minutes they reach 38.4 and 38.3 BLEU.
+# Row 2: on CMUdict (125,000 pairs), lstm-attention is better after 12 minutes (58.4 % and 53.0 % of
+# words correct). On Tatoeba en-fr (163,000 pairs), transformer-tiny is better, but its lead shrinks
+# (23.2 and 17.6 BLEU after four minutes, 30.5 and 29.3 after six).
+# Rows 3 and 4 follow the literature; they were not trained for this table.
 SIZES = (
     Size(50_000, "lstm-attention", 0.3),
     Size(300_000, "lstm-attention", 0.2),

@@ -1,4 +1,4 @@
-"""The ids of the special tokens, equal in every tokenizer and model."""
+"""The ids of the special tokens, which are the same in every tokenizer and model."""
 
 PAD_ID = 0
 UNK_ID = 1

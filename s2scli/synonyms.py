@@ -1,4 +1,4 @@
-"""The names of options in other tools, with the settings and flags of s2s for them."""
+"""Map option names of other tools to the settings and flags of s2s."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ Meaning = tuple[str, ...] | str
 
 
 def _both(name: str) -> tuple[str, ...]:
-    """Return the paths of a setting in the encoder and in the decoder."""
+    """Return the path of a setting in the encoder and its path in the decoder."""
     return f"model.encoder.{name}", f"model.decoder.{name}"
 
 
@@ -28,15 +28,13 @@ INNER = _both("ffn_dim")
 CELL = _both("kind")
 DROPOUT = ("--dropout", *_both("dropout"))
 RESUME = "s2s train resumes automatically: run the same command again; --restart starts a new run"
-LOG = (
-    "s2s writes no TensorBoard files; s2s inspect training plots the curves, --json has the numbers"
-)
-WORKERS = "s2s needs no data loader processes: it prepares batches while the model computes"
+LOG = "s2s writes no TensorBoard files; use s2s inspect training (--json for the numbers)"
+WORKERS = "s2s needs no data loader processes"
 DISTRIBUTED = "s2s trains on one device; choose it with --device"
 COMPILE = "s2s does not compile models"
-SAVED = "s2s saves models in the workspace; choose it with --workspace"
+SAVED = "s2s saves models in its workspace; choose it with --workspace"
 
-# A value is a sentence, or a tuple of setting paths and of flags that do not belong to one setting.
+# A value is a sentence, or a tuple of names: dotted paths of settings, and flags without a setting.
 SYNONYMS: Mapping[str, Meaning] = {
     # training
     "lr": RATE,
@@ -71,7 +69,7 @@ SYNONYMS: Mapping[str, Meaning] = {
     "mini_batch": BATCH,
     "mini_batch_words": BATCH,
     "per_device_train_batch_size": BATCH,
-    "batch_type": "the batch size is always in tokens: training.batch_tokens",
+    "batch_type": "s2s counts batches in tokens; set training.batch_tokens",
     "accum": ACCUMULATE,
     "accum_count": ACCUMULATE,
     "accumulation": ACCUMULATE,
@@ -340,5 +338,5 @@ SYNONYMS: Mapping[str, Meaning] = {
 
 
 def meaning(name: str) -> Meaning:
-    """Return what an option of another tool is called here; () if the name is unknown."""
+    """Return the meaning of an option name of other tools; empty if it is not in the table."""
     return SYNONYMS.get(name.strip("-").replace("-", "_").lower(), ())

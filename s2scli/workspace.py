@@ -1,4 +1,4 @@
-"""Where each artifact of a workspace lives, and the lock that keeps two runs apart."""
+"""The paths of the artifacts in a workspace, and the lock that allows one run at a time."""
 
 import contextlib
 import datetime
@@ -24,20 +24,20 @@ class Workspace:
     """A folder that holds one corpus, its tokenizer, one training run and its model.
 
     Attributes:
-        root: the folder.
-        run: the name of one of several runs on the corpus, each of which has a folder of its own
-            in `compare`; "" is the workspace's own run.
+        root: the path of the folder.
+        run: the name of a run of `s2s compare`, which has its own folder in `compare`; "" is the
+            workspace's own run.
     """
 
     root: Path
     run: str = ""
 
     def of_run(self, name: str) -> "Workspace":
-        """Return the same workspace with another run, for `s2s compare`."""
+        """Return the same workspace with another run of `s2s compare`."""
         return replace(self, run=name)
 
     def runs(self) -> Iterator["Workspace"]:
-        """Yield the runs that were trained here: the workspace's own, and those of `compare`."""
+        """Yield the trained runs: the workspace's own run, then those of `s2s compare`."""
         compared = sorted(path.name for path in (self.root / "compare").glob("[!.]*"))
         yield from (run for name in ("", *compared) if (run := self.of_run(name)).is_trained)
 
@@ -49,12 +49,12 @@ class Workspace:
 
     @property
     def home(self) -> Path:
-        """The folder of the training run, its model and its lock."""
+        """The folder that holds the run, its model and its lock."""
         return self.root / "compare" / self.run if self.run else self.root
 
     @property
     def corpus(self) -> Path:
-        """Cleaned and split text (`s2s prepare`)."""
+        """The cleaned and split text (`s2s prepare`)."""
         return self.root / "corpus"
 
     @property
@@ -69,21 +69,21 @@ class Workspace:
 
     @property
     def training(self) -> Path:
-        """Checkpoints and `metrics.jsonl` (`s2s train`)."""
+        """The checkpoints and `metrics.jsonl` (`s2s train`)."""
         return self.home / "training"
 
     @property
     def model(self) -> Path:
-        """The best model so far, a folder that works wherever it is copied (`s2s train`)."""
+        """The best model so far (`s2s train`); the folder can be copied anywhere."""
         return self.home / "model"
 
     @property
     def outputs(self) -> Path:
-        """The model's translations of a split, kept to be scored again (`s2s compare`)."""
+        """The model's translations of a split, saved so they can be rescored (`s2s compare`)."""
         return self.home / "outputs"
 
     def command(self, words: str) -> str:
-        """Return a command line of s2s, such as `train --restart`, for this workspace."""
+        """Return the s2s command line for this workspace of, for example, `train --restart`."""
         name, _, rest = words.partition(" ")
         flag = [] if self.root == DEFAULT_WORKSPACE else ["-w", shlex.quote(str(self.root))]
         return " ".join(["s2s", name, *flag, *([rest] if rest else [])])
@@ -92,7 +92,7 @@ class Workspace:
         """Return the folder of the corpus.
 
         Raises:
-            MissingInputError: there is none; the message says how to make one.
+            MissingInputError: there is no corpus; the message says how to make one.
         """
         if not (self.corpus.is_dir() or is_published(self.corpus)):
             way = self.command("prepare corpus.tsv")
@@ -100,7 +100,7 @@ class Workspace:
         return self.corpus
 
     def find_model(self, given: Path | None = None) -> Path:
-        """Return the model folder `given`, or else the workspace's.
+        """Return the model folder `given`, or the workspace's model folder if it is None.
 
         Raises:
             MissingInputError: there is no model; the message says how to get one.
@@ -111,7 +111,7 @@ class Workspace:
         if is_published(inside := folder / self.model.name):
             way = f"did you mean {inside}?"
         elif given:
-            way = "expected a folder that `s2s train` wrote"
+            way = "expected a model folder of `s2s train`"
         else:
             way = f"make one: {self.command('train')}"
         why = f" (it has no {MANIFEST})" if folder.is_dir() else ""
@@ -119,21 +119,21 @@ class Workspace:
 
     @contextlib.contextmanager
     def locked(self, command: str) -> Iterator[None]:
-        """Hold the workspace for one writing command, and repair what a crash left.
+        """Lock the workspace for a command that writes to it, and clean up after a crash.
 
-        One of several runs has a lock of its own; the command that starts it holds the workspace.
-        The operating system keeps the lock (flock), so it ends with its process.
+        Each run of `s2s compare` has its own lock; `s2s compare` itself locks the workspace. The
+        lock is an operating system lock (flock), so it is released when the process ends.
 
         Raises:
-            LockedError: another run holds it; the message names it.
+            LockedError: another process holds the lock; the message names it.
             StorageError: the workspace cannot be written to.
         """
-        import filelock  # takes time, which `--help` should not
+        import filelock  # slow to import, and `--help` does not need it
 
         with storage_errors(self.home):
             FILES.make_folder(self.home)
             lock = filelock.FileLock(self.home / ".lock")
-            for _ in range(LOOKS):  # the holder may not have written yet who it is
+            for _ in range(LOOKS):  # the owner may not have written .owner.json yet
                 with contextlib.suppress(filelock.Timeout):
                     lock.acquire(blocking=False)
                 if lock.is_locked or (owner := self._owner()):
@@ -157,7 +157,7 @@ class Workspace:
         return made if self.run else (self.corpus, self.tokenizer, self.encoded, *made)
 
     def _owner(self) -> str:
-        """Return who holds the workspace, or "" where that is not written yet, or is damaged."""
+        """Describe the process that holds the lock; "" if its file is missing or damaged."""
         try:
             owner = read_json(self.home / ".owner.json")
             return "`s2s {command}` (process {pid} on {host}, started {started})".format(**owner)

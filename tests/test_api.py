@@ -102,9 +102,9 @@ def test_nothing_trained_is_lost_and_nobody_is_asked(
 ) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("rich.console.Console.is_terminal", True)
-    with pytest.raises(LockedError, match="give --overwrite"):
+    with pytest.raises(LockedError, match="add --overwrite"):
         s2scli.prepare(corpus, workspace=home)
-    with pytest.raises(LockedError, match="give --overwrite"):
+    with pytest.raises(LockedError, match="add --overwrite"):
         s2scli.train(home, restart=True)
 
 

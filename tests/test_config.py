@@ -66,9 +66,9 @@ def test_a_recipe_can_be_a_file(tmp_path: Path) -> None:
 
 
 def test_an_unknown_recipe_is_told_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="no recipe is called 'bahdanau'; did you mean bahdanau2"):
+    with pytest.raises(ConfigError, match="unknown recipe 'bahdanau'; did you mean bahdanau2"):
         recipe_path("bahdanau")
-    with pytest.raises(ConfigError, match="no recipe is called '@'; there are "):
+    with pytest.raises(ConfigError, match="unknown recipe '@'; expected one of "):
         recipe_path("@")
 
 
@@ -87,8 +87,8 @@ def test_an_unknown_score_is_told_the_nearest_and_all_others() -> None:
         load_recipe("tiny", ["training.metric=exact"])
     known = ", ".join(CRITERIA)
     assert str(refusal.value) == (
-        "recipe tiny: training.metric: no validation score is called 'exact'; "
-        f"did you mean exact_match? there are {known}"
+        "recipe tiny: training.metric: unknown validation score 'exact'; "
+        f"did you mean exact_match? expected one of {known}"
     )
 
 

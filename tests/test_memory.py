@@ -68,7 +68,7 @@ def test_an_error_that_knows_what_needs_less_is_left_as_it_is() -> None:
 
 @pytest.mark.parametrize("command", SMALLER)
 def test_a_command_that_can_do_with_less_says_how(command: str) -> None:
-    assert f"; {SMALLER[command]} needs less, or" in str(explained(MemoryError(), command))
+    assert f"; use {SMALLER[command]}, or" in str(explained(MemoryError(), command))
 
 
 def limited(megabytes: int) -> Callable[[], None]:
@@ -88,7 +88,7 @@ def test_too_little_memory_to_load_the_libraries(
         status, out, told = finish(process)
         assert (status, out) == (70, "")
         name = "model" if words[0] == "inspect" else words[0]
-        assert told.startswith(f"error: {name}: may use {megabytes} MB of memory, but")
+        assert told.startswith(f"error: {name}: the memory limit is {megabytes} MB, but")
         assert told.count("\n") == 1 and "ulimit -v" in told
 
 

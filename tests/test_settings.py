@@ -73,7 +73,7 @@ def test_values_are_loaded_and_frozen() -> None:
     ("tree", "message"),
     [
         ({"nmae": "x"}, "here: unknown setting nmae; did you mean name?"),
-        ({"zzz": 1}, "here: unknown setting zzz; known here: name, shape, inner, pair"),
+        ({"zzz": 1}, "here: unknown setting zzz; known keys: name, shape, inner, pair"),
         ({"inner": {"witdh": 1}}, "here: unknown setting inner.witdh; did you mean width?"),
         ({"depth": 1}, "here: unknown setting depth; did you mean shape.depth?"),
         (
@@ -197,7 +197,7 @@ def test_bad_toml_files_are_refused(tmp_path: Path) -> None:
         read_toml(tmp_path)
     for content in (b"a = ", b"\xff", b"a = " + b"[" * 100_000):
         path.write_bytes(content)
-        with pytest.raises(ConfigError, match=r"recipe\.toml: not a TOML file"):
+        with pytest.raises(ConfigError, match=r"recipe\.toml: not a valid TOML file"):
             read_toml(path)
     path.write_bytes(b"#" * 1_000_001)
     with pytest.raises(ConfigError, match=r"recipe\.toml: too large"):

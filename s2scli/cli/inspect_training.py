@@ -30,7 +30,7 @@ def command(
     *,
     common: CommonOptions,
 ) -> None:
-    """Draw the loss and the scores of a training run; say whether more training is worth it.
+    """Plot the loss and the scores of a training run, and say if more training is likely to help.
 
     s2s inspect training -o curves.html
     """

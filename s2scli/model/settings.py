@@ -5,7 +5,7 @@ The unions are the registries: a new kind of part is added to its union.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from s2scli.model.attention.additive import AdditiveAttentionSettings
 from s2scli.model.attention.dot import DotAttentionSettings
@@ -45,9 +45,17 @@ ConnectionSettings = Annotated[
 EncoderSettings = Annotated[
     RecurrentEncoderSettings | TransformerEncoderSettings, Field(discriminator="kind")
 ]
+def _tokens_by_default(value: object) -> object:
+    """Read a section without a `kind` as token embeddings."""
+    return {"kind": "tokens", **value} if isinstance(value, dict) else value
+
+
 SourceSettings = Annotated[
-    TokenFrontendSettings | AudioFrontendSettings | ImageFrontendSettings,
-    Field(discriminator="kind"),
+    Annotated[
+        TokenFrontendSettings | AudioFrontendSettings | ImageFrontendSettings,
+        Field(discriminator="kind"),
+    ],
+    BeforeValidator(_tokens_by_default),
 ]
 DecoderSettings = Annotated[
     RecurrentDecoderSettings | TransformerDecoderSettings, Field(discriminator="kind")

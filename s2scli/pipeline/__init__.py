@@ -1,1 +1,1 @@
-"""One file per command: the story of that command in one screen."""
+"""The steps of each command, one file per command."""

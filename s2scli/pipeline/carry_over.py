@@ -1,4 +1,4 @@
-"""What a new model takes over from a trained one: weights by name, tables row by row."""
+"""Copy weights from a trained model into a new one: by name, and embedding tables by row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Target, Tokenizers
 from s2scli.translation.model_folder import LoadedModel
 
-NAMED = 4  # weights named in a line; all of them with --verbose
+NAMED = 4  # weights listed in one message; --verbose lists all
 
 
 @dataclass(frozen=True)
 class Rows:
-    """How many of a table's rows were found in the trained model, by their pieces."""
+    """How many of a table's rows were copied, out of all its pieces."""
 
     found: int
     pieces: int
@@ -27,13 +27,14 @@ class Rows:
 
 @dataclass(frozen=True)
 class CarriedOver:
-    """What a new model took over from a trained one.
+    """What was copied from a trained model into a new one.
 
     Attributes:
-        weights: taken over whole, by name.
-        tables: taken over row by row; rows whose piece was not found keep their first values.
-        new: weights that keep their first values, each with the reason.
-        unused: weights of the trained model that fit nothing here.
+        weights: names of the weights that were copied whole.
+        tables: tables that were copied row by row, by name. A row whose piece was not found keeps
+            its initial values.
+        new: weights that keep their initial values; maps each name to the reason.
+        unused: names of the trained model's weights that were not copied.
     """
 
     weights: tuple[str, ...]
@@ -44,19 +45,19 @@ class CarriedOver:
 
 @torch.no_grad()
 def carry_over(model: Seq2Seq, tokenizers: Tokenizers, trained: LoadedModel) -> CarriedOver:
-    """Copy into a new model the weights of a trained one that fit.
+    """Copy the weights of a trained model that fit into a new model.
 
-    A weight fits where name and shape are the same. A table, with a row for each token, fits where
-    its rows are as wide: a row goes to the token whose piece is spelled the same. A shared weight
-    takes what is there under any of its names, the first name first.
+    A weight fits if its name and shape match. A table with one row per token (such as an
+    embedding) fits if the rows have the same width; each row is copied to the token with the same
+    piece. A table that is shared under several names is filled from each of them, in order.
 
     Args:
-        model: on the CPU; its weights are changed.
-        tokenizers: the new model's.
-        trained: the model to take from, on the CPU.
+        model: the new model, on the CPU; its weights are changed.
+        tokenizers: the new model's tokenizers.
+        trained: the trained model, on the CPU.
 
     Raises:
-        ConfigError: nothing fits except vectors, which may fit by chance.
+        ConfigError: no matrix fits. Vectors do not count, because they may fit by chance.
     """
     theirs = dict(trained.model.named_parameters(remove_duplicate=False))
     tables_of = model.token_rows
@@ -80,32 +81,33 @@ def carry_over(model: Seq2Seq, tokenizers: Tokenizers, trained: LoadedModel) -> 
             if rows:
                 tables[name] = Rows(rows, len(weight))
             else:
-                new[name] = "no piece in common"
+                new[name] = "no common pieces"
     if all(model.get_parameter(name).dim() < 2 for name in (*weights, *tables)):
         raise ConfigError(
-            f"--init-from: nothing of that model (recipe {trained.recipe.name}) fits this one: "
-            f"{_listed(new)}; leave --recipe out to take its recipe, or --init-from"
+            f"--init-from: no weight matrix of that model (recipe {trained.recipe.name}) fits this "
+            f"one: {_listed(new)}; leave out --recipe to use its recipe, or leave out --init-from"
         )
     unused = [name for name, weight in trained.model.named_parameters() if id(weight) not in used]
     return CarriedOver(tuple(weights), tables, new, tuple(unused))
 
 
 def say_carried_over(found: CarriedOver, talk: Talk) -> None:
-    """Say what was taken over and what was not; with details, name every weight."""
+    """Report what was copied and what was not; with --verbose, list every weight."""
     parts = [f"{len(found.weights)} weights"]
     parts += [f"{rows.found:,} of {rows.pieces:,} rows of {n}" for n, rows in found.tables.items()]
-    talk.say(f"taken over: {', '.join(parts)}")
+    talk.say(f"copied from the trained model: {', '.join(parts)}")
     for name in found.weights:
         talk.detail(f"  {name}")
     limit = None if talk.verbose else NAMED
     if found.new:
-        talk.say(f"not found there, and new: {_listed(found.new, limit)}")
+        talk.say(f"not copied, newly initialized: {_listed(found.new, limit)}")
     if found.unused:
-        talk.say(f"not used: {_listed(dict.fromkeys(found.unused, ''), limit)}")
+        unused = _listed(dict.fromkeys(found.unused, ""), limit)
+        talk.say(f"in the trained model but not used: {unused}")
 
 
 def _names_of_weights(model: Seq2Seq) -> dict[str, list[str]]:
-    """Return all names of each weight, by the first of them."""
+    """Return all names of each weight, keyed by its first name."""
     first = {id(weight): name for name, weight in model.named_parameters()}
     names: dict[str, list[str]] = {name: [] for name in first.values()}
     for name, weight in model.named_parameters(remove_duplicate=False):
@@ -118,17 +120,18 @@ def _fits(weight: Tensor, given: Tensor, *, by_row: bool) -> bool:
 
 
 def _misfit(names: Sequence[str], weight: Tensor, theirs: Mapping[str, Tensor]) -> str:
-    """Return why there is nothing for a weight of these names."""
+    """Return why no weight of the trained model fits a weight with these names."""
     shapes = [list(theirs[name].shape) for name in names if name in theirs]
-    return f"{shapes[0]} there, {list(weight.shape)} here" if shapes else "none there"
+    return f"{shapes[0]} there, {list(weight.shape)} here" if shapes else "not there"
 
 
 def _take_rows(
     weight: Tensor, tables: Sequence[tuple[Side, Tensor]], own: Tokenizers, given: Tokenizers
 ) -> int:
-    """Fill the rows of a table, [V, ...], from the first given table that has the piece.
+    """Fill each row of a table, [V, ...], from the first given table that has its piece.
 
-    Returns how many rows were found.
+    Returns:
+        The number of rows filled.
     """
     found = torch.zeros(len(weight), dtype=torch.bool)  # [V]
     for side, table in tables:
@@ -147,9 +150,9 @@ def _tokenizer(tokenizers: Tokenizers, side: Side) -> Target | None:
 
 
 def _shared_pieces(own: Target | None, given: Target | None) -> dict[int, int]:
-    """Return the given id of every own id whose piece is spelled the same.
+    """Map each own id to the given id that has the same piece.
 
-    Empty where only the special pieces are shared.
+    The mapping is empty if only special pieces are shared.
     """
     if own is None or given is None:
         return {}
@@ -160,8 +163,8 @@ def _shared_pieces(own: Target | None, given: Target | None) -> dict[int, int]:
 
 
 def _listed(reasons: Mapping[str, str], limit: int | None = NAMED) -> str:
-    """Return names, each with its reason, some of them or all."""
+    """Join names with their reasons; list at most `limit` of them, or all if it is None."""
     parts = [f"{name} ({why})" if why else name for name, why in reasons.items()]
     if limit is None or len(parts) <= limit:
         return ", ".join(parts)
-    return f"{', '.join(parts[:limit])} and {len(parts) - limit} more (-v names them)"
+    return f"{', '.join(parts[:limit])} and {len(parts) - limit} more (-v lists them)"

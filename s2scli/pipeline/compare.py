@@ -1,4 +1,4 @@
-"""`s2s compare`: train recipes under one budget on one corpus, score them, rank them."""
+"""`s2s compare`: train recipes with the same budget on one corpus, then score and rank them."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,19 +49,19 @@ MOSTLY = 0.9
 
 @dataclass(frozen=True)
 class CompareRequest:
-    """What the user asks for.
+    """The options of `s2s compare`.
 
     Attributes:
-        recipes: names of built-in recipes, and TOML files.
-        limits: the budget (at least one limit of BUDGETS) and the patience, by name.
-        metrics: names of METRICS; the first one ranks.
+        recipes: names of built-in recipes, or paths of TOML files.
+        limits: the budget (at least one of BUDGETS) and the patience, by name.
+        metrics: names from METRICS; the first one ranks the recipes.
         assignments: `section.key=value` changes to every recipe.
-        seeds: train each recipe with each of these; empty takes the recipe's own.
-        overrides: search settings that override the recipes' own.
-        settings: of the metrics.
+        seeds: seeds to train each recipe with; if empty, each recipe uses its own seed.
+        overrides: search settings that override those of the recipes.
+        settings: the settings of the metrics.
         device: auto, cpu, cuda or cuda:N.
-        restart: remove existing runs.
-        overwrite: restart without asking.
+        restart: remove existing runs and start again.
+        overwrite: remove them without asking.
     """
 
     recipes: Sequence[str]
@@ -77,13 +77,13 @@ class CompareRequest:
 
     @property
     def budget(self) -> Tree:
-        """The limits; those that were not given do not apply, even if a recipe sets them."""
+        """All limits; one that was not given is None, even if a recipe sets it."""
         return {**dict.fromkeys(BUDGETS), **self.limits}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe to compare, and the name of its row and its folder."""
+    """A recipe to compare; `name` names its row in the table and its folder."""
 
     name: str
     recipe: str
@@ -95,20 +95,20 @@ class Result:
     """The result of one recipe.
 
     Attributes:
-        recipe: the name of its row.
+        recipe: the name of its row in the table.
         model: the folder of its best model.
-        parameters: weights of the model.
-        minutes: training time, with validation.
-        steps: updates made.
-        epochs: passes over the corpus.
+        parameters: the number of parameters of the model.
+        minutes: the training time, including validation.
+        steps: the number of updates.
+        epochs: the number of passes over the corpus.
         ended: why training ended.
-        tokens_per_second: target tokens per second of training; None without a log line.
-        cross_entropy: of the best model on the validation split, in nats per token: the logarithm
-            of its perplexity, and unlike the loss without label smoothing, so that recipes can be
+        tokens_per_second: target tokens per second of training; None if the log has no speed.
+        cross_entropy: the best model's cross-entropy on the validation split, in nats per token
+            (the logarithm of the perplexity). It has no label smoothing, so recipes can be
             compared by it.
-        scores: one for each metric asked for.
-        p: the p-value of the best being better than this one (paired bootstrap); None for the
-            best itself, or without resamples.
+        scores: one for each requested metric.
+        p: the p-value of the best result being better than this one (paired bootstrap); None for
+            the best result, or without resamples.
     """
 
     recipe: str
@@ -124,19 +124,19 @@ class Result:
     p: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON document."""
+        """Convert to a JSON document."""
         scores = [score.as_json() for score in self.scores]
         return {**asdict(replace(self, scores=())), "scores": scores}
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A recipe without a result.
+    """A recipe that failed.
 
     Attributes:
-        recipe: the name of its row.
+        recipe: the name of its row in the table.
         error: the error message.
-        signal: the signal that stopped it, and the whole comparison; or 0.
+        signal: the signal that stopped this recipe and the whole comparison; 0 if none did.
     """
 
     recipe: str
@@ -146,14 +146,14 @@ class Failure:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The recipes, ranked.
+    """The ranked results.
 
     Attributes:
-        scored: a description of what was scored.
-        sentences: number of pairs.
-        metric: the one that ranks.
-        results: best first.
-        failures: the recipes without a result.
+        scored: a description of the scored text.
+        sentences: the number of pairs.
+        metric: the metric that ranks the results.
+        results: the results, best first.
+        failures: the recipes that failed.
     """
 
     scored: str
@@ -164,11 +164,11 @@ class Comparison:
 
     @property
     def signal(self) -> int:
-        """The signal that stopped the comparison, or 0."""
+        """The signal that stopped the comparison; 0 if none did."""
         return max((failure.signal for failure in self.failures), default=0)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON document."""
+        """Convert to a JSON document."""
         results = [result.as_json() for result in self.results]
         return {**asdict(replace(self, results=())), "results": results}
 
@@ -176,22 +176,22 @@ class Comparison:
 def compare(workspace: Workspace, request: CompareRequest, talk: Talk) -> Comparison:
     """Train, score and rank the recipes; resume where an earlier call stopped.
 
-    A recipe that fails does not stop the comparison; a signal does.
+    If a recipe fails, the comparison continues with the next one. A signal stops it.
 
     Raises:
-        UsageError: there is no budget, or two recipes have the same name.
+        UsageError: no budget is given, or two recipes have the same name.
         ConfigError: a recipe or the device is unknown.
-        MissingInputError: there is no such file, or no corpus, or it has no validation split.
-        CorpusError: there is nothing to validate with.
+        MissingInputError: a recipe file, the corpus or its validation split is missing.
+        CorpusError: the validation split is empty.
         CheckpointError: the corpus is damaged.
-        LockedError: another run holds the workspace, or a restart would remove runs there.
+        LockedError: another process uses the workspace, or the user did not agree to remove runs.
         StorageError: the disk is full or writing failed.
     """
     candidates = list_candidates(request)
     pick_device(request.device)
     if request.restart and not request.overwrite:
         require_restartable([workspace.of_run(each.name) for each in candidates], talk)
-    if not workspace.root.exists():  # locking would make it
+    if not workspace.root.exists():  # locking would create it
         workspace.find_corpus()
     with workspace.locked("compare"):
         corpus = Corpus.load(workspace.find_corpus())
@@ -211,16 +211,16 @@ def compare(workspace: Workspace, request: CompareRequest, talk: Talk) -> Compar
 
 
 def list_candidates(request: CompareRequest) -> list[Candidate]:
-    """Return the recipes, once for each seed.
+    """Return one candidate for each recipe and seed.
 
     Raises:
-        UsageError: there is no budget, or two recipes have the same name.
+        UsageError: no budget is given, or two recipes have the same name.
         ConfigError: a recipe is unknown.
-        MissingInputError: there is no such file.
+        MissingInputError: a recipe file does not exist.
     """
     if all(request.budget[name] is None for name in BUDGETS):
         flags = ", ".join(map(flag_of, BUDGETS))
-        raise UsageError(f"give the recipes a budget: one or more of {flags}")
+        raise UsageError(f"no training budget: give one or more of {flags}")
     found: dict[str, Candidate] = {}
     for recipe in request.recipes:
         path = recipe_path(recipe)
@@ -228,18 +228,20 @@ def list_candidates(request: CompareRequest) -> list[Candidate]:
             raise MissingInputError(f"{path}: no such file")
         for candidate in _candidates(path.stem, recipe, request):
             if candidate.name.startswith("."):
-                raise UsageError(f"{recipe}: a name that starts with a dot cannot name a folder")
+                raise UsageError(
+                    f"{recipe}: the name of a recipe to compare cannot start with a dot"
+                )
             if candidate.name in found:
                 raise UsageError(
                     f"two recipes are called {candidate.name}: {found[candidate.name].recipe} and "
-                    f"{recipe}; copy one to a file with another name"
+                    f"{recipe}; copy one of them to a file with another name"
                 )
             found[candidate.name] = candidate
     return [*found.values()]
 
 
 def _candidates(name: str, recipe: str, request: CompareRequest) -> Iterator[Candidate]:
-    """Yield one candidate, or one for each seed."""
+    """Yield one candidate for each seed, or a single one if no seeds are given."""
     if not request.seeds:
         yield Candidate(name, recipe, tuple(request.assignments))
     for seed in request.seeds:
@@ -248,7 +250,7 @@ def _candidates(name: str, recipe: str, request: CompareRequest) -> Iterator[Can
 
 
 def _impossible(candidates: Sequence[Candidate], talk: Talk) -> Iterator[Failure]:
-    """Yield the recipes that cannot be read, before hours are spent on the others."""
+    """Yield a failure for each recipe that cannot be loaded, before any training starts."""
     for candidate in candidates:
         try:
             load_recipe(candidate.recipe, candidate.assignments)
@@ -262,7 +264,7 @@ def _failure(candidate: Candidate, error: S2SError, talk: Talk) -> Failure:
 
 
 def choose_texts(corpus: Corpus, request: CompareRequest, talk: Talk) -> Texts:
-    """Read what is scored: the test split, or the validation split without one.
+    """Read the text to score: the test split, or the validation split if there is no test split.
 
     Raises:
         CheckpointError: the corpus is damaged.
@@ -271,28 +273,28 @@ def choose_texts(corpus: Corpus, request: CompareRequest, talk: Talk) -> Texts:
         texts = read_split(corpus, "test")
     except (MissingInputError, CorpusError):
         talk.warn(
-            "the corpus has no test split: scoring the validation split, which also selected the "
-            "checkpoints"
+            "the corpus has no test split; scoring the validation split, which also selects the "
+            "best checkpoints"
         )
         texts = read_split(corpus, "valid")
     words = [len(reference.split()) for reference in texts.references]
     spaced = choose_tokenization(request.settings, texts.references) == "13a"
     if request.metrics == ("bleu",) and spaced and words.count(1) >= MOSTLY * len(words):
-        talk.say("most targets are one word: --exact-match tells more about them than BLEU")
+        talk.say("most targets are one word; --exact-match is more informative than BLEU for them")
     return texts
 
 
 def _entry(
     run: Workspace, candidate: Candidate, request: CompareRequest, texts: Texts, talk: Talk
 ) -> Result | Failure:
-    """Train and score one recipe; skip the steps that are done."""
+    """Train and score one recipe; skip steps that are already done."""
     training = TrainRequest(
         recipe=candidate.recipe,
         assignments=candidate.assignments,
         limits=request.budget,
         device=request.device,
         restart=request.restart,
-        overwrite=request.restart,  # all runs were asked about together
+        overwrite=request.restart,  # `compare` has already asked about all runs
     )
     try:
         trained = train(run, training, talk)
@@ -327,7 +329,7 @@ def _result(
 
 
 def _cross_entropy(scores: Mapping[str, float]) -> float | None:
-    """Return the cross-entropy in nats per token; None if the log of the scores is lost."""
+    """Return the cross-entropy in nats per token; None if the scores have no perplexity."""
     perplexity = scores.get("perplexity") or 0.0
     return math.log(perplexity) if perplexity > 0 else None
 
@@ -335,7 +337,7 @@ def _cross_entropy(scores: Mapping[str, float]) -> float | None:
 def read_outputs(
     run: Workspace, request: CompareRequest, texts: Texts, talk: Talk
 ) -> tuple[str, ...]:
-    """Return the outputs of a run's model; they are kept on disk for the next call.
+    """Return the outputs of a run's model; translate only if they are not saved on disk yet.
 
     Raises:
         CheckpointError: the model is damaged.
@@ -365,7 +367,7 @@ def read_outputs(
 
 
 def _is_there(folder: Path, made_by: Tree, made_from: Mapping[str, str]) -> bool:
-    """Return whether a folder holds complete outputs that were made in this way."""
+    """Return whether a folder holds complete outputs of this model, corpus and search."""
     try:
         manifest = verify_folder(folder, "outputs")
     except (MissingInputError, CheckpointError):
@@ -376,7 +378,7 @@ def _is_there(folder: Path, made_by: Tree, made_from: Mapping[str, str]) -> bool
 def _ranked(
     entries: Sequence[Result | Failure], request: CompareRequest, texts: Texts
 ) -> Comparison:
-    """Rank the results, the best first, and compute the p-values of the others."""
+    """Sort the results, best first, and compute the p-value of each of the others."""
     metric = request.metrics[0]
     higher = METRICS[metric].higher_is_better
     results = sorted(

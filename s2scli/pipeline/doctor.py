@@ -1,4 +1,4 @@
-"""`s2s doctor`: what s2s runs on, and whether a workspace is sound."""
+"""`s2s doctor`: describe the machine and the installation, and check a workspace."""
 
 import platform
 import re
@@ -28,11 +28,11 @@ State = Literal["sound", "stale", "damaged", "absent"]
 
 @dataclass(frozen=True)
 class Device:
-    """Something to compute with.
+    """A device to compute on.
 
     Attributes:
-        name: what --device calls it.
-        model: what it is.
+        name: its name for --device.
+        model: the model of the processor or GPU.
         is_default: whether --device auto chooses it.
     """
 
@@ -43,11 +43,11 @@ class Device:
 
 @dataclass(frozen=True)
 class Extra:
-    """An optional part of the package.
+    """An optional extra of the package.
 
     Attributes:
-        name: of the extra.
-        missing: the packages of it that are not installed.
+        name: the name of the extra.
+        missing: its packages that are not installed.
         install: the command that installs it.
     """
 
@@ -62,9 +62,9 @@ class Health:
 
     Attributes:
         kind: the kind of folder, such as corpus.
-        path: of its folder.
-        state: stale is sound, but made from something that has been replaced since.
-        why: what is wrong with it, or what was replaced; "" where nothing is.
+        path: the path of its folder.
+        state: "stale" means undamaged, but made from an artifact that has been replaced since.
+        why: why it is damaged or stale; "" otherwise.
     """
 
     kind: str
@@ -75,16 +75,16 @@ class Health:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What s2s runs on, and the state of a workspace.
+    """The machine, the installation and the state of a workspace.
 
     Attributes:
-        versions: by name: Python, s2s, torch.
-        devices: what --device can name.
-        processor: what s2s wants to know of the processor, by name.
-        threads: how many of them PyTorch computes with.
-        extras: the optional parts; empty where the package is run without being installed.
-        workspace: the folder.
-        artifacts: of the workspace.
+        versions: the versions of Python, s2s and torch, by name.
+        devices: the available devices.
+        processor: the properties of the processor that s2s uses, by name.
+        threads: the number of threads that PyTorch uses.
+        extras: the optional extras; empty if the package is not installed.
+        workspace: the folder of the workspace.
+        artifacts: the state of each artifact of the workspace.
     """
 
     versions: Mapping[str, str]
@@ -97,18 +97,18 @@ class Diagnosis:
 
     @property
     def damaged(self) -> tuple[Health, ...]:
-        """The artifacts that cannot be used."""
+        """The damaged artifacts."""
         return tuple(one for one in self.artifacts if one.state == "damaged")
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a document."""
+        """Convert to a JSON document."""
         artifacts = [asdict(one) | {"path": str(one.path)} for one in self.artifacts]
         whole = {"workspace": str(self.workspace), "artifacts": artifacts}
         return asdict(self) | whole | {"sound": not self.damaged}
 
 
 def diagnose(workspace: Workspace) -> Diagnosis:
-    """Look at the machine, and verify every artifact of a workspace; nothing is changed."""
+    """Inspect the machine and verify every artifact of a workspace; nothing is changed."""
     machine = this_machine()
     return Diagnosis(
         {"Python": platform.python_version(), "s2s": __version__, "torch": torch.__version__},
@@ -131,7 +131,7 @@ def list_devices() -> tuple[Device, ...]:
 
 
 def list_extras() -> tuple[Extra, ...]:
-    """Return the optional parts that the package's metadata declares."""
+    """Return the optional extras that the package's metadata declares."""
     try:
         declared = metadata.distribution(PACKAGE)
     except metadata.PackageNotFoundError:
@@ -158,9 +158,9 @@ def _is_installed(package: str) -> bool:
 
 
 def check_workspace(workspace: Workspace) -> Iterator[Health]:
-    """Yield the state of every artifact of a workspace, and of the runs of `s2s compare`.
+    """Yield the state of every artifact of a workspace, including the runs of `s2s compare`.
 
-    An artifact is stale if one that it was made from has been replaced since.
+    An artifact is stale if an artifact it was made from has been replaced since.
     """
     made: dict[str, str] = {}
     yield check_artifact(workspace.corpus, "corpus", made)
@@ -179,12 +179,12 @@ def check_workspace(workspace: Workspace) -> Iterator[Health]:
 
 
 def check_artifact(folder: Path, kind: str, made: dict[str, str]) -> Health:
-    """Verify an artifact; add its digest to those of the artifacts that others are made from.
+    """Verify an artifact and add its digest to `made` if it is sound.
 
     Args:
-        folder: of the artifact.
+        folder: the folder of the artifact.
         kind: the kind of folder.
-        made: the digests of sound artifacts, by kind.
+        made: the digests of the sound artifacts checked so far, by kind.
     """
     try:
         manifest, digest = _verify(folder, kind)
@@ -194,12 +194,12 @@ def check_artifact(folder: Path, kind: str, made: dict[str, str]) -> Health:
         return Health(kind, folder, "absent")
     made[kind] = digest
     replaced = _replaced(manifest, made)
-    why = f"made from another {' and '.join(replaced)} than is here now" if replaced else ""
+    why = f"made from a different {' and '.join(replaced)} than the current one" if replaced else ""
     return Health(kind, folder, "stale" if replaced else "sound", why)
 
 
 def _verify(folder: Path, kind: str) -> tuple[Manifest, str]:
-    """Return the manifest of a sound artifact, and the digest that others remember it by."""
+    """Verify an artifact; return its manifest and the digest that other artifacts record."""
     if kind == "tokenizer":
         manifest, tokenizers = Tokenizers.verified(folder, kind)
         return manifest, tokenizers.digest
@@ -208,10 +208,10 @@ def _verify(folder: Path, kind: str) -> tuple[Manifest, str]:
 
 
 def _replaced(manifest: Manifest, made: Mapping[str, str]) -> list[str]:
-    """Return the kinds of artifacts that one was made from, and that are others now.
+    """Return the kinds of artifacts that an artifact was made from and that have changed since.
 
-    A tokenizer that was copied from a model goes with every corpus. The model of a checkpoint is
-    the one that its run started from, not the workspace's.
+    A tokenizer that was copied from a model fits every corpus. The model that a checkpoint records
+    is the one its run started from, not the workspace's.
     """
     origins = dict(manifest.made_from)
     copied = manifest.kind == "tokenizer" and "model" in origins

@@ -48,20 +48,21 @@ MANY_REPEATS = 0.02
 
 @dataclass(frozen=True)
 class EvaluateRequest:
-    """What to score.
+    """The options of `s2s evaluate`.
 
     Attributes:
-        metrics: names of METRICS.
-        split: a split of the corpus; test if no file is given either.
+        metrics: names from METRICS.
+        split: the split of the corpus to score; test if neither a split nor files are given.
         source: a file to translate.
         hypothesis: a file of outputs, scored without a model.
-        reference: the reference targets of `source` or `hypothesis`.
-        output: where to write the translations, or, if it ends in .tsv, a table of the sentences.
-        models: model folders instead of the workspace's; several are an ensemble.
-        device: where to compute.
+        reference: a file with the reference targets of `source` or `hypothesis`.
+        output: the file to write the translations to; a path that ends in .tsv gets a table of
+            the sentences instead.
+        models: model folders to use instead of the workspace's; several form an ensemble.
+        device: auto, cpu, cuda or cuda:N.
         multi_reference: accept the targets of all rows with the same source.
-        int8: whether the model's weights are rounded to 8 bits.
-        examples: how many sentences to show.
+        int8: round the model's weights to 8 bits.
+        examples: the number of sentences to show.
     """
 
     metrics: tuple[str, ...]
@@ -78,11 +79,11 @@ class EvaluateRequest:
 
     @property
     def of_workspace(self) -> bool:
-        """Whether the workspace's model, unchanged, is scored on the workspace's corpus."""
+        """Whether the workspace's own model is scored on the workspace's corpus, without int8."""
         return not (self.models or self.source or self.hypothesis or self.int8)
 
     def needing(self, needs: Literal["outputs", "model"]) -> list[str]:
-        """Return the metrics that need the outputs, or the model."""
+        """Return the requested metrics that need the outputs, or those that need the model."""
         return [name for name in self.metrics if METRICS[name].needs == needs]
 
     @property
@@ -97,27 +98,27 @@ class EvaluateRequest:
 
     @property
     def scores_sentences(self) -> bool:
-        """Whether each sentence is scored alone."""
+        """Whether each sentence gets its own score."""
         return self.wants_table or self.examples > 0
 
     def check(self) -> None:
-        """Refuse flags that contradict each other.
+        """Check that the flags do not contradict each other.
 
         Raises:
-            UsageError: there are some; the message says what to give instead.
+            UsageError: they do; the message says what to give instead.
         """
         for name in self.metrics:
             if name not in METRICS:
                 raise UsageError(f"no metric is called {name!r}; there are {', '.join(METRICS)}")
         if self.source and self.hypothesis:
-            raise UsageError("give --source (to translate it) or --hypothesis, not both")
+            raise UsageError("give either --source (to translate it) or --hypothesis, not both")
         if (self.source or self.hypothesis) and not self.reference:
             given = "--source" if self.source else "--hypothesis"
-            raise UsageError(f"{given} needs --reference FILE, the reference targets")
+            raise UsageError(f"{given} needs --reference FILE with the reference targets")
         if self.reference and not (self.source or self.hypothesis):
-            raise UsageError("--reference needs --source FILE or --hypothesis FILE too")
+            raise UsageError("--reference also needs --source FILE or --hypothesis FILE")
         if self.reference and self.split:
-            raise UsageError("give --split, or files, not both")
+            raise UsageError("give either --split or files, not both")
         forced = self.needing("model")
         if self.hypothesis and forced:
             flag = flag_of(forced[0])
@@ -130,22 +131,22 @@ class EvaluateRequest:
             what = "--source instead of --hypothesis" if self.hypothesis else "a metric of outputs"
             raise UsageError(f"--multi-reference needs outputs and their sources: give {what}")
         if self.hypothesis and self.int8:
-            raise UsageError("--int8 is for a model: give --source instead of --hypothesis")
+            raise UsageError("--int8 needs a model: give --source instead of --hypothesis")
         if self.hypothesis and self.output and not self.wants_table:
             raise UsageError(
-                "-o writes the translations of --source: with --hypothesis leave it out, or give "
-                "-o FILE.tsv for the score of every sentence"
+                "-o with --hypothesis writes only a table: give -o FILE.tsv for the score of every "
+                "sentence, or leave out -o"
             )
 
 
 @dataclass(frozen=True)
 class Texts:
-    """Lines that belong together, one for one.
+    """Aligned lines: each source, or output, with its reference.
 
     Attributes:
-        name: a description of them.
-        sources: the sources, or the outputs if nothing is translated.
-        references: the reference targets.
+        name: a description of the lines.
+        sources: the sources; the outputs if existing outputs are scored.
+        references: the reference targets, one per source.
     """
 
     name: str
@@ -155,11 +156,11 @@ class Texts:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a model is asked to translate.
+    """The lines to translate.
 
     Attributes:
         lines: the sources.
-        indices: for each pair of texts, the index of its source in `lines`.
+        indices: for each pair, the index of its source in `lines`.
     """
 
     lines: tuple[Line, ...]
@@ -168,7 +169,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Speed:
-    """How long the search took: wall-clock seconds, and target tokens with end tokens."""
+    """The speed of the search in wall-clock time; end tokens count as target tokens."""
 
     seconds: float
     sentences_per_second: float
@@ -177,21 +178,22 @@ class Speed:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores, and what was scored.
+    """The scores and a description of what was scored.
 
     Attributes:
-        scored: a description of what was scored.
-        sentences: the number of pairs.
-        scores: one for each metric asked for.
-        speed: of the search; None where nothing was searched.
-        failed: how many sentences could not be translated; they count as empty outputs.
-        overlong: how many were too long for the model; they were split and joined again.
-        search: the settings of the search, by name; empty where nothing was searched.
+        scored: a description of the scored text.
+        sentences: the number of scored sentences.
+        scores: one for each requested metric.
+        speed: the speed of the search; None if nothing was translated.
+        failed: the number of sentences that could not be translated; they count as empty outputs.
+        overlong: the number of sentences that were too long for the model; they were translated
+            in parts.
+        search: the search settings, by name; empty if nothing was translated.
         int8: whether the model's weights were rounded to 8 bits.
-        unscored: how many pairs perplexity and token accuracy leave out, because they are blank,
-            too long, or made the model fail.
-        changed: the names in `search` whose values are not the model's own.
-        examples: some of the sentences, best first; empty where none were asked for.
+        unscored: the number of pairs that perplexity and token accuracy leave out, because they
+            are blank, too long, or made the model fail.
+        changed: the names in `search` whose values differ from the model's own settings.
+        examples: some of the sentences, best first; empty if none were requested.
     """
 
     scored: str
@@ -207,7 +209,7 @@ class Evaluation:
     examples: tuple[Example, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON document."""
+        """Convert to a JSON document."""
         return {
             **asdict(replace(self, scores=(), examples=())),
             "scores": [score.as_json() for score in self.scores],
@@ -217,7 +219,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Outputs:
-    """The translations of some sources."""
+    """The translations, the speed, and the number of failed and overlong lines."""
 
     hypotheses: tuple[str, ...]
     speed: Speed
@@ -232,22 +234,22 @@ def evaluate(
     settings: MetricSettings,
     talk: Talk,
 ) -> Evaluation:
-    """Score what `request` asks for.
+    """Translate and score a split or files, or score existing outputs.
 
     Args:
-        workspace: with the corpus and the model, unless `request` names others.
+        workspace: the workspace of the corpus and the model, unless `request` names others.
         request: what to score.
-        overrides: search settings that differ from the model's own.
-        settings: of the metrics.
+        overrides: search settings that override the model's own.
+        settings: the settings of the metrics.
         talk: shows progress and warnings.
 
     Raises:
         UsageError: the flags contradict each other, or the models of an ensemble do not share a
             tokenizer.
-        ConfigError: a search setting is wrong, or there is no such device.
-        MissingInputError: a file, the corpus or the model is not there.
+        ConfigError: a search setting is wrong, or the device does not exist.
+        MissingInputError: a file, the corpus or the model is missing.
         CheckpointError: the corpus or the model is damaged.
-        CorpusError: a file is damaged, or line counts differ.
+        CorpusError: a file is damaged, or the files have different numbers of lines.
         StorageError: the outputs cannot be written.
     """
     request.check()
@@ -285,23 +287,23 @@ def read_split(corpus: "Corpus", split: str) -> Texts:
     """Read one split of a corpus.
 
     Raises:
-        MissingInputError: there is no such split.
+        MissingInputError: the split does not exist.
         CheckpointError: the corpus is damaged.
         CorpusError: the split is empty.
     """
     found = corpus.open_split(split)
     if not len(found):
-        raise CorpusError(f"{corpus.folder}: the {split} split has no rows")
+        raise CorpusError(f"{corpus.folder}: the {split} split is empty")
     return Texts(f"{split} split", tuple(found.sources()), tuple(found.targets()))
 
 
 def read_files(sources: Path, references: Path) -> Texts:
-    """Read two files, plain or gzip, that belong together line by line.
+    """Read two line-aligned files, plain or gzip.
 
     Raises:
         UsageError: both are stdin.
-        MissingInputError: one is not there.
-        CorpusError: one is damaged, empty, or not UTF-8; or they have different numbers of lines.
+        MissingInputError: a file is missing.
+        CorpusError: a file is damaged, empty or not UTF-8, or they have different numbers of lines.
     """
     if sources == references == STDIN:
         raise UsageError("- is given twice, but stdin can be read only once")
@@ -313,11 +315,11 @@ def read_files(sources: Path, references: Path) -> Texts:
 
 
 def hint_at_repeats(texts: Texts, talk: Talk) -> None:
-    """Say so if many sources occur more than once, with several targets."""
+    """Suggest --multi-reference if many sources occur more than once."""
     repeats = len(texts.sources) - len(set(texts.sources))
     if repeats > MANY_REPEATS * len(texts.sources):
         talk.say(
-            f"{repeats:,} of {len(texts.sources):,} pairs have the source of an earlier one; "
+            f"{repeats:,} of {len(texts.sources):,} pairs repeat the source of an earlier pair; "
             "--multi-reference scores each source once, against the closest of its targets"
         )
 
@@ -339,7 +341,7 @@ def _evaluate_file(
     settings: MetricSettings,
     write: Callable[[Sequence[str]], None],
 ) -> Evaluation:
-    """Score a file of outputs, and write the table of its sentences if asked to."""
+    """Score a file of outputs, and write the table of its sentences if requested."""
     found = evaluate_outputs(texts, request.metrics, settings)
     if not request.scores_sentences:
         return found
@@ -358,10 +360,10 @@ def evaluate_model(
     settings: MetricSettings,
     talk: Talk,
 ) -> Evaluation:
-    """Translate, score, and write the outputs to a file if asked to.
+    """Translate and score; write the outputs to a file if requested.
 
     Raises:
-        StorageError: the outputs cannot be written; this is checked before anything is translated.
+        StorageError: the outputs cannot be written; this is checked before translating.
         CorpusError: a metric needs the model, and there is no pair to score.
     """
     scores: list[Score] = []
@@ -400,7 +402,7 @@ def evaluate_model(
 
 
 def ask(texts: Texts, *, once: bool) -> Asked:
-    """Return the sources to translate: a line for each pair, or each different source `once`."""
+    """Return the sources to translate: one per pair or, with `once`, each distinct source once."""
     lines: list[Line] = []
     indices: list[int] = []
     first: dict[str, int] = {}
@@ -413,7 +415,7 @@ def ask(texts: Texts, *, once: bool) -> Asked:
 
 
 def table_lines(sentences: Sequence[Sentence]) -> list[str]:
-    """Return source, reference, output and chrF of each sentence, with TABs between them."""
+    """Return one line per sentence: source, reference, output and chrF, separated by TABs."""
     return [
         "\t".join(
             (
@@ -436,13 +438,13 @@ def _sentences(
 
 
 def _changed(search: SearchSettings, translator: Translator) -> tuple[str, ...]:
-    """Return the names of the settings whose values are not the model's own."""
+    """Return the names of the settings whose values differ from the model's own."""
     own = translator.settings({}).model_dump()
     return tuple(name for name, value in search.model_dump().items() if value != own[name])
 
 
 def _closest_references(texts: Texts, asked: Asked, hypotheses: Sequence[str]) -> list[str]:
-    """Return the reference of each output, or the closest of several."""
+    """Return the reference of each output; if there are several, the closest one."""
     right: list[list[str]] = [[] for _ in asked.lines]
     for index, reference in zip(asked.indices, texts.references, strict=True):
         right[index].append(reference)
@@ -455,7 +457,7 @@ def _text_scores(
     request: EvaluateRequest,
     settings: MetricSettings,
 ) -> Iterator[Score]:
-    """Yield the scores of the outputs, each against its reference."""
+    """Yield the score of each requested metric that compares the outputs with the references."""
     rule = "|refs:closest" if request.multi_reference else ""
     for name in request.needing("outputs"):
         score = METRICS[name].function(hypotheses, references, settings)
@@ -463,9 +465,9 @@ def _text_scores(
 
 
 def save_evaluation(evaluation: Evaluation, workspace: Workspace, talk: Talk) -> None:
-    """Write the evaluation of the workspace's model to `evaluation.json`, with its digest.
+    """Write the evaluation and the digest of the workspace's model to `evaluation.json`.
 
-    It is a copy of what was shown, so a failure to write it is only a warning.
+    The scores were already shown, so a failure to write the file is only a warning.
     """
     try:
         digest = read_manifest(workspace.model, "model").digest
@@ -476,9 +478,10 @@ def save_evaluation(evaluation: Evaluation, workspace: Workspace, talk: Talk) ->
 
 
 def warn_if_stale(workspace: Workspace, corpus: "Corpus", talk: Talk) -> None:
-    """Warn if the model was trained on another corpus than the workspace holds now.
+    """Warn if the model was trained on a different corpus than the workspace holds now.
 
-    The newest checkpoint knows what it was trained on, and the tokenizer what it was learned from.
+    The manifest of the newest checkpoint records the corpus; without checkpoints, the tokenizer's
+    manifest does.
     """
     from s2scli.training.checkpoint import list_checkpoints
 
@@ -488,8 +491,8 @@ def warn_if_stale(workspace: Workspace, corpus: "Corpus", talk: Talk) -> None:
             trained_on = read_manifest(folder, kind).made_from.get("corpus")
             if trained_on != corpus.digest:
                 talk.warn(
-                    "the model was trained on another corpus than the workspace holds now, and "
-                    "may have been trained on rows that it is scored on; train it again: "
+                    "the model was trained on a different corpus than the workspace holds now; it "
+                    "may have been trained on rows that are scored here; train it again: "
                     f"{workspace.command('train --restart')}"
                 )
             return
@@ -497,7 +500,7 @@ def warn_if_stale(workspace: Workspace, corpus: "Corpus", talk: Talk) -> None:
 
 @contextlib.contextmanager
 def _output_file(path: Path | None) -> Iterator[Callable[[Sequence[str]], None]]:
-    """Open a file; yield a function that writes outputs to it, or does nothing without a path."""
+    """Open a file and yield a function that writes lines to it; without a path it does nothing."""
     if path is None:
         yield lambda texts: None
         return
@@ -523,7 +526,7 @@ def _translate(
 
 
 def _counted(records: Iterator[Record], advance: Advance) -> list[Record]:
-    """Return all records, and advance the display by each."""
+    """Return all records; advance the progress display for each."""
     found = []
     for record in records:
         found.append(record)
@@ -532,7 +535,7 @@ def _counted(records: Iterator[Record], advance: Advance) -> list[Record]:
 
 
 def _warn_of_failures(records: Sequence[Record], done: str, talk: Talk) -> int:
-    """Warn of lines that failed, the first ones by name; return how many did."""
+    """Warn about failed lines, naming the first ones; return the number of failures."""
     failures = [record for record in records if record.status == "failed"]
     for record in failures[:NAMED]:
         talk.warn(f"{record.line.where}: not {done} ({record.fault})")
@@ -542,9 +545,9 @@ def _warn_of_failures(records: Sequence[Record], done: str, talk: Talk) -> int:
 
 
 def _force(texts: Texts, translator: Translator, talk: Talk) -> list[TargetText]:
-    """Return the references with the model's probabilities of their tokens.
+    """Score the tokens of each reference with the model.
 
-    Pairs with a blank side are left out, and so are those that the model cannot score.
+    Pairs with a blank side, and pairs that the model cannot score, are left out.
 
     Raises:
         CorpusError: no pair is left.
@@ -559,5 +562,5 @@ def _force(texts: Texts, translator: Translator, talk: Talk) -> list[TargetText]
     _warn_of_failures(records, "scored", talk)
     forced = [record.best for record in records if record.best]
     if not forced:
-        raise CorpusError(f"{texts.name}: no pair with text on both sides to score")
+        raise CorpusError(f"{texts.name}: no pair can be scored; expected text on both sides")
     return forced

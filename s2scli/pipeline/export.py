@@ -1,4 +1,4 @@
-"""`s2s export`: a model folder becomes a folder that another program can run."""
+"""`s2s export`: convert a model folder to a folder that another program can run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,22 +30,22 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Verification:
-    """What an export is verified with.
+    """The pairs to verify an export with.
 
     Attributes:
-        workspace: whose validation split is used.
-        file: pairs to use instead.
+        workspace: the workspace whose validation split is used.
+        file: a file of pairs to use instead of the validation split.
     """
 
     workspace: Workspace
     file: Path | None = None
 
     def pairs(self, most: int, translator: Translator, talk: Talk) -> list[Pair]:
-        """Return the first pairs, at most `most`, that the model can translate.
+        """Return up to `most` pairs that the model can translate.
 
         Raises:
-            MissingInputError: there is no file, no corpus or no validation split.
-            CorpusError: there is no such pair.
+            MissingInputError: the file, the corpus or the validation split is missing.
+            CorpusError: the model can translate none of the pairs.
             CheckpointError: the corpus is damaged.
         """
         if self.file:
@@ -53,21 +53,21 @@ class Verification:
         try:
             split = Corpus.load(self.workspace.find_corpus()).open_split("valid")
         except MissingInputError as error:
-            raise MissingInputError(f"{error}; or verify with a file: --verify FILE") from error
+            raise MissingInputError(f"{error}; or use a file of pairs: --verify FILE") from error
         first = list(islice(split, most))
         return choose_pairs(first, "the validation split", translator, talk)
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was exported.
+    """The result of an export.
 
     Attributes:
-        folder: where it is.
-        quantization: of the weights.
-        bytes: of its files.
-        lines: how many were translated to verify it; 0 if it was not verified.
-        agreements: how each engine did.
+        folder: the path of the exported folder.
+        quantization: the quantization of the weights.
+        bytes: the total size of its files.
+        lines: the number of lines translated to verify it; 0 if it was not verified.
+        agreements: how well the outputs of each engine agree with the model's.
     """
 
     folder: str
@@ -84,22 +84,22 @@ def export(
     verify: Verification | None,
     talk: Talk,
 ) -> ExportReport:
-    """Export a model folder; nothing is written if the export fails to verify.
+    """Export a model folder; nothing is written if the verification fails.
 
     Args:
         model: the model folder.
-        output: the folder to write; None is beside the model, where `s2s translate` finds it.
+        output: the folder to write; None writes beside the model, where `s2s translate` finds it.
         settings: the target, the quantization, and how to verify.
-        verify: what to verify the export with; None does not verify it.
-        talk: says what is found.
+        verify: the pairs to verify the export with; None skips the verification.
+        talk: reports the speed of each engine.
 
     Raises:
         MissingExtraError: the target's package is not installed.
-        ConfigError: the target cannot run such a model.
-        LockedError: the folder holds something else.
-        CheckpointError: the model is damaged, or the export does not agree with it.
-        MissingInputError: there is no model, or no file to verify with.
-        CorpusError: the file has no pair to verify with.
+        ConfigError: the target cannot run this kind of model.
+        LockedError: the output folder exists and is not an export.
+        CheckpointError: the model is damaged, or the export's outputs do not agree with its own.
+        MissingInputError: the model, or the text to verify with, is missing.
+        CorpusError: there is no pair to verify with.
         StorageError: the disk is full or writing failed.
     """
     target = TARGETS[settings.to]
@@ -116,7 +116,7 @@ def export(
 
 
 def export_facts(model: LoadedModel, settings: ExportSettings) -> ExportFacts:
-    """Return what the manifest of an export says."""
+    """Return the facts to record in the manifest of an export."""
     most = model.recipe.training.max_length
     return ExportFacts(
         name=model.recipe.name,
@@ -128,10 +128,10 @@ def export_facts(model: LoadedModel, settings: ExportSettings) -> ExportFacts:
 
 
 def _require_room(folder: Path, target: Target) -> None:
-    """Check that an export may be written here: the folder is new, or an older export.
+    """Check that `folder` does not exist yet or holds an older export.
 
     Raises:
-        LockedError: it is something else.
+        LockedError: it holds something else.
     """
     if not folder.exists():
         return
@@ -139,8 +139,8 @@ def _require_room(folder: Path, target: Target) -> None:
         read_manifest(folder, target.kind)
     except (CheckpointError, MissingInputError, NotADirectoryError) as error:
         raise LockedError(
-            f"{folder}: exists and is not an export of s2s; choose another folder with -o, or "
-            "remove it"
+            f"{folder}: exists and is not an export of s2s; remove it, or choose another folder "
+            "with -o"
         ) from error
 
 
@@ -151,7 +151,7 @@ def _verify(
     verify: Verification,
     talk: Talk,
 ) -> tuple[int, list[Agreement]]:
-    """Return how many lines were translated, and how each engine did."""
+    """Return the number of lines translated and the agreement of each engine."""
     translator = translator_of(model, device=CPU)
     pairs = verify.pairs(settings.lines, translator, talk)
     agreements = []
@@ -184,11 +184,11 @@ def export_card(facts: ExportFacts) -> str:
         f"# {facts.name}, for CTranslate2",
         "",
         f"- weights: {'float32' if facts.quantization == 'none' else facts.quantization}",
-        f"- sources of up to {facts.max_source_tokens:,} tokens",
+        f"- maximum source length: {facts.max_source_tokens:,} tokens",
         "",
-        "Use it: `s2s translate -m FOLDER < input.txt`, or `ctranslate2.Translator(FOLDER)` with",
-        "the pieces of the tokenizer beside it. The pieces and the weights can hold strings that",
-        "were frequent in the training text.",
+        "Use it with `s2s translate -m FOLDER < input.txt`, or load it with",
+        "`ctranslate2.Translator(FOLDER)` and tokenize with the tokenizer in this folder. The",
+        "tokenizer and the weights may contain strings that were frequent in the training text.",
         "",
     ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`s2s generate`: sentences from a vector instead of a source."""
+"""`s2s generate`: write sentences from vectors instead of sources."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ VECTORS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Writer:
-    """A model whose decoder sees one vector of a source, and nothing else.
+    """A model whose decoder sees the source only as a single vector.
 
     Attributes:
-        recipe: of the model.
+        recipe: the recipe of the model.
         model: the model.
-        device: where it is.
-        translator: its codecs, and its own search settings.
+        device: the device of the model.
+        translator: the model's text codecs and search settings.
     """
 
     recipe: Recipe
@@ -42,56 +42,63 @@ class Writer:
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> Self:
-        """Read a model folder.
+        """Load a model folder.
 
         Raises:
             MissingInputError: there is no model in the folder.
             CheckpointError: the folder is damaged or was written by a newer version.
-            ConfigError: there is no such device.
-            UsageError: the decoder sees more of a source than a vector: it attends to it.
+            ConfigError: the device does not exist.
+            UsageError: the decoder attends to the source, so it does not work from one vector.
         """
         on = pick_device(device)
         loaded = load_model_folder(folder, on)
         if not loaded.model.code_dim:
             raise UsageError(
-                f"{folder}: its decoder attends to the source (model.attention.kind "
-                f"{loaded.recipe.model.attention.kind}), so there is no vector to write from; "
+                f"{folder}: the decoder attends to the source (model.attention.kind "
+                f"{loaded.recipe.model.attention.kind}), so there is no vector to generate from; "
                 "train a model with --recipe vae or autoencoder"
             )
         return cls(loaded.recipe, loaded.model, on, translator_of(loaded, device=on))
 
     @torch.inference_mode()
     def draw(self, settings: GenerateSettings) -> Tensor:
-        """Return vectors of the prior, T e with e ~ N(0, 1), [count, Z].
+        """Sample vectors from the prior, [count, Z].
+
+        They are T e with the temperature T and e ~ N(0, 1).
 
         Raises:
-            UsageError: the model has no distribution to draw from.
+            UsageError: the model has no prior.
         """
         return self._noise(settings)
 
     @torch.inference_mode()
     def draw_around(self, text: str, settings: GenerateSettings) -> Tensor:
-        """Return vectors of a sentence's posterior, m + T s e with e ~ N(0, 1), [count, Z].
+        """Sample vectors from the posterior of a sentence, [count, Z].
+
+        They are m + T s e with the posterior's mean m and standard deviation s, the temperature T
+        and e ~ N(0, 1).
 
         Raises:
-            UsageError: the model has no distribution to draw from, or cannot read the sentence.
+            UsageError: the model has no prior, or the sentence is empty or too long.
         """
         noise = self._noise(settings)
         return self.model.posterior(*self._source([text])).at(noise)
 
     @torch.inference_mode()
     def interpolate(self, first: str, second: str, settings: GenerateSettings) -> Tensor:
-        """Return a + t (b - a) for t from 0 to 1, [steps, C] (Bowman et al. 2016, section 5.3).
+        """Interpolate between the vectors a and b of two sentences.
+
+        Return a + t (b - a) for t from 0 to 1, [steps, C] (Bowman et al. 2016, section 5.3).
 
         Raises:
-            UsageError: the model cannot read a sentence.
+            UsageError: a sentence is empty or too long.
         """
         a, b = self.model.code(*self._source([first, second]))
         return torch.lerp(a, b, torch.linspace(0, 1, settings.steps, device=a.device)[:, None])
 
     @torch.inference_mode()
     def write(self, codes: Tensor, settings: SearchSettings) -> Iterator[TargetText]:
-        """Yield the best sentence for each vector, [N, C]."""
+        """Yield the best sentence for each vector of `codes`, [N, C]."""
         limit = settings.max_length or self.recipe.training.max_length
         for start in range(0, len(codes), VECTORS_AT_ONCE):
             some = codes[start : start + VECTORS_AT_ONCE]
@@ -103,28 +110,28 @@ class Writer:
                 yield self.translator.text_of(best, 0)
 
     def _noise(self, settings: GenerateSettings) -> Tensor:
-        """Return T e; it depends on the seed only, and a larger count begins with the same."""
+        """Return T e, [count, Z]; with the same seed, a larger count only appends rows."""
         if not self.model.has_prior:
             raise UsageError(
-                f"the model {self.recipe.name} has no distribution to draw vectors from "
-                f"(model.connection.kind {self.recipe.model.connection.kind}); it can write "
-                "--between A B; to draw, train one with --recipe vae"
+                f"the model {self.recipe.name} has no distribution to sample vectors from "
+                f"(model.connection.kind {self.recipe.model.connection.kind}); use --between A B, "
+                "or train a model with --recipe vae"
             )
         random = np.random.default_rng(settings.seed)
         noise = random.standard_normal((settings.count, self.model.code_dim), np.float32)
         return settings.temperature * torch.from_numpy(noise).to(self.device)
 
     def _source(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Return the ids of sentences, [N, S], and their lengths."""
+        """Return the token ids of the sentences, [N, S], and their lengths."""
         most = self.recipe.training.max_length
         ids = [self.translator.source.encode(text) for text in texts]
         for text, tokens in zip(texts, ids, strict=True):
             if is_blank(text):
-                raise UsageError("expected a sentence, found an empty text")
+                raise UsageError("expected a sentence, found empty text")
             if len(tokens) > most:
                 raise UsageError(
-                    f"{text[:40]!r}...: {len(tokens)} tokens, and the model takes {most}; give a "
-                    "shorter sentence"
+                    f"{text[:40]!r}...: {len(tokens)} tokens, but the model accepts at most "
+                    f"{most}; give a shorter sentence"
                 )
         source, lengths = make_source(ids)
         return source.to(self.device), lengths

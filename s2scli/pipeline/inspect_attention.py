@@ -1,4 +1,4 @@
-"""`s2s inspect attention`: where the decoder looks while it translates a sentence."""
+"""`s2s inspect attention`: show what the decoder attends to while it translates a sentence."""
 
 from pathlib import Path
 
@@ -20,29 +20,29 @@ from s2scli.translation.records import Record
 def inspect_attention(
     folder: Path, source: str, target: str | None, device: str, talk: Talk
 ) -> AttentionHeads:
-    """Translate `source` (or force `target`) and return where each layer and head looked.
+    """Translate `source` (or force `target`) and return the attention of each layer and head.
 
     Byte pieces are merged into the characters that they spell.
 
     Args:
-        folder: of the model.
-        source: a sentence; if it is too long for the model, its parts are shown as one map.
-        target: its target, or None for the model's own translation.
+        folder: the model folder.
+        source: a sentence; if it is too long for the model, its parts are joined into one map.
+        target: the target to force; None uses the model's own translation.
         device: auto, cpu, cuda or cuda:N.
-        talk: says that the sentence was split.
+        talk: warns if the sentence was split.
 
     Raises:
         UsageError: the text is empty, or the model has no attention.
-        CorpusError: the search found no translation, or the model cannot read the text.
+        CorpusError: the search found no translation, or the model cannot process the text.
         CheckpointError: the model is damaged.
         MissingInputError: there is no model in `folder`.
     """
     if is_blank(source):
-        raise UsageError("the text is empty: there is nothing to look at")
+        raise UsageError("the text is empty; expected a sentence")
     translator = torch_engine.load(folder, device=device)
     if not translator.has_attention:
         raise UsageError(
-            f"the model in {folder} has no attention to look at; recipes that have it: "
+            f"the model in {folder} has no attention; recipes that have it: "
             f"{', '.join(recipes_with_attention())}"
         )
     options = Options(translator.engine.settings, wanted=Wanted(attention=True))
@@ -52,18 +52,18 @@ def inspect_attention(
     else:
         (record,) = translator.score([Pair(line, source, target)], options)
     if record.overlong:
-        talk.warn("too long for the model: split, translated in parts and joined again")
+        talk.warn("the text is too long for the model: translated in parts and joined again")
     return _heads_of(record)
 
 
 def _heads_of(record: Record) -> AttentionHeads:
     if record.status == "failed":
-        raise CorpusError(f"the model cannot show this text: {record.fault}")
+        raise CorpusError(f"the model cannot process this text: {record.fault}")
     if record.translation is None or record.best is None:
         raise CorpusError("the search found no translation of this text; give one with --target")
     heads = record.translation.heads(record.best)
     if heads is None or not np.isfinite(heads.weights).all():
         raise CheckpointError(
-            "the attention weights of this model are not numbers; its parameters are damaged"
+            "the attention weights of this model are missing or not finite; the model is damaged"
         )
     return merge_bytes(heads)

@@ -1,4 +1,4 @@
-"""`s2s inspect corpus`: what a prepared corpus holds."""
+"""`s2s inspect corpus`: describe a prepared corpus."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from s2scli.data.store import Corpus, TextSplit
 from s2scli.manifest import in_one_generation
 from s2scli.workspace import Workspace
 
-MAX_EXPONENT = 30  # lengths up to 2^30 characters have a bin of their own
+MAX_EXPONENT = 30  # the last bin holds lengths from 2^30 characters
 
 
 @dataclass(frozen=True)
 class LengthBin:
-    """How many sources and targets of a split have `shortest` to `longest` characters."""
+    """The number of sources and targets in a split with `shortest` to `longest` characters."""
 
     shortest: int
     longest: int
@@ -34,10 +34,10 @@ class CorpusView:
 
     Attributes:
         report: the report of `s2s prepare`.
-        settings: the settings of `s2s prepare`, and the hashes of the files it read.
+        settings: the settings of `s2s prepare` and the hashes of its input files.
         split: the name of the split.
-        lengths: the distribution of lengths in it, in bins that double in width.
-        samples: rows of it, evenly spaced.
+        lengths: a histogram of the lengths in the split; each bin is twice as wide as the last.
+        samples: evenly spaced rows of the split.
     """
 
     report: Report
@@ -48,10 +48,10 @@ class CorpusView:
 
 
 def inspect_corpus(workspace: Workspace, split: str, count: int) -> CorpusView:
-    """Return a view of the corpus of a workspace, with `count` rows of one split.
+    """Describe the corpus of a workspace, with up to `count` sample rows of one split.
 
     Raises:
-        MissingInputError: there is no corpus, or no such split.
+        MissingInputError: there is no corpus, or the split does not exist.
         CheckpointError: the corpus is damaged.
     """
     folder = workspace.find_corpus()
@@ -80,7 +80,7 @@ def _length_bins(rows: TextSplit) -> tuple[LengthBin, ...]:
 
 
 def _counts(rows: TextSplit, column: str) -> NDArray[np.int64]:
-    """Return how many texts have a length in [2^i, 2^(i+1)), for each i."""
+    """Return, for each i, the number of texts with a length in [2^i, 2^(i+1))."""
     counts = np.zeros(MAX_EXPONENT + 1, np.int64)
     for batch in rows.batches():
         lengths = pc.utf8_length(batch.column(column)).to_numpy()

@@ -1,4 +1,4 @@
-"""`s2s inspect model`: the parameters, the origin and the recipe of a model folder."""
+"""`s2s inspect model`: show the parameters, the recipe and the manifest of a model folder."""
 
 import math
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ class Parameter:
 
     @property
     def part(self) -> str:
-        """The part of the model that it belongs to (encoder, decoder, ...)."""
+        """The part of the model it belongs to (encoder, decoder, ...)."""
         return self.name.split(".")[0]
 
     @property
     def count(self) -> int:
-        """How many numbers it holds."""
+        """The number of elements."""
         return math.prod(self.shape)
 
 
@@ -32,10 +32,10 @@ class ModelFacts:
     """The contents of a model folder, except for its weights.
 
     Attributes:
-        recipe: the resolved recipe it was trained with.
-        manifest: its manifest: hashes of its files, what training recorded, what it was made of.
-        vocab_size: tokens by side: source and target, or joint.
-        parameters: its tensors, by name.
+        recipe: the resolved recipe the model was trained with.
+        manifest: the manifest: file hashes, recorded facts, and what the model was made from.
+        vocab_size: the vocabulary sizes: source and target, or joint.
+        parameters: the tensors of the model, sorted by name.
     """
 
     recipe: Recipe

@@ -1,4 +1,4 @@
-"""`s2s inspect recipe`: the recipes there are, and what one resolves to."""
+"""`s2s inspect recipe`: list the recipes, or show the settings of one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from s2scli.model.seq2seq import Seq2Seq, count_parameters
 from s2scli.settings import SettingRow, Tree, toml_text
 
 ASSUMED_VOCAB_SIZE = 8000
-BYTES = 4  # of a float32
+BYTES = 4  # per float32
 
 
 @dataclass(frozen=True)
 class ResolvedSetting:
-    """A setting as a recipe resolves it.
+    """A setting and its value in a recipe.
 
     Attributes:
         path: its dotted path in the TOML.
-        value: what it is, a JSON value.
+        value: its value, as JSON.
         row: its declaration.
-        default: what it is by default, as it stands in the TOML.
+        default: its default value, as TOML text.
     """
 
     path: str
@@ -33,19 +33,20 @@ class ResolvedSetting:
 
     @property
     def is_default(self) -> bool:
-        """Whether it is what it would be if no recipe mentioned it."""
+        """Whether the value equals the default."""
         return self.text == self.default
 
     @property
     def text(self) -> str:
-        """The value as it stands in the TOML."""
+        """The value as TOML text."""
         return toml_text(self.value)
 
 
 def resolve_settings(recipe: Recipe) -> list[ResolvedSetting]:
-    """Return every setting of a recipe with its value; only those of the chosen kinds.
+    """Return every setting of a recipe with its value; settings of unused kinds are left out.
 
-    A kind has the default of its section, every other setting the one of its declaration.
+    The default of a `kind` is that of the default recipe settings; the default of any other
+    setting is the one it is declared with.
     """
     kinds_by_default = dict(_flatten(Recipe().model_dump(mode="json")))
     values = dict(_flatten(recipe.model_dump(mode="json")))
@@ -63,13 +64,13 @@ def resolve_settings(recipe: Recipe) -> list[ResolvedSetting]:
 
 @dataclass(frozen=True)
 class Footprint:
-    """How large a recipe's model is, and what training it keeps in memory.
+    """The size of a recipe's model and the memory needed to train it.
 
     Attributes:
-        vocab_size: the size of the joint vocabulary that is assumed.
-        parameters: weights of the model.
-        bytes: weights, gradients, the optimizer's state and the moving average in float32; an
-            estimate, without what the batches need.
+        vocab_size: the assumed size of the joint vocabulary.
+        parameters: the number of parameters of the model.
+        bytes: an estimate of the memory for weights, gradients, optimizer state and moving average
+            in float32; the memory for batches is not included.
     """
 
     vocab_size: int
@@ -78,10 +79,10 @@ class Footprint:
 
 
 def estimate_footprint(recipe: Recipe, vocab_size: int = ASSUMED_VOCAB_SIZE) -> Footprint:
-    """Return the size of a recipe's model with a joint vocabulary of this size.
+    """Return the footprint of a recipe's model with a joint vocabulary of this size.
 
     Raises:
-        ConfigError: its parts do not make a model.
+        ConfigError: the parts of the model do not fit together.
     """
     with torch.device("meta"):
         parameters = count_parameters(Seq2Seq(recipe.model, vocab_size, vocab_size, joint=True))
@@ -91,12 +92,12 @@ def estimate_footprint(recipe: Recipe, vocab_size: int = ASSUMED_VOCAB_SIZE) -> 
 
 
 def list_recipes() -> list[Recipe]:
-    """Return the built-in recipes, in the order of their names."""
+    """Return the built-in recipes, sorted by name."""
     return [load_recipe(name) for name in recipe_names()]
 
 
 def list_combinations() -> Matrix:
-    """Return which encoders, decoders, attentions and connections make a model together."""
+    """Return which encoders, decoders, attentions and connections can be combined."""
     return make_matrix()
 
 
@@ -114,7 +115,7 @@ def _flatten(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _without_kinds(path: str) -> tuple[str, list[tuple[str, list[str]]]]:
-    """Split `a[x|y].b` into `a.b` and the kinds that it asks of its sections, (a, [x, y])."""
+    """Split `a[x|y].b` into `a.b` and the kinds its sections must have: [(a, [x, y])]."""
     sections: list[str] = []
     kinds = []
     for part in path.split("."):

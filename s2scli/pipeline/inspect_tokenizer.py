@@ -1,4 +1,4 @@
-"""`s2s inspect tokenizer`: a text as a tokenizer splits it."""
+"""`s2s inspect tokenizer`: show how a tokenizer splits a text."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +12,15 @@ from s2scli.workspace import Workspace
 
 @dataclass(frozen=True)
 class TokenizedText:
-    """A text as a tokenizer splits it.
+    """A text and its tokens.
 
     Attributes:
-        text: the text as it was given.
+        text: the input text.
         pieces: its pieces; ▁ is a space.
-        ids: their ids.
+        ids: the ids of the pieces.
         decoded: the text decoded from the ids.
-        unknown: how many of the pieces are unknown.
-        exact: whether `decoded` equals the text, normalised and without spaces around it.
+        unknown: the number of unknown pieces.
+        exact: whether `decoded` equals the normalized text without surrounding spaces.
     """
 
     text: str
@@ -32,10 +32,10 @@ class TokenizedText:
 
 
 def load_tokenizers(workspace: Workspace, model: Path | None) -> Tokenizers:
-    """Load the tokenizers of a model folder, or else of the workspace.
+    """Load the tokenizers of a model folder, or of the workspace if `model` is None.
 
     Raises:
-        MissingInputError: there are none.
+        MissingInputError: there is no model or no tokenizer.
         CheckpointError: a file of the folder is missing or damaged.
         TokenizerError: the tokenizers are damaged.
     """
@@ -51,7 +51,7 @@ def load_tokenizers(workspace: Workspace, model: Path | None) -> Tokenizers:
 
 
 def tokenize(tokenizer: SentencePiece, text: str) -> TokenizedText:
-    """Split a text into pieces, and decode them again."""
+    """Split a text into pieces and decode them back into text."""
     ids = tokenizer.encode(text)
     decoded = tokenizer.decode(ids)
     return TokenizedText(

@@ -1,4 +1,4 @@
-"""`s2s inspect training`: the history of a run."""
+"""`s2s inspect training`: show the history of a run."""
 
 import math
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ class LogLine:
     """One line of `metrics.jsonl`.
 
     Attributes:
-        step: updates made so far.
-        epoch: epochs finished, with the share of the current one.
-        seconds: time the run has taken.
-        values: everything measured, by name; NaN where it was not finite.
-        best: whether this validation's weights became the model.
+        step: the number of updates so far.
+        epoch: the number of epochs so far; the fraction is the progress in the current one.
+        seconds: the training time so far.
+        values: the measured values, by name; NaN if a value was not finite.
+        best: whether this validation gave the best score so far, so its weights became the model.
     """
 
     step: int
@@ -35,7 +35,7 @@ class LogLine:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The record as JSON; null where a value is not finite."""
+        """The record as JSON; values that are not finite become null."""
         values = {name: v if math.isfinite(v) else None for name, v in self.values.items()}
         when = {"step": self.step, "epoch": self.epoch, "seconds": self.seconds}
         return {**when, "best": self.best, **values}
@@ -43,11 +43,11 @@ class LogLine:
 
 @dataclass(frozen=True)
 class History:
-    """What `metrics.jsonl` holds: its update lines and its validation lines, in order.
+    """The contents of `metrics.jsonl`.
 
     Attributes:
-        updates: the update lines.
-        validations: the validation lines.
+        updates: the update lines, in order.
+        validations: the validation lines, in order.
         criterion: the score that selects the best checkpoint.
     """
 
@@ -57,26 +57,26 @@ class History:
 
     @property
     def best(self) -> LogLine | None:
-        """The validation whose weights are the model."""
+        """The best validation; None if there is none yet."""
         return next((record for record in reversed(self.validations) if record.best), None)
 
     @property
     def outlook(self) -> Outlook:
-        """Whether more training is worth it."""
+        """Whether more training is likely to help."""
         return judge({record.step: record.values for record in self.validations}, self.criterion)
 
     @property
     def scores(self) -> list[str]:
-        """The names of everything measured at a validation, in the order of their first line."""
+        """The names of all validation scores, in order of first appearance."""
         return list(dict.fromkeys(name for record in self.validations for name in record.values))
 
 
 def inspect_training(workspace: Workspace) -> History:
-    """Read the history of the workspace's run; a last line cut short by a crash is left out.
+    """Read the history of the workspace's run; ignore a last line that a crash cut short.
 
     Raises:
-        MissingInputError: there is no `metrics.jsonl`, or nothing in it yet.
-        CheckpointError: a line is not what `s2s train` writes.
+        MissingInputError: `metrics.jsonl` is missing or still empty.
+        CheckpointError: a line is damaged.
     """
     path = workspace.training / "metrics.jsonl"
     updates: list[LogLine] = []
@@ -84,21 +84,24 @@ def inspect_training(workspace: Workspace) -> History:
     log = MetricsLog(path)
     if line := log.damaged_line():
         raise CheckpointError(
-            f"{path}, line {line}: damaged, expected the updates and validations of s2s"
+            f"{path}, line {line}: damaged, expected an update or a validation of s2s"
         )
     for tree in log.read():
         kind, record = _read_record(tree)
         (updates if kind == "update" else validations).append(record)
     if not updates and not validations:
         raise MissingInputError(
-            f"{path}: no training to look at yet; start it with `s2s train`, or wait for its "
-            "first report"
+            f"{path}: no training history yet; start training with `s2s train`, or wait for its "
+            "first log line"
         )
     return History(tuple(updates), tuple(validations), _criterion(workspace.model, validations))
 
 
 def _criterion(model: Path, validations: Sequence[LogLine]) -> Criterion:
-    """Return the criterion of the run's model; the usual one, or the loss, if there is no model."""
+    """Return the criterion of the run's recipe; the default one if there is no model yet.
+
+    If no validation has that score, return the loss.
+    """
     try:
         chosen = load_recipe(str(model / "recipe.toml")).criterion
     except (CheckpointError, ConfigError, MissingInputError):
@@ -108,7 +111,7 @@ def _criterion(model: Path, validations: Sequence[LogLine]) -> Criterion:
 
 
 def _read_record(tree: Tree) -> tuple[str, LogLine]:
-    """Return the kind and the content of one line of `metrics.jsonl`."""
+    """Return the kind and the record of one line of `metrics.jsonl`."""
     kind, best = tree.pop("kind"), tree.pop("best", False) is True
     progress = (tree.pop("step"), float(tree.pop("epoch")), float(tree.pop("seconds")))
     measured = {**tree.pop("scores", {}), **tree}

@@ -1,4 +1,4 @@
-"""Nothing trained is lost without consent: the flag `--overwrite`, or yes on a terminal."""
+"""Ask before anything trained is lost; `--overwrite` skips the question."""
 
 from collections.abc import Sequence
 
@@ -11,38 +11,38 @@ MAX_NAMED = 3
 
 
 def require_replaceable(workspace: Workspace, artifact: str, talk: Talk) -> None:
-    """Ask whether an artifact may be replaced that the runs of a workspace were trained with.
+    """Ask before replacing an artifact that the runs of a workspace were trained with.
 
     Raises:
-        LockedError: there is such a run, and the answer is no or there is nobody to ask.
+        LockedError: there is such a run, and the user answers no or cannot be asked.
     """
     runs = list(workspace.runs())
     if runs:
         _require_consent(
-            f"{workspace.root / artifact} would be replaced, and training that used it could no "
-            f"longer be resumed: {_named(runs)}",
+            f"{workspace.root / artifact} would be replaced, and the runs trained with it could "
+            f"not be resumed: {_named(runs)}",
             talk,
         )
 
 
 def require_restartable(runs: Sequence[Workspace], talk: Talk) -> None:
-    """Ask whether runs may be removed, those of them that there are.
+    """Ask before removing those of `runs` that exist.
 
     Raises:
-        LockedError: there is one, and the answer is no or there is nobody to ask.
+        LockedError: at least one exists, and the user answers no or cannot be asked.
     """
     trained = [run for run in runs if run.is_trained]
     if trained:
-        _require_consent(f"--restart would remove what is trained: {_named(trained)}", talk)
+        _require_consent(f"--restart would remove trained runs: {_named(trained)}", talk)
 
 
 def _require_consent(loss: str, talk: Talk) -> None:
     if not talk.confirm(f"{loss}. Continue?"):
-        raise LockedError(f"{loss}; use another workspace (-w DIR), or give --overwrite")
+        raise LockedError(f"{loss}; use another workspace (-w DIR), or add --overwrite")
 
 
 def _named(runs: Sequence[Workspace]) -> str:
-    """Return the models of runs, with how long they were trained."""
+    """Describe the first few runs, with the number of the others."""
     names = ", ".join(map(_described, runs[:MAX_NAMED]))
     return names + f" and {len(runs) - MAX_NAMED} more" * (len(runs) > MAX_NAMED)
 

@@ -74,9 +74,10 @@ NEWER = ("one_column", "columns", "swap", "header")
 
 @dataclass(frozen=True)
 class Inputs:
-    """The input files by role: TSV files, or a source file and a target file; `-` is stdin.
+    """The input files by role; `-` is stdin.
 
-    A corpus of one column has one file of sentences for each role.
+    Each role has TSV files, or a source file and a target file. If the corpus has one column, each
+    role has one file of sentences.
     """
 
     corpus: tuple[Path, ...]
@@ -84,7 +85,7 @@ class Inputs:
     test: tuple[Path, ...] = ()
 
     def roles(self) -> dict[str, tuple[Path, ...]]:
-        """Return the files given, by role: corpus, valid, test."""
+        """Return the input files by role; roles without files are left out."""
         roles = {"corpus": self.corpus, "valid": self.valid, "test": self.test}
         return {role: paths for role, paths in roles.items() if paths}
 
@@ -97,20 +98,20 @@ def prepare(
     *,
     overwrite: bool = False,
 ) -> Report:
-    """Make the corpus of a workspace and account for every row read.
+    """Write the corpus of a workspace and report how many rows were kept and dropped.
 
     Args:
-        workspace: where the corpus is written.
-        inputs: the files.
-        settings: how they are read, cleaned and split.
-        talk: takes the warnings and the first pair.
-        overwrite: replace a corpus that a model was trained on.
+        workspace: the workspace to write the corpus to.
+        inputs: the input files.
+        settings: how the files are read, cleaned and split.
+        talk: shows warnings and the first pair.
+        overwrite: replace a corpus that a model was trained on, without asking.
 
     Raises:
-        UsageError: the inputs do not go together.
+        UsageError: the inputs or settings contradict each other.
         MissingInputError: a file is missing or unreadable.
-        CorpusError: a file cannot be read as a corpus; an existing corpus stays.
-        LockedError: another run is using the workspace, or a model was trained on its corpus.
+        CorpusError: a file cannot be read as a corpus; an existing corpus is kept.
+        LockedError: another process uses the workspace, or a model was trained on its corpus.
         StorageError: the disk is full or a write failed.
     """
     _check(inputs, settings)
@@ -160,7 +161,7 @@ def _make_corpus(
 
 @dataclass(frozen=True)
 class _Staged:
-    """The corpus, read and cleaned but not split yet."""
+    """The corpus after reading and cleaning, before splitting."""
 
     corpus: StagedCorpus
     accounts: tuple[FileAccount, ...]
@@ -169,7 +170,7 @@ class _Staged:
 
 @dataclass(frozen=True)
 class _HeldOut:
-    """A split made of the user's own files."""
+    """A validation or test split from the user's own files."""
 
     accounts: tuple[FileAccount, ...]
     notices: tuple[str, ...]
@@ -185,16 +186,17 @@ def _check(inputs: Inputs, settings: PrepareSettings) -> None:
         raise UsageError("- is given twice, but stdin can be read only once")
     for role, size in (("valid", settings.valid_size), ("test", settings.test_size)):
         if role in roles and size is not None:
-            raise UsageError(f"--{role} and --{role}-size exclude each other: give one of them")
+            raise UsageError(f"give either --{role} or --{role}-size, not both")
 
 
 def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> PrepareSettings:
-    """Return the settings with `one_column` decided: whether each line is a sentence of its own.
+    """Return the settings with `one_column` set if the corpus has one sentence per line.
 
-    If bad lines are dropped, a first line without a TAB may be one of them and decides nothing.
+    Without --one-column, this is true for a single .txt file whose first line has no TAB. With
+    --skip-bad-lines it is not guessed, because that line may be a bad line.
 
     Raises:
-        UsageError: another setting or the files do not go with one column.
+        UsageError: another setting or the files do not fit a corpus with one column.
     """
     one_column = settings.one_column or (
         len(inputs.corpus) == 1
@@ -204,7 +206,7 @@ def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> 
     )
     for flag, given in (("--columns", settings.columns), ("--swap", settings.swap)):
         if one_column and given:
-            raise UsageError(f"{flag} is for two columns, and the corpus has one")
+            raise UsageError(f"{flag} needs two columns, but the corpus has one")
     for role, paths in inputs.roles().items():
         if one_column and len(paths) > 1:
             raise UsageError(
@@ -216,7 +218,7 @@ def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> 
 
 
 def _recorded(settings: PrepareSettings, sides: Sides) -> Tree:
-    """Return the settings for the manifest; newer ones are recorded only where they are set."""
+    """Return the settings for the manifest; those in NEWER are recorded only if they are set."""
     plain = {name for name in NEWER if getattr(settings, name) in (None, False)}
     if settings.header is False:
         plain.remove("header")
@@ -227,7 +229,7 @@ def _recorded(settings: PrepareSettings, sides: Sides) -> Tree:
 
 @contextlib.contextmanager
 def _opened(inputs: Inputs, talk: Talk) -> Iterator[dict[str, list[TextFile]]]:
-    """Open every input before anything is written."""
+    """Open all inputs, by role."""
     with contextlib.ExitStack() as stack:
         roles = inputs.roles()
         if any(STDIN in paths for paths in roles.values()) and sys.stdin.isatty():
@@ -240,7 +242,7 @@ def _opened(inputs: Inputs, talk: Talk) -> Iterator[dict[str, list[TextFile]]]:
 
 @contextlib.contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """Make a folder for files that are removed when the block ends."""
+    """Create a folder for temporary files; remove it when the block ends."""
     scratch = folder / "scratch"
     scratch.mkdir()
     yield scratch
@@ -248,22 +250,22 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 
 def _format(files: Sequence[TextFile], settings: PrepareSettings) -> Format:
-    """Return the format of one file, or of two that belong together.
+    """Return the format of one file or of two parallel files.
 
     Raises:
-        UsageError: columns are chosen, and the files have none.
+        UsageError: `columns` is set, but the files are not TSV.
     """
     if settings.one_column:
         return FORMATS["sentences"]
     if len(files) == 1:
         return Tsv(settings.column_pair)
     if settings.columns:
-        raise UsageError("--columns is for TSV files, not for a source file and a target file")
+        raise UsageError("--columns works only with TSV files, not with a source and a target file")
     return FORMATS["parallel"]
 
 
 def _rows(files: Sequence[TextFile], settings: PrepareSettings) -> Iterator[Row]:
-    """Read the rows of one file, or of two parallel ones, and tidy them."""
+    """Read, check and tidy the rows of one file or of two parallel files."""
     rows = check_lines(
         _format(files, settings).read(files, line_limit(settings.max_length)),
         files[0].short_name,
@@ -283,7 +285,7 @@ def _normalizations(settings: PrepareSettings) -> tuple[Normalization, Normaliza
 
 @dataclass(frozen=True)
 class _Part:
-    """One corpus of several that are read one after the other, and the tally of its rows."""
+    """One TSV file or one pair of parallel files, with its rows and their tally."""
 
     files: Sequence[TextFile]
     rows: Iterator[Row]
@@ -296,7 +298,7 @@ class _Part:
         return None if path == STDIN else path.parent
 
     def account(self, role: str) -> FileAccount:
-        """Return the account of its rows, once they are read."""
+        """Return the account of its rows; call it after reading them."""
         return FileAccount(
             role=role,
             names=tuple(file.short_name for file in self.files),
@@ -308,7 +310,7 @@ class _Part:
 
 
 def _parts(role: str, files: Sequence[TextFile], settings: PrepareSettings) -> list[_Part]:
-    """Return what is read for a role, in order."""
+    """Return the parts to read for a role, in order."""
     return [_Part(group, _rows(group, settings)) for group in group_files(files, role)]
 
 
@@ -322,11 +324,11 @@ def _with_sides(parts: Sequence[_Part], settings: PrepareSettings) -> tuple[Sequ
 def _examples(
     parts: Sequence[_Part], settings: PrepareSettings, sides: Sides, *, limited: bool
 ) -> Iterator[Example]:
-    """Yield the examples of all parts; their lines are counted on from one part to the next.
+    """Yield the examples of all parts; line numbers continue from one part to the next.
 
     Args:
-        parts: what is read.
-        settings: how it is read.
+        parts: the parts to read.
+        settings: the settings of preparation.
         sides: what the sides are made of.
         limited: drop texts that are too long.
     """
@@ -343,7 +345,7 @@ def _examples(
 def _stage(
     parts: Sequence[_Part], settings: PrepareSettings, sides: Sides, scratch: Path, talk: Talk
 ) -> _Staged:
-    """Read and clean the corpus; write its rows to the scratch folder."""
+    """Read and clean the corpus and write its rows to the scratch folder."""
     examples = _examples(parts, settings, sides, limited=True)
     corpus = stage(_counted(examples, talk), scratch, sides)
     start = 0
@@ -359,7 +361,7 @@ def _stage(
 def _hold_out(
     role: str, files: Sequence[TextFile], settings: PrepareSettings, sides: Sides, folder: Path
 ) -> _HeldOut:
-    """Write the user's own files as the split `role`, without rows that have an empty side."""
+    """Write the user's own files as the split `role`; drop rows with an empty side."""
     parts = _parts(role, files, settings)
     examples = _examples(parts, settings, sides, limited=False)
     written, hashes = write_held_out(examples, split_path(folder, role), sides)
@@ -374,14 +376,14 @@ def _accounts(role: str, parts: Sequence[_Part]) -> tuple[FileAccount, ...]:
     """Return the account of each part.
 
     Raises:
-        CorpusError: no row of any of them is left.
+        CorpusError: all rows of all parts were dropped.
     """
     accounts = tuple(part.account(role) for part in parts)
     whole = functools.reduce(FileAccount.plus, accounts)
     if not whole.kept:
         names = " and ".join(file.name for part in parts for file in part.files)
         reasons = ", ".join(f"{count} {reason}" for reason, count in whole.dropped.items())
-        raise CorpusError(f"{names}: no usable row: {whole.read} read, all dropped ({reasons})")
+        raise CorpusError(f"{names}: no usable rows: {whole.read} read, all dropped ({reasons})")
     return accounts
 
 
@@ -421,7 +423,7 @@ def _report(
 
 
 def _digests(report: Report) -> dict[str, list[str]]:
-    """Return the SHA-256 of every file, by role, in the order in which they are read."""
+    """Return the SHA-256 of every input file, by role, in reading order."""
     digests: dict[str, list[str]] = {}
     for account in report.files:
         digests.setdefault(account.role, []).extend(account.sha256)
@@ -436,7 +438,7 @@ def _length_notices(account: FileAccount, settings: PrepareSettings) -> Iterator
     for reason, (flag, limit) in limits.items():
         share = account.dropped.get(reason, 0) / account.read
         if share > NOTABLE_SHARE:
-            yield f"{share:.0%} of the rows are dropped as {reason}; {flag} is {limit:g}"
+            yield f"{share:.0%} of the rows were dropped as {reason}; {flag} is {limit:g}"
 
 
 def _split_notices(splits: Mapping[str, SplitSummary], sides: Sides) -> Iterator[str]:
@@ -447,26 +449,26 @@ def _split_notices(splits: Mapping[str, SplitSummary], sides: Sides) -> Iterator
         elif splits[name].source_in_train > NOTABLE_OVERLAP * splits[name].rows:
             yield (
                 f"{splits[name].source_in_train} of {splits[name].rows} {name} rows have a source "
-                "that is also in the train split: scores on them flatter the model"
+                "that is also in the train split: scores on them will be too high"
             )
     if not sides.are_text:
         return
     if train.not_nfc:
         yield (
-            f"{train.not_nfc} train rows are not in Unicode normal form C: look-alike text may be "
-            "spelled in two ways; --normalization nfc makes it one"
+            f"{train.not_nfc} train rows are not in Unicode normal form C: the same text may be "
+            "encoded in different ways; --normalization nfc makes it uniform"
         )
     found = train.length_correlation
-    least = max(MIN_CORRELATION, 2 / math.sqrt(max(1, train.rows)))  # what chance reaches
+    least = max(MIN_CORRELATION, 2 / math.sqrt(max(1, train.rows)))  # two standard errors
     if found is not None and train.rows >= MIN_ROWS_TO_CORRELATE and found < least:
         yield (
-            f"the lengths of sources and targets do not correlate ({found:.2f}): are the sides "
-            "aligned, and are these the right columns?"
+            f"the lengths of sources and targets do not correlate ({found:.2f}): check that the "
+            "two sides are aligned and that the columns are the right ones"
         )
 
 
 def _counted(examples: Iterable[Example], talk: Talk) -> Iterator[Example]:
-    """Yield the examples and show how many there are."""
+    """Yield the examples and show their count."""
     with counting(talk, "reading") as advance:
         for number, example in enumerate(examples, start=1):
             yield example

@@ -1,4 +1,4 @@
-"""What a run publishes: its best weights, or at the end an average of checkpoints."""
+"""Publish a run's model: its best weights or, at the end, an average of checkpoints."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +25,8 @@ class Published:
     """Which weights of the run were published as the workspace's model.
 
     Attributes:
-        scores: their validation scores.
-        averaged: the updates whose weights were averaged; empty for the best checkpoint.
+        scores: the validation scores of these weights.
+        averaged: the steps whose weights were averaged; empty for the best checkpoint.
     """
 
     scores: Mapping[str, float]
@@ -53,16 +53,16 @@ class Publisher:
         self._write(self.run.judged, progress.step, progress.seconds, scores)
 
     def repair(self, talk: Talk) -> None:
-        """Publish the best checkpoint if the model is damaged, missing or of another update."""
+        """Publish the best checkpoint if the model is damaged, missing or from another step."""
         if self.run.progress.best_score is None:
             return
         if self._facts().get("step") != self.run.progress.best_step:
             self._publish_best(talk)
 
     def finish(self, validate: Callable[[], Mapping[str, float]], talk: Talk) -> Published:
-        """Publish the mean of the best checkpoints if it scores better than the best one.
+        """Publish the mean of the best checkpoints if it scores better than the best checkpoint.
 
-        Otherwise the best checkpoint replaces a mean that was published earlier.
+        Otherwise, publish the best checkpoint if a mean was published earlier.
 
         Raises:
             StorageError: the disk is full or writing failed.
@@ -83,31 +83,31 @@ class Publisher:
         return self.best()
 
     def best(self) -> Published:
-        """Return the best checkpoint as the published one."""
+        """Return the best checkpoint's scores, as those of the published model."""
         return Published(self.log.scores_at(self.run.progress.best_step))
 
     def _compare(self, steps: Sequence[int], scores: Mapping[str, float], talk: Talk) -> bool:
-        """Return whether the mean of these checkpoints is better than the best one, and say so."""
+        """Return whether the mean scores better than the best checkpoint; report both scores."""
         criterion, best = self.run.criterion, self.run.progress.best_score
         sound = all(map(math.isfinite, scores.values()))
         score = scores[criterion.name]
         better = sound and criterion.is_better(score, best)
         talk.say(
             f"the mean of {len(steps)} checkpoints (steps {', '.join(map(str, steps))}) has "
-            f"{criterion.name} {score:.4g}, the best of them {best:.4g}: "
-            f"{'the mean' if better else 'the best one'} becomes the model"
+            f"{criterion.name} {score:.4g}, the best checkpoint {best:.4g}: "
+            f"{'the mean' if better else 'the best checkpoint'} becomes the model"
         )
         return better
 
     def _best_weights(self, talk: Talk) -> dict[int, Mapping[str, Tensor]]:
-        """Return the weights to average, by update."""
+        """Return the weights of the best checkpoints, by step; skip damaged ones."""
         weights: dict[int, Mapping[str, Tensor]] = {}
         for step in sorted(step for step, _ in self.run.progress.ranking):
             folder = checkpoint_folder(self.workspace.training, step)
             try:
                 weights[step] = load_checkpoint(folder).judged
             except (MissingInputError, CheckpointError) as error:
-                talk.warn(f"{error}; leaving it out of the mean")
+                talk.warn(f"{error}; not included in the mean")
         return weights
 
     def _facts(self) -> Mapping[str, Any]:
@@ -118,12 +118,12 @@ class Publisher:
             return {}
 
     def _publish_best(self, talk: Talk) -> None:
-        """Publish the best checkpoint."""
+        """Publish the best checkpoint; if it is damaged, warn and keep the model folder."""
         step = self.run.progress.best_step
         try:
             best = load_checkpoint(checkpoint_folder(self.workspace.training, step))
         except (MissingInputError, CheckpointError) as error:
-            talk.warn(f"{error}; the model folder is not changed until there is a better model")
+            talk.warn(f"{error}; the model folder stays unchanged until a better model is found")
             return
         self._write(best.judged, step, best.progress.seconds, self.log.scores_at(step))
 

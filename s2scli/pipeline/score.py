@@ -1,4 +1,4 @@
-"""`s2s score`: a filter that writes the probability of the target of each line."""
+"""`s2s score`: a filter that writes the log-probability of each line's target."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -24,9 +24,9 @@ class Unit:
     """A unit that scores are averaged over: tokens, words, characters or sentences.
 
     Attributes:
-        name: of one unit.
-        count: how many the targets have.
-        nats: the sum of the log-probabilities of all targets.
+        name: the name of the unit.
+        count: the number of units in all targets.
+        nats: the sum of the log-probabilities of all targets, in nats.
     """
 
     name: str
@@ -35,24 +35,24 @@ class Unit:
 
     @property
     def mean(self) -> float:
-        """The log-probability of one, in nats."""
+        """The mean log-probability per unit, in nats."""
         return self.nats / self.count
 
     @property
     def bits(self) -> float:
-        """The cost of one, in bits."""
+        """The mean negative log-probability per unit, in bits."""
         return -self.mean / math.log(2)
 
     @property
     def perplexity(self) -> float:
-        """exp(-mean); infinite where that is more than a float holds."""
+        """exp(-mean), or infinity if that overflows a float."""
         try:
             return math.exp(-self.mean)
         except OverflowError:
             return math.inf
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON document; an infinite perplexity is null."""
+        """Convert to a JSON document; an infinite perplexity is null."""
         perplexity = self.perplexity
         return {
             "count": self.count,
@@ -64,19 +64,19 @@ class Unit:
 
 @dataclass
 class Totals:
-    """The sums over all targets of a file.
+    """The sums over all scored targets.
 
-    The end of a target counts as a token, a word and a character, since the model predicts it too.
-    Words are what white space divides; of white space, one character counts.
+    The end of each target counts as one token, one word and one character, because the model
+    predicts it too. Words are separated by white space, which counts as one character.
 
     Attributes:
-        log_prob: the sum of the scores, in nats.
-        sentences: targets that have a score.
-        tokens: of these targets.
-        words: of these targets.
-        characters: of these targets.
-        unknown_tokens: how many of the tokens the model's tokenizer did not know.
-        tally: how many lines were scored, empty or failed.
+        log_prob: the sum of the targets' log-probabilities, in nats.
+        sentences: the number of targets with a score.
+        tokens: the number of tokens in these targets.
+        words: the number of words in these targets.
+        characters: the number of characters in these targets.
+        unknown_tokens: the number of tokens that the tokenizer does not know.
+        tally: the number of lines that were scored, empty or failed.
     """
 
     log_prob: float = 0.0
@@ -101,7 +101,7 @@ class Totals:
 
     @property
     def units(self) -> tuple[Unit, ...]:
-        """The units of the file, the smallest first.
+        """The totals per token, character, word and sentence.
 
         Raises:
             CorpusError: no line has a score.
@@ -117,7 +117,7 @@ class Totals:
         return tuple(Unit(name, count, self.log_prob) for name, count in counts.items())
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON document.
+        """Convert to a JSON document.
 
         Raises:
             CorpusError: no line has a score.
@@ -141,14 +141,14 @@ def score(
     record_format: RecordFormat | None,
     talk: Talk,
 ) -> Totals:
-    """Score files (or stdin for `-`) line by line, into a file or to stdout.
+    """Score files (`-` is stdin) line by line; write to a file or to stdout.
 
-    Lines that came before an error are written to stdout; a file appears only when it is whole.
-    Without a format no line is written.
+    If an error occurs, stdout already has the lines before it; an output file appears only if all
+    lines were written. If `record_format` is None, no lines are written.
 
     Raises:
-        MissingInputError: an input is not there.
-        CorpusError: an input is damaged, or a line is refused (`stream.strict`).
+        MissingInputError: an input is missing.
+        CorpusError: an input is damaged, or `stream.strict` is set and a line is invalid.
         StorageError: the output cannot be written; an existing file is not changed.
     """
     totals = Totals()
@@ -179,20 +179,23 @@ def log_prob(forced: TargetText) -> float:
 
 @dataclass(frozen=True)
 class ScoreFormats:
-    """How a scored pair is written.
+    """The output formats of a scored pair.
 
     Attributes:
-        length_penalty: the exponent of the length that scores are divided by.
+        length_penalty: the exponent; scores are divided by length^length_penalty.
     """
 
     length_penalty: float = 0.0
 
     def plain(self, index: int, record: Record, clean: Clean) -> str:
-        """Return the score; nothing where there is none."""
+        """Return the score, or an empty string if there is none."""
         return f"{self._score(record.best):.4f}" if record.best else ""
 
     def tokens(self, index: int, record: Record, clean: Clean) -> str:
-        """Return score TAB tokens TAB their log-probabilities; spaces divide both."""
+        """Return the score, the tokens and their log-probabilities, separated by TABs.
+
+        Tokens and log-probabilities are separated by spaces.
+        """
         columns = [self.plain(index, record, clean), "", ""]
         if record.best:
             columns[1] = " ".join(_visible_piece(clean(piece)) for piece in record.best.pieces)
@@ -200,7 +203,7 @@ class ScoreFormats:
         return "\t".join(columns)
 
     def json(self, index: int, record: Record, clean: Clean) -> str:
-        """Return a JSON object on one line; the lists run over the tokens with the end token."""
+        """Return a JSON object on one line; its lists include the end token."""
         forced = record.best
         document: dict[str, object] = {
             "line": index + 1,
@@ -222,5 +225,5 @@ class ScoreFormats:
 
 
 def _visible_piece(piece: str) -> str:
-    """Return a piece with ▁ for every kind of white space."""
+    """Return a piece with every white-space character replaced by ▁."""
     return "".join("▁" if character.isspace() else character for character in piece)

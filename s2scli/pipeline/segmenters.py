@@ -1,4 +1,4 @@
-"""How training text is segmented again each time it is read (BPE dropout, subword sampling)."""
+"""Resegment training text every epoch (BPE dropout, subword sampling)."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from s2scli.training.settings import TrainingSettings
 
 
 def make_segmenters(tokenizers: Tokenizers, settings: TrainingSettings) -> Segmenters:
-    """Return how each side is segmented, by its tokenizer's kind; unchanged if that is off."""
+    """Return a resegmenter for each side; rows are unchanged if the settings turn it off."""
     return Segmenters(
         _segmenter(tokenizers.source, settings), _segmenter(tokenizers.target, settings)
     )

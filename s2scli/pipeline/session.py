@@ -1,4 +1,4 @@
-"""A training run, put together from a recipe, a corpus and what it starts from."""
+"""Build a training run from a recipe, a corpus and a starting point."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ from s2scli.workspace import Workspace
 
 @dataclass(frozen=True)
 class Session:
-    """Everything that one call of `s2s train` works with."""
+    """The objects of one call of `s2s train`."""
 
     workspace: Workspace
     recipe: Recipe
@@ -50,7 +50,7 @@ class Session:
 
     @property
     def publisher(self) -> Publisher:
-        """What writes the model folder."""
+        """The publisher, which writes the model folder."""
         return Publisher(self.workspace, self.recipe, self.tokenizers, self.run, self.log)
 
     def save(self, progress: Progress) -> None:
@@ -76,7 +76,7 @@ class Session:
         )
 
     def announce(self, talk: Talk, *, resumed: bool) -> None:
-        """Say what is trained, and on what."""
+        """Report the model, the device and the batches of the run."""
         run, batches = self.run, self.batches
         frozen, learned = count_frozen(run.model), f"{count_parameters(run.model):,} parameters"
         talk.say(
@@ -84,7 +84,7 @@ class Session:
             + f" ({frozen:,} frozen)" * bool(frozen)
             + " on "
             f"{run.device} in {arithmetic(run.settings, run.device)}, {batches.kept:,} pairs in "
-            f"{batches.updates_per_epoch} updates an epoch (batches of {batches.batch_tokens} "
+            f"{batches.updates_per_epoch} updates per epoch (batches of {batches.batch_tokens} "
             "tokens)"
         )
         if not resumed:
@@ -95,13 +95,13 @@ class Session:
         talk.detail(f"padding: {source:.1%} of source positions, {target:.1%} of target positions")
         if batches.growth > 1:
             talk.say(
-                "the training text is segmented again each time it is read, into "
+                "the training text is resegmented every epoch, which gives "
                 f"{batches.growth:.2f} times as many tokens"
             )
         if batches.too_long:
             talk.warn(
                 f"{batches.too_long:,} pairs are longer than training.max_length "
-                f"{self.recipe.training.max_length} tokens and are left out"
+                f"({self.recipe.training.max_length} tokens) and are left out"
             )
         if resumed:
             talk.say(f"resuming from step {run.progress.step} ({clock(run.progress.seconds)})")
@@ -118,18 +118,18 @@ def put_together(
     world: World,
     talk: Talk,
 ) -> Session:
-    """Build everything a run needs, in the state that the run has reached.
+    """Build the objects of a run; if it is resumed, restore its state.
 
     Args:
-        workspace: with the encoded corpus.
+        workspace: the workspace with the encoded corpus.
         corpus: the corpus.
         recipe: the recipe of the run.
-        settings: its training settings, with the limits of this call.
-        tokenizers: of both sides.
+        settings: the training settings of the recipe, with the limits of this call.
+        tokenizers: the tokenizers of both sides.
         start: what the run starts from.
         device: the device to train on.
         world: the processes that train together.
-        talk: says where bits may differ from an uninterrupted run.
+        talk: warns if results may differ from an uninterrupted run.
     """
     made_from = start.made_from(corpus.digest, tokenizers.digest)
     start.match_machine(describe_machine(recipe.training, device, world), talk)

@@ -1,4 +1,4 @@
-"""What a training run starts from: its own checkpoint, another model's weights, or nothing."""
+"""Choose what a training run starts from: a checkpoint, another model's weights, or nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ class Start:
     """What a run starts from.
 
     Attributes:
-        checkpoint: of the run in the workspace, which is resumed; None for a new run.
-        trained: the model whose weights a new run starts with; None for random ones.
+        checkpoint: the checkpoint to resume from; None for a new run.
+        trained: the model whose weights a new run starts with; None for random weights.
     """
 
     checkpoint: Checkpoint | None = None
@@ -44,7 +44,7 @@ class Start:
 
     @property
     def recipe(self) -> Recipe | None:
-        """The recipe of the run, or of the model."""
+        """The recipe of the checkpoint or the trained model; None if there is neither."""
         if self.checkpoint:
             return load_settings(Recipe, self.checkpoint.settings, "checkpoint")
         return self.trained.recipe if self.trained else None
@@ -59,19 +59,20 @@ class Start:
         options: Sequence[str] = ("--set",),
         verbose: bool = False,
     ) -> Recipe:
-        """Return the recipe asked for; None resumes with the recipe of the run.
+        """Return the recipe to train with.
 
         Args:
-            name: a built-in recipe's name or a TOML file; None is the run's own, or the model's,
-                or the default.
-            assignments: `section.key=value` changes to it.
-            size: the size of the default recipe.
+            name: a built-in recipe's name or a TOML file; None uses the recipe of the run to
+                resume, of the trained model, or the default recipe.
+            assignments: `section.key=value` changes to the recipe.
+            size: the corpus size that selects the default recipe.
             sides: what the corpus is made of.
-            options: those that the assignments come from.
-            verbose: name every setting that differs in the error, not just the first few.
+            options: the command-line options that the assignments come from.
+            verbose: list every setting that differs in the error, not just the first few.
 
         Raises:
-            ConfigError: it differs from the recipe of the existing run, apart from the limits.
+            ConfigError: the recipe differs from that of the run to resume in more than the limits
+                and the search settings.
         """
         own = self.recipe
         if own and name is None:
@@ -85,26 +86,26 @@ class Start:
         return recipe
 
     def check(self, made_from: Mapping[str, str]) -> None:
-        """Refuse to resume a run with another corpus or tokenizer than it was made from.
+        """Check that the run to resume was trained with the current corpus or tokenizer.
 
         Args:
-            made_from: digests, by kind.
+            made_from: the current digests, by kind.
 
         Raises:
-            ConfigError: the run has another digest of a kind.
+            ConfigError: the run was trained with a different corpus or tokenizer.
         """
         for kind, digest in made_from.items():
             if self.checkpoint and self.checkpoint.made_from.get(kind) != digest:
                 raise ConfigError(
-                    f"the run in this workspace was trained with another {kind}; start again with "
-                    "--restart, or use another workspace (-w)"
+                    f"the run in this workspace was trained with a different {kind}; start again "
+                    "with --restart, or use another workspace (-w)"
                 )
 
     def check_model(self, workspace: Workspace, init_from: Path | None) -> None:
-        """Refuse to resume a run as if it had started from another model.
+        """Check that the run to resume started from the model in `init_from`.
 
         Raises:
-            ConfigError: it did not start from the model in `init_from`.
+            ConfigError: it did not.
         """
         if not self.checkpoint or not init_from:
             return
@@ -116,10 +117,10 @@ class Start:
             )
 
     def made_from(self, corpus: str, tokenizer: str) -> Mapping[str, str]:
-        """Return the digests of what the run is made from, by kind.
+        """Return the digests of the artifacts the run is made from, by kind.
 
         Raises:
-            ConfigError: as `check`.
+            ConfigError: see `check`.
         """
         now = {"corpus": corpus, "tokenizer": tokenizer}
         self.check(now)
@@ -128,22 +129,25 @@ class Start:
         return {**now, "model": self.trained.manifest.digest} if self.trained else now
 
     def match_machine(self, now: Mapping[str, object], talk: Talk) -> None:
-        """Set the run's thread count; warn if bits may differ from an uninterrupted run."""
+        """Use the run's thread count; warn if the machine differs from the checkpoint's.
+
+        On a different machine, results may differ from those of an uninterrupted run.
+        """
         if not self.checkpoint:
             return
         machine = self.checkpoint.machine
         threads = machine.get("threads", torch.get_num_threads())
         if threads != torch.get_num_threads():
-            talk.say(f"using {threads} threads, as the run did so far")
+            talk.say(f"using {threads} threads, as the run did before")
             torch.set_num_threads(threads)
         for name, before, value in machine_differences(machine, now):
             talk.warn(
-                f"the run so far used {name} {before}, now it is {value}: "
-                "it continues, but not bit for bit as an uninterrupted run"
+                f"the run so far used {name} {before}, now it is {value}: training continues, but "
+                "the results may differ from those of an uninterrupted run"
             )
 
     def restore(self, run: Run) -> None:
-        """Put the checkpoint's weights, optimizer, random state and counters into a run."""
+        """Restore a run's weights, optimizer, random state and progress from the checkpoint."""
         if not self.checkpoint:
             return
         progress = self.checkpoint.progress
@@ -155,16 +159,16 @@ class Start:
 
 
 def _check_settings(own: Recipe, asked: Recipe, options: str, most: int | None) -> None:
-    """Refuse to resume a run with another recipe.
+    """Check that a requested recipe matches the recipe of the run to resume.
 
     Args:
         own: the recipe of the run.
-        asked: the recipe asked for.
-        options: those that ask for it.
-        most: how many differences are listed; None for all.
+        asked: the requested recipe.
+        options: the command-line options that request it.
+        most: the number of differences to list; None lists all.
 
     Raises:
-        ConfigError: they differ in more than the limits.
+        ConfigError: they differ in more than the limits and the search settings.
     """
     differences = settings_difference(fixed_settings(own), fixed_settings(asked))
     if not differences:
@@ -180,11 +184,11 @@ def _check_settings(own: Recipe, asked: Recipe, options: str, most: int | None) 
 
 
 def find_start(workspace: Workspace, init_from: Path | None, talk: Talk, *, restart: bool) -> Start:
-    """Return the newest whole checkpoint; without one, the model to start from, if any.
+    """Load the newest undamaged checkpoint or, without one, the model in `init_from`.
 
     Raises:
-        CheckpointError: every checkpoint, or the model, is damaged.
-        StorageError: the remains of a crash cannot be removed.
+        CheckpointError: all checkpoints, or the model, are damaged.
+        StorageError: the temporary files of a crash cannot be removed.
     """
     if not restart:
         sweep(workspace.training)

@@ -40,17 +40,18 @@ DIGITS = {name: metric.digits for name, metric in METRICS.items()} | COUNTS
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What the user asks for.
+    """The options of `s2s train`.
 
     Attributes:
-        recipe: a built-in recipe's name or a TOML file; None is the run's own, or the default.
-        assignments: `section.key=value` changes to it.
-        limits: the limits that were given, by name.
+        recipe: a built-in recipe's name or a TOML file; None uses the recipe of the run to resume,
+            of the model in `init_from`, or the default recipe.
+        assignments: `section.key=value` changes to the recipe.
+        limits: the limits given on the command line, by name.
         device: auto, cpu, cuda or cuda:N.
-        restart: remove the existing run.
-        init_from: the folder of the model whose weights a new run starts with, where they fit.
-        overwrite: restart without asking.
-        flags: the changes that flags stand for, by flag.
+        restart: remove the existing run and start again.
+        init_from: the folder of a model; a new run starts with those of its weights that fit.
+        overwrite: remove the existing run without asking.
+        flags: the recipe changes made by other flags, by flag.
     """
 
     recipe: str | None = None
@@ -64,7 +65,7 @@ class TrainRequest:
 
     @property
     def changes(self) -> list[str]:
-        """All changes to the recipe, by `--set` and by flags."""
+        """All changes to the recipe, from `--set` and from flags."""
         return [*self.assignments, *(one for each in self.flags.values() for one in each)]
 
     @property
@@ -75,24 +76,25 @@ class TrainRequest:
 
 @dataclass(frozen=True)
 class TrainReport:
-    """How a run ended.
+    """The result of a run.
 
     Attributes:
-        recipe: its name.
-        reason: why it ended.
-        signal: the signal that ended it, or 0.
-        limit: the limit that ended it, or "".
-        step: updates made.
-        epochs: passes over the corpus.
-        minutes: time the run has taken, over all its sessions.
-        parameters: weights of the model.
-        frozen: how many of them are not trained.
-        best_step: the update of the best checkpoint, which is the model.
-        best: the model's validation scores.
-        averaged: the updates whose weights were averaged, if the model is a mean instead.
-        skipped_updates: updates left out because a gradient was not finite.
-        carried_over: what the model took over from another; None for other or resumed runs.
-        outlook: whether more training is worth it.
+        recipe: the name of the recipe.
+        reason: why training ended.
+        signal: the signal that ended it; 0 if none did.
+        limit: the limit that ended it; "" if none did.
+        step: the number of updates.
+        epochs: the number of passes over the corpus.
+        minutes: the training time, including earlier calls that this run resumed.
+        parameters: the number of parameters of the model.
+        frozen: the number of parameters that are not trained.
+        best_step: the step of the best checkpoint.
+        best: the validation scores of the published model.
+        averaged: the steps whose weights were averaged; empty if the model is the best checkpoint.
+        skipped_updates: the number of updates skipped because a gradient was not finite.
+        carried_over: what was copied from the model in `init_from`; None without one and for
+            resumed runs.
+        outlook: whether more training is likely to help.
     """
 
     recipe: str
@@ -118,11 +120,11 @@ def train(
     """Train a model on the workspace's corpus, or resume its run.
 
     Raises:
-        MissingInputError: there is no corpus, or it has no validation split.
-        CorpusError: there is nothing to learn from, or to validate with.
-        TokenizerError: the tokenizer is damaged, or none can be learned.
-        ConfigError: a wrong recipe or device, or another recipe than the run's.
-        LockedError: another run holds the workspace, or a restart would remove the run there.
+        MissingInputError: the corpus or its validation split is missing.
+        CorpusError: the training or validation split is empty.
+        TokenizerError: the tokenizer is damaged, or none can be trained.
+        ConfigError: the recipe or the device is wrong, or the recipe differs from the run's.
+        LockedError: another process uses the workspace, or the user did not agree to a restart.
         CheckpointError: the corpus, or every checkpoint of the run, is damaged.
         DivergedError: losses or gradients are no longer finite.
         OutOfMemoryError: a batch does not fit into memory.
@@ -157,7 +159,7 @@ def _check(workspace: Workspace, request: TrainRequest, talk: Talk) -> None:
     if request.init_from:
         read_manifest(workspace.find_model(request.init_from), "model")
     resumed = not request.restart and list_checkpoints(workspace.training)
-    # if so, the assignments are for the recipe of the run, or of the model
+    # the assignments then change the recipe of the run or the model, which is not loaded yet
     own = (resumed or request.init_from) and request.recipe is None
     sides = TEXT
     if not (
@@ -171,7 +173,7 @@ def _check(workspace: Workspace, request: TrainRequest, talk: Talk) -> None:
 
 
 def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Talk) -> Recipe:
-    """Return the recipe of the run; say what the default one is for a corpus of this size."""
+    """Return the recipe of the run; for the default recipe, report the model it selects."""
     pairs = len(corpus.open_split("train"))
     size = size_for(pairs, corpus.sides)
     recipe = start.choose_recipe(
@@ -182,16 +184,18 @@ def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Ta
         options=request.changing,
         verbose=talk.verbose,
     )
-    asked = request.recipe or ("" if start.trained else DEFAULT_RECIPE)  # a model brings its own
+    asked = request.recipe or (
+        "" if start.trained else DEFAULT_RECIPE
+    )  # a model has its own recipe
     if asked == DEFAULT_RECIPE and not start.checkpoint:
         talk.say(f"recipe {DEFAULT_RECIPE} for {pairs:,} pairs: {size}")
     return recipe
 
 
 def _prepare_text(workspace: Workspace, corpus: Corpus, start: Start, talk: Talk) -> Tokenizers:
-    """Make sure that there are a tokenizer and an encoded corpus; return the tokenizers."""
+    """Create the tokenizers and the encoded corpus if they are missing; return the tokenizers."""
     if start.trained and not workspace.tokenizer.exists():
-        talk.say("there is no tokenizer yet: taking the model's")
+        talk.say("there is no tokenizer yet: using the model's")
         trained = start.trained
         adopt_tokenizer(workspace, corpus, trained.tokenizers, trained.manifest.digest, talk)
     tokenizers = ensure_tokenizer(workspace, corpus, talk)
@@ -200,17 +204,19 @@ def _prepare_text(workspace: Workspace, corpus: Corpus, start: Start, talk: Talk
 
 
 def _open_log(session: Session, talk: Talk, *, restart: bool) -> None:
-    """Remove the run to be replaced; drop from the log what a resumed run will repeat."""
+    """Remove the old run on a restart; drop log lines that a resumed run will write again."""
     training, progress = session.workspace.training, session.run.progress
     if restart and training.exists():
         remove_folder(training)
     aside = session.log.forget_after(progress.step, progress.validated)
     if aside:
-        talk.warn(f"{session.log.path}: damaged lines are dropped; {aside.name} keeps it as it was")
+        talk.warn(
+            f"{session.log.path}: dropped damaged lines; the old file is kept as {aside.name}"
+        )
 
 
 def _run(session: Session, talk: Talk) -> Finished:
-    """Go through the events of the run: log them, show them, publish the best model."""
+    """Train; show and log each event, and publish each new best model."""
     run, limits = session.run, session.run.settings.limits
     finished = Finished(run.progress.step, "")
 
@@ -233,7 +239,7 @@ def _run(session: Session, talk: Talk) -> Finished:
 
 
 def _record(event: Event, session: Session, talk: Talk) -> None:
-    """Log an event, publish the best weights; a full disk ends a run only at its end."""
+    """Log an event and publish new best weights; if writing fails, warn and continue."""
     try:
         session.run.world.once(lambda: session.log.add(event))
         if isinstance(event, Validation) and event.best:
@@ -259,11 +265,11 @@ def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
             if failed := event.scores.get("failed_lines"):
                 talk.warn(f"{failed:.0f} validation lines failed at step {event.step}")
         case Saved(fault=fault) if fault:
-            talk.warn(f"{fault}; training continues and tries again at the next checkpoint")
+            talk.warn(f"{fault}; training continues and will try again at the next checkpoint")
 
 
 def _publish(session: Session, ending: Finished, talk: Talk) -> Published:
-    """Make sure that the model is the best there is; without averaging after a signal."""
+    """Publish the best model, with checkpoint averaging unless a signal ended the run."""
     publisher = session.publisher
     publisher.repair(talk)
     return publisher.best() if ending.signal else publisher.finish(session.validator, talk)

@@ -1,4 +1,4 @@
-"""`s2s train-tokenizer`: learn the tokenizers of a workspace, and encode its corpus."""
+"""`s2s train-tokenizer`: train the tokenizers of a workspace and encode its corpus."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,16 +38,15 @@ AGAIN = "make it again with `s2s train-tokenizer`"
 
 @dataclass(frozen=True)
 class TokenizerReport:
-    """The tokenizers that `s2s train-tokenizer` made.
+    """The result of `s2s train-tokenizer`.
 
     Attributes:
         joint: whether both sides share one tokenizer.
-        source: the quality of the source's tokenizer on the text of `split`; None if it is not
-            text.
-        target: the quality of the target's tokenizer; None if it is not text.
-        split: the split they are measured on: valid, or train where there is no valid split.
-        digest: the tokenizers' SHA-256.
-        encoded: the rows of the encoded corpus, by split.
+        source: the quality of the source tokenizer on `split`; None if it is not text.
+        target: the quality of the target tokenizer on `split`; None if it is not text.
+        split: the split used to measure the quality: valid, or train if there is no valid split.
+        digest: the SHA-256 of the tokenizers.
+        encoded: the number of rows in each split of the encoded corpus.
     """
 
     joint: bool
@@ -61,15 +60,15 @@ class TokenizerReport:
 def train_tokenizer(
     workspace: Workspace, settings: TokenizerSettings, talk: Talk, *, overwrite: bool = False
 ) -> TokenizerReport:
-    """Learn a tokenizer for each side, or one for both, and encode the corpus.
+    """Train one tokenizer per side, or one for both, and encode the corpus.
 
-    `overwrite` replaces a tokenizer that a model was trained with.
+    With `overwrite`, a tokenizer that a model was trained with is replaced without asking.
 
     Raises:
         MissingInputError: the workspace has no corpus.
         CheckpointError: the corpus is damaged.
-        TokenizerError: there is nothing in the corpus to learn from.
-        LockedError: another run is using the workspace, or a model was trained with its tokenizer.
+        TokenizerError: no tokenizer can be trained on the text of the corpus.
+        LockedError: another process uses the workspace, or a model was trained with its tokenizer.
         StorageError: the disk is full or a write failed.
     """
     if not workspace.root.exists():  # locking would create it
@@ -81,20 +80,21 @@ def train_tokenizer(
         tokenizers = _learn(workspace, corpus, settings, talk)
         _encode(workspace, corpus, tokenizers, talk)
         report = _report(corpus, tokenizers)
-    _warn_of_unknown(report, "--byte-fallback spells them out", talk)
+    _warn_of_unknown(report, "--byte-fallback encodes them as bytes", talk)
     return report
 
 
 def copy_tokenizer(
     workspace: Workspace, model: Path, talk: Talk, *, overwrite: bool = False
 ) -> TokenizerReport:
-    """Copy the tokenizers of a model, and encode the corpus with them.
+    """Copy the tokenizers of a model and encode the corpus with them.
 
     Raises:
-        as `train_tokenizer`; and
-        MissingInputError: there is no model.
-        CheckpointError: the model is damaged.
-        TokenizerError: its tokenizers are damaged.
+        MissingInputError: there is no model, or the workspace has no corpus.
+        CheckpointError: the model or the corpus is damaged.
+        TokenizerError: the tokenizers of the model are damaged.
+        LockedError: another process uses the workspace, or a model was trained with its tokenizer.
+        StorageError: the disk is full or a write failed.
     """
     folder = workspace.find_model(model)
     manifest, tokenizers = Tokenizers.verified(folder, "model")
@@ -112,16 +112,16 @@ def copy_tokenizer(
 def adopt_tokenizer(
     workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, model: str, talk: Talk
 ) -> TokenizerReport:
-    """Make the tokenizers of a model the workspace's; they stay when the corpus changes.
+    """Write the tokenizers of a model to the workspace; they are kept when the corpus changes.
 
-    The workspace must be locked by the caller.
+    The caller must lock the workspace.
 
     Args:
-        workspace: where they are written.
-        corpus: the workspace's.
-        tokenizers: the model's.
-        model: the model's digest.
-        talk: warns of unknown characters.
+        workspace: the workspace to write to.
+        corpus: the corpus of the workspace.
+        tokenizers: the tokenizers of the model.
+        model: the digest of the model.
+        talk: warns about unknown pieces.
 
     Raises:
         CheckpointError: the corpus is damaged.
@@ -139,19 +139,19 @@ def _warn_of_unknown(report: TokenizerReport, advice: str, talk: Talk) -> None:
         if quality and quality.unknown_rate > MAX_UNKNOWN_RATE:
             talk.warn(
                 f"{quality.unknown_rate:.1%} of the {side} pieces of the {report.split} split are "
-                f"unknown: a model can neither read nor write them; {advice}"
+                f"unknown, so a model can neither read nor write them; {advice}"
             )
 
 
 def ensure_tokenizer(workspace: Workspace, corpus: Corpus, talk: Talk) -> Tokenizers:
-    """Return the workspace's tokenizers, learned first if they are missing or out of date.
+    """Return the workspace's tokenizers; train them first if they are missing or out of date.
 
-    Those that are out of date are learned again with the settings they had. The workspace must be
-    locked by the caller.
+    Tokenizers that are out of date are trained again with their old settings. The caller must lock
+    the workspace.
 
     Raises:
         CheckpointError: the corpus or a tokenizer is damaged.
-        TokenizerError: there is nothing in the corpus to learn from, or a tokenizer is damaged.
+        TokenizerError: no tokenizer can be trained on the corpus, or a tokenizer is damaged.
     """
     manifest = _tokenizer_manifest(workspace)
     reason = _out_of_date(manifest, corpus)
@@ -166,9 +166,9 @@ def ensure_tokenizer(workspace: Workspace, corpus: Corpus, talk: Talk) -> Tokeni
 def ensure_encoded(
     workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, talk: Talk
 ) -> None:
-    """Encode the corpus with `tokenizers`, unless an undamaged encoding is there.
+    """Encode the corpus with `tokenizers`, unless an undamaged, current encoding exists.
 
-    The workspace must be locked by the caller.
+    The caller must lock the workspace.
 
     Raises:
         CheckpointError: the corpus is damaged.
@@ -187,7 +187,7 @@ def ensure_encoded(
 
 
 def _tokenizer_manifest(workspace: Workspace) -> Manifest | None:
-    """Return the checked manifest of the workspace's tokenizers; None if there are none."""
+    """Verify the workspace's tokenizers and return their manifest; None if there are none."""
     try:
         return verify_folder(workspace.tokenizer, "tokenizer")
     except MissingInputError:
@@ -197,7 +197,7 @@ def _tokenizer_manifest(workspace: Workspace) -> Manifest | None:
 
 
 def _out_of_date(manifest: Manifest | None, corpus: Corpus) -> str | None:
-    """Return why the tokenizers must be learned again, or None."""
+    """Return why the tokenizers must be trained again, or None if they are current."""
     if manifest is None:
         return "there is no tokenizer yet"
     if "model" not in manifest.made_from and manifest.made_from != {"corpus": corpus.digest}:
@@ -208,7 +208,7 @@ def _out_of_date(manifest: Manifest | None, corpus: Corpus) -> str | None:
 def _learn(
     workspace: Workspace, corpus: Corpus, settings: TokenizerSettings, talk: Talk
 ) -> Tokenizers:
-    """Choose, learn and publish the tokenizers of the corpus."""
+    """Plan, train and publish the tokenizers of the corpus."""
     train = corpus.open_split("train")
     with counting(talk, "learning the tokenizer"):
         if corpus.sides.are_text:
@@ -297,15 +297,15 @@ def _learn_sides(
 
 
 def _say_other_sizes(tokenizers: Tokenizers, wanted: int, talk: Talk) -> None:
-    """Say which vocabularies have another size than the one wanted."""
+    """Report each vocabulary whose size differs from the requested one."""
     sides = {"source": tokenizers.source, "target": tokenizers.target}
     for side, tokenizer in ({"joint": tokenizers.source} if tokenizers.joint else sides).items():
         if not isinstance(tokenizer, SentencePiece):
             continue
         if tokenizer.vocab_size < wanted:
-            why = "lowered to {:,}: the text has no more pieces"
+            why = "reduced to {:,}: the text has no more pieces"
         elif tokenizer.vocab_size > wanted:
-            why = "raised to {:,}: every single character needs a piece"
+            why = "increased to {:,}: every character needs a piece"
         else:
             continue
         talk.say(f"the {side} vocabulary of {wanted:,} is {why.format(tokenizer.vocab_size)}")

@@ -1,4 +1,4 @@
-"""`s2s translate`: a filter that writes one record for each line, in order."""
+"""`s2s translate`: a filter that writes one record per input line, in order."""
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,20 +16,20 @@ from s2scli.translation.options import Options, Wanted
 from s2scli.translation.records import RecordFormat, plain_record
 from s2scli.translation.translator import Translator
 
-NEAR_ZERO = {"bleu": 1.0, "chrf": 10.0, "exact_match": 1.0}  # chrF of unrelated text is not 0
+NEAR_ZERO = {"bleu": 1.0, "chrf": 10.0, "exact_match": 1.0}  # unrelated texts have chrF above 0
 
 
 @dataclass(frozen=True)
 class TranslateRequest:
-    """What to translate, and what to write of it.
+    """The inputs, the output and the settings of a translation.
 
     Attributes:
-        inputs: files, plain or gzip; `-` is stdin.
-        output: the file to write; None is stdout.
-        settings: of the search.
-        stream: how lines are read and gathered.
-        record_format: how a record is written.
-        attention: whether the records show what the decoder attended to.
+        inputs: input files, plain or gzip; `-` is stdin.
+        output: the file to write; None writes to stdout.
+        settings: the search settings.
+        stream: the settings for reading lines and grouping them into windows.
+        record_format: the function that formats a record.
+        attention: whether records include the attention weights.
     """
 
     inputs: Sequence[Path]
@@ -41,20 +41,20 @@ class TranslateRequest:
 
     @property
     def options(self) -> Options:
-        """How the lines are translated; scores are shown by all but plain records."""
+        """The translation options; all record formats except plain need scores."""
         wanted = Wanted(self.attention, scores=self.record_format is not plain_record)
         return Options(self.settings, self.stream.overlong, wanted, self.stream.window)
 
 
 def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> Tally:
-    """Translate files (or stdin for `-`) line by line, into a file or to stdout.
+    """Translate files (`-` is stdin) line by line; write to a file or to stdout.
 
-    Lines that came before an error are written to stdout; a file appears only when it is whole.
+    If an error occurs, stdout already has the lines before it; an output file appears only if all
+    lines were written.
 
     Raises:
-        MissingInputError: an input is not there.
-        CorpusError: an input is damaged, or a line is refused (`stream.strict`,
-            `stream.overlong`).
+        MissingInputError: an input is missing.
+        CorpusError: an input is damaged, or `stream.strict` or `stream.overlong` rejects a line.
         StorageError: the output cannot be written; an existing file is not changed.
     """
     return run_filter(
@@ -68,21 +68,21 @@ def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> 
 
 
 def warn_of_untrained(folders: Iterable[Path], talk: Talk) -> None:
-    """Warn of each model that was never trained, or whose validation scores are near zero."""
+    """Warn about each model that was never trained or has validation scores near zero."""
     for folder in folders:
         try:
             facts = read_manifest(folder, "model").facts
         except (CheckpointError, MissingInputError):
-            continue  # an export, or the damage that loading it tells
+            continue  # an export, or a damaged model: loading it reports the damage
         fault = _untrained(facts)
         if fault:
-            talk.warn(f"{folder}: {fault}; train it (longer): s2s train")
+            talk.warn(f"{folder}: {fault}; train it further: s2s train")
 
 
 def _untrained(facts: Mapping[str, Any]) -> str:
-    """Return why the outputs of a model with these facts are useless, or ""."""
+    """Return why a model with these facts gives poor outputs, or ""."""
     if facts.get("step") == 0:
-        return "a model of step 0, which was not trained: its outputs mean nothing"
+        return "the model is untrained (step 0): its outputs are random"
     scores = facts.get("scores")
     if not isinstance(scores, dict):
         return ""
@@ -94,15 +94,15 @@ def _untrained(facts: Mapping[str, Any]) -> str:
 
 
 def require_attention(translator: Translator) -> None:
-    """Check that the model has attention to align words by.
+    """Check that the model has attention, which --alignment needs.
 
     Raises:
-        UsageError: the model has no attention; of an ensemble, the first model.
+        UsageError: the model, or the first model of an ensemble, has no attention.
     """
     if not translator.has_attention:
         from s2scli.pipeline.inspect_recipe import recipes_with_attention
 
         raise UsageError(
-            "--alignment: the (first) model has no attention to align words by; "
+            "--alignment needs attention, which the (first) model does not have; "
             f"recipes that have it: {', '.join(recipes_with_attention())}"
         )

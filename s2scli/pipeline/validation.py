@@ -43,21 +43,21 @@ def open_validation(corpus: Corpus) -> TextSplit:
     """Open the validation split of a corpus.
 
     Raises:
-        MissingInputError: the corpus has none.
-        CorpusError: it is empty.
+        MissingInputError: the corpus has no validation split.
+        CorpusError: the validation split is empty.
         CheckpointError: the corpus is damaged.
     """
     text = corpus.open_split("valid")
     if not len(text):
         raise CorpusError(
-            f"{corpus.folder}: the validation split is empty; prepare more pairs, or give "
-            "--valid FILE"
+            f"{corpus.folder}: the validation split is empty; prepare a larger corpus, or give "
+            "--valid FILE to s2s prepare"
         )
     return text
 
 
 def _batches(encoded: EncodedSplit, plan: Sequence[Rows], noise: NoiseSettings) -> Iterator[Batch]:
-    """Yield the batches of a plan, with the same noise each time."""
+    """Yield the batches of a plan, with the same source noise on every call."""
     random = np.random.default_rng(0)
     for rows in plan:
         sources, targets = encoded.gather(rows)
@@ -69,11 +69,11 @@ class Validator:
     """Scores a run's model on a fixed sample of the validation split.
 
     Attributes:
-        run: holds the model.
-        translator: decodes with it.
-        batches: the sample as token ids.
-        lines: the sample's sources.
-        references: its targets as text.
+        run: the run with the model.
+        translator: translates with the model.
+        batches: this process's share of the sample, as token ids.
+        lines: the sources of the sample.
+        references: the targets of the sample, as text.
     """
 
     run: Run
@@ -86,10 +86,12 @@ class Validator:
     def prepare(
         cls, workspace: Workspace, corpus: Corpus, run: Run, recipe: Recipe, tokenizers: Tokenizers
     ) -> Self:
-        """Choose the sample, spread evenly over the split; each process takes its share.
+        """Choose an evenly spaced sample of the split and batch this process's share of it.
 
         Raises:
-            MissingInputError, CorpusError, CheckpointError: as `open_validation`.
+            MissingInputError: the corpus has no validation split.
+            CorpusError: the validation split is empty.
+            CheckpointError: the corpus or the encoded corpus is damaged.
         """
         text = open_validation(corpus)
         codec = source_codec(tokenizers.source)
@@ -120,12 +122,12 @@ class Validator:
         )
 
     def __call__(self) -> Mapping[str, float]:
-        """Return the scores of the reference tokens, then the text scores of greedy output.
+        """Return the token scores of the references and the text scores of greedy output.
 
-        The former are loss, perplexity and token accuracy. With a latent connection, which uses
-        its mean, the loss is the negative lower bound per token, and there are also
-        `reconstruction` (without label smoothing) and `kl`, in nats per sentence, and
-        `active_units`.
+        The token scores are loss, perplexity and token accuracy. A latent connection uses the mean
+        of the posterior. Its loss is the negative evidence lower bound (ELBO) per token, and there
+        are three more scores: `reconstruction` (without label smoothing) and `kl`, in nats per
+        sentence, and `active_units`.
         """
         return {**self._token_scores(), **self._text_scores()}
 
@@ -168,7 +170,7 @@ class Validator:
         }
 
     def _text_scores(self) -> dict[str, float]:
-        """Score the outputs; a line that makes the model fail counts as an empty output."""
+        """Score greedy outputs; a line that fails counts as an empty output."""
         records = list(self.translator.translate(self.lines, GREEDY))
         hypotheses = [record.text for record in records]
         settings, chosen = MetricSettings(resamples=0), self.run.criterion.name
@@ -182,13 +184,13 @@ class Validator:
 
 
 def warn_of_collapse(event: Validation, log: MetricsLog, settings: KLSettings, talk: Talk) -> None:
-    """Warn at the first validation that finds the latent vector unused.
+    """Warn at the first validation where the posterior has collapsed.
 
     Args:
-        event: the validation, which is not in the log yet.
-        log: of the run.
-        settings: of the Kullback-Leibler term.
-        talk: takes the warning.
+        event: the validation; it must not be in the log yet.
+        log: the log of the run.
+        settings: the settings of the KL term.
+        talk: shows the warning.
     """
 
     def collapsed(step: int, scores: Mapping[str, float]) -> bool:
@@ -200,8 +202,8 @@ def warn_of_collapse(event: Validation, log: MetricsLog, settings: KLSettings, t
     before = (record for record in log.read() if record["kind"] == "validation")
     if not any(collapsed(record["step"], record["scores"]) for record in before):
         talk.warn(
-            f"the posterior has collapsed: {event.scores['kl']:.3f} nats of KL a sentence, so the "
-            "decoder ignores the latent vector and samples will not depend on it; start again "
+            f"the posterior has collapsed ({event.scores['kl']:.3f} nats of KL per sentence): the "
+            "decoder ignores the latent vector, so samples will not depend on it; start again "
             "(--restart) with more training.kl.free_bits, a slower training.kl.annealing, or more "
             "training.target_token_dropout"
         )

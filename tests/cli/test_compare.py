@@ -300,7 +300,7 @@ def test_nothing_but_failures_is_no_ranking(workspace: Workspace) -> None:
     assert "next:" not in result.stderr
     refused = run(workspace, "tiny", "--max-steps", "4", *settings, "--restart")
     assert refused.exit_code == 73
-    assert re.search(r"remove what is trained: .*tiny/model .*give --overwrite", refused.stderr)
+    assert re.search(r"remove trained runs: .*tiny/model .*add --overwrite", refused.stderr)
     again = document(run(workspace, "tiny", "--max-steps", "4", *settings, *RESTART, "--json"))
     assert [row["steps"] for row in again["results"]] == [4]
 
@@ -312,7 +312,7 @@ def test_runs_of_another_corpus_are_not_gone_on_with(workspace: Workspace, tmp_p
     (failure,) = document(run(workspace, "tiny", "--max-steps", "4", *SMALL, "--json"), 3)[
         "failures"
     ]
-    assert "was trained with another corpus; start again with --restart" in failure["error"]
+    assert "was trained with a different corpus; start again with --restart" in failure["error"]
     again = document(run(workspace, "tiny", "--max-steps", "4", *SMALL, "--json", *RESTART))
     assert [row["steps"] for row in again["results"]] == [4]
 
@@ -361,12 +361,12 @@ def test_without_a_test_split_the_validation_split_is_scored(tmp_path: Path) -> 
     settings = PrepareSettings(valid_size=20, test_size=0)
     prepare(Workspace(tmp_path / "w"), Inputs((corpus,)), settings, Talk(quiet=True))
     result = run(Workspace(tmp_path / "w"), "tiny", "--max-steps", "2", "--json", "-q")
-    assert "warning: the corpus has no test split: scoring the validation split" in result.stderr
+    assert "warning: the corpus has no test split; scoring the validation split" in result.stderr
     assert document(result)["scored"] == "valid split"
 
 
 def test_one_word_targets_ask_for_exact_match(workspace: Workspace, tmp_path: Path) -> None:
-    hint = "most targets are one word: --exact-match tells more about them than BLEU"
+    hint = "most targets are one word; --exact-match is more informative than BLEU for them"
     assert hint in run(workspace, "tiny", "--max-steps", "4", *SMALL).stderr
     assert hint not in run(workspace, "tiny", "--max-steps", "4", *SMALL, "--chrf").stderr
     rows = [f"{n} {n} is\t{n} words {n} long\n" for n in range(80)]
@@ -382,11 +382,11 @@ def test_one_word_targets_ask_for_exact_match(workspace: Workspace, tmp_path: Pa
         (
             ("tiny",),
             2,
-            "give the recipes a budget: one or more of --max-minutes, --max-steps, --max-epoch",
+            "no training budget: give one or more of --max-minutes, --max-steps, --max-epoch",
         ),
-        (("tiny", "--patience", "3"), 2, "give the recipes a budget"),
+        (("tiny", "--patience", "3"), 2, "no training budget"),
         (("tiny", "tiny", "--max-steps", "1"), 2, "two recipes are called tiny: tiny and tiny"),
-        (("tinny", "--max-steps", "1"), 78, "no recipe is called 'tinny'; did you mean tiny?"),
+        (("tinny", "--max-steps", "1"), 78, "unknown recipe 'tinny'; did you mean tiny?"),
         (("none.toml", "--max-steps", "1"), 66, "none.toml: no such file"),
         (("tiny", "--max-steps", "0"), 2, "--max-steps: input should be greater than or equal"),
         (("tiny", "--max-steps", "1", "--beam-size", "0"), 2, "--beam-size: "),
@@ -405,14 +405,17 @@ def test_two_files_of_one_name_are_told_apart_by_the_user(workspace: Workspace) 
     other = workspace.root / "tiny.toml"
     other.write_text(OTHER)
     line = refused(run(workspace, "tiny", other, "--max-steps", "1"), 2)
-    assert f"two recipes are called tiny: tiny and {other}; copy one to a file with another" in line
+    assert (
+        f"two recipes are called tiny: tiny and {other}; copy one of them to a file with another"
+        in line
+    )
 
 
 def test_a_name_that_would_leave_the_folder_is_refused(workspace: Workspace) -> None:
     odd = workspace.root / "...toml"  # its stem is `..`
     odd.write_text(OTHER)
     line = refused(run(workspace, odd, "--max-steps", "1"), 2)
-    assert "a name that starts with a dot cannot name a folder" in line
+    assert "the name of a recipe to compare cannot start with a dot" in line
 
 
 def test_a_missing_corpus_is_missing_input(tmp_path: Path) -> None:

@@ -244,7 +244,7 @@ def test_a_wrong_device_is_named(whole: Path, device: str) -> None:
         (("--verify", "nowhere.tsv"), 66, "nowhere.tsv"),
         (("pairs.tsv",), 2, "pairs.tsv has no effect without --verify"),
         (("--verify", "-w", "nowhere"), 66, "no corpus here; make one: s2s prepare"),
-        (("--verify", "-w", "nowhere"), 66, "or verify with a file: --verify FILE"),
+        (("--verify", "-w", "nowhere"), 66, "or use a file of pairs: --verify FILE"),
     ],
 )
 def test_a_wrong_flag_is_named(

@@ -86,7 +86,7 @@ def test_a_run_as_a_file_of_text_or_json(metrics: Callable[..., Path], tmp_path:
 
 def test_a_run_that_recorded_nothing_is_refused(tmp_path: Path) -> None:
     line = refused(run("training", "-w", tmp_path), 66)
-    assert "metrics.jsonl: no training to look at yet" in line
+    assert "metrics.jsonl: no training history yet" in line
 
 
 @pytest.mark.parametrize(

@@ -93,4 +93,4 @@ def test_outputs_that_are_there_need_no_weights(tmp_path: Path) -> None:
     lines = str(tmp_path / "lines")
     result = run("evaluate", "--hypothesis", lines, "--reference", lines, "--int8")
     assert result.exit_code == 2
-    assert "--int8 is for a model: give --source" in result.stderr
+    assert "--int8 needs a model: give --source" in result.stderr

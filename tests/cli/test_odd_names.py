@@ -90,5 +90,5 @@ def test_a_text_that_is_not_utf8_is_refused(
 
 def test_ctranslate2_says_that_it_opens_no_such_path(tmp_path: Path) -> None:
     pytest.importorskip("ctranslate2")
-    with pytest.raises(ConfigError, match="opens only paths in UTF-8"):
+    with pytest.raises(ConfigError, match="opens only UTF-8 paths"):
         CTranslate2().open(tmp_path / ODD, "cpu")

@@ -195,7 +195,7 @@ def test_limits_and_normalisation_are_flags(tmp_path: Path) -> None:
         "length_ratio": 1,
         "over_long": 1,
     }
-    assert "20% of the rows are dropped as over_long; --max-length is 4" in result.stderr
+    assert "20% of the rows were dropped as over_long; --max-length is 4" in result.stderr
     manifest = verify_folder(tmp_path / "w" / "corpus", "corpus")
     assert manifest.facts["normalization"] == "nfc"
     assert manifest.facts["max_length"] == 4
@@ -206,7 +206,7 @@ def test_limits_and_normalisation_are_flags(tmp_path: Path) -> None:
     [
         (["{corpus}", "--normalization", "nfd"], 2, "--normalization: input should be 'none'"),
         (["{corpus}", "--max-length", "0"], 2, "--max-length: input should be greater"),
-        (["{corpus}", "--valid-size", "5", "--valid", "{corpus}"], 2, "exclude each other"),
+        (["{corpus}", "--valid-size", "5", "--valid", "{corpus}"], 2, "give either --valid or"),
         (["{sentences}"] * 3, 2, "3 files for corpus, without TABs in most lines"),
         (["{corpus}", *["--test", "{sentences}"] * 3], 2, "3 files for test, without TABs in most"),
         (["{corpus}", "--columns", "2"], 2, "--columns: expected two numbers such as 2,3"),
@@ -215,17 +215,17 @@ def test_limits_and_normalisation_are_flags(tmp_path: Path) -> None:
             65,
             "2 columns, but --columns asks for column 3",
         ),
-        (["{sentences}", "{one}", "--columns", "1,2"], 2, "--columns is for TSV files"),
-        (["{sentences}", "--columns", "1,2"], 2, "--columns is for two columns"),
-        (["{sentences}", "--swap"], 2, "--swap is for two columns"),
+        (["{sentences}", "{one}", "--columns", "1,2"], 2, "--columns works only with TSV files"),
+        (["{sentences}", "--columns", "1,2"], 2, "--columns needs two columns"),
+        (["{sentences}", "--swap"], 2, "--swap needs two columns"),
         (["{csv}"], 65, "c.csv: looks like CSV, expected source TAB target; convert it: python3"),
         (["{csv}", "{csv}"], 65, "c.csv: looks like CSV"),
         (["{corpus}", "--test", "{csv}"], 65, "c.csv: looks like CSV"),
         (["{csv}", "--skip-bad-lines"], 65, "c.csv: looks like CSV"),
         (["-", "--test", "-"], 2, "- is given twice"),
         (["{corpus}", "--test-size", "50"], 65, "no rows would be left for training"),
-        (["{corpus}", "--test", "{empty}"], 65, "empty.tsv: no usable row: 1 read"),
-        (["{empty}"], 65, "empty.tsv: no usable row: 1 read, all dropped (1 empty_both)"),
+        (["{corpus}", "--test", "{empty}"], 65, "empty.tsv: no usable rows: 1 read"),
+        (["{empty}"], 65, "empty.tsv: no usable rows: 1 read, all dropped (1 empty_both)"),
         (["{missing}"], 66, "missing.tsv: no such file"),
         (["{corpus}", "--valid", "{missing}"], 66, "missing.tsv: no such file"),
         (["{corpus}", "{one}"], 65, "corpus.tsv has TABs in most lines, but"),
@@ -237,7 +237,7 @@ def test_limits_and_normalisation_are_flags(tmp_path: Path) -> None:
         (["{corpus}", "{sentences}", "--one-column"], 2, "2 files for corpus: expected one file"),
         (["{sentences}", *["--test", "{one}"] * 2], 2, "2 files for test: expected one file of"),
         (["{mixed}"], 65, "mixed.txt, line 2: 2 columns, expected one"),
-        (["{sentences}", "--skip-bad-lines"], 65, "no usable row: 50 read, all dropped (50 colum"),
+        (["{sentences}", "--skip-bad-lines"], 65, "no usable rows: 50 read, all dropped (50 colum"),
     ],
 )
 def test_a_fault_is_one_line_and_the_corpus_that_was_there_stays(

@@ -84,8 +84,8 @@ def test_flags_decide(spellings: Path) -> None:
 @pytest.mark.parametrize(
     ("size", "said"),
     [
-        ("5", "the joint vocabulary of 5 is raised to {}: every single character needs a piece"),
-        ("9000", "the joint vocabulary of 9,000 is lowered to {}: the text has no more pieces"),
+        ("5", "the joint vocabulary of 5 is increased to {}: every character needs a piece"),
+        ("9000", "the joint vocabulary of 9,000 is reduced to {}: the text has no more pieces"),
     ],
 )
 def test_an_impossible_size_is_changed_and_said(spellings: Path, size: str, said: str) -> None:

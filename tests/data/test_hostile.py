@@ -269,7 +269,7 @@ def test_normalised_look_alikes_are_duplicates(data_folder: Path, tmp_path: Path
         ("utf16le_bom.tsv", "looks like UTF-16"),
         ("latin1_whole_file.tsv", "iconv -f latin1"),
         ("cr_only_line_ends.tsv", "old Mac line ends"),
-        ("whitespace_only.tsv", "no usable row: 6 read, all dropped (6 empty_both)"),
+        ("whitespace_only.tsv", "no usable rows: 6 read, all dropped (6 empty_both)"),
         ("truncated.tsv.gz", "damaged gzip file"),
         ("not_gzip.tsv.gz", "not a gzip file"),
         ("directory_named.tsv", "is a directory"),

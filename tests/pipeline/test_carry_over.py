@@ -146,7 +146,7 @@ def test_a_part_that_is_only_on_one_side_is_told() -> None:
     with_attention, without = tree_of(), tree_of(attention={"kind": "none"})
     _, model = new_model(with_attention, JOINT)
     found = carry_over(model, JOINT, trained_model(without, JOINT))
-    assert "none there" in found.new.values()
+    assert "not there" in found.new.values()
     _, model = new_model(without, JOINT)
     found = carry_over(model, JOINT, trained_model(with_attention, JOINT))
     assert any("attention" in name for name in found.unused)
@@ -158,7 +158,7 @@ def test_special_pieces_alone_are_nothing_in_common() -> None:
     before = weights_of(model)
     found = carry_over(model, numbers, trained_model(tree_of(), JOINT))
     tables = model.token_rows
-    assert {name: found.new[name] for name in tables} == dict.fromkeys(tables, "no piece in common")
+    assert {name: found.new[name] for name in tables} == dict.fromkeys(tables, "no common pieces")
     assert torch.equal(model.output.weight, before["output.weight"])
 
 
@@ -168,7 +168,7 @@ def test_nothing_that_fits_is_an_error(own: Tokenizers) -> None:
     other = tree_of(width=9, encoder={"kind": "lstm", "model_dim": 3})
     other |= {"decoder": {"kind": "lstm", "model_dim": 7}, "attention": {"kind": "general"}}
     _, model = new_model(other, own)
-    message = r"nothing of that model \(recipe test\) fits this one: source.* here\)"
+    message = r"no weight matrix of that model \(recipe test\) fits this one: source.* here\)"
     with pytest.raises(ConfigError, match=message):
         carry_over(model, own, trained_model(tree_of(), JOINT))
 
@@ -189,8 +189,9 @@ def test_it_is_told_in_short_and_in_full(capsys: pytest.CaptureFixture[str]) -> 
     rows = found.tables["output.bias"]
     say_carried_over(found, Talk())
     said = capsys.readouterr().err
-    assert f"taken over: {len(found.weights)} weights, {rows.found} of {rows.pieces} rows" in said
-    assert "more (-v names them)" in said and said.count("\n") == 3
+    counts = f"{len(found.weights)} weights, {rows.found} of {rows.pieces} rows"
+    assert f"copied from the trained model: {counts}" in said
+    assert "more (-v lists them)" in said and said.count("\n") == 3
     say_carried_over(found, Talk(verbose=True))
     said = capsys.readouterr().err
     assert "-v" not in said

@@ -195,12 +195,12 @@ def test_candidates_are_named_for_their_file_and_seed() -> None:
             ("tiny",),
             {},
             UsageError,
-            "give the recipes a budget: one or more of --max-minutes, --max-steps",
+            "no training budget: give one or more of --max-minutes, --max-steps",
         ),
-        (("tiny",), {"patience": 3}, UsageError, "give the recipes a budget"),
+        (("tiny",), {"patience": 3}, UsageError, "no training budget"),
         (("tiny", "tiny"), BUDGET, UsageError, "two recipes are called tiny: tiny and tiny"),
         (("...toml",), BUDGET, MissingInputError, r"\.\.\.toml: no such file"),
-        (("tinny",), BUDGET, ConfigError, "no recipe is called 'tinny'; did you mean tiny"),
+        (("tinny",), BUDGET, ConfigError, "unknown recipe 'tinny'; did you mean tiny"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
@@ -213,7 +213,7 @@ def test_what_makes_no_sense_is_refused(
 def test_a_name_that_would_leave_the_folder_is_refused(tmp_path: Path) -> None:
     odd = tmp_path / "...toml"  # its stem is `..`
     odd.touch()
-    with pytest.raises(UsageError, match="a name that starts with a dot cannot name a folder"):
+    with pytest.raises(UsageError, match="the name of a recipe to compare cannot start with a dot"):
         list_candidates(request(str(odd)))
 
 
@@ -225,7 +225,7 @@ def test_the_validation_split_is_scored_where_there_is_no_test_split(
     prepare(workspace, inputs, PrepareSettings(valid_size=10, test_size=0), QUIET)
     corpus = Corpus.load(workspace.corpus)
     assert choose_texts(corpus, request("tiny"), Talk()) == read_split(corpus, "valid")
-    assert "scoring the validation split, which also selected" in capsys.readouterr().err
+    assert "scoring the validation split, which also selects" in capsys.readouterr().err
 
 
 def test_one_word_targets_ask_for_exact_match(
@@ -233,7 +233,7 @@ def test_one_word_targets_ask_for_exact_match(
 ) -> None:
     corpus = Corpus.load(prepared.corpus)
     choose_texts(corpus, request("tiny", metrics=("bleu",)), Talk())
-    assert "most targets are one word: --exact-match tells more" in capsys.readouterr().err
+    assert "most targets are one word; --exact-match is more" in capsys.readouterr().err
     choose_texts(corpus, request("tiny", metrics=("chrf",)), Talk())
     assert capsys.readouterr().err == ""
 

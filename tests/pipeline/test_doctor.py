@@ -84,7 +84,7 @@ def test_what_was_made_from_another_corpus_is_stale(workspace: Workspace) -> Non
     }
     assert "damaged" not in found.values()
     (why,) = {one.why for one in check_workspace(workspace) if one.state == "stale"}
-    assert why == "made from another corpus than is here now"
+    assert why == "made from a different corpus than the current one"
 
 
 def test_what_was_made_with_another_tokenizer_is_stale(workspace: Workspace) -> None:

@@ -174,7 +174,7 @@ def test_repeated_sources_are_hinted_at(
     monkeypatch.setattr(LOAD, lambda *_: stub_translator())
     evaluate(Workspace(tmp_path), request, {}, BARE, Talk())
     said = capsys.readouterr().err
-    hint = "2 of 6 pairs have the source of an earlier one; --multi-reference scores each source"
+    hint = "2 of 6 pairs repeat the source of an earlier pair; --multi-reference scores each source"
     assert (hint in said) == (repeats == 2 and not multi_reference)
 
 

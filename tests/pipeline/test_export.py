@@ -151,7 +151,7 @@ def test_the_card_names_model_weights_and_longest_source(
     card = export_card(facts.model_copy(update={"max_source_tokens": 1234}))
     assert card.startswith(f"# {loaded.recipe.name}, for CTranslate2\n")
     assert f"- weights: {weights}\n" in card
-    assert "- sources of up to 1,234 tokens\n" in card
+    assert "- maximum source length: 1,234 tokens\n" in card
 
 
 # what is not written
@@ -162,7 +162,7 @@ def test_what_is_in_the_way_is_not_replaced(model: Path, tmp_path: Path) -> None
     (tmp_path / "file").write_text("mine")
     before = bytes_of(tmp_path)
     for output in (tmp_path, tmp_path / "file", model):
-        with pytest.raises(LockedError, match="exists and is not an export of s2s; choose"):
+        with pytest.raises(LockedError, match="exists and is not an export of s2s; remove"):
             export(model, output, ExportSettings(), None, TALK)
     assert bytes_of(tmp_path) == before
 
@@ -249,5 +249,7 @@ def test_a_file_takes_the_place_of_the_split(tmp_path: Path, translator: Transla
 
 
 def test_without_a_split_a_file_is_asked_for(tmp_path: Path, translator: Translator) -> None:
-    with pytest.raises(MissingInputError, match=r"no corpus here; .*verify with a file: --verify"):
+    with pytest.raises(
+        MissingInputError, match=r"no corpus here; .*or use a file of pairs: --verify"
+    ):
         Verification(Workspace(tmp_path / "none")).pairs(5, translator, TALK)

@@ -117,7 +117,7 @@ def test_no_vectors_are_no_sentences(variational: Writer) -> None:
 
 
 def test_a_model_without_a_distribution_says_what_it_can_do(plain: Writer) -> None:
-    message = r"kind projected\); it can write --between A B"
+    message = r"kind projected\); use --between A B"
     with pytest.raises(UsageError, match=message):
         plain.draw(SETTINGS)
     with pytest.raises(UsageError, match=message):
@@ -127,9 +127,9 @@ def test_a_model_without_a_distribution_says_what_it_can_do(plain: Writer) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (" \u200b", "expected a sentence, found an empty text"),
-        ("", "expected a sentence, found an empty text"),
-        ("abcdefgh" * 2, "'abcdefghabcdefgh'...: 16 tokens, and the model takes 12"),
+        (" \u200b", "expected a sentence, found empty text"),
+        ("", "expected a sentence, found empty text"),
+        ("abcdefgh" * 2, "'abcdefghabcdefgh'...: 16 tokens, but the model accepts at most 12"),
     ],
 )
 def test_a_sentence_that_cannot_be_read_is_refused(
@@ -142,7 +142,7 @@ def test_a_sentence_that_cannot_be_read_is_refused(
 
 
 def test_a_model_that_attends_has_no_vector_for_a_source(tmp_path: Path) -> None:
-    message = r"model: its decoder attends .*\(model.attention.kind general\).*--recipe vae or auto"
+    message = r"model: the decoder attends .*\(model.attention.kind general\).*--recipe vae or auto"
     with pytest.raises(UsageError, match=message):
         writer_of(tmp_path)
 

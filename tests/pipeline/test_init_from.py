@@ -203,8 +203,8 @@ def test_a_recipe_that_nothing_fits_is_one_line_and_leaves_no_run(
 ) -> None:
     result = cli(fresh, "--init-from", str(trained.model), "-r", "bahdanau2015", "-q")
     assert (result.exit_code, result.stderr.count("\n")) == (78, 1), result.stderr
-    assert "nothing of that model (recipe tiny) fits this one" in result.stderr
-    assert "leave --recipe out to take its recipe" in result.stderr
+    assert "no weight matrix of that model (recipe tiny) fits this one" in result.stderr
+    assert "leave out --recipe to use its recipe" in result.stderr
     assert not list_checkpoints(fresh.training)
 
 
@@ -212,7 +212,11 @@ def test_it_tells_what_it_took(trained: Workspace, fresh: Workspace) -> None:
     arguments = ("--init-from", str(trained.model), "--max-steps", "1", "--json")
     result = cli(fresh, *arguments, "--set", "training.freeze=encoder", "--set", "training.seed=2")
     assert result.exit_code == 0, result.stderr
-    told = ["there is no tokenizer yet: taking the model's", " frozen) on cpu", "taken over: "]
+    told = [
+        "there is no tokenizer yet: using the model's",
+        " frozen) on cpu",
+        "copied from the trained model: ",
+    ]
     found = [result.stderr.find(part) for part in told]
     assert -1 not in found and found == sorted(found), result.stderr
     report = json.loads(result.stdout)

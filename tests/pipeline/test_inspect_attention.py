@@ -69,7 +69,7 @@ def test_weights_that_are_not_numbers_are_damage(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use([[float("nan"), 0.0], [0.0, 1.0]], monkeypatch)
-    with pytest.raises(CheckpointError, match="not numbers"):
+    with pytest.raises(CheckpointError, match="not finite"):
         inspect_attention(folder, "a", None, "cpu", Talk())
 
 
@@ -84,7 +84,9 @@ def test_a_text_that_the_model_fails_at_says_why(
 ) -> None:
     use([[1.0]], monkeypatch)
     monkeypatch.setattr(Oracle, "search", StubEngine.search)
-    with pytest.raises(CorpusError, match="the model cannot show this text: RuntimeError: the net"):
+    with pytest.raises(
+        CorpusError, match="the model cannot process this text: RuntimeError: the net"
+    ):
         inspect_attention(folder, "boom", None, "cpu", Talk())
 
 
@@ -95,7 +97,9 @@ def test_a_text_that_is_too_long_is_shown_in_parts_and_says_so(
     monkeypatch.setattr(Oracle, "search", StubEngine.search)
     text = "one two  three four. five six seven eight nine"
     found = inspect_attention(folder, text, None, "cpu", Talk())
-    assert "too long for the model: split" in " ".join(capsys.readouterr().err.split())
+    assert "too long for the model: translated in parts" in " ".join(
+        capsys.readouterr().err.split()
+    )
     assert found.source == text, "as it was given"
     assert found.source_pieces.count("</s>") == 2
 

@@ -82,7 +82,7 @@ def test_a_last_line_cut_short_is_left_out(tmp_path: Path) -> None:
 def test_a_run_that_recorded_nothing_is_refused(
     tmp_path: Path, lines: tuple[str, ...] | None
 ) -> None:
-    message = r"metrics.jsonl: no training to look at yet; start it with `s2s train`"
+    message = r"metrics.jsonl: no training history yet; start training with `s2s train`"
     with pytest.raises(MissingInputError, match=message):
         inspect_training(Workspace(tmp_path)) if lines is None else read(tmp_path, *lines)
     assert (Workspace(tmp_path).training / "metrics.jsonl").exists() == (lines is not None)
@@ -103,7 +103,7 @@ def test_a_run_that_recorded_nothing_is_refused(
     ],
 )
 def test_a_line_of_another_kind_is_damage(tmp_path: Path, change: dict[str, Any]) -> None:
-    with pytest.raises(CheckpointError, match=r"jsonl, line 2: damaged, expected the updates"):
+    with pytest.raises(CheckpointError, match=r"jsonl, line 2: damaged, expected an update"):
         read(tmp_path, update(1), {**update(2), **change})
 
 

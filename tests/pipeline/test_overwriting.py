@@ -48,8 +48,8 @@ def test_a_model_is_named_with_what_would_be_lost_and_the_flag(tmp_path: Path) -
     with pytest.raises(LockedError) as refusal:
         require_replaceable(workspace, "corpus", Talk())
     assert str(refusal.value) == (
-        f"{tmp_path}/corpus would be replaced, and training that used it could no longer be "
-        f"resumed: {tmp_path}/model (step 5, 2.5 minutes); use another workspace (-w DIR), or give "
+        f"{tmp_path}/corpus would be replaced, and the runs trained with it could not be "
+        f"resumed: {tmp_path}/model (step 5, 2.5 minutes); use another workspace (-w DIR), or add "
         "--overwrite"
     )
 
@@ -59,14 +59,14 @@ def test_compared_runs_count_and_a_few_are_named(tmp_path: Path) -> None:
     runs = [trained(workspace.of_run(name)) for name in "abcde"]
     with pytest.raises(LockedError, match=r"compare/a/model \(step 5, .*c/model .* and 2 more;"):
         require_replaceable(workspace, "tokenizer", Talk())
-    with pytest.raises(LockedError, match=r"is trained: \S*/b/model \([^,]*,[^,]*;"):
+    with pytest.raises(LockedError, match=r"trained runs: \S*/b/model \([^,]*,[^,]*;"):
         require_restartable([runs[1], workspace], Talk())
 
 
 def test_a_run_without_a_model_is_named_by_its_folder(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     (workspace.training / "checkpoint-00000000").mkdir(parents=True)
-    with pytest.raises(LockedError, match=r"what is trained: \S*/training; use another"):
+    with pytest.raises(LockedError, match=r"trained runs: \S*/training; use another"):
         require_restartable([workspace], Talk())
 
 

@@ -113,7 +113,7 @@ def test_notices_come_in_the_order_in_which_things_are_read(workspace: Workspace
         "to choose others, use for example --columns 2,3",
         "own.tsv, line 1: skipped as a header",
         "corpus.tsv, line 1: skipped as a header",
-        "15% of the rows are dropped as over_long; --max-length is 50",
+        "15% of the rows were dropped as over_long; --max-length is 50",
         "1 of 1 valid rows have a source that is also in the train split",
         "there is no test split",
     ]
@@ -209,8 +209,8 @@ def test_sides_whose_lengths_are_unrelated_are_noticed(workspace: Workspace) -> 
     short = tsv([("a" * (n % 7 + 1) + f"{n}", "b" * (n % 5 + 1)) for n in range(100, 200)])
     few = prepared(workspace, written(workspace, short))
     assert any("lengths of sources and targets do not correlate" in text for text in few.notices)
-    assert not any("are the sides aligned" in notice for notice in aligned.notices)
-    assert any("are the sides aligned" in notice for notice in crossed.notices)
+    assert not any("check that the two sides are aligned" in notice for notice in aligned.notices)
+    assert any("check that the two sides are aligned" in notice for notice in crossed.notices)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_a_corpus_that_cannot_be_made_leaves_the_old_one(workspace: Workspace) -
     ("inputs", "message"),
     [
         (Inputs((Path("-"),), test=(Path("-"),)), "- is given twice"),
-        (Inputs((Path("a"),), valid=(Path("b"),)), "--valid and --valid-size exclude each other"),
+        (Inputs((Path("a"),), valid=(Path("b"),)), "give either --valid or --valid-size, not both"),
     ],
 )
 def test_inputs_that_do_not_go_together_are_refused_unread(

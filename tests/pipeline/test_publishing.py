@@ -97,7 +97,7 @@ def test_a_mean_that_is_better_becomes_the_model(
     card = (workspace.model / "README.md").read_text(encoding="utf-8")
     assert "- the mean of the weights after updates 4, 6, 8" in card
     assert (
-        "the mean of 3 checkpoints (steps 4, 6, 8) has chrf 6, the best of them 5: "
+        "the mean of 3 checkpoints (steps 4, 6, 8) has chrf 6, the best checkpoint 5: "
         "the mean becomes the model" in capsys.readouterr().err
     )
 
@@ -111,7 +111,7 @@ def test_a_mean_that_is_no_better_does_not(
     assert (report.averaged, report.best["chrf"], report.best_step) == ((), 5.0, 4)
     assert same(model_of(workspace), saved(workspace, 4))
     assert "averaged" not in facts(workspace)
-    assert "the best of them 5: the best one becomes the model" in capsys.readouterr().err
+    assert "the best checkpoint 5: the best checkpoint becomes the model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -185,7 +185,7 @@ def test_a_damaged_checkpoint_is_left_out_of_the_mean(
     assert report.averaged == [4, 8]
     said = capsys.readouterr().err
     assert "checkpoint-00000006/model.safetensors: damaged" in said
-    assert "leaving it out of the mean" in said
+    assert "not included in the mean" in said
 
 
 def test_the_moving_average_is_the_model(workspace: Workspace, score: Score) -> None:

@@ -63,8 +63,8 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     train = ("train", "-r", "tiny", "--device", "cpu", "--max-steps")
     noisy = ("--set", "training.bpe_dropout=0.3")
     said = s2s(whole, *train, "9", *noisy)
-    assert "is segmented again each time it is read, into 1." in said
-    assert "segmented again" not in s2s(plain, *train, "9")
+    assert "is resegmented every epoch, which gives 1." in said
+    assert "resegmented" not in s2s(plain, *train, "9")
     s2s(stopped, *train, "4", *noisy)
     # of its own recipe, in another process
     status, _, said = finish(start("train", "--device", "cpu", "--max-steps", 9, workspace=stopped))

@@ -88,7 +88,7 @@ def test_a_run_is_of_one_corpus_and_one_tokenizer() -> None:
     start = Start(checkpoint(model="m1"))
     assert start.made_from("c1", "t1") == {**ORIGIN, "model": "m1"}
     for corpus, tokenizer, kind in (("c2", "t1", "corpus"), ("c1", "t2", "tokenizer")):
-        with pytest.raises(ConfigError, match=f"was trained with another {kind}; start again"):
+        with pytest.raises(ConfigError, match=f"was trained with a different {kind}; start again"):
             start.made_from(corpus, tokenizer)
     assert Start().made_from("c2", "t2") == {"corpus": "c2", "tokenizer": "t2"}
 
@@ -152,7 +152,7 @@ def test_the_threads_of_the_run_are_taken_and_other_differences_told(
     Start().match_machine(MACHINE, Talk())
     assert taken == [threads]
     assert capsys.readouterr().err.splitlines() == [
-        f"using {threads} threads, as the run did so far",
-        f"warning: the run so far used torch {torch.__version__}, now it is 9.9: it continues, "
-        "but not bit for bit as an uninterrupted run",
+        f"using {threads} threads, as the run did before",
+        f"warning: the run so far used torch {torch.__version__}, now it is 9.9: "
+        "training continues, but the results may differ from those of an uninterrupted run",
     ]

@@ -98,7 +98,7 @@ def test_a_slow_metric_is_reckoned_only_where_it_decides(
 def test_restart_begins_anew(workspace: Workspace) -> None:
     request = TrainRequest("tiny", ("training.seed=9",), {"max_steps": 1}, "cpu", restart=True)
     before = steps(workspace)
-    with pytest.raises(LockedError, match=r"remove what is trained: .*step 3.*give --overwrite"):
+    with pytest.raises(LockedError, match=r"remove trained runs: .*step 3.*add --overwrite"):
         train(workspace, request, Talk(quiet=True))
     assert steps(workspace) == before
     report = train(workspace, replace(request, overwrite=True), Talk(quiet=True))
@@ -121,12 +121,12 @@ def test_another_corpus_is_refused(workspace: Workspace, tmp_path: Path) -> None
     corpus = write_corpus(tmp_path / "other.tsv", 80, seed=2)
     settings = PrepareSettings(valid_size=20, test_size=20)
     digest = verify_folder(workspace.corpus, "corpus").digest
-    with pytest.raises(LockedError, match=r"corpus would be replaced, .*step 3.*give --overwrite"):
+    with pytest.raises(LockedError, match=r"corpus would be replaced, .*step 3.*add --overwrite"):
         prepare(workspace, Inputs((corpus,)), settings, Talk(quiet=True))
     assert verify_folder(workspace.corpus, "corpus").digest == digest
     prepare(workspace, Inputs((corpus,)), settings, Talk(quiet=True), overwrite=True)
     with pytest.raises(
-        ConfigError, match="was trained with another corpus; start again with --res"
+        ConfigError, match="was trained with a different corpus; start again with --res"
     ):
         go_on(workspace)
     assert (workspace.tokenizer / "manifest.json").read_bytes() == tokenizer
@@ -138,13 +138,13 @@ def test_another_tokenizer_is_refused(workspace: Workspace) -> None:
 
     other = TokenizerSettings(joint=False)
     digest = verify_folder(workspace.tokenizer, "tokenizer").digest
-    with pytest.raises(LockedError, match=r"tokenizer would be replaced, .*give --overwrite"):
+    with pytest.raises(LockedError, match=r"tokenizer would be replaced, .*add --overwrite"):
         train_tokenizer(workspace, other, Talk(quiet=True))
     with pytest.raises(LockedError, match="tokenizer would be replaced"):
         copy_tokenizer(workspace, workspace.model, Talk(quiet=True))
     assert verify_folder(workspace.tokenizer, "tokenizer").digest == digest
     train_tokenizer(workspace, other, Talk(quiet=True), overwrite=True)
-    with pytest.raises(ConfigError, match="was trained with another tokenizer; start again"):
+    with pytest.raises(ConfigError, match="was trained with a different tokenizer; start again"):
         go_on(workspace)
 
 
@@ -160,7 +160,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_goes_on(
     (newest / "model.safetensors").write_bytes(b"")
     go_on(workspace, max_steps=6)
     said = capsys.readouterr().err
-    assert f"{newest / 'model.safetensors'}: damaged, it has 0 bytes" in said
+    assert f"{newest / 'model.safetensors'}: damaged, expected" in said
     assert "falling back to an older checkpoint" in said
     assert steps(workspace)[:2] == [6, int(older.name[-8:])]
     assert model_step(workspace) in (0, 3, 6)
@@ -175,7 +175,7 @@ def test_a_best_checkpoint_that_is_gone_leaves_the_model_as_it_is(
     save_checkpoint(workspace.training, lost)
     before = model_step(workspace)
     go_on(workspace, max_steps=6)
-    assert "is not changed until there is a better model" in capsys.readouterr().err
+    assert "stays unchanged until a better model is found" in capsys.readouterr().err
     assert model_step(workspace) == before
 
 

@@ -124,7 +124,7 @@ def test_a_line_that_fails_is_counted_and_does_no_harm(tmp_path: Path) -> None:
 
 def test_words_are_aligned_by_attention_only() -> None:
     require_attention(stub_translator())
-    with pytest.raises(UsageError, match=r"no attention to align words by.*bahdanau2015") as raised:
+    with pytest.raises(UsageError, match=r"--alignment needs attention.*bahdanau2015") as raised:
         require_attention(stub_translator(StubEngine(attention_shape=None)))
     assert "vae" not in str(raised.value)
 
@@ -135,7 +135,7 @@ ZEROS = {"bleu": 0.0, "chrf": 3.1, "exact_match": 0.0}
 @pytest.mark.parametrize(
     ("facts", "warning"),
     [
-        ({"step": 0, "scores": ZEROS}, "a model of step 0, which was not trained: "),
+        ({"step": 0, "scores": ZEROS}, "the model is untrained (step 0): "),
         ({"step": 9, "scores": ZEROS}, "near zero (bleu 0.0, chrf 3.1, exact_match 0.0): "),
         ({"step": 9, "scores": ZEROS | {"chrf": 12.0}}, ""),
         ({"step": 9, "scores": ZEROS | {"exact_match": 80.0}}, ""),

@@ -317,7 +317,7 @@ def test_a_damaged_log_is_kept_and_said(workspace: Path) -> None:
     log.write_bytes(damaged)
     result = run(workspace, "train")
     assert result.exit_code == 0
-    assert "damaged lines are dropped; metrics.damaged-1 keeps it as it was" in result.stderr
+    assert "dropped damaged lines; the old file is kept as metrics.damaged-1" in result.stderr
     assert log.with_name("metrics.damaged-1").read_bytes() == damaged
 
 

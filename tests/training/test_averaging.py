@@ -78,7 +78,7 @@ def test_an_average_goes_on_where_it_was_and_shares_no_memory() -> None:
 
 def test_an_average_of_another_model_is_refused() -> None:
     average = MovingAverage(nn.Linear(3, 2), 0.9)
-    with pytest.raises(CheckpointError, match=r"here: weight is torch.float32 \(2, 4\), the recip"):
+    with pytest.raises(CheckpointError, match=r"here: weight is torch.float32 \(2, 4\), expected"):
         average.load(model_weights(nn.Linear(4, 2)), "here")
 
 
