@@ -45,6 +45,8 @@ ConnectionSettings = Annotated[
 EncoderSettings = Annotated[
     RecurrentEncoderSettings | TransformerEncoderSettings, Field(discriminator="kind")
 ]
+
+
 def _tokens_by_default(value: object) -> object:
     """Read a section without a `kind` as token embeddings."""
     return {"kind": "tokens", **value} if isinstance(value, dict) else value
