@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from s2scli.data.batch import Batch
 from s2scli.data.batching import Lengths, Rows
-from s2scli.data.encoded import open_encoded
+from s2scli.data.encoded import open_encoded, pad_ids
 from s2scli.data.example import TokenIds
 from s2scli.special_ids import EOS_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
@@ -53,6 +53,8 @@ class MadeUpPairs:
         self._sources = _texts(self.source_lengths, vocab_size, random)
         self._targets = _texts(self.target_lengths, vocab_size, random)
 
+    pad = staticmethod(pad_ids)
+
     def gather(self, rows: Rows) -> tuple[Sequence[TokenIds], Sequence[TokenIds]]:
         """Return the token ids of the sources and targets of these rows."""
         return [self._sources[row] for row in rows], [self._targets[row] for row in rows]
@@ -77,7 +79,7 @@ def bench_corpus() -> Corpus:
     tokenizers = Tokenizers.load(Path(folder) / "tokenizer")
     assert tokenizers.joint, f"{folder}: needs a joint vocabulary (s2s train-tokenizer --joint)"
     pairs = open_encoded(Path(folder) / "encoded", "train")
-    return Corpus(folder, pairs, tokenizers.source.vocab_size)
+    return Corpus(folder, pairs, tokenizers.target.vocab_size)
 
 
 def first_batches(corpus: Corpus, settings: TrainingSettings, count: int) -> list[Batch]:

@@ -37,7 +37,8 @@ def test_how_fast_rows_are_read(tmp_path: Path) -> None:
     with open_text(path) as text:
         read = FORMATS["tsv"].read([text], line_limit(settings.max_length))
         rows = check_lines(read, "equal", header=False, skip_bad_lines=False, skip_flags="")
-        kept = limit_lengths(tidy_rows(rows, settings.normalization), settings)
+        tidied = tidy_rows(rows, settings.normalization, settings.normalization)
+        kept = limit_lengths(tidied, settings)
         corpus = stage(timed(row for row in kept if isinstance(row, Example)), tmp_path)
     print(json.dumps({"rows per processor second": rates}))
     assert (corpus.rows, corpus.kept) == (ROWS, 1)

@@ -432,7 +432,7 @@ def test_models_of_every_kind_agree_with_their_steps(
     assert result.exit_code == 0, result.output
     assert ("q(z | source)" in result.stderr) == (LATENT in changes)
     model = load_model_folder(folder, torch.device("cpu")).model
-    codec = TextCodec(tokenizers.source)
+    codec = TextCodec(tokenizers.texts[0])
     for line, pair in zip(result.stdout.splitlines(), PAIRS, strict=True):
         source, target = (codec.encode(side) for side in pair.split("\t"))
         with torch.inference_mode():

@@ -63,7 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def some_lines_fail(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Let both engines fail at a batch with the letter z in it."""
-    codec = load(folder, device="cpu").translator.source
+    codec = load(folder, device="cpu").translator.target  # that of both sides
     (failing,) = [id for id in codec.encode(FAILING) if codec.pieces([id]) == (FAILING,)]
     for engine in (torch_engine.TorchEngine, ctranslate2_engine.CTranslate2Engine):
         monkeypatch.setattr(engine, "search", failing_at(int(failing), engine.search))

@@ -11,7 +11,7 @@ import pytest
 from s2scli.data.arrow import ArrowFile
 from s2scli.data.encoded import SCHEMA as ENCODED
 from s2scli.data.encoded import EncodedSplit
-from s2scli.data.store import SCHEMA as TEXT
+from s2scli.data.store import TEXT_SCHEMA as TEXT
 from s2scli.errors import CheckpointError
 
 TEXTS = {"source": ["one", "zwei ü", ""], "target": ["1", "2", "3"], "line": [1, 2, 3]}

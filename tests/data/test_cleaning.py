@@ -95,7 +95,7 @@ def test_rows_with_an_empty_side_are_dropped_by_reason() -> None:
         Dropped(5, "columns"),
         Notice("as it is"),
     ]
-    assert list(tidy_rows(rows, "none")) == [
+    assert list(tidy_rows(rows, "none", "none")) == [
         Example("a", "b", 1),
         Dropped(2, "empty_source"),
         Dropped(3, "empty_target"),

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,11 @@ ROWS = 23
 TEXTS = [("x" * (row % 4), "abc"[: row % 3 + 1] * row) for row in range(ROWS)]
 
 
-def codes(texts: list[str]) -> list[list[int]]:
+def codes(texts: Sequence[str]) -> list[list[int]]:
     return [[ord(character) for character in text] for text in texts]
 
 
-def shifted(texts: list[str]) -> list[list[int]]:
+def shifted(texts: Sequence[str]) -> list[list[int]]:
     return [[ord(character) + 1000 for character in text] for text in texts]
 
 

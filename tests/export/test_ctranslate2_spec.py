@@ -121,7 +121,8 @@ def test_words_are_the_pieces_and_the_special_ones_are_named(
 ) -> None:
     settings, model = variety(transformer_tree(), tokenizers)
     write_spec(tmp_path, settings, model.state_dict(), tokenizers, POSITIONS, "none")
-    pieces = tokenizers.target.vocabulary
+    _, target = tokenizers.texts
+    pieces = target.vocabulary
     assert json.loads((tmp_path / SHARED).read_text()) == pieces
     config = json.loads((tmp_path / CONFIG).read_text())
     assert config["decoder_start_token"] == config["bos_token"] == pieces[BOS_ID]

@@ -56,7 +56,7 @@ def test_what_is_exported_passes(
 
 def test_every_variable_is_seen_with_its_shape(tokenizers: Tokenizers, tmp_path: Path) -> None:
     found = read_variables(write(tmp_path, tokenizers, transformer_tree()) / MODEL)
-    vocab_size = tokenizers.source.vocab_size
+    vocab_size = tokenizers.target.vocab_size
     assert found["encoder/embeddings_0/weight"].shape == (vocab_size, 8)
     assert found["decoder/layer_1/attention/linear_1/weight"].shape == (16, 8)
     assert found["decoder/num_heads"].value == 2
@@ -141,7 +141,7 @@ def test_a_model_of_other_shapes_is_refused(
     change: Change, tokenizers: Tokenizers, tmp_path: Path
 ) -> None:
     write(tmp_path, tokenizers, transformer_tree(), change=change)
-    (tmp_path / SHARED).write_text(json.dumps(tokenizers.source.vocabulary))
+    (tmp_path / SHARED).write_text(json.dumps(tokenizers.texts[0].vocabulary))
     with pytest.raises(CheckpointError, match="not a model") as raised:
         check_model(tmp_path, tokenizers, POSITIONS)
     assert "\n" not in str(raised.value)

@@ -55,4 +55,4 @@ def variety(tree: Tree, tokenizers: Tokenizers) -> tuple[ModelSettings, Seq2Seq]
 
 def ids_of(texts: Sequence[str], tokenizers: Tokenizers) -> list[list[int]]:
     """Return the ids of texts."""
-    return tokenizers.source.encode_many(texts)
+    return tokenizers.texts[0].encode_many(texts)

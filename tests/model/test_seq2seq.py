@@ -26,8 +26,8 @@ def build(tree: Tree, *, joint: bool = True) -> Seq2Seq:
 
 def shared(model: Seq2Seq) -> tuple[bool, bool]:
     """Whether the output layer, and the source's table, are the target's table."""
-    table = model.target.table.weight
-    return model.output.weight is table, model.source.table.weight is table
+    table = model.target.vectors
+    return model.output.weight is table, model.source.vectors is table
 
 
 @pytest.mark.parametrize(

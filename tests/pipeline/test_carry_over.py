@@ -119,9 +119,8 @@ def test_a_shared_table_looks_for_a_piece_under_all_its_names() -> None:
     trained = trained_model(tree_of(), PAIR)
     _, model = new_model(tree_of("all"), both)
     found = carry_over(model, both, trained)
-    assert found.tables["source.table.weight"] == Rows(
-        both.source.vocab_size, both.source.vocab_size
-    )
+    size = both.texts[0].vocab_size
+    assert found.tables["source.table.weight"] == Rows(size, size)
     german = plain_rows("target.table.weight", both, trained)
     english = plain_rows("source.table.weight", both, trained)
     assert german.keys() - english.keys() and english.keys() - german.keys()

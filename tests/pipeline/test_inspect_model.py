@@ -18,8 +18,8 @@ APART = Tokenizers(JOINT.source, letters_of(["abc"]).target, joint=False)
 @pytest.mark.parametrize(
     ("tokenizers", "vocab_size"),
     [
-        (JOINT, {"joint": JOINT.source.vocab_size}),
-        (APART, {"source": APART.source.vocab_size, "target": APART.target.vocab_size}),
+        (JOINT, {"joint": JOINT.target.vocab_size}),
+        (APART, {"source": JOINT.target.vocab_size, "target": APART.target.vocab_size}),
     ],
     ids=["joint", "apart"],
 )

@@ -26,9 +26,10 @@ REPEATED = LINES[:1] * 30
 def test_each_kind_has_its_setting(kind: Kind, setting: str) -> None:
     tokenizers = Tokenizers(learn(kind), learn("char"), joint=False)
     segmenters = make_segmenters(tokenizers, training_settings(**{setting: 0.3}))
-    rows = tokenizers.source.encode_many(REPEATED)
+    source, _ = tokenizers.texts
+    rows = source.encode_many(REPEATED)
     new = segmenters.source([np.array(ids, np.int32) for ids in rows], 5)
-    assert [ids.tolist() for ids in new] == tokenizers.source.resegmenter(0.3)(rows, 5) != rows
+    assert [ids.tolist() for ids in new] == source.resegmenter(0.3)(rows, 5) != rows
     assert segmenters.target is as_they_are
 
 

@@ -70,9 +70,10 @@ def test_encoded_is_the_encoding_of_the_text(workspace: Workspace) -> None:
         encoded = open_encoded(workspace.encoded, split)
         assert len(text) == len(encoded) == rows
         sources, targets = encoded.gather(np.arange(rows))
+        of_source, of_target = tokenizers.texts
         for example, source, target in zip(text, sources, targets, strict=True):
-            assert source.tolist() == tokenizers.source.encode(example.source)
-            assert target.tolist() == tokenizers.target.encode(example.target)
+            assert source.tolist() == of_source.encode(example.source)
+            assert target.tolist() == of_target.encode(example.target)
 
 
 def test_manifests_tell_the_ancestry(workspace: Workspace) -> None:
@@ -104,7 +105,7 @@ def test_a_changed_corpus_is_learned_with_the_same_settings(
     tokenizers = ensure_tokenizer(workspace, prepared(workspace), Talk())
     assert "the corpus has changed since the tokenizer was learned" in capsys.readouterr().err
     assert tokenizers.digest != before
-    assert tokenizers.source.vocab_size == 77
+    assert tokenizers.texts[0].vocab_size == 77
     ensure_encoded(workspace, prepared(workspace), tokenizers, Talk())
     assert "the encoded corpus is out of date" in capsys.readouterr().err
     assert len(open_encoded(workspace.encoded, "train")) == 240
@@ -113,7 +114,7 @@ def test_a_changed_corpus_is_learned_with_the_same_settings(
 def test_the_normalization_of_the_corpus_is_kept(workspace: Workspace) -> None:
     prepare_text(workspace, "ﬁ ½\tx\n" * 2 + corpus(50), normalization="nfkc")
     tokenizers = ensure_tokenizer(workspace, prepared(workspace), TALK)
-    assert tokenizers.source.normalization == "nfkc"
+    assert tokenizers.texts[0].normalization == "nfkc"
 
 
 @pytest.mark.parametrize("name", ["joint.model", "tokenizer.json", "manifest.json"])

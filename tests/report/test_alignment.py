@@ -46,7 +46,7 @@ def test_the_words_are_those_of_the_text(words: list[str]) -> None:
     assert [word.replace("▁", "") for word in letters] == text.split()
 
 
-LETTERS = letters_of(["abc", "a b. ä c"] * 9).source
+LETTERS, _ = letters_of(["abc", "a b. ä c"] * 9).texts
 
 
 def aligned(weights: list[list[float]]) -> AttentionMap:

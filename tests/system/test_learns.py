@@ -73,6 +73,8 @@ class Pairs:
     def target_lengths(self) -> Ids:
         return np.array([len(ids) for ids in self.targets], dtype=np.int32)
 
+    pad = staticmethod(make_source)
+
     def gather(self, rows: NDArray[np.int64]) -> tuple[list[Ids], list[Ids]]:
         return [self.sources[row] for row in rows], [self.targets[row] for row in rows]
 

@@ -1,6 +1,6 @@
 """A small training run in memory: a split of made-up token ids, a tiny model, counted saves."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def write_split(folder: Path, rows: int = 24, *, longest: int = 6) -> EncodedSpl
         for batch in batch_rows(Example(text, text[::-1], 1) for text in texts):
             writer.write(batch)
 
-    def encode(sides: list[str]) -> list[list[int]]:
+    def encode(sides: Sequence[str]) -> list[list[int]]:
         return [[ord(letter) - 93 for letter in side] for side in sides]
 
     text = TextSplit(folder / "text.arrow")

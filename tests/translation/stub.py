@@ -6,16 +6,23 @@ import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from s2scli.data.batching import Lengths
 from s2scli.data.codecs.text import one_line
-from s2scli.data.example import TokenIds
+from s2scli.data.encoded import pad_ids
+from s2scli.data.example import TokenIds, Values
+from s2scli.data.overlong import split_text, truncate_text
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import EOS_ID, UNK_ID
 from s2scli.translation.options import Wanted
 from s2scli.translation.translator import Translator
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MODULE = "s2scli.translation.torch_engine"
 SHOUT, UNKNOWN = "!", "‽"
@@ -31,6 +38,27 @@ class WordCodec:
     def encode(self, cell: str) -> TokenIds:
         words = re.findall(r"\s*\S+(?:\s+$)?", cell)
         return np.array([self._id(word) for word in words], np.int32)
+
+    def pad(self, sources: Sequence[Values]) -> "tuple[Tensor, Tensor]":
+        return pad_ids(sources)
+
+    def length(self, values: Values) -> int:
+        return len(values) + 1
+
+    def sizes(self, lengths: Lengths) -> Lengths:
+        return lengths
+
+    def parts(self, cell: str, most: int) -> Sequence[str]:
+        return split_text(cell, lambda text: len(self.encode(text)) <= most)
+
+    def truncate(self, cell: str, most: int) -> str:
+        return truncate_text(cell, lambda text: len(self.encode(text)) <= most)
+
+    def labels(self, values: Values, positions: int) -> tuple[str, ...]:
+        return self.pieces([*values.tolist(), EOS_ID])
+
+    def unknown(self, values: Values) -> int:
+        return int((values == UNK_ID).sum())
 
     def decode(self, token_ids: Sequence[int]) -> str:
         return one_line(self.text(token_ids))
@@ -60,6 +88,9 @@ class StubEngine:
     settings: SearchSettings = field(default_factory=SearchSettings)
     codec: WordCodec = field(default_factory=WordCodec)
     batches: list[list[str]] = field(default_factory=list)
+
+    def positions(self, length: int) -> int:
+        return length
 
     def search(
         self, sources: Sequence[TokenIds], settings: SearchSettings, wanted: Wanted

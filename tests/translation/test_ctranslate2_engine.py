@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from s2scli.config import Recipe
+from s2scli.data.codecs import source_codec
 from s2scli.data.stream import Line
 from s2scli.errors import CheckpointError
 from s2scli.export.settings import Quantization
@@ -54,9 +55,10 @@ def both(
     settings, model = variety(VARIETIES[name], tokenizers)
     TARGET.write(folder, settings, model.state_dict(), tokenizers, POSITIONS, quantization)
     recipe = Recipe(name=name, model=settings)
-    ours = TorchEngine((recipe,), model, torch.device("cpu"))
+    codec = source_codec(tokenizers.source)
+    ours = TorchEngine((recipe,), model, torch.device("cpu"), codec)
     theirs = CTranslate2Engine(TARGET.open(folder, "cpu"), tokenizers, FACTS)
-    return Translator.of(ours, tokenizers), Translator.of_text(theirs, tokenizers)
+    return Translator.of(ours, tokenizers), Translator.of(theirs, tokenizers)
 
 
 def search(

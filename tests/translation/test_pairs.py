@@ -1,20 +1,17 @@
-import numpy as np
 import pytest
 
-from s2scli.data.example import TokenIds
 from s2scli.data.stream import Line
 from s2scli.translation.lines import Failure
 from s2scli.translation.pairs import EncodedPair, Pair, encode_pair, pair_of, pairs_of, scored
 from s2scli.translation.records import Record
 from s2scli.translation.results import Translation
+from tests.translation.stub import WordCodec
 
-
-def words(text: str) -> TokenIds:
-    return np.arange(len(text.split()), dtype=np.int32)
+WORDS = WordCodec()
 
 
 def encoded(source: str, target: str, most: int = 3) -> EncodedPair | Record:
-    return encode_pair(Pair(Line("f", 1, ""), source, target), words, words, most)
+    return encode_pair(Pair(Line("f", 1, ""), source, target), WORDS, WORDS, most)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +62,7 @@ def test_without_a_source_there_is_nothing_to_score_and_without_a_target_its_end
 
 
 def test_a_fault_of_the_line_is_that_of_its_record() -> None:
-    found = encode_pair(Pair(Line("f", 1, "a"), fault="no TAB"), words, words, 3)
+    found = encode_pair(Pair(Line("f", 1, "a"), fault="no TAB"), WORDS, WORDS, 3)
     assert isinstance(found, Record)
     assert (found.status, found.fault) == ("failed", "no TAB")
 

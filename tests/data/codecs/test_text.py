@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2scli.data.codecs import CODECS
+from s2scli.data.codecs import source_codec, target_codec
 from s2scli.data.codecs.text import TextCodec, one_line
 from s2scli.special_ids import EOS_ID, UNK_ID
 from s2scli.tokenizer.escaping import MARK
 from tests.folders import letters_of
 
 SEPARATORS = "\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-CODEC = TextCodec(letters_of(["abc def"] * 9).source)
+CODEC = TextCodec(letters_of(["abc def"] * 9).texts[0])
 
 
 @given(st.text(alphabet="abcdef ", max_size=30))
@@ -59,12 +59,12 @@ def test_a_control_character_is_shown_as_a_picture(text: str, shown: str) -> Non
 
 
 def test_a_model_that_repeats_the_mark_writes_no_escape() -> None:
-    codec = TextCodec(letters_of([f"{MARK}e [31m"] * 9).source)
+    codec = TextCodec(letters_of([f"{MARK}e [31m"] * 9).texts[0])
     mark, *_ = (id for id in range(codec.tokenizer.vocab_size) if codec.pieces([id]) == (MARK,))
     assert codec.tokenizer.decode([mark, mark]) == "\x1b", "as `escape` spells it"
     assert codec.decode([mark, mark]) == "␛"
 
 
-def test_text_is_a_codec() -> None:
-    codec = CODECS["text"](CODEC.tokenizer)
-    assert codec.encode("abc").tolist() == CODEC.encode("abc").tolist()
+def test_text_is_a_codec_of_both_sides() -> None:
+    assert source_codec(CODEC.tokenizer) == CODEC
+    assert target_codec(CODEC.tokenizer) == CODEC
