@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from s2scli.errors import ConfigError
-from s2scli.model.frontend.tokens import TokenFrontend, TokenFrontendSettings
+from s2scli.model.frontend.tokens import TABLE, TokenFrontend, TokenFrontendSettings
 from s2scli.model.seq2seq import Seq2Seq, count_parameters, pick_device
 from s2scli.model.settings import ModelSettings
 from s2scli.settings import Tree, load_settings
@@ -26,7 +26,7 @@ def build(tree: Tree, *, joint: bool = True) -> Seq2Seq:
 
 def shared(model: Seq2Seq) -> tuple[bool, bool]:
     """Whether the output layer, and the source's table, are the target's table."""
-    table = model.target.vectors
+    table = dict(model.target.named_parameters())[TABLE]
     return model.output.weight is table, model.source.vectors is table
 
 

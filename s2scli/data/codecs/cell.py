@@ -43,7 +43,8 @@ class BadCellError(Exception):
     """A sound or a picture that cannot be used; the message says which, and why.
 
     Attributes:
-        reason: what rows are counted under: missing, unreadable, silent, too_short, too_long.
+        reason: what rows are counted under: missing, unreadable, silent, too_short, too_long or
+            too_large.
     """
 
     def __init__(self, reason: str, message: str) -> None:

@@ -196,7 +196,7 @@ def _check_size(name: str, width: int, height: int) -> None:
 
 
 def _too_large(name: str, found: str) -> NoReturn:
-    raise BadCellError("too large", f"{_shown(name)}: {found}; make it smaller")
+    raise BadCellError("too_large", f"{_shown(name)}: {found}; make it smaller")
 
 
 def _shown(name: str) -> str:

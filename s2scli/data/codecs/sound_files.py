@@ -72,18 +72,18 @@ def read_sound(name: str, limits: SoundLimits, where: str = "") -> NDArray[np.in
         where: the file and line of the cell, for messages.
 
     Raises:
-        BadCellError: the reason is missing, unreadable, silent, too short or too long.
+        BadCellError: the reason is missing, unreadable, silent, too_short or too_long.
         MissingExtraError: the file needs soundfile or soxr, which is not installed.
     """
     with _open_sound(name, where) as sound:
         if sound.frames < limits.min_seconds * sound.rate:
             sound.refuse(
-                "too short",
+                "too_short",
                 f"{_seconds(sound)}, expected at least {limits.min_seconds:g}; leave it out",
             )
         if sound.frames > limits.max_seconds * sound.rate:
             sound.refuse(
-                "too long",
+                "too_long",
                 f"{_seconds(sound)}, expected at most {limits.max_seconds:g}; cut it at pauses",
             )
         samples = sound.mono()

@@ -17,5 +17,5 @@ def test_a_stored_cell_keeps_its_values() -> None:
 
 
 def test_a_bad_cell_has_a_reason_and_a_message() -> None:
-    error = BadCellError("too short", "a.wav: no samples")
-    assert error.reason == "too short" and str(error) == "a.wav: no samples"
+    error = BadCellError("too_short", "a.wav: no samples")
+    assert error.reason == "too_short" and str(error) == "a.wav: no samples"
