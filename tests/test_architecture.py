@@ -28,6 +28,7 @@ FOUNDATIONS = (
     "special_ids",
     "scripts",
     "devices",
+    "sides",
     "sizes",
     "synonyms",
     "normalization",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from s2scli.config import DEFAULT_RECIPE, Recipe, limited, load_recipe
 from s2scli.data.store import Corpus
-from s2scli.errors import StorageError
+from s2scli.errors import ConfigError, StorageError
 from s2scli.files import DELETED, remove_folder
 from s2scli.manifest import read_manifest
 from s2scli.metrics import METRICS
@@ -22,7 +22,6 @@ from s2scli.pipeline.validation import open_validation, warn_of_collapse
 from s2scli.report.console import Talk
 from s2scli.report.progress import Goal, TrainingDisplay, training_display
 from s2scli.settings import Tree
-from s2scli.sides import TEXT
 from s2scli.sizes import size_for
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import list_checkpoints
@@ -161,15 +160,31 @@ def _check(workspace: Workspace, request: TrainRequest, talk: Talk) -> None:
     resumed = not request.restart and list_checkpoints(workspace.training)
     # the assignments then change the recipe of the run or the model, which is not loaded yet
     own = (resumed or request.init_from) and request.recipe is None
-    sides = TEXT
+    name, changes = request.recipe or DEFAULT_RECIPE, () if own else request.changes
+    limited(_load_recipe(workspace, name, changes), request.limits)
     if not (
         workspace.root / f"{DELETED}{workspace.corpus.name}"
     ).exists():  # else locking repairs it
-        sides = Corpus.load(workspace.find_corpus()).sides
-    name, changes = request.recipe or DEFAULT_RECIPE, () if own else request.changes
-    limited(load_recipe(name, changes, sides=sides), request.limits)
+        workspace.find_corpus()
     if request.restart and not request.overwrite:
         require_restartable([workspace], talk)
+
+
+def _load_recipe(workspace: Workspace, name: str, changes: Sequence[str]) -> Recipe:
+    """Load a recipe; the corpus is read only if the recipe is wrong for text.
+
+    Raises:
+        ConfigError: the recipe is wrong for the sides of the corpus.
+    """
+    try:
+        return load_recipe(name, changes)
+    except ConfigError:
+        if not workspace.corpus.exists():
+            raise
+        sides = Corpus.load(workspace.corpus).sides
+        if sides.are_text:
+            raise
+        return load_recipe(name, changes, sides=sides)
 
 
 def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Talk) -> Recipe:

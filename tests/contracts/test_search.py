@@ -201,6 +201,9 @@ class Counting:
     def encode(self, source: torch.Tensor, lengths: torch.Tensor) -> None:
         return None
 
+    def positions(self, lengths: torch.Tensor) -> torch.Tensor:
+        return lengths
+
     def start(self, encoder_output: None) -> Steps:
         return Steps(0)
 

@@ -321,7 +321,7 @@ def random_spans(lengths: Tensor, share: float, width: int) -> Tensor:
         width: positions of the rows.
     """
     draws = torch.rand(2, len(lengths), device=lengths.device)
-    sizes = (draws[0] * (lengths * share + 1)).long()
+    sizes = (draws[0] * ((lengths * share).long() + 1)).long()
     starts = (draws[1] * (lengths - sizes + 1)).long()
     positions = torch.arange(width, device=lengths.device)
     return (positions >= starts[:, None]) & (positions < (starts + sizes)[:, None])
