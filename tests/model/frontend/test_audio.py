@@ -1,0 +1,290 @@
+"""Sound becomes features as a plain loop and a reference library compute them, then vectors."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from s2scli.errors import ConfigError
+from s2scli.model.frontend.audio import (
+    FULL_SCALE,
+    AudioFrontend,
+    AudioFrontendSettings,
+    add_noise,
+    change_speed,
+    halved,
+    mel_filters,
+    normalize_bands,
+    random_spans,
+)
+from s2scli.sides import Picture, Sound
+
+RATE, BANDS, DIM = 8000, 12, 6
+STILL: dict[str, Any] = {"time_masks": 0, "band_masks": 0, "speed": 0.0, "noise": 0.0}
+SETTINGS: list[dict[str, Any]] = [
+    {"subsampling": "conv", "channels": 3},
+    {"subsampling": "pyramid"},
+]
+each_subsampling = pytest.mark.parametrize("settings", SETTINGS, ids=["conv", "pyramid"])
+
+
+def build(settings: dict[str, Any], **more: Any) -> AudioFrontend:
+    torch.manual_seed(0)
+    tree = {"kind": "audio", "bands": BANDS, "embedding_dim": DIM, **settings, **more}
+    return AudioFrontendSettings.model_validate(tree).build(Sound(RATE), 0)
+
+
+def noises(*lengths: int) -> list[Tensor]:
+    torch.manual_seed(1)
+    return [torch.randint(-9000, 9000, (length,), dtype=torch.int16) for length in lengths]
+
+
+def padded(sounds: list[Tensor], extra: int = 0) -> tuple[Tensor, Tensor]:
+    lengths = torch.tensor([len(sound) for sound in sounds])
+    batch = torch.zeros(len(sounds), int(lengths.max()) + extra, dtype=torch.int16)
+    for row, sound in zip(batch, sounds, strict=True):
+        row[: len(sound)] = sound
+    return batch, lengths
+
+
+def mel(hertz: float) -> float:
+    return 2595 * math.log10(1 + hertz / 700)
+
+
+def plain_log_mel(samples: NDArray[np.float64], window: int, hop: int) -> NDArray[np.float64]:
+    """Log-mel features of a recording [T, F], one window and one band at a time."""
+    size = 1
+    while size < window:
+        size *= 2
+    taper = [0.5 - 0.5 * math.cos(2 * math.pi * n / window) for n in range(window)]
+    rows = []
+    for start in range(0, len(samples) - window + 1, hop):
+        power = np.abs(np.fft.rfft(samples[start : start + window] * taper, size)) ** 2
+        rows.append([math.log(max(1e-10, weighted(power, size, band))) for band in range(BANDS)])
+    return np.array(rows)
+
+
+def weighted(power: NDArray[np.float64], size: int, band: int) -> float:
+    """The power in a triangle from one edge to the next but one, evenly spaced in mel."""
+    step = mel(RATE / 2) / (BANDS + 1)
+    low, peak, high = (700 * (10 ** ((band + n) * step / 2595) - 1) for n in range(3))
+    total = 0.0
+    for index, value in enumerate(power):
+        hertz = index * RATE / size
+        rising, falling = (hertz - low) / (peak - low), (high - hertz) / (high - peak)
+        total += max(0.0, min(rising, falling)) * float(value)
+    return total
+
+
+def test_features_are_those_of_a_plain_loop() -> None:
+    front_end = build({})
+    [sound] = noises(2000)
+    found, counts = front_end.log_mel(sound[None] / FULL_SCALE, torch.tensor([2000]))
+    expected = plain_log_mel(sound.numpy() / FULL_SCALE, front_end.window, front_end.hop)
+    assert counts.tolist() == [len(expected)] == [found.shape[1]]
+    np.testing.assert_allclose(found[0].numpy(), expected, atol=2e-3)
+
+
+def test_features_are_those_of_transformers() -> None:
+    library = pytest.importorskip(
+        "transformers.audio_utils", reason="transformers is not installed"
+    )
+    front_end = build({})
+    [sound] = noises(4000)
+    filters = library.mel_filter_bank(
+        front_end.fft_size // 2 + 1, BANDS, 0.0, RATE / 2, RATE, norm=None, mel_scale="htk"
+    )
+    np.testing.assert_allclose(front_end.filters.numpy(), filters, atol=1e-6)
+    expected = library.spectrogram(
+        sound.numpy() / FULL_SCALE,
+        library.window_function(front_end.window, "hann"),
+        front_end.window,
+        front_end.hop,
+        front_end.fft_size,
+        power=2.0,
+        center=False,
+        mel_filters=filters,
+        mel_floor=1e-10,
+        log_mel="log",
+    )
+    found, _ = front_end.log_mel(sound[None] / FULL_SCALE, torch.tensor([4000]))
+    np.testing.assert_allclose(found[0].numpy().T, expected, atol=2e-3)
+
+
+def test_a_tone_is_loudest_in_the_band_around_it() -> None:
+    filters = mel_filters(512, BANDS, RATE)  # [frequencies, bands]
+    assert filters.shape == (257, BANDS)
+    front_end = build({})
+    for band in (3, 7, 10):
+        hertz = float(filters[:, band].argmax()) * RATE / 512
+        tone = torch.sin(2 * math.pi * hertz * torch.arange(800) / RATE)[None]
+        logs, _ = front_end.log_mel(tone, torch.tensor([800]))
+        assert logs[0].mean(0).argmax() == band
+
+
+def test_bands_of_a_recording_are_normalized_without_its_padding() -> None:
+    front_end = build({})
+    sounds = noises(2000, 900)
+    features, counts = front_end.features(*scaled(*padded(sounds, 300)))
+    for row, count in zip(features, counts.tolist(), strict=True):
+        torch.testing.assert_close(row[:count].mean(0), torch.zeros(BANDS), atol=1e-4, rtol=0)
+        variance = row[:count].var(0, correction=0)
+        torch.testing.assert_close(variance, torch.ones(BANDS), atol=1e-3, rtol=0)
+        assert not row[count:].any()
+
+
+def scaled(samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    return samples / FULL_SCALE, lengths
+
+
+def test_features_of_one_window_are_0() -> None:
+    mask = torch.tensor([[[True], [False]]])
+    assert not normalize_bands(torch.randn(1, 2, BANDS), mask).any()
+
+
+@each_subsampling
+def test_padding_changes_nothing(settings: dict[str, Any]) -> None:
+    front_end = build(settings).eval()
+    sounds = noises(1, 150, 200, 279, 280, 1000, 1001, 3333)
+    with torch.no_grad():
+        for extra in (0, 1, 999):
+            vectors, lengths = front_end.read(*padded(sounds, extra))
+            for sound, row, length in zip(sounds, vectors, lengths.tolist(), strict=True):
+                [alone], [count] = front_end.read(*padded([sound]))
+                assert count == length == len(alone)
+                torch.testing.assert_close(row[:length], alone, atol=1e-4, rtol=0)
+
+
+@each_subsampling
+def test_positions_are_those_of_the_vectors(settings: dict[str, Any]) -> None:
+    front_end = build(settings).eval()
+    lengths = torch.tensor([1, 199, 200, 279, 280, 360, 440, 520, 8000])
+    expected = [1, 1, 1, 1, 1, 1, 1, 2, 25]  # windows of 200 each 80: 1, 1, 1, 1, 2, 3, 4, 5, 98
+    assert front_end.windows(lengths).tolist() == [1, 1, 1, 1, 2, 3, 4, 5, 98]
+    assert front_end.positions(lengths).tolist() == expected
+    for length, positions in zip(lengths.tolist(), expected, strict=True):
+        vectors, found = front_end.read(*padded(noises(length)))
+        assert vectors.shape == (1, positions, DIM) and found.tolist() == [positions]
+
+
+@pytest.mark.parametrize(("length", "half"), [(0, 0), (1, 1), (2, 1), (3, 2), (8, 4), (9, 5)])
+def test_half_a_length_is_rounded_up(length: int, half: int) -> None:
+    assert halved(length) == half == int(halved(torch.tensor(length)))
+
+
+@each_subsampling
+def test_gradients_reach_every_parameter(settings: dict[str, Any]) -> None:
+    front_end = build(settings)
+    vectors, _ = front_end.read(*padded(noises(3000, 2500)))
+    torch.autograd.backward((vectors * torch.randn_like(vectors)).sum())
+    for name, weight in front_end.named_parameters():
+        assert weight.grad is not None and weight.grad.any(), name
+
+
+def test_only_training_is_random() -> None:
+    front_end = build(SETTINGS[0], noise=0.1)
+    batch = padded(noises(3000, 2500))
+    with torch.no_grad():
+        front_end.eval()
+        one, other = front_end.read(*batch)[0], front_end.read(*batch)[0]
+        assert torch.equal(one, other)
+        front_end.train()
+        assert len({front_end.read(*batch)[0].abs().sum().item() for _ in range(3)}) == 3
+
+
+@each_subsampling
+def test_without_augmentation_training_reads_as_evaluation(settings: dict[str, Any]) -> None:
+    front_end = build(settings, **STILL)
+    batch = padded(noises(3000, 2500))
+    with torch.no_grad():
+        trained, evaluated = front_end.train().read(*batch), front_end.eval().read(*batch)
+    assert torch.equal(trained[0], evaluated[0]) and torch.equal(trained[1], evaluated[1])
+
+
+def test_a_speed_change_of_0_changes_nothing() -> None:
+    samples, lengths = scaled(*padded(noises(500, 300)))
+    played, found = change_speed(samples, lengths, 0.0)
+    assert played is samples and found is lengths
+
+
+def test_a_factor_of_1_plays_the_recording_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples, lengths = scaled(*padded(noises(500, 300)))
+    monkeypatch.setattr(torch, "randint", lambda most, shape: torch.ones(shape, dtype=torch.long))
+    played, found = change_speed(samples, lengths, 0.1)
+    assert torch.equal(played, samples) and torch.equal(found, lengths)
+
+
+@pytest.mark.parametrize(("drawn", "factor"), [(0, 0.8), (2, 1.2)])
+def test_speed_changes_length_and_pitch(
+    monkeypatch: pytest.MonkeyPatch, drawn: int, factor: float
+) -> None:
+    monkeypatch.setattr(torch, "randint", lambda most, shape: torch.full(shape, drawn))
+    lengths = torch.tensor([6000, 3000])
+    seconds = torch.arange(6000) / RATE
+    tone = torch.sin(2 * math.pi * 200 * seconds).repeat(2, 1)
+    tone[1, 3000:] = 0.0
+    played, found = change_speed(tone, lengths, 0.2)
+    assert found.tolist() == [int(6000 / factor), int(3000 / factor)]
+    for row, length in zip(played, found.tolist(), strict=True):
+        assert not row[length:].any()
+        expected = np.sin(2 * np.pi * 200 * factor * np.arange(length) / RATE)
+        np.testing.assert_allclose(row[: length - 1].numpy(), expected[:-1], atol=0.02)
+
+
+def test_noise_is_at_most_its_share_of_the_volume() -> None:
+    torch.manual_seed(0)
+    samples, lengths = torch.ones(50, 4000), torch.full((50,), 4000)
+    lengths[0], samples[0, 1000:] = 1000, 0.0
+    noise = add_noise(samples, lengths, 0.5) - samples
+    volume = noise.square().sum(1).div(lengths).sqrt()  # a recording's own volume is 1
+    assert 0 < volume.min() < 0.1 and 0.4 < volume.max() < 0.52
+    assert not noise[0, 1000:].any()
+    assert add_noise(samples, lengths, 0.0) is samples
+
+
+def test_spans_lie_inside_their_rows_and_have_every_length() -> None:
+    torch.manual_seed(0)
+    lengths = torch.tensor([10, 4, 1] * 500)
+    spans = random_spans(lengths, 0.5, 10)
+    assert spans.shape == (1500, 10)
+    for row, length in enumerate((10, 4, 1)):
+        mine = spans[row::3]
+        assert not mine[:, length:].any()
+        assert {*mine.sum(1).tolist()} == {*range(length // 2 + 1)}
+        assert mine[:, :length].any(0).all() or length == 1
+        changes = mine.int().diff(dim=1).abs().sum(1) + mine[:, 0].int() + mine[:, -1].int()
+        assert changes.max() <= 2, "one run of True"
+
+
+def test_no_share_masks_nothing() -> None:
+    assert not random_spans(torch.tensor([10] * 100), 0.0, 10).any()
+
+
+def test_masks_are_the_mean() -> None:
+    front_end = build({}, time_masks=3, time_mask_share=0.5, band_masks=0)
+    features, lengths = torch.ones(40, 20, BANDS), torch.full((40,), 20)
+    masked = front_end._masked(features, lengths)
+    rows = masked[:, :, 0]
+    assert ((masked == 0) | (masked == 1)).all()
+    assert (masked == rows[:, :, None]).all(), "all bands of a window"
+    assert 0.2 < float(rows.mean()) < 0.8
+    of_bands = build({}, time_masks=0, band_masks=2)._masked(features, lengths)
+    assert (of_bands == of_bands[:, :1]).all() and not of_bands.all(), "all windows of a band"
+
+
+def test_only_sound_is_read() -> None:
+    for reads in (11, Picture(8, None, 1)):
+        with pytest.raises(ConfigError, match="audio reads sound, and the source is not sound"):
+            AudioFrontendSettings().build(reads, 0)
+
+
+def test_there_are_no_vectors_of_tokens() -> None:
+    front_end = build({})
+    assert front_end.vectors is None and front_end.rows() == () and front_end.output_dim == DIM
+    with pytest.raises(AssertionError):
+        front_end.share(torch.nn.Parameter(torch.zeros(1)))
+    assert "filters" not in front_end.state_dict(), "computed from the settings"
