@@ -11,11 +11,14 @@ from s2scli.workspace import Workspace
 
 TRANSFORMER = "num_heads ffn_dim activation norm norm_first positions max_positions "
 TRANSFORMER += "attention_dropout ffn_dropout"
+AUDIO = "bands window hop subsampling channels time_masks time_mask_share band_masks "
+AUDIO += "band_mask_share speed noise"
+IMAGE = "layout patch_height patch_width max_columns stride conv_dim"
 # The model settings are repeated here, because their declarations import torch. A test
 # compares the two.
 MODEL = {
-    "model": "size tie_embeddings",
-    "model.source": "kind embedding_dim dropout",
+    "model": "size tie_embeddings ctc_weight",
+    "model.source": f"kind embedding_dim dropout {AUDIO} {IMAGE}",
     "model.target": "kind embedding_dim dropout",
     "model.encoder": f"kind model_dim num_layers bidirectional reverse dropout {TRANSFORMER}",
     "model.connection": "kind every_step summary latent_dim",

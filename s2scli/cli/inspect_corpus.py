@@ -36,7 +36,8 @@ def command(
     require_split(split)
     view = inspect_corpus(common.workspace, split, count)
     tables = [*report_tables(view.report), _lengths(view), ""]
-    common.show(asdict(view), *tables, *([_samples(view)] if view.samples else []))
+    tree = {**asdict(view), "report": view.report.tree()}
+    common.show(tree, *tables, *([_samples(view)] if view.samples else []))
 
 
 def _lengths(view: "CorpusView") -> Table:

@@ -1,7 +1,6 @@
 """`s2s prepare`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,7 +55,7 @@ def command(
 
     inputs = Inputs(tuple(corpus), tuple(valid or ()), tuple(test or ()))
     report = prepare(common.workspace, inputs, settings, common.talk, overwrite=overwrite)
-    common.show_summary(asdict(report), *report_tables(report))
+    common.show_summary(report.tree(), *report_tables(report))
     common.say_next("train")
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -107,6 +108,13 @@ class Report:
     notices: tuple[str, ...]
     sides: Sides = TEXT
 
+    def tree(self) -> dict[str, Any]:
+        """Return the content of `report.json`."""
+        tree = asdict(self)
+        if self.sides.are_text:
+            del tree["sides"]
+        return tree
+
     def by_role(self) -> list[FileAccount]:
         """Return one account per role, which sums over all files of the role."""
         together: dict[str, FileAccount] = {}
@@ -118,10 +126,7 @@ class Report:
 
 def write_report(folder: Path, report: Report) -> None:
     """Write `report.json` into the corpus folder."""
-    tree = asdict(report)
-    if report.sides.are_text:
-        del tree["sides"]
-    (folder / REPORT).write_bytes(encode_json(tree))
+    (folder / REPORT).write_bytes(encode_json(report.tree()))
 
 
 def read_report(folder: Path) -> Report:

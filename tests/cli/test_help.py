@@ -18,6 +18,7 @@ PANELS = {
     *(
         "Recipe and run",
         "Cleaning",
+        "Sound and pictures",
         "Splits",
         "Tokenizer",
         "Vectors",
