@@ -22,6 +22,10 @@ class Stored(str):
         cell.values = values
         return cell
 
+    def __reduce__(self) -> tuple[type[Self], tuple[str, Values]]:
+        """Return how to make a copy."""
+        return type(self), (str(self), self.values)
+
 
 def values_of(cell: str) -> Values:
     """Return the content of a cell of the corpus that is stored with it."""

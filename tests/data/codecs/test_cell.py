@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 
 from s2scli.data.codecs.cell import BadCellError, Stored
@@ -19,3 +22,10 @@ def test_a_stored_cell_keeps_its_values() -> None:
 def test_a_bad_cell_has_a_reason_and_a_message() -> None:
     error = BadCellError("too_short", "a.wav: no samples")
     assert error.reason == "too_short" and str(error) == "a.wav: no samples"
+
+
+def test_copies_keep_the_content() -> None:
+    cell = Stored("a.wav", np.array([1, 2], np.int16))
+    for again in (copy.deepcopy(cell), pickle.loads(pickle.dumps(cell))):
+        assert isinstance(again, Stored) and again == cell
+        assert again.values.tolist() == [1, 2] and again.values.dtype == np.int16
