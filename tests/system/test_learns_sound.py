@@ -1,9 +1,11 @@
 """A tiny model learns to name tones, resumes bit for bit, and needs no original file."""
 
 import hashlib
+import itertools
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,15 +14,17 @@ from typer.testing import CliRunner
 
 from s2scli.cli.app import app
 from s2scli.data.codecs.sound_files import encode_wav
+from s2scli.data.store import Corpus
 from tests.system.processes import finish, start
 
-RATE, ROWS, HELD_OUT = 8000, 160, 24
-HERTZ = {"low": 300, "high": 1500}
+RATE, ROWS, HELD_OUT = 8000, 240, 24
+HERTZ = {"low": 300, "middle": 800, "high": 1500}
 SMALL = (
-    *("model.source.bands=16", "model.source.channels=4", "model.source.embedding_dim=24"),
-    *("model.encoder.model_dim=16", "model.decoder.model_dim=32", "model.ctc_weight=0.3"),
-    *("training.batch_tokens=256", "training.validate_every=60"),
-    *("training.metric=exact_match", "training.optimizer.learning_rate=0.01"),
+    *("model.source.bands=16", "model.source.channels=8", "model.source.embedding_dim=24"),
+    "model.source.band_masks=0",  # a tone is in few bands
+    *("model.encoder.model_dim=24", "model.decoder.model_dim=32", "model.ctc_weight=0.3"),
+    *("training.batch_tokens=256", "training.validate_every=60", "training.metric=exact_match"),
+    *("training.precision=float32", "training.optimizer.learning_rate=0.007"),
 )
 TRAIN = ("train", "--device", "cpu", "--max-steps")
 RECIPE = ("-r", "tiny", *(word for text in SMALL for word in ("--set", text)))
@@ -38,6 +42,12 @@ def recording(words: list[str], random: np.random.Generator) -> NDArray[np.int16
     samples = np.concatenate(tones)
     noisy = samples + random.normal(0, 0.005, len(samples))
     return (32767 * noisy).astype(np.int16)
+
+
+def draw(random: np.random.Generator) -> list[str]:
+    """Return one to three words, none twice in a row."""
+    words = random.choice([*HERTZ], random.integers(1, 4)).tolist()
+    return [word for word, _ in itertools.groupby(words)]
 
 
 def s2s(workspace: Path, *arguments: str, text: str = "") -> str:
@@ -60,7 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
     rows = []
     for number in range(ROWS):
-        words = [["low", "high"][index] for index in random.integers(0, 2, random.integers(1, 4))]
+        words = draw(random)
         path = folder / f"{number}.wav"
         path.write_bytes(encode_wav(recording(words, random), RATE))
         rows.append(f"{path.name}\t{' '.join(words)}\n")
@@ -74,32 +84,41 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(folder: Path) -> Path:
     shutil.copytree(folder / "prepared", folder / "trained")
-    s2s(folder / "trained", *TRAIN, "240", *RECIPE)
+    s2s(folder / "trained", *TRAIN, "300", *RECIPE)
     return folder / "trained"
 
 
 def test_it_names_tones_it_has_not_heard(trained: Path) -> None:
-    assert exact_match(trained) >= 90
+    assert exact_match(trained) >= 80
 
 
-def test_files_are_translated_and_bad_ones_fail_alone(
-    trained: Path, folder: Path, tmp_path: Path
-) -> None:
-    said = ["low", "high low", "high high low"]
-    paths = [tmp_path / f"{number}.wav" for number in range(len(said))]
-    random = np.random.default_rng(7)
-    for path, text in zip(paths, said, strict=True):
-        path.write_bytes(encode_wav(recording(text.split(), random), RATE))
-    silent = tmp_path / "silent.wav"
-    silent.write_bytes(encode_wav(np.zeros(RATE, np.int16), RATE))
-    lines = [*map(str, paths), "", str(tmp_path / "missing.wav"), str(silent)]
-    words = ["translate", "-w", str(trained), "--device", "cpu", "--json"]
+def translated(workspace: Path, lines: list[str]) -> list[Any]:
+    words = ["translate", "-w", str(workspace), "--device", "cpu", "--json"]
     result = CliRunner().invoke(app, words, input="".join(f"{line}\n" for line in lines))
-    assert result.exit_code == 3, result.output
-    records = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [record["translation"] for record in records] == [*said, "", "", ""]
-    assert [one["status"] for one in records] == ["ok"] * 3 + ["empty", "failed", "empty"]
-    assert "missing.wav: no such file" in records[4]["fault"]
+    assert result.exit_code in (0, 3), result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_files_are_translated_as_the_corpus_is(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.txt"
+    s2s(trained, "evaluate", "--exact-match", "--device", "cpu", "-o", str(out))
+    names = [str(row.source) for row in Corpus.load(trained / "corpus").open_split("test")]
+    records = translated(trained, [str(trained.parent / name) for name in names])
+    assert [record["translation"] for record in records] == out.read_text().splitlines()
+    assert {word for record in records for word in record["translation"].split()} == {*HERTZ}
+    times = [float(label) for label in records[0]["source_tokens"]]
+    assert times == sorted(times) and times[0] == 0.0
+
+
+def test_bad_files_fail_alone(trained: Path, tmp_path: Path) -> None:
+    silent, good = tmp_path / "silent.wav", trained.parent / "0.wav"
+    silent.write_bytes(encode_wav(np.zeros(RATE, np.int16), RATE))
+    lines = [str(good), "", str(tmp_path / "missing.wav"), str(silent), str(good)]
+    records = translated(trained, lines)
+    assert [one["status"] for one in records] == ["ok", "empty", "failed", "empty", "ok"]
+    assert [one["translation"] for one in records[1:4]] == ["", "", ""]
+    assert records[0]["translation"] == records[4]["translation"] != ""
+    assert "missing.wav: no such file" in records[2]["fault"]
 
 
 def test_evaluating_needs_no_original_file(trained: Path, tmp_path: Path) -> None:
