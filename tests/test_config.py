@@ -17,7 +17,9 @@ from s2scli.config import (
 from s2scli.errors import ConfigError, MissingInputError
 from s2scli.metrics import METRICS
 from s2scli.model.attention.dot import DotAttentionSettings
+from s2scli.model.frontend.audio import AudioFrontendSettings
 from s2scli.settings import list_settings, load_settings
+from s2scli.sides import TEXT, Picture, Sides, Sound
 from s2scli.training.optimizer import SGDSettings
 
 
@@ -96,3 +98,44 @@ def test_the_listing_shows_the_scores_to_choose_from() -> None:
     rows = {row.path: row for row in list_recipe_settings()}
     assert rows["training.metric"].type == " | ".join(CRITERIA)
     assert [*rows] == [row.path for row in list_settings(Recipe)]
+
+
+AUDIO, IMAGE = Sides(Sound(8000)), Sides(Picture(8, None, 1))
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name != "denoising"])
+@pytest.mark.parametrize(("sides", "kind"), [(AUDIO, "audio"), (IMAGE, "image")])
+def test_a_recipe_for_text_is_adapted_to_its_source(name: str, sides: Sides, kind: str) -> None:
+    text, recipe = load_recipe(name), load_recipe(name, sides=sides)
+    if text.model.source.kind == "tokens":
+        assert recipe.model.source.kind == kind
+        assert recipe.model.source.embedding_dim == text.model.source.embedding_dim
+    assert recipe.model.encoder == text.model.encoder and recipe.model.decoder == text.model.decoder
+    again = load_settings(Recipe, tomllib.loads(recipe_toml(recipe)), "again")
+    assert again == recipe, "and a saved recipe is not adapted again"
+
+
+def test_a_recipe_of_text_is_left_alone() -> None:
+    assert load_recipe("tiny", sides=TEXT) == load_recipe("tiny")
+
+
+def test_pictures_are_written_without_smoothing_and_judged_by_the_loss() -> None:
+    recipe = load_recipe("tiny", sides=Sides(None, Picture(8, 8, 1)))
+    assert recipe.model.source.kind == "tokens"
+    assert (recipe.training.metric, recipe.training.label_smoothing) == ("loss", 0.0)
+
+
+def test_own_settings_win_over_adapted_ones() -> None:
+    changes = ("model.source.bands=7", "training.max_length=9", "training.metric=loss")
+    recipe = load_recipe("tiny", changes, sides=AUDIO)
+    assert isinstance(recipe.model.source, AudioFrontendSettings)
+    assert recipe.model.source.bands == 7
+    assert (recipe.training.max_length, recipe.training.metric) == (9, "loss")
+
+
+@pytest.mark.parametrize("change", ["training.source_token_dropout=0.1", "training.noise.mask=0.1"])
+def test_noise_of_tokens_needs_tokens(change: str) -> None:
+    assert load_recipe("tiny", [change])
+    for name, changes in (("tiny", [change]), ("denoising", [])):
+        with pytest.raises(ConfigError, match="for text, and the source is audio; leave them out"):
+            load_recipe(name, changes, sides=AUDIO)

@@ -218,7 +218,8 @@ def _learn(
     if settings.vocab_size is not None:
         _say_other_sizes(tokenizers, settings.vocab_size, talk)
     with new_folder(workspace.tokenizer, "tokenizer", made_from={"corpus": corpus.digest}) as draft:
-        draft.facts = settings.model_dump()
+        without = {"picture_kind"} if settings.picture_kind is None else None
+        draft.facts = settings.model_dump(exclude=without)
         tokenizers.write(draft.path)
     return tokenizers
 

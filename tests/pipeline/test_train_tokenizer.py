@@ -5,10 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from s2scli.data.codecs import source_codec, target_codec
+from s2scli.data.codecs.cell import values_of
+from s2scli.data.codecs.sound_files import encode_wav
 from s2scli.data.encoded import open_encoded
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.store import Corpus
-from s2scli.errors import CheckpointError, LockedError, MissingInputError
+from s2scli.errors import CheckpointError, ConfigError, LockedError, MissingInputError
 from s2scli.manifest import new_folder, read_manifest
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.train_tokenizer import (
@@ -18,6 +21,7 @@ from s2scli.pipeline.train_tokenizer import (
     train_tokenizer,
 )
 from s2scli.report.console import Talk
+from s2scli.sides import Sound
 from s2scli.tokenizer.settings import TokenizerSettings
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.workspace import Workspace
@@ -80,6 +84,7 @@ def test_manifests_tell_the_ancestry(workspace: Workspace) -> None:
     digest = ensure(workspace)
     prepared = read_manifest(workspace.corpus, "corpus").digest
     assert read_manifest(workspace.tokenizer, "tokenizer").made_from == {"corpus": prepared}
+    assert "picture_kind" not in read_manifest(workspace.tokenizer, "tokenizer").facts
     encoded = read_manifest(workspace.encoded, "encoded")
     assert encoded.made_from == {"corpus": prepared, "tokenizer": digest}
 
@@ -237,3 +242,52 @@ def test_a_damaged_or_missing_model_gives_no_tokenizer(
     with pytest.raises(MissingInputError, match="no corpus here"):
         copy_tokenizer(Workspace(tmp_path / "new"), model_of(workspace, tmp_path / "m"), TALK)
     assert not (tmp_path / "new").exists()
+
+
+def prepare_sound(workspace: Workspace) -> None:
+    random = np.random.default_rng(0)
+    folder, rows = workspace.root.parent, []
+    for number in range(20):
+        samples = random.integers(-9000, 9000, 800 + 320 * number).astype(np.int16)
+        (folder / f"{number}.wav").write_bytes(encode_wav(samples, 8000))
+        rows.append(f"{number}.wav\t{WORDS[number % 12]} {number}\n")
+    (folder / "sound.tsv").write_text("".join(rows))
+    settings = PrepareSettings(source_kind="audio")
+    prepare(workspace, Inputs((folder / "sound.tsv",)), settings, TALK)
+
+
+def test_sound_has_no_tokens_and_is_read_from_the_corpus(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "w")
+    prepare_sound(workspace)
+    report = train_tokenizer(workspace, SETTINGS, TALK)
+    assert report.source is None and report.target is not None and not report.joint
+    tokenizers = ensure_tokenizer(workspace, prepared(workspace), TALK)
+    assert tokenizers.reads == Sound(8000)
+    codec = source_codec(tokenizers.source)
+    text = prepared(workspace).open_split("train")
+    encoded = open_encoded(workspace.encoded, "train", prepared(workspace), codec)
+    encoded.check_ids(tokenizers.reads, tokenizers.target.vocab_size)
+    sources, targets = encoded.gather(np.arange(len(encoded)))
+    target = target_codec(tokenizers.target)
+    for example, source, ids in zip(text, sources, targets, strict=True):
+        assert source.tolist() == values_of(example.source).tolist()
+        assert ids.tolist() == target.encode(example.target).tolist()
+    lengths = np.array([len(source) for source in sources], np.int32)
+    assert encoded.source_lengths.tolist() == codec.sizes(lengths).tolist()
+
+
+def test_an_encoding_of_another_corpus_is_refused(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "w")
+    prepare_sound(workspace)
+    train_tokenizer(workspace, SETTINGS, TALK)
+    shutil.copy(workspace.encoded / "valid.arrow", workspace.encoded / "train.arrow")
+    codec = source_codec(Sound(8000))
+    with pytest.raises(CheckpointError, match=r"2 rows, and the corpus has 16; make it again"):
+        open_encoded(workspace.encoded, "train", prepared(workspace), codec)
+
+
+def test_sound_and_text_share_no_tokenizer(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "w")
+    prepare_sound(workspace)
+    with pytest.raises(ConfigError, match="--joint is for two sides of text; leave it out"):
+        train_tokenizer(workspace, TokenizerSettings(joint=True), TALK)
