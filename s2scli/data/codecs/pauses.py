@@ -90,7 +90,7 @@ def _threshold(levels: NDArray[np.float64]) -> float:
     audible = levels[levels > SILENCE]
     if not len(audible):
         return SILENCE
-    noise, speech = np.percentile(audible, (10, 95))
+    noise, speech = np.percentile(audible, (10, 99))
     if speech - noise < LEAST_CONTRAST:
         return SILENCE
     return float(noise + min(MARGIN, (speech - noise) / 2))

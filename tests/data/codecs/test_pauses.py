@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -38,6 +38,7 @@ def words(talk: Talk, before: int = 50) -> list[tuple[int, int]]:
 
 @settings(deadline=None, max_examples=60)
 @given(talks, st.sampled_from([0.0, 0.003]))
+@example([(5, 210), (5, 300)], 0.003)  # little speech in much noise
 def test_speech_is_the_words_and_a_little_around_them(talk: Talk, noise: float) -> None:
     margin = HANGOVER * FRAME
     size = len(recording(talk))
