@@ -13,6 +13,7 @@ from s2scli.errors import S2SError
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
+from s2scli.sides import TEXT, Sides
 from s2scli.special_ids import UNK_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.engine import Engine
@@ -35,16 +36,19 @@ class Translator:
         engine: searches over token ids.
         source: the codec of the source.
         target: the codec of the target.
+        sides: what the model reads and writes: text, sound or pictures.
     """
 
     engine: Engine
     source: SourceCodec
     target: TargetCodec
+    sides: Sides = TEXT
 
     @classmethod
     def of(cls, engine: Engine, tokenizers: Tokenizers) -> "Translator":
         """Return a translator with the codecs of a model's two sides."""
-        return cls(engine, source_codec(tokenizers.source), target_codec(tokenizers.target))
+        source, target = source_codec(tokenizers.source), target_codec(tokenizers.target)
+        return cls(engine, source, target, tokenizers.sides)
 
     @property
     def has_attention(self) -> bool:
