@@ -31,7 +31,9 @@ def silence(seconds: float, rate: int = RATE) -> Samples:
 def saying(text: str, pause: float = 0.1) -> Samples:
     """Return the tone of each word, with a pause before, between and after them."""
     quiet = silence(pause)
-    return np.concatenate([quiet, *(x for word in text.split() for x in (tone(TONES[word]), quiet))])
+    return np.concatenate(
+        [quiet, *(x for word in text.split() for x in (tone(TONES[word]), quiet))]
+    )
 
 
 def write_wav(path: Path, samples: Samples, rate: int = RATE) -> Path:

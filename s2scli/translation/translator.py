@@ -7,15 +7,17 @@ from itertools import islice
 from typing import TypeVar
 
 from s2scli.data.codecs import SourceCodec, TargetCodec, source_codec, target_codec
+from s2scli.data.codecs.cell import Stored
 from s2scli.data.example import Values
 from s2scli.data.stream import Line
 from s2scli.errors import S2SError
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
-from s2scli.sides import TEXT, Sides
+from s2scli.sides import TEXT, Sides, Sound
 from s2scli.special_ids import UNK_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.cues import Cue, time_words
 from s2scli.translation.engine import Engine
 from s2scli.translation.lines import Part, Plan, fault_of, isolate, make_record, plan_line
 from s2scli.translation.options import Options
@@ -177,13 +179,29 @@ class Translator:
         self, text: str, values: Values, hypotheses: Sequence[Hypothesis]
     ) -> Translation:
         positions = self.engine.positions(self.source.length(values))
+        found = tuple(self.text_of(one, positions) for one in hypotheses)
         return Translation(
             text,
             self.source.labels(values, positions),
-            tuple(self.text_of(found, positions) for found in hypotheses),
+            found,
             self.source.unknown(values),
             self.engine.attention_shape or (1, 1),
+            self._cues(text, values, positions, hypotheses[0], found[0]) if found else (),
         )
+
+    def _cues(
+        self, cell: str, values: Values, positions: int, best: Hypothesis, text: TargetText
+    ) -> tuple[Cue, ...]:
+        """Return the cue of a recording, or of a part of one; none for text and pictures."""
+        sound = self.sides.source
+        if not isinstance(sound, Sound):
+            return ()
+        start = cell.start if isinstance(cell, Stored) else 0.0
+        seconds = len(values) / sound.sample_rate
+        times = [start + seconds * state / positions for state in range(positions + 1)]
+        spans = [(times[first], times[after]) for first, after in best.token_spans]
+        words = time_words(text.text, text.pieces, spans)
+        return (Cue(start, start + seconds, text.text, words),)
 
 
 def _windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

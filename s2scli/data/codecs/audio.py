@@ -65,7 +65,7 @@ class AudioCodec:
         values, rate = self.encode(cell), self.sound.sample_rate
         pieces = cut_at_pauses(values, rate, most / PER_SECOND)
         return [
-            Stored(f"{cell} {start / rate:.2f}-{end / rate:.2f}", values[start:end])
+            Stored(f"{cell} {start / rate:.2f}-{end / rate:.2f}", values[start:end], start / rate)
             for start, end in pieces
         ]
 

@@ -12,15 +12,21 @@ class Stored(str):
 
     Attributes:
         values: its content, as a model reads it.
+        start: for a part of a recording, where it begins in the recording, in seconds.
     """
 
     values: Values
+    start: float
 
-    def __new__(cls, name: str, values: Values) -> Self:
+    def __new__(cls, name: str, values: Values, start: float = 0.0) -> Self:
         """Return the cell of this name and content."""
         cell = super().__new__(cls, name)
-        cell.values = values
+        cell.values, cell.start = values, start
         return cell
+
+    def __getnewargs__(self) -> tuple[str, Values, float]:  # type: ignore[override]
+        """Return what a copy is made from."""
+        return str(self), self.values, self.start
 
 
 def values_of(cell: str) -> Values:
