@@ -19,6 +19,11 @@ class Sound:
     sample_rate: Annotated[int, Field(ge=1000, le=192_000)]
     kind: Literal["audio"] = "audio"
 
+    @property
+    def size_unit(self) -> tuple[str, int]:
+        """The unit in which people measure a recording, and the samples in it."""
+        return "seconds", self.sample_rate
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -34,6 +39,11 @@ class Picture:
     width: Annotated[int, Field(ge=1, le=65536)] | None
     channels: Literal[1, 3]
     kind: Literal["image"] = "image"
+
+    @property
+    def size_unit(self) -> tuple[str, int]:
+        """The unit in which people measure a picture, and the values in it."""
+        return "pixels", self.channels
 
 
 Media: TypeAlias = Annotated[Sound | Picture, Field(discriminator="kind")]

@@ -174,7 +174,9 @@ def join_translations(
         attention=_block_diagonal([best.attention for best in bests]),
     )
     cues = tuple(cue for part in parts for cue in part.cues)
-    return Translation(source, pieces, (whole,), unknown, parts[0].attention_shape, cues)
+    first = parts[0]
+    shape, axis = first.attention_shape, first.source_axis
+    return Translation(source, pieces, (whole,), unknown, shape, cues, axis)
 
 
 def _log_prob(found: TargetText, length_penalty: float, length_offset: float) -> float:

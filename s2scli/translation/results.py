@@ -46,6 +46,8 @@ class Translation:
         attention_shape: the numbers of layers and heads with attention maps, L x H = A.
         cues: for a recording, its parts with the text of the best hypothesis; empty for text and
             pictures.
+        source_axis: what the source tokens of a recording count: seconds; empty for text and
+            pictures.
     """
 
     source: str
@@ -54,6 +56,7 @@ class Translation:
     unknown_tokens: int = 0
     attention_shape: tuple[int, int] = (1, 1)
     cues: tuple[Cue, ...] = ()
+    source_axis: str = ""
 
     def heads(self, hypothesis: TargetText) -> AttentionHeads | None:
         """Return the attention weights of a hypothesis by layer and head; None if it has none."""
@@ -69,6 +72,7 @@ class Translation:
             hypothesis.token_scores,
             self.source,
             hypothesis.text,
+            self.source_axis,
         )
 
     def token_alignment(self, hypothesis: TargetText) -> list[tuple[int, int]] | None:

@@ -180,28 +180,31 @@ class Translator:
     ) -> Translation:
         positions = self.engine.positions(self.source.length(values))
         found = tuple(self.text_of(one, positions) for one in hypotheses)
-        return Translation(
-            text,
-            self.source.labels(values, positions),
-            found,
-            self.source.unknown(values),
-            self.engine.attention_shape or (1, 1),
-            self._cues(text, values, positions, hypotheses[0], found[0]) if found else (),
-        )
-
-    def _cues(
-        self, cell: str, values: Values, positions: int, best: Hypothesis, text: TargetText
-    ) -> tuple[Cue, ...]:
-        """Return the cue of a recording, or of a part of one; none for text and pictures."""
+        shape, unknown = self.engine.attention_shape or (1, 1), self.source.unknown(values)
         sound = self.sides.source
         if not isinstance(sound, Sound):
-            return ()
-        start = cell.start if isinstance(cell, Stored) else 0.0
-        seconds = len(values) / sound.sample_rate
-        times = [start + seconds * state / positions for state in range(positions + 1)]
-        spans = [(times[first], times[after]) for first, after in best.token_spans]
-        words = time_words(text.text, text.pieces, spans)
-        return (Cue(start, start + seconds, text.text, words),)
+            labels = self.source.labels(values, positions)
+            return Translation(text, labels, found, unknown, shape)
+        start = text.start if isinstance(text, Stored) else 0.0
+        labels = self.source.labels(values, positions, start)
+        step = len(values) / sound.sample_rate / positions
+        cues = (_cue(start, step, positions, hypotheses[0], found[0]),) if found else ()
+        return Translation(text, labels, found, unknown, shape, cues, "seconds")
+
+
+def _cue(start: float, step: float, positions: int, best: Hypothesis, text: TargetText) -> Cue:
+    """Return the cue of a recording, or of a part of one.
+
+    Args:
+        start: where it begins, in seconds.
+        step: the seconds from one encoder state to the next.
+        positions: the number of encoder states.
+        best: the best hypothesis.
+        text: the same as text.
+    """
+    spans = [(start + step * first, start + step * after) for first, after in best.token_spans]
+    words = time_words(text.text, text.pieces, spans)
+    return Cue(start, start + step * positions, text.text, words)
 
 
 def _windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
