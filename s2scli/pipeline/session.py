@@ -87,6 +87,13 @@ class Session:
             f"{batches.updates_per_epoch} updates per epoch (batches of {batches.batch_tokens} "
             "tokens)"
         )
+        media = self.validator.translator.sides.source
+        if media:
+            front_end = self.recipe.model.source.kind
+            talk.say(
+                f"the model reads {media.description} (front end {front_end}, "
+                f"{count_parameters(run.model.source):,} parameters)"
+            )
         if not resumed:
             talk.say(f"the model {say_exports(self.recipe.model)}")
         if self.carried_over:
