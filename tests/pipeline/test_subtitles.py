@@ -39,15 +39,10 @@ WEBVTT
 """
 
 
-def request(*inputs: Path, output: Path | None = None, **changes: object) -> SubtitleRequest:
-    options: dict[str, object] = {"files": True, "format": "srt", **changes}
-    return SubtitleRequest(  # type: ignore[arg-type]
-        inputs=inputs,
-        output=output,
-        settings=SearchSettings(),
-        stream=StreamSettings(),
-        **options,
-    )
+def request(
+    *inputs: Path, output: Path | None = None, files: bool = True, format: str = "srt"
+) -> SubtitleRequest:
+    return SubtitleRequest(inputs, files, output, format, SearchSettings(), StreamSettings())
 
 
 @pytest.fixture
@@ -116,9 +111,9 @@ def test_recordings_in_a_list_may_be_uris(recording: Path, tmp_path: Path) -> No
 
 
 def test_what_cannot_be_written_is_refused(recording: Path, tmp_path: Path) -> None:
-    def fault(*inputs: Path, output: Path | None = None, **changes: object) -> str:
+    def fault(*inputs: Path, output: Path | None = None) -> str:
         with pytest.raises(UsageError) as caught:
-            write_subtitles(tone_translator(), request(*inputs, output=output, **changes), QUIET)
+            write_subtitles(tone_translator(), request(*inputs, output=output), QUIET)
         return str(caught.value)
 
     assert fault(recording, recording) == (
