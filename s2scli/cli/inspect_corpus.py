@@ -37,7 +37,10 @@ def command(
     view = inspect_corpus(common.workspace, split, count)
     histograms = [_lengths(view)] if view.report.sides.are_text else _sizes(view)
     tables = [*report_tables(view.report), *(part for one in histograms for part in (one, ""))]
-    common.show(asdict(view), *tables, *([_samples(view)] if view.samples else []))
+    tree = asdict(view)
+    if view.report.sides.are_text:
+        del tree["sizes"]  # the lengths are the sizes of texts
+    common.show(tree, *tables, *([_samples(view)] if view.samples else []))
 
 
 def _lengths(view: "CorpusView") -> Table:

@@ -129,12 +129,12 @@ def _accepted(sound: "_Opened", limits: SoundLimits) -> NDArray[np.int16]:
     """Return the samples of a sound that is within the limits, [N]."""
     if sound.frames < limits.min_seconds * sound.rate:
         sound.refuse(
-            "too short",
+            "too_short",
             f"{_seconds(sound)}, expected at least {limits.min_seconds:g}; leave it out",
         )
     if sound.frames > limits.max_seconds * sound.rate:
         sound.refuse(
-            "too long",
+            "too_long",
             f"{_seconds(sound)}, expected at most {limits.max_seconds:g}; cut it at pauses",
         )
     samples = sound.mono()
