@@ -34,6 +34,9 @@ class TextFormat(enum.StrEnum):
     VTT = "vtt"
 
 
+SUBTITLES = (TextFormat.SRT, TextFormat.VTT)
+
+
 def command(
     files: Annotated[
         list[Path] | None,
@@ -96,9 +99,8 @@ def command(
     s2s translate --files talk.wav --format srt -o talk.srt
     s2s translate --files *.flac --format vtt -o subtitles
 
-    With --format srt or vtt, each part of a recording between pauses is a cue. With -o DIR, each
-    recording gets a file of its own. If the model has a CTC layer (model.ctc_weight), --json and
-    vtt also have the times of words.
+    With --format srt or vtt, each part of a recording between pauses is a cue, and -o DIR gets a
+    file for each recording. With a CTC layer (model.ctc_weight), vtt and --json time each word.
     """
     from s2scli.data.lines import STDIN
     from s2scli.pipeline.subtitles import SubtitleRequest, check_inputs, write_subtitles
@@ -108,20 +110,15 @@ def command(
         translate,
         warn_of_untrained,
     )
-    from s2scli.translation.filter import require_inputs
     from s2scli.translation.loading import EngineRequest, load_translator
 
     many, talk = "n_best" in overrides, common.talk
     as_json = common.json or format is TextFormat.JSON
-    subtitles = format in (TextFormat.SRT, TextFormat.VTT)
     _refuse_unused(scores, as_json, many, alignment, alignment_threshold)
     _refuse_with_subtitles(
         format, common.json, {"--scores": scores, "--nbest": many, "--alignment": alignment}
     )
-    inputs = files or [STDIN]
-    if as_files and STDIN in inputs:
-        raise UsageError("--files needs the paths of recordings or pictures as arguments")
-    require_inputs(inputs, 'to translate a sentence: echo "..." | s2s translate')
+    inputs = _existing(files or [STDIN], as_files)
     engine_request = EngineRequest(
         engine.engine,
         ["--alignment"] * alignment,
@@ -137,11 +134,9 @@ def command(
     warn_of_untrained(map(common.workspace.find_model, models or (None,)), talk)
     check_inputs(translator, inputs, files=as_files)
     to = None if output == STDIN else output
-    if subtitles:
+    if format in SUBTITLES:
         asked = SubtitleRequest(inputs, as_files, to, str(format), settings, stream)
-        if write_subtitles(translator, asked, talk):
-            raise typer.Exit(SOME_FAILED)
-        return
+        raise typer.Exit(SOME_FAILED if write_subtitles(translator, asked, talk) else 0)
     if alignment:
         require_attention(translator)
     shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
@@ -151,6 +146,17 @@ def command(
     tally = translate(translator, request, talk)
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
+
+
+def _existing(inputs: list[Path], as_files: bool) -> list[Path]:
+    """Return the inputs, which must exist."""
+    from s2scli.data.lines import STDIN
+    from s2scli.translation.filter import require_inputs
+
+    if as_files and STDIN in inputs:
+        raise UsageError("--files needs the paths of recordings or pictures as arguments")
+    require_inputs(inputs, 'to translate a sentence: echo "..." | s2s translate')
+    return inputs
 
 
 def _refuse_unused(
@@ -173,7 +179,7 @@ def _refuse_with_subtitles(
     if as_json and format not in (None, TextFormat.JSON):
         raise UsageError(f"give either --json or --format {format}, not both")
     for flag, is_given in given.items():
-        if is_given and format in (TextFormat.SRT, TextFormat.VTT):
+        if is_given and format in SUBTITLES:
             raise UsageError(f"--format {format} writes the best output only: leave {flag} out")
 
 

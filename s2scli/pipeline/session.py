@@ -90,10 +90,7 @@ class Session:
         media = self.validator.translator.sides.source
         if media:
             front_end = self.recipe.model.source.kind
-            talk.say(
-                f"the model reads {media.description} (front end {front_end}, "
-                f"{count_parameters(run.model.source):,} parameters)"
-            )
+            talk.say(f"the model reads {media.description} through the front end {front_end}")
         if not resumed:
             talk.say(f"the model {say_exports(self.recipe.model)}")
         if self.carried_over:

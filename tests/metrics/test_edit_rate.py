@@ -1,7 +1,5 @@
 from collections.abc import Sequence
 
-import pytest
-
 from s2scli.metrics.edit_rate import edit_rate
 from s2scli.metrics.settings import MetricSettings
 

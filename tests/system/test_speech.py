@@ -123,7 +123,7 @@ def test_training_says_what_the_model_reads(
     words = ["train", "-w", str(tmp_path / "w"), "--max-steps", "20", "--device", "cpu"]
     result = CliRunner().invoke(app, words)
     shown = " ".join(result.stderr.split())
-    assert "the model reads sound at 8,000 Hz (front end audio, " in shown
+    assert "the model reads sound at 8,000 Hz through the front end audio" in shown
 
 
 def test_the_model_says_which_extra_its_files_need(
