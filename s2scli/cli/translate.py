@@ -141,7 +141,7 @@ def command(
         require_attention(translator)
     shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
     request = TranslateRequest(
-        inputs, to, settings, stream, shape, as_json or alignment, as_json, as_files
+        inputs, to, settings, stream, shape, as_json or alignment, times=as_json, files=as_files
     )
     tally = translate(translator, request, talk)
     if tally.failed.count:
