@@ -129,8 +129,9 @@ def _key(assignment: str) -> str:
 def fit_to_sides(tree: Tree, sides: Sides) -> Tree:
     """Replace the settings of a recipe that are for text by those for audio or images.
 
-    A source front end for tokens becomes one for audio or images. A target of images has a fixed
-    length, so its validation score is the loss.
+    A source front end for tokens becomes one for audio or images. The validation score of a model
+    that reads sound is the character error rate. A target of images has a fixed length, so its
+    validation score is the loss.
     """
     if sides.source and _get(tree, "model", "source", "kind") in (None, "tokens"):
         given = tree.get("model", {}).get("source", {})
@@ -141,7 +142,7 @@ def fit_to_sides(tree: Tree, sides: Sides) -> Tree:
     if sides.source:
         defaults = {"training": {"max_length": LONGEST_MEDIA}}
     if isinstance(sides.source, Sound):
-        defaults = _on_top({"training": {"metric": "chrf"}}, defaults)
+        defaults = _on_top({"training": {"metric": "cer"}}, defaults)
     if sides.target:
         defaults = _on_top({"training": {"metric": "loss", "label_smoothing": 0.0}}, defaults)
     return _on_top(tree, defaults)

@@ -19,6 +19,16 @@ class Sound:
     sample_rate: Annotated[int, Field(ge=1000, le=192_000)]
     kind: Literal["audio"] = "audio"
 
+    @property
+    def size_unit(self) -> tuple[str, int]:
+        """The unit in which people measure a recording, and the samples in it."""
+        return "seconds", self.sample_rate
+
+    @property
+    def description(self) -> str:
+        """The sound in a few words."""
+        return f"sound at {self.sample_rate:,} Hz"
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -34,6 +44,18 @@ class Picture:
     width: Annotated[int, Field(ge=1, le=65536)] | None
     channels: Literal[1, 3]
     kind: Literal["image"] = "image"
+
+    @property
+    def size_unit(self) -> tuple[str, int]:
+        """The unit in which people measure a picture, and the values in it."""
+        return "pixels", self.channels
+
+    @property
+    def description(self) -> str:
+        """The pictures in a few words."""
+        width = self.width or "any width"
+        colours = "grey" if self.channels == 1 else "in colour"
+        return f"pictures of {width} x {self.height} pixels, {colours}"
 
 
 Media: TypeAlias = Annotated[Sound | Picture, Field(discriminator="kind")]

@@ -64,6 +64,14 @@ def trained_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "workspace"
 
 
+@pytest.fixture(scope="session")
+def tone_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with recordings of tones and a tiny model, with a CTC layer, that reads them."""
+    from tests.sounds import train_on_tones
+
+    return train_on_tones(tmp_path_factory.mktemp("tones"), "--set", "model.ctc_weight=0.5")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def signals_as_in_a_terminal() -> None:
     """Heed signals, even where the tests run in the background or under nohup."""

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 STYLES = {"damaged": "red", "stale": "yellow", "sound": "green", "absent": "dim"}
 
+PURPOSES = {
+    "ctranslate2": "faster translation (s2s export)",
+    "speech": "sound: FLAC, Ogg and MP3 files, and other sample rates",
+    "vision": "pictures: PNG, JPEG and other files",
+}
+
 PROCESSOR = {
     "capability": "vector instructions",
     "vendor": "processor",
@@ -51,7 +57,7 @@ def _tables(found: "Diagnosis") -> Iterator[Table | str]:
     yield make_table(("installation", ""), _installation(found))
     if found.extras:
         yield ""
-        yield make_table(("extra", "", "missing"), map(_extra, found.extras))
+        yield make_table(("extra", "", "missing", "for"), map(_extra, found.extras))
     yield ""
     rows = [_artifact(one, found.workspace) for one in found.artifacts]
     yield make_table((f"in {visible(str(found.workspace))}", "", ""), rows)
@@ -71,10 +77,11 @@ def _said(value: object) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value or "unknown")
 
 
-def _extra(extra: "Extra") -> tuple[str, str, str]:
+def _extra(extra: "Extra") -> tuple[str, str, str, str]:
+    purpose = PURPOSES.get(extra.name, "development")
     if not extra.missing:
-        return extra.name, "installed", ""
-    return extra.name, extra.install, ", ".join(extra.missing)
+        return extra.name, "installed", "", purpose
+    return extra.name, extra.install, ", ".join(extra.missing), purpose
 
 
 def _artifact(one: "Health", workspace: Path) -> tuple[str, Text, str]:

@@ -14,7 +14,7 @@ from rich.text import Text
 from s2scli.cli.flags import OWN, flag_errors, flags, metric_choice
 from s2scli.cli.options import CommonOptions, DeviceOption, ModelsOption
 from s2scli.export.settings import EngineSettings
-from s2scli.metrics import METRICS, USUAL_METRICS, digits_of
+from s2scli.metrics import METRICS, digits_of
 from s2scli.metrics.settings import MetricSettings
 from s2scli.report.tables import make_table
 from s2scli.search.settings import NOT_EVALUATED, SearchSettings
@@ -80,7 +80,8 @@ def command(
 ) -> None:
     """Score a model on a split of the corpus or on files, or score existing outputs.
 
-    Without a metric flag the scores are BLEU, chrF and exact match.
+    Without a metric flag the scores are BLEU, chrF and exact match; for a model that reads sound,
+    WER, CER and exact match.
 
     s2s evaluate --bleu
     s2s evaluate --examples 9 -o sentences.tsv
@@ -89,7 +90,7 @@ def command(
     from s2scli.pipeline.evaluate import EvaluateRequest, evaluate, save_evaluation
 
     request = EvaluateRequest(
-        tuple(metrics) or USUAL_METRICS,
+        tuple(metrics),
         split,
         source,
         hypothesis,

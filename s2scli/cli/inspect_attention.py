@@ -22,7 +22,13 @@ MIN_WIDTH = 32
 
 def command(
     text: Annotated[
-        str, typer.Argument(metavar="TEXT", callback=utf8, help="The source sentence.")
+        str,
+        typer.Argument(
+            metavar="TEXT",
+            callback=utf8,
+            help="The source sentence; for a model that reads sound or pictures, the path of a "
+            "file.",
+        ),
     ],
     target: Annotated[
         str | None,

@@ -35,8 +35,11 @@ def command(
 
     require_split(split)
     view = inspect_corpus(common.workspace, split, count)
-    tables = [*report_tables(view.report), _lengths(view), ""]
+    histograms = [_lengths(view)] if view.report.sides.are_text else _sizes(view)
+    tables = [*report_tables(view.report), *(part for one in histograms for part in (one, ""))]
     tree = {**asdict(view), "report": view.report.tree()}
+    if view.report.sides.are_text:
+        del tree["sizes"]  # the lengths are the sizes of texts
     common.show(tree, *tables, *([_samples(view)] if view.samples else []))
 
 
@@ -49,6 +52,22 @@ def _lengths(view: "CorpusView") -> Table:
         rows.append((span, f"{part.sources:,}", bars[0], f"{part.targets:,}", bars[1]))
     headings = (f"characters in {view.split}", "sources", "", "targets", "")
     return make_table(headings, rows, numbers=("sources", "targets"))
+
+
+def _sizes(view: "CorpusView") -> list[Table]:
+    """Return a histogram of each side of a corpus of sound or pictures."""
+    tables = []
+    for side in ("source", "target"):
+        bins = [part for part in view.sizes if part.side == side]
+        most = max((part.rows for part in bins), default=1)
+        rows = [
+            (f"{part.smallest:g}-{part.limit:g}", f"{part.rows:,}", _bar(part.rows, most))
+            for part in bins
+        ]
+        unit = bins[0].unit if bins else ""
+        headings = (f"{unit} of {side} in {view.split}", "rows", "")
+        tables.append(make_table(headings, rows, numbers=("rows",)))
+    return tables
 
 
 def _bar(count: int, most: int) -> str:

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from s2scli.pipeline.inspect_model import ModelFacts
 
 
+NEEDS = {
+    "audio": "files other than 16-bit WAV at this rate need the extra speech: "
+    'pip install "s2scli[speech]"',
+    "image": 'files need the extra vision: pip install "s2scli[vision]"',
+}
+
+
 def command(model: ModelOption = None, *, common: CommonOptions) -> None:
     """Show a model's parameters by part, its origin, and the non-default settings of its recipe.
 
@@ -67,8 +74,13 @@ def _facts(facts: "ModelFacts") -> list[tuple[str, str]]:
     recipe = facts.recipe
     named = {"recipe": recipe.name, "paper": recipe.paper, "description": recipe.description}
     vocab = [(f"{side} vocabulary", f"{n:,}") for side, n in facts.vocab_size.items()]
+    media = [
+        (name, f"{side.description}; {NEEDS[side.kind]}")
+        for name, side in (("reads", facts.sides.source), ("writes", facts.sides.target))
+        if side
+    ]
     recorded = [(key, _value(value)) for key, value in facts.manifest.facts.items()]
-    return [*named.items(), *vocab, *recorded, ("digest", facts.manifest.digest[:16])]
+    return [*named.items(), *media, *vocab, *recorded, ("digest", facts.manifest.digest[:16])]
 
 
 def _value(value: object) -> str:

@@ -15,6 +15,7 @@ from s2scli.report.tables import make_table
 
 if TYPE_CHECKING:
     from s2scli.data.accounting import FileAccount, Report
+    from s2scli.sides import Media
 
 HeldOut = Annotated[
     list[Path] | None,
@@ -110,16 +111,38 @@ def _splits(report: "Report") -> Table:
     splits = report.splits.values()
     known = (split.length_correlation for split in splits)
     overlap = {name: f"{split.source_in_train:,}" for name, split in report.splits.items()}
+    sides = report.sides
+    equal = ("source = target", *(f"{split.source_equals_target:,}" for split in splits))
+    ratio = ("target / source length", *(f"{split.length_ratio:.2f}" for split in splits))
     rows = [
         ("rows", *(f"{split.rows:,}" for split in splits)),
-        ("characters per source", *(f"{split.source_characters:.1f}" for split in splits)),
-        ("characters per target", *(f"{split.target_characters:.1f}" for split in splits)),
-        ("target / source length", *(f"{split.length_ratio:.2f}" for split in splits)),
+        *_sizes("source", sides.source, [(s.rows, s.source_characters) for s in splits]),
+        *_sizes("target", sides.target, [(s.rows, s.target_characters) for s in splits]),
+        *([ratio] if sides.are_text else []),
         ("length correlation", *("unknown" if r is None else f"{r:.2f}" for r in known)),
-        ("source = target", *(f"{split.source_equals_target:,}" for split in splits)),
+        *([equal] if sides.are_text else []),
         ("source also in train", *(overlap | {"train": ""}).values()),
     ]
     return _table("split", [*report.splits], rows)
+
+
+def _sizes(
+    side: str, media: "Media | None", splits: Sequence[tuple[int, float]]
+) -> list[tuple[str, ...]]:
+    """Return how large the cells of a side are: in characters, seconds or pixels.
+
+    Args:
+        side: source or target.
+        media: what the side is made of; None is text.
+        splits: the rows of each split, and their mean number of characters, samples or values.
+    """
+    unit, divisor = media.size_unit if media else ("characters", 1)
+    means = [(rows, mean / divisor) for rows, mean in splits]
+    digits = 2 if unit == "seconds" else 1
+    sizes = [(f"{unit} per {side}", *(f"{mean:,.{digits}f}" for _, mean in means))]
+    if unit == "seconds":
+        sizes.append((f"hours of {side}", *(f"{rows * mean / 3600:.2f}" for rows, mean in means)))
+    return sizes
 
 
 def _table(heading: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

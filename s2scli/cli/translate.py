@@ -1,12 +1,20 @@
 """`s2s translate`."""
 
+import enum
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from s2scli.cli.flags import OWN, flag_errors, flags, refuse_unread
-from s2scli.cli.options import SOME_FAILED, CommonOptions, DeviceOption, ModelsOption
+from s2scli.cli.options import (
+    SOME_FAILED,
+    CommonOptions,
+    DeviceOption,
+    ModelsOption,
+    format_option,
+)
 from s2scli.data.stream import StreamSettings
 from s2scli.errors import UsageError
 from s2scli.export.settings import EngineSettings
@@ -17,14 +25,40 @@ if TYPE_CHECKING:
     from s2scli.translation.records import RecordFormat
 
 
+class TextFormat(enum.StrEnum):
+    """An output format of translations."""
+
+    TEXT = "text"
+    JSON = "json"
+    SRT = "srt"
+    VTT = "vtt"
+
+
+SUBTITLES = (TextFormat.SRT, TextFormat.VTT)
+
+
 def command(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE", help="Texts to translate, plain or gzip; - is stdin."),
+        typer.Argument(
+            metavar="FILE",
+            help="Texts to translate, plain or gzip; - is stdin. For a model that reads sound or "
+            "pictures, each line is the path of a file.",
+        ),
     ] = None,
+    as_files: Annotated[
+        bool,
+        typer.Option(
+            "--files", help="The arguments are recordings or pictures, not lists of their paths."
+        ),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Write to this file, once all lines are translated."),
+    ] = None,
+    format: Annotated[
+        TextFormat | None,
+        format_option(TextFormat, "text; srt and vtt are for recordings"),
     ] = None,
     scores: Annotated[
         bool, typer.Option("--scores", help="Write the score and a tab before each output.")
@@ -61,21 +95,30 @@ def command(
     With --nbest, each hypothesis is a line `line ||| hypothesis ||| score`, where lines are counted
     from 0, as in Moses. With --json, each line is an object: status (ok, empty, failed) and
     hypotheses with tokens, scores, and alignments of tokens and words as source-target pairs.
+
+    s2s translate --files talk.wav --format srt -o talk.srt
+    s2s translate --files *.flac --format vtt -o subtitles
+
+    With --format srt or vtt, each part of a recording between pauses is a cue, and -o DIR gets a
+    file for each recording. With a CTC layer (model.ctc_weight), vtt and --json time each word.
     """
     from s2scli.data.lines import STDIN
+    from s2scli.pipeline.subtitles import SubtitleRequest, check_inputs, write_subtitles
     from s2scli.pipeline.translate import (
         TranslateRequest,
         require_attention,
         translate,
         warn_of_untrained,
     )
-    from s2scli.translation.filter import require_inputs
     from s2scli.translation.loading import EngineRequest, load_translator
 
-    many, as_json, talk = "n_best" in overrides, common.json, common.talk
+    many, talk = "n_best" in overrides, common.talk
+    as_json = common.json or format is TextFormat.JSON
     _refuse_unused(scores, as_json, many, alignment, alignment_threshold)
-    inputs = files or [STDIN]
-    require_inputs(inputs, 'to translate a sentence: echo "..." | s2s translate')
+    _refuse_with_subtitles(
+        format, common.json, {"--scores": scores, "--nbest": many, "--alignment": alignment}
+    )
+    inputs = _existing(files or [STDIN], as_files)
     engine_request = EngineRequest(
         engine.engine,
         ["--alignment"] * alignment,
@@ -89,14 +132,31 @@ def command(
         settings = translator.settings(overrides)
     refuse_unread(overrides, settings)
     warn_of_untrained(map(common.workspace.find_model, models or (None,)), talk)
+    check_inputs(translator, inputs, files=as_files)
+    to = None if output == STDIN else output
+    if format in SUBTITLES:
+        asked = SubtitleRequest(inputs, as_files, to, str(format), settings, stream)
+        raise typer.Exit(SOME_FAILED if write_subtitles(translator, asked, talk) else 0)
     if alignment:
         require_attention(translator)
     shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
-    to = None if output == STDIN else output
-    request = TranslateRequest(inputs, to, settings, stream, shape, as_json or alignment)
+    request = TranslateRequest(
+        inputs, to, settings, stream, shape, as_json or alignment, times=as_json, files=as_files
+    )
     tally = translate(translator, request, talk)
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
+
+
+def _existing(inputs: list[Path], as_files: bool) -> list[Path]:
+    """Return the inputs, which must exist."""
+    from s2scli.data.lines import STDIN
+    from s2scli.translation.filter import require_inputs
+
+    if as_files and STDIN in inputs:
+        raise UsageError("--files needs the paths of recordings or pictures as arguments")
+    require_inputs(inputs, 'to translate a sentence: echo "..." | s2s translate')
+    return inputs
 
 
 def _refuse_unused(
@@ -110,6 +170,17 @@ def _refuse_unused(
         raise UsageError("--json shows the alignment already: leave --alignment out")
     if threshold is not None and not alignment:
         raise UsageError("--alignment-threshold has no effect without --alignment")
+
+
+def _refuse_with_subtitles(
+    format: TextFormat | None, as_json: bool, given: Mapping[str, bool]
+) -> None:
+    """Refuse what contradicts --format."""
+    if as_json and format not in (None, TextFormat.JSON):
+        raise UsageError(f"give either --json or --format {format}, not both")
+    for flag, is_given in given.items():
+        if is_given and format in SUBTITLES:
+            raise UsageError(f"--format {format} writes the best output only: leave {flag} out")
 
 
 def _record_format(

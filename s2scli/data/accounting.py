@@ -207,7 +207,7 @@ class SplitTally:
         """Add the rows of `batch`, which has the columns source and target."""
         source, target = batch.column("source"), batch.column("target")
         self.rows += batch.num_rows
-        lengths = np.stack([_sizes(batch, "source"), _sizes(batch, "target")])
+        lengths = np.stack([cell_sizes(batch, "source"), cell_sizes(batch, "target")])
         self.source_characters += int(lengths[0].sum())
         self.target_characters += int(lengths[1].sum())
         powers = np.concatenate([np.ones((1, batch.num_rows)), np.log(lengths)])  # [3, rows]
@@ -235,7 +235,7 @@ class SplitTally:
         )
 
 
-def _sizes(batch: pa.RecordBatch, side: str) -> NDArray[np.int64]:
+def cell_sizes(batch: pa.RecordBatch, side: str) -> NDArray[np.int64]:
     """Return the characters, samples or values of each cell of a side, [rows]."""
     values = f"{side}_value"
     if values in batch.schema.names:

@@ -4,6 +4,7 @@ Imports no torch, sacreBLEU or NumPy: the functions import what they need.
 """
 
 from s2scli.metrics.bleu import bleu
+from s2scli.metrics.cer import cer
 from s2scli.metrics.chrf import chrf
 from s2scli.metrics.exact_match import exact_match
 from s2scli.metrics.metric import Metric
@@ -13,6 +14,8 @@ from s2scli.metrics.sequence_error_rate import sequence_error_rate
 from s2scli.metrics.symbol_error_rate import symbol_error_rate
 from s2scli.metrics.ter import ter
 from s2scli.metrics.token_accuracy import token_accuracy
+from s2scli.metrics.wer import wer
+from s2scli.sides import Sides, Sound
 
 METRICS: dict[str, Metric] = {
     "bleu": Metric(
@@ -38,6 +41,24 @@ METRICS: dict[str, Metric] = {
         digits=2,
         needs="outputs",
         help="Translation edit rate: word edits as a percentage of the reference's words.",
+    ),
+    "wer": Metric(
+        "WER",
+        wer,
+        higher_is_better=False,
+        digits=2,
+        needs="outputs",
+        help="Word error rate: word edits as a percentage of the reference's words, with case and "
+        "punctuation.",
+    ),
+    "cer": Metric(
+        "CER",
+        cer,
+        higher_is_better=False,
+        digits=2,
+        needs="outputs",
+        help="Character error rate: character edits as a percentage of the reference's characters, "
+        "spaces included.",
     ),
     "exact_match": Metric(
         "exact match",
@@ -85,6 +106,12 @@ METRICS: dict[str, Metric] = {
 
 # the default metrics of evaluate, also computed at every validation
 USUAL_METRICS = ("bleu", "chrf", "exact_match")
+SPEECH_METRICS = ("wer", "cer", "exact_match")
+
+
+def usual_metrics(sides: Sides) -> tuple[str, ...]:
+    """Return the default metrics of evaluate for a model that reads and writes these sides."""
+    return SPEECH_METRICS if isinstance(sides.source, Sound) else USUAL_METRICS
 
 
 def digits_of(score: Score) -> int:

@@ -22,7 +22,7 @@ from s2scli.errors import (
 )
 from s2scli.files import new_file, require_writable, write_file
 from s2scli.manifest import encode_json, in_one_generation, read_manifest
-from s2scli.metrics import METRICS
+from s2scli.metrics import METRICS, usual_metrics
 from s2scli.metrics.edit_distance import closest
 from s2scli.metrics.score import Score
 from s2scli.metrics.sentences import Example, Sentence, choose_examples, score_sentences
@@ -31,6 +31,7 @@ from s2scli.report.console import Talk
 from s2scli.report.counting import Advance, counting
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, flag_of
+from s2scli.sides import TEXT, Sides
 from s2scli.translation.filter import NAMED
 from s2scli.translation.loading import load_in_torch
 from s2scli.translation.options import Options
@@ -51,7 +52,7 @@ class EvaluateRequest:
     """The options of `s2s evaluate`.
 
     Attributes:
-        metrics: names from METRICS.
+        metrics: names from METRICS; empty means the default metrics of the model's sides.
         split: the split of the corpus to score; test if neither a split nor files are given.
         source: a file to translate.
         hypothesis: a file of outputs, scored without a model.
@@ -89,7 +90,8 @@ class EvaluateRequest:
     @property
     def searches(self) -> bool:
         """Whether translations are needed."""
-        return self.output is not None or self.examples > 0 or bool(self.needing("outputs"))
+        asked = not self.metrics or self.needing("outputs")  # the default metrics need outputs
+        return self.output is not None or self.examples > 0 or bool(asked)
 
     @property
     def wants_table(self) -> bool:
@@ -100,6 +102,10 @@ class EvaluateRequest:
     def scores_sentences(self) -> bool:
         """Whether each sentence gets its own score."""
         return self.wants_table or self.examples > 0
+
+    def with_metrics(self, sides: Sides) -> "EvaluateRequest":
+        """Return the request with the default metrics for these sides if none are requested."""
+        return replace(self, metrics=self.metrics or usual_metrics(sides))
 
     def check(self) -> None:
         """Check that the flags do not contradict each other.
@@ -258,7 +264,7 @@ def evaluate(
     if request.hypothesis and request.reference:
         with _output_file(request.output) as write:
             texts = read_files(request.hypothesis, request.reference)
-            return _evaluate_file(texts, request, settings, write)
+            return _evaluate_file(texts, request.with_metrics(TEXT), settings, write)
     corpus = None
     if request.source and request.reference:
         texts = read_files(request.source, request.reference)
@@ -277,6 +283,7 @@ def evaluate(
     translator = load_in_torch(workspace, request.models, request.device, request.int8)
     if corpus and request.of_workspace:
         warn_if_stale(workspace, corpus, talk)
+    request = request.with_metrics(translator.sides)
     found = evaluate_model(
         texts, translator, translator.settings(overrides), request, settings, talk
     )

@@ -11,6 +11,7 @@ from s2scli.pipeline.inspect_recipe import recipes_with_attention
 from s2scli.report.characters import merge_bytes
 from s2scli.report.console import Talk
 from s2scli.report.heads import AttentionHeads
+from s2scli.sides import Sound
 from s2scli.translation import torch_engine
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import Pair
@@ -26,14 +27,16 @@ def inspect_attention(
 
     Args:
         folder: the model folder.
-        source: a sentence; if it is too long for the model, its parts are joined into one map.
+        source: a sentence, or the path of a recording or a picture; if it is too long for the
+            model, its parts are joined into one map.
         target: the target to force; None uses the model's own translation.
         device: auto, cpu, cuda or cuda:N.
         talk: warns if the sentence was split.
 
     Raises:
         UsageError: the text is empty, or the model has no attention.
-        CorpusError: the search found no translation, or the model cannot process the text.
+        CorpusError: the search found no translation, the model cannot process the text, or the
+            file is missing, unreadable or silent.
         CheckpointError: the model is damaged.
         MissingInputError: there is no model in `folder`.
     """
@@ -46,14 +49,29 @@ def inspect_attention(
             f"{', '.join(recipes_with_attention())}"
         )
     options = Options(translator.engine.settings, wanted=Wanted(attention=True))
-    line = Line("the text", 1, source)
+    what = "recording" if isinstance(translator.sides.source, Sound) else "text"
+    line = Line(f"the {what}", 1, source)
     if target is None:
         (record,) = translator.translate([line], options)
     else:
         (record,) = translator.score([Pair(line, source, target)], options)
     if record.overlong:
-        talk.warn("the text is too long for the model: translated in parts and joined again")
+        talk.warn(f"the {what} is too long for the model: translated in parts and joined again")
+    if translator.sides.source is not None:
+        _check_file(record)
     return _heads_of(record)
+
+
+def _check_file(record: Record) -> None:
+    """Check that the model could read a recording or a picture.
+
+    Raises:
+        CorpusError: it could not; the message names the file.
+    """
+    if record.status == "failed":
+        raise CorpusError(record.fault)
+    if record.status == "empty":
+        raise CorpusError(f"{record.source}: silent; expected a recording of speech")
 
 
 def _heads_of(record: Record) -> AttentionHeads:

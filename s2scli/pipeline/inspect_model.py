@@ -6,6 +6,7 @@ from pathlib import Path
 
 from s2scli.config import Recipe
 from s2scli.manifest import Manifest
+from s2scli.sides import Sides
 from s2scli.translation.model_folder import describe_model_folder
 
 
@@ -35,12 +36,14 @@ class ModelFacts:
         recipe: the resolved recipe the model was trained with.
         manifest: the manifest: file hashes, recorded facts, and what the model was made from.
         vocab_size: the vocabulary sizes: source and target, or joint.
+        sides: what the model reads and writes.
         parameters: the tensors of the model, sorted by name.
     """
 
     recipe: Recipe
     manifest: Manifest
     vocab_size: dict[str, int]
+    sides: Sides
     parameters: tuple[Parameter, ...]
 
     @property
@@ -64,5 +67,6 @@ def inspect_model(folder: Path) -> ModelFacts:
         found.recipe,
         found.manifest,
         found.tokenizers.vocab_sizes,
+        found.tokenizers.sides,
         tuple(Parameter(name, shape) for name, shape in sorted(found.shapes.items())),
     )

@@ -87,6 +87,10 @@ class Session:
             f"{batches.updates_per_epoch} updates per epoch (batches of {batches.batch_tokens} "
             "tokens)"
         )
+        media = self.validator.translator.sides.source
+        if media:
+            front_end = self.recipe.model.source.kind
+            talk.say(f"the model reads {media.description} through the front end {front_end}")
         if not resumed:
             talk.say(f"the model {say_exports(self.recipe.model)}")
         if self.carried_over:

@@ -30,6 +30,8 @@ class TranslateRequest:
         stream: the settings for reading lines and grouping them into windows.
         record_format: the function that formats a record.
         attention: whether records include the attention weights.
+        times: whether records include the times of words, if the model has a CTC layer.
+        files: whether the inputs are recordings or pictures themselves.
     """
 
     inputs: Sequence[Path]
@@ -38,11 +40,15 @@ class TranslateRequest:
     stream: StreamSettings
     record_format: RecordFormat
     attention: bool = False
+    times: bool = False
+    files: bool = False
 
     @property
     def options(self) -> Options:
         """The translation options; all record formats except plain need scores."""
-        wanted = Wanted(self.attention, scores=self.record_format is not plain_record)
+        wanted = Wanted(
+            self.attention, scores=self.record_format is not plain_record, times=self.times
+        )
         return Options(self.settings, self.stream.overlong, wanted, self.stream.window)
 
 
@@ -64,6 +70,7 @@ def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> 
         functools.partial(translator.translate, options=request.options),
         request.record_format,
         talk,
+        files=request.files,
     )
 
 

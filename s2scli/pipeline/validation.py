@@ -18,7 +18,7 @@ from s2scli.data.settings import NoiseSettings
 from s2scli.data.store import Corpus, TextSplit
 from s2scli.data.stream import Line
 from s2scli.errors import CheckpointError, CorpusError
-from s2scli.metrics import METRICS, USUAL_METRICS
+from s2scli.metrics import METRICS, USUAL_METRICS, usual_metrics
 from s2scli.metrics.settings import MetricSettings
 from s2scli.model.states import Gaussian
 from s2scli.report.console import Talk
@@ -174,10 +174,11 @@ class Validator:
         records = list(self.translator.translate(self.lines, GREEDY))
         hypotheses = [record.text for record in records]
         settings, chosen = MetricSettings(resamples=0), self.run.criterion.name
+        usual = {*USUAL_METRICS, *usual_metrics(self.translator.sides)}
         scores = {
             name: metric.function(hypotheses, self.references, settings).value
             for name, metric in METRICS.items()
-            if name in USUAL_METRICS or (name == chosen and metric.needs == "outputs")
+            if name in usual or (name == chosen and metric.needs == "outputs")
         }
         failed = sum(record.status == "failed" for record in records)
         return {**scores, "failed_lines": failed} if failed else scores

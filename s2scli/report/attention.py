@@ -12,6 +12,7 @@ from s2scli.scripts import is_unspaced
 
 WORD_BEGIN = "▁"
 END = "</s>"
+TICK = 5
 NOTE = (
     "Attention shows where the decoder looked; it is not an explanation of why it chose a word "
     "(Jain and Wallace 2019)."
@@ -30,6 +31,8 @@ class AttentionMap:
         source: the source as text; if empty, its pieces are joined.
         target: the target as text; if empty, its pieces are joined.
         name: the layer and head, for display; empty if the decoder has only one map.
+        source_axis: what the source pieces count, such as seconds; empty if they are tokens. Only
+            some of such pieces get a label.
     """
 
     source_pieces: tuple[str, ...]
@@ -39,6 +42,7 @@ class AttentionMap:
     source: str = ""
     target: str = ""
     name: str = ""
+    source_axis: str = ""
 
     def __post_init__(self) -> None:
         shape = (len(self.target_pieces), len(self.source_pieces))
@@ -52,6 +56,20 @@ class AttentionMap:
             self.source or join_pieces(self.source_pieces),
             self.target or join_pieces(self.target_pieces),
         )
+
+    @property
+    def axis_title(self) -> str:
+        """The title of the source's axis."""
+        return f"source ({self.source_axis})" if self.source_axis else "source"
+
+    def ticks(self, apart: int) -> range:
+        """Return the columns that get a label: all tokens, or multiples of 5 on other axes.
+
+        Args:
+            apart: the columns that a label needs.
+        """
+        step = -(-apart // TICK) * TICK if self.source_axis else 1
+        return range(0, len(self.source_pieces), step)
 
     @property
     def entropies(self) -> NDArray[np.float64]:

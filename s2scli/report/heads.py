@@ -24,6 +24,7 @@ class AttentionHeads:
         token_scores: the log-probability of each target piece, [T], or None.
         source: the source as text; if empty, its pieces are joined.
         target: the target as text; if empty, its pieces are joined.
+        source_axis: what the source pieces count, such as seconds; empty if they are tokens.
     """
 
     source_pieces: tuple[str, ...]
@@ -32,6 +33,7 @@ class AttentionHeads:
     token_scores: tuple[float, ...] | None = None
     source: str = ""
     target: str = ""
+    source_axis: str = ""
 
     @property
     def num_layers(self) -> int:
@@ -77,6 +79,7 @@ class AttentionHeads:
             self.source,
             self.target,
             name,
+            self.source_axis,
         )
 
     @property

@@ -182,6 +182,8 @@ def alignment_lines(links: Sequence[Link], width: int, system: ColourSystem) -> 
 def caption(attention: AttentionMap) -> str:
     """Return the name of the map and its four numbers."""
     numbers = summary_text(summarize(attention))
+    if attention.source_axis:  # it has no end token
+        numbers = f"{numbers.rpartition(' · ')[0]} · columns are {attention.source_axis}"
     return f"{attention.name} · {numbers}" if attention.name else numbers
 
 
@@ -221,11 +223,26 @@ def _page(grid: Grid, columns: range) -> list[Text]:
     stripes = (
         ("", DIM) if grid.cell_width == 1 else ("", "")
     )  # so that narrow columns can be told apart
+    if grid.attention.source_axis:
+        header = [Text(margin + _ticks(grid, columns), DIM)]
+        return [*header, *(_row(grid, row, columns) for row in _line_starts(grid))]
     header = []
     for cells in stacked(pieces, grid.cell_width, MAX_HEADER_HEIGHT):
         styled = ((cell, stripes[index % 2]) for index, cell in enumerate(cells))
         header.append(Text.assemble(margin, *styled))
     return [*header, *(_row(grid, row, columns) for row in _line_starts(grid))]
+
+
+def _ticks(grid: Grid, columns: range) -> str:
+    """Return the labels above some columns of a page, as wide as its columns."""
+    pieces, width = grid.attention.source_pieces, grid.cell_width
+    longest = max(map(cell_len, pieces))
+    line = ""
+    for column in grid.attention.ticks(-(-(longest + 1) // width)):
+        before = (column - columns.start) * width
+        if column in columns and before + cell_len(pieces[column]) <= len(columns) * width:
+            line = f"{line:{before}}{pieces[column]}"
+    return f"{line:{len(columns) * width}}"
 
 
 def _line_starts(grid: Grid) -> range:

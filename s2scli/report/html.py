@@ -2,7 +2,7 @@
 
 from math import exp
 
-from s2scli.report.attention import NOTE, AttentionMap, Link, link_words
+from s2scli.report.attention import NOTE, TICK, AttentionMap, Link, link_words
 from s2scli.report.cells import clusters
 from s2scli.report.heatmap import caption
 from s2scli.report.markup import escaped
@@ -17,6 +17,7 @@ th { font-weight: 400; white-space: pre; }
 .map thead th { vertical-align: bottom; padding: 0 0 .3rem; }
 .map thead th.axis, .map thead th.fact { opacity: .7; font-family: system-ui, sans-serif; }
 .map thead th.long span { writing-mode: vertical-rl; transform: rotate(180deg); }
+.map thead th.tick { text-align: left; overflow: hidden; }
 .map tbody th, .links th { text-align: right; padding: 0 .6rem 0 0; }
 .map td { min-width: var(--side); height: var(--side); padding: 0;
   box-shadow: inset 0 0 0 .5px var(--line); }
@@ -54,14 +55,19 @@ def attention_html(attention: AttentionMap, threshold: float) -> str:
 def _head(attention: AttentionMap) -> str:
     """Return two rows of headings: the title of the horizontal axis, and the source pieces."""
     labels = [piece_label(piece) for piece in attention.source_pieces]
+    ticks = attention.ticks(TICK)
+    spans = [min(ticks.step, len(labels) - column) for column in ticks]
     cells = "".join(
         f'<th scope="col"{_turned(text)}><span><bdi>{escaped(text)}</bdi></span></th>'
-        for text in labels
+        if span == 1 and not attention.source_axis
+        else f'<th scope="colgroup" class="tick" colspan="{span}">{escaped(text)}</th>'
+        for span, text in zip(spans, labels[:: ticks.step], strict=True)
     )
     names = ["best", "weight", "bits", *(["prob"] if attention.token_scores else [])]
     facts = "".join(f'<th class="fact{" best" * (name == "best")}">{name}</th>' for name in names)
+    title = attention.axis_title
     return (
-        f'<thead><tr><th></th><th class="axis" colspan="{len(labels)}">source</th></tr>\n'
+        f'<thead><tr><th></th><th class="axis" colspan="{len(labels)}">{title}</th></tr>\n'
         f'<tr><th class="axis">target </th>{cells}{facts}</tr></thead>'
     )
 

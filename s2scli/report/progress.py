@@ -19,7 +19,14 @@ from s2scli.report.console import Talk
 DIGITS = 3
 SECONDS_A_DRAWING = 0.1
 ROW = ("validation", "   step", " epoch", "    time")  # the first columns of a validation's row
-SCORES = ("loss", "chrf", "bleu", "exact_match")  # shown beside the criterion, if they fit
+SCORES = (
+    "loss",
+    "wer",
+    "cer",
+    "chrf",
+    "bleu",
+    "exact_match",
+)  # shown beside the criterion, if they fit
 BEST = "  best"
 
 

@@ -3,6 +3,7 @@
 It follows the light or dark mode of the browser, even as an image in a web page.
 """
 
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -38,7 +39,9 @@ def attention_svg(attention: AttentionMap) -> str:
     rows, columns = attention.weights.shape
     labels = [piece_label(piece) for piece in attention.source_pieces]
     left = MARGIN + LINE + _length(map(piece_label, attention.target_pieces)) + GAP
-    height_of_labels = LINE if _all_upright(labels) else _length(labels) + GAP
+    height_of_labels = (
+        LINE if attention.source_axis or _all_upright(labels) else _length(labels) + GAP
+    )
     top = MARGIN + 2 * LINE + GAP + height_of_labels
     title = cut(label(" → ".join(attention.texts)), MAX_TITLE_CELLS)
     widest = max(
@@ -54,7 +57,7 @@ def attention_svg(attention: AttentionMap) -> str:
     middle = left + columns * SIDE / 2
     body = [
         text_at(MARGIN, MARGIN + FONT_SIZE, title),
-        text_at(middle, MARGIN + LINE + GAP + FONT_SIZE, "source", "middle"),
+        text_at(middle, MARGIN + LINE + GAP + FONT_SIZE, attention.axis_title, "middle"),
         text_at(MARGIN + FONT_SIZE, top + rows * SIDE / 2, "target", "middle", turned=True),
         *_labels(attention, left, top),
         *_cells(attention, left, top),
@@ -99,9 +102,11 @@ def _labels(attention: AttentionMap, left: float, top: float) -> list[str]:
         for row, piece in enumerate(attention.target_pieces)
     ]
     sources = []
-    for column, piece in enumerate(attention.source_pieces):
-        text, x, y = piece_label(piece), left + (column + 0.5) * SIDE, top - GAP
-        if _upright(text):
+    longest = _length(attention.source_pieces) + GAP
+    for column in attention.ticks(math.ceil(longest / SIDE)):
+        text, x = piece_label(attention.source_pieces[column]), left + (column + 0.5) * SIDE
+        y = top - GAP
+        if attention.source_axis or _upright(text):
             sources.append(text_at(x, y, text, "middle"))
         else:
             sources.append(text_at(x + FONT_SIZE / 3, y, text, turned=True))

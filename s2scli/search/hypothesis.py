@@ -17,6 +17,8 @@ class Hypothesis:
         attention_weights: the weights of A attention maps, [T, A, S]; None if the model has no
             attention or the weights were not requested.
         first_choices: in forced decoding, whether each token is the most probable one, [T].
+        token_spans: for each token but the end token, its first encoder state and the state after
+            its last one; empty if they were not requested, or if the model has no CTC layer.
     """
 
     token_ids: tuple[int, ...]
@@ -24,3 +26,4 @@ class Hypothesis:
     token_scores: tuple[float, ...]
     attention_weights: NDArray[np.float32] | None
     first_choices: tuple[bool, ...] = ()
+    token_spans: tuple[tuple[int, int], ...] = ()

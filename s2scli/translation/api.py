@@ -2,16 +2,24 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
+from s2scli.data.codecs.cell import Recorded
 from s2scli.data.stream import Line
 from s2scli.errors import CorpusError, UsageError
 from s2scli.search.settings import ScoreSettings, SearchSettings
 from s2scli.settings import default_of
+from s2scli.sides import Media, Sound
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import pairs_of
 from s2scli.translation.records import Record
 from s2scli.translation.translator import Translator
+
+Source: TypeAlias = str | Path | tuple[NDArray[Any], int]
 
 NO_PENALTY: float = default_of(ScoreSettings, "length_penalty")
 
@@ -22,8 +30,8 @@ class TextModel:
 
     translator: Translator
 
-    def translate(self, texts: Sequence[str], **settings: Any) -> list[str]:
-        """Translate texts, and return the best translation of each one.
+    def translate(self, texts: Sequence[Source], **settings: Any) -> list[str]:
+        """Translate texts, recordings or pictures; return the best translation of each one.
 
         A blank text has an empty translation. A text that is too long for the model is split at
         sentence ends, and the translations of its parts are joined. Use `records` if some texts
@@ -32,9 +40,13 @@ class TextModel:
         Example:
             >>> model.translate(["samedi 21 novembre 2026"], beam_size=1)
             ['2026-11-21']
+            >>> speech_model.translate([Path("a.wav"), (samples, 16000)])
+            ['seven', 'three']
 
         Args:
-            texts: one line of plain text each.
+            texts: one line of plain text each. For a model that reads sound or pictures, the path
+                of a file each; a recording may also be a pair (samples, rate), where the samples
+                are an array of int16, or of floats from -1 to 1, [N] or [N, channels].
             settings: search settings that override the model's own, such as `beam_size=1`.
 
         Returns:
@@ -42,8 +54,8 @@ class TextModel:
 
         Raises:
             ConfigError: a setting is unknown or has a wrong value.
-            UsageError: `texts` is not a list of texts, `n_best` is more than 1, or a setting has no
-                effect.
+            UsageError: `texts` is not a list of sources, `n_best` is more than 1, or a setting has
+                no effect.
             CorpusError: a text could not be translated.
         """
         chosen = self._settings(settings, "translate")
@@ -59,7 +71,12 @@ class TextModel:
         return [record.text for record in found]
 
     def records(
-        self, texts: Sequence[str], *, attention: bool = False, **settings: Any
+        self,
+        texts: Sequence[Source],
+        *,
+        attention: bool = False,
+        times: bool = False,
+        **settings: Any,
     ) -> list[Record]:
         """Translate texts, and return hypotheses with their scores.
 
@@ -74,8 +91,10 @@ class TextModel:
             >>> model.records(["samedi"], sample=True, n_best=5, seed=2)  # five random outputs
 
         Args:
-            texts: one line of plain text each.
+            texts: the sources, as for `translate`.
             attention: return attention weights too, which alignments are made from.
+            times: find the times of words too, in `record.translation.cues`; this needs a model
+                that reads sound and has a CTC layer (`model.ctc_weight`).
             settings: search settings that override the model's own, such as `n_best=3`.
 
         Returns:
@@ -84,12 +103,14 @@ class TextModel:
 
         Raises:
             ConfigError: a setting is unknown or has a wrong value.
-            UsageError: `texts` is not a list of texts, or a setting has no effect.
+            UsageError: `texts` is not a list of sources, or a setting has no effect.
         """
-        return self._records(texts, self._settings(settings, "records"), Wanted(attention))
+        return self._records(
+            texts, self._settings(settings, "records"), Wanted(attention, times=times)
+        )
 
     def score(
-        self, pairs: Iterable[tuple[str, str]], *, length_penalty: float = NO_PENALTY
+        self, pairs: Iterable[tuple[Source, str]], *, length_penalty: float = NO_PENALTY
     ) -> list[Record]:
         """Score given targets, as `s2s score` does.
 
@@ -108,7 +129,7 @@ class TextModel:
 
         Raises:
             ConfigError: the length penalty has a wrong value.
-            UsageError: `pairs` does not hold pairs of texts.
+            UsageError: `pairs` does not hold pairs of a source and a text.
         """
         penalty = {"length_penalty": length_penalty, "length_offset": 0.0}
         chosen = self._settings(penalty, "score")
@@ -117,10 +138,10 @@ class TextModel:
             if isinstance(pair, str) or len(pair) != 2:
                 raise UsageError(f"expected (source, target), found {pair!r:.80} at index {index}")
         sources, targets = [source for source, _ in given], [target for _, target in given]
-        for texts in (sources, targets):
-            _check_texts(texts)
+        cells = self._cells(sources)
+        _check_texts(targets)
         options = Options(chosen, window=max(1, len(given)))
-        return list(self.translator.score(pairs_of("pairs", sources, targets), options))
+        return list(self.translator.score(pairs_of("pairs", cells, targets), options))
 
     def _settings(self, overrides: dict[str, Any], where: str) -> SearchSettings:
         """Return the model's search settings with overrides, which must all have an effect."""
@@ -131,15 +152,45 @@ class TextModel:
         return chosen
 
     def _records(
-        self, texts: Sequence[str], settings: SearchSettings, wanted: Wanted
+        self, texts: Sequence[Source], settings: SearchSettings, wanted: Wanted
     ) -> list[Record]:
-        _check_texts(texts)
-        lines = [Line("texts", number, text) for number, text in enumerate(texts, 1)]
+        lines = [Line("texts", number, cell) for number, cell in enumerate(self._cells(texts), 1)]
         options = Options(settings, wanted=wanted, window=max(1, len(lines)))
         return list(self.translator.translate(lines, options))
 
+    def _cells(self, sources: Sequence[Source]) -> list[str]:
+        """Return the cell of each source.
 
-def _check_texts(texts: Sequence[str]) -> None:
+        Raises:
+            UsageError: a source is not what the model reads.
+        """
+        media = self.translator.sides.source
+        if media is None or isinstance(sources, str):
+            _check_texts(sources)
+            return [str(source) for source in sources]
+        return [_cell(source, index, media) for index, source in enumerate(sources)]
+
+
+def _cell(source: Source, index: int, media: Media) -> str:
+    """Return the cell of a recording or a picture."""
+    if isinstance(source, str | Path):
+        return str(source)
+    if not isinstance(media, Sound):
+        raise UsageError(f"expected paths of pictures, found {source!r:.80} at index {index}")
+    if not isinstance(source, tuple) or len(source) != 2:
+        raise UsageError(
+            f"expected paths or pairs (samples, rate), found {source!r:.80} at index {index}"
+        )
+    samples, rate = np.asarray(source[0]), int(source[1])
+    if samples.dtype not in (np.int16, np.float32, np.float64) or samples.ndim not in (1, 2):
+        raise UsageError(
+            f"expected an array of int16 or float samples, [N] or [N, channels], found "
+            f"{samples.dtype} {list(samples.shape)} at index {index}"
+        )
+    return Recorded(f"the recording at index {index}", samples, rate)
+
+
+def _check_texts(texts: Sequence[Any]) -> None:
     """Refuse a single text, and values that are not texts.
 
     Raises:

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,6 +101,8 @@ def run_filter(
     record_format: RecordFormat | None,
     talk: Talk,
     done: str = "translated",
+    *,
+    files: bool = False,
 ) -> Tally:
     """Process all lines of some files, window by window, as soon as they arrive.
 
@@ -115,6 +117,7 @@ def run_filter(
         record_format: formats a record; None writes nothing.
         talk: warns of lines with problems.
         done: what is done with a line, as a participle for messages.
+        files: each input stands for itself, as a line with its path.
 
     Raises:
         MissingInputError: an input does not exist.
@@ -123,10 +126,10 @@ def run_filter(
     """
     tally, clean, started = Tally(), cleaner(output), time.perf_counter()
     with open_output(output) as write:
-        for path in inputs:
-            prompt = Prompt(path == STDIN, talk)
+        for asked, windows in _sources(inputs, stream, files):
+            prompt = Prompt(asked, talk)
             prompt.show()
-            for window in read_windows(path, stream):
+            for window in windows:
                 records, refusal = _until_refused(answer(window))
                 if record_format:
                     shown = (
@@ -141,6 +144,23 @@ def run_filter(
             prompt.end()
     _report(tally, stream, time.perf_counter() - started, talk, done)
     return tally
+
+
+def _sources(
+    inputs: Sequence[Path], stream: StreamSettings, files: bool
+) -> Iterator[tuple[bool, Iterable[Sequence[Line]]]]:
+    """Yield the windows of lines of each input, and whether it is stdin."""
+    if files:
+        lines = lines_of(inputs)
+        yield False, [lines[i : i + stream.window] for i in range(0, len(lines), stream.window)]
+        return
+    for path in inputs:
+        yield path == STDIN, read_windows(path, stream)
+
+
+def lines_of(files: Sequence[Path]) -> list[Line]:
+    """Return a line with the path of each file."""
+    return [Line("files", number, str(path)) for number, path in enumerate(files, 1)]
 
 
 def _until_refused(records: Iterator[Record]) -> tuple[list[Record], S2SError | None]:

@@ -173,7 +173,10 @@ def join_translations(
         token_scores=tuple(score for best in bests for score in best.token_scores),
         attention=_block_diagonal([best.attention for best in bests]),
     )
-    return Translation(source, pieces, (whole,), unknown, parts[0].attention_shape)
+    cues = tuple(cue for part in parts for cue in part.cues)
+    first = parts[0]
+    shape, axis = first.attention_shape, first.source_axis
+    return Translation(source, pieces, (whole,), unknown, shape, cues, axis)
 
 
 def _log_prob(found: TargetText, length_penalty: float, length_offset: float) -> float:

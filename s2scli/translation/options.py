@@ -14,10 +14,12 @@ class Wanted:
     Attributes:
         attention: return the attention weights of each token.
         scores: return the ranking score; if not, the score may be 0.
+        times: return the token spans of the best hypothesis, if the model has a CTC layer.
     """
 
     attention: bool = False
     scores: bool = True
+    times: bool = False
 
 
 @dataclass(frozen=True)

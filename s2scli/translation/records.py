@@ -3,13 +3,14 @@
 import itertools
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from s2scli.data.codecs.text import one_line
 from s2scli.data.stream import Line
 from s2scli.report.alignment import pharaoh
+from s2scli.translation.cues import Cue, TimedWord
 from s2scli.translation.results import TargetText, Translation
 
 NOT_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
@@ -106,10 +107,12 @@ def json_record(index: int, record: Record, clean: Clean) -> str:
 
     All lists of a hypothesis have an entry for each token, including the end token. `alignment`
     pairs each token with the source token that it attended to most, as `source-target` (Pharaoh
-    format); `word_alignment` pairs words.
+    format); `word_alignment` pairs words. For a recording, `parts` has the output for each part of
+    it, and `words` the words of the output; both have times in seconds. `words` is empty if the
+    model has no CTC layer.
     """
     found = record.translation
-    document = {
+    document: dict[str, object] = {
         "line": index + 1,
         "status": record.status,
         "source": record.line.text,
@@ -117,9 +120,23 @@ def json_record(index: int, record: Record, clean: Clean) -> str:
         "hypotheses": [_hypothesis(found, one) for one in found.hypotheses] if found else [],
         "source_tokens": found.source_pieces if found else [],
     }
+    if found and found.cues:
+        document |= _timed(found.cues)
     if record.fault:
         document["fault"] = record.fault
     return json_line(document)
+
+
+def _timed(cues: Sequence[Cue]) -> dict[str, object]:
+    words = [word for cue in cues for word in cue.words]
+    return {
+        "parts": [_times(cue) for cue in cues],
+        "words": [_times(word) for word in words],
+    }
+
+
+def _times(one: Cue | TimedWord) -> dict[str, object]:
+    return {"text": one_line(one.text), "start": round(one.start, 3), "end": round(one.end, 3)}
 
 
 def json_line(document: Mapping[str, object]) -> str:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from s2scli.report.alignment import align_pieces, align_words
 from s2scli.report.heads import AttentionHeads, choose_map
+from s2scli.translation.cues import Cue
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,10 @@ class Translation:
         hypotheses: `n_best` of them, or fewer if the search found fewer.
         unknown_tokens: the number of source tokens that are the unknown token.
         attention_shape: the numbers of layers and heads with attention maps, L x H = A.
+        cues: for a recording, its parts with the text of the best hypothesis; empty for text and
+            pictures.
+        source_axis: what the source tokens of a recording count: seconds; empty for text and
+            pictures.
     """
 
     source: str
@@ -50,6 +55,8 @@ class Translation:
     hypotheses: tuple[TargetText, ...]
     unknown_tokens: int = 0
     attention_shape: tuple[int, int] = (1, 1)
+    cues: tuple[Cue, ...] = ()
+    source_axis: str = ""
 
     def heads(self, hypothesis: TargetText) -> AttentionHeads | None:
         """Return the attention weights of a hypothesis by layer and head; None if it has none."""
@@ -65,6 +72,7 @@ class Translation:
             hypothesis.token_scores,
             self.source,
             hypothesis.text,
+            self.source_axis,
         )
 
     def token_alignment(self, hypothesis: TargetText) -> list[tuple[int, int]] | None:

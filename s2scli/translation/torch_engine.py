@@ -16,7 +16,8 @@ from s2scli.errors import ConfigError, UsageError
 from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.model.kernels.layout import lay_out
 from s2scli.model.kernels.machine import this_machine
-from s2scli.model.seq2seq import pick_device
+from s2scli.model.seq2seq import Seq2Seq, pick_device
+from s2scli.search.ctc_alignment import align_best
 from s2scli.search.ensemble import Ensemble
 from s2scli.search.forced import force
 from s2scli.search.hypothesis import Hypothesis
@@ -77,7 +78,8 @@ def translator_of(
         lay_out(one.model, int8=int8)
     model = Ensemble([one.model for one in models]) if more else first.model
     codec = source_codec(first.tokenizers.source)
-    engine = TorchEngine(tuple(one.recipe for one in models), model, device, codec)
+    aligner = first.model if first.model.ctc else None
+    engine = TorchEngine(tuple(one.recipe for one in models), model, device, codec, aligner)
     return Translator.of(engine, first.tokenizers)
 
 
@@ -90,6 +92,7 @@ class TorchEngine:
         model: the model, or an ensemble.
         device: the device of the model.
         codec: the codec of the source; it pads sources into a batch.
+        aligner: the model whose CTC layer gives token spans; None without a CTC layer.
         pool: searches batches in parallel on a CPU.
     """
 
@@ -97,6 +100,7 @@ class TorchEngine:
     model: Model[Any]
     device: torch.device
     codec: SourceCodec
+    aligner: Seq2Seq | None = None
     pool: SearchPool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -135,14 +139,18 @@ class TorchEngine:
 
         def search_batch(indices: Sequence[int], check: Notice) -> list[tuple[Hypothesis, ...]]:
             source, lengths = self.codec.pad([sources[index] for index in indices])
-            return search(
+            source = source.to(self.device)
+            found = search(
                 self.model,
-                source.to(self.device),
+                source,
                 lengths,
                 settings,
                 attention=wanted.attention,
                 before_step=check,
             )
+            if wanted.times and self.aligner:
+                return align_best(self.aligner, source, lengths, found)
+            return found
 
         batches = self._batches(self._sizes(sources), settings.width)
         return in_order(batches, self.pool.map(search_batch, batches))

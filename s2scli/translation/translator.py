@@ -7,14 +7,17 @@ from itertools import islice
 from typing import TypeVar
 
 from s2scli.data.codecs import SourceCodec, TargetCodec, source_codec, target_codec
+from s2scli.data.codecs.cell import Stored
 from s2scli.data.example import Values
 from s2scli.data.stream import Line
 from s2scli.errors import S2SError
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
+from s2scli.sides import TEXT, Sides, Sound
 from s2scli.special_ids import UNK_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.cues import Cue, time_words
 from s2scli.translation.engine import Engine
 from s2scli.translation.lines import Part, Plan, fault_of, isolate, make_record, plan_line
 from s2scli.translation.options import Options
@@ -35,16 +38,19 @@ class Translator:
         engine: searches over token ids.
         source: the codec of the source.
         target: the codec of the target.
+        sides: what the model reads and writes: text, sound or pictures.
     """
 
     engine: Engine
     source: SourceCodec
     target: TargetCodec
+    sides: Sides = TEXT
 
     @classmethod
     def of(cls, engine: Engine, tokenizers: Tokenizers) -> "Translator":
         """Return a translator with the codecs of a model's two sides."""
-        return cls(engine, source_codec(tokenizers.source), target_codec(tokenizers.target))
+        source, target = source_codec(tokenizers.source), target_codec(tokenizers.target)
+        return cls(engine, source, target, tokenizers.sides)
 
     @property
     def has_attention(self) -> bool:
@@ -173,13 +179,32 @@ class Translator:
         self, text: str, values: Values, hypotheses: Sequence[Hypothesis]
     ) -> Translation:
         positions = self.engine.positions(self.source.length(values))
-        return Translation(
-            text,
-            self.source.labels(values, positions),
-            tuple(self.text_of(found, positions) for found in hypotheses),
-            self.source.unknown(values),
-            self.engine.attention_shape or (1, 1),
-        )
+        found = tuple(self.text_of(one, positions) for one in hypotheses)
+        shape, unknown = self.engine.attention_shape or (1, 1), self.source.unknown(values)
+        sound = self.sides.source
+        if not isinstance(sound, Sound):
+            labels = self.source.labels(values, positions)
+            return Translation(text, labels, found, unknown, shape)
+        start = text.start if isinstance(text, Stored) else 0.0
+        labels = self.source.labels(values, positions, start)
+        step = len(values) / sound.sample_rate / positions
+        cues = (_cue(start, step, positions, hypotheses[0], found[0]),) if found else ()
+        return Translation(text, labels, found, unknown, shape, cues, "seconds")
+
+
+def _cue(start: float, step: float, positions: int, best: Hypothesis, text: TargetText) -> Cue:
+    """Return the cue of a recording, or of a part of one.
+
+    Args:
+        start: where it begins, in seconds.
+        step: the seconds from one encoder state to the next.
+        positions: the number of encoder states.
+        best: the best hypothesis.
+        text: the same as text.
+    """
+    spans = [(start + step * first, start + step * after) for first, after in best.token_spans]
+    words = time_words(text.text, text.pieces, spans)
+    return Cue(start, start + step * positions, text.text, words)
 
 
 def _windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -39,3 +39,10 @@ def test_the_closest_is_the_first_of_the_nearest(output: list[str], right: list[
     distances = [plain(output, reference) for reference in right]
     expected = references[distances.index(min(distances))]
     assert closest(" ".join(output), references) == expected
+
+
+def test_long_sequences_need_more_than_a_machine_word() -> None:
+    one, other = "ab" * 100, "ba" * 100
+    assert edit_distance(one, other) == 2
+    assert edit_distance(one, "") == edit_distance("", one) == 200
+    assert edit_distance(one, one[:70] + "x" + one[71:]) == 1

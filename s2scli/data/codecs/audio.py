@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from s2scli.data.batching import Lengths
-from s2scli.data.codecs.cell import Stored, located
+from s2scli.data.codecs.cell import Recorded, Stored, located
 from s2scli.data.codecs.pauses import cut_at_pauses
-from s2scli.data.codecs.sound_files import SoundLimits, read_sound
+from s2scli.data.codecs.sound_files import SoundLimits, convert_sound, read_sound
 from s2scli.data.example import Values
 from s2scli.sides import Sound
 
@@ -44,6 +44,8 @@ class AudioCodec:
         if isinstance(cell, Stored):
             return cell.values
         limits = SoundLimits(self.sound.sample_rate, max_seconds=self.max_seconds)
+        if isinstance(cell, Recorded):
+            return convert_sound(cell, cell.samples, cell.rate, limits)
         return read_sound(located(cell, self.folder), limits)
 
     def pad(self, sources: Sequence[Values]) -> "tuple[Tensor, Tensor]":
@@ -65,7 +67,7 @@ class AudioCodec:
         values, rate = self.encode(cell), self.sound.sample_rate
         pieces = cut_at_pauses(values, rate, most / PER_SECOND)
         return [
-            Stored(f"{cell} {start / rate:.2f}-{end / rate:.2f}", values[start:end])
+            Stored(f"{cell} {start / rate:.2f}-{end / rate:.2f}", values[start:end], start / rate)
             for start, end in pieces
         ]
 
@@ -73,10 +75,10 @@ class AudioCodec:
         """Return the beginning of a recording."""
         return Stored(cell, self.encode(cell)[: most * self.sound.sample_rate // PER_SECOND])
 
-    def labels(self, values: Values, positions: int) -> tuple[str, ...]:
+    def labels(self, values: Values, positions: int, start: float = 0.0) -> tuple[str, ...]:
         """Return the time of each encoder state, in seconds."""
         seconds = len(values) / self.sound.sample_rate
-        return tuple(f"{seconds * index / positions:.2f}" for index in range(positions))
+        return tuple(f"{start + seconds * index / positions:.2f}" for index in range(positions))
 
     def unknown(self, values: Values) -> int:
         """Return 0: sound has no tokens."""

@@ -2,7 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+from numpy.typing import NDArray
 
 from s2scli.data.example import Values
 
@@ -12,14 +14,38 @@ class Stored(str):
 
     Attributes:
         values: its content, as a model reads it.
+        start: for a part of a recording, where it begins in the recording, in seconds.
     """
 
     values: Values
+    start: float
 
-    def __new__(cls, name: str, values: Values) -> Self:
+    def __new__(cls, name: str, values: Values, start: float = 0.0) -> Self:
         """Return the cell of this name and content."""
         cell = super().__new__(cls, name)
-        cell.values = values
+        cell.values, cell.start = values, start
+        return cell
+
+    def __getnewargs__(self) -> tuple[str, Values, float]:  # type: ignore[override]
+        """Return what a copy is made from."""
+        return str(self), self.values, self.start
+
+
+class Recorded(str):
+    """A cell with a recording from memory; its text is a name for messages.
+
+    Attributes:
+        samples: int16 samples, or floats with full scale at 1, [N] or [N, channels].
+        rate: samples per second.
+    """
+
+    samples: NDArray[Any]
+    rate: int
+
+    def __new__(cls, name: str, samples: NDArray[Any], rate: int) -> Self:
+        """Return the cell of this name and recording."""
+        cell = super().__new__(cls, name)
+        cell.samples, cell.rate = samples, rate
         return cell
 
     def __reduce__(self) -> tuple[type[Self], tuple[str, Values]]:

@@ -52,12 +52,13 @@ class SourceCodec(Protocol):
         """
         ...
 
-    def labels(self, values: Values, positions: int) -> tuple[str, ...]:
+    def labels(self, values: Values, positions: int, start: float = 0.0) -> tuple[str, ...]:
         """Return a name for each encoder state of a source, for display.
 
         Args:
             values: the source.
             positions: the number of its encoder states.
+            start: for a part of a recording, where it begins in the recording, in seconds.
         """
         ...
 

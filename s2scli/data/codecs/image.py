@@ -74,7 +74,7 @@ class ImageCodec:
         width = max(1, most * PER_STATE // self.picture.height)
         return Stored(cell, self.encode(cell)[:width])
 
-    def labels(self, values: Values, positions: int) -> tuple[str, ...]:
+    def labels(self, values: Values, positions: int, start: float = 0.0) -> tuple[str, ...]:
         """Return the horizontal position of each encoder state, in pixels."""
         return tuple(f"x{len(values) * index // positions}" for index in range(positions))
 

@@ -72,28 +72,35 @@ def read_sound(name: str, limits: SoundLimits, where: str = "") -> NDArray[np.in
         where: the file and line of the cell, for messages.
 
     Raises:
-        BadCellError: the reason is missing, unreadable, silent, too_short or too_long.
+        BadCellError: the reason is missing, unreadable, silent, too short or too long.
         MissingExtraError: the file needs soundfile or soxr, which is not installed.
     """
     with _open_sound(name, where) as sound:
-        if sound.frames < limits.min_seconds * sound.rate:
-            sound.refuse(
-                "too_short",
-                f"{_seconds(sound)}, expected at least {limits.min_seconds:g}; leave it out",
-            )
-        if sound.frames > limits.max_seconds * sound.rate:
-            sound.refuse(
-                "too_long",
-                f"{_seconds(sound)}, expected at most {limits.max_seconds:g}; cut it at pauses",
-            )
-        samples = sound.mono()
-        if np.abs(samples).max(initial=0.0) < 10 ** (limits.silence / 20):
-            fault = f"silent: its peak is below {limits.silence:g} dB of full scale"
-            sound.refuse("silent", f"{fault}; record it again")
-        if sound.rate != limits.sample_rate:
-            samples = _resample(samples, sound, limits.sample_rate)
-    scaled = np.rint(samples * FULL_SCALE)
-    return scaled.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+        return _accepted(sound, limits)
+
+
+def convert_sound(
+    name: str, samples: NDArray[Any], rate: int, limits: SoundLimits
+) -> NDArray[np.int16]:
+    """Convert a recording to mono samples [N] at the rate of `limits`; see `read_sound`.
+
+    Args:
+        name: a name for messages.
+        samples: int16, or floats with full scale at 1, [N] or [N, channels].
+        rate: samples per second.
+        limits: the rate and the accepted durations.
+
+    Raises:
+        BadCellError: the reason is unreadable, silent, too short or too long.
+        MissingExtraError: soxr is not installed, and the rate must change.
+    """
+    scale = FULL_SCALE if samples.dtype == np.int16 else 1
+    rows = samples[:, None] if samples.ndim == 1 else samples  # [N, channels]
+    channels = rows.astype(np.float32) / np.float32(scale)
+    source = _Memory(iter([channels]))
+    sound = _Opened(_shown(name, ""), rate, len(samples), channels.shape[1], source)
+    sound.check()
+    return _accepted(sound, limits)
 
 
 def native_rate(name: str, where: str = "") -> int:
@@ -116,6 +123,28 @@ def encode_wav(samples: NDArray[np.int16], rate: int) -> bytes:
         file.setframerate(rate)
         file.writeframes(samples.astype("<i2").tobytes())
     return buffer.getvalue()
+
+
+def _accepted(sound: "_Opened", limits: SoundLimits) -> NDArray[np.int16]:
+    """Return the samples of a sound that is within the limits, [N]."""
+    if sound.frames < limits.min_seconds * sound.rate:
+        sound.refuse(
+            "too_short",
+            f"{_seconds(sound)}, expected at least {limits.min_seconds:g}; leave it out",
+        )
+    if sound.frames > limits.max_seconds * sound.rate:
+        sound.refuse(
+            "too_long",
+            f"{_seconds(sound)}, expected at most {limits.max_seconds:g}; cut it at pauses",
+        )
+    samples = sound.mono()
+    if np.abs(samples).max(initial=0.0) < 10 ** (limits.silence / 20):
+        fault = f"silent: its peak is below {limits.silence:g} dB of full scale"
+        sound.refuse("silent", f"{fault}; record it again")
+    if sound.rate != limits.sample_rate:
+        samples = _resample(samples, sound, limits.sample_rate)
+    scaled = np.rint(samples * FULL_SCALE)
+    return scaled.clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
 
 class _Source(Protocol):
@@ -175,6 +204,16 @@ class _Opened:
         if peak > LOUDEST:
             fault = f"it holds samples as large as {peak:g}, expected floats from -1 to 1"
             self.refuse("unreadable", f"{fault}; divide them by full scale")
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """Reads samples that are in memory, all at once."""
+
+    blocks: Iterator[NDArray[np.float32]]
+
+    def read(self, frames: int, *, dtype: str, always_2d: bool) -> NDArray[np.float32]:
+        return next(self.blocks)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class TextCodec:
         """Return the beginning of a text, of at most `most` tokens."""
         return truncate_text(cell, lambda text: len(self.encode(text)) <= most)
 
-    def labels(self, values: Values, positions: int) -> tuple[str, ...]:
+    def labels(self, values: Values, positions: int, start: float = 0.0) -> tuple[str, ...]:
         """Return the piece of each token, and the end token's."""
         return self.pieces([*values.tolist(), EOS_ID])
 
