@@ -20,7 +20,9 @@ DIM, START, COLUMNS = 8, 3, 2
 
 def entrance(positions: Positions, input_dim: int = DIM) -> Entrance:
     torch.manual_seed(0)
-    settings = TransformerSettings(model_dim=DIM, num_heads=2, positions=positions, grid_columns=COLUMNS)
+    settings = TransformerSettings(
+        model_dim=DIM, num_heads=2, positions=positions, grid_columns=COLUMNS
+    )
     return Entrance(settings, input_dim).eval()
 
 

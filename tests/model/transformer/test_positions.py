@@ -7,7 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from s2scli.model.transformer.positions import GridPositions, LearnedPositions, rotary_angles, rotate, sinusoids
+from s2scli.model.transformer.positions import (
+    GridPositions,
+    LearnedPositions,
+    rotary_angles,
+    rotate,
+    sinusoids,
+)
 
 DIM, HEADS = 8, 2
 
