@@ -24,7 +24,12 @@ def command(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Write to this file, once all lines are translated."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="Write to this file, once all lines are translated. Pictures are written into "
+            "this folder, one PNG file for each line.",
+        ),
     ] = None,
     scores: Annotated[
         bool, typer.Option("--scores", help="Write the score and a tab before each output.")
@@ -63,10 +68,12 @@ def command(
     hypotheses with tokens, scores, and alignments of tokens and words as source-target pairs.
     """
     from s2scli.data.lines import STDIN
+    from s2scli.pipeline.pictures import drawn_record, require_place, writes_pictures
     from s2scli.pipeline.translate import (
         TranslateRequest,
         require_attention,
         translate,
+        translate_to_folder,
         warn_of_untrained,
     )
     from s2scli.translation.filter import require_inputs
@@ -93,8 +100,17 @@ def command(
         require_attention(translator)
     shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
     to = None if output == STDIN else output
-    request = TranslateRequest(inputs, to, settings, stream, shape, as_json or alignment)
-    tally = translate(translator, request, talk)
+    pictures = writes_pictures(translator) and not as_json
+    if pictures:
+        _refuse_for_pictures(scores, alignment)
+        require_place(to, talk)
+        shape = drawn_record(talk)
+    several = many or settings.sample
+    request = TranslateRequest(inputs, to, settings, stream, shape, as_json or alignment, several)
+    if pictures and to:
+        tally = translate_to_folder(translator, request, to, talk)
+    else:
+        tally = translate(translator, request, talk)
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
 
@@ -110,6 +126,12 @@ def _refuse_unused(
         raise UsageError("--json shows the alignment already: leave --alignment out")
     if threshold is not None and not alignment:
         raise UsageError("--alignment-threshold has no effect without --alignment")
+
+
+def _refuse_for_pictures(scores: bool, alignment: bool) -> None:
+    for flag, given in (("--scores", scores), ("--alignment", alignment)):
+        if given:
+            raise UsageError(f"{flag} is for text, and the outputs are pictures; use --json")
 
 
 def _record_format(

@@ -117,7 +117,8 @@ class Tokenizers:
             reads=self.sides.source,
             writes=_description(self.target),
         )
-        tree = description.model_dump(mode="json", exclude_none=True)
+        tree = description.model_dump(mode="json")
+        tree = {name: value for name, value in tree.items() if value is not None}
         (folder / DESCRIPTION).write_bytes(encode_json(tree))
         if self.joint:
             (folder / JOINT_MODEL).write_bytes(texts[0].model)
