@@ -75,5 +75,6 @@ class GridPositions(nn.Module):
 
     def forward(self, positions: Tensor) -> Tensor:
         """Map positions [T] to vectors [T, D]."""
-        vectors: Tensor = self.row(positions // self.columns)
-        return vectors + self.column(positions % self.columns)
+        row: Tensor = self.row(positions // self.columns)
+        column: Tensor = self.column(positions % self.columns)
+        return row + column
