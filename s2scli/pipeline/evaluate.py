@@ -219,8 +219,8 @@ class Evaluation:
         changed: the names in `search` whose values differ from the model's own settings.
         examples: some of the sentences, best first; empty if none were requested.
         bits_per_pixel: the exact negative log-likelihood of the target pictures, per pixel, end
-            tokens included; None unless the tokens are black and white, `nats` is requested, and the model has no
-            latent vector.
+            tokens included; None unless the tokens are black and white, `nats` is requested, and
+            the model has no latent vector.
         latent: what was measured of a variational autoencoder, if requested.
     """
 
