@@ -309,12 +309,7 @@ def evaluate(
     translator = load_in_torch(workspace, request.models, request.device, request.int8)
     if isinstance(translator.target, PictureCodec):
         request = request.for_pictures()
-        if translator.engine.is_latent:
-            talk.say(
-                "the model has a latent vector z: nats and perplexity are of p(target | z) at the "
-                "mean of q(z | source), without the KL term; --importance-samples 100 shows bounds "
-                "of log p(target)"
-            )
+        _say_latent(translator, talk)
     if request.searches and not request.multi_reference:
         hint_at_repeats(texts, talk)
     if corpus and request.of_workspace:
@@ -322,20 +317,31 @@ def evaluate(
     found = evaluate_model(
         texts, translator, translator.settings(overrides), request, settings, talk
     )
-    if request.importance_samples:
-        from s2scli.pipeline.evaluate_latent import evaluate_latent
+    latent = _latent_scores(texts, translator, corpus, request.importance_samples, talk)
+    return replace(found, int8=request.int8, latent=latent)
 
-        latent = evaluate_latent(
-            texts.name,
-            texts.sources,
-            texts.references,
-            translator,
-            corpus,
-            request.importance_samples,
-            talk,
+
+def _say_latent(translator: Translator, talk: Talk) -> None:
+    """Say that a likelihood given a latent vector is none of the picture."""
+    if translator.engine.is_latent:
+        talk.say(
+            "the model has a latent vector z: nats and perplexity are of p(target | z) at the mean "
+            "of q(z | source), without the KL term; --importance-samples 100 shows bounds of "
+            "log p(target)"
         )
-        found = replace(found, latent=latent)
-    return replace(found, int8=request.int8)
+
+
+def _latent_scores(
+    texts: Texts, translator: Translator, corpus: "Corpus | None", samples: int, talk: Talk
+) -> "LatentScores | None":
+    """Measure a variational autoencoder with so many samples of z; None for 0 samples."""
+    if not samples:
+        return None
+    from s2scli.pipeline.evaluate_latent import evaluate_latent
+
+    return evaluate_latent(
+        texts.name, texts.sources, texts.references, translator, corpus, samples, talk
+    )
 
 
 def read_split(corpus: "Corpus", split: str) -> Texts:

@@ -20,7 +20,9 @@ def model() -> Seq2Seq:
     latent = {"kind": "latent", "latent_dim": 3}
     model = make_model({**model_tree(attention="none"), "connection": latent}).double().eval()
     with torch.no_grad():
-        model.connection.posterior.weight.mul_(5)  # posteriors that are not all alike
+        model.get_parameter("connection.posterior.weight").mul_(
+            5
+        )  # posteriors that are not all alike
     return model
 
 
