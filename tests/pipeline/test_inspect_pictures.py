@@ -28,5 +28,5 @@ def test_grey_that_becomes_black_is_an_error(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("no picture")
-    with pytest.raises(MissingInputError, match="a.png"):
+    with pytest.raises(MissingInputError, match=r"a\.png"):
         tokenize_picture(BITS, str(tmp_path / "a.png"))
