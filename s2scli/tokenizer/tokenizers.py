@@ -117,9 +117,9 @@ class Tokenizers:
             reads=self.sides.source,
             writes=_description(self.target),
         )
-        tree = description.model_dump(mode="json")
-        tree = {name: value for name, value in tree.items() if value is not None}
-        (folder / DESCRIPTION).write_bytes(encode_json(tree))
+        tree = description.model_dump(mode="json").items()
+        said = {name: value for name, value in tree if value is not None}
+        (folder / DESCRIPTION).write_bytes(encode_json(said))
         if self.joint:
             (folder / JOINT_MODEL).write_bytes(texts[0].model)
             return
