@@ -27,8 +27,11 @@ from s2scli.settings import (
     setting,
     write_toml,
 )
-from s2scli.sides import TEXT, Sides, Sound
+from s2scli.sides import TEXT, Media, Picture, Sides, Sound
 from s2scli.sizes import SIZES, Size
+from s2scli.tokenizer.pictures import BLOCK_WIDTH
+from s2scli.tokenizer.sentencepiece import SentencePiece
+from s2scli.tokenizer.tokenizers import Target
 from s2scli.training.settings import TrainingSettings
 from s2scli.training.stopping import Criterion
 
@@ -130,8 +133,9 @@ def fit_to_sides(tree: Tree, sides: Sides) -> Tree:
     """Replace the settings of a recipe that are for text by those for audio or images.
 
     A source front end for tokens becomes one for audio or images. The validation score of a model
-    that reads sound is the character error rate. A target of images has a fixed length, so its
-    validation score is the loss.
+    that reads sound is the character error rate. For target pictures, a Transformer decoder gets
+    the positions of a grid, and training maximizes the likelihood. A recipe that fixes the length
+    of outputs was made for pictures, and keeps its own values.
     """
     if sides.source and _get(tree, "model", "source", "kind") in (None, "tokens"):
         given = tree.get("model", {}).get("source", {})
@@ -139,13 +143,50 @@ def fit_to_sides(tree: Tree, sides: Sides) -> Tree:
         tree = _on_top({"model": {"source": None}}, tree)
         tree["model"]["source"] = {**kept, "kind": sides.source.kind}
     defaults: Tree = {}
-    if sides.source:
+    if not sides.are_text:
         defaults = {"training": {"max_length": LONGEST_MEDIA}}
     if isinstance(sides.source, Sound):
         defaults = _on_top({"training": {"metric": "cer"}}, defaults)
-    if sides.target:
-        defaults = _on_top({"training": {"metric": "loss", "label_smoothing": 0.0}}, defaults)
+    if sides.target and _get(tree, "search", "max_length") is None:
+        likelihood = {"metric": "loss", "label_smoothing": 0.0}
+        tree = _on_top({"training": likelihood, "model": _grid(tree, sides.target)}, tree)
     return _on_top(tree, defaults)
+
+
+def _grid(tree: Tree, target: Media) -> Tree:
+    """Return the model's settings for the positions of target pictures."""
+    if _get(tree, "model", "decoder", "kind") != "transformer" or not isinstance(target, Picture):
+        return {}
+    assert target.width, "prepare fixes the size of target pictures"
+    return {"decoder": {"positions": "grid", "grid_columns": -(-target.width // BLOCK_WIDTH)}}
+
+
+def fit_to_target(recipe: Recipe, target: Target, assignments: Sequence[str]) -> Recipe:
+    """Fix the length of outputs if the target is pictures: all have the same number of tokens.
+
+    Args:
+        recipe: a recipe for the sides of the corpus.
+        target: the tokenizer of the target.
+        assignments: the changes to the recipe, which override this one.
+
+    Raises:
+        ConfigError: a picture has more tokens than training accepts.
+    """
+    if isinstance(target, SentencePiece):
+        return recipe
+    length = target.num_tokens + 1  # the end token
+    most = recipe.training.max_length
+    if length > most:
+        raise ConfigError(
+            f"training.max_length: a target picture has {length} tokens, with the end token; found "
+            f"{most}; prepare smaller pictures, or --set training.max_length={length}"
+        )
+    given = {_key(text) for text in assignments}
+    tree = recipe.model_dump(mode="json")
+    for name in ("min_length", "max_length"):
+        if f"search.{name}" not in given:
+            tree["search"][name] = length
+    return load_settings(Recipe, tree, f"recipe {recipe.name}")
 
 
 def _get(tree: Tree, *names: str) -> object:

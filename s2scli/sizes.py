@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from s2scli.sides import TEXT, Sides
+from s2scli.sides import TEXT, Picture, Sides
 
 MANY = 10**12
 
@@ -46,4 +46,8 @@ SIZES = (
 
 def size_for(pairs: int, sides: Sides = TEXT) -> Size:
     """Return the size for a corpus of `pairs` training pairs with these sides."""
+    if isinstance(sides.target, Picture):
+        return Size(MANY, "text-to-image", 0.1)
+    if isinstance(sides.source, Picture):
+        return Size(MANY, "image-to-text", 0.1)
     return next(size for size in SIZES if pairs <= size.max_pairs)

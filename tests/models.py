@@ -90,8 +90,8 @@ def all_models() -> Iterator[tuple[str, Tree]]:
         yield f"{kind}-every-step", {**tree, "connection": {"kind": kind, "every_step": True}}
     for attention in ATTENTIONS:
         yield f"transformer-{attention}", transformer_tree(attention)
-    for positions in ("learned", "rotary"):
-        yield f"transformer-{positions}", transformer_tree(positions=positions)
+    for positions in ("learned", "rotary", "grid"):
+        yield f"transformer-{positions}", transformer_tree(positions=positions, grid_columns=2)
     for activation in ("gelu", "swiglu"):
         yield f"transformer-{activation}", transformer_tree(activation=activation)
     yield "transformer-post-rms", transformer_tree(norm="rms", norm_first=False)

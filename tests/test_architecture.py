@@ -58,6 +58,7 @@ CONTRACTS = {
 # What a command of training needs beside its own file in the pipeline.
 BESIDE_COMMANDS = {
     *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
+    *{"pictures", "inspect_pictures", "evaluate_latent"},
     *{"overwriting", "subtitles"},
 }
 NOT_COMMANDS = {"__init__", "advice", "app", "completion", "everyday", "flags", "help", "options"}

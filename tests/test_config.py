@@ -8,6 +8,7 @@ import pytest
 from s2scli.config import (
     CRITERIA,
     Recipe,
+    fit_to_target,
     list_recipe_settings,
     load_recipe,
     recipe_names,
@@ -20,6 +21,7 @@ from s2scli.model.attention.dot import DotAttentionSettings
 from s2scli.model.frontend.audio import AudioFrontendSettings
 from s2scli.settings import list_settings, load_settings
 from s2scli.sides import TEXT, Picture, Sides, Sound
+from s2scli.tokenizer.pictures import Bits
 from s2scli.training.optimizer import SGDSettings
 
 
@@ -139,3 +141,40 @@ def test_noise_of_tokens_needs_tokens(change: str) -> None:
     for name, changes in (("tiny", [change]), ("denoising", [])):
         with pytest.raises(ConfigError, match="for text, and the source is audio; leave them out"):
             load_recipe(name, changes, sides=AUDIO)
+
+
+PICTURES = Sides(target=Picture(28, 28, 1))
+
+
+def test_target_pictures_get_a_grid_and_a_likelihood() -> None:
+    recipe = load_recipe("transformer-small", sides=PICTURES)
+    assert recipe.model.decoder.kind == "transformer"
+    assert (recipe.model.decoder.positions, recipe.model.decoder.grid_columns) == ("grid", 7)
+    assert (recipe.training.metric, recipe.training.label_smoothing) == ("loss", 0.0)
+    given = ["model.decoder.positions=rotary", "training.label_smoothing=0.1"]
+    changed = load_recipe("transformer-small", given, sides=PICTURES)
+    assert changed.model.decoder.kind == "transformer"
+    assert changed.model.decoder.positions == "rotary"
+    assert changed.training.label_smoothing == 0.1
+
+
+def test_all_output_pictures_have_one_length() -> None:
+    bits, recipe = Bits(height=28, width=28), load_recipe("tiny", sides=PICTURES)
+    search = fit_to_target(recipe, bits, ()).search
+    assert search.min_length == search.max_length == bits.num_tokens + 1
+    changes = ["search.min_length=1"]
+    assert fit_to_target(recipe, bits, changes).search.min_length == 1
+
+
+def test_a_saved_recipe_of_pictures_keeps_its_settings(tmp_path: Path) -> None:
+    bits, given = Bits(height=28, width=28), ["training.label_smoothing=0.1"]
+    recipe = fit_to_target(load_recipe("vaswani2017", given, sides=PICTURES), bits, given)
+    path = tmp_path / "vaswani2017.toml"
+    path.write_text(recipe_toml(recipe))
+    assert load_recipe(str(path), sides=PICTURES) == recipe
+
+
+def test_pictures_of_too_many_tokens_are_refused() -> None:
+    recipe = load_recipe("tiny", ["training.max_length=98"], sides=PICTURES)
+    with pytest.raises(ConfigError, match=r"training.max_length.*99 tokens"):
+        fit_to_target(recipe, Bits(height=28, width=28), ())

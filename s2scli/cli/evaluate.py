@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from s2scli.metrics.score import Score
     from s2scli.metrics.sentences import Example
     from s2scli.pipeline.evaluate import Evaluation
+    from s2scli.pipeline.evaluate_latent import LatentScores
 
 USUAL_EXAMPLES = 3
 
@@ -69,6 +70,18 @@ def command(
             "best, the middle and the worst by chrF. [default: 3 on a terminal, otherwise 0]",
         ),
     ] = None,
+    importance_samples: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1_000_000,
+            metavar="K",
+            help="For a variational autoencoder: show lower bounds of the log-likelihood from K "
+            "samples of each latent vector (ELBO, and importance-weighted: Burda et al. 2016, "
+            "eq. 8), the active units and, for pictures, the error beside that of PCA.",
+            rich_help_panel=MetricSettings.panel,
+        ),
+    ] = None,
     models: ModelsOption = None,
     device: DeviceOption = "auto",
     *,
@@ -101,6 +114,7 @@ def command(
         multi_reference,
         engine.int8,
         examples or 0,
+        importance_samples or 0,
     )
     if examples is None and request.searches and sys.stdout.isatty() and not common.json:
         request = replace(request, examples=USUAL_EXAMPLES)
@@ -111,6 +125,8 @@ def command(
         talk.show_json(found.as_json())
     else:
         talk.show(Group(scores_table(found), "", facts_table(found, all_settings=talk.verbose)))
+        if found.latent:
+            talk.show(Group("", latent_table(found.latent)))
         if found.examples:
             talk.show(Group("", examples_table(found.examples)))
         talk.show(signatures(found.scores), soft_wrap=True)
@@ -141,6 +157,9 @@ def facts_table(evaluation: "Evaluation", *, all_settings: bool) -> Table:
         "failed (scored as empty)": f"{evaluation.failed:,}" if evaluation.failed else "",
         "too long (split and joined)": f"{evaluation.overlong:,}" if evaluation.overlong else "",
         "left out of perplexity": f"{evaluation.unscored:,}" if evaluation.unscored else "",
+        "bits per pixel": ""
+        if evaluation.bits_per_pixel is None
+        else f"{evaluation.bits_per_pixel:.4f}",
         "weights": "8-bit" if evaluation.int8 else "",
         "search": search_text(evaluation, all_settings=all_settings),
         "speed": f"{speed.sentences_per_second:,.1f} sentences/s  "
@@ -149,6 +168,22 @@ def facts_table(evaluation: "Evaluation", *, all_settings: bool) -> Table:
         else "",
     }
     return make_table(("evaluation", ""), [(name, fact) for name, fact in rows.items() if fact])
+
+
+def latent_table(latent: "LatentScores") -> Table:
+    """Return the bounds of the log-likelihood, the active units and the errors of pictures."""
+    errors = {
+        "reconstruction error": latent.reconstruction_error,
+        f"PCA with {latent.latent_dim} components": latent.pca_error,
+    }
+    rows = {
+        "ELBO": f"{latent.elbo:.2f}",
+        f"importance-weighted, {latent.samples:,} samples": f"{latent.importance_weighted:.2f}",
+        "active units": f"{latent.active_units} of {latent.latent_dim}",
+        **{name: f"{error:.4f}" for name, error in errors.items() if error is not None},
+    }
+    heading = "log-likelihood, nats per target"
+    return make_table((heading, ""), list(rows.items()), numbers=("",))
 
 
 def search_text(evaluation: "Evaluation", *, all_settings: bool) -> str:

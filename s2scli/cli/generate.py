@@ -1,7 +1,9 @@
 """`s2s generate`."""
 
+import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +11,7 @@ import typer
 from s2scli.cli.flags import OWN, flag_errors, flags, refuse_unread
 from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption, utf8
 from s2scli.errors import UsageError
-from s2scli.report.console import visible
+from s2scli.report.console import Talk, json_text, visible, write_stdout
 from s2scli.search.settings import GenerateSettings, SearchSettings
 from s2scli.settings import Tree
 
@@ -28,7 +30,7 @@ def command(
         typer.Option(
             metavar="TEXT",
             callback=utf8,
-            help="Generate sentences similar to this one.",
+            help="Generate sentences similar to this one, or pictures similar to this file.",
             rich_help_panel=GenerateSettings.panel,
         ),
     ] = None,
@@ -37,8 +39,17 @@ def command(
         typer.Option(
             metavar="A B",
             callback=utf8,
-            help="Interpolate between the vectors of two sentences.",
+            help="Interpolate between the vectors of two sentences or picture files.",
             rich_help_panel=GenerateSettings.panel,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Write to this file. Pictures are written as one sheet if its name ends in .png, "
+            "and otherwise into a folder of this name.",
         ),
     ] = None,
     model: ModelOption = None,
@@ -51,18 +62,23 @@ def command(
     ],
     common: CommonOptions,
 ) -> None:
-    """Generate sentences from latent vectors, one per line.
+    """Generate sentences from latent vectors, one per line, or pictures.
 
     The model must be a VAE (recipe vae); --between also works with an autoencoder.
 
     s2s generate --between "I am tired." "Where do you live?" --steps 5
+    s2s generate -n 64 -o sheet.png
     """
     from s2scli.pipeline.generate import Writer
+    from s2scli.pipeline.pictures import require_place, writes_pictures
 
     if around is not None and between is not None:
         raise UsageError("--around and --between cannot be used together")
     _refuse_unused(settings, between is not None)
     writer = Writer.load(common.workspace.find_model(model), device)
+    pictures = writes_pictures(writer.translator) and not common.json
+    if pictures:
+        require_place(output, common.talk)
     with flag_errors(**SPELLED):
         search_settings = writer.translator.settings({**overrides, "seed": settings.seed})
     refuse_unread(overrides, search_settings, **SPELLED)
@@ -74,9 +90,14 @@ def command(
         codes = writer.draw(settings)
     found = writer.write(codes, search_settings)
     if common.json:
-        common.talk.show_json({"sentences": [_document(one) for one in found]})
+        key = "pictures" if writes_pictures(writer.translator) else "sentences"
+        document = json_text({key: [_document(one) for one in found]})
+        common.write(document, output)
+    elif pictures:
+        row = settings.steps if between else math.ceil(math.sqrt(settings.count))
+        _show_pictures([one.text for one in found], row, output, common.talk)
     else:
-        _show(one.text for one in found)
+        _show((one.text for one in found), output)
 
 
 def _refuse_unused(settings: GenerateSettings, between: bool) -> None:
@@ -87,12 +108,35 @@ def _refuse_unused(settings: GenerateSettings, between: bool) -> None:
             raise UsageError(f"--{name} has no effect {'with' if between else 'without'} --between")
 
 
-def _show(texts: Iterable[str]) -> None:
+def _show_pictures(uris: Sequence[str], row: int, output: Path | None, talk: Talk) -> None:
+    """Write pictures: a drawing in the terminal, a sheet with rows of `row`, or single files."""
+    from s2scli.pipeline.pictures import (
+        DIGITS,
+        PNG,
+        PictureFolder,
+        draw,
+        require_folder,
+        write_sheet,
+    )
+
+    if output is None:
+        write_stdout(f"{draw(uris, talk)}\n")
+    elif output.suffix.lower() == PNG and not output.is_dir():
+        write_sheet(output, uris, row)
+    else:
+        require_folder(output)
+        files = PictureFolder(output, max(DIGITS, len(str(len(uris)))))
+        for index, uri in enumerate(uris):
+            files.add(index, [uri])
+        files.report(talk)
+
+
+def _show(texts: Iterable[str], output: Path | None) -> None:
     """Write one sentence per line. On a terminal, control characters are made visible."""
     from s2scli.translation.filter import open_output
 
-    clean = visible if sys.stdout.isatty() else str
-    with open_output(None) as write:
+    clean = visible if output is None and sys.stdout.isatty() else str
+    with open_output(output) as write:
         for text in texts:
             write(f"{clean(text)}\n".encode(errors="replace"))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Group
 
 from s2scli.cli.completion import complete_model
 from s2scli.cli.flags import flags
@@ -16,7 +17,7 @@ from s2scli.tokenizer.settings import TokenizerSettings
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from s2scli.pipeline.train_tokenizer import TokenizerReport
+    from s2scli.pipeline.train_tokenizer import PictureQuality, TokenizerReport
 
 
 def command(
@@ -53,7 +54,7 @@ def command(
     common.say_next("train")
 
 
-def report_table(report: "TokenizerReport") -> "Table":
+def report_table(report: "TokenizerReport") -> "Table | Group":
     """Return a description of each side's tokenizer, measured on one split."""
     sides = {"source": report.source, "target": report.target}
     both = [side for side in sides.values() if side]
@@ -69,8 +70,25 @@ def report_table(report: "TokenizerReport") -> "Table":
         "pieces per character": [f"{side.pieces_per_character:.2f}" for side in both],
         "unknown pieces": [f"{side.unknown_rate:.2%}" for side in both],
     }
-    return make_table(
+    table = make_table(
         (measured, *learned),
         [(name, *values) for name, values in rows.items()],
         numbers=learned,
+    )
+    if not report.pictures:
+        return table
+    pictures = _picture_table(measured, report.pictures)
+    return Group(table, "", pictures) if learned else pictures
+
+
+def _picture_table(measured: str, pictures: "PictureQuality") -> "Table":
+    """Return a description of the tokenizer of target pictures."""
+    rows = {
+        "kind": pictures.kind,
+        "vocabulary": f"{pictures.vocab_size:,}",
+        "tokens per picture": f"{pictures.tokens:,}",
+        "mean squared error (pixels 0 to 1)": f"{pictures.reconstruction_error:.4f}",
+    }
+    return make_table(
+        (measured, "target pictures"), list(rows.items()), numbers=("target pictures",)
     )

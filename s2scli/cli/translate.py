@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,11 @@ from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree
 
 if TYPE_CHECKING:
+    from s2scli.pipeline.translate import TranslateRequest
+    from s2scli.report.console import Talk
+    from s2scli.translation.filter import Tally
     from s2scli.translation.records import RecordFormat
+    from s2scli.translation.translator import Translator
 
 
 class TextFormat(enum.StrEnum):
@@ -54,7 +59,12 @@ def command(
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Write to this file, once all lines are translated."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="Write to this file, once all lines are translated. Pictures are written into "
+            "this folder, one PNG file for each line.",
+        ),
     ] = None,
     format: Annotated[
         TextFormat | None,
@@ -103,6 +113,7 @@ def command(
     file for each recording. With a CTC layer (model.ctc_weight), vtt and --json time each word.
     """
     from s2scli.data.lines import STDIN
+    from s2scli.pipeline.pictures import writes_pictures
     from s2scli.pipeline.subtitles import SubtitleRequest, check_inputs, write_subtitles
     from s2scli.pipeline.translate import (
         TranslateRequest,
@@ -140,10 +151,15 @@ def command(
     if alignment:
         require_attention(translator)
     shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
+    several = many or settings.sample
     request = TranslateRequest(
-        inputs, to, settings, stream, shape, as_json or alignment, times=as_json, files=as_files
+        inputs, to, settings, stream, shape, as_json or alignment, several, as_json, as_files
     )
-    tally = translate(translator, request, talk)
+    if writes_pictures(translator) and not as_json:
+        _refuse_for_pictures(scores, alignment)
+        tally = _translate_to_pictures(translator, request, talk)
+    else:
+        tally = translate(translator, request, talk)
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
 
@@ -181,6 +197,26 @@ def _refuse_with_subtitles(
     for flag, is_given in given.items():
         if is_given and format in SUBTITLES:
             raise UsageError(f"--format {format} writes the best output only: leave {flag} out")
+
+
+def _refuse_for_pictures(scores: bool, alignment: bool) -> None:
+    for flag, given in (("--scores", scores), ("--alignment", alignment)):
+        if given:
+            raise UsageError(f"{flag} is for text, and the outputs are pictures; use --json")
+
+
+def _translate_to_pictures(
+    translator: "Translator", request: "TranslateRequest", talk: "Talk"
+) -> "Tally":
+    """Write the output pictures into a folder, or draw them on the terminal."""
+    from s2scli.pipeline.pictures import drawn_record, require_place
+    from s2scli.pipeline.translate import translate, translate_to_folder
+
+    require_place(request.output, talk)
+    drawn = replace(request, record_format=drawn_record(talk))
+    if request.output:
+        return translate_to_folder(translator, drawn, request.output, talk)
+    return translate(translator, drawn, talk)
 
 
 def _record_format(

@@ -81,10 +81,20 @@ def stage(examples: Iterable[Example], scratch: Path, sides: Sides = TEXT) -> St
                 batch.column("target").to_pylist(),
             )
             finder.add(pair_digests(sources, targets))
-            hashes = pa.array(source_hashes(sources))
+            hashes = pa.array(group_hashes(sources, targets, sides))
             writer.write(pa.RecordBatch.from_arrays([*batch.columns, hashes], schema=schema))
         first = finder.first_occurrences()
     return StagedCorpus(path, first, sides)
+
+
+def group_hashes(sources: Sequence[str], targets: Sequence[str], sides: Sides) -> HashArray:
+    """Return the hash of the side that decides the split of each row, [rows].
+
+    This is the source, or the target if pictures are made from text: many pictures have the same
+    text, such as a digit or one fixed word.
+    """
+    by_target = sides.source is None and sides.target is not None
+    return source_hashes(targets if by_target else sources)
 
 
 def write_held_out(
@@ -104,7 +114,8 @@ def write_held_out(
     with BatchWriter(path, schema_of(sides)) as writer:
         for batch in batch_rows(examples, sides):
             tally.add(batch)
-            hashes.append(source_hashes(batch.column("source").to_pylist()))
+            sources, targets = (batch.column(side).to_pylist() for side in ("source", "target"))
+            hashes.append(group_hashes(sources, targets, sides))
             writer.write(batch)
     return tally, np.concatenate(hashes)
 

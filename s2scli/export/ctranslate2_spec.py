@@ -102,6 +102,11 @@ def _set_entrance(
     elif settings.positions == "learned":
         learned = weights[f"{side}.entrance.learned.table.weight"]
         encodings = learned[torch.arange(positions).clamp(max=len(learned) - 1)]
+    elif settings.positions == "grid":
+        where, tables = torch.arange(positions), f"{side}.entrance.learned"
+        rows, columns = (weights[f"{tables}.{part}.table.weight"] for part in ("row", "column"))
+        row = (where // settings.grid_columns).clamp(max=len(rows) - 1)
+        encodings = rows[row] + columns[where % settings.grid_columns]
     else:
         return
     stack.position_encodings.encodings = _array(encodings)

@@ -8,6 +8,7 @@ from s2scli.metrics.cer import cer
 from s2scli.metrics.chrf import chrf
 from s2scli.metrics.exact_match import exact_match
 from s2scli.metrics.metric import Metric
+from s2scli.metrics.nats import nats
 from s2scli.metrics.perplexity import perplexity
 from s2scli.metrics.score import Score
 from s2scli.metrics.sequence_error_rate import sequence_error_rate
@@ -94,6 +95,15 @@ METRICS: dict[str, Metric] = {
         needs="model",
         help="Perplexity of the references under the model, per token.",
     ),
+    "nats": Metric(
+        "nats per picture",
+        nats,
+        higher_is_better=False,
+        digits=2,
+        needs="model",
+        help="Mean negative log-likelihood of a whole reference in nats, end token included; for "
+        "pictures of black-and-white tokens it is exact, and bits per pixel are shown too.",
+    ),
     "token_accuracy": Metric(
         "token accuracy",
         token_accuracy,
@@ -103,6 +113,8 @@ METRICS: dict[str, Metric] = {
         help="Percentage of reference tokens that are the model's first choice.",
     ),
 }
+
+PICTURE_METRICS = ("nats", "perplexity")  # the default metrics of evaluate for target pictures
 
 # the default metrics of evaluate, also computed at every validation
 USUAL_METRICS = ("bleu", "chrf", "exact_match")

@@ -165,6 +165,17 @@ class Seq2Seq(nn.Module):
         state: DecoderState = self.decoder.start(nothing, self.connection.connect(code))
         return state
 
+    def read_target(self, code: Tensor, target_input: Tensor) -> Tensor:
+        """Decode all target positions at once, given only a code; return [B, T, D].
+
+        Args:
+            code: see `start_from`, [B, code_dim].
+            target_input: the decoder's input tokens, [B, T].
+        """
+        output = self.decoder(self.target(target_input), self.start_from(code), attention=False)
+        hidden: Tensor = output.hidden
+        return hidden
+
     def step(
         self, token_ids: Tensor, state: DecoderState, *, attention: bool = False
     ) -> DecoderStep:

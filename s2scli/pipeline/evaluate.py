@@ -1,6 +1,7 @@
 """`s2s evaluate`: score a model on a split or on files, or score existing outputs."""
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from s2scli.data.cleaning import is_blank
+from s2scli.data.codecs.image import PictureCodec
 from s2scli.data.codecs.text import one_line
 from s2scli.data.formats import FORMATS
 from s2scli.data.lines import STDIN, open_text
@@ -22,7 +24,7 @@ from s2scli.errors import (
 )
 from s2scli.files import new_file, require_writable, write_file
 from s2scli.manifest import encode_json, in_one_generation, read_manifest
-from s2scli.metrics import METRICS, usual_metrics
+from s2scli.metrics import METRICS, PICTURE_METRICS, usual_metrics
 from s2scli.metrics.edit_distance import closest
 from s2scli.metrics.score import Score
 from s2scli.metrics.sentences import Example, Sentence, choose_examples, score_sentences
@@ -32,6 +34,7 @@ from s2scli.report.counting import Advance, counting
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, flag_of
 from s2scli.sides import TEXT, Sides
+from s2scli.tokenizer.pictures import Bits
 from s2scli.translation.filter import NAMED
 from s2scli.translation.loading import load_in_torch
 from s2scli.translation.options import Options
@@ -43,6 +46,7 @@ from s2scli.workspace import Workspace
 
 if TYPE_CHECKING:
     from s2scli.data.store import Corpus
+    from s2scli.pipeline.evaluate_latent import LatentScores
 
 MANY_REPEATS = 0.02
 
@@ -64,6 +68,7 @@ class EvaluateRequest:
         multi_reference: accept the targets of all rows with the same source.
         int8: round the model's weights to 8 bits.
         examples: the number of sentences to show.
+        importance_samples: measure a variational autoencoder with so many samples of z; 0 does not.
     """
 
     metrics: tuple[str, ...]
@@ -77,6 +82,7 @@ class EvaluateRequest:
     multi_reference: bool = False
     int8: bool = False
     examples: int = 0
+    importance_samples: int = 0
 
     @property
     def of_workspace(self) -> bool:
@@ -86,6 +92,22 @@ class EvaluateRequest:
     def needing(self, needs: Literal["outputs", "model"]) -> list[str]:
         """Return the requested metrics that need the outputs, or those that need the model."""
         return [name for name in self.metrics if METRICS[name].needs == needs]
+
+    def for_pictures(self) -> "EvaluateRequest":
+        """Return the request with the metrics of pictures if those of texts were not chosen.
+
+        Raises:
+            UsageError: a metric of texts, a file of outputs or --multi-reference is requested.
+        """
+        if self.output or self.multi_reference:
+            flag = "-o" if self.output else "--multi-reference"
+            raise UsageError(f"{flag} is for text, and the target is pictures")
+        if self.metrics == USUAL_METRICS:
+            return replace(self, metrics=PICTURE_METRICS, examples=0)
+        if texts := self.needing("outputs"):
+            raise UsageError(f"{flag_of(texts[0])} compares texts, and the target is pictures")
+        both = ("nats",) * ("perplexity" in self.metrics and "nats" not in self.metrics)
+        return replace(self, metrics=(*self.metrics, *both), examples=0)
 
     @property
     def searches(self) -> bool:
@@ -138,6 +160,8 @@ class EvaluateRequest:
             raise UsageError(f"--multi-reference needs outputs and their sources: give {what}")
         if self.hypothesis and self.int8:
             raise UsageError("--int8 needs a model: give --source instead of --hypothesis")
+        if self.hypothesis and self.importance_samples:
+            raise UsageError("--importance-samples needs a model: give --source instead")
         if self.hypothesis and self.output and not self.wants_table:
             raise UsageError(
                 "-o with --hypothesis writes only a table: give -o FILE.tsv for the score of every "
@@ -200,6 +224,10 @@ class Evaluation:
             are blank, too long, or made the model fail.
         changed: the names in `search` whose values differ from the model's own settings.
         examples: some of the sentences, best first; empty if none were requested.
+        bits_per_pixel: the exact negative log-likelihood of the target pictures, per pixel, end
+            tokens included; None unless the tokens are black and white, `nats` is requested, and
+            the model has no latent vector.
+        latent: what was measured of a variational autoencoder, if requested.
     """
 
     scored: str
@@ -213,11 +241,17 @@ class Evaluation:
     unscored: int = 0
     changed: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
+    bits_per_pixel: float | None = None
+    latent: "LatentScores | None" = None
 
     def as_json(self) -> dict[str, Any]:
-        """Convert to a JSON document."""
+        """Convert to a JSON document; what is only known of pictures is left out of others."""
+        tree = asdict(replace(self, scores=(), examples=()))
+        for name in ("bits_per_pixel", "latent"):
+            if tree[name] is None:
+                del tree[name]
         return {
-            **asdict(replace(self, scores=(), examples=())),
+            **tree,
             "scores": [score.as_json() for score in self.scores],
             "examples": [example.as_json() for example in self.examples],
         }
@@ -278,16 +312,43 @@ def evaluate(
             return corpus, read_split(corpus, split)
 
         corpus, texts = in_one_generation(folder, read)
+    translator = load_in_torch(workspace, request.models, request.device, request.int8)
+    if isinstance(translator.target, PictureCodec):
+        request = request.for_pictures()
+        _say_latent(translator, talk)
     if request.searches and not request.multi_reference:
         hint_at_repeats(texts, talk)
-    translator = load_in_torch(workspace, request.models, request.device, request.int8)
     if corpus and request.of_workspace:
         warn_if_stale(workspace, corpus, talk)
     request = request.with_metrics(translator.sides)
     found = evaluate_model(
         texts, translator, translator.settings(overrides), request, settings, talk
     )
-    return replace(found, int8=request.int8)
+    latent = _latent_scores(texts, translator, corpus, request.importance_samples, talk)
+    return replace(found, int8=request.int8, latent=latent)
+
+
+def _say_latent(translator: Translator, talk: Talk) -> None:
+    """Say that a likelihood given a latent vector is none of the picture."""
+    if translator.engine.is_latent:
+        talk.say(
+            "the model has a latent vector z: nats and perplexity are of p(target | z) at the mean "
+            "of q(z | source), without the KL term; --importance-samples 100 shows bounds of "
+            "log p(target)"
+        )
+
+
+def _latent_scores(
+    texts: Texts, translator: Translator, corpus: "Corpus | None", samples: int, talk: Talk
+) -> "LatentScores | None":
+    """Measure a variational autoencoder with so many samples of z; None for 0 samples."""
+    if not samples:
+        return None
+    from s2scli.pipeline.evaluate_latent import evaluate_latent
+
+    return evaluate_latent(
+        texts.name, texts.sources, texts.references, translator, corpus, samples, talk
+    )
 
 
 def read_split(corpus: "Corpus", split: str) -> Texts:
@@ -393,7 +454,13 @@ def evaluate_model(
         scores += [METRICS[name].function(forced, settings) for name in names]
         unscored = len(texts.sources) - len(forced)
     if not found:
-        return Evaluation(texts.name, len(texts.sources), tuple(scores), unscored=unscored)
+        return Evaluation(
+            texts.name,
+            len(texts.sources),
+            tuple(scores),
+            unscored=unscored,
+            bits_per_pixel=_bits_per_pixel(scores, translator),
+        )
     return Evaluation(
         texts.name,
         len(asked.lines),
@@ -434,6 +501,19 @@ def table_lines(sentences: Sequence[Sentence]) -> list[str]:
         )
         for sentence in sentences
     ]
+
+
+def _bits_per_pixel(scores: Sequence[Score], translator: Translator) -> float | None:
+    """Return the nats of the scores as bits per pixel; None if tokens are not exact."""
+    target = translator.target
+    if not isinstance(target, PictureCodec) or not isinstance(target.tokenizer, Bits):
+        return None
+    if translator.engine.is_latent:
+        return None
+    pixels = target.tokenizer.height * target.tokenizer.width
+    named = METRICS["nats"].name
+    found = (score.value / math.log(2) / pixels for score in scores if score.name == named)
+    return next(found, None)
 
 
 def _sentences(

@@ -1,4 +1,4 @@
-"""`s2s generate`: write sentences from vectors instead of sources."""
+"""`s2s generate`: write sentences or pictures from vectors instead of sources."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from s2scli.config import Recipe
-from s2scli.data.batch import make_source
 from s2scli.data.cleaning import is_blank
+from s2scli.data.codecs.cell import BadCellError
+from s2scli.data.example import Values
 from s2scli.errors import UsageError
 from s2scli.model.seq2seq import Seq2Seq, pick_device
 from s2scli.search.loop import search_from
 from s2scli.search.settings import GenerateSettings, SearchSettings
+from s2scli.translation.lines import size_of
 from s2scli.translation.model_folder import load_model_folder
 from s2scli.translation.results import TargetText
 from s2scli.translation.torch_engine import translator_of
@@ -122,16 +124,23 @@ class Writer:
         return settings.temperature * torch.from_numpy(noise).to(self.device)
 
     def _source(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Return the token ids of the sentences, [N, S], and their lengths."""
-        most = self.recipe.training.max_length
-        ids = [self.translator.source.encode(text) for text in texts]
-        for text, tokens in zip(texts, ids, strict=True):
-            if is_blank(text):
-                raise UsageError("expected a sentence, found empty text")
-            if len(tokens) > most:
-                raise UsageError(
-                    f"{text[:40]!r}...: {len(tokens)} tokens, but the model accepts at most "
-                    f"{most}; give a shorter sentence"
-                )
-        source, lengths = make_source(ids)
+        """Return the sentences or pictures as the model reads them, and their lengths."""
+        source, lengths = self.translator.source.pad([self._read(text) for text in texts])
         return source.to(self.device), lengths
+
+    def _read(self, text: str) -> Values:
+        """Encode a sentence, or read a picture."""
+        codec, most = self.translator.source, self.recipe.training.max_length
+        if is_blank(text):
+            raise UsageError("expected a sentence, found empty text")
+        try:
+            values = codec.encode(text)
+        except BadCellError as error:
+            raise UsageError(str(error)) from error
+        size = size_of(values, codec)
+        if size > most:
+            raise UsageError(
+                f"{text[:40]!r}...: {size} tokens, but the model accepts at most {most}; give a "
+                "shorter sentence"
+            )
+        return values

@@ -1,10 +1,12 @@
 """`s2s inspect tokenizer`: show how a tokenizer splits a text."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.errors import CheckpointError, MissingInputError, UsageError
 from s2scli.special_ids import UNK_ID
+from s2scli.tokenizer.pictures import PictureTokenizer
 from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.workspace import Workspace
@@ -48,6 +50,27 @@ def load_tokenizers(workspace: Workspace, model: Path | None) -> Tokenizers:
         return Tokenizers.verified(workspace.tokenizer, "tokenizer")[1]
     except CheckpointError as error:
         raise CheckpointError(f"{error}; make it again with `s2s train-tokenizer`") from error
+
+
+def choose_tokenizer(
+    tokenizers: Tokenizers, texts: Sequence[str], *, target: bool
+) -> SentencePiece | PictureTokenizer:
+    """Return the tokenizer of a side.
+
+    Without `target`, it is the source's, or the target's if that one is for pictures and all texts
+    are files.
+
+    Raises:
+        UsageError: the source has no tokenizer.
+    """
+    pictures = not isinstance(tokenizers.target, SentencePiece)
+    if target or (pictures and all(Path(text).is_file() for text in texts)):
+        return tokenizers.target
+    if isinstance(tokenizers.source, SentencePiece):
+        return tokenizers.source
+    raise UsageError(
+        f"the source is {tokenizers.source.kind} and has no tokenizer; --target uses the target's"
+    )
 
 
 def tokenize(tokenizer: SentencePiece, text: str) -> TokenizedText:

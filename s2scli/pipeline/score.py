@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from s2scli.data.codecs.image import PictureCodec
 from s2scli.data.stream import Line, StreamSettings
 from s2scli.errors import CorpusError
 from s2scli.report.console import Talk
@@ -77,6 +78,7 @@ class Totals:
         characters: the number of characters in these targets.
         unknown_tokens: the number of tokens that the tokenizer does not know.
         tally: the number of lines that were scored, empty or failed.
+        pixels: the number of pixels of a target picture; 0 for texts.
     """
 
     log_prob: float = 0.0
@@ -86,6 +88,7 @@ class Totals:
     characters: int = 0
     unknown_tokens: int = 0
     tally: Tally = field(default_factory=Tally)
+    pixels: int = 0
 
     def add(self, record: Record) -> None:
         """Add the target of a record, if it has a score."""
@@ -101,13 +104,17 @@ class Totals:
 
     @property
     def units(self) -> tuple[Unit, ...]:
-        """The totals per token, character, word and sentence.
+        """The totals per token, character, word and sentence; or per token, pixel and picture.
 
         Raises:
             CorpusError: no line has a score.
         """
         if not self.sentences:
             raise CorpusError(f"no pair to score in {self.tally.lines:,} lines")
+        if self.pixels:
+            pictures = {"pixel": self.sentences * self.pixels, "picture": self.sentences}
+            counts = {"token": self.tokens, **pictures}
+            return tuple(Unit(name, count, self.log_prob) for name, count in counts.items())
         counts = {
             "token": self.tokens,
             "character": self.characters,
@@ -151,7 +158,7 @@ def score(
         CorpusError: an input is damaged, or `stream.strict` is set and a line is invalid.
         StorageError: the output cannot be written; an existing file is not changed.
     """
-    totals = Totals()
+    totals = Totals(pixels=_pixels(translator))
     options = Options(translator.engine.settings, window=stream.window)
     if translator.engine.is_latent:
         talk.say(
@@ -170,6 +177,14 @@ def score(
         token = totals.units[0]
         talk.detail(f"{token.count:,} target tokens, perplexity {token.perplexity:.4f} per token")
     return totals
+
+
+def _pixels(translator: Translator) -> int:
+    """Return the number of pixels of a target picture; 0 if the target is text."""
+    if not isinstance(translator.target, PictureCodec):
+        return 0
+    picture = translator.target.tokenizer.picture
+    return picture.height * (picture.width or 0)
 
 
 def log_prob(forced: TargetText) -> float:

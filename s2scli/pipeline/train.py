@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from s2scli.config import DEFAULT_RECIPE, Recipe, limited, load_recipe
+from s2scli.config import DEFAULT_RECIPE, Recipe, fit_to_target, limited, load_recipe
 from s2scli.data.store import Corpus
 from s2scli.errors import ConfigError, StorageError
 from s2scli.files import DELETED, remove_folder
@@ -139,6 +139,7 @@ def train(
         start.check({"corpus": corpus.digest})
         start.check_model(workspace, request.init_from)
         tokenizers = _prepare_text(workspace, corpus, start, talk)
+        recipe = fit_to_target(recipe, tokenizers.target, request.changes)
         settings, device = limited(recipe, request.limits), pick_device(request.device)
         session = put_together(
             workspace, corpus, recipe, settings, tokenizers, start, device, world, talk

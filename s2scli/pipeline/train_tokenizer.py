@@ -20,7 +20,13 @@ from s2scli.report.counting import counting
 from s2scli.settings import load_settings
 from s2scli.sides import Media, Picture, Sound
 from s2scli.tokenizer.learning import learn_sentencepiece
-from s2scli.tokenizer.pictures import Bits, PictureTokenizer, learn_codebook
+from s2scli.tokenizer.pictures import (
+    Bits,
+    Codebook,
+    PictureTokenizer,
+    learn_codebook,
+    reconstruction_error,
+)
 from s2scli.tokenizer.plan import CorpusPlan, plan_corpus, plan_side
 from s2scli.tokenizer.quality import TokenizerQuality, measure_quality
 from s2scli.tokenizer.sentencepiece import SentencePiece
@@ -31,9 +37,27 @@ from s2scli.workspace import Workspace
 
 PLANNING_PAIRS = 100_000
 MEASURED_PAIRS = 10_000
+MEASURED_PICTURES = 500
 PICTURES, CENTRES = 5_000, 512  # that a codebook is learned from; its size
 MAX_UNKNOWN_RATE = 0.01
 AGAIN = "make it again with `s2s train-tokenizer`"
+
+
+@dataclass(frozen=True)
+class PictureQuality:
+    """The properties of a tokenizer of pictures.
+
+    Attributes:
+        kind: bits or codebook.
+        vocab_size: the number of tokens, including special ones.
+        tokens: the number of tokens of a picture.
+        reconstruction_error: mean squared error of encoding and decoding, for pixels from 0 to 1.
+    """
+
+    kind: str
+    vocab_size: int
+    tokens: int
+    reconstruction_error: float
 
 
 @dataclass(frozen=True)
@@ -47,6 +71,7 @@ class TokenizerReport:
         split: the split used to measure the quality: valid, or train if there is no valid split.
         digest: the SHA-256 of the tokenizers.
         encoded: the number of rows in each split of the encoded corpus.
+        pictures: the quality of the tokenizer of target pictures on `split`; None for text.
     """
 
     joint: bool
@@ -55,6 +80,7 @@ class TokenizerReport:
     split: str
     digest: str
     encoded: dict[str, int]
+    pictures: PictureQuality | None = None
 
 
 def train_tokenizer(
@@ -352,6 +378,20 @@ def _report(corpus: Corpus, tokenizers: Tokenizers) -> TokenizerReport:
         split=split,
         digest=tokenizers.digest,
         encoded={name: len(text) for name, text in texts.items()},
+        pictures=_picture_quality(tokenizers.target, texts[split]),
+    )
+
+
+def _picture_quality(target: Target, text: TextSplit) -> PictureQuality | None:
+    if isinstance(target, SentencePiece):
+        return None
+    rows = sample_rows(len(text), MEASURED_PICTURES)
+    pictures = (pixels_of(values_of(text[int(row)].target), target.picture) for row in rows)
+    return PictureQuality(
+        "codebook" if isinstance(target, Codebook) else target.kind,
+        target.vocab_size,
+        target.num_tokens,
+        reconstruction_error(target, pictures),
     )
 
 

@@ -1,19 +1,21 @@
 """`s2s translate`: a filter that writes one record per input line, in order."""
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s2scli.data.stream import StreamSettings
+from s2scli.data.stream import Line, StreamSettings
 from s2scli.errors import CheckpointError, MissingInputError, UsageError
 from s2scli.manifest import read_manifest
+from s2scli.pipeline.pictures import PictureFolder, digits_for, require_folder
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.translation.filter import Tally, run_filter
 from s2scli.translation.options import Options, Wanted
-from s2scli.translation.records import RecordFormat, plain_record
+from s2scli.translation.records import Record, RecordFormat, plain_record
 from s2scli.translation.translator import Translator
 
 NEAR_ZERO = {"bleu": 1.0, "chrf": 10.0, "exact_match": 1.0}  # unrelated texts have chrF above 0
@@ -30,6 +32,7 @@ class TranslateRequest:
         stream: the settings for reading lines and grouping them into windows.
         record_format: the function that formats a record.
         attention: whether records include the attention weights.
+        many: whether each line may have several outputs.
         times: whether records include the times of words, if the model has a CTC layer.
         files: whether the inputs are recordings or pictures themselves.
     """
@@ -40,6 +43,7 @@ class TranslateRequest:
     stream: StreamSettings
     record_format: RecordFormat
     attention: bool = False
+    many: bool = False
     times: bool = False
     files: bool = False
 
@@ -72,6 +76,33 @@ def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> 
         talk,
         files=request.files,
     )
+
+
+def translate_to_folder(
+    translator: Translator, request: TranslateRequest, folder: Path, talk: Talk
+) -> Tally:
+    """Translate files line by line into pictures; write one PNG file for each output.
+
+    A line that fails has no file.
+
+    Raises:
+        UsageError: the folder is a file.
+        MissingInputError: an input is missing.
+        CorpusError: an input is damaged, or `stream.strict` or `stream.overlong` rejects a line.
+        StorageError: a picture cannot be written; those before it stay.
+    """
+    require_folder(folder)
+    files = PictureFolder(folder, digits_for(request.inputs, request.stream), request.many)
+    indices = itertools.count()
+
+    def answer(window: Sequence[Line]) -> Iterator[Record]:
+        for record in translator.translate(window, options=request.options):
+            files.add(next(indices), [one.text for one in record.hypotheses])
+            yield record
+
+    tally = run_filter(request.inputs, None, request.stream, answer, None, talk)
+    files.report(talk)
+    return tally
 
 
 def warn_of_untrained(folders: Iterable[Path], talk: Talk) -> None:

@@ -12,6 +12,7 @@ from s2scli.config import Recipe
 from s2scli.data.batch import Batch, make_batch
 from s2scli.data.batching import Rows, plan_epoch
 from s2scli.data.codecs import source_codec
+from s2scli.data.codecs.text import TextCodec
 from s2scli.data.encoded import EncodedSplit, open_encoded
 from s2scli.data.noise import damage
 from s2scli.data.settings import NoiseSettings
@@ -170,7 +171,12 @@ class Validator:
         }
 
     def _text_scores(self) -> dict[str, float]:
-        """Score greedy outputs; a line that fails counts as an empty output."""
+        """Score greedy outputs; a line that fails counts as an empty output.
+
+        Pictures have none: metrics of texts do not compare them.
+        """
+        if not isinstance(self.translator.target, TextCodec):
+            return {}
         records = list(self.translator.translate(self.lines, GREEDY))
         hypotheses = [record.text for record in records]
         settings, chosen = MetricSettings(resamples=0), self.run.criterion.name

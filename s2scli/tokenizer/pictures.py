@@ -30,6 +30,7 @@ Blocks = NDArray[np.uint8]
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
 QUADRANTS = "·▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 MAX_BITS = 16
+BLOCK_WIDTH = 4  # of a token, by default
 MAX_SIDE, MAX_PATCH = 16_384, 64
 MAX_PIXELS = 50_000_000
 MAX_CENTRES = 65_536
@@ -50,7 +51,7 @@ class Bits(Settings):
     height: int = setting(..., "Height of a picture.", "pixels", ge=1, le=MAX_SIDE)
     width: int = setting(..., "Width of a picture.", "pixels", ge=1, le=MAX_SIDE)
     block_height: int = setting(2, "Height of a block.", "pixels", ge=1, le=MAX_BITS)
-    block_width: int = setting(4, "Width of a block.", "pixels", ge=1, le=MAX_BITS)
+    block_width: int = setting(BLOCK_WIDTH, "Width of a block.", "pixels", ge=1, le=MAX_BITS)
 
     @model_validator(mode="after")
     def _check_sizes(self) -> "Bits":
@@ -69,7 +70,8 @@ class Bits(Settings):
         return self.block_height * self.block_width
 
     @property
-    def _grid(self) -> "Grid":
+    def grid(self) -> "Grid":
+        """How a picture is cut."""
         return Grid(self.height, self.width, 1, self.block_height, self.block_width)
 
     @property
@@ -85,7 +87,7 @@ class Bits(Settings):
     @property
     def num_tokens(self) -> int:
         """The number of tokens of a picture."""
-        return self._grid.num_blocks
+        return self.grid.num_blocks
 
     def encode(self, pixels: Pixels) -> list[int]:
         """Return the ids of a picture [H, W, 1].
@@ -93,7 +95,7 @@ class Bits(Settings):
         Raises:
             TokenizerError: the picture has another shape.
         """
-        bits = self._grid.cut(pixels) >> 7  # [blocks, bits]
+        bits = self.grid.cut(pixels) >> 7  # [blocks, bits]
         ids: list[int] = (len(SPECIAL) + bits @ self._digits).tolist()
         return ids
 
@@ -101,7 +103,7 @@ class Bits(Settings):
         """Return the picture of some ids, [H, W, 1], of the values 0 and 255."""
         indices, known = _indices(ids, self.num_tokens, 1 << self._bits)
         bits = (indices[:, None] & self._digits) > 0
-        return self._grid.join(np.where(known[:, None] & bits, 255, 0).astype(np.uint8))
+        return self.grid.join(np.where(known[:, None] & bits, 255, 0).astype(np.uint8))
 
     def piece(self, id: int) -> str:
         """Return a token as text: quadrants for low blocks (`▙▗`), a number for others (`#17`)."""
@@ -127,7 +129,7 @@ class Patches(Settings):
     width: int = setting(..., "Width of a picture.", "pixels", ge=1, le=MAX_SIDE)
     channels: Literal[1, 3] = setting(..., "1 for grey, 3 for red, green and blue.")
     patch_height: int = setting(4, "Height of a patch.", "pixels", ge=1, le=MAX_PATCH)
-    patch_width: int = setting(4, "Width of a patch.", "pixels", ge=1, le=MAX_PATCH)
+    patch_width: int = setting(BLOCK_WIDTH, "Width of a patch.", "pixels", ge=1, le=MAX_PATCH)
 
     @model_validator(mode="after")
     def _check_sizes(self) -> "Patches":
@@ -183,9 +185,14 @@ class Codebook:
         return _sha256(self.patches, self.centres.tobytes())
 
     @property
+    def grid(self) -> "Grid":
+        """How a picture is cut."""
+        return self.patches.grid
+
+    @property
     def num_tokens(self) -> int:
         """The number of tokens of a picture."""
-        return self.patches.grid.num_blocks
+        return self.grid.num_blocks
 
     @property
     def content(self) -> bytes:
@@ -213,22 +220,29 @@ class Codebook:
         return _numbered(id)
 
     def reconstruction_error(self, pictures: Iterable[Pixels]) -> float:
-        """Return the mean squared error of encoding and decoding, for pixels from 0 to 1.
-
-        Raises:
-            TokenizerError: there are no pictures, or one has another shape.
-        """
-        total, count = 0.0, 0
-        for pixels in pictures:
-            decoded = self.decode(self.encode(pixels))
-            total += float(((decoded / 255 - pixels / 255) ** 2).sum())
-            count += pixels.size
-        if not count:
-            raise TokenizerError("no pictures to measure the error of")
-        return total / count
+        """Return the mean squared error of encoding and decoding; see the function."""
+        return reconstruction_error(self, pictures)
 
 
 PictureTokenizer = Bits | Codebook
+
+
+def reconstruction_error(tokenizer: PictureTokenizer, pictures: Iterable[Pixels]) -> float:
+    """Return the mean squared error of encoding and decoding, for pixels from 0 to 1.
+
+    Raises:
+        TokenizerError: there are no pictures, or one has another shape.
+    """
+    total, count = 0.0, 0
+    for pixels in pictures:
+        decoded = tokenizer.decode(tokenizer.encode(pixels))
+        total += float(((decoded / 255 - pixels / 255) ** 2).sum())
+        count += pixels.size
+    if not count:
+        raise TokenizerError("no pictures to measure the error of")
+    return total / count
+
+
 _DESCRIPTIONS: TypeAdapter[Bits | Patches] = TypeAdapter(
     Annotated[Bits | Patches, Field(discriminator="kind")]
 )

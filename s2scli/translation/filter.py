@@ -142,6 +142,7 @@ def run_filter(
                     raise refusal
                 prompt.show()
             prompt.end()
+    done += ", written as empty lines" * (record_format is not None)
     _report(tally, stream, time.perf_counter() - started, talk, done)
     return tally
 
@@ -194,7 +195,7 @@ def _report(tally: Tally, stream: StreamSettings, seconds: float, talk: Talk, do
     if tally.overlong.count:
         talk.warn(f"too long for the model and {treated[stream.overlong]}: {tally.overlong}")
     if tally.failed.count:
-        talk.warn(f"not {done}, written as empty lines: {tally.failed}")
+        talk.warn(f"not {done}: {tally.failed}")
     _warn_of_unknown("source", tally.source, talk)
     _warn_of_unknown("target", tally.target, talk)
     rate = tally.lines / max(seconds, 1e-9)

@@ -25,6 +25,7 @@ VARIETIES: dict[str, Tree] = {
     "rms post-norm": transformer_tree(norm="rms", norm_first=False),
     "learned": transformer_tree(positions="learned", max_positions=6),
     "rotary": transformer_tree(positions="rotary"),
+    "grid": transformer_tree(positions="grid", grid_columns=3),
     "rotary encoder": transformer_tree(encoder={"positions": "rotary"}),
     "gelu": transformer_tree(activation="gelu"),
     "swiglu": transformer_tree(activation="swiglu"),

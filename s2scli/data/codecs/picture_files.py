@@ -156,7 +156,7 @@ def _require_pillow() -> Any:
 def _file_of(name: str) -> BinaryIO:
     """Open a picture without ever waiting; the caller closes it."""
     if name.startswith("data:"):
-        return io.BytesIO(_uri_content(name))
+        return io.BytesIO(content_of_uri(name))
     try:
         descriptor = os.open(name, _FLAGS)
     except (OSError, ValueError) as error:
@@ -176,7 +176,12 @@ def _file_of(name: str) -> BinaryIO:
     return _too_large(name, f"{status.st_size} bytes (limit {MAX_BYTES})")
 
 
-def _uri_content(name: str) -> bytes:
+def content_of_uri(name: str) -> bytes:
+    """Return the file that a data URI holds.
+
+    Raises:
+        BadCellError: it is damaged.
+    """
     found = URI.match(name)
     if not found:
         raise BadCellError(

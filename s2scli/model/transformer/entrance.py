@@ -7,7 +7,12 @@ from torch import Tensor, nn
 
 from s2scli.model.kernels.dropout import Dropout
 from s2scli.model.kernels.linear import make_linear
-from s2scli.model.transformer.positions import LearnedPositions, rotary_angles, sinusoids
+from s2scli.model.transformer.positions import (
+    GridPositions,
+    LearnedPositions,
+    rotary_angles,
+    sinusoids,
+)
 from s2scli.model.transformer.settings import TransformerSettings
 
 
@@ -24,11 +29,13 @@ class Entrance(nn.Module):
         )
         self.dim, self.head_dim = settings.model_dim, settings.model_dim // settings.num_heads
         self.kind = settings.positions
-        self.learned = (
-            LearnedPositions(settings.max_positions, settings.model_dim)
-            if settings.positions == "learned"
-            else None
-        )
+        self.learned: nn.Module | None = None
+        if settings.positions == "learned":
+            self.learned = LearnedPositions(settings.max_positions, settings.model_dim)
+        elif settings.positions == "grid":
+            self.learned = GridPositions(
+                settings.grid_columns, settings.max_positions, settings.model_dim
+            )
         self.dropout = Dropout(settings.dropout)
 
     def forward(

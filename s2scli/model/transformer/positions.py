@@ -1,11 +1,11 @@
-"""Position encodings of a Transformer: sinusoidal, learned and rotary."""
+"""Position encodings of a Transformer: sinusoidal, learned, rotary and grid."""
 
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-Positions = Literal["sinusoidal", "learned", "rotary"]
+Positions = Literal["sinusoidal", "learned", "rotary", "grid"]
 
 
 def sinusoids(positions: Tensor, dim: int) -> Tensor:
@@ -58,3 +58,23 @@ class LearnedPositions(nn.Module):
         """Map positions [T] to vectors [T, D]."""
         vectors: Tensor = self.table(positions.clamp(max=self.table.num_embeddings - 1))
         return vectors
+
+
+class GridPositions(nn.Module):
+    """A learned vector for each row plus one for each column, for tokens in reading order.
+
+    The token at position p is in row p // columns and column p % columns. Rows beyond the last one
+    use its vector.
+    """
+
+    def __init__(self, columns: int, max_positions: int, dim: int) -> None:
+        super().__init__()
+        self.columns = columns
+        self.row = LearnedPositions(-(-max_positions // columns), dim)
+        self.column = LearnedPositions(columns, dim)
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """Map positions [T] to vectors [T, D]."""
+        row: Tensor = self.row(positions // self.columns)
+        column: Tensor = self.column(positions % self.columns)
+        return row + column

@@ -34,8 +34,8 @@ class TransformerSettings(Settings):
     )
     positions: Positions = setting(
         "sinusoidal",
-        "Position encoding: sinusoidal (Vaswani et al. 2017), learned (Gehring et al. 2017) or "
-        "rotary (Su et al. 2021).",
+        "Position encoding: sinusoidal (Vaswani et al. 2017), learned (Gehring et al. 2017), "
+        "rotary (Su et al. 2021) or grid (learned rows and columns, for the tokens of a picture).",
     )
     max_positions: int = setting(
         1024,
@@ -43,6 +43,14 @@ class TransformerSettings(Settings):
         "tokens",
         ge=1,
         le=1_000_000,
+    )
+    grid_columns: int = setting(
+        0,
+        "With positions grid: tokens in a row of the picture; s2s train sets it for target "
+        "pictures.",
+        "tokens",
+        ge=0,
+        le=16_384,
     )
     dropout: float = setting(
         0.1,
@@ -59,20 +67,25 @@ class TransformerSettings(Settings):
     )
 
     def check(self, section: str) -> None:
-        """Check that the number of heads matches the width and the positions.
+        """Check that the number of heads and the positions match the other settings.
 
         Args:
             section: path of these settings, for messages.
 
         Raises:
-            ConfigError: the number of heads does not divide the width, or the heads have an odd
-                width with rotary positions.
+            ConfigError: the number of heads does not divide the width, the heads have an odd
+                width with rotary positions, or a grid has no columns.
         """
         check_heads(f"{section}.num_heads", self.num_heads, self.model_dim)
         if self.positions == "rotary" and self.model_dim // self.num_heads % 2:
             raise ConfigError(
                 f"{section}.positions: rotary needs heads of even width; found a head width of "
                 f"{self.model_dim // self.num_heads}; choose another num_heads or sinusoidal"
+            )
+        if self.positions == "grid" and not self.grid_columns:
+            raise ConfigError(
+                f"{section}.positions: grid needs {section}.grid_columns, the number of tokens in "
+                "a row; found 0"
             )
 
     def make_residual(self) -> Residual:

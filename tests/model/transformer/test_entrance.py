@@ -6,15 +6,23 @@ import pytest
 import torch
 
 from s2scli.model.transformer.entrance import Entrance
-from s2scli.model.transformer.positions import Positions, rotary_angles, sinusoids
+from s2scli.model.transformer.positions import (
+    GridPositions,
+    LearnedPositions,
+    Positions,
+    rotary_angles,
+    sinusoids,
+)
 from s2scli.model.transformer.settings import TransformerSettings
 
-DIM, START = 8, 3
+DIM, START, COLUMNS = 8, 3, 2
 
 
 def entrance(positions: Positions, input_dim: int = DIM) -> Entrance:
     torch.manual_seed(0)
-    settings = TransformerSettings(model_dim=DIM, num_heads=2, positions=positions)
+    settings = TransformerSettings(
+        model_dim=DIM, num_heads=2, positions=positions, grid_columns=COLUMNS
+    )
     return Entrance(settings, input_dim).eval()
 
 
@@ -26,8 +34,12 @@ def test_vectors_are_scaled_and_know_where_they_stand(positions: Positions) -> N
     if positions == "sinusoidal":
         expected = expected + sinusoids(where, DIM)
     if positions == "learned":
-        assert enter.learned is not None
+        assert isinstance(enter.learned, LearnedPositions)
         expected = expected + enter.learned.table.weight[where]
+    if positions == "grid":
+        assert isinstance(enter.learned, GridPositions)
+        rows, columns = enter.learned.row.table.weight, enter.learned.column.table.weight
+        expected = expected + torch.stack([rows[p // 2] + columns[p % 2] for p in where.tolist()])
     states, angles = enter(vectors, START)
     torch.testing.assert_close(states, expected)
     assert (angles is not None) == (positions == "rotary")

@@ -7,7 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from s2scli.model.transformer.positions import LearnedPositions, rotary_angles, rotate, sinusoids
+from s2scli.model.transformer.positions import (
+    GridPositions,
+    LearnedPositions,
+    rotary_angles,
+    rotate,
+    sinusoids,
+)
 
 DIM, HEADS = 8, 2
 
@@ -59,3 +65,13 @@ def test_rotation_is_that_of_complex_numbers() -> None:
 def test_positions_past_the_last_learned_one_share_its_vector() -> None:
     learned = LearnedPositions(4, DIM)
     assert learned(torch.tensor([3, 4, 99])).equal(learned.table.weight[3].expand(3, DIM))
+
+
+def test_positions_of_a_grid_are_those_of_its_rows_and_columns() -> None:
+    grid = GridPositions(3, 7, DIM)  # 3 rows
+    rows, columns = grid.row.table.weight, grid.column.table.weight
+    assert (len(rows), len(columns)) == (3, 3)
+    found = grid(torch.arange(12))
+    for position in range(12):
+        row = min(position // 3, 2)
+        assert found[position].equal(rows[row] + columns[position % 3])
