@@ -21,9 +21,9 @@ HeldOut = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="Use your own file for this split: TSV (repeatable), or a source and a target file, "
-        "if given twice. It is checked like the corpus, but only rows with an empty side are "
-        "dropped.",
+        help="Use your own file for this split: a TSV file, or a source file and a target file, "
+        "one option each; repeatable. It is checked like the corpus, but only rows with an empty "
+        "side are dropped.",
     ),
 ]
 

@@ -34,7 +34,7 @@ class TextModel:
             ['2026-11-21']
 
         Args:
-            texts: one line of plain text each.
+            texts: the texts, each one line of plain text.
             settings: search settings that override the model's own, such as `beam_size=1`.
 
         Returns:
@@ -48,7 +48,9 @@ class TextModel:
         """
         chosen = self._settings(settings, "translate")
         if chosen.n_best > 1:
-            raise UsageError("translate returns one text each; for n_best > 1 use records")
+            raise UsageError(
+                "translate returns one translation per text; for n_best > 1, use records"
+            )
         found = self._records(texts, chosen, Wanted(scores=False))
         for record in found:
             if record.status == "failed":
@@ -74,8 +76,8 @@ class TextModel:
             >>> model.records(["samedi"], sample=True, n_best=5, seed=2)  # five random outputs
 
         Args:
-            texts: one line of plain text each.
-            attention: return attention weights too, which alignments are made from.
+            texts: the texts, each one line of plain text.
+            attention: also return attention weights, which alignments need.
             settings: search settings that override the model's own, such as `n_best=3`.
 
         Returns:
@@ -98,9 +100,10 @@ class TextModel:
             >>> record.best.score, record.best.token_scores
 
         Args:
-            pairs: a source and its target each.
-            length_penalty: divide each score by (target tokens, the end token counted)^A; 0 gives
-                the log-probability of the target, 1 the mean per token.
+            pairs: pairs of a source and its target.
+            length_penalty: exponent A: each score is divided by length^A, where the length is in
+                target tokens, including the end token; 0 gives the log-probability of the
+                target, 1 the mean per token.
 
         Returns:
             One record for each pair, in order; `record.best` is the scored target. It is None if

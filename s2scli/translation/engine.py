@@ -40,7 +40,7 @@ class Engine(Protocol):
         Args:
             sources: token ids without an end token.
             settings: the search settings.
-            wanted: what to return of each hypothesis.
+            wanted: what to return for each hypothesis.
         """
         ...
 
@@ -57,6 +57,6 @@ class Engine(Protocol):
             sources: token ids without an end token.
             targets: the targets, one for each source.
             settings: search settings; only the length penalty and its offset are used.
-            wanted: what to return of each hypothesis.
+            wanted: what to return for each hypothesis.
         """
         ...

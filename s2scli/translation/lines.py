@@ -57,7 +57,7 @@ def plan_line(line: Line, encode: Encode, most: int, overlong: Overlong) -> Plan
     Args:
         line: the line.
         encode: returns the token ids of a source.
-        most: the maximum number of source tokens that the model takes.
+        most: the maximum number of source tokens that the model accepts.
         overlong: what to do with a line that has more.
 
     Raises:
@@ -76,7 +76,7 @@ def plan_line(line: Line, encode: Encode, most: int, overlong: Overlong) -> Plan
     match overlong:
         case "error":
             raise CorpusError(
-                f"{line.where}: too long, the model takes at most {most} tokens; "
+                f"{line.where}: too long, the model accepts at most {most} tokens; "
                 "shorten it or choose --overlong split, truncate or empty"
             )
         case "empty":

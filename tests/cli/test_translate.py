@@ -499,7 +499,7 @@ def test_a_nasty_file_gets_its_lines(real: Run) -> None:
     assert len(out) == NASTY.count(b"\n") + 2  # the last line had no end; ours has
     assert out[1] == out[2] == out[-1] == ""
     assert all(len(line.splitlines()) <= 1 for line in out)
-    assert "too long for the model and split and joined again: 1 line (stdin: 5)" in result.stderr
+    assert "too long for the model, translated in parts: 1 line (stdin: 5)" in result.stderr
 
 
 def test_outputs_do_not_depend_on_the_window(real: Run) -> None:

@@ -101,7 +101,9 @@ def test_a_corpus_is_verified_once_and_its_damage_has_a_mend(tmp_path: Path) -> 
     assert corpus.verified is corpus
     split_path(corpus.folder, "train").write_bytes(b"damaged")
     assert corpus.verified is corpus  # from memory
-    with pytest.raises(CheckpointError, match=r"damaged, expected 1754 bytes, found 7.*`s2s prepare`"):
+    with pytest.raises(
+        CheckpointError, match=r"damaged, expected 1754 bytes, found 7.*`s2s prepare`"
+    ):
         _ = Corpus.load(tmp_path / "corpus").verified
 
 
