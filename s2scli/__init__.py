@@ -119,7 +119,8 @@ def train(
         MissingInputError: the workspace has no corpus, or no valid split.
         CorpusError: the corpus is too small to train or validate on.
         TokenizerError: the tokenizer is damaged, or none can be learned.
-        ConfigError: a recipe, a setting or the device is wrong, or the recipe is not the run's.
+        ConfigError: a recipe, a setting or the device is wrong, or the recipe differs from the
+            run's.
         LockedError: another run uses the workspace, or `restart` would remove a run.
         CheckpointError: the corpus, or every checkpoint of the run, is damaged.
         DivergedError: losses or gradients are no longer finite.

@@ -86,8 +86,9 @@ def command(
         bool | None,
         typer.Option(
             "--light/--dark",
-            help="Use colours for a light or a dark background. Give --light on a light terminal "
-            "that does not set COLORFGBG; few do. [default: from COLORFGBG, otherwise dark]",
+            help="Use colours for a light or a dark background. Most terminals do not set "
+            "COLORFGBG, so give --light if yours is light. [default: from COLORFGBG, otherwise "
+            "dark]",
         ),
     ] = None,
     model: ModelOption = None,

@@ -85,7 +85,7 @@ def _rows(report: "Report") -> Table:
 
 
 def _names(report: "Report") -> Table:
-    """Return the files behind each column, in a table of their own: names can be long."""
+    """Return the files of each column, in a separate table because the names can be long."""
     rows = [(account.role, _named(account, report)) for account in report.by_role()]
     return make_table(("rows", "read from"), rows)
 

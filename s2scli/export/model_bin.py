@@ -108,7 +108,7 @@ def read_variables(path: Path) -> dict[str, Variable]:
                 if f"{name}_scale" in variables:  # the library shares it too
                     _add(variables, f"{alias}_scale", variables[f"{name}_scale"])
             if file.tell() != size:
-                raise ValueError(f"it has {size} bytes instead of {file.tell()}")
+                raise ValueError(f"found {size} bytes, expected {file.tell()}")
     except (ValueError, KeyError, IndexError, struct.error, OSError) as error:
         raise CheckpointError(f"{path}: damaged, not a model of CTranslate2 ({error})") from error
     return variables

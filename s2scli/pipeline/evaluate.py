@@ -105,7 +105,7 @@ class EvaluateRequest:
         """Check that the flags do not contradict each other.
 
         Raises:
-            UsageError: they do; the message says what to give instead.
+            UsageError: the flags contradict each other; the message says what to give instead.
         """
         for name in self.metrics:
             if name not in METRICS:

@@ -27,7 +27,7 @@ class Measured(Protocol):
 
     @property
     def epoch(self) -> float:
-        """The number of epochs so far, with the share of the current one."""
+        """The number of epochs so far, including the fraction of the current one."""
 
     @property
     def seconds(self) -> float:

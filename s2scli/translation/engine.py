@@ -24,7 +24,7 @@ class Engine(Protocol):
 
     @property
     def attention_shape(self) -> tuple[int, int] | None:
-        """The numbers of layers and heads with attention weights; None if it returns none."""
+        """The numbers of layers and heads with attention weights; None without attention."""
         ...
 
     @property

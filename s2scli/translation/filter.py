@@ -114,7 +114,7 @@ def run_filter(
         answer: returns the records of a window of lines.
         record_format: formats a record; None writes nothing.
         talk: warns of lines with problems.
-        done: what is done with a line, as a participle for messages.
+        done: what happens to a line, for messages, such as "translated".
 
     Raises:
         MissingInputError: an input does not exist.

@@ -82,7 +82,7 @@ def encode_pair(
     for side, ids in (("source", source), ("target", target)):
         if len(ids) > most:
             fault = (
-                f"too long: the {side} has {len(ids):,} tokens, the model takes at most {most:,}"
+                f"too long: the {side} has {len(ids):,} tokens, the model accepts at most {most:,}"
             )
             return failed(pair, fault)
     return EncodedPair(pair, source, target)

@@ -128,7 +128,7 @@ LONG = b"a b c d. e f g h i j\n"
 @pytest.mark.parametrize(
     ("choice", "out", "told"),
     [
-        ("split", "A B C D. E F G H I J\n", "split and joined again: 1 line (stdin: 1)"),
+        ("split", "A B C D. E F G H I J\n", "translated in parts: 1 line (stdin: 1)"),
         ("truncate", "A B C D. E F G H\n", "truncated: 1 line (stdin: 1)"),
         ("empty", "\n", "left out: 1 line (stdin: 1)"),
     ],
