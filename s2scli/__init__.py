@@ -189,8 +189,8 @@ def evaluate(
         The scores with their 95 % intervals and signatures, and what was scored.
 
     Raises:
-        UsageError: the arguments contradict each other, a metric does not exist, a setting is not
-            for evaluation, or the models of an ensemble do not share a tokenizer.
+        UsageError: the arguments contradict each other, a metric does not exist, a setting cannot
+            be set for evaluation, or the models of an ensemble do not share a tokenizer.
         ConfigError: a setting is unknown or has a wrong value, or there is no such device.
         MissingInputError: a file, the corpus or the model is missing.
         CheckpointError: the corpus or the model is damaged.

@@ -100,7 +100,7 @@ def test_bad_bytes_are_replaced_and_told_once(translate: Run) -> None:
     assert result.exit_code == 0
     assert result.stdout == "A\nB\ufffd\nC\n\ufffd\ufffd\n"
     assert result.stderr.count("\n") == 1
-    assert "not UTF-8" in result.stderr
+    assert "invalid UTF-8, replaced with U+FFFD: 2 lines (stdin: 2, 4)" in result.stderr
     assert "2 lines (stdin: 2, 4)" in result.stderr
 
 
