@@ -83,7 +83,7 @@ class Workspace:
         return self.home / "outputs"
 
     def command(self, words: str) -> str:
-        """Return `s2s` with the given arguments (such as `train --restart`) and this workspace."""
+        """Return the `s2s` command line for this workspace and arguments such as `train --restart`."""
         name, _, rest = words.partition(" ")
         flag = [] if self.root == DEFAULT_WORKSPACE else ["-w", shlex.quote(str(self.root))]
         return " ".join(["s2s", name, *flag, *([rest] if rest else [])])
