@@ -119,7 +119,8 @@ def train(
         MissingInputError: the workspace has no corpus, or no valid split.
         CorpusError: the corpus is too small to train or validate on.
         TokenizerError: the tokenizer is damaged, or none can be learned.
-        ConfigError: a recipe, a setting or the device is wrong, or the recipe is not the run's.
+        ConfigError: a recipe, a setting or the device is wrong, or the recipe differs from the
+            run's.
         LockedError: another run uses the workspace, or `restart` would remove a run.
         CheckpointError: the corpus, or every checkpoint of the run, is damaged.
         DivergedError: losses or gradients are no longer finite.
@@ -182,15 +183,15 @@ def evaluate(
         int8: use 8-bit weights, on a CPU.
         device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
         quiet: print only warnings on stderr, and no messages or progress.
-        settings: of the metrics (`tokenize`, `resamples`), and search settings that override the
+        settings: metric settings (`tokenize`, `resamples`), and search settings that override the
             model's own, such as `beam_size=1`.
 
     Returns:
         The scores with their 95 % intervals and signatures, and what was scored.
 
     Raises:
-        UsageError: the arguments contradict each other, a metric does not exist, a setting is not
-            for evaluation, or the models of an ensemble do not share a tokenizer.
+        UsageError: the arguments contradict each other, a metric does not exist, a setting cannot
+            be set for evaluation, or the models of an ensemble do not share a tokenizer.
         ConfigError: a setting is unknown or has a wrong value, or there is no such device.
         MissingInputError: a file, the corpus or the model is missing.
         CheckpointError: the corpus or the model is damaged.
@@ -234,8 +235,8 @@ def load(
 
     Args:
         folder: a model folder written by `s2s train`; it may have been copied elsewhere.
-        others: more model folders, for an ensemble: the probability of each token is the mean of
-            theirs.
+        others: more model folders, for an ensemble, which averages the token probabilities of its
+            models.
         device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
         int8: use 8-bit weights, on a CPU: faster, with nearly the same outputs.
 
@@ -246,7 +247,7 @@ def load(
         MissingInputError: there is no model in a folder.
         CheckpointError: a folder is damaged or was written by a newer version.
         UsageError: the models do not share a tokenizer.
-        ConfigError: there is no such device, or it has no 8-bit products.
+        ConfigError: there is no such device, or PyTorch has no 8-bit matrix products for it.
     """
     from s2scli.translation import torch_engine
     from s2scli.translation.api import TextModel
@@ -274,6 +275,6 @@ def _divided(settings: dict[str, Any]) -> "tuple[MetricSettings, dict[str, Any]]
     of_metrics = {name: value for name, value in settings.items() if name in names}
     search = {name: value for name, value in settings.items() if name not in names}
     for name in sorted(search.keys() & NOT_EVALUATED):
-        raise UsageError(f"evaluate: {name} is not for evaluation, which scores the best output")
+        raise UsageError(f"evaluate: {name} cannot be set, because only the best output is scored")
     load_settings(SearchSettings, search, "evaluate")
     return load_settings(MetricSettings, of_metrics, "evaluate"), search

@@ -26,10 +26,13 @@ def main() -> None:
     command = get_command(app)
     _open_streams()
     _widen_terminal()
+    received: list[int] = []
     for number in handled:
-        signal.signal(number, _end)
+        signal.signal(number, lambda number, _: _end(number, received))
     try:
         command()
+    except SystemExit as end:  # a library may swallow the first exception and fail on its own
+        raise SystemExit(128 + received[0] if received else end.code) from end
     finally:
         for number in handled:
             signal.signal(number, signal.SIG_DFL)
@@ -66,8 +69,9 @@ def _terminal_width() -> int:
     return MIN_WIDTH
 
 
-def _end(number: int, frame: object) -> None:
+def _end(number: int, received: list[int]) -> None:
     """Raise an exception in the command, so that it removes half-written files and ends."""
+    received.append(number)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise SystemExit(128 + number)

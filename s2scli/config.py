@@ -111,7 +111,7 @@ def change_recipe(tree: Tree, assignments: Sequence[str], where: str) -> Recipe:
     the kinds of its parts, and all other assignments override them.
 
     Raises:
-        ConfigError: a setting is wrong; `where` is named.
+        ConfigError: a setting is wrong; the message names `where`.
     """
     names = [text for text in assignments if _key(text) == SIZE]
     others = [text for text in assignments if _key(text) != SIZE]

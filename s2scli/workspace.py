@@ -83,7 +83,7 @@ class Workspace:
         return self.home / "outputs"
 
     def command(self, words: str) -> str:
-        """Return the s2s command line for this workspace of, for example, `train --restart`."""
+        """Return the command line for this workspace and arguments such as `train --restart`."""
         name, _, rest = words.partition(" ")
         flag = [] if self.root == DEFAULT_WORKSPACE else ["-w", shlex.quote(str(self.root))]
         return " ".join(["s2s", name, *flag, *([rest] if rest else [])])

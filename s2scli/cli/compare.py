@@ -63,7 +63,7 @@ def command(
 
     Each run is saved in WORKSPACE/compare/NAME; run the same command again to resume. Recipes are
     ranked by BLEU, or by the first metric in the list below that is given. In the table, p is the
-    p-value of the best recipe being better than this one (paired bootstrap, Koehn 2004).
+    p-value of the test that the best recipe is better than this one (paired bootstrap, Koehn 2004).
 
     s2s compare elman cho2014 bahdanau2015 --max-minutes 10
     s2s compare default mine.toml --max-steps 2000 --exact-match

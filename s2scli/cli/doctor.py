@@ -28,7 +28,7 @@ PROCESSOR = {
     "vendor": "processor",
     "has_mkl": "MKL",
     "has_one_dnn": "oneDNN",
-    "has_int8": "8-bit products (--int8)",
+    "has_int8": "8-bit matrix products (--int8)",
     "int8_levels": "8-bit levels",
     "has_bfloat16": "bfloat16 in hardware",
     "prefers_one_dnn": "oneDNN for float32 products",

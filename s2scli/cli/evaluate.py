@@ -47,8 +47,8 @@ def command(
         bool,
         typer.Option(
             "--multi-reference",
-            help="Score each source once, against the closest of the targets that pairs with "
-            "this source have.",
+            help="Score each source once, against the closest of all targets that it is "
+            "paired with.",
             rich_help_panel=MetricSettings.panel,
         ),
     ] = False,

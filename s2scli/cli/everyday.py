@@ -89,7 +89,7 @@ def check(given: Assignments) -> None:
     """Check the values of the flags.
 
     Raises:
-        UsageError: a value is wrong; the flag and its setting are named.
+        UsageError: a value is wrong; the message names the flag and its setting.
     """
     from s2scli.config import load_recipe
 

@@ -87,7 +87,7 @@ def flags(
         load: if true, the value is the loaded settings; otherwise it is a dict of the values that
             were given, which override other settings.
         default: the default to show in the help, if it is not the declared one.
-        spelled: the flags of settings whose flag has another name.
+        spelled: maps a setting to its flag, if the flag has another name.
     """
     options = [
         inspect.Parameter(
@@ -158,7 +158,7 @@ def _type_of(annotation: Any) -> tuple[Any, tuple[str, ...]]:
 def flag_errors(**spelled: str) -> Iterator[None]:
     """Turn a ConfigError about a setting of the command line into a UsageError about its flag.
 
-    `spelled` holds the flags of settings whose flag has another name.
+    `spelled` maps a setting to its flag, if the flag has another name.
     """
     try:
         yield
@@ -174,7 +174,7 @@ def flag_errors(**spelled: str) -> Iterator[None]:
 def refuse_unread(given: Tree, settings: SearchSettings, **spelled: str) -> None:
     """Refuse flags without effect: sampling flags without --sample, and beam flags with it.
 
-    `spelled` holds the flags of settings whose flag has another name.
+    `spelled` maps a setting to its flag, if the flag has another name.
 
     Raises:
         UsageError: a flag has no effect.

@@ -120,7 +120,7 @@ def _flags_of(command: Any, ctx: Any) -> list[str]:
 
 
 def _flags_of_others(root: Any) -> dict[str, list[str]]:
-    """Return for each flag of the program the commands that have it."""
+    """Map each flag of the program to the commands that have it."""
     commands: dict[str, list[str]] = {}
     for words, command in _all_commands(root.command, "s2s"):
         for flag in _flags_of(command, root):

@@ -52,7 +52,7 @@ def command(
             metavar="H",
             help="Head to show, counted from 1; mean or max, over the heads; or best, the head "
             "that aligns best (largest sharpness x coverage). [default: mean; without --layer, the "
-            "mean of the heads that align best, as many as one layer has]",
+            "mean of the H heads that align best, where H is the number of heads per layer]",
         ),
     ] = None,
     grid: Annotated[
@@ -92,8 +92,9 @@ def command(
         bool | None,
         typer.Option(
             "--light/--dark",
-            help="Use colours for a light or a dark background. Few terminals set COLORFGBG; give "
-            "--light if yours is light and does not. [default: from COLORFGBG, otherwise dark]",
+            help="Use colours for a light or a dark background. Most terminals do not set "
+            "COLORFGBG, so give --light if yours is light. [default: from COLORFGBG, otherwise "
+            "dark]",
         ),
     ] = None,
     model: ModelOption = None,

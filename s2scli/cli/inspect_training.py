@@ -66,7 +66,7 @@ def _document(history: "History") -> dict[str, Any]:
 
 
 def _training(history: "History") -> "Training":
-    """Return what is shown of a run; a text score that never changed has no plot."""
+    """Return the data to show about a run; a text score that never changed has no plot."""
     from s2scli.report.training import Training
 
     return Training(

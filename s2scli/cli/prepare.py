@@ -21,9 +21,9 @@ HeldOut = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="Use your own file for this split: TSV (repeatable), or a source and a target file, "
-        "if given twice. It is checked like the corpus, but only rows with an empty side are "
-        "dropped.",
+        help="Use your own file for this split: a TSV file, or a source file and a target file, "
+        "one option each; repeatable. It is checked like the corpus, but only rows with an empty "
+        "side are dropped.",
     ),
 ]
 
@@ -85,7 +85,7 @@ def _rows(report: "Report") -> Table:
 
 
 def _names(report: "Report") -> Table:
-    """Return the files behind each column, in a table of their own: names can be long."""
+    """Return the files of each column, in a separate table because the names can be long."""
     rows = [(account.role, _named(account, report)) for account in report.by_role()]
     return make_table(("rows", "read from"), rows)
 

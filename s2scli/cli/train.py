@@ -29,8 +29,8 @@ def command(
             "--recipe",
             metavar="NAME|FILE",
             autocompletion=complete_recipe,
-            help="Built-in recipe or TOML file. [default: default; to resume, the run's own; with "
-            "--init-from, the model's]",
+            help="Built-in recipe or TOML file. [default: default; when a run is resumed, its own "
+            "recipe; with --init-from, the model's recipe]",
         ),
     ] = None,
     assignments: SetOption = None,

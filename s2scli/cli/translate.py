@@ -79,8 +79,8 @@ def command(
             "--alignment",
             help="Append ` ||| ` and the word alignment to each output: source-target pairs of "
             "words, counted from 0, in Pharaoh's format (0-0 1-2). Each target word is paired with "
-            "the source word that has the largest attention weight. Weights are averaged over the "
-            "heads that align best, as many as one layer has.",
+            "the source word that has the largest attention weight. The weights are the mean of "
+            "the H heads that align best, where H is the number of heads per layer.",
         ),
     ] = False,
     alignment_threshold: Annotated[

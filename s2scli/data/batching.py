@@ -107,7 +107,8 @@ def _best_cut(
         sides: source and target lengths, [2, rows].
         part: the indices of the rows to cut, sorted by source and by target length, [2, N].
         max_tokens: the token budget of a batch.
-        random: the random generator, which increases the padding of each cut a little.
+        random: the random generator; it adds a little noise to the padding of each cut, so that
+            the cuts differ between epochs.
     """
     along, across = sides[[[0], [1]], part], sides[[[1], [0]], part]  # [2, N]
     tokens = np.maximum(along, across).cumsum(axis=1)

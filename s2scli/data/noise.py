@@ -96,8 +96,8 @@ def _with_spans_masked(
     """Replace random spans by one unknown token each (Lewis et al. 2020, section 2.2).
 
     The length of a span is drawn from a Poisson distribution; 0 becomes 1. A span that crosses the
-    end of a text continues in the next text, and from the last text in the first. So the start and
-    end of a text are masked as often as its middle.
+    end of a text continues in the next text; after the last text, it continues in the first. So the
+    start and end of a text are masked as often as its middle.
 
     Args:
         texts: the texts, N tokens in total.

@@ -109,7 +109,7 @@ def read_variables(path: Path) -> dict[str, Variable]:
                 if f"{name}_scale" in variables:  # the library shares it too
                     _add(variables, f"{alias}_scale", variables[f"{name}_scale"])
             if file.tell() != size:
-                raise ValueError(f"it has {size} bytes instead of {file.tell()}")
+                raise ValueError(f"found {size} bytes, expected {file.tell()}")
     except (ValueError, KeyError, IndexError, struct.error, OSError) as error:
         raise CheckpointError(f"{path}: damaged, not a model of CTranslate2 ({error})") from error
     return variables
@@ -125,7 +125,7 @@ def _read_variable(file: BinaryIO) -> tuple[str, Variable]:
     name = _read_name(file)
     shape = tuple(int(_read(file, "I")) for _ in range(int(_read(file, "B"))))
     if not all(shape):
-        raise ValueError(f"{name} has the shape {shape}")
+        raise ValueError(f"{name} has the shape {shape}, expected sizes above 0")
     type = TYPES[int(_read(file, "B"))]
     expected = math.prod(shape) * struct.calcsize(type)
     if int(_read(file, "I")) != expected:
@@ -146,7 +146,9 @@ def _read_count(file: BinaryIO) -> int:
 def _read_name(file: BinaryIO) -> str:
     length = int(_read(file, "H"))
     if not 1 < length <= MAX_NAME_BYTES:
-        raise ValueError(f"the name of a variable has {length} bytes")
+        raise ValueError(
+            f"the name of a variable has {length} bytes, expected 2 to {MAX_NAME_BYTES}"
+        )
     name = file.read(length)
     if name.find(b"\0") != length - 1:  # the library ends the name there
         raise ValueError("the name of a variable does not end with a zero byte")
@@ -183,7 +185,7 @@ def _check_stack(
         raise ValueError(f"{side}/num_heads is {heads}, which does not divide the width {width}")
     if "layer_0/self_attention/rotary_dim" in own and width / heads % 2:
         raise ValueError(
-            f"{side} has rotary positions, and heads of an odd width ({width} / {heads:g})"
+            f"{side} has rotary positions, but its heads have an odd width ({width} / {heads:g})"
         )
     for name, variable in own.items():
         _check_variable(f"{side}/{name}", variable, _expected(name, own, sizes))
@@ -228,9 +230,9 @@ def _check_variable(
 ) -> None:
     shapes, values = expected
     if variable.shape not in shapes:
-        raise ValueError(f"{name} has the shape {variable.shape}, not {shapes[0]}")
+        raise ValueError(f"{name} has the shape {variable.shape}, expected {shapes[0]}")
     if values and variable.value not in values:
-        raise ValueError(f"{name} is {variable.value}")
+        raise ValueError(f"{name} is {variable.value}, expected one of {values}")
 
 
 def _check_config(path: Path, tokenizer: SentencePiece) -> None:
@@ -260,4 +262,4 @@ def _check_vocabulary(path: Path, tokenizer: SentencePiece) -> None:
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: damaged JSON ({error})") from error
     if pieces != tokenizer.vocabulary:
-        raise CheckpointError(f"{path}: not the pieces of the tokenizer")
+        raise CheckpointError(f"{path}: expected exactly the pieces of the tokenizer")

@@ -70,7 +70,8 @@ class Refusal:
     Attributes:
         fault: the error message.
         count: the number of these combinations.
-        choices: the values they use of each setting; a setting with all its values is omitted.
+        choices: the values of each setting in these combinations; a setting is left out if all
+            its values occur.
     """
 
     fault: str

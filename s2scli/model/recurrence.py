@@ -21,8 +21,8 @@ def make_recurrence(
 ) -> Recurrence:
     """Return a stack of recurrent layers for [B, T, input_dim], with dropout between layers.
 
-    The recurrent weights of an Elman network are initialized to be orthogonal, so that they
-    preserve the norm of the state (Saxe et al. 2014, section 3). It has no gates that could.
+    An Elman network has no gates to preserve the state. So its recurrent weights are initialized
+    to be orthogonal, which preserves the norm of the state (Saxe et al. 2014, section 3).
     """
     recurrence = LAYERS[cell](
         input_dim,

@@ -135,7 +135,7 @@ class Seq2Seq(nn.Module):
 
     @property
     def code_dim(self) -> int:
-        """Width of the source's code, if the decoder sees nothing else of the source; else 0."""
+        """Width of the source's code; 0 if the decoder also attends to the source."""
         return 0 if self.attention_shape else int(self.connection.code_dim)
 
     def code(self, source: Tensor, lengths: Tensor) -> Tensor:
@@ -216,7 +216,8 @@ class Seq2Seq(nn.Module):
         if not (connected or self.attention_shape):
             raise ConfigError(
                 'model.attention.kind: with "none" and this model.connection, the decoder never '
-                "sees the source; choose an attention, or a connection with every_step = true"
+                "sees the source; choose another attention kind, or a connection with "
+                "every_step = true"
             )
         if connects and not connected:
             raise ConfigError(

@@ -40,7 +40,7 @@ def model_weights(model: nn.Module) -> dict[str, Tensor]:
 
 @contextlib.contextmanager
 def utf8_path(path: Path) -> Iterator[str]:
-    """Yield a path to the file that is valid UTF-8, because safetensors opens no others."""
+    """Yield a path to the file that is valid UTF-8, as safetensors requires."""
     name = str(path)
     if name.encode(errors="replace").decode() == name:
         yield name

@@ -107,8 +107,8 @@ class Result:
             (the logarithm of the perplexity). It has no label smoothing, so recipes can be
             compared by it.
         scores: one for each requested metric.
-        p: the p-value of the best result being better than this one (paired bootstrap); None for
-            the best result, or without resamples.
+        p: the p-value of the test that the best result is better than this one (paired
+            bootstrap); None for the best result, or without resamples.
     """
 
     recipe: str

@@ -133,11 +133,11 @@ class EvaluateRequest:
         """Check that the flags do not contradict each other.
 
         Raises:
-            UsageError: they do; the message says what to give instead.
+            UsageError: the flags contradict each other; the message says what to give instead.
         """
         for name in self.metrics:
             if name not in METRICS:
-                raise UsageError(f"no metric is called {name!r}; there are {', '.join(METRICS)}")
+                raise UsageError(f"unknown metric {name!r}; expected one of {', '.join(METRICS)}")
         if self.source and self.hypothesis:
             raise UsageError("give either --source (to translate it) or --hypothesis, not both")
         if (self.source or self.hypothesis) and not self.reference:

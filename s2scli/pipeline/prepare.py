@@ -181,7 +181,7 @@ class _HeldOut:
 def _check(inputs: Inputs, settings: PrepareSettings) -> None:
     roles = inputs.roles()
     if not inputs.corpus:
-        raise UsageError("no file of the corpus is given")
+        raise UsageError("no corpus file is given")
     if sum(path == STDIN for paths in roles.values() for path in paths) > 1:
         raise UsageError("- is given twice, but stdin can be read only once")
     for role, size in (("valid", settings.valid_size), ("test", settings.test_size)):

@@ -105,7 +105,7 @@ class Start:
         """Check that the run to resume started from the model in `init_from`.
 
         Raises:
-            ConfigError: it did not.
+            ConfigError: the run started from another model, or from none.
         """
         if not self.checkpoint or not init_from:
             return

@@ -47,7 +47,10 @@ class AttentionMap:
     def __post_init__(self) -> None:
         shape = (len(self.target_pieces), len(self.source_pieces))
         if self.weights.shape != shape or 0 in shape:
-            raise ValueError(f"attention weights are {self.weights.shape}, the pieces {shape}")
+            raise ValueError(
+                f"attention weights: expected the shape {shape} of the pieces, found "
+                f"{self.weights.shape}"
+            )
 
     @property
     def texts(self) -> tuple[str, str]:

@@ -92,14 +92,15 @@ def choose_map(
 ) -> AttentionMap:
     """Return the map of one head, or several maps combined.
 
-    The default is the mean of the heads with the highest `alignment_quality`, from all layers, as
-    many as one layer has. They align better than any layer or any single head.
+    The default is the mean of the H heads with the highest `alignment_quality` among all layers,
+    where H is the number of heads per layer. This mean aligns better than any layer or any single
+    head.
 
     Args:
         heads: all maps.
         layer: the number of a layer, counted from 1, or `all`. If only a head is given, the
-            second to last layer is used, which aligns best (Garg et al. 2019, section 4.2); for
-            the head `best`, all layers are.
+            second to last layer is used, which aligns best (Garg et al. 2019, section 4.2);
+            the head `best` is then chosen from all layers.
         head: the number of a head, counted from 1 (averaged over the layers); `mean`; `max`, the
             largest weights, scaled so that rows sum to 1; or `best`, the head with the highest
             `alignment_quality`. If only a layer is given, it is `mean`.

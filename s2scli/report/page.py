@@ -1,4 +1,4 @@
-"""What HTML pages and SVG pictures share: the page around them and the colours of weights.
+"""Parts of HTML pages and SVG pictures: the page itself, and the colours of weights.
 
 Colours are CSS classes, so that they follow the light or dark mode of the browser.
 """

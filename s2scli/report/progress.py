@@ -60,7 +60,7 @@ class Goal:
             step: updates made.
             epoch: epochs finished.
             seconds: time the run has taken.
-            before: the part of `seconds` before the first update, left out of the speed.
+            before: the part of `seconds` before the first update, excluded from the speed.
         """
         training = seconds - before
         left = [

@@ -129,13 +129,13 @@ def _cells(attention: AttentionMap, left: float, top: float) -> list[str]:
 
 
 def _key_note(attention: AttentionMap) -> str:
-    """Return the text after the scale: its end, and the meaning of the signs."""
+    """Return the text after the scale: the weight 1, and the meaning of the signs."""
     signs = sign_legend((*attention.source_pieces, *attention.target_pieces))
     return f"1  {signs}" if signs else "1"
 
 
 def key(left: float, top: float, note: str) -> list[str]:
-    """Return the scale of the colours from 0, with `note` after its other end."""
+    """Return the scale of the colours, with 0 before it and `note` after it."""
     steps = [step / (KEY_STEPS - 1) for step in range(KEY_STEPS)]
     squares = [
         _square(left + step * KEY_HEIGHT, top, weight, f"{weight:.2f}", KEY_HEIGHT)

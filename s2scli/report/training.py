@@ -19,7 +19,7 @@ FILE_WIDTH = 100
 
 
 class Measured(Protocol):
-    """What was measured at one step of a run."""
+    """The values measured at one step of a run."""
 
     @property
     def step(self) -> int:
@@ -27,7 +27,7 @@ class Measured(Protocol):
 
     @property
     def epoch(self) -> float:
-        """The number of epochs so far, with the share of the current one."""
+        """The number of epochs so far, including the fraction of the current one."""
 
     @property
     def seconds(self) -> float:
@@ -40,7 +40,7 @@ class Measured(Protocol):
 
 @dataclass(frozen=True)
 class Training:
-    """What is shown of a training run.
+    """The data to show about a training run.
 
     Attributes:
         updates: the reports of updates, in order.

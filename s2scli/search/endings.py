@@ -81,9 +81,9 @@ def collect(
 def unfinished(endings: Sequence[Endings], live: Live, settings: SearchSettings) -> Tensor:
     """Return the indices of the sentences to keep searching, [B'].
 
-    These have a live hypothesis that scores above the n-th best finished one. Until `beam_size`
-    hypotheses have finished, its score is the best that it can still reach; after that, its current
-    score.
+    These have a live hypothesis that can still rank above the n-th best finished one. Until
+    `beam_size` hypotheses have finished, the best score that it can still reach is compared; after
+    that, its current score.
     """
     score, exponent, offset = live.scores.amax(1), settings.length_penalty, settings.length_offset
     enough = [len(one.found) >= settings.beam_size for one in endings]

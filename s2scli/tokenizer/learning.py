@@ -27,8 +27,8 @@ def learn_sentencepiece(
 ) -> SentencePiece:
     """Learn a SentencePiece model.
 
-    The vocabulary is smaller than planned if the text does not have enough pieces, and larger if
-    the text has more characters than that.
+    The vocabulary is smaller than planned if the text does not have enough pieces. It is larger if
+    the planned size has no room for all characters.
 
     Args:
         texts: returns the texts to learn from; may be called twice.

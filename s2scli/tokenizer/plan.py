@@ -7,7 +7,7 @@ Kind, for each side (characters are counted without spaces):
 - char, if a line has at most 2.5 words and 40 characters on average (spellings, short lines of
   Chinese), or if the other side does and a line has at most 20 characters on average (dates,
   numbers, names);
-- bpe otherwise. It gives as few pieces as unigram, and learning it is ten times as fast.
+- bpe otherwise. It gives as few pieces as unigram, and is learned ten times as fast.
 
 Joint: one tokenizer for both sides, if they have the same kind and share at least half of their
 running characters.

@@ -1,6 +1,6 @@
 """Random segmentation of texts into pieces, reproducible from their ids, a seed and the model.
 
-SentencePiece can sample too, but with one seed its samples differ between processes.
+SentencePiece can sample too, but its samples differ between processes even with the same seed.
 """
 
 import functools

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Step:
-    """An update was made. It is not logged, and holds only values known without a device sync.
+    """An update was made. This event is not logged; it needs no synchronization with the device.
 
     Attributes:
         step: updates made so far.

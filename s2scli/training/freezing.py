@@ -35,7 +35,8 @@ def freeze(model: nn.Module, parts: Sequence[str]) -> None:
             weight.requires_grad_(False)
     if not trainable(model):
         raise ConfigError(
-            f"training.freeze: {', '.join(parts)} is the whole model; leave something to train"
+            f"training.freeze: {', '.join(parts)} would freeze the whole model; "
+            "leave a part to train"
         )
 
 

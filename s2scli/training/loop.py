@@ -218,9 +218,9 @@ def _validate(
 
     A model with a moving average is scored with the average.
 
-    A validation that is not scheduled happens at a limit, which may be raised later. It can set a
-    new best score, but does not change the schedule and the patience, so that a resumed run equals
-    one that was never stopped.
+    An unscheduled validation happens when a limit is reached, and the limit may be raised later. It
+    can set a new best score, but does not change the schedule and the patience, so that a
+    resumed run equals one that was never stopped.
     """
     clock.tick()
     run.model.eval()

@@ -47,7 +47,10 @@ class World(Protocol):
         ...
 
     def agree(self, number: int) -> int:
-        """Return the maximum of `number` over all processes, so that one request reaches all."""
+        """Return the maximum of `number` over all processes.
+
+        A request that one process received, such as a signal, thus reaches all of them.
+        """
         ...
 
     def broadcast(self, number: float) -> float:

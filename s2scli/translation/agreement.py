@@ -144,7 +144,7 @@ def read_pairs(path: Path, most: int, translator: Translator, talk: Talk) -> lis
     with open_text(path) as file:
         found, bad = _first_pairs(FORMATS["tsv"].read([file], LINE_BYTES), most)
     if bad:
-        talk.warn(f"left out {len(bad):,} of the first lines; {bad[0]}")
+        talk.warn(f"bad lines left out: {len(bad):,}; the first is {bad[0]}")
     return choose_pairs(found, str(path), translator, talk)
 
 
@@ -251,7 +251,7 @@ def _best(record: Record) -> TargetText:
     """Return the best hypothesis, or the scored reference.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: the record has no hypothesis.
     """
     if record.best is None:
         fault = record.fault or "the search found nothing"

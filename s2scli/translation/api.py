@@ -60,7 +60,9 @@ class TextModel:
         """
         chosen = self._settings(settings, "translate")
         if chosen.n_best > 1:
-            raise UsageError("translate returns one text each; for n_best > 1 use records")
+            raise UsageError(
+                "translate returns one translation per text; for n_best > 1, use records"
+            )
         found = self._records(texts, chosen, Wanted(scores=False))
         for record in found:
             if record.status == "failed":
@@ -92,7 +94,7 @@ class TextModel:
 
         Args:
             texts: the sources, as for `translate`.
-            attention: return attention weights too, which alignments are made from.
+            attention: also return attention weights, which alignments need.
             times: find the times of words too, in `record.translation.cues`; this needs a model
                 that reads sound and has a CTC layer (`model.ctc_weight`).
             settings: search settings that override the model's own, such as `n_best=3`.
@@ -119,9 +121,10 @@ class TextModel:
             >>> record.best.score, record.best.token_scores
 
         Args:
-            pairs: a source and its target each.
-            length_penalty: divide each score by (target tokens, the end token counted)^A; 0 gives
-                the log-probability of the target, 1 the mean per token.
+            pairs: pairs of a source and its target.
+            length_penalty: exponent A: each score is divided by length^A, where the length is in
+                target tokens, including the end token; 0 gives the log-probability of the
+                target, 1 the mean per token.
 
         Returns:
             One record for each pair, in order; `record.best` is the scored target. It is None if

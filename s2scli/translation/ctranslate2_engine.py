@@ -41,8 +41,8 @@ class ExportFacts(Settings):
     quantization: Quantization = setting(
         ..., "Type of the stored weights, as CTranslate2 names it."
     )
-    max_source_tokens: int = setting(..., "Longest source.", "tokens", ge=1, le=MOST)
-    positions: int = setting(..., "Longest source or target.", "tokens", ge=1, le=MOST)
+    max_source_tokens: int = setting(..., "Maximum source length.", "tokens", ge=1, le=MOST)
+    positions: int = setting(..., "Maximum length of source and target.", "tokens", ge=1, le=MOST)
     search: SearchSettings = setting(..., "The recipe's search settings.")
 
 

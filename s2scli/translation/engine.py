@@ -24,7 +24,7 @@ class Engine(Protocol):
 
     @property
     def attention_shape(self) -> tuple[int, int] | None:
-        """The numbers of layers and heads with attention weights; None if it returns none."""
+        """The numbers of layers and heads with attention weights; None without attention."""
         ...
 
     @property
@@ -44,7 +44,7 @@ class Engine(Protocol):
         Args:
             sources: the encoded sources: token ids without an end token, samples or pixels.
             settings: the search settings.
-            wanted: what to return of each hypothesis.
+            wanted: what to return for each hypothesis.
         """
         ...
 
@@ -61,6 +61,6 @@ class Engine(Protocol):
             sources: the encoded sources.
             targets: the token ids of the targets, one for each source.
             settings: search settings; only the length penalty and its offset are used.
-            wanted: what to return of each hypothesis.
+            wanted: what to return for each hypothesis.
         """
         ...

@@ -116,7 +116,7 @@ def run_filter(
         answer: returns the records of a window of lines.
         record_format: formats a record; None writes nothing.
         talk: warns of lines with problems.
-        done: what is done with a line, as a participle for messages.
+        done: what happens to a line, for messages, such as "translated".
         files: each input stands for itself, as a line with its path.
 
     Raises:
@@ -186,14 +186,14 @@ def _count(records: Sequence[Record], tally: Tally, talk: Talk, done: str) -> No
 
 def _report(tally: Tally, stream: StreamSettings, seconds: float, talk: Talk, done: str) -> None:
     """Warn of lines with problems, and report the speed."""
-    treated = {"split": "split and joined again", "truncate": "truncated", "empty": "left out"}
+    treated = {"split": "translated in parts", "truncate": "truncated", "empty": "left out"}
     if tally.not_utf8.count:
         talk.warn(
-            f"not UTF-8, bad bytes were read as U+FFFD: {tally.not_utf8}; "
+            f"invalid UTF-8, replaced with U+FFFD: {tally.not_utf8}; "
             "if the text is Latin-1, convert it: iconv -f latin1 -t utf-8"
         )
     if tally.overlong.count:
-        talk.warn(f"too long for the model and {treated[stream.overlong]}: {tally.overlong}")
+        talk.warn(f"too long for the model, {treated[stream.overlong]}: {tally.overlong}")
     if tally.failed.count:
         talk.warn(f"not {done}: {tally.failed}")
     _warn_of_unknown("source", tally.source, talk)

@@ -58,7 +58,7 @@ def plan_line(line: Line, codec: SourceCodec, most: int, overlong: Overlong) -> 
     Args:
         line: the line.
         codec: the codec of the source.
-        most: the maximum source size that the model takes, as the codec measures it.
+        most: the maximum source size that the model accepts, as the codec measures it.
         overlong: what to do with a line that has more.
 
     Raises:
@@ -81,7 +81,7 @@ def _plan(line: Line, source: str, codec: SourceCodec, most: int, overlong: Over
     match overlong:
         case "error":
             raise CorpusError(
-                f"{line.where}: too long, the model takes at most {most} tokens; "
+                f"{line.where}: too long, the model accepts at most {most} tokens; "
                 "shorten it or choose --overlong split, truncate or empty"
             )
         case "empty":

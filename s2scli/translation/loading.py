@@ -78,7 +78,7 @@ def load_in_torch(
         MissingInputError: there is no model; the message says how to get one.
         CheckpointError: a model is damaged or was written by a newer version.
         UsageError: the models of an ensemble do not share a tokenizer.
-        ConfigError: there is no such device, or it has no 8-bit products.
+        ConfigError: there is no such device, or PyTorch has no 8-bit matrix products for it.
     """
     folders = [workspace.find_model(model) for model in models or (None,)]
     from s2scli.translation.torch_engine import load  # torch takes over a second to import
@@ -95,7 +95,7 @@ def choose_export(folders: Sequence[Path], request: EngineRequest, talk: Talk) -
         talk: says why PyTorch is used, and warns of an export that is out of date.
 
     Raises:
-        as `load_translator`.
+        See `load_translator`.
     """
     first = next((folder for folder in folders if is_export(folder)), None)
     if request.engine == "pytorch":

@@ -122,7 +122,7 @@ def describe_model_folder(folder: Path) -> ModelDescription:
     Memory use is limited by the sizes of the files.
 
     Raises:
-        as `load_model_folder`.
+        See `load_model_folder`.
     """
     return in_one_generation(folder, lambda: _describe(folder))
 
@@ -147,7 +147,7 @@ def _describe(folder: Path) -> ModelDescription:
         if shapes.get(name) != expected.get(name):
             raise CheckpointError(
                 f"{folder / WEIGHTS}: {name:.80} has the shape {shapes.get(name)}, "
-                f"the recipe wants {expected.get(name)}"
+                f"expected {expected.get(name)} as in the recipe"
             )
     return ModelDescription(recipe, tokenizers, manifest, shapes)
 
@@ -169,7 +169,7 @@ def _check_size(path: Path, expected: int) -> None:
     """Check that a file has `expected` bytes of weights, and a small header."""
     size = plain_file_size(path)
     if not expected < size < expected + MAX_HEADER_BYTES:
-        raise CheckpointError(f"{path}: {size} bytes, the recipe's weights take {expected}")
+        raise CheckpointError(f"{path}: {size} bytes, expected {expected} for the recipe's weights")
 
 
 def model_card(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any]) -> str:

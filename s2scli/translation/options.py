@@ -9,7 +9,7 @@ from s2scli.settings import default_of
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to return of a hypothesis besides its tokens. Leaving something out saves time.
+    """What to return for a hypothesis besides its tokens. Leaving something out saves time.
 
     Attributes:
         attention: return the attention weights of each token.
@@ -29,7 +29,7 @@ class Options:
     Attributes:
         settings: the search settings.
         overlong: what to do with a line that is too long for the model.
-        wanted: what to return of each hypothesis.
+        wanted: what to return for each hypothesis.
         window: the number of lines that are translated together.
     """
 

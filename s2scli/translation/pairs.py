@@ -86,7 +86,7 @@ def encode_pair(
         return failed(pair, str(error))
     for side, size in (("source", size_of(source, source_codec)), ("target", len(target))):
         if size > most:
-            fault = f"too long: the {side} has {size:,} tokens, the model takes at most {most:,}"
+            fault = f"too long: the {side} has {size:,} tokens, the model accepts at most {most:,}"
             return failed(pair, fault)
     return EncodedPair(pair, source, target)
 

@@ -86,8 +86,9 @@ def _wait(futures: Sequence[Future[Found]]) -> None:
 def _start(workers: int, share: int) -> ThreadPoolExecutor:
     """Start workers that compute with `share` threads each.
 
-    `torch.set_num_threads` sets the count of the calling thread, and the count of every thread that
-    first computes later. So all workers set their count now, and then this thread restores its own.
+    `torch.set_num_threads` sets the thread count of the calling thread, and of all threads that
+    compute for the first time later. So every worker sets its count here, and then the calling
+    thread restores its own.
     """
     together = threading.Barrier(workers)
 

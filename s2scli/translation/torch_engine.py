@@ -48,7 +48,7 @@ def load(folder: Path, *others: Path, device: str = "auto", int8: bool = False) 
         MissingInputError: there is no model in a folder.
         CheckpointError: a folder is damaged or was written by a newer version.
         UsageError: the models do not share a tokenizer.
-        ConfigError: there is no such device, or it has no 8-bit products.
+        ConfigError: there is no such device, or PyTorch has no 8-bit matrix products for it.
     """
     keep_freed_memory(SEARCH_KERNELS)
     on = pick_device(device)
@@ -194,15 +194,17 @@ class TorchEngine:
 
 
 def _require_int8(device: torch.device) -> None:
-    """Check that PyTorch has 8-bit products for this device.
+    """Check that PyTorch has 8-bit matrix products for this device.
 
     Raises:
-        ConfigError: the device is a GPU, or PyTorch has no 8-bit products for this processor.
+        ConfigError: the device is a GPU, or PyTorch has no 8-bit matrix products for the processor.
     """
     if device.type != "cpu":
         raise ConfigError(f"--int8 works on a CPU only, found {device}; choose --device cpu")
     if not this_machine().has_int8:
-        raise ConfigError("--int8: PyTorch has no 8-bit products for this processor; leave it out")
+        raise ConfigError(
+            "PyTorch has no 8-bit matrix products for this processor; leave out --int8"
+        )
 
 
 def _check_tokenizers(first: LoadedModel, folder: Path, other: LoadedModel, path: Path) -> None:

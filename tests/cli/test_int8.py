@@ -75,7 +75,7 @@ def test_a_processor_without_products_of_8_bits_is_told(
     monkeypatch.setattr("s2scli.translation.torch_engine.this_machine", lambda: machine)
     result = run(command, "-w", str(trained_workspace), "--device", "cpu", "--int8", given="a\n")
     assert result.exit_code == 78
-    assert "--int8: PyTorch has no 8-bit products" in result.stderr
+    assert "no 8-bit matrix products for this processor; leave out --int8" in result.stderr
     assert result.stdout == ""
 
 

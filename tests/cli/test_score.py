@@ -107,8 +107,14 @@ def test_json_lines(score: Run) -> None:
     [
         (b"no tab", "no TAB, expected source TAB target; to join two files: paste SOURCES TARGETS"),
         (b"a	b	c", "3 columns, expected source TAB target; select two: cut -f 1,2"),
-        (b"a b c d e f g h i	a", "too long: the source has 9 tokens, the model takes at most 8"),
-        (b"a	a b c d e f g h i", "too long: the target has 9 tokens, the model takes at most 8"),
+        (
+            b"a b c d e f g h i	a",
+            "too long: the source has 9 tokens, the model accepts at most 8",
+        ),
+        (
+            b"a	a b c d e f g h i",
+            "too long: the target has 9 tokens, the model accepts at most 8",
+        ),
         (b"a b\tA", "ValueError: "),
     ],
 )
@@ -143,7 +149,7 @@ def test_bad_bytes_are_replaced_and_told_once_or_refused(score: Run) -> None:
     result = score(given=given)
     assert result.exit_code == 0
     assert result.stdout.count("\n") == 3
-    assert "not UTF-8, bad bytes were read as U+FFFD: 1 line (stdin: 3)" in result.stderr
+    assert "invalid UTF-8, replaced with U+FFFD: 1 line (stdin: 3)" in result.stderr
     strict = score("--strict", given=given)
     assert (strict.exit_code, strict.stdout) == (65, f"{2 * HIT:.4f}\n" * 2)
     assert strict.stderr == "error: stdin, line 3, byte 3: not UTF-8\n"

@@ -100,7 +100,7 @@ def test_bad_bytes_are_replaced_and_told_once(translate: Run) -> None:
     assert result.exit_code == 0
     assert result.stdout == "A\nB\ufffd\nC\n\ufffd\ufffd\n"
     assert result.stderr.count("\n") == 1
-    assert "not UTF-8" in result.stderr
+    assert "invalid UTF-8, replaced with U+FFFD: 2 lines (stdin: 2, 4)" in result.stderr
     assert "2 lines (stdin: 2, 4)" in result.stderr
 
 
@@ -128,7 +128,7 @@ LONG = b"a b c d. e f g h i j\n"
 @pytest.mark.parametrize(
     ("choice", "out", "told"),
     [
-        ("split", "A B C D. E F G H I J\n", "split and joined again: 1 line (stdin: 1)"),
+        ("split", "A B C D. E F G H I J\n", "translated in parts: 1 line (stdin: 1)"),
         ("truncate", "A B C D. E F G H\n", "truncated: 1 line (stdin: 1)"),
         ("empty", "\n", "left out: 1 line (stdin: 1)"),
     ],
@@ -499,7 +499,7 @@ def test_a_nasty_file_gets_its_lines(real: Run) -> None:
     assert len(out) == NASTY.count(b"\n") + 2  # the last line had no end; ours has
     assert out[1] == out[2] == out[-1] == ""
     assert all(len(line.splitlines()) <= 1 for line in out)
-    assert "too long for the model and split and joined again: 1 line (stdin: 5)" in result.stderr
+    assert "too long for the model, translated in parts: 1 line (stdin: 5)" in result.stderr
 
 
 def test_outputs_do_not_depend_on_the_window(real: Run) -> None:

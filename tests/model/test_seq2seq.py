@@ -74,8 +74,8 @@ def test_last_connection_refuses_states_of_different_shapes() -> None:
 @pytest.mark.parametrize(
     ("attention", "choices", "message"),
     [
-        ("none", {"attend": "before"}, "attend: before needs an attention"),
-        ("none", {"input_feeding": True}, "input_feeding: true needs an attention"),
+        ("none", {"attend": "before"}, "attend: before needs attention"),
+        ("none", {"input_feeding": True}, "input_feeding: true needs attention"),
         ("dot", {}, "attend: after has no effect"),
         ("dot", {"attend": "before", "input_feeding": True}, "input_feeding: true has no effect"),
         ("none", {"deep_output": True}, "deep_output: true has no effect"),

@@ -106,5 +106,5 @@ def test_a_text_that_is_too_long_is_shown_in_parts_and_says_so(
 
 def test_a_target_that_is_too_long_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use([[1.0]], monkeypatch)
-    with pytest.raises(CorpusError, match="the target has 9 tokens, the model takes at most 8"):
+    with pytest.raises(CorpusError, match="the target has 9 tokens, the model accepts at most 8"):
         inspect_attention(folder, "a", "b " * 9, "cpu", Talk())

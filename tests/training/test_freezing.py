@@ -105,6 +105,6 @@ def test_freezing_everything_is_refused() -> None:
     model = make_model(model_tree())
     parts = list(dict.fromkeys(name.partition(".")[0] for name, _ in model.named_parameters()))
     with pytest.raises(
-        ConfigError, match=r"source, target, .* is the whole model; leave something t"
+        ConfigError, match=r"source, target, .* would freeze the whole model; leave a part to t"
     ):
         freeze(model, parts)

@@ -77,7 +77,7 @@ def test_the_first_pairs_that_fit_the_model_are_read(
         (5, "b", "c"),
     ]
     told = " ".join(capsys.readouterr().err.split())
-    assert "left out 1 of the first lines; " in told and "line 3: no TAB" in told
+    assert "bad lines left out: 1; the first is " in told and "line 3: no TAB" in told
     assert "left out 1 of 3 pairs, too long for the model" in told
     (tmp_path / "none.tsv").write_text("\tb\n")
     with pytest.raises(CorpusError, match="found no pair to verify with; expected source TAB"):

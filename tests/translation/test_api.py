@@ -96,7 +96,7 @@ def test_translate_raises_where_a_text_fails() -> None:
 
 
 def test_translate_returns_one_text_each(model: TextModel) -> None:
-    with pytest.raises(UsageError, match="one text each; for n_best > 1 use records"):
+    with pytest.raises(UsageError, match="one translation per text; for n_best > 1, use records"):
         model.translate(["one"], n_best=3)
 
 

@@ -110,7 +110,7 @@ def test_long_lines_are_truncated() -> None:
 
 def test_long_lines_are_refused() -> None:
     with pytest.raises(
-        CorpusError, match=r"f, line 2: too long, the model takes at most 8 tokens; .*split"
+        CorpusError, match=r"f, line 2: too long, the model accepts at most 8 tokens; .*split"
     ):
         translate_lines(lines("a", LONG), StubEngine(), "error")
 

@@ -52,7 +52,7 @@ def test_a_side_that_is_too_long_fails_the_pair(source: str, target: str) -> Non
     assert isinstance(found, Record)
     assert found.status == "failed"
     side = "source" if len(source) > len(target) else "target"
-    assert found.fault == f"too long: the {side} has 4 tokens, the model takes at most 3"
+    assert found.fault == f"too long: the {side} has 4 tokens, the model accepts at most 3"
 
 
 def test_without_a_source_there_is_nothing_to_score_and_without_a_target_its_end() -> None:

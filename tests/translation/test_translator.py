@@ -63,7 +63,9 @@ def test_lines_before_one_that_is_refused_are_translated_first() -> None:
     options = Options(SETTINGS, overlong="error", window=10)
     records = stub_translator().translate(lines("a", "b", long, "c"), options)
     assert [next(records).text, next(records).text] == ["A", "B"]
-    with pytest.raises(CorpusError, match="f, line 3: too long, the model takes at most 8 tokens"):
+    with pytest.raises(
+        CorpusError, match="f, line 3: too long, the model accepts at most 8 tokens"
+    ):
         next(records)
 
 
@@ -105,7 +107,7 @@ def test_pairs_are_scored_in_order_whatever_is_in_them() -> None:
     assert [record.status for record in found] == ["ok", "failed", "empty", "failed", "ok"]
     assert [record.line for record in found] == [pair.line for pair in pairs]
     assert found[0].best is not None and found[0].best.first_choices == (True, True)
-    assert found[3].fault == "too long: the source has 9 tokens, the model takes at most 8"
+    assert found[3].fault == "too long: the source has 9 tokens, the model accepts at most 8"
 
 
 def test_a_pair_that_makes_the_model_fail_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

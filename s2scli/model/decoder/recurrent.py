@@ -38,8 +38,8 @@ class RecurrentDecoderSettings(Settings):
     )
     attend: Literal["before", "after"] = setting(
         "after",
-        "When to attend: before the recurrence, with the previous state; the context is part of "
-        "the recurrence's input (Bahdanau et al. 2015). Or after it, with the new state (Luong et "
+        "When to attend: before the recurrence, with the previous state, so that the context is an "
+        "input of the recurrence (Bahdanau et al. 2015); or after it, with the new state (Luong et "
         "al. 2015).",
     )
     input_feeding: bool = setting(
@@ -89,20 +89,20 @@ class RecurrentDecoderSettings(Settings):
         """Check that every setting has an effect.
 
         Args:
-            attends: whether the model has an attention.
+            attends: whether the model has attention.
 
         Raises:
             ConfigError: a setting has no effect.
         """
         if not attends and self.attend == "before":
             raise ConfigError(
-                "model.decoder.attend: before needs an attention, but model.attention.kind is "
-                "none; choose an attention, or after"
+                "model.decoder.attend: before needs attention, but model.attention.kind is "
+                "none; choose a kind of attention, or attend = after"
             )
         if not attends and self.input_feeding:
             raise ConfigError(
-                "model.decoder.input_feeding: true needs an attention, but model.attention.kind is "
-                "none; choose an attention, or input_feeding = false"
+                "model.decoder.input_feeding: true needs attention, but model.attention.kind is "
+                "none; choose a kind of attention, or input_feeding = false"
             )
         if self.readout == "state":
             self._check_bare_readout(attends)

@@ -13,7 +13,7 @@ KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
 def keep_freed_memory(kernels: int = 64) -> None:
     """Make glibc keep freed memory for later allocations, and shrink the kernel caches.
 
-    By default, glibc maps memory for each large tensor from the system again, page by page. This
+    By default, glibc gets new memory from the system for each large tensor, page by page. This
     takes up to a third of the time of an update of a small model. oneDNN compiles a kernel for
     every new batch shape, and PyTorch keeps these kernels with their buffers. Both caches are made
     smaller, unless the environment variables are already set. Call this function before the first

@@ -72,7 +72,7 @@ class Int8Weight:
 
 
 def works() -> bool:
-    """Whether this PyTorch has oneDNN's int8 products, and they give correct results here."""
+    """Whether this build of PyTorch has oneDNN's int8 products, and they are correct here."""
     some = torch.eye(4).repeat(4, 4)
     try:
         found = Int8Weight.of(some, SAFE_LEVELS).multiply(some, None)

@@ -33,7 +33,7 @@ def multiply(left: Tensor, right: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def works() -> bool:
-    """Whether this PyTorch has the operators, for transposed and for packed matrices."""
+    """Whether this build of PyTorch has oneDNN's operators for transposed and packed matrices."""
     some = torch.arange(6.0).view(2, 3)
     try:
         transposed = torch.equal(multiply(some.t(), some.t(), None), some.t() @ some)
