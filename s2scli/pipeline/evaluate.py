@@ -102,7 +102,7 @@ class EvaluateRequest:
         if self.output or self.multi_reference:
             flag = "-o" if self.output else "--multi-reference"
             raise UsageError(f"{flag} is for text, and the target is pictures")
-        if self.metrics == USUAL_METRICS:
+        if not self.metrics:
             return replace(self, metrics=PICTURE_METRICS, examples=0)
         if texts := self.needing("outputs"):
             raise UsageError(f"{flag_of(texts[0])} compares texts, and the target is pictures")

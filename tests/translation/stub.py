@@ -54,7 +54,7 @@ class WordCodec:
     def truncate(self, cell: str, most: int) -> str:
         return truncate_text(cell, lambda text: len(self.encode(text)) <= most)
 
-    def labels(self, values: Values, positions: int) -> tuple[str, ...]:
+    def labels(self, values: Values, positions: int, start: float = 0.0) -> tuple[str, ...]:
         return self.pieces([*values.tolist(), EOS_ID])
 
     def unknown(self, values: Values) -> int:

@@ -48,9 +48,9 @@ class Recorded(str):
         cell.samples, cell.rate = samples, rate
         return cell
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str, Values]]:
-        """Return how to make a copy."""
-        return type(self), (str(self), self.values)
+    def __getnewargs__(self) -> tuple[str, NDArray[Any], int]:  # type: ignore[override]
+        """Return what a copy is made from."""
+        return str(self), self.samples, self.rate
 
 
 def values_of(cell: str) -> Values:
