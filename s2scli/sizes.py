@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from s2scli.sides import TEXT, Picture, Sides
+from s2scli.sides import TEXT, Picture, Sides, Sound
 
 MANY = 10**12
 
@@ -44,10 +44,17 @@ SIZES = (
 )
 
 
+SPEECH_SIZES = (
+    Size(50_000, "speech-lstm", 0.3),
+    Size(MANY, "speech-transformer", 0.1),
+)
+
+
 def size_for(pairs: int, sides: Sides = TEXT) -> Size:
     """Return the size for a corpus of `pairs` training pairs with these sides."""
     if isinstance(sides.target, Picture):
         return Size(MANY, "text-to-image", 0.1)
     if isinstance(sides.source, Picture):
         return Size(MANY, "image-to-text", 0.1)
-    return next(size for size in SIZES if pairs <= size.max_pairs)
+    sizes = SPEECH_SIZES if isinstance(sides.source, Sound) else SIZES
+    return next(size for size in sizes if pairs <= size.max_pairs)

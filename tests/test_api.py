@@ -58,7 +58,7 @@ def test_the_corpus_is_that_of_the_command(corpus: Path, tmp_path: Path) -> None
     split.write_text("one two\ttwo one\n")
     report = s2scli.prepare(corpus, workspace=tmp_path / "api", valid=str(split), test_size=9)
     flags = ("-w", tmp_path / "cli", "--valid", split, "--test-size", 9)
-    assert as_json(asdict(report)) == by_command("prepare", corpus, *flags)
+    assert as_json(report.tree()) == by_command("prepare", corpus, *flags)
     assert report.splits["test"].rows == 9
 
 

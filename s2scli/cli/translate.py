@@ -130,24 +130,18 @@ def command(
         format, common.json, {"--scores": scores, "--nbest": many, "--alignment": alignment}
     )
     inputs = _existing(files or [STDIN], as_files)
-    engine_request = EngineRequest(
-        engine.engine,
-        ["--alignment"] * alignment,
-        ["--json, which shows the alignment"] * as_json,
-        overrides,
-        device,
-        engine.int8,
-    )
+    needs, prefers = ["--alignment"] * alignment, ["--json, which shows the alignment"] * as_json
+    asked = EngineRequest(engine.engine, needs, prefers, overrides, device, engine.int8)
     with flag_errors():
-        translator = load_translator(common.workspace, models or (), engine_request, talk)
+        translator = load_translator(common.workspace, models or (), asked, talk)
         settings = translator.settings(overrides)
     refuse_unread(overrides, settings)
     warn_of_untrained(map(common.workspace.find_model, models or (None,)), talk)
     check_inputs(translator, inputs, files=as_files)
     to = None if output == STDIN else output
     if format in SUBTITLES:
-        asked = SubtitleRequest(inputs, as_files, to, str(format), settings, stream)
-        raise typer.Exit(SOME_FAILED if write_subtitles(translator, asked, talk) else 0)
+        subtitles = SubtitleRequest(inputs, as_files, to, str(format), settings, stream)
+        raise typer.Exit(SOME_FAILED if write_subtitles(translator, subtitles, talk) else 0)
     if alignment:
         require_attention(translator)
     shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
@@ -155,11 +149,10 @@ def command(
     request = TranslateRequest(
         inputs, to, settings, stream, shape, as_json or alignment, several, as_json, as_files
     )
-    if writes_pictures(translator) and not as_json:
-        _refuse_for_pictures(scores, alignment)
-        tally = _translate_to_pictures(translator, request, talk)
-    else:
+    if as_json or not writes_pictures(translator):
         tally = translate(translator, request, talk)
+    else:
+        tally = _translate_to_pictures(translator, request, talk, scores, alignment)
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
 
@@ -206,9 +199,14 @@ def _refuse_for_pictures(scores: bool, alignment: bool) -> None:
 
 
 def _translate_to_pictures(
-    translator: "Translator", request: "TranslateRequest", talk: "Talk"
+    translator: "Translator",
+    request: "TranslateRequest",
+    talk: "Talk",
+    scores: bool,
+    alignment: bool,
 ) -> "Tally":
     """Write the output pictures into a folder, or draw them on the terminal."""
+    _refuse_for_pictures(scores, alignment)
     from s2scli.pipeline.pictures import drawn_record, require_place
     from s2scli.pipeline.translate import translate, translate_to_folder
 

@@ -85,7 +85,8 @@ def estimate_footprint(recipe: Recipe, vocab_size: int = ASSUMED_VOCAB_SIZE) -> 
         ConfigError: the parts of the model do not fit together.
     """
     with torch.device("meta"):
-        parameters = count_parameters(Seq2Seq(recipe.model, vocab_size, vocab_size, joint=True))
+        reads, joint = recipe.model.source.typical(vocab_size), recipe.model.source.kind == "tokens"
+        parameters = count_parameters(Seq2Seq(recipe.model, reads, vocab_size, joint=joint))
     training = recipe.training
     copies = 2 + training.optimizer.copies + (training.ema_decay > 0)  # weights and gradients
     return Footprint(vocab_size, parameters, BYTES * parameters * copies)

@@ -12,7 +12,8 @@ from s2scli.model.sizes import MODEL_SIZES
 def parameters(recipe: str, *assignments: str) -> int:
     with torch.device("meta"):
         model = load_recipe(recipe, assignments).model
-        return count_parameters(Seq2Seq(model, 1000, 1000, joint=True))
+        reads = model.source.typical(1000)
+        return count_parameters(Seq2Seq(model, reads, 1000, joint=reads == 1000))
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def test_a_damaged_model_is_refused_and_nothing_is_lost(
         ("training.freeze=encodr", "training.freeze: the model has no part 'encodr'; did you mean"),
         (
             "training.freeze=source,target,encoder,connection,decoder,output",
-            "leave something to train",
+            "leave a part to train",
         ),
     ],
 )

@@ -178,6 +178,7 @@ QUICK = (("default", "copy"), ("tiny", "reverse"), ("tiny", "sort"))
     [
         pytest.param(name, task, marks=() if (name, task) in QUICK else SLOW)
         for name in recipe_names()
+        if load_recipe(name).model.source.kind == "tokens"
         for task in TASKS
     ],
 )

@@ -60,6 +60,10 @@ class AudioFrontendSettings(Settings):
         0.0, "Most white noise added in training, as a share of a recording's volume.", ge=0, le=10
     )
 
+    def typical(self, vocab_size: int) -> Input:
+        """Return what such a front end reads, for an estimate: sound at 16 kHz."""
+        return Sound(16_000)
+
     def build(self, reads: Input, pad_id: int) -> "AudioFrontend":
         """Return the front end for sound of one sample rate.
 

@@ -41,6 +41,10 @@ class ImageFrontendSettings(Settings):
     conv_dim: int = setting(64, "Layout columns: channels of the convolutions.", ge=1, le=4096)
     dropout: float = setting(0.0, "Dropout on the vectors.", "probability", ge=0.0, lt=1.0)
 
+    def typical(self, vocab_size: int) -> Input:
+        """Return what such a front end reads, for an estimate: grey pictures 32 pixels high."""
+        return Picture(32, None, 1)
+
     def build(self, reads: Input, pad_id: int) -> "ImageFrontend":
         """Return the front end for pictures of one height and number of channels.
 

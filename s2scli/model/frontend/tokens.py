@@ -20,6 +20,10 @@ class TokenFrontendSettings(Settings):
     embedding_dim: int = setting(256, "Width of the token embeddings.", "units", ge=1, le=16384)
     dropout: float = setting(0.0, "Dropout on the embeddings.", "probability", ge=0.0, lt=1.0)
 
+    def typical(self, vocab_size: int) -> Input:
+        """Return what such a front end reads, for an estimate: a vocabulary of this size."""
+        return vocab_size
+
     def build(self, reads: Input, pad_id: int) -> "TokenFrontend":
         """Return the front end for a vocabulary.
 

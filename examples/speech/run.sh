@@ -1,0 +1,57 @@
+#!/bin/sh
+# Speech to text: spoken digits, and telephone prompts in several languages.
+#
+#     sh examples/speech/run.sh DATA digits|speakers|connected|prompts [WORKSPACE]
+#
+# For the first three, DATA is a folder of the Free Spoken Digit Dataset
+# (https://github.com/Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0) with recordings/,
+# manifest.tsv, train.tsv and test.tsv. For prompts it is a folder with LANGUAGE.{train,dev,test}.tsv
+# (path TAB transcript), made of Debian's asterisk-core-sounds packages (CC BY-SA 3.0).
+# If you stop it, run it again to resume.
+set -eu
+data=$1 here=$(dirname "$0")
+work=${3:-workspace/speech}
+mkdir -p "$work"
+
+# learn WORKSPACE STEPS TRAIN [PREPARE OPTIONS]: prepare, train and evaluate
+learn() {
+    name=$1 steps=$2 train=$3
+    shift 3
+    test -d "$name/corpus" || s2s prepare -q -w "$name" "$train" --source-kind audio "$@"
+    s2s train -q -w "$name" --max-steps "$steps" --set training.limits.patience=0
+    s2s evaluate -w "$name" --wer --cer --exact-match --json > "$name/scores.json"
+    s2s evaluate -w "$name" --wer --cer --exact-match
+}
+
+case $2 in
+digits)
+    learn "$work/digits" 3000 "$data/train.tsv" --test "$data/test.tsv"
+    ;;
+speakers)
+    python "$here/make_digits.py" "$data" "$work/data"
+    for speaker in george jackson lucas nicolas theo yweweler; do
+        learn "$work/without-$speaker" 2000 "$work/data/without-$speaker.tsv" \
+            --test "$work/data/only-$speaker.tsv"
+    done
+    ;;
+connected)
+    python "$here/make_digits.py" "$data" "$work/data"
+    learn "$work/connected" 3000 "$work/data/connected.train.tsv" \
+        --valid "$work/data/connected.valid.tsv" --test "$work/data/connected.test.tsv"
+    ;;
+prompts)
+    for language in en es fr ru; do
+        learn "$work/$language" 2000 "$data/$language.train.tsv" \
+            --valid "$data/$language.dev.tsv" --test "$data/$language.test.tsv"
+    done
+    cat "$data"/??.train.tsv > "$work/all.train.tsv"
+    cat "$data"/??.dev.tsv > "$work/all.dev.tsv"
+    cat "$data"/??.test.tsv > "$work/all.test.tsv"
+    learn "$work/all" 4000 "$work/all.train.tsv" \
+        --valid "$work/all.dev.tsv" --test "$work/all.test.tsv"
+    ;;
+*)
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+    ;;
+esac
