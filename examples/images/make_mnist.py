@@ -26,8 +26,10 @@ from PIL import Image
 
 Pixels = NDArray[np.uint8]
 ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-TEENS = ("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen")
-TEENS += ("eighteen", "nineteen")
+TEENS = (
+    *("ten", "eleven", "twelve", "thirteen", "fourteen"),
+    *("fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
 TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 VALID, COPIES, NUMBERS = 5_000, 3, 60_000
 

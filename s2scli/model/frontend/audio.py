@@ -27,6 +27,20 @@ class AudioFrontendSettings(Settings):
     bands: int = setting(80, "Mel bands.", "bands", ge=4, le=512)
     window: float = setting(0.025, "Length of an analysis window.", "seconds", gt=0, le=1)
     hop: float = setting(0.010, "Distance between two windows.", "seconds", gt=0, le=1)
+    emphasis: float = setting(
+        0.97,
+        "Raise high frequencies: subtract this share of the sample before from each sample; 0 "
+        "turns it off.",
+        ge=0,
+        lt=1,
+    )
+    floor: float = setting(
+        0.01,
+        "Add this share of a recording's mean power to every band, so that silence is alike in "
+        "clean and noisy recordings; 0.01 is 20 dB below the mean.",
+        ge=0,
+        le=1,
+    )
     subsampling: Literal["conv", "pyramid"] = setting(
         "conv",
         "How 4 windows become one position: conv (two convolutions of stride 2) or pyramid (two "
@@ -50,14 +64,40 @@ class AudioFrontendSettings(Settings):
         0.25, "Widest masked group, as a share of the bands.", ge=0, le=1
     )
     speed: float = setting(
-        0.1,
-        "Play each recording at 1 - speed, 1 or 1 + speed times its tempo and pitch, at random, in "
-        "training; 0 turns it off (Ko et al. 2015).",
+        0.2,
+        "Play each recording at a random factor between 1 - speed and 1 + speed of its tempo and "
+        "pitch in training; 0 turns it off (Ko et al. 2015 choose among 0.9, 1 and 1.1).",
         ge=0,
         lt=1,
     )
+    warp: float = setting(
+        0.2,
+        "Stretch the frequencies of each recording by a random factor of up to 1 + warp or down to "
+        "1 - warp in training, as if the vocal tract had another length (Jaitly & Hinton 2013).",
+        ge=0,
+        lt=0.9,
+    )
+    normalize: Literal["bands", "volume"] = setting(
+        "volume",
+        "Give each recording mean 0 and variance 1: in every band (bands), or over all bands "
+        "together (volume).",
+    )
+    tone: float = setting(
+        0.5,
+        "Raise and lower groups of bands at random in training, as other microphones would: the "
+        "standard deviation of the change, in units of the normalized features.",
+        ge=0,
+        le=10,
+    )
+    silence: float = setting(
+        0.2,
+        "Most silence added before and after each recording in training.",
+        "seconds",
+        ge=0,
+        le=60,
+    )
     noise: float = setting(
-        0.0, "Most white noise added in training, as a share of a recording's volume.", ge=0, le=10
+        0.1, "Most white noise added in training, as a share of a recording's volume.", ge=0, le=10
     )
 
     def typical(self, vocab_size: int) -> Input:
@@ -92,7 +132,7 @@ class AudioFrontend(nn.Module):
         self.register_buffer("filters", filters, persistent=False)
         taper = torch.hann_window(self.window, device="cpu")
         self.register_buffer("taper", taper, persistent=False)
-        self.fft_size = fft_size
+        self.fft_size, self.sample_rate = fft_size, sample_rate
         self.halve = (
             ConvHalving(settings.bands, settings.channels, settings.embedding_dim)
             if settings.subsampling == "conv"
@@ -133,12 +173,16 @@ class AudioFrontend(nn.Module):
         """
         settings = self.settings
         samples = values.float() / FULL_SCALE
+        samples = emphasize(samples, lengths, settings.emphasis)
         if self.training:
             samples, lengths = change_speed(samples, lengths, settings.speed)
+            samples, lengths = add_silence(
+                samples, lengths, round(settings.silence * self.sample_rate)
+            )
             samples = add_noise(samples, lengths, settings.noise)
         features, lengths = self.features(samples, lengths)
         if self.training:
-            features = self._masked(features, lengths)
+            features = self._masked(self._toned(self._warped(features), lengths), lengths)
         vectors, lengths = self.halve(features, lengths)
         return self.dropout(self.norm(vectors)), lengths
 
@@ -155,6 +199,8 @@ class AudioFrontend(nn.Module):
         with torch.autocast(samples.device.type, enabled=False):
             logs, counts = self.log_mel(samples.float(), lengths)
             mask = length_mask(counts, logs.shape[1], logs.device)[..., None]
+            if self.settings.normalize == "volume":
+                return normalize_volume(logs, mask), counts
             return normalize_bands(logs, mask), counts
 
     def log_mel(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -167,8 +213,29 @@ class AudioFrontend(nn.Module):
         windows = F.pad(samples, (0, short)).unfold(1, self.window, self.hop)  # [B, T, window]
         spectrum = torch.fft.rfft(windows * self.taper, self.fft_size)
         power = spectrum.real.square() + spectrum.imag.square()  # [B, T, fft / 2 + 1]
-        logs = (power @ self.filters).clamp(min=FLOOR).log()
+        bands = power @ self.filters  # [B, T, F]
+        mask = length_mask(self.windows(lengths), bands.shape[1], bands.device)[..., None]
+        loudness = (bands * mask).sum((1, 2), keepdim=True) / (mask.sum(1, True) * bands.shape[2])
+        logs = (bands + self.settings.floor * loudness).clamp(min=FLOOR).log()
         return logs, self.windows(lengths)
+
+    def _warped(self, features: Tensor) -> Tensor:
+        """Return features whose frequencies are stretched, by a random factor in each recording."""
+        settings = self.settings
+        if not settings.warp:
+            return features
+        draws = torch.rand(len(features), 1, device=features.device)
+        factors = 1 + settings.warp * (2 * draws - 1)  # [B, 1]
+        return stretch_bands(features, factors, self.sample_rate)
+
+    def _toned(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Return features with a smooth random curve over the bands of each recording added."""
+        if not self.settings.tone:
+            return features
+        batch, width, bands = features.shape
+        points = self.settings.tone * torch.randn(batch, 1, 5, device=features.device)
+        curve = F.interpolate(points, bands, mode="linear", align_corners=True)  # [B, 1, F]
+        return features + curve * length_mask(lengths, width, features.device)[..., None]
 
     def _masked(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Return features with random spans of time and of bands set to 0, the mean."""
@@ -232,6 +299,12 @@ class PyramidHalving(nn.Module):
         return states, lengths
 
 
+def emphasize(samples: Tensor, lengths: Tensor, share: float) -> Tensor:
+    """Return x_n - share x_(n-1) for samples x_n, which raises high frequencies, [B, N]."""
+    before = F.pad(samples, (1, 0))[:, :-1]
+    return (samples - share * before) * length_mask(lengths, samples.shape[1], samples.device)
+
+
 Length = TypeVar("Length", int, Tensor)
 
 
@@ -253,10 +326,48 @@ def normalize_bands(logs: Tensor, mask: Tensor) -> Tensor:
     return centered / (variance + 1e-5).sqrt()
 
 
+def stretch_bands(features: Tensor, factors: Tensor, sample_rate: int) -> Tensor:
+    """Return features whose band of f hertz is the one of f times a factor, [B, T, F].
+
+    Bands between two are interpolated linearly; beyond the last, it is repeated.
+
+    Args:
+        features: [B, T, F].
+        factors: one for each recording, [B, 1].
+        sample_rate: samples a second.
+    """
+    bands, highest = features.shape[2], mel_of(sample_rate / 2)
+    mels = torch.arange(1, bands + 1, device=features.device) * highest / (bands + 1)
+    hertz = 700 * (10 ** (mels / 2595) - 1)
+    stretched = 2595 * (1 + hertz * factors / 700).log10()  # in mel, [B, F]
+    places = (stretched * (bands + 1) / highest - 1).clamp(0, bands - 1)
+    below = places.long()
+    above = (below + 1).clamp(max=bands - 1)
+    share = (places - below)[:, None].to(features.dtype)
+    ends = [index[:, None].expand_as(features) for index in (below, above)]
+    return torch.lerp(features.gather(2, ends[0]), features.gather(2, ends[1]), share)
+
+
+def normalize_volume(logs: Tensor, mask: Tensor) -> Tensor:
+    """Return features with mean 0 and variance 1 over all bands of each recording; padding is 0.
+
+    Args:
+        logs: [B, T, F].
+        mask: True at real windows, [B, T, 1].
+    """
+    count = mask.sum(1, keepdim=True) * logs.shape[2]  # [B, 1, 1]
+    centered = (logs - (logs * mask).sum((1, 2), keepdim=True) / count) * mask
+    variance = centered.square().sum((1, 2), keepdim=True) / count
+    return centered / (variance + 1e-5).sqrt()
+
+
+def mel_of(hertz: float) -> float:
+    """Return a frequency in mel: 2595 log10(1 + f / 700) (O'Shaughnessy 1987)."""
+    return 2595 * math.log10(1 + hertz / 700)
+
+
 def mel_filters(fft_size: int, bands: int, sample_rate: int) -> Tensor:
     """Return triangular filters of height 1, evenly spaced in mel from 0 to half the rate.
-
-    mel(f) = 2595 log10(1 + f / 700) (O'Shaughnessy 1987).
 
     Args:
         fft_size: of the FFT, in samples.
@@ -266,7 +377,7 @@ def mel_filters(fft_size: int, bands: int, sample_rate: int) -> Tensor:
     Returns:
         The weight of each frequency in each band, [fft_size / 2 + 1, bands].
     """
-    most = 2595 * math.log10(1 + sample_rate / 2 / 700)
+    most = mel_of(sample_rate / 2)
     mels = torch.linspace(0, most, bands + 2, dtype=torch.float64, device="cpu")
     edges = 700 * (10 ** (mels / 2595) - 1)  # of the bands, in hertz
     frequencies = torch.linspace(
@@ -292,7 +403,7 @@ def change_speed(samples: Tensor, lengths: Tensor, speed: float) -> tuple[Tensor
     """
     if not speed:
         return samples, lengths
-    factors = 1 + speed * (torch.randint(3, lengths.shape) - 1)  # [B], on the CPU
+    factors = 1 + speed * (2 * torch.rand(lengths.shape) - 1)  # [B], on the CPU
     lengths = (lengths / factors).long().clamp(min=1)
     times = torch.arange(int(lengths.max()), device=samples.device)
     places = times * factors.to(samples.device)[:, None]  # [B, N']
@@ -301,6 +412,29 @@ def change_speed(samples: Tensor, lengths: Tensor, speed: float) -> tuple[Tensor
     share = (places - before).clamp(max=1).to(samples.dtype)
     played = torch.lerp(samples.gather(1, before), samples.gather(1, after), share)
     return played * length_mask(lengths, played.shape[1], played.device), lengths
+
+
+def add_silence(samples: Tensor, lengths: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Add random silence, of at most `most` samples, before and after each recording.
+
+    Args:
+        samples: [B, N].
+        lengths: samples of each, [B], on the CPU.
+        most: the longest silence on either side; 0 adds none.
+
+    Returns:
+        The new samples and lengths.
+    """
+    if not most:
+        return samples, lengths
+    before = torch.randint(most + 1, lengths.shape)
+    longer = lengths + before + torch.randint(most + 1, lengths.shape)
+    index = (
+        torch.arange(int(longer.max()), device=samples.device) - before.to(samples.device)[:, None]
+    )
+    inside = (index >= 0) & (index < lengths.to(samples.device)[:, None])
+    padded = samples.gather(1, index.clamp(0, samples.shape[1] - 1)) * inside
+    return padded, longer
 
 
 def add_noise(samples: Tensor, lengths: Tensor, most: float) -> Tensor:
