@@ -15,16 +15,20 @@ from s2scli.model.frontend.audio import (
     AudioFrontend,
     AudioFrontendSettings,
     add_noise,
+    add_silence,
     change_speed,
+    emphasize,
     halved,
     mel_filters,
     normalize_bands,
     random_spans,
+    stretch_bands,
 )
 from s2scli.sides import Picture, Sound
 
 RATE, BANDS, DIM = 8000, 12, 6
-STILL: dict[str, Any] = {"time_masks": 0, "band_masks": 0, "speed": 0.0, "noise": 0.0}
+CHANGES = ("speed", "warp", "tone", "silence", "noise")
+STILL: dict[str, Any] = {"time_masks": 0, "band_masks": 0, **dict.fromkeys(CHANGES, 0.0)}
 SETTINGS: list[dict[str, Any]] = [
     {"subsampling": "conv", "channels": 3},
     {"subsampling": "pyramid"},
@@ -55,7 +59,9 @@ def mel(hertz: float) -> float:
     return 2595 * math.log10(1 + hertz / 700)
 
 
-def plain_log_mel(samples: NDArray[np.float64], window: int, hop: int) -> NDArray[np.float64]:
+def plain_log_mel(
+    samples: NDArray[np.float64], window: int, hop: int, floor: float
+) -> NDArray[np.float64]:
     """Log-mel features of a recording [T, F], one window and one band at a time."""
     size = 1
     while size < window:
@@ -64,8 +70,9 @@ def plain_log_mel(samples: NDArray[np.float64], window: int, hop: int) -> NDArra
     rows = []
     for start in range(0, len(samples) - window + 1, hop):
         power = np.abs(np.fft.rfft(samples[start : start + window] * taper, size)) ** 2
-        rows.append([math.log(max(1e-10, weighted(power, size, band))) for band in range(BANDS)])
-    return np.array(rows)
+        rows.append([weighted(power, size, band) for band in range(BANDS)])
+    mean = sum(map(sum, rows)) / (len(rows) * BANDS)
+    return np.log(np.maximum(1e-10, np.array(rows) + floor * mean))
 
 
 def weighted(power: NDArray[np.float64], size: int, band: int) -> float:
@@ -80,11 +87,13 @@ def weighted(power: NDArray[np.float64], size: int, band: int) -> float:
     return total
 
 
-def test_features_are_those_of_a_plain_loop() -> None:
-    front_end = build({})
+@pytest.mark.parametrize("floor", [0.0, 0.01])
+def test_features_are_those_of_a_plain_loop(floor: float) -> None:
+    front_end = build({}, floor=floor)
     [sound] = noises(2000)
     found, counts = front_end.log_mel(sound[None] / FULL_SCALE, torch.tensor([2000]))
-    expected = plain_log_mel(sound.numpy() / FULL_SCALE, front_end.window, front_end.hop)
+    samples = sound.numpy() / FULL_SCALE
+    expected = plain_log_mel(samples, front_end.window, front_end.hop, floor)
     assert counts.tolist() == [len(expected)] == [found.shape[1]]
     np.testing.assert_allclose(found[0].numpy(), expected, atol=2e-3)
 
@@ -93,7 +102,7 @@ def test_features_are_those_of_transformers() -> None:
     library = pytest.importorskip(
         "transformers.audio_utils", reason="transformers is not installed"
     )
-    front_end = build({})
+    front_end = build({}, floor=0.0)
     [sound] = noises(4000)
     filters = library.mel_filter_bank(
         front_end.fft_size // 2 + 1, BANDS, 0.0, RATE / 2, RATE, norm=None, mel_scale="htk"
@@ -126,15 +135,61 @@ def test_a_tone_is_loudest_in_the_band_around_it() -> None:
         assert logs[0].mean(0).argmax() == band
 
 
-def test_bands_of_a_recording_are_normalized_without_its_padding() -> None:
-    front_end = build({})
+@pytest.mark.parametrize(("normalize", "axes"), [("bands", (0,)), ("volume", (0, 1))])
+def test_a_recording_is_normalized_without_its_padding(
+    normalize: str, axes: tuple[int, ...]
+) -> None:
+    front_end = build({}, normalize=normalize)
     sounds = noises(2000, 900)
     features, counts = front_end.features(*scaled(*padded(sounds, 300)))
     for row, count in zip(features, counts.tolist(), strict=True):
-        torch.testing.assert_close(row[:count].mean(0), torch.zeros(BANDS), atol=1e-4, rtol=0)
-        variance = row[:count].var(0, correction=0)
-        torch.testing.assert_close(variance, torch.ones(BANDS), atol=1e-3, rtol=0)
+        mean, variance = row[:count].mean(axes), row[:count].var(axes, correction=0)
+        torch.testing.assert_close(mean, torch.zeros_like(mean), atol=1e-4, rtol=0)
+        torch.testing.assert_close(variance, torch.ones_like(variance), atol=1e-3, rtol=0)
         assert not row[count:].any()
+
+
+def test_features_do_not_depend_on_the_volume() -> None:
+    front_end = build({}).eval()
+    [sound] = noises(3000)
+    loud, soft = (front_end.read(*padded([one]))[0] for one in (sound * 2, sound // 2 * 2 // 2))
+    torch.testing.assert_close(loud, soft, atol=0.02, rtol=0)
+
+
+def test_emphasis_subtracts_the_sample_before() -> None:
+    samples = torch.tensor([[1.0, 3.0, 2.0, 0.0], [2.0, 4.0, 0.0, 0.0]])
+    found = emphasize(samples, torch.tensor([4, 2]), 0.5)
+    assert found.tolist() == [[1.0, 2.5, 0.5, -1.0], [2.0, 3.0, 0.0, 0.0]]
+    assert torch.equal(emphasize(samples, torch.tensor([4, 2]), 0.0), samples)
+
+
+def test_stretched_bands_are_those_of_other_frequencies() -> None:
+    filters = mel_filters(512, BANDS, RATE)
+    peaks = filters.argmax(0) * RATE / 512  # hertz of each band
+    features = peaks.expand(2, 3, BANDS)  # each band holds its own frequency
+    factors = torch.tensor([[1.0], [1.25]])
+    found = stretch_bands(features, factors, RATE)
+    torch.testing.assert_close(found[0], features[0], atol=1e-2, rtol=0)
+    inside = peaks * 1.25 < peaks[-1]
+    torch.testing.assert_close(found[1][:, inside], 1.25 * features[1][:, inside], atol=30, rtol=0)
+    assert (found[1][:, -1] == peaks[-1]).all(), "the last band is repeated"
+
+
+def test_silence_is_added_before_and_after() -> None:
+    torch.manual_seed(0)
+    samples, lengths = scaled(*padded(noises(*[500, 300] * 40)))
+    longer, found = add_silence(samples, lengths, 100)
+    starts = []
+    for row, before, length, count in zip(
+        longer, samples, lengths.tolist(), found.tolist(), strict=True
+    ):
+        assert length <= count <= length + 200 and not row[count:].any()
+        start = int(row.nonzero()[0])
+        starts.append(start)
+        assert start <= 100 and torch.equal(row[start : start + length], before[:length])
+        assert not row[start + length :].any()
+    assert len(set(starts)) > 30
+    assert add_silence(samples, lengths, 0)[0] is samples
 
 
 def scaled(samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -213,16 +268,16 @@ def test_a_speed_change_of_0_changes_nothing() -> None:
 
 def test_a_factor_of_1_plays_the_recording_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     samples, lengths = scaled(*padded(noises(500, 300)))
-    monkeypatch.setattr(torch, "randint", lambda most, shape: torch.ones(shape, dtype=torch.long))
+    monkeypatch.setattr(torch, "rand", lambda shape: torch.full(shape, 0.5))
     played, found = change_speed(samples, lengths, 0.1)
     assert torch.equal(played, samples) and torch.equal(found, lengths)
 
 
-@pytest.mark.parametrize(("drawn", "factor"), [(0, 0.8), (2, 1.2)])
+@pytest.mark.parametrize(("drawn", "factor"), [(0.0, 0.8), (1.0, 1.2)])
 def test_speed_changes_length_and_pitch(
-    monkeypatch: pytest.MonkeyPatch, drawn: int, factor: float
+    monkeypatch: pytest.MonkeyPatch, drawn: float, factor: float
 ) -> None:
-    monkeypatch.setattr(torch, "randint", lambda most, shape: torch.full(shape, drawn))
+    monkeypatch.setattr(torch, "rand", lambda shape: torch.full(shape, drawn))
     lengths = torch.tensor([6000, 3000])
     seconds = torch.arange(6000) / RATE
     tone = torch.sin(2 * math.pi * 200 * seconds).repeat(2, 1)
