@@ -22,6 +22,10 @@ HERTZ = {"low": 300, "middle": 800, "high": 1500}
 SMALL = (
     *("model.source.bands=16", "model.source.channels=8", "model.source.embedding_dim=24"),
     "model.source.band_masks=0",  # a tone is in few bands
+    "model.source.speed=0",  # and these would make it another tone
+    "model.source.warp=0",
+    "model.source.tone=0",
+    "model.source.silence=0",  # 300 updates are few
     *("model.encoder.model_dim=24", "model.decoder.model_dim=32", "model.ctc_weight=0.3"),
     *("training.batch_tokens=256", "training.validate_every=60", "training.metric=exact_match"),
     *("training.precision=float32", "training.optimizer.learning_rate=0.007"),
