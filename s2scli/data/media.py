@@ -16,8 +16,19 @@ from s2scli.sides import Media, Picture, SideKind, Sides, Sound
 MAX_DEFAULT_RATE = 16_000
 TRIED, NAMED = 20, 3
 
+ENDINGS = {
+    "audio": (".wav", ".flac", ".ogg", ".mp3"),
+    "image": (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"),
+}
+
 Read = Callable[[str], str]
 Found = TypeVar("Found")
+
+
+def kind_of_file(cell: str) -> str:
+    """Return the kind of file that a text looks like the name of: audio, image or ""."""
+    name = cell.lower()
+    return next((kind for kind, endings in ENDINGS.items() if name.endswith(endings)), "")
 
 
 def choose_sides(

@@ -41,7 +41,7 @@ from s2scli.data.formats import FORMATS, Format
 from s2scli.data.formats.grouping import group_files
 from s2scli.data.formats.tsv import Tsv
 from s2scli.data.lines import STDIN, TextFile, has_columns, line_limit, open_text
-from s2scli.data.media import MediaReader, choose_sides
+from s2scli.data.media import MediaReader, choose_sides, kind_of_file
 from s2scli.data.rows import Row
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.splitting import SplitSizes, choose_split, default_size
@@ -127,6 +127,13 @@ def prepare(
     for notice in report.notices:
         talk.warn(notice)
     first = Corpus.load(workspace.corpus).open_split("train")[0]
+    for side, kind in (("source", settings.source_kind), ("target", settings.target_kind)):
+        named = kind_of_file(getattr(first, side))
+        if kind == "text" and named:
+            talk.warn(
+                f"the {side}s look like names of files, and are taken as text; to read the files: "
+                f"--{side}-kind {named}"
+            )
     talk.say(f"source: {shortened(first.source)}")
     talk.say(f"target: {shortened(first.target)}")
     return report

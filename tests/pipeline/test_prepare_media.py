@@ -148,8 +148,12 @@ def test_text_is_no_sound(workspace: Workspace, tmp_path: Path, sounds: Path) ->
     assert Corpus.load(workspace.corpus).digest == before, "the old corpus is kept"
 
 
-def test_without_a_kind_the_names_of_files_are_text(workspace: Workspace, sounds: Path) -> None:
+def test_without_a_kind_the_names_of_files_are_text(
+    workspace: Workspace, sounds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     report = prepared(workspace, sounds / "table.tsv")
+    told = capsys.readouterr().err
+    assert "the sources look like names of files" in told and "--source-kind audio" in told
     assert report.sides == TEXT == Corpus.load(workspace.corpus).sides
     assert not any(isinstance(cell, Stored) for cell in cells(workspace).values())
 
