@@ -24,11 +24,11 @@ learn() {
 
 case $2 in
 likelihood)
-    learn "$work/likelihood" likelihood text image --max-steps 10000 \
-        --set training.schedule.kind=cosine --set training.schedule.total_steps=10000 \
+    learn "$work/likelihood" likelihood text image -r text-to-image --max-steps 10000 \
+        --set training.schedule.kind=cosine --set training.schedule.total_steps=10000 --set training.schedule.warmup_steps=300 \
         --set training.validate_every=1000
     s2s evaluate -w "$work/likelihood" --nats
-    yes digit | head -64 | s2s translate -w "$work/likelihood" --sample -o "$work/likelihood/samples/"
+    echo digit | s2s translate -w "$work/likelihood" --sample --nbest 64 -o "$work/likelihood/samples/"
     ;;
 read)
     learn "$work/read" read image text --max-epochs 6 --set training.metric=exact_match
@@ -36,7 +36,7 @@ read)
     ;;
 write)
     test -f "$data/write.test.tsv" || sed 2000q "$data/write.valid.tsv" > "$data/write.test.tsv"
-    learn "$work/write" write text image --max-steps 5000 \
+    learn "$work/write" write text image -r text-to-image --max-steps 5000 \
         --set training.schedule.kind=cosine --set training.schedule.total_steps=5000
     python "$here/read_samples.py" "$mnist" "$work"
     ;;
