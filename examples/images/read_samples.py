@@ -53,8 +53,8 @@ def main() -> None:
         ours.append(nearest(drawn.astype(np.float32), same))
         real.append(nearest(test[test_labels == digit][:count], same))
     drawn_distance, real_distance = (float(np.median(np.concatenate(one))) for one in (ours, real))
-    print(f"read as written: {right / (len(WORDS) * count):.1%} of {len(WORDS) * count}")  # noqa: T201
-    print(  # noqa: T201
+    print(f"read as written: {right / (len(WORDS) * count):.1%} of {len(WORDS) * count}")
+    print(
         f"median distance to the nearest training picture of the digit: {drawn_distance:g} pixels, "
         f"of real test pictures: {real_distance:g} ({drawn_distance / real_distance:.2f})"
     )
