@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2scli.data.codecs.image import PictureCodec
-from s2scli.data.codecs.picture_files import Pixels, content_of_uri, encode_png, pixels_of_uri
+from s2scli.data.codecs.picture_files import Pixels, content_of_picture, encode_png, pixels_of_uri
 from s2scli.data.stream import StreamSettings, read_windows
 from s2scli.errors import UsageError
 from s2scli.files import write_file
@@ -72,7 +72,7 @@ class PictureFolder:
         """
         for number, uri in enumerate(uris, 1):
             name = f"{index + 1:0{self.digits}}" + f"-{number}" * self.many
-            write_file(self.folder / f"{name}{PNG}", content_of_uri(uri))
+            write_file(self.folder / f"{name}{PNG}", content_of_picture(uri))
             self.written += 1
 
     def report(self, talk: Talk) -> None:

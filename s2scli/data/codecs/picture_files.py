@@ -5,13 +5,8 @@ Pillow, of the extra `vision`; writing takes only the standard library.
 """
 
 import base64
-import binascii
 import contextlib
-import errno
-import io
 import os
-import re
-import stat
 import struct
 import warnings
 import zlib
@@ -22,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2scli.data.codecs.cell import BadCellError
+from s2scli.data.codecs.content import URI, content_of_uri, open_content
 from s2scli.errors import MissingExtraError
 from s2scli.sides import Picture
 
@@ -38,7 +34,6 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 WHITE = (255, 255, 255, 255)
 WIDE_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 GREY_MODES = WIDE_MODES | {"1", "L", "LA", "La"}
-URI = re.compile(r"data:image/[a-zA-Z0-9.+-]{1,40};base64,")
 PNG_URI = "data:image/png;base64,"
 SHOWN = 60
 # What Pillow's decoders raise on damaged files.
@@ -46,10 +41,6 @@ DAMAGE = (
     *(OSError, SyntaxError, ValueError, TypeError, AttributeError, EOFError, LookupError),
     *(ArithmeticError, RuntimeError, AssertionError, MemoryError, struct.error, zlib.error),
 )
-MISSING = (errno.ENOENT, errno.ENOTDIR)
-_FLAGS = os.O_RDONLY
-for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # some systems lack some
-    _FLAGS |= getattr(os, _name, 0)
 
 
 def read_picture(name: str, shape: Picture) -> Pixels:
@@ -154,43 +145,26 @@ def _require_pillow() -> Any:
 
 
 def _file_of(name: str) -> BinaryIO:
-    """Open a picture without ever waiting; the caller closes it."""
-    if name.startswith("data:"):
-        return io.BytesIO(content_of_uri(name))
-    try:
-        descriptor = os.open(name, _FLAGS)
-    except (OSError, ValueError) as error:
-        number = error.errno if isinstance(error, OSError) else None
-        if number in MISSING:
-            raise BadCellError("missing", f"{_shown(name)}: no such file") from error
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise BadCellError("unreadable", f"{_shown(name)}: cannot be read: {reason}") from error
-    status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and 0 < status.st_size <= MAX_BYTES:
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise BadCellError("unreadable", f"{_shown(name)}: not a regular file")
-    if not status.st_size:
+    """Open a picture; the caller closes it. The size of a file is checked."""
+    file = open_content(name, "image", _shown(name))
+    if name.startswith(URI):
+        return file
+    size = os.fstat(file.fileno()).st_size
+    if 0 < size <= MAX_BYTES:
+        return file
+    file.close()
+    if not size:
         raise BadCellError("unreadable", f"{_shown(name)}: the file is empty")
-    return _too_large(name, f"{status.st_size} bytes (limit {MAX_BYTES})")
+    return _too_large(name, f"{size} bytes (limit {MAX_BYTES})")
 
 
-def content_of_uri(name: str) -> bytes:
-    """Return the file that a data URI holds.
+def content_of_picture(uri: str) -> bytes:
+    """Return the picture file that a data URI holds.
 
     Raises:
-        BadCellError: it is damaged.
+        BadCellError: the URI is damaged.
     """
-    found = URI.match(name)
-    if not found:
-        raise BadCellError(
-            "unreadable", f"{_shown(name)}: expected data:image/png;base64, and base64 text"
-        )
-    try:
-        return base64.b64decode(name[found.end() :], validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadCellError("unreadable", f"{_shown(name)}: damaged base64 text") from error
+    return content_of_uri(uri, "image", _shown(uri))
 
 
 def _check_size(name: str, width: int, height: int) -> None:
@@ -206,7 +180,7 @@ def _too_large(name: str, found: str) -> NoReturn:
 
 def _shown(name: str) -> str:
     """Return a name for a message: a data URI may have millions of characters."""
-    return f"{name[:SHOWN]}..." if name.startswith("data:") and len(name) > SHOWN else name
+    return f"{name[:SHOWN]}..." if name.startswith(URI) and len(name) > SHOWN else name
 
 
 def _upright(image: "Image.Image") -> "Image.Image":

@@ -6,11 +6,9 @@ written to a pipe, without its length, is refused too. One gap remains: an MP3 f
 header does not state its length, and its truncation is not noticed.
 """
 
-import base64
 import contextlib
 import io
 import os
-import stat
 import struct
 import wave
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2scli.data.codecs.cell import BadCellError
+from s2scli.data.codecs.content import URI, fault_of, open_content
 from s2scli.data.codecs.text import one_line
 from s2scli.errors import MissingExtraError
 
@@ -38,9 +37,6 @@ UNKNOWN_LENGTH = 1 << 62
 FORMATS = {"WAV": ("WAV", "WAVEX"), "FLAC": ("FLAC",), "Ogg": ("OGG",), "MP3": ("MP3", "FLAC")}
 EXPECTED = "expected a sound file: WAV, FLAC, Ogg or MP3"
 REWRITE = "copy the file again, or convert it: ffmpeg -i FILE NEW.wav"
-_FLAGS = os.O_RDONLY
-for _name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):  # some systems lack some
-    _FLAGS |= getattr(os, _name, 0)
 
 
 @dataclass(frozen=True)
@@ -246,13 +242,15 @@ class _WavHeader:
 @contextlib.contextmanager
 def _open_sound(name: str, where: str) -> Iterator[_Opened]:
     shown = _shown(name, where)
-    with _open_file(name, shown) as file:
+    with open_content(name, "audio", shown) as file:
         try:
             with _opened(file, shown) as sound:
                 sound.check()
                 yield sound
         except OSError as error:
-            raise BadCellError("unreadable", f"{shown}: cannot be read: {_said(error)}") from error
+            raise BadCellError(
+                "unreadable", f"{shown}: cannot be read: {fault_of(error)}"
+            ) from error
 
 
 @contextlib.contextmanager
@@ -361,40 +359,6 @@ def _mp3_ends(file: BinaryIO) -> bool:
     return not flags & 2 or end - start >= stated
 
 
-@contextlib.contextmanager
-def _open_file(name: str, shown: str) -> Iterator[BinaryIO]:
-    if name.startswith("data:"):
-        yield io.BytesIO(_uri_content(name, shown))
-        return
-    try:
-        descriptor = os.open(name, _FLAGS)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise BadCellError("missing", f"{shown}: no such file; check the path") from error
-    except OSError as error:
-        raise BadCellError("unreadable", f"{shown}: cannot be read: {_said(error)}") from error
-    except ValueError as error:  # a NUL or a lone surrogate
-        raise BadCellError("missing", f"{shown}: not the name of a file; check the path") from error
-    with _regular(descriptor, shown) as file:
-        yield file
-
-
-def _regular(descriptor: int, shown: str) -> BinaryIO:
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    raise BadCellError("unreadable", f"{shown}: not a regular file, {EXPECTED}")
-
-
-def _uri_content(uri: str, shown: str) -> bytes:
-    head, comma, content = uri.partition(",")
-    if not (comma and head.startswith("data:audio/") and head.endswith(";base64")):
-        raise BadCellError("unreadable", f"{shown}: expected data:audio/wav;base64,...")
-    try:
-        return base64.b64decode(content, validate=True)
-    except ValueError as error:
-        raise BadCellError("unreadable", f"{shown}: damaged base64; encode it again") from error
-
-
 def _resample(samples: NDArray[np.float32], sound: _Opened, rate: int) -> NDArray[np.float32]:
     try:
         import soxr
@@ -423,14 +387,10 @@ def _seconds(sound: _Opened) -> str:
     return f"{sound.frames / sound.rate:.6g} seconds of sound"
 
 
-def _said(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
-
-
 def _shown(name: str, where: str) -> str:
     """Return a name as messages show it: on one line, printable, short."""
     text = one_line(name.encode("utf-8", "replace").decode())
-    if name.startswith("data:") and len(text) > 40:
+    if name.startswith(URI) and len(text) > 40:
         text = f"{text[:37]}..."
     if len(text) > MAX_SHOWN:
         text = f"...{text[-MAX_SHOWN:]}"
