@@ -76,5 +76,13 @@ class Sides:
         """Whether both sides are text."""
         return self.source is None and self.target is None
 
+    @property
+    def watched(self) -> Literal["source", "target"]:
+        """The side that is compared with the train split to find rows of it in other splits.
+
+        It is the source, except from text to pictures: many pictures may have the same text.
+        """
+        return "target" if self.target and not self.source else "source"
+
 
 TEXT = Sides()

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from s2scli.cli.flags import OWN, flag_errors, flags, metric_choice
-from s2scli.cli.options import CommonOptions, DeviceOption, ModelsOption
+from s2scli.cli.options import CommonOptions, DeviceOption, ModelsOption, translate_example
 from s2scli.export.settings import EngineSettings
 from s2scli.metrics import METRICS, digits_of
 from s2scli.metrics.settings import MetricSettings
@@ -132,8 +132,8 @@ def command(
         talk.show(signatures(found.scores), soft_wrap=True)
     if request.of_workspace:
         save_evaluation(found, common.workspace, talk)
-    if found.speed and not models:
-        common.say_next("translate < input.txt")
+    if not (models or hypothesis):
+        common.say_next(translate_example(common.workspace.model))
 
 
 def scores_table(evaluation: "Evaluation") -> Table:

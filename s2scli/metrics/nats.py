@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from s2scli.metrics.bootstrap import bootstrap_signature, ratio_interval
+from s2scli.metrics.bootstrap import bootstrap_signature, interval_of, resampled_ratios
 from s2scli.metrics.metric import ForcedTarget
 from s2scli.metrics.score import DEFAULTS, Score
 from s2scli.metrics.settings import MetricSettings
@@ -20,9 +20,11 @@ def nats(forced: Sequence[ForcedTarget], settings: MetricSettings = DEFAULTS) ->
         settings: the metric settings, with the number of resamples.
     """
     losses = [-math.fsum(target.token_scores) for target in forced]
+    resampled = resampled_ratios(losses, [1.0] * len(losses), settings.resamples)
     return Score(
         "nats per picture",
         math.fsum(losses) / len(losses),
         f"per:picture|end:counted{bootstrap_signature(settings.resamples)}",
-        ratio_interval(losses, [1.0] * len(losses), settings.resamples),
+        interval_of(resampled),
+        resampled,
     )

@@ -315,7 +315,7 @@ def evaluate(
     translator = load_in_torch(workspace, request.models, request.device, request.int8)
     if isinstance(translator.target, PictureCodec):
         request = request.for_pictures()
-        _say_latent(translator, talk)
+        say_latent(translator, talk)
     if request.searches and not request.multi_reference:
         hint_at_repeats(texts, talk)
     if corpus and request.of_workspace:
@@ -328,8 +328,8 @@ def evaluate(
     return replace(found, int8=request.int8, latent=latent)
 
 
-def _say_latent(translator: Translator, talk: Talk) -> None:
-    """Say that a likelihood given a latent vector is none of the picture."""
+def say_latent(translator: Translator, talk: Talk) -> None:
+    """Explain that nats of a model with a latent vector are not the likelihood of the picture."""
     if translator.engine.is_latent:
         talk.say(
             "the model has a latent vector z: nats and perplexity are of p(target | z) at the mean "

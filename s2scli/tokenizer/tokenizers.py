@@ -156,6 +156,21 @@ class Tokenizers:
         return cls(_load_source(folder, said), _load_target(folder, said), joint=False)
 
 
+def read_sides(folder: Path) -> Sides:
+    """Return what the two sides of a model folder are made of, without loading the tokenizers.
+
+    Raises:
+        MissingInputError: the folder does not exist.
+        CheckpointError: a file is missing or its JSON is damaged.
+        TokenizerError: the description is damaged.
+    """
+    said = _read_description(folder / DESCRIPTION)
+    shape = said.writes
+    if isinstance(shape, Patches):
+        return Sides(said.reads, Picture(shape.height, shape.width, shape.channels))
+    return Sides(said.reads, shape.picture if shape else None)
+
+
 def _description(target: Target) -> Bits | Patches | None:
     """Return the description of a picture tokenizer; None for text."""
     if isinstance(target, SentencePiece):
