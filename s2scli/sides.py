@@ -77,10 +77,11 @@ class Sides:
         return self.source is None and self.target is None
 
     @property
-    def watched(self) -> Literal["source", "target"]:
-        """The side that is compared with the train split to find rows of it in other splits.
+    def grouped_by(self) -> Literal["source", "target"]:
+        """The side that decides the split of a row: rows where it is equal stay together.
 
-        It is the source, except from text to pictures: many pictures may have the same text.
+        It is the source or, from text to pictures, the target: many pictures have the same text,
+        such as a digit or one fixed word.
         """
         return "target" if self.target and not self.source else "source"
 

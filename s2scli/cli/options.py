@@ -12,7 +12,7 @@ from rich.console import RenderableType
 
 from s2scli.cli.completion import complete_assignment, complete_model, complete_workspace
 from s2scli.cli.flags import Options
-from s2scli.errors import UsageError
+from s2scli.errors import S2SError, UsageError
 from s2scli.files import new_file
 from s2scli.report.console import Talk, visible, write_stdout
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
@@ -34,14 +34,19 @@ Texts = TypeVar("Texts", str, list[str], tuple[str, str], None)
 def translate_example(folder: Path, options: str = "") -> str:
     """Return a `translate` command with inputs and outputs that fit the sides of a model.
 
+    It is only a suggestion, so a folder that cannot be read gives the command for text.
+
     Args:
         folder: the model folder.
         options: more options of the command.
     """
-    from s2scli.sides import Sound
+    from s2scli.sides import TEXT, Sound
     from s2scli.tokenizer.tokenizers import read_sides
 
-    sides = read_sides(folder)
+    try:
+        sides = read_sides(folder)
+    except S2SError:
+        sides = TEXT
     words = f"translate {options}".rstrip()
     to = " -o pictures/" if sides.target else ""
     if sides.source:

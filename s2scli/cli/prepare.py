@@ -121,7 +121,7 @@ def _splits(report: "Report") -> Table:
         *([ratio] if sides.are_text else []),
         ("length correlation", *("unknown" if r is None else f"{r:.2f}" for r in known)),
         *([equal] if sides.are_text else []),
-        (f"{sides.watched} also in train", *(overlap | {"train": ""}).values()),
+        (f"{sides.grouped_by} also in train", *(overlap | {"train": ""}).values()),
     ]
     return _table("split", [*report.splits], rows)
 

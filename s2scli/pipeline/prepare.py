@@ -456,7 +456,8 @@ def _split_notices(splits: Mapping[str, SplitSummary], sides: Sides) -> Iterator
         elif splits[name].source_in_train > NOTABLE_OVERLAP * splits[name].rows:
             yield (
                 f"{splits[name].source_in_train} of {splits[name].rows} {name} rows have a "
-                f"{sides.watched} that is also in the train split: scores on them will be too high"
+                f"{sides.grouped_by} that is also in the train split: scores on them will be too "
+                "high"
             )
     if not sides.are_text:
         return
