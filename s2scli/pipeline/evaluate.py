@@ -68,7 +68,8 @@ class EvaluateRequest:
         multi_reference: accept the targets of all rows with the same source.
         int8: round the model's weights to 8 bits.
         examples: the number of sentences to show.
-        importance_samples: measure a variational autoencoder with so many samples of z; 0 does not.
+        importance_samples: the number of samples of z per pair, for the bounds of a variational
+            autoencoder; 0 computes no bounds.
     """
 
     metrics: tuple[str, ...]
@@ -227,7 +228,7 @@ class Evaluation:
         bits_per_pixel: the exact negative log-likelihood of the target pictures, per pixel, end
             tokens included; None unless the tokens are black and white, `nats` is requested, and
             the model has no latent vector.
-        latent: what was measured of a variational autoencoder, if requested.
+        latent: the bounds of a variational autoencoder, if requested.
     """
 
     scored: str
@@ -245,7 +246,7 @@ class Evaluation:
     latent: "LatentScores | None" = None
 
     def as_json(self) -> dict[str, Any]:
-        """Convert to a JSON document; what is only known of pictures is left out of others."""
+        """Convert to a JSON document, without `bits_per_pixel` and `latent` if they are None."""
         tree = asdict(replace(self, scores=(), examples=()))
         for name in ("bits_per_pixel", "latent"):
             if tree[name] is None:
@@ -341,7 +342,7 @@ def say_latent(translator: Translator, talk: Talk) -> None:
 def _latent_scores(
     texts: Texts, translator: Translator, corpus: "Corpus | None", samples: int, talk: Talk
 ) -> "LatentScores | None":
-    """Measure a variational autoencoder with so many samples of z; None for 0 samples."""
+    """Evaluate a variational autoencoder; None if `samples` is 0."""
     if not samples:
         return None
     from s2scli.pipeline.evaluate_latent import evaluate_latent

@@ -1,9 +1,9 @@
 """Sound files: WAV, FLAC, Ogg and MP3 as mono samples at one rate.
 
 A truncated file is refused: a WAV or FLAC file must hold all samples that its header states, an
-Ogg file its last page, and an MP3 file all frames that its Xing header states. So a file that was
-written to a pipe, without its length, is refused too. One gap remains: an MP3 file without a Xing
-header does not state its length, and its truncation is not noticed.
+Ogg file its last page, and an MP3 file all bytes that its Xing header states. Files that were
+written to a pipe are also refused, because their header does not state the length. An MP3 file
+without a Xing header does not state its length either, so its truncation is not detected.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from s2scli.data.codecs.text import one_line
 from s2scli.errors import MissingExtraError
 
 FULL_SCALE = 32768  # of int16
-LOUDEST = 8.0  # decoders exceed full scale (1.0) a little; int16 values stored as floats, a lot
+LOUDEST = 8.0  # largest float sample accepted; decoders may exceed full scale (1.0) a little
 BLOCK_VALUES = 1 << 20
 MIN_RATE, MAX_RATE = 1_000, 768_000
 MAX_CHANNELS = 256
@@ -33,7 +33,7 @@ MAX_OGG_PAGE = 65_307
 MAX_SHOWN = 200
 PCM = 1
 UNKNOWN_LENGTH = 1 << 62
-# the formats of libsndfile for each kind; a tag of MP3 may stand before FLAC
+# the formats of libsndfile for each kind; FLAC files may also begin with an ID3 tag
 FORMATS = {"WAV": ("WAV", "WAVEX"), "FLAC": ("FLAC",), "Ogg": ("OGG",), "MP3": ("MP3", "FLAC")}
 EXPECTED = "expected a sound file: WAV, FLAC, Ogg or MP3"
 REWRITE = "copy the file again, or convert it: ffmpeg -i FILE NEW.wav"
@@ -41,7 +41,7 @@ REWRITE = "copy the file again, or convert it: ffmpeg -i FILE NEW.wav"
 
 @dataclass(frozen=True)
 class SoundLimits:
-    """Which sounds are accepted.
+    """The rate that sounds are converted to, and which sounds are accepted.
 
     Attributes:
         sample_rate: the rate in Hz that sounds are resampled to.
@@ -100,7 +100,7 @@ def convert_sound(
 
 
 def native_rate(name: str, where: str = "") -> int:
-    """Return the sample rate of a file in Hz, as its header states it.
+    """Return the sample rate in Hz that the header of a file states.
 
     Raises:
         BadCellError: the reason is missing or unreadable.
@@ -122,7 +122,7 @@ def encode_wav(samples: NDArray[np.int16], rate: int) -> bytes:
 
 
 def _accepted(sound: "_Opened", limits: SoundLimits) -> NDArray[np.int16]:
-    """Return the samples of a sound that is within the limits, [N]."""
+    """Check that a sound is within the limits, and return its samples, [N]."""
     if sound.frames < limits.min_seconds * sound.rate:
         sound.refuse(
             "too_short",
@@ -204,7 +204,7 @@ class _Opened:
 
 @dataclass(frozen=True)
 class _Memory:
-    """Reads samples that are in memory, all at once."""
+    """Returns samples from memory, in one block."""
 
     blocks: Iterator[NDArray[np.float32]]
 
@@ -228,7 +228,7 @@ class _PlainWav:
 
 @dataclass(frozen=True)
 class _WavHeader:
-    """The format and the data chunk of a WAV file; `start` and `size` are those of the data."""
+    """The format of a WAV file, and the start and size of its data in bytes."""
 
     code: int
     channels: int
@@ -292,7 +292,7 @@ def _decoded(file: BinaryIO, kind: str, shown: str) -> Iterator[_Opened]:
 
 
 def _kind(file: BinaryIO, shown: str) -> str:
-    """Return the kind of a file from its first bytes, whatever its name."""
+    """Return the kind of a file according to its first bytes, not its name."""
     start = file.read(12)
     if start[:4] == b"RIFF" and start[8:] == b"WAVE":
         return "WAV"
@@ -329,7 +329,7 @@ def _wav_header(file: BinaryIO, shown: str) -> _WavHeader:
 
 
 def _ogg_ends(file: BinaryIO) -> bool:
-    """Whether an Ogg file ends with a whole page that is marked as the last (RFC 3533, 6)."""
+    """Return whether an Ogg file ends with a complete last page (RFC 3533, section 6)."""
     end = file.seek(0, os.SEEK_END)
     file.seek(max(0, end - MAX_OGG_PAGE))
     tail = file.read(MAX_OGG_PAGE)
@@ -341,7 +341,7 @@ def _ogg_ends(file: BinaryIO) -> bool:
 
 
 def _mp3_ends(file: BinaryIO) -> bool:
-    """Whether an MP3 file has all bytes that its Xing header states; True if it has no such."""
+    """Return whether an MP3 file has all bytes stated in its Xing header; True without one."""
     end = file.seek(0, os.SEEK_END)
     file.seek(0)
     tag, start = file.read(10), 0
@@ -388,7 +388,7 @@ def _seconds(sound: _Opened) -> str:
 
 
 def _shown(name: str, where: str) -> str:
-    """Return a name as messages show it: on one line, printable, short."""
+    """Return a name for messages: short, printable and on one line."""
     text = one_line(name.encode("utf-8", "replace").decode())
     if name.startswith(URI) and len(text) > 40:
         text = f"{text[:37]}..."
