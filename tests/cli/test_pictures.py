@@ -231,8 +231,11 @@ def test_the_next_commands_write_pictures(trained: Path, tmp_path: Path) -> None
 def test_prepare_says_which_side_is_in_train(tmp_path: Path) -> None:
     table = write_pictures(tmp_path)
     options = ("--overwrite", "-w", tmp_path / "w")
-    shown = run("prepare", table, "--target-kind", "image", *options).stdout
-    assert "target also in train" in shown and "source also in train" not in shown
+    result = run("prepare", table, "--target-kind", "image", *options)
+    assert "target also in train" in result.stdout
+    assert "source also in train" not in result.stdout
+    next_line = f"next: s2s train -w {tmp_path / 'w'} --recipe text-to-image"
+    assert result.stderr.splitlines()[-1] == next_line
 
 
 def test_recipes_for_pictures_are_ranked_by_their_likelihood(trained: Path) -> None:
