@@ -78,7 +78,7 @@ def command(
             metavar="K",
             help="For a variational autoencoder: show lower bounds of the log-likelihood from K "
             "samples of each latent vector (ELBO, and importance-weighted: Burda et al. 2016, "
-            "eq. 8), the active units and, for pictures, the error beside that of PCA.",
+            "eq. 8), the active units and, for pictures, the reconstruction errors of the model and of a PCA.",
             rich_help_panel=MetricSettings.panel,
         ),
     ] = None,
@@ -94,7 +94,7 @@ def command(
     """Score a model on a split of the corpus or on files, or score existing outputs.
 
     Without a metric flag the scores are BLEU, chrF and exact match; for a model that reads sound,
-    WER, CER and exact match.
+    WER, CER and exact match; for target pictures, nats and perplexity.
 
     s2s evaluate --bleu
     s2s evaluate --examples 9 -o sentences.tsv

@@ -81,8 +81,8 @@ class PrepareSettings(Settings):
     )
     image_width: int | None = setting(
         None,
-        "Fit all pictures into this width; by default widths stay in proportion to the height; "
-        "targets all get the width of the first file, in proportion.",
+        "Fit all pictures into this width; by default each width follows from the height in "
+        "proportion, and all targets get the width of the first one.",
         "pixels",
         panel="Sound and pictures",
         ge=1,

@@ -12,8 +12,8 @@ from s2scli.metrics.settings import MetricSettings
 def nats(forced: Sequence[ForcedTarget], settings: MetricSettings = DEFAULTS) -> Score:
     """Return the mean over the references of -log p(reference), in nats, end token included.
 
-    For pictures of black-and-white tokens, which lose nothing, this is the exact negative
-    log-likelihood of the pictures.
+    For pictures with lossless black-and-white tokens, this is the exact negative log-likelihood of
+    the pictures.
 
     Args:
         forced: the references as scored by the model, end tokens included.

@@ -17,8 +17,8 @@ def find_speech(samples: NDArray[np.int16], rate: int) -> list[tuple[int, int]]:
     """Find the parts of a recording where somebody speaks.
 
     A frame of 10 ms counts as speech if its level is above a threshold that depends on the noise
-    of the recording. Gaps shorter than 0.2 s do not count as pauses. Each part includes 0.05 s before
-    and after the speech.
+    of the recording. Gaps shorter than 0.2 s do not count as pauses. Each part includes 0.05 s
+    before and after the speech.
 
     Args:
         samples: mono samples [N].
