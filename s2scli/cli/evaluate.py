@@ -78,7 +78,8 @@ def command(
             metavar="K",
             help="For a variational autoencoder: show lower bounds of the log-likelihood from K "
             "samples of each latent vector (ELBO, and importance-weighted: Burda et al. 2016, "
-            "eq. 8), the active units and, for pictures, the reconstruction errors of the model and of a PCA.",
+            "eq. 8), the active units and, for pictures, the reconstruction errors of the model "
+            "and of a PCA.",
             rich_help_panel=MetricSettings.panel,
         ),
     ] = None,
