@@ -1,4 +1,4 @@
-"""What each side of a pair is made of: text, sound or pictures; no torch here, for flags."""
+"""What each side of a pair is: text, sound or pictures. Imports no torch, as flags need this."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
@@ -13,7 +13,7 @@ class Sound:
     """Sound as a corpus holds it: mono, 16-bit samples.
 
     Attributes:
-        sample_rate: samples a second.
+        sample_rate: samples per second.
     """
 
     sample_rate: Annotated[int, Field(ge=1000, le=192_000)]
@@ -21,12 +21,12 @@ class Sound:
 
     @property
     def size_unit(self) -> tuple[str, int]:
-        """The unit in which people measure a recording, and the samples in it."""
+        """The unit for showing lengths, and the number of samples per unit."""
         return "seconds", self.sample_rate
 
     @property
     def description(self) -> str:
-        """The sound in a few words."""
+        """A short description for messages."""
         return f"sound at {self.sample_rate:,} Hz"
 
 
@@ -47,12 +47,12 @@ class Picture:
 
     @property
     def size_unit(self) -> tuple[str, int]:
-        """The unit in which people measure a picture, and the values in it."""
+        """The unit for showing sizes, and the number of values per unit."""
         return "pixels", self.channels
 
     @property
     def description(self) -> str:
-        """The pictures in a few words."""
+        """A short description for messages."""
         width = self.width or "any width"
         colours = "grey" if self.channels == 1 else "in colour"
         return f"pictures of {width} x {self.height} pixels, {colours}"
@@ -61,12 +61,12 @@ class Picture:
 Media: TypeAlias = Annotated[Sound | Picture, Field(discriminator="kind")]
 
 Input: TypeAlias = int | Sound | Picture
-"""What a model reads: an int is the size of a vocabulary of tokens."""
+"""What a model reads: tokens (an int, the size of their vocabulary), sound or pictures."""
 
 
 @dataclass(frozen=True)
 class Sides:
-    """What both sides of a corpus are made of; None is text."""
+    """What both sides of a corpus are; None is text."""
 
     source: Media | None = None
     target: Media | None = None
@@ -75,6 +75,15 @@ class Sides:
     def are_text(self) -> bool:
         """Whether both sides are text."""
         return self.source is None and self.target is None
+
+    @property
+    def grouped_by(self) -> Literal["source", "target"]:
+        """The side that decides the split of a row: rows where it is equal stay together.
+
+        It is the source or, from text to pictures, the target: many pictures have the same text,
+        such as a digit or one fixed word.
+        """
+        return "target" if self.target and not self.source else "source"
 
 
 TEXT = Sides()

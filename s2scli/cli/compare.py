@@ -1,6 +1,7 @@
 """`s2s compare`."""
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,7 @@ from s2scli.cli.options import (
     RestartOption,
     SetOption,
     run_option,
+    translate_example,
 )
 from s2scli.metrics.settings import MetricSettings
 from s2scli.report.console import Talk
@@ -62,8 +64,10 @@ def command(
     """Train several recipes on one corpus with the same budget, and rank them by test score.
 
     Each run is saved in WORKSPACE/compare/NAME; run the same command again to resume. Recipes are
-    ranked by BLEU, or by the first metric in the list below that is given. In the table, p is the
-    p-value of the test that the best recipe is better than this one (paired bootstrap, Koehn 2004).
+    ranked by the first metric in the list below that is given; the default is BLEU, for sound the
+    character error rate. Recipes for target pictures are ranked by nats per picture. In the table,
+    p is the p-value of the test that the best recipe is better than this one (paired bootstrap,
+    Koehn 2004).
 
     s2s compare elman cho2014 bahdanau2015 --max-minutes 10
     s2s compare default mine.toml --max-steps 2000 --exact-match
@@ -74,7 +78,7 @@ def command(
     request = CompareRequest(
         recipes,
         limits.model_dump(exclude_unset=True),
-        tuple(metrics) or ("bleu",),
+        tuple(metrics),
         assignments or (),
         seeds or (),
         search_settings.model_dump(exclude_unset=True),
@@ -92,8 +96,8 @@ def command(
         talk.say("saved; rerun the same command to resume")
         raise typer.Exit(128 + found.signal)
     if found.results:
-        model = shlex.quote(found.results[0].model)
-        common.say_next(f"translate -m {model} < input.txt")
+        model = found.results[0].model
+        common.say_next(translate_example(Path(model), f"-m {shlex.quote(model)}"))
     if found.failures:
         raise typer.Exit(SOME_FAILED)
 

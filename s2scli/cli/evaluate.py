@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from s2scli.cli.flags import OWN, flag_errors, flags, metric_choice
-from s2scli.cli.options import CommonOptions, DeviceOption, ModelsOption
+from s2scli.cli.options import CommonOptions, DeviceOption, ModelsOption, translate_example
 from s2scli.export.settings import EngineSettings
 from s2scli.metrics import METRICS, digits_of
 from s2scli.metrics.settings import MetricSettings
@@ -78,7 +78,8 @@ def command(
             metavar="K",
             help="For a variational autoencoder: show lower bounds of the log-likelihood from K "
             "samples of each latent vector (ELBO, and importance-weighted: Burda et al. 2016, "
-            "eq. 8), the active units and, for pictures, the error beside that of PCA.",
+            "eq. 8), the active units and, for pictures, the reconstruction errors of the model "
+            "and of a PCA.",
             rich_help_panel=MetricSettings.panel,
         ),
     ] = None,
@@ -94,7 +95,7 @@ def command(
     """Score a model on a split of the corpus or on files, or score existing outputs.
 
     Without a metric flag the scores are BLEU, chrF and exact match; for a model that reads sound,
-    WER, CER and exact match.
+    WER, CER and exact match; for target pictures, nats and perplexity.
 
     s2s evaluate --bleu
     s2s evaluate --examples 9 -o sentences.tsv
@@ -132,8 +133,8 @@ def command(
         talk.show(signatures(found.scores), soft_wrap=True)
     if request.of_workspace:
         save_evaluation(found, common.workspace, talk)
-    if found.speed and not models:
-        common.say_next("translate < input.txt")
+    if not (models or hypothesis):
+        common.say_next(translate_example(common.workspace.model))
 
 
 def scores_table(evaluation: "Evaluation") -> Table:

@@ -28,9 +28,9 @@ def command(
     around: Annotated[
         str | None,
         typer.Option(
-            metavar="TEXT",
+            metavar="TEXT|FILE",
             callback=utf8,
-            help="Generate sentences similar to this one, or pictures similar to this file.",
+            help="Generate outputs similar to this sentence or picture file.",
             rich_help_panel=GenerateSettings.panel,
         ),
     ] = None,
@@ -62,7 +62,7 @@ def command(
     ],
     common: CommonOptions,
 ) -> None:
-    """Generate sentences from latent vectors, one per line, or pictures.
+    """Generate sentences, one per line, or pictures from latent vectors.
 
     The model must be a VAE (recipe vae); --between also works with an autoencoder.
 

@@ -12,12 +12,13 @@ from rich.console import RenderableType
 
 from s2scli.cli.completion import complete_assignment, complete_model, complete_workspace
 from s2scli.cli.flags import Options
-from s2scli.errors import UsageError
+from s2scli.errors import S2SError, UsageError
 from s2scli.files import new_file
 from s2scli.report.console import Talk, visible, write_stdout
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 SOME_FAILED = 3
+PIPE = " | "
 SUFFIXES = {
     "": "plain",
     ".txt": "plain",
@@ -28,6 +29,30 @@ SUFFIXES = {
 }
 F = TypeVar("F", bound=enum.StrEnum)
 Texts = TypeVar("Texts", str, list[str], tuple[str, str], None)
+
+
+def translate_example(folder: Path, options: str = "") -> str:
+    """Return a `translate` command with inputs and outputs that fit the sides of a model.
+
+    It is only a suggestion, so a folder that cannot be read gives the command for text.
+
+    Args:
+        folder: the model folder.
+        options: more options of the command.
+    """
+    from s2scli.sides import TEXT, Sound
+    from s2scli.tokenizer.tokenizers import read_sides
+
+    try:
+        sides = read_sides(folder)
+    except S2SError:
+        sides = TEXT
+    words = f"translate {options}".rstrip()
+    to = " -o pictures/" if sides.target else ""
+    if sides.source:
+        file = "a.wav" if isinstance(sides.source, Sound) else "a.png"
+        return f"{words} --files {file}{to}"
+    return f'echo "a text"{PIPE}{words}{to}' if to else f"{words} < input.txt"
 
 
 @dataclass(frozen=True)
@@ -65,7 +90,12 @@ class Common:
 
     def say_next(self, *commands: str) -> None:
         """Suggest the commands to run next in this workspace."""
-        self.talk.say(f"next: {' · '.join(map(self.workspace.command, commands))}")
+        self.talk.say(f"next: {' · '.join(map(self._line, commands))}")
+
+    def _line(self, words: str) -> str:
+        """Return the command line for a command; a pipe may come before it."""
+        *before, command = words.rpartition(PIPE)
+        return "".join([*before, self.workspace.command(command)])
 
 
 def _remember_debug(context: typer.Context, value: bool) -> bool:

@@ -15,7 +15,14 @@ from s2scli.report.tables import make_table
 
 if TYPE_CHECKING:
     from s2scli.data.accounting import FileAccount, Report
-    from s2scli.sides import Media
+    from s2scli.sides import Media, Sides
+
+# the recipe to suggest, by the kinds of source and target
+RECIPES: dict[tuple[str, ...], str] = {
+    ("audio", "text"): "speech-lstm",
+    ("image", "text"): "image-to-text",
+    ("text", "image"): "text-to-image",
+}
 
 HeldOut = Annotated[
     list[Path] | None,
@@ -57,7 +64,13 @@ def command(
     inputs = Inputs(tuple(corpus), tuple(valid or ()), tuple(test or ()))
     report = prepare(common.workspace, inputs, settings, common.talk, overwrite=overwrite)
     common.show_summary(report.tree(), *report_tables(report))
-    common.say_next("train")
+    common.say_next(f"train --recipe {recipe}" if (recipe := _recipe(report.sides)) else "train")
+
+
+def _recipe(sides: "Sides") -> str:
+    """Return the recipe made for these sides; "" if the default recipe fits as well."""
+    kinds = tuple(side.kind if side else "text" for side in (sides.source, sides.target))
+    return RECIPES.get(kinds, "")
 
 
 def report_tables(report: "Report") -> list[RenderableType]:
@@ -121,7 +134,7 @@ def _splits(report: "Report") -> Table:
         *([ratio] if sides.are_text else []),
         ("length correlation", *("unknown" if r is None else f"{r:.2f}" for r in known)),
         *([equal] if sides.are_text else []),
-        ("source also in train", *(overlap | {"train": ""}).values()),
+        (f"{sides.grouped_by} also in train", *(overlap | {"train": ""}).values()),
     ]
     return _table("split", [*report.splits], rows)
 

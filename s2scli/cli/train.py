@@ -16,6 +16,7 @@ from s2scli.cli.options import (
     RestartOption,
     SetOption,
     run_option,
+    translate_example,
 )
 from s2scli.settings import flag_of
 from s2scli.training.settings import LimitSettings
@@ -88,4 +89,4 @@ def command(
         without = f"without {option} or " if report.limit in given else ""
         higher = "limit" if without else option
         talk.say(f"to continue training, rerun {without}with a higher {higher}")
-    common.say_next("evaluate", "translate < input.txt")
+    common.say_next("evaluate", translate_example(common.workspace.model))

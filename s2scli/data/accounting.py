@@ -74,8 +74,8 @@ class SplitSummary:
             than two rows, or if all sources or all targets have the same length.
         source_equals_target: the number of rows with the same text on both sides.
         not_nfc: the number of rows that Unicode normalization (NFC) would change.
-        source_in_train: the number of rows whose source is also in the train split; for the train
-            split itself, all rows.
+        source_in_train: the number of rows whose source is also in the train split; from text to
+            pictures, whose target is. 0 unless the split was read from a file of its own.
     """
 
     rows: int
@@ -220,7 +220,8 @@ class SplitTally:
         """Return the summary of all rows added.
 
         Args:
-            source_in_train: the number of rows whose source is also in the train split.
+            source_in_train: the number of rows whose source (from text to pictures, whose target)
+                is also in the train split.
         """
         rows = max(1, self.rows)
         found = correlation(self.moments)

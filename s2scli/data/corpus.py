@@ -88,13 +88,8 @@ def stage(examples: Iterable[Example], scratch: Path, sides: Sides = TEXT) -> St
 
 
 def group_hashes(sources: Sequence[str], targets: Sequence[str], sides: Sides) -> HashArray:
-    """Return the hash of the side that decides the split of each row, [rows].
-
-    This is the source, or the target if pictures are made from text: many pictures have the same
-    text, such as a digit or one fixed word.
-    """
-    by_target = sides.source is None and sides.target is not None
-    return source_hashes(targets if by_target else sources)
+    """Return the hash of the side that decides the split of each row, [rows]."""
+    return source_hashes(targets if sides.grouped_by == "target" else sources)
 
 
 def write_held_out(

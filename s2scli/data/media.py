@@ -1,4 +1,4 @@
-"""Sound and pictures of a corpus: what they are converted to, and their content row by row."""
+"""Sound and pictures of a corpus: choose their format, and read the files of each row."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +26,7 @@ Found = TypeVar("Found")
 
 
 def kind_of_file(cell: str) -> str:
-    """Return the kind of file that a text looks like the name of: audio, image or ""."""
+    """Guess the kind of a file from the ending of its name: audio, image or ""."""
     name = cell.lower()
     return next((kind for kind, endings in ENDINGS.items() if name.endswith(endings)), "")
 
@@ -34,17 +34,18 @@ def kind_of_file(cell: str) -> str:
 def choose_sides(
     rows: Iterable[Row], settings: PrepareSettings, folder: Path | None
 ) -> tuple[Sides, Iterator[Row]]:
-    """Decide what both sides are converted to; what is not in the settings, by the first files.
+    """Choose the format of both sides: from the settings, otherwise from the first files.
 
     Args:
-        rows: of the corpus; the first ones are read.
-        settings: the kinds of the sides, and what is given of sound and pictures.
-        folder: where paths are looked up first.
+        rows: the rows of the corpus.
+        settings: the kinds of the sides, and the settings of sound and pictures.
+        folder: where relative paths are looked up first.
 
     Returns:
-        The sides, and all rows again.
+        The sides, and an iterator over all rows.
 
     Raises:
+        ConfigError: the target is sound.
         CorpusError: none of the first files can be read.
     """
     if settings.target_kind == "audio":
@@ -99,7 +100,7 @@ def _native_picture(name: str) -> Picture:
 
 
 def _first(cells: list[str], folder: Path | None, read: Callable[[str], Found]) -> Found:
-    """Return what `read` returns of the first cell that it can read."""
+    """Return the result of `read` for the first cell that can be read."""
     faults = []
     for cell in cells:
         try:
@@ -110,10 +111,10 @@ def _first(cells: list[str], folder: Path | None, read: Callable[[str], Found]) 
 
 
 class MediaReader:
-    """Reads the files that the cells of a corpus name, and drops rows of bad ones.
+    """Reads the files named in the cells of a corpus, and drops rows with bad files.
 
     Attributes:
-        sides: what both sides are converted to.
+        sides: the formats that files are converted to.
     """
 
     def __init__(self, sides: Sides, settings: PrepareSettings, folder: Path | None) -> None:
@@ -122,7 +123,7 @@ class MediaReader:
         self._target = _reader(sides.target, settings, folder)
 
     def read(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Yield rows with the content of their cells; name the first bad files of each kind."""
+        """Yield rows with the content of their files; add a notice for the first bad files."""
         named: dict[str, int] = {}
         for row in rows:
             if not isinstance(row, Example):

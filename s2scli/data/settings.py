@@ -57,15 +57,15 @@ class PrepareSettings(Settings):
     )
     sample_rate: int | None = setting(
         None,
-        "Resample all sound to this rate. If not given, the rate of the first file, at most 16000.",
-        "samples a second",
+        "Resample all sound to this rate; by default the rate of the first file, at most 16000.",
+        "samples per second",
         panel="Sound and pictures",
         ge=1000,
         le=192_000,
     )
     max_seconds: float = setting(
         30.0,
-        "Drop longer recordings.",
+        "Drop recordings longer than this.",
         "seconds",
         panel="Sound and pictures",
         gt=0,
@@ -73,7 +73,7 @@ class PrepareSettings(Settings):
     )
     image_height: int | None = setting(
         None,
-        "Resize all pictures to this height. If not given, the height of the first file.",
+        "Resize all pictures to this height; by default the height of the first file.",
         "pixels",
         panel="Sound and pictures",
         ge=1,
@@ -81,8 +81,8 @@ class PrepareSettings(Settings):
     )
     image_width: int | None = setting(
         None,
-        "Fit all pictures into this width. If not given, widths stay in proportion to the height; "
-        "for targets, the width of the first file.",
+        "Fit all pictures into this width; by default each width follows from the height in "
+        "proportion, and all targets get the width of the first one.",
         "pixels",
         panel="Sound and pictures",
         ge=1,
@@ -90,7 +90,7 @@ class PrepareSettings(Settings):
     )
     image_color: bool | None = setting(
         None,
-        "Keep colors, or turn all pictures grey. If not given, as the first file is.",
+        "Keep colors, or convert all pictures to grey; by default as in the first file.",
         flags=("--color/--grey",),
         panel="Sound and pictures",
     )

@@ -101,8 +101,8 @@ METRICS: dict[str, Metric] = {
         higher_is_better=False,
         digits=2,
         needs="model",
-        help="Mean negative log-likelihood of a whole reference in nats, end token included; for "
-        "pictures of black-and-white tokens it is exact, and bits per pixel are shown too.",
+        help="Mean negative log-likelihood of a whole reference in nats, including the end token; "
+        "exact for pictures with black-and-white tokens, for which bits per pixel are also shown.",
     ),
     "token_accuracy": Metric(
         "token accuracy",

@@ -14,11 +14,11 @@ class Score:
 
     Attributes:
         name: the metric's name (`Metric.name`).
-        value: in percent, except for perplexity.
+        value: in percent, except for perplexity and nats.
         signature: everything that must be equal for two scores to be comparable.
         interval: the ends of the 95 % bootstrap interval; None without resamples.
         resampled: the score of each resampled test set, for paired comparison with another
-            system; empty without resamples, and for metrics that need the model.
+            system; empty without resamples, and for perplexity and token accuracy.
     """
 
     name: str

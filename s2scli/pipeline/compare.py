@@ -19,7 +19,7 @@ from s2scli.errors import (
     UsageError,
 )
 from s2scli.manifest import new_folder, read_manifest, verify_folder
-from s2scli.metrics import METRICS
+from s2scli.metrics import METRICS, PICTURE_METRICS
 from s2scli.metrics.bootstrap import paired_p
 from s2scli.metrics.score import DEFAULTS, Score
 from s2scli.metrics.settings import MetricSettings
@@ -31,6 +31,7 @@ from s2scli.pipeline.evaluate import (
     evaluate_model,
     evaluate_outputs,
     read_split,
+    say_latent,
 )
 from s2scli.pipeline.overwriting import require_restartable
 from s2scli.pipeline.train import TrainReport, TrainRequest, train
@@ -38,6 +39,7 @@ from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
 from s2scli.pipeline.validation import open_validation
 from s2scli.report.console import Talk
 from s2scli.settings import Tree, flag_of
+from s2scli.sides import Sides, Sound
 from s2scli.training.metrics_log import MetricsLog
 from s2scli.translation import torch_engine
 from s2scli.workspace import Workspace
@@ -45,6 +47,7 @@ from s2scli.workspace import Workspace
 BUDGETS = ("max_minutes", "max_steps", "max_epochs")
 OUTPUTS = "outputs.txt"
 MOSTLY = 0.9
+RANKED_SOUND = ("cer", "wer")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class CompareRequest:
     Attributes:
         recipes: names of built-in recipes, or paths of TOML files.
         limits: the budget (at least one of BUDGETS) and the patience, by name.
-        metrics: names from METRICS; the first one ranks the recipes.
+        metrics: names from METRICS; the first one ranks the recipes. Empty means the default of
+            the corpus's sides.
         assignments: `section.key=value` changes to every recipe.
         seeds: seeds to train each recipe with; if empty, each recipe uses its own seed.
         overrides: search settings that override those of the recipes.
@@ -66,7 +70,7 @@ class CompareRequest:
 
     recipes: Sequence[str]
     limits: Tree
-    metrics: tuple[str, ...] = ("bleu",)
+    metrics: tuple[str, ...] = ()
     assignments: Sequence[str] = ()
     seeds: Sequence[int] = ()
     overrides: Tree = field(default_factory=dict)
@@ -79,6 +83,20 @@ class CompareRequest:
     def budget(self) -> Tree:
         """All limits; one that was not given is None, even if a recipe sets it."""
         return {**dict.fromkeys(BUDGETS), **self.limits}
+
+    def with_metrics(self, sides: Sides) -> "CompareRequest":
+        """Return the request with the default metrics for these sides if none are requested.
+
+        Raises:
+            UsageError: a metric of texts is requested, and the target is pictures.
+        """
+        if sides.target and self.metrics:
+            flag = flag_of(self.metrics[0])
+            raise UsageError(f"{flag} compares texts, and the target is pictures; leave it out")
+        if sides.target:
+            return replace(self, metrics=PICTURE_METRICS)
+        usual = RANKED_SOUND if isinstance(sides.source, Sound) else ("bleu",)
+        return replace(self, metrics=self.metrics or usual)
 
 
 @dataclass(frozen=True)
@@ -179,7 +197,8 @@ def compare(workspace: Workspace, request: CompareRequest, talk: Talk) -> Compar
     If a recipe fails, the comparison continues with the next one. A signal stops it.
 
     Raises:
-        UsageError: no budget is given, or two recipes have the same name.
+        UsageError: no budget is given, two recipes have the same name, or a metric of texts is
+            requested for pictures.
         ConfigError: a recipe or the device is unknown.
         MissingInputError: a recipe file, the corpus or its validation split is missing.
         CorpusError: the validation split is empty.
@@ -195,10 +214,11 @@ def compare(workspace: Workspace, request: CompareRequest, talk: Talk) -> Compar
         workspace.find_corpus()
     with workspace.locked("compare"):
         corpus = Corpus.load(workspace.find_corpus())
+        request = request.with_metrics(corpus.sides)
         open_validation(corpus)
         texts = choose_texts(corpus, request, talk)
         ensure_encoded(workspace, corpus, ensure_tokenizer(workspace, corpus, talk), talk)
-        entries: list[Result | Failure] = list(_impossible(candidates, talk))
+        entries: list[Result | Failure] = list(_impossible(candidates, corpus.sides, talk))
         failed = [entry.recipe for entry in entries]
         possible = [candidate for candidate in candidates if candidate.name not in failed]
         for number, candidate in enumerate(possible, 1):
@@ -249,11 +269,11 @@ def _candidates(name: str, recipe: str, request: CompareRequest) -> Iterator[Can
         yield Candidate(f"{name}-seed-{seed}", recipe, assignments)
 
 
-def _impossible(candidates: Sequence[Candidate], talk: Talk) -> Iterator[Failure]:
+def _impossible(candidates: Sequence[Candidate], sides: Sides, talk: Talk) -> Iterator[Failure]:
     """Yield a failure for each recipe that cannot be loaded, before any training starts."""
     for candidate in candidates:
         try:
-            load_recipe(candidate.recipe, candidate.assignments)
+            load_recipe(candidate.recipe, candidate.assignments, sides=sides)
         except S2SError as error:
             yield _failure(candidate, error, talk)
 
@@ -301,13 +321,11 @@ def _entry(
         if trained.signal:
             return Failure(candidate.name, trained.reason, trained.signal)
         talk.say(f"{candidate.name}: {trained.reason}, scoring the {texts.name}")
-        outputs = read_outputs(run, request, texts, talk)
+        scores = score_run(run, request, texts, talk)
     except (LockedError, StorageError):  # not caused by the recipe
         raise
     except S2SError as error:
         return _failure(candidate, error, talk)
-    found = Texts(texts.name, outputs, texts.references)
-    scores = evaluate_outputs(found, request.metrics, request.settings).scores
     return _result(run, candidate, trained, scores)
 
 
@@ -332,6 +350,26 @@ def _cross_entropy(scores: Mapping[str, float]) -> float | None:
     """Return the cross-entropy in nats per token; None if the scores have no perplexity."""
     perplexity = scores.get("perplexity") or 0.0
     return math.log(perplexity) if perplexity > 0 else None
+
+
+def score_run(
+    run: Workspace, request: CompareRequest, texts: Texts, talk: Talk
+) -> tuple[Score, ...]:
+    """Score a run's model: its outputs or, for pictures, the likelihood of the references.
+
+    Raises:
+        CheckpointError: the model is damaged.
+        CorpusError: no picture can be scored.
+        StorageError: the outputs cannot be written.
+    """
+    if METRICS[request.metrics[0]].needs == "outputs":
+        outputs = read_outputs(run, request, texts, talk)
+        found = Texts(texts.name, outputs, texts.references)
+        return evaluate_outputs(found, request.metrics, request.settings).scores
+    translator = torch_engine.load(run.model, device=request.device)
+    say_latent(translator, talk)
+    search, order = translator.settings(request.overrides), EvaluateRequest(request.metrics)
+    return evaluate_model(texts, translator, search, order, request.settings, talk).scores
 
 
 def read_outputs(

@@ -68,7 +68,8 @@ class EvaluateRequest:
         multi_reference: accept the targets of all rows with the same source.
         int8: round the model's weights to 8 bits.
         examples: the number of sentences to show.
-        importance_samples: measure a variational autoencoder with so many samples of z; 0 does not.
+        importance_samples: the number of samples of z per pair, for the bounds of a variational
+            autoencoder; 0 computes no bounds.
     """
 
     metrics: tuple[str, ...]
@@ -227,7 +228,7 @@ class Evaluation:
         bits_per_pixel: the exact negative log-likelihood of the target pictures, per pixel, end
             tokens included; None unless the tokens are black and white, `nats` is requested, and
             the model has no latent vector.
-        latent: what was measured of a variational autoencoder, if requested.
+        latent: the bounds of a variational autoencoder, if requested.
     """
 
     scored: str
@@ -245,7 +246,7 @@ class Evaluation:
     latent: "LatentScores | None" = None
 
     def as_json(self) -> dict[str, Any]:
-        """Convert to a JSON document; what is only known of pictures is left out of others."""
+        """Convert to a JSON document, without `bits_per_pixel` and `latent` if they are None."""
         tree = asdict(replace(self, scores=(), examples=()))
         for name in ("bits_per_pixel", "latent"):
             if tree[name] is None:
@@ -315,7 +316,7 @@ def evaluate(
     translator = load_in_torch(workspace, request.models, request.device, request.int8)
     if isinstance(translator.target, PictureCodec):
         request = request.for_pictures()
-        _say_latent(translator, talk)
+        say_latent(translator, talk)
     if request.searches and not request.multi_reference:
         hint_at_repeats(texts, talk)
     if corpus and request.of_workspace:
@@ -328,8 +329,8 @@ def evaluate(
     return replace(found, int8=request.int8, latent=latent)
 
 
-def _say_latent(translator: Translator, talk: Talk) -> None:
-    """Say that a likelihood given a latent vector is none of the picture."""
+def say_latent(translator: Translator, talk: Talk) -> None:
+    """Explain that nats of a model with a latent vector are not the likelihood of the picture."""
     if translator.engine.is_latent:
         talk.say(
             "the model has a latent vector z: nats and perplexity are of p(target | z) at the mean "
@@ -341,7 +342,7 @@ def _say_latent(translator: Translator, talk: Talk) -> None:
 def _latent_scores(
     texts: Texts, translator: Translator, corpus: "Corpus | None", samples: int, talk: Talk
 ) -> "LatentScores | None":
-    """Measure a variational autoencoder with so many samples of z; None for 0 samples."""
+    """Evaluate a variational autoencoder; None if `samples` is 0."""
     if not samples:
         return None
     from s2scli.pipeline.evaluate_latent import evaluate_latent

@@ -32,7 +32,7 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class LatentScores:
-    """The bounds and the use of the latent vector; means over the pairs, in nats.
+    """Bounds of the log-likelihood (means over the pairs, in nats), and use of the latent vector.
 
     Attributes:
         pairs: the number of pairs.
@@ -43,8 +43,8 @@ class LatentScores:
         latent_dim: the width of z.
         reconstruction_error: mean squared error of the outputs, for pixels from 0 to 1; None for
             texts.
-        pca_error: the error of as many principal components of the training pictures; None for
-            texts and without a corpus.
+        pca_error: the error of a PCA of the training pictures with `latent_dim` components; None
+            for texts and without a corpus.
     """
 
     pairs: int
@@ -66,13 +66,13 @@ def evaluate_latent(
     samples: int,
     talk: Talk,
 ) -> LatentScores:
-    """Measure a variational autoencoder on pairs; pairs that cannot be encoded are left out.
+    """Evaluate a variational autoencoder on pairs, except those that cannot be encoded.
 
-    Pictures are compared as their tokens show them, so that the tokenizer's own error is not
-    counted.
+    Reference pictures are tokenized and decoded before outputs are compared with them, so the error
+    of the tokenizer is not counted.
 
     Args:
-        name: what the pairs are called.
+        name: a name of the pairs, for messages.
         sources: the sources.
         references: the targets, one for each source.
         translator: translates with the model.
@@ -142,7 +142,7 @@ def _picture_errors(
     corpus: Corpus | None,
     size: int,
 ) -> tuple[float, float | None]:
-    """Return the errors of the model's outputs and of principal components."""
+    """Return the error of the model's outputs, and that of a PCA if there is a corpus."""
     greedy = Options(translator.settings({"beam_size": 1}))
     lines = [Line("pair", number, one.pair.source) for number, one in enumerate(pairs, 1)]
     records = translator.translate(lines, greedy)
@@ -160,10 +160,10 @@ def _picture_errors(
 
 
 def pca_error(train: Vectors, pictures: Vectors, size: int) -> float:
-    """Return the mean squared error of pictures [N, P] that `size` principal components keep.
+    """Return the mean squared error of pictures [N, P] projected onto principal components.
 
     Args:
-        train: the pictures that the components are learned from, [M, P].
+        train: the pictures from which the components are computed, [M, P].
         pictures: the pictures to measure.
         size: the number of components.
     """
@@ -175,6 +175,6 @@ def pca_error(train: Vectors, pictures: Vectors, size: int) -> float:
 
 
 def _vectors(pictures: Sequence[Sequence[int]], codec: PictureCodec) -> Vectors:
-    """Return the pixels of pictures, from 0 to 1, [N, P]."""
+    """Decode pictures to pixels from 0 to 1, [N, P]."""
     pixels = [codec.tokenizer.decode(ids).reshape(-1) for ids in pictures]
     return np.stack(pixels).astype(np.float32) / np.float32(255)

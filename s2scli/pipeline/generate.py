@@ -75,32 +75,32 @@ class Writer:
 
     @torch.inference_mode()
     def draw_around(self, text: str, settings: GenerateSettings) -> Tensor:
-        """Sample vectors from the posterior of a sentence, [count, Z].
+        """Sample vectors from the posterior of a sentence or a picture, [count, Z].
 
         They are m + T s e with the posterior's mean m and standard deviation s, the temperature T
         and e ~ N(0, 1).
 
         Raises:
-            UsageError: the model has no prior, or the sentence is empty or too long.
+            UsageError: the model has no prior, or the source is empty, unreadable or too long.
         """
         noise = self._noise(settings)
         return self.model.posterior(*self._source([text])).at(noise)
 
     @torch.inference_mode()
     def interpolate(self, first: str, second: str, settings: GenerateSettings) -> Tensor:
-        """Interpolate between the vectors a and b of two sentences.
+        """Interpolate between the vectors a and b of two sentences or pictures.
 
         Return a + t (b - a) for t from 0 to 1, [steps, C] (Bowman et al. 2016, section 5.3).
 
         Raises:
-            UsageError: a sentence is empty or too long.
+            UsageError: a source is empty, unreadable or too long.
         """
         a, b = self.model.code(*self._source([first, second]))
         return torch.lerp(a, b, torch.linspace(0, 1, settings.steps, device=a.device)[:, None])
 
     @torch.inference_mode()
     def write(self, codes: Tensor, settings: SearchSettings) -> Iterator[TargetText]:
-        """Yield the best sentence for each vector of `codes`, [N, C]."""
+        """Yield the best output for each vector of `codes`, [N, C]."""
         limit = settings.max_length or self.recipe.training.max_length
         for start in range(0, len(codes), VECTORS_AT_ONCE):
             some = codes[start : start + VECTORS_AT_ONCE]
@@ -124,7 +124,7 @@ class Writer:
         return settings.temperature * torch.from_numpy(noise).to(self.device)
 
     def _source(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Return the sentences or pictures as the model reads them, and their lengths."""
+        """Encode and pad sentences or pictures; return them with their lengths."""
         source, lengths = self.translator.source.pad([self._read(text) for text in texts])
         return source.to(self.device), lengths
 
@@ -132,7 +132,7 @@ class Writer:
         """Encode a sentence, or read a picture."""
         codec, most = self.translator.source, self.recipe.training.max_length
         if is_blank(text):
-            raise UsageError("expected a sentence, found empty text")
+            raise UsageError("expected a sentence or a picture file, found empty text")
         try:
             values = codec.encode(text)
         except BadCellError as error:

@@ -36,7 +36,7 @@ class TokenizedPicture:
 
 
 def tokenize_picture(tokenizer: PictureTokenizer, name: str) -> TokenizedPicture:
-    """Read a picture, turn it into tokens and back.
+    """Read and tokenize a picture, and decode its tokens.
 
     Raises:
         MissingInputError: the file is missing, unreadable or too large.

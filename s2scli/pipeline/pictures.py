@@ -1,11 +1,11 @@
-"""Output pictures: files in a folder, one sheet of all, or a drawing in the terminal."""
+"""Write output pictures: as files in a folder, as one sheet, or as a drawing in the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from s2scli.data.codecs.image import PictureCodec
-from s2scli.data.codecs.picture_files import Pixels, content_of_uri, encode_png, pixels_of_uri
+from s2scli.data.codecs.picture_files import Pixels, content_of_picture, encode_png, pixels_of_uri
 from s2scli.data.stream import StreamSettings, read_windows
 from s2scli.errors import UsageError
 from s2scli.files import write_file
@@ -15,7 +15,7 @@ from s2scli.report.picture import render_picture, sheet
 from s2scli.translation.records import Clean, Record, RecordFormat
 from s2scli.translation.translator import Translator
 
-DIGITS, MOST_DIGITS = 4, 6  # of a file's number: at least, and if the count is unknown
+DIGITS, MOST_DIGITS = 4, 6  # in file names: the minimum, and the number if the count is unknown
 PNG = ".png"
 
 
@@ -25,10 +25,10 @@ def writes_pictures(translator: Translator) -> bool:
 
 
 def require_place(output: Path | None, talk: Talk) -> None:
-    """Check that pictures have a place: a file or folder, or a terminal.
+    """Check that there is an output file or folder, or that stdout is a terminal.
 
     Raises:
-        UsageError: stdout is a pipe or a file.
+        UsageError: there is no output, and stdout is a pipe or a file.
     """
     if output is None and not talk.stdout.is_terminal:
         raise UsageError(
@@ -40,7 +40,7 @@ def require_folder(path: Path) -> None:
     """Check that pictures can be written into a folder.
 
     Raises:
-        UsageError: it is a file, or named like one.
+        UsageError: the path is a file, or ends in .png.
     """
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path}: pictures are written into a folder, and this is a file")
@@ -50,12 +50,12 @@ def require_folder(path: Path) -> None:
 
 @dataclass
 class PictureFolder:
-    """Writes pictures as PNG files named by numbers from 1.
+    """Writes pictures as PNG files that are numbered from 1.
 
     Attributes:
-        folder: where they are written; made if it is missing.
-        digits: digits of a number; shorter ones begin with 0.
-        many: several pictures have the same number, and a second one: 0001-1.png.
+        folder: the folder to write to; created if it is missing.
+        digits: minimum number of digits; shorter numbers are padded with 0.
+        many: whether an input has several pictures; names get a second number, as in 0001-1.png.
         written: the number of files written.
     """
 
@@ -65,23 +65,23 @@ class PictureFolder:
     written: int = 0
 
     def add(self, index: int, uris: Sequence[str]) -> None:
-        """Write the pictures of the input with this index, from 0.
+        """Write the pictures of one input; indices start at 0.
 
         Raises:
             StorageError: the disk is full or a write failed.
         """
         for number, uri in enumerate(uris, 1):
             name = f"{index + 1:0{self.digits}}" + f"-{number}" * self.many
-            write_file(self.folder / f"{name}{PNG}", content_of_uri(uri))
+            write_file(self.folder / f"{name}{PNG}", content_of_picture(uri))
             self.written += 1
 
     def report(self, talk: Talk) -> None:
-        """Say how many files were written."""
+        """Report the number of files written."""
         talk.say(f"{self.written:,} picture{'s' * (self.written != 1)} in {self.folder}")
 
 
 def digits_for(inputs: Sequence[Path], stream: StreamSettings) -> int:
-    """Return the digits of the number of lines in some files; 6 if one is not a regular file."""
+    """Return the number of digits for numbering the lines of the inputs; 6 if one is a pipe."""
     if not all(path.is_file() for path in inputs):
         return MOST_DIGITS
     lines = sum(len(window) for path in inputs for window in read_windows(path, stream))
@@ -108,7 +108,7 @@ def drawn_record(talk: Talk) -> RecordFormat:
 
 
 def draw(uris: Sequence[str], talk: Talk) -> str:
-    """Return pictures drawn for stdout, as many in a row as it is wide, without a last newline."""
+    """Draw pictures for stdout, in rows that fit its width, without a final newline."""
     pictures = [pixels_of_uri(uri) for uri in uris]
     width = talk.stdout.width
     columns = max(1, (width - 1) // (max(pixels.shape[1] for pixels in pictures) + 1))
@@ -117,7 +117,7 @@ def draw(uris: Sequence[str], talk: Talk) -> str:
 
 
 def drawn(pixels: Pixels, talk: Talk) -> str:
-    """Return one picture drawn for stdout, without a last newline."""
+    """Draw one picture for stdout, without a final newline."""
     system = colour_system(talk.stdout)
     bright = light_background()
     return render_picture(pixels, talk.stdout.width, system, light=bright).removesuffix("\n")

@@ -450,14 +450,14 @@ def _length_notices(account: FileAccount, settings: PrepareSettings) -> Iterator
 
 def _split_notices(splits: Mapping[str, SplitSummary], sides: Sides) -> Iterator[str]:
     train = splits["train"]
-    side = "target" if sides.target and not sides.source else "source"
     for name in HELD_OUT:
         if name not in splits:
             yield f"there is no {name} split"
         elif splits[name].source_in_train > NOTABLE_OVERLAP * splits[name].rows:
             yield (
-                f"{splits[name].source_in_train} of {splits[name].rows} {name} rows have a {side} "
-                "that is also in the train split: scores on them will be too high"
+                f"{splits[name].source_in_train} of {splits[name].rows} {name} rows have a "
+                f"{sides.grouped_by} that is also in the train split: scores on them will be too "
+                "high"
             )
     if not sides.are_text:
         return

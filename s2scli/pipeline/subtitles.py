@@ -29,9 +29,9 @@ class SubtitleRequest:
 
     Attributes:
         inputs: files with the path of a recording on each line, or recordings.
-        files: whether the inputs are recordings.
+        files: whether the inputs are recordings, not lists of their paths.
         output: a path that ends in .srt or .vtt, for one recording; any other path is a folder,
-            which gets a file for each recording; None is stdout, for one recording.
+            which gets one file per recording; None is stdout, for one recording.
         format: srt or vtt.
         settings: the search settings.
         stream: how lines are read and grouped.
@@ -138,14 +138,14 @@ def _targets(lines: Sequence[Line], request: SubtitleRequest) -> list[Path | Non
     twice = [target for target, count in Counter(targets).items() if count > 1]
     if twice:
         raise UsageError(
-            f"{twice[0]}: the file of several recordings; translate those with the same name into "
-            "different folders"
+            f"{twice[0]}: several recordings have this output file; translate recordings with the "
+            "same name into different folders"
         )
     return [*targets]
 
 
 def _name(line: Line) -> str:
-    """Return the name of a recording's subtitles, without a suffix."""
+    """Return the name of the subtitle file of a recording, without its suffix."""
     return f"line-{line.number}" if line.text.startswith("data:") else Path(line.text).stem
 
 
@@ -153,5 +153,5 @@ def _write(target: Path, text: str) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"{target.parent}: cannot be made: {error.strerror}") from error
+        raise StorageError(f"{target.parent}: cannot be created: {error.strerror}") from error
     write_file(target, text.encode(errors="replace"))

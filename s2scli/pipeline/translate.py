@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from s2scli.translation.records import Record, RecordFormat, plain_record
 from s2scli.translation.translator import Translator
 
 NEAR_ZERO = {"bleu": 1.0, "chrf": 10.0, "exact_match": 1.0}  # unrelated texts have chrF above 0
+NEAR_100 = {"wer": 95.0, "cer": 95.0}  # error rates; a model can make more errors than 100 %
+POOR = "expect poor outputs"
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def translate_to_folder(
 
 
 def warn_of_untrained(folders: Iterable[Path], talk: Talk) -> None:
-    """Warn about each model that was never trained or has validation scores near zero."""
+    """Warn about each model that was never trained or has poor validation scores."""
     for folder in folders:
         try:
             facts = read_manifest(folder, "model").facts
@@ -118,17 +121,25 @@ def warn_of_untrained(folders: Iterable[Path], talk: Talk) -> None:
 
 
 def _untrained(facts: Mapping[str, Any]) -> str:
-    """Return why a model with these facts gives poor outputs, or ""."""
+    """Return why a model with these facts gives poor outputs, or "".
+
+    Scores of target pictures (loss and perplexity) say nothing about this.
+    """
     if facts.get("step") == 0:
         return "the model is untrained (step 0): its outputs are random"
     scores = facts.get("scores")
     if not isinstance(scores, dict):
         return ""
-    for name, low in NEAR_ZERO.items():
-        if not (isinstance(scores.get(name), float | int) and scores[name] < low):
-            return ""
-    listed = ", ".join(f"{name} {scores[name]:.1f}" for name in NEAR_ZERO)
-    return f"its validation scores are near zero ({listed}): expect poor outputs"
+    known = {name: value for name, value in scores.items() if isinstance(value, float | int)}
+    if all(known.get(name, math.inf) < most for name, most in NEAR_ZERO.items()):
+        return f"its validation scores are near zero ({_listed(known, NEAR_ZERO)}): {POOR}"
+    if all(known.get(name, 0.0) >= least for name, least in NEAR_100.items()):
+        return f"its validation error rates are near 100 % ({_listed(known, NEAR_100)}): {POOR}"
+    return ""
+
+
+def _listed(scores: Mapping[str, float], names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {scores[name]:.1f}" for name in names)
 
 
 def require_attention(translator: Translator) -> None:

@@ -1,4 +1,4 @@
-"""Pictures in a terminal, and one picture of many.
+"""Draw pictures in a terminal, and join several pictures into a sheet.
 
 Pixels are uint8 [H, W, C]; C is 1 (grey) or 3 (red, green, blue).
 """
@@ -28,9 +28,9 @@ def render_picture(pixels: Pixels, width: int, system: ColourSystem, *, light: b
 def picture_lines(
     pixels: Pixels, width: int, system: ColourSystem, *, light: bool = False
 ) -> list[Text]:
-    """Return a picture as lines; each character is two pixels, one above the other.
+    """Return a picture as lines; each character shows two pixels, one above the other.
 
-    A picture wider than the terminal is made smaller, in proportion.
+    A picture wider than `width` is scaled down in proportion.
 
     Args:
         pixels: [H, W, C].
@@ -45,14 +45,14 @@ def picture_lines(
 
 
 def sheet(pictures: Sequence[Pixels], columns: int) -> Pixels:
-    """Return pictures as one, in rows of `columns`, each in a grey border of one pixel.
+    """Join pictures into one, with `columns` per row and a grey border of one pixel around each.
 
-    The cells are as large as the largest picture; smaller ones are at the top left, on black. The
-    sheet is grey if all pictures are.
+    All cells have the size of the largest picture. Smaller pictures are at the top left of their
+    cell, on black. The sheet is grey if all pictures are grey.
 
     Args:
         pictures: pixels [H, W, C], at least one picture.
-        columns: pictures in a row, at least 1.
+        columns: the number of pictures per row, at least 1.
     """
     height = max(len(pixels) for pixels in pictures)
     width = max(pixels.shape[1] for pixels in pictures)
@@ -66,12 +66,12 @@ def sheet(pictures: Sequence[Pixels], columns: int) -> Pixels:
         left = index % columns * (width + 1) + 1
         cell = whole[top : top + height, left : left + width]
         cell[:] = 0
-        cell[: len(pixels), : pixels.shape[1]] = pixels  # a grey value is that of all channels
+        cell[: len(pixels), : pixels.shape[1]] = pixels  # grey is copied to all channels
     return whole
 
 
 def _no_wider(pixels: Pixels, width: int) -> Pixels:
-    """Return a picture of at most `width` columns; each pixel is the mean of those it replaces."""
+    """Scale a picture down to at most `width` columns by averaging pixels."""
     if pixels.shape[1] <= width:
         return pixels
     height = max(1, round(len(pixels) * width / pixels.shape[1]))
@@ -80,7 +80,7 @@ def _no_wider(pixels: Pixels, width: int) -> Pixels:
 
 
 def _means(values: NDArray[np.float64], axis: int, count: int) -> NDArray[np.float64]:
-    """Divide an axis into `count` parts, as evenly as possible, and return their means."""
+    """Divide an axis into `count` nearly equal parts, and return their means."""
     edges = np.arange(count + 1) * values.shape[axis] // count
     sums = np.add.reduceat(values, edges[:-1], axis)
     sizes = np.diff(edges)
@@ -89,7 +89,7 @@ def _means(values: NDArray[np.float64], axis: int, count: int) -> NDArray[np.flo
 
 
 def _half_blocks(rows: Pixels, system: ColourSystem) -> Text:
-    """Return one or two rows of pixels as a line; the lower row is the background."""
+    """Return one or two rows of pixels as a line; the lower row is the background colour."""
     line = Text()
     for column in range(rows.shape[1]):
         upper = _colour(rows[0, column], system)
@@ -106,7 +106,7 @@ def _colour(pixel: Pixels, system: ColourSystem) -> Color:
 
 
 def _shaded(pixels: Pixels, *, light: bool) -> list[str]:
-    """Return lines of shades; a character is the mean of its two pixels."""
+    """Return lines of shades; each character shows the mean of two pixels."""
     grey = pixels.mean(-1, keepdims=True) / 255
     weights = _means(grey, 0, -(-len(grey) // 2)) if len(grey) > 1 else grey
     if light:

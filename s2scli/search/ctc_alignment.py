@@ -1,4 +1,4 @@
-"""Forced alignment of tokens to encoder states, by the CTC layer of a model."""
+"""Forced alignment of tokens to encoder states, with the CTC layer of a model."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ TokenSpan = tuple[int, int]
 def align_best(
     model: Seq2Seq, source: Tensor, lengths: Tensor, found: Sequence[tuple[Hypothesis, ...]]
 ) -> list[tuple[Hypothesis, ...]]:
-    """Add the token spans of the best hypothesis of each source.
+    """Add token spans to the best hypothesis of each source.
 
     Args:
         model: a model with a CTC layer, in evaluation mode.
@@ -43,10 +43,10 @@ def _aligned(hypothesis: Hypothesis, log_probs: NDArray[np.float32]) -> Hypothes
 def align_tokens(
     log_probs: NDArray[np.float32], tokens: Sequence[int]
 ) -> tuple[TokenSpan, ...] | None:
-    """Return the encoder states of each token on the most probable path (Viterbi).
+    """Return the encoder states of each token on the most probable path (Viterbi algorithm).
 
-    A path has one symbol for each state: a token or the blank (`PAD_ID`). Without repetitions and
-    blanks, it is the sequence of tokens (Graves et al. 2006, section 3.1).
+    A path has one symbol for each state: a token or the blank (`PAD_ID`). Merging repetitions and
+    then removing blanks gives the tokens (Graves et al. 2006, section 3.1).
 
     Args:
         log_probs: the log-probabilities of the symbols at each of S >= 1 states, [S, V].
@@ -60,9 +60,9 @@ def align_tokens(
     symbols[1::2] = tokens
     repeated = np.zeros(len(symbols), bool)
     repeated[3::2] = symbols[3::2] == symbols[1:-2:2]
-    unskippable = (symbols == PAD_ID) | repeated  # what stands two before cannot lead here
+    unskippable = (symbols == PAD_ID) | repeated  # a path cannot skip the symbol before these
     emitted = log_probs[:, symbols].astype(np.float64)  # [S, 2T + 1]
-    moves = np.zeros(emitted.shape, np.int8)  # how far a path moved to reach a symbol
+    moves = np.zeros(emitted.shape, np.int8)  # number of symbols that a path advanced: 0, 1 or 2
     best = np.full(len(symbols), -np.inf)
     best[:2] = emitted[0, :2]
     for state in range(1, len(emitted)):
@@ -77,7 +77,7 @@ def align_tokens(
 
 
 def _spans(moves: NDArray[np.int8], end: int, tokens: int) -> tuple[TokenSpan, ...]:
-    """Follow the moves backwards from the symbol `end`, and return the span of each token."""
+    """Trace the path back from the symbol `end`, and return the span of each token."""
     path = np.empty(len(moves), np.int64)
     for state in reversed(range(len(moves))):
         path[state] = end

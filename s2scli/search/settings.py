@@ -138,14 +138,13 @@ class SearchSettings(Settings):
 
 
 class GenerateSettings(Settings):
-    """How sentences are generated from latent vectors."""
+    """How sentences or pictures are generated from latent vectors."""
 
     panel = "Vectors"
 
     count: int = setting(
         10,
-        "Number of sentences to generate.",
-        "sentences",
+        "Number of sentences or pictures to generate.",
         flags=("-n", "--count"),
         ge=1,
         le=1_000_000,
@@ -154,12 +153,12 @@ class GenerateSettings(Settings):
     temperature: float = setting(
         1.0,
         "Scale the standard deviation of the random vectors; below 1 gives more typical "
-        "sentences, or with --around closer ones.",
+        "outputs, or with --around closer ones.",
         ge=0.0,
         le=100.0,
     )
     steps: int = setting(
-        7, "With --between: number of sentences, both ends included.", "sentences", ge=2, le=10_000
+        7, "With --between: number of sentences or pictures, both ends included.", ge=2, le=10_000
     )
 
 

@@ -1,8 +1,8 @@
 """Tokenizers of pictures: a picture is cut into blocks, and each block is one token.
 
-The tokens of a picture follow its blocks row by row. Where the blocks do not divide a side, the
-picture is filled up with 0 and cropped again when it is decoded. Every sequence of tokens decodes
-to a picture: blocks without a token, and those of special or unknown ids, are 0.
+The tokens are in the order of the blocks, row by row. If the blocks do not divide a side evenly,
+the picture is padded with 0, and decoding crops it again. Every sequence of tokens decodes to a
+picture: a block without a token, or with a special or unknown id, becomes 0.
 """
 
 import hashlib
@@ -30,14 +30,14 @@ Blocks = NDArray[np.uint8]
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
 QUADRANTS = "·▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 MAX_BITS = 16
-BLOCK_WIDTH = 4  # of a token, by default
+BLOCK_WIDTH = 4  # default, in pixels
 MAX_SIDE, MAX_PATCH = 16_384, 64
 MAX_PIXELS = 50_000_000
 MAX_CENTRES = 65_536
 MAX_CODEBOOK_BYTES = 64_000_000
-SAMPLE = 50_000  # patches that a codebook is learned from
-ROUNDS = 50
-DISTANCES = 1 << 21  # computed at once
+SAMPLE = 50_000  # number of patches that a codebook is learned from
+ROUNDS = 50  # of k-means, at most
+DISTANCES = 1 << 21  # number computed at once
 CENTRES = "centres"
 
 
@@ -71,7 +71,7 @@ class Bits(Settings):
 
     @property
     def grid(self) -> "Grid":
-        """How a picture is cut."""
+        """The layout of the blocks of a picture."""
         return Grid(self.height, self.width, 1, self.block_height, self.block_width)
 
     @property
@@ -81,12 +81,12 @@ class Bits(Settings):
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of everything that determines the ids of a picture."""
+        """The SHA-256 digest of everything that determines the ids of a picture."""
         return _sha256(self)
 
     @property
     def num_tokens(self) -> int:
-        """The number of tokens of a picture."""
+        """The number of tokens per picture."""
         return self.grid.num_blocks
 
     def encode(self, pixels: Pixels) -> list[int]:
@@ -100,13 +100,13 @@ class Bits(Settings):
         return ids
 
     def decode(self, ids: Iterable[int]) -> Pixels:
-        """Return the picture of some ids, [H, W, 1], of the values 0 and 255."""
+        """Decode ids to a picture [H, W, 1] with the values 0 and 255."""
         indices, known = _indices(ids, self.num_tokens, 1 << self._bits)
         bits = (indices[:, None] & self._digits) > 0
         return self.grid.join(np.where(known[:, None] & bits, 255, 0).astype(np.uint8))
 
     def piece(self, id: int) -> str:
-        """Return a token as text: quadrants for low blocks (`▙▗`), a number for others (`#17`)."""
+        """Return a token as text: quadrants for blocks of height 1 or 2 (`▙▗`), otherwise `#17`."""
         if id < len(SPECIAL) or self.block_height > 2:
             return _numbered(id)
         bits = ((id - len(SPECIAL)) & self._digits) > 0
@@ -117,7 +117,7 @@ class Bits(Settings):
 
     @property
     def _digits(self) -> NDArray[np.int64]:
-        """The value of each binary digit; the first pixel's is the largest."""
+        """The value of each pixel as a binary digit, most significant first."""
         return 1 << np.arange(self._bits)[::-1]
 
 
@@ -138,17 +138,17 @@ class Patches(Settings):
 
     @property
     def grid(self) -> "Grid":
-        """How a picture is cut."""
+        """The layout of the blocks of a picture."""
         return Grid(self.height, self.width, self.channels, self.patch_height, self.patch_width)
 
 
 @dataclass(frozen=True, eq=False)
 class Codebook:
-    """A tokenizer of grey or colour pictures: each patch becomes the nearest of some patches.
+    """A tokenizer of grey or colour pictures: it replaces each patch by the nearest learned patch.
 
     Attributes:
         patches: the size of pictures and patches.
-        centres: the patches that tokens stand for, uint8 [K, patch_height * patch_width * C].
+        centres: the learned patch of each token, uint8 [K, patch_height * patch_width * C].
     """
 
     patches: Patches
@@ -181,26 +181,26 @@ class Codebook:
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256 of everything that determines the ids of a picture."""
+        """The SHA-256 digest of everything that determines the ids of a picture."""
         return _sha256(self.patches, self.centres.tobytes())
 
     @property
     def grid(self) -> "Grid":
-        """How a picture is cut."""
+        """The layout of the blocks of a picture."""
         return self.patches.grid
 
     @property
     def num_tokens(self) -> int:
-        """The number of tokens of a picture."""
+        """The number of tokens per picture."""
         return self.grid.num_blocks
 
     @property
     def content(self) -> bytes:
-        """The content of its safetensors file."""
+        """The content of a safetensors file with the codebook."""
         return safetensors.numpy.save({CENTRES: np.ascontiguousarray(self.centres)})
 
     def encode(self, pixels: Pixels) -> list[int]:
-        """Return the ids of a picture [H, W, C]; the first of equally near centres is chosen.
+        """Return the ids of a picture [H, W, C]; ties between centres go to the first.
 
         Raises:
             TokenizerError: the picture has another shape.
@@ -211,16 +211,16 @@ class Codebook:
         return ids
 
     def decode(self, ids: Iterable[int]) -> Pixels:
-        """Return the picture of some ids, [H, W, C]."""
+        """Decode ids to a picture [H, W, C]."""
         indices, known = _indices(ids, self.num_tokens, len(self.centres))
         return self.patches.grid.join(self.centres[indices] * known[:, None])
 
     def piece(self, id: int) -> str:
-        """Return a token as text, such as `#17` for the centre of index 17."""
+        """Return a token as text, such as `#17` for the centre with index 17."""
         return _numbered(id)
 
     def reconstruction_error(self, pictures: Iterable[Pixels]) -> float:
-        """Return the mean squared error of encoding and decoding; see the function."""
+        """Return the mean squared error of encoding and decoding; see `reconstruction_error`."""
         return reconstruction_error(self, pictures)
 
 
@@ -239,7 +239,7 @@ def reconstruction_error(tokenizer: PictureTokenizer, pictures: Iterable[Pixels]
         total += float(((decoded / 255 - pixels / 255) ** 2).sum())
         count += pixels.size
     if not count:
-        raise TokenizerError("no pictures to measure the error of")
+        raise TokenizerError("there are no pictures to measure")
     return total / count
 
 
@@ -250,7 +250,7 @@ _DESCRIPTIONS: TypeAdapter[Bits | Patches] = TypeAdapter(
 
 @dataclass(frozen=True)
 class Grid:
-    """How a picture [height, width, channels] is cut into blocks."""
+    """The layout of the blocks of a picture [height, width, channels]."""
 
     height: int
     width: int
@@ -260,22 +260,22 @@ class Grid:
 
     @property
     def rows(self) -> int:
-        """Blocks from top to bottom."""
+        """Number of blocks from top to bottom."""
         return -(-self.height // self.block_height)
 
     @property
     def columns(self) -> int:
-        """Blocks from left to right."""
+        """Number of blocks from left to right."""
         return -(-self.width // self.block_width)
 
     @property
     def num_blocks(self) -> int:
-        """Blocks of a picture."""
+        """Number of blocks of a picture."""
         return self.rows * self.columns
 
     @property
     def block_size(self) -> int:
-        """Values of a block."""
+        """Number of values of a block."""
         return self.block_height * self.block_width * self.channels
 
     def cut(self, pixels: Pixels) -> Blocks:
@@ -298,7 +298,7 @@ class Grid:
         return cells.transpose(0, 2, 1, 3, 4).reshape(self.num_blocks, self.block_size)
 
     def join(self, blocks: Blocks) -> Pixels:
-        """Return the picture [H, W, C] of blocks [blocks, block_size]."""
+        """Join blocks [blocks, block_size] into a picture [H, W, C]."""
         cells = blocks.reshape(
             self.rows, self.columns, self.block_height, self.block_width, self.channels
         )
@@ -309,7 +309,7 @@ class Grid:
 
 
 def read_picture_description(tree: object, where: str) -> Bits | Patches:
-    """Return the description of a picture tokenizer, which may come from anywhere.
+    """Validate the description of a picture tokenizer, which may be untrusted.
 
     Raises:
         TokenizerError: a key is missing or unknown, or a value is wrong.
@@ -321,10 +321,10 @@ def read_picture_description(tree: object, where: str) -> Bits | Patches:
 
 
 def load_codebook(path: Path, patches: Patches) -> Codebook:
-    """Read a codebook, which may come from anywhere.
+    """Read a codebook from a file, which may be untrusted.
 
     Raises:
-        CheckpointError: there is no such regular file, or it is too large.
+        CheckpointError: the path is not a regular file, or the file is too large.
         TokenizerError: it is damaged, or does not match its description.
     """
     content = read_artifact(path, MAX_CODEBOOK_BYTES)
@@ -333,7 +333,7 @@ def load_codebook(path: Path, patches: Patches) -> Codebook:
     except (safetensors.SafetensorError, ValueError, TypeError, KeyError) as error:
         raise TokenizerError(f"{path}: not a safetensors file ({error!s:.200})") from error
     if tensors.keys() != {CENTRES}:
-        raise TokenizerError(f"{path}: expected one tensor, {CENTRES!r}; this is another file")
+        raise TokenizerError(f"{path}: expected one tensor, {CENTRES!r}; this is a different file")
     try:
         return Codebook(patches, tensors[CENTRES])
     except TokenizerError as error:
@@ -345,14 +345,15 @@ def learn_codebook(
 ) -> Codebook:
     """Learn a codebook by k-means (Lloyd 1982) with k-means++ (Arthur & Vassilvitskii 2007).
 
-    It learns from a random sample of the patches. If they have at most `size` different values,
-    the codebook holds those; rounding may make it a little smaller than `size`, too.
+    Only a random sample of the patches is used. If the sample has at most `size` different
+    patches, these become the codebook. Otherwise the centres are rounded to whole numbers, and
+    centres that become equal are merged, so there may be fewer than `size`.
 
     Args:
-        pictures: pixels [H, W, C], all of one shape.
+        pictures: pixels [H, W, C], all with the same shape.
         size: the number of centres.
         patch: height and width of a patch.
-        seed: of the sample and of the first centres.
+        seed: the seed for the sample and the first centres.
 
     Raises:
         TokenizerError: there are no pictures, their shapes differ, or a size is out of range.
@@ -363,7 +364,7 @@ def learn_codebook(
     iterator = iter(pictures)
     first = next(iterator, None)
     if first is None:
-        raise TokenizerError("no pictures to learn a codebook from")
+        raise TokenizerError("there are no pictures to learn a codebook from")
     if first.ndim != 3:
         raise TokenizerError(f"expected pictures [H, W, C], found the shape {list(first.shape)}")
     tree = dict(zip(("height", "width", "channels"), first.shape, strict=True))
@@ -385,7 +386,7 @@ def _cut_all(grid: Grid, first: Pixels, others: Iterator[Pixels]) -> Iterator[Bl
 
 
 def _sample(blocks: Iterable[Blocks], random: np.random.Generator) -> Blocks:
-    """Return at most SAMPLE blocks, each with the same probability: those of the smallest keys."""
+    """Return a uniform random sample of at most SAMPLE blocks: those with the smallest keys."""
     kept: list[Blocks] = []
     keys: list[NDArray[np.float64]] = []
     waiting = 0
@@ -410,7 +411,7 @@ def _smallest(
 def _k_means(
     values: NDArray[np.float64], counts: NDArray[np.int64], size: int, random: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return the centres of weighted values [N, P], N > size, as [size, P]."""
+    """Return `size` centres of weighted values [N, P] with N > size, [size, P]."""
     centres = _first_centres(values, counts, size, random)
     before = None
     for _ in range(ROUNDS):
@@ -430,7 +431,7 @@ def _k_means(
 def _first_centres(
     values: NDArray[np.float64], counts: NDArray[np.int64], size: int, random: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Draw centres one by one, in proportion to the squared distance from those drawn before."""
+    """Draw centres one by one, with a probability proportional to weight x squared distance."""
     weights = counts.astype(np.float64)
     distances = np.ones(len(values))
     centres = np.empty((size, values.shape[1]))
@@ -446,9 +447,9 @@ def _first_centres(
 def _nearest(
     values: NDArray[np.float64], centres: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the index of the nearest centre of each value, and the squared distance, [N].
+    """Return the index of the nearest centre and the squared distance for each value, [N].
 
-    With whole numbers, float64 is exact: the indices are the same on every machine.
+    For integers float64 is exact, so the indices are the same on every machine.
     """
     indices = np.empty(len(values), np.int64)
     distances = np.empty(len(values))
@@ -466,7 +467,7 @@ def _nearest(
 def _indices(
     ids: Iterable[int], count: int, vocabulary: int
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return `count` indices of tokens, and which are known; unknown ones have the index 0."""
+    """Return `count` token indices, and which of them are valid; the others are 0."""
     given: Sequence[int] = [int(id) for _, id in zip(range(count), ids, strict=False)]
     indices = np.full(count, -1, np.int64)
     indices[: len(given)] = np.array(given, np.int64) - len(SPECIAL)

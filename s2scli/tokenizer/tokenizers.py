@@ -27,7 +27,7 @@ Target: TypeAlias = SentencePiece | PictureTokenizer
 
 
 class Description(Settings):
-    """The content of `tokenizer.json`; `reads` and `writes` are left out where a side is text."""
+    """The content of `tokenizer.json`; `reads` and `writes` are for sides that are not text."""
 
     joint: bool
     normalization: Normalization
@@ -39,11 +39,11 @@ class Description(Settings):
     @model_validator(mode="after")
     def _check_sides(self) -> Self:
         if (self.source is None) != (self.reads is not None):
-            raise ValueError("expected either source, for text, or reads")
+            raise ValueError("expected either source (for text) or reads")
         if (self.target is None) != (self.writes is not None):
-            raise ValueError("expected either target, for text, or writes")
+            raise ValueError("expected either target (for text) or writes")
         if self.joint and self.source != self.target:
-            raise ValueError("a joint tokenizer is of one kind")
+            raise ValueError("a joint tokenizer must be of the same kind on both sides")
         return self
 
 
@@ -51,7 +51,7 @@ class Description(Settings):
 class Tokenizers:
     """A tokenizer for the source and one for the target; the same one if they are joint.
 
-    A source of sound or pictures has no tokenizer, but says what is read.
+    For sound or pictures, `source` is their format instead.
     """
 
     source: Source
@@ -60,7 +60,7 @@ class Tokenizers:
 
     @property
     def reads(self) -> Input:
-        """What the source is for a model: the size of its vocabulary, or sound or pictures."""
+        """What the model reads: the size of the source vocabulary, or the format of its files."""
         return self.source.vocab_size if isinstance(self.source, SentencePiece) else self.source
 
     @property
@@ -76,13 +76,13 @@ class Tokenizers:
 
     @property
     def described(self) -> str:
-        """What the model reads and writes, in words."""
+        """What the model reads and writes, for messages."""
         source, target = self.sides.source, self.sides.target
         return f"{source.kind if source else 'text'} to {target.kind if target else 'text'}"
 
     @property
     def vocab_sizes(self) -> dict[str, int]:
-        """The number of tokens of each side that has tokens; `joint` for both."""
+        """The vocabulary size of each side that has tokens, or one size named `joint`."""
         target = self.target.vocab_size
         if not isinstance(self.source, SentencePiece):
             return {"target": target}
@@ -94,7 +94,7 @@ class Tokenizers:
 
     @property
     def sides(self) -> Sides:
-        """What both sides are made of."""
+        """What both sides are: text, sound or pictures."""
         source = None if isinstance(self.source, SentencePiece) else self.source
         target = None if isinstance(self.target, SentencePiece) else self.target.picture
         return Sides(source, target)
@@ -156,6 +156,21 @@ class Tokenizers:
         return cls(_load_source(folder, said), _load_target(folder, said), joint=False)
 
 
+def read_sides(folder: Path) -> Sides:
+    """Return what both sides of a model are, without loading its tokenizers.
+
+    Raises:
+        MissingInputError: the folder does not exist.
+        CheckpointError: a file is missing or its JSON is damaged.
+        TokenizerError: the description is damaged.
+    """
+    said = _read_description(folder / DESCRIPTION)
+    shape = said.writes
+    if isinstance(shape, Patches):
+        return Sides(said.reads, Picture(shape.height, shape.width, shape.channels))
+    return Sides(said.reads, shape.picture if shape else None)
+
+
 def _description(target: Target) -> Bits | Patches | None:
     """Return the description of a picture tokenizer; None for text."""
     if isinstance(target, SentencePiece):
@@ -166,14 +181,14 @@ def _description(target: Target) -> Bits | Patches | None:
 def _load_source(folder: Path, said: Description) -> Source:
     if said.source:
         return load_sentencepiece(folder / SOURCE_MODEL, said.source, said.normalization)
-    assert said.reads, "a description has one of both"
+    assert said.reads, "the description was validated"
     return said.reads
 
 
 def _load_target(folder: Path, said: Description) -> Target:
     if said.target:
         return load_sentencepiece(folder / TARGET_MODEL, said.target, said.normalization)
-    assert said.writes, "a description has one of both"
+    assert said.writes, "the description was validated"
     if isinstance(said.writes, Patches):
         return load_codebook(folder / CODEBOOK, said.writes)
     return said.writes

@@ -1,4 +1,4 @@
-"""Connectionist temporal classification: the loss of an encoder, and the times of its tokens."""
+"""Connectionist temporal classification (CTC): a loss for the encoder."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,10 +10,10 @@ def ctc_loss(log_probs: Tensor, memory_mask: Tensor, target: Tensor, target_mask
     """Return -log p(target | encoder states), summed over a batch, in nats (Graves et al. 2006).
 
     The padding token stands for the blank. A target that does not fit into its encoder states
-    costs nothing.
+    has a loss of 0.
 
     Args:
-        log_probs: of the tokens at each encoder state, [B, S, V].
+        log_probs: the log-probabilities of the tokens at each encoder state, [B, S, V].
         memory_mask: True at real encoder states, [B, S].
         target: target ids, each followed by the end token, [B, T].
         target_mask: True at real tokens, [B, T].

@@ -116,8 +116,8 @@ def test_the_search_is_as_asked(variational: Path) -> None:
         (["-n", "0"], "--count: input should be greater than or equal to 1"),
         (["--temperature", "-1"], "--temperature: input should be greater than or equal to 0"),
         (["--beam-size", "0"], "--beam-size: input should be greater than or equal to 1"),
-        (["--around", " \u200b"], "expected a sentence, found empty text"),
-        (["--between", "a", ""], "expected a sentence, found empty text"),
+        (["--around", " \u200b"], "expected a sentence or a picture file, found empty text"),
+        (["--between", "a", ""], "expected a sentence or a picture file, found empty text"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

@@ -6,6 +6,7 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.manifest import new_folder
+from s2scli.sides import Sound
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.workspace import Workspace
 from tests.tokenizer.samples import learn
@@ -79,3 +80,23 @@ def test_damage_is_named(folder: Path, name: str) -> None:
     result = run(folder, *(["-m", str(folder / "m")] if name == "m" else []), "text")
     assert result.exit_code == 65
     assert "source.model: damaged" in result.stderr
+
+
+@pytest.fixture
+def hearing(tmp_path: Path) -> Path:
+    """A model folder that reads sound and writes words."""
+    with new_folder(tmp_path / "m", "model") as draft:
+        Tokenizers(Sound(8000), learn("word"), joint=False).write(draft.path)
+    return tmp_path / "m"
+
+
+def test_the_target_of_a_model_that_reads_sound(hearing: Path) -> None:
+    result = run(hearing.parent, "-m", str(hearing), "--target", "a cat")
+    assert result.exit_code == 0, result.stderr
+    assert "2 pieces; decoding restores the text\n" in result.stdout
+
+
+def test_sound_has_no_tokenizer(hearing: Path) -> None:
+    result = run(hearing.parent, "-m", str(hearing), "a cat")
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "the source is audio and has no tokenizer; --target uses the target's" in result.stderr

@@ -11,11 +11,15 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import Commands
 from s2scli.cli.flags import expand
-from s2scli.cli.options import Common, CommonOptions, format_of
+from s2scli.cli.options import Common, CommonOptions, format_of, translate_example
 from s2scli.errors import UsageError
 from s2scli.report.console import Talk
 from s2scli.report.map_formats import Format
+from s2scli.sides import Sound
+from s2scli.tokenizer.tokenizers import Source, Target, Tokenizers
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
+from tests.pictures import BITS
+from tests.tokenizer.samples import learn
 
 
 def tell(*words: str, **environment: str) -> tuple[Result, Any]:
@@ -39,6 +43,35 @@ def test_what_is_not_told_is_the_default(monkeypatch: pytest.MonkeyPatch) -> Non
     assert common.workspace == Workspace(DEFAULT_WORKSPACE)
     assert result.stdout == "forty-two\nthat is all\n"
     assert result.stderr == "next: s2s train · s2s translate < input.txt\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "expected"),
+    [
+        (learn("char"), learn("word"), "translate < input.txt"),
+        (Sound(8000), learn("word"), "translate --files a.wav"),
+        (BITS.picture, learn("word"), "translate --files a.png"),
+        (BITS.picture, BITS, "translate --files a.png -o pictures/"),
+        (learn("char"), BITS, 'echo "a text" | translate -o pictures/'),
+    ],
+)
+def test_an_example_of_translation_fits_the_sides(
+    source: Source, target: Target, expected: str, tmp_path: Path
+) -> None:
+    Tokenizers(source, target, joint=False).write(tmp_path)
+    assert translate_example(tmp_path) == expected
+    before, translate, after = expected.partition("translate")
+    assert translate_example(tmp_path, "-m DIR") == f"{before}{translate} -m DIR{after}"
+
+
+def test_an_example_of_a_damaged_model_is_for_text(tmp_path: Path) -> None:
+    assert translate_example(tmp_path) == "translate < input.txt"
+
+
+def test_a_pipe_stands_before_the_program(capsys: pytest.CaptureFixture[str]) -> None:
+    common = Common(Workspace(Path("w")), False, Talk())
+    common.say_next('echo "a text" | translate -o pictures/')
+    assert capsys.readouterr().err == 'next: echo "a text" | s2s translate -w w -o pictures/\n'
 
 
 def test_the_workspace_is_that_of_the_flag_or_of_the_environment(tmp_path: Path) -> None:

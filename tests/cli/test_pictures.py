@@ -217,3 +217,48 @@ def test_the_width_of_read_pictures_may_vary(tmp_path: Path) -> None:
     tokenizers = Tokenizers(Picture(4, None, 1), BITS, joint=False)
     tokenizers.write(tmp_path)
     assert Tokenizers.load(tmp_path) == tokenizers
+
+
+def test_the_next_commands_write_pictures(trained: Path, tmp_path: Path) -> None:
+    pipe = f'echo "a text" | s2s translate -w {trained} -o pictures/'
+    train = ("train", "--recipe", "text-to-image", "--size", "tiny", "--max-steps", "4")
+    lines = run(*train, "--device", "cpu", "-w", trained).stderr.splitlines()
+    assert lines[-1] == f"next: s2s evaluate -w {trained} · {pipe}"
+    lines = run("evaluate", "-w", trained).stderr.splitlines()
+    assert lines[-1] == f"next: {pipe}"
+
+
+def test_prepare_says_which_side_is_in_train(tmp_path: Path) -> None:
+    table = write_pictures(tmp_path)
+    options = ("--overwrite", "-w", tmp_path / "w")
+    result = run("prepare", table, "--target-kind", "image", *options)
+    assert "target also in train" in result.stdout
+    assert "source also in train" not in result.stdout
+    next_line = f"next: s2s train -w {tmp_path / 'w'} --recipe text-to-image"
+    assert result.stderr.splitlines()[-1] == next_line
+
+
+def test_recipes_for_pictures_are_ranked_by_their_likelihood(trained: Path) -> None:
+    def compare(*arguments: str) -> tuple[str, ...]:
+        budget = ("--max-steps", "2", "--device", "cpu", "-w", str(trained))
+        sets = ("--set", "model.decoder.model_dim=16", "--set", "model.encoder.model_dim=16")
+        return (
+            "compare",
+            "text-to-image",
+            "--seed",
+            "1",
+            "--seed",
+            "2",
+            *sets,
+            *budget,
+            *arguments,
+        )
+
+    found = json.loads(run(*compare("--json")).stdout)
+    nats = [one["scores"][0]["value"] for one in found["results"]]
+    assert found["metric"] == "nats" and nats == sorted(nats) and nats[0] != nats[1]
+    assert found["results"][1]["p"] is not None
+    result = run(*compare())
+    assert "nats per picture" in result.stdout and "BLEU" not in result.stdout
+    assert 'next: echo "a text" | s2s translate -w ' in result.stderr
+    assert "--bleu compares texts" in refused(*compare("--bleu"))

@@ -14,9 +14,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
+from s2scli.cli.prepare import RECIPES
 from s2scli.data.example import Example
 from s2scli.data.store import Corpus
 from s2scli.manifest import verify_folder
+from s2scli.recipes import recipe_names
 from s2scli.workspace import Workspace
 
 CORPUS = "".join(f"source {n}\ttarget {n}\n" for n in range(50))
@@ -350,3 +352,7 @@ def test_a_full_disk_is_a_storage_error_and_nothing_is_left(tmp_path: Path) -> N
     assert result.stderr.count("\n") == 1
     assert verify_folder(tmp_path / "w" / "corpus", "corpus") == before
     assert not (tmp_path / "w" / ".tmp-corpus").exists()
+
+
+def test_the_recipes_to_suggest_are_there() -> None:
+    assert set(RECIPES.values()) <= set(recipe_names())

@@ -20,3 +20,8 @@ def test_references_count_alike_in_the_interval() -> None:
 
 def test_the_signature_says_that_the_end_is_counted() -> None:
     assert nats([Forced([0.0])]).signature == "per:picture|end:counted|bs:1000|seed:12345"
+
+
+def test_systems_are_compared_on_the_same_resampled_references() -> None:
+    score = nats([Forced([-1.0]), Forced([-3.0])])
+    assert set(score.resampled) == {1.0, 2.0, 3.0} and len(score.resampled) == 1000

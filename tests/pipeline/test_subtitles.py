@@ -123,12 +123,12 @@ def test_what_cannot_be_written_is_refused(recording: Path, tmp_path: Path) -> N
     (tmp_path / "x").mkdir()
     again = write_wav(tmp_path / "x" / "talk.wav", saying("low"))
     assert fault(recording, again, output=tmp_path).startswith(
-        f"{tmp_path / 'talk.srt'}: the file of several recordings"
+        f"{tmp_path / 'talk.srt'}: several recordings have this output file"
     )
 
 
 def test_an_output_that_is_no_folder_is_named(recording: Path) -> None:
-    with pytest.raises(StorageError, match=r"talk\.wav: cannot be made"):
+    with pytest.raises(StorageError, match=r"talk\.wav: cannot be created"):
         write_subtitles(tone_translator(), request(recording, output=recording), QUIET)
 
 

@@ -142,6 +142,11 @@ ZEROS = {"bleu": 0.0, "chrf": 3.1, "exact_match": 0.0}
         ({"step": 9, "scores": ZEROS | {"bleu": None}}, ""),
         ({"step": 9, "scores": {"bleu": 0.0}}, ""),
         ({"step": 9, "scores": "none"}, ""),
+        ({"step": 9, "scores": {"wer": 100.0, "cer": 95.0}}, "near 100 % (wer 100.0, cer 95.0): "),
+        ({"step": 9, "scores": {"wer": 100.0, "cer": 94.9}}, ""),
+        ({"step": 9, "scores": {"wer": 94.9, "cer": 120.0}}, ""),
+        ({"step": 9, "scores": {"wer": 100.0}}, ""),
+        ({"step": 9, "scores": {"loss": 9.0, "perplexity": 99.0, "token_accuracy": 0.0}}, ""),
         ({}, ""),
     ],
 )

@@ -1,6 +1,6 @@
 """Codecs: convert the cells of each side of the corpus to model input, and token ids to cells.
 
-Each is imported when it is needed, as tokenizers take time to import.
+Each codec is imported when it is needed, because tokenizers are slow to import.
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ def media_codec(
     """Return the codec of sound or pictures.
 
     Args:
-        media: what files are converted to.
+        media: the format that files are converted to.
         folder: where relative paths are looked up first, before the current folder.
         max_seconds: the longest recording that is read.
     """

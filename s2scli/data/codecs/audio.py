@@ -18,15 +18,15 @@ from s2scli.sides import Sound
 if TYPE_CHECKING:
     from torch import Tensor
 
-PER_SECOND = 25  # encoder states: a window each 10 ms, and 4 of them make one
+PER_SECOND = 25  # encoder states per second: one for each 4 windows of 10 ms
 
 
 @dataclass(frozen=True)
 class AudioCodec:
-    """Reads sound.
+    """Reads sound files as samples.
 
     Attributes:
-        sound: the sample rate.
+        sound: the sample rate that recordings are converted to.
         folder: where relative paths are looked up first, before the current folder.
         max_seconds: the longest recording that is read.
     """
@@ -59,11 +59,11 @@ class AudioCodec:
         return len(values)
 
     def sizes(self, lengths: Lengths) -> Lengths:
-        """Return the length of recordings in units of 40 ms, rounded up."""
+        """Return the lengths in units of 40 ms, rounded up."""
         return -(-lengths.astype(np.int64) * PER_SECOND // self.sound.sample_rate).astype(np.int32)
 
     def parts(self, cell: str, most: int) -> Sequence[str]:
-        """Cut a recording where nobody speaks; silence is left out."""
+        """Cut a recording at pauses, and drop the pauses between its parts."""
         values, rate = self.encode(cell), self.sound.sample_rate
         pieces = cut_at_pauses(values, rate, most / PER_SECOND)
         return [

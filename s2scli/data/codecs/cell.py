@@ -1,4 +1,4 @@
-"""Cells whose content is not text: read already, or impossible to read."""
+"""Cells of sound and pictures, and the error for cells that cannot be used."""
 
 import os
 from pathlib import Path
@@ -10,24 +10,24 @@ from s2scli.data.example import Values
 
 
 class Stored(str):
-    """A cell whose content is already read; its text is its name.
+    """A cell whose content has been read; its text is its name.
 
     Attributes:
-        values: its content, as a model reads it.
-        start: for a part of a recording, where it begins in the recording, in seconds.
+        values: the content, as model input.
+        start: for a part of a recording, its start in the whole recording, in seconds.
     """
 
     values: Values
     start: float
 
     def __new__(cls, name: str, values: Values, start: float = 0.0) -> Self:
-        """Return the cell of this name and content."""
+        """Create a cell with this name and content."""
         cell = super().__new__(cls, name)
         cell.values, cell.start = values, start
         return cell
 
     def __getnewargs__(self) -> tuple[str, Values, float]:  # type: ignore[override]
-        """Return what a copy is made from."""
+        """Return the arguments of `__new__`, for `copy` and `pickle`."""
         return str(self), self.values, self.start
 
 
@@ -43,26 +43,26 @@ class Recorded(str):
     rate: int
 
     def __new__(cls, name: str, samples: NDArray[Any], rate: int) -> Self:
-        """Return the cell of this name and recording."""
+        """Create a cell with this name and recording."""
         cell = super().__new__(cls, name)
         cell.samples, cell.rate = samples, rate
         return cell
 
     def __getnewargs__(self) -> tuple[str, NDArray[Any], int]:  # type: ignore[override]
-        """Return what a copy is made from."""
+        """Return the arguments of `__new__`, for `copy` and `pickle`."""
         return str(self), self.samples, self.rate
 
 
 def values_of(cell: str) -> Values:
-    """Return the content of a cell of the corpus that is stored with it."""
+    """Return the content of a cell of the corpus, which is stored with it."""
     assert isinstance(cell, Stored), "cells of sound and pictures are stored with their content"
     return cell.values
 
 
 def located(cell: str, folder: Path | None) -> str:
-    """Return the path that a cell names: in `folder` if it is there, else as it stands.
+    """Return the path that a cell names: in `folder` if it exists there, otherwise unchanged.
 
-    Cells that hold their content (`data:` URIs) are returned as they are.
+    Cells that hold their content (`data:` URIs) are returned unchanged.
     """
     if folder is None or cell.startswith("data:") or not os.path.lexists(folder / cell):
         return cell
@@ -70,11 +70,11 @@ def located(cell: str, folder: Path | None) -> str:
 
 
 class BadCellError(Exception):
-    """A sound or a picture that cannot be used; the message says which, and why.
+    """A sound or a picture that cannot be used; the message names it and says why.
 
     Attributes:
-        reason: what rows are counted under: missing, unreadable, silent, too_short, too_long or
-            too_large.
+        reason: the name under which dropped rows are counted: missing, unreadable, silent,
+            too_short, too_long or too_large.
     """
 
     def __init__(self, reason: str, message: str) -> None:

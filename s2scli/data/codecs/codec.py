@@ -1,4 +1,4 @@
-"""The protocols of codecs: what the cells of one side mean."""
+"""The protocols of codecs, which convert the cells of one side."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -58,7 +58,7 @@ class SourceCodec(Protocol):
         Args:
             values: the source.
             positions: the number of its encoder states.
-            start: for a part of a recording, where it begins in the recording, in seconds.
+            start: for a part of a recording, its start in the whole recording, in seconds.
         """
         ...
 
@@ -74,7 +74,7 @@ class TargetCodec(Protocol):
         """Return the token ids of a cell, without an end token.
 
         Raises:
-            BadCellError: it names a file that cannot be used.
+            BadCellError: the cell names a file that cannot be used.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The image codecs: a cell is a picture file, read as columns of pixels, or as tokens."""
+"""The image codecs: a cell is a picture file, read as columns of pixels or as tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ from s2scli.tokenizer.pictures import PictureTokenizer
 if TYPE_CHECKING:
     from torch import Tensor
 
-PER_STATE = 16  # pixels of an encoder state: a patch of 4 x 4
+PER_STATE = 16  # pixels per encoder state: a patch of 4 x 4
 
 
 @dataclass(frozen=True)
 class ImageCodec:
-    """Reads pictures.
+    """Reads picture files as columns of pixels.
 
     Attributes:
-        picture: their height, width and channels.
+        picture: the shape that pictures are converted to.
         folder: where relative paths are looked up first, before the current folder.
     """
 
@@ -45,7 +45,7 @@ class ImageCodec:
         return columns_of(read_picture(located(cell, self.folder), self.picture))
 
     def pad(self, sources: Sequence[Values]) -> "tuple[Tensor, Tensor]":
-        """Return columns padded with black ones, [B, W, H x C], and the widths, [B]."""
+        """Return columns padded on the right, [B, W, H x C], and the widths, [B]."""
         from s2scli.data.batch import pad_values  # torch takes over a second to import
 
         return pad_values(sources)
@@ -66,7 +66,8 @@ class ImageCodec:
         """
         raise BadCellError(
             "too_long",
-            f"{cell}: the picture is too large for the model, which takes {most} patches; scale it",
+            f"{cell}: the picture is too large for the model, which accepts at most {most} "
+            "patches; make it smaller",
         )
 
     def truncate(self, cell: str, most: int) -> str:
@@ -79,13 +80,13 @@ class ImageCodec:
         return tuple(f"x{len(values) * index // positions}" for index in range(positions))
 
     def unknown(self, values: Values) -> int:
-        """Return 0: pixels are no tokens."""
+        """Return 0: pixels are not tokens."""
         return 0
 
 
 @dataclass(frozen=True)
 class PictureCodec:
-    """Turns pictures into tokens and back."""
+    """Converts pictures to tokens and back."""
 
     tokenizer: PictureTokenizer
 
@@ -100,7 +101,7 @@ class PictureCodec:
         return np.array(self.tokenizer.encode(pixels_of(columns, picture)), np.int32)
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        """Return the picture of token ids, as a `data:` URI of a PNG."""
+        """Decode token ids to a picture; return it as the `data:` URI of a PNG file."""
         return data_uri(self.tokenizer.decode([id for id in token_ids if id != EOS_ID]))
 
     def pieces(self, token_ids: Sequence[int]) -> tuple[str, ...]:
@@ -109,12 +110,12 @@ class PictureCodec:
 
 
 def columns_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """[H, W, C] to [W, H x C]."""
+    """Convert pixels [H, W, C] to columns [W, H x C]."""
     height, width, channels = pixels.shape
     return np.ascontiguousarray(pixels.transpose(1, 0, 2)).reshape(width, height * channels)
 
 
 def pixels_of(columns: Values, picture: Picture) -> NDArray[np.uint8]:
-    """[W, H x C] to [H, W, C]."""
+    """Convert columns [W, H x C] to pixels [H, W, C]."""
     by_column = columns.reshape(len(columns), picture.height, picture.channels)
     return by_column.transpose(1, 0, 2).astype(np.uint8)

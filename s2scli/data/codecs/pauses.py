@@ -1,13 +1,13 @@
-"""Pauses of a recording: where somebody speaks, and where a long recording is cut."""
+"""Finds speech in recordings, and cuts long recordings at pauses."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 FRAMES_PER_SECOND = 100
 BLOCK_FRAMES = 6_000
-SILENCE = -60.0  # dB of full scale: frames below are silent in every recording
-MARGIN = 10.0  # dB that speech is above the noise
-LEAST_CONTRAST = 6.0  # dB between loud and quiet frames; with less, there are no pauses
+SILENCE = -60.0  # dB of full scale: a frame below this level is always silent
+MARGIN = 10.0  # dB of the threshold above the noise, at most
+LEAST_CONTRAST = 6.0  # dB between loud and quiet frames; with less, nothing is a pause
 MIN_PAUSE = 20  # frames
 HANGOVER = 5  # frames kept before and after speech, where words begin and end softly
 LONG_PAUSE_SECONDS = 2.0
@@ -16,16 +16,16 @@ LONG_PAUSE_SECONDS = 2.0
 def find_speech(samples: NDArray[np.int16], rate: int) -> list[tuple[int, int]]:
     """Find the parts of a recording where somebody speaks.
 
-    A frame of 10 ms is speech when its energy is above a threshold that adapts to the noise of
-    the recording. A gap of less than 0.2 s is no pause. Each part begins and ends with 0.05 s of
-    the pause around it.
+    A frame of 10 ms counts as speech if its level is above a threshold that depends on the noise
+    of the recording. Gaps shorter than 0.2 s do not count as pauses. Each part includes 0.05 s
+    before and after the speech.
 
     Args:
         samples: mono samples [N].
         rate: samples per second.
 
     Returns:
-        The first sample of each part and the sample after its last one, in order, without overlap.
+        The start and end (exclusive) of each part, in samples, in order, without overlap.
     """
     return _spans(_levels(samples, _frame_samples(rate)), len(samples), _frame_samples(rate))
 
@@ -35,21 +35,20 @@ def cut_at_pauses(
 ) -> list[tuple[int, int]]:
     """Cut a recording into pieces that hold all its speech and last at most `max_seconds`.
 
-    A piece ends at the longest pause in its second half, or at the longest of all where there is
-    none, and at every pause of more than 2 s. The pauses between pieces are left out. Speech
-    without a pause for longer than `max_seconds` is cut where it is quietest.
+    Every pause of more than 2 s ends a piece. A piece that would be too long ends at the longest
+    pause in its second half or, if there is none, at its longest pause. The pauses between pieces
+    are dropped. Speech of more than `max_seconds` without a pause is cut at a quiet point.
 
     Args:
         samples: mono samples [N].
         rate: samples per second.
-        max_seconds: the longest piece.
+        max_seconds: the maximum length of a piece.
 
     Returns:
-        The first sample of each piece and the sample after its last one, in order, without
-        overlap.
+        The start and end (exclusive) of each piece, in samples, in order, without overlap.
 
     Raises:
-        ValueError: a piece would hold no sample.
+        ValueError: `max_seconds` is shorter than one sample.
     """
     limit = int(max_seconds * rate)
     if limit < 1:
@@ -82,10 +81,10 @@ def _levels(samples: NDArray[np.int16], frame: int) -> NDArray[np.float64]:
 
 
 def _threshold(levels: NDArray[np.float64]) -> float:
-    """Return the level from which a frame is speech.
+    """Return the level above which a frame counts as speech.
 
-    The quiet frames of a recording tell its noise, and the loud ones its speech. The threshold is
-    above the noise, and at most halfway from the noise to the speech.
+    The noise and the speech of a recording are estimated as percentiles 10 and 99 of its levels.
+    The threshold is MARGIN above the noise, but at most halfway to the speech.
     """
     audible = levels[levels > SILENCE]
     if not len(audible):
@@ -110,7 +109,7 @@ def _spans(levels: NDArray[np.float64], length: int, frame: int) -> list[tuple[i
 
 
 def _averaged(levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean level around each frame [F]; the ends of the recording count as loud."""
+    """Return the mean level around each frame [F]; beyond the ends it counts as loud."""
     padded = np.pad(levels, (MIN_PAUSE // 2, MIN_PAUSE - MIN_PAUSE // 2 - 1))
     return np.convolve(padded, np.full(MIN_PAUSE, 1 / MIN_PAUSE), "valid")
 
@@ -150,7 +149,10 @@ def _grouped(spans: list[tuple[int, int]], limit: int, long_pause: int) -> list[
 
 
 def _best_end(spans: list[tuple[int, int]], first: int, last: int, middle: int) -> int:
-    """Return which span ends a piece: the one before the longest pause, if possible late."""
+    """Return the index of the span that ends a piece: the one before the longest pause.
+
+    Only spans that end after the middle of the piece are considered, if there are any.
+    """
     ends = range(first, last + 1)
     late = [end for end in ends if spans[end][1] >= middle] or ends
     return max(late, key=lambda end: (_pause_after(spans, end), end))

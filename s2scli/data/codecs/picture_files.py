@@ -1,17 +1,12 @@
 """Picture files: read as pixels of one shape, and written as PNG.
 
-A picture is named by the path of a file or by a `data:image/png;base64,...` URI. Reading takes
-Pillow, of the extra `vision`; writing takes only the standard library.
+A picture is named by the path of a file or by a `data:image/png;base64,...` URI. Reading needs
+Pillow (the extra `vision`); writing needs only the standard library.
 """
 
 import base64
-import binascii
 import contextlib
-import errno
-import io
 import os
-import re
-import stat
 import struct
 import warnings
 import zlib
@@ -22,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2scli.data.codecs.cell import BadCellError
+from s2scli.data.codecs.content import URI, content_of_uri, open_content
 from s2scli.errors import MissingExtraError
 from s2scli.sides import Picture
 
@@ -33,23 +29,18 @@ Channels = Literal[1, 3]
 
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 500_000_000
-# Others are refused: Pillow would run Ghostscript to read an EPS file.
+# No other formats: Pillow would run Ghostscript to read an EPS file.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 WHITE = (255, 255, 255, 255)
 WIDE_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 GREY_MODES = WIDE_MODES | {"1", "L", "LA", "La"}
-URI = re.compile(r"data:image/[a-zA-Z0-9.+-]{1,40};base64,")
 PNG_URI = "data:image/png;base64,"
 SHOWN = 60
-# What Pillow's decoders raise on damaged files.
+# Errors that Pillow's decoders raise on damaged files.
 DAMAGE = (
     *(OSError, SyntaxError, ValueError, TypeError, AttributeError, EOFError, LookupError),
     *(ArithmeticError, RuntimeError, AssertionError, MemoryError, struct.error, zlib.error),
 )
-MISSING = (errno.ENOENT, errno.ENOTDIR)
-_FLAGS = os.O_RDONLY
-for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # some systems lack some
-    _FLAGS |= getattr(os, _name, 0)
 
 
 def read_picture(name: str, shape: Picture) -> Pixels:
@@ -59,10 +50,9 @@ def read_picture(name: str, shape: Picture) -> Pixels:
     parts show white. 16-bit greys are divided by 257; floats from 0 to 1 are multiplied by 255,
     other floats are clipped to 0 to 255.
 
-    A picture of the right size is not changed. Any other is resized, its proportions kept, to the
-    height of the shape or, if the shape has a width, to the largest size that fits. The rest is
-    then filled with the median colour of the border, half on each side. A pixel is the mean of the
-    pixels that it replaces.
+    A picture of the right size is not changed. Any other is resized in proportion, with a box
+    filter: to the height of the shape or, if the shape has a width, to the largest size that fits.
+    The remaining area is filled with the median colour of the border, half on each side.
 
     Args:
         name: a path, or a `data:image/...;base64,` URI.
@@ -78,11 +68,11 @@ def read_picture(name: str, shape: Picture) -> Pixels:
 
 
 def native_shape(name: str) -> Picture:
-    """Return the shape of a picture as it is: 1 channel if it is grey.
+    """Return the shape of a picture before it is converted; a grey picture has 1 channel.
 
     Raises:
-        BadCellError: as `read_picture`.
-        MissingExtraError: as `read_picture`.
+        BadCellError: see `read_picture`.
+        MissingExtraError: see `read_picture`.
     """
     with _opened(name) as image:
         width, height = _upright(image).size
@@ -90,7 +80,7 @@ def native_shape(name: str) -> Picture:
 
 
 def encode_png(pixels: Pixels) -> bytes:
-    """Return a PNG file of pixels [H, W, 1 or 3]; the same pixels give the same bytes."""
+    """Encode pixels [H, W, 1 or 3] as PNG; the same pixels always give the same bytes."""
     height, width, channels = pixels.shape
     colour_type = {1: 0, 3: 2}[channels]
     header = struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)
@@ -110,8 +100,8 @@ def pixels_of_uri(uri: str) -> Pixels:
     """Return the pixels of a data URI at their own size, [H, W, C].
 
     Raises:
-        BadCellError: as `read_picture`.
-        MissingExtraError: as `read_picture`.
+        BadCellError: see `read_picture`.
+        MissingExtraError: see `read_picture`.
     """
     return read_picture(uri, native_shape(uri))
 
@@ -123,10 +113,10 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 @contextlib.contextmanager
 def _opened(name: str) -> Iterator["Image.Image"]:
-    """Yield an image whose pixels are not decoded yet; what fails in the block is unreadable."""
+    """Open an image without decoding its pixels; errors in the block become `BadCellError`."""
     image_module = _require_pillow()
     with _file_of(name) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about odd metadata, and sizes that are checked below
+        warnings.simplefilter("ignore")  # odd metadata, and sizes, which are checked below
         try:
             with image_module.open(file, formats=FORMATS) as image:
                 _check_size(name, *image.size)
@@ -154,43 +144,26 @@ def _require_pillow() -> Any:
 
 
 def _file_of(name: str) -> BinaryIO:
-    """Open a picture without ever waiting; the caller closes it."""
-    if name.startswith("data:"):
-        return io.BytesIO(content_of_uri(name))
-    try:
-        descriptor = os.open(name, _FLAGS)
-    except (OSError, ValueError) as error:
-        number = error.errno if isinstance(error, OSError) else None
-        if number in MISSING:
-            raise BadCellError("missing", f"{_shown(name)}: no such file") from error
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise BadCellError("unreadable", f"{_shown(name)}: cannot be read: {reason}") from error
-    status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and 0 < status.st_size <= MAX_BYTES:
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise BadCellError("unreadable", f"{_shown(name)}: not a regular file")
-    if not status.st_size:
+    """Open a picture; the caller closes it. The size of a file is checked."""
+    file = open_content(name, "image", _shown(name))
+    if name.startswith(URI):
+        return file
+    size = os.fstat(file.fileno()).st_size
+    if 0 < size <= MAX_BYTES:
+        return file
+    file.close()
+    if not size:
         raise BadCellError("unreadable", f"{_shown(name)}: the file is empty")
-    return _too_large(name, f"{status.st_size} bytes (limit {MAX_BYTES})")
+    return _too_large(name, f"{size} bytes (limit {MAX_BYTES})")
 
 
-def content_of_uri(name: str) -> bytes:
-    """Return the file that a data URI holds.
+def content_of_picture(uri: str) -> bytes:
+    """Return the picture file that a data URI holds.
 
     Raises:
-        BadCellError: it is damaged.
+        BadCellError: the URI is damaged.
     """
-    found = URI.match(name)
-    if not found:
-        raise BadCellError(
-            "unreadable", f"{_shown(name)}: expected data:image/png;base64, and base64 text"
-        )
-    try:
-        return base64.b64decode(name[found.end() :], validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadCellError("unreadable", f"{_shown(name)}: damaged base64 text") from error
+    return content_of_uri(uri, "image", _shown(uri))
 
 
 def _check_size(name: str, width: int, height: int) -> None:
@@ -205,8 +178,8 @@ def _too_large(name: str, found: str) -> NoReturn:
 
 
 def _shown(name: str) -> str:
-    """Return a name for a message: a data URI may have millions of characters."""
-    return f"{name[:SHOWN]}..." if name.startswith("data:") and len(name) > SHOWN else name
+    """Return a name for messages; long data URIs are shortened."""
+    return f"{name[:SHOWN]}..." if name.startswith(URI) and len(name) > SHOWN else name
 
 
 def _upright(image: "Image.Image") -> "Image.Image":
@@ -244,11 +217,11 @@ def _without_alpha(image: "Image.Image") -> "Image.Image":
 
 
 def _fitted(image: "Image.Image", shape: Picture, name: str) -> Pixels:
-    """Resize an upright picture of the right channels, and fill it up to the shape."""
+    """Resize a picture that has the right channels, and pad it to the shape."""
     from PIL import Image
 
     width, height = _fitted_size(image.width, image.height, shape)
-    _check_size(name, width, height)  # a thin line may become very wide
+    _check_size(name, width, height)  # a low and wide picture may become too wide
     if (width, height) != image.size:
         image = image.resize((width, height), Image.Resampling.BOX)
     pixels: Pixels = np.array(image, dtype=np.uint8).reshape(height, width, shape.channels)
@@ -263,7 +236,7 @@ def _fitted(image: "Image.Image", shape: Picture, name: str) -> Pixels:
 
 
 def _fitted_size(width: int, height: int, shape: Picture) -> tuple[int, int]:
-    """Return the width and the height to resize to, in proportion and at least 1."""
+    """Return the width and height to resize to; both are at least 1."""
     scale = shape.height / height
     if shape.width is not None:
         scale = min(scale, shape.width / width)
@@ -271,7 +244,7 @@ def _fitted_size(width: int, height: int, shape: Picture) -> tuple[int, int]:
 
 
 def _border_colour(pixels: Pixels) -> Pixels:
-    """Return the median of the outermost pixels for each channel, [C]."""
+    """Return the median of the border pixels for each channel, [C]."""
     edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
     median = np.sort(np.concatenate(edges), axis=0)  # [edge, C]
     colour: Pixels = median[len(median) // 2]

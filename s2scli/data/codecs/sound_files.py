@@ -1,16 +1,14 @@
 """Sound files: WAV, FLAC, Ogg and MP3 as mono samples at one rate.
 
 A truncated file is refused: a WAV or FLAC file must hold all samples that its header states, an
-Ogg file its last page, and an MP3 file all frames that its Xing header states. So a file that was
-written to a pipe, without its length, is refused too. One gap remains: an MP3 file without a Xing
-header does not state its length, and its truncation is not noticed.
+Ogg file its last page, and an MP3 file all bytes that its Xing header states. Files that were
+written to a pipe are also refused, because their header does not state the length. An MP3 file
+without a Xing header does not state its length either, so its truncation is not detected.
 """
 
-import base64
 import contextlib
 import io
 import os
-import stat
 import struct
 import wave
 from collections.abc import Iterator
@@ -21,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2scli.data.codecs.cell import BadCellError
+from s2scli.data.codecs.content import URI, fault_of, open_content
 from s2scli.data.codecs.text import one_line
 from s2scli.errors import MissingExtraError
 
 FULL_SCALE = 32768  # of int16
-LOUDEST = 8.0  # decoders exceed full scale (1.0) a little; int16 values stored as floats, a lot
+LOUDEST = 8.0  # largest float sample accepted; decoders may exceed full scale (1.0) a little
 BLOCK_VALUES = 1 << 20
 MIN_RATE, MAX_RATE = 1_000, 768_000
 MAX_CHANNELS = 256
@@ -34,18 +33,15 @@ MAX_OGG_PAGE = 65_307
 MAX_SHOWN = 200
 PCM = 1
 UNKNOWN_LENGTH = 1 << 62
-# the formats of libsndfile for each kind; a tag of MP3 may stand before FLAC
+# the formats of libsndfile for each kind; FLAC files may also begin with an ID3 tag
 FORMATS = {"WAV": ("WAV", "WAVEX"), "FLAC": ("FLAC",), "Ogg": ("OGG",), "MP3": ("MP3", "FLAC")}
 EXPECTED = "expected a sound file: WAV, FLAC, Ogg or MP3"
 REWRITE = "copy the file again, or convert it: ffmpeg -i FILE NEW.wav"
-_FLAGS = os.O_RDONLY
-for _name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):  # some systems lack some
-    _FLAGS |= getattr(os, _name, 0)
 
 
 @dataclass(frozen=True)
 class SoundLimits:
-    """Which sounds are accepted.
+    """The rate that sounds are converted to, and which sounds are accepted.
 
     Attributes:
         sample_rate: the rate in Hz that sounds are resampled to.
@@ -104,7 +100,7 @@ def convert_sound(
 
 
 def native_rate(name: str, where: str = "") -> int:
-    """Return the sample rate of a file in Hz, as its header states it.
+    """Return the sample rate in Hz that the header of a file states.
 
     Raises:
         BadCellError: the reason is missing or unreadable.
@@ -126,7 +122,7 @@ def encode_wav(samples: NDArray[np.int16], rate: int) -> bytes:
 
 
 def _accepted(sound: "_Opened", limits: SoundLimits) -> NDArray[np.int16]:
-    """Return the samples of a sound that is within the limits, [N]."""
+    """Check that a sound is within the limits, and return its samples, [N]."""
     if sound.frames < limits.min_seconds * sound.rate:
         sound.refuse(
             "too_short",
@@ -208,7 +204,7 @@ class _Opened:
 
 @dataclass(frozen=True)
 class _Memory:
-    """Reads samples that are in memory, all at once."""
+    """Returns samples from memory, in one block."""
 
     blocks: Iterator[NDArray[np.float32]]
 
@@ -232,7 +228,7 @@ class _PlainWav:
 
 @dataclass(frozen=True)
 class _WavHeader:
-    """The format and the data chunk of a WAV file; `start` and `size` are those of the data."""
+    """The format of a WAV file, and the start and size of its data in bytes."""
 
     code: int
     channels: int
@@ -246,13 +242,15 @@ class _WavHeader:
 @contextlib.contextmanager
 def _open_sound(name: str, where: str) -> Iterator[_Opened]:
     shown = _shown(name, where)
-    with _open_file(name, shown) as file:
+    with open_content(name, "audio", shown) as file:
         try:
             with _opened(file, shown) as sound:
                 sound.check()
                 yield sound
         except OSError as error:
-            raise BadCellError("unreadable", f"{shown}: cannot be read: {_said(error)}") from error
+            raise BadCellError(
+                "unreadable", f"{shown}: cannot be read: {fault_of(error)}"
+            ) from error
 
 
 @contextlib.contextmanager
@@ -294,7 +292,7 @@ def _decoded(file: BinaryIO, kind: str, shown: str) -> Iterator[_Opened]:
 
 
 def _kind(file: BinaryIO, shown: str) -> str:
-    """Return the kind of a file from its first bytes, whatever its name."""
+    """Return the kind of a file according to its first bytes, not its name."""
     start = file.read(12)
     if start[:4] == b"RIFF" and start[8:] == b"WAVE":
         return "WAV"
@@ -331,7 +329,7 @@ def _wav_header(file: BinaryIO, shown: str) -> _WavHeader:
 
 
 def _ogg_ends(file: BinaryIO) -> bool:
-    """Whether an Ogg file ends with a whole page that is marked as the last (RFC 3533, 6)."""
+    """Return whether an Ogg file ends with a complete last page (RFC 3533, section 6)."""
     end = file.seek(0, os.SEEK_END)
     file.seek(max(0, end - MAX_OGG_PAGE))
     tail = file.read(MAX_OGG_PAGE)
@@ -343,7 +341,7 @@ def _ogg_ends(file: BinaryIO) -> bool:
 
 
 def _mp3_ends(file: BinaryIO) -> bool:
-    """Whether an MP3 file has all bytes that its Xing header states; True if it has no such."""
+    """Return whether an MP3 file has all bytes stated in its Xing header; True without one."""
     end = file.seek(0, os.SEEK_END)
     file.seek(0)
     tag, start = file.read(10), 0
@@ -359,40 +357,6 @@ def _mp3_ends(file: BinaryIO) -> bool:
     flags, first, second = struct.unpack(">III", frame[place + 4 : place + 16])
     stated: int = second if flags & 1 else first  # flag 1: the number of frames comes first
     return not flags & 2 or end - start >= stated
-
-
-@contextlib.contextmanager
-def _open_file(name: str, shown: str) -> Iterator[BinaryIO]:
-    if name.startswith("data:"):
-        yield io.BytesIO(_uri_content(name, shown))
-        return
-    try:
-        descriptor = os.open(name, _FLAGS)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise BadCellError("missing", f"{shown}: no such file; check the path") from error
-    except OSError as error:
-        raise BadCellError("unreadable", f"{shown}: cannot be read: {_said(error)}") from error
-    except ValueError as error:  # a NUL or a lone surrogate
-        raise BadCellError("missing", f"{shown}: not the name of a file; check the path") from error
-    with _regular(descriptor, shown) as file:
-        yield file
-
-
-def _regular(descriptor: int, shown: str) -> BinaryIO:
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    raise BadCellError("unreadable", f"{shown}: not a regular file, {EXPECTED}")
-
-
-def _uri_content(uri: str, shown: str) -> bytes:
-    head, comma, content = uri.partition(",")
-    if not (comma and head.startswith("data:audio/") and head.endswith(";base64")):
-        raise BadCellError("unreadable", f"{shown}: expected data:audio/wav;base64,...")
-    try:
-        return base64.b64decode(content, validate=True)
-    except ValueError as error:
-        raise BadCellError("unreadable", f"{shown}: damaged base64; encode it again") from error
 
 
 def _resample(samples: NDArray[np.float32], sound: _Opened, rate: int) -> NDArray[np.float32]:
@@ -423,14 +387,10 @@ def _seconds(sound: _Opened) -> str:
     return f"{sound.frames / sound.rate:.6g} seconds of sound"
 
 
-def _said(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
-
-
 def _shown(name: str, where: str) -> str:
-    """Return a name as messages show it: on one line, printable, short."""
+    """Return a name for messages: short, printable and on one line."""
     text = one_line(name.encode("utf-8", "replace").decode())
-    if name.startswith("data:") and len(text) > 40:
+    if name.startswith(URI) and len(text) > 40:
         text = f"{text[:37]}..."
     if len(text) > MAX_SHOWN:
         text = f"...{text[-MAX_SHOWN:]}"

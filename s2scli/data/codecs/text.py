@@ -28,7 +28,7 @@ class TextCodec:
     tokenizer: SentencePiece
 
     def encode(self, cell: str) -> TokenIds:
-        """Return the token ids of a text, which is first tidied like the corpus."""
+        """Tidy a text in the same way as the corpus, and return its token ids."""
         tidied = tidy(cell, self.tokenizer.normalization)
         return np.array(self.tokenizer.encode(tidied), dtype=np.int32)
 
@@ -43,7 +43,7 @@ class TextCodec:
         return len(values) + 1
 
     def sizes(self, lengths: Lengths) -> Lengths:
-        """Return the lengths: a token is an encoder state."""
+        """Return the lengths unchanged: each token has one encoder state."""
         return lengths
 
     def parts(self, cell: str, most: int) -> Sequence[str]:
@@ -55,11 +55,11 @@ class TextCodec:
         return truncate_text(cell, lambda text: len(self.encode(text)) <= most)
 
     def labels(self, values: Values, positions: int, start: float = 0.0) -> tuple[str, ...]:
-        """Return the piece of each token, and the end token's."""
+        """Return the piece of each token, including the end token."""
         return self.pieces([*values.tolist(), EOS_ID])
 
     def unknown(self, values: Values) -> int:
-        """Return how many tokens are the unknown one."""
+        """Return the number of unknown tokens."""
         return int((values == UNK_ID).sum())
 
     def decode(self, token_ids: Sequence[int]) -> str:

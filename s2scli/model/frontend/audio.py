@@ -1,4 +1,4 @@
-"""Sound to vectors: log-mel features, augmentation in training, and fewer positions."""
+"""The front end for sound: log-mel features, augmentation in training, and subsampling."""
 
 import math
 from typing import Literal, TypeVar
@@ -17,27 +17,27 @@ from s2scli.settings import Settings, setting
 from s2scli.sides import Input, Sound
 
 FULL_SCALE = 32768.0  # of a 16-bit sample
-FLOOR = 1e-10  # of a power, before its logarithm
+FLOOR = 1e-10  # smallest power of which the logarithm is taken
 
 
 class AudioFrontendSettings(Settings):
-    """Log-mel features of sound, and two layers that halve their number."""
+    """Log-mel features of sound, and two layers that each halve the number of positions."""
 
     kind: Literal["audio"] = setting("audio", "What the input is: sound.")
-    bands: int = setting(80, "Mel bands.", "bands", ge=4, le=512)
+    bands: int = setting(80, "Number of mel bands.", "bands", ge=4, le=512)
     window: float = setting(0.025, "Length of an analysis window.", "seconds", gt=0, le=1)
     hop: float = setting(0.010, "Distance between two windows.", "seconds", gt=0, le=1)
     emphasis: float = setting(
         0.97,
-        "Raise high frequencies: subtract this share of the sample before from each sample; 0 "
+        "Raise high frequencies: subtract this share of the previous sample from each sample; 0 "
         "turns it off.",
         ge=0,
         lt=1,
     )
     floor: float = setting(
         0.01,
-        "Add this share of a recording's mean power to every band, so that silence is alike in "
-        "clean and noisy recordings; 0.01 is 20 dB below the mean.",
+        "Add this share of a recording's mean power to every band, so that silence looks alike "
+        "in clean and noisy recordings; 0.01 is 20 dB below the mean.",
         ge=0,
         le=1,
     )
@@ -46,34 +46,37 @@ class AudioFrontendSettings(Settings):
         "How 4 windows become one position: conv (two convolutions of stride 2) or pyramid (two "
         "bidirectional LSTM layers that each join pairs of positions; Chan et al. 2016).",
     )
-    channels: int = setting(32, "Channels of each convolution.", "channels", ge=1, le=4096)
+    channels: int = setting(
+        32, "Number of channels of each convolution.", "channels", ge=1, le=4096
+    )
     embedding_dim: int = setting(
         256, "Width of the vector of a position.", "units", ge=2, le=16384, multiple_of=2
     )
     dropout: float = setting(0.0, "Dropout on the vectors.", "probability", ge=0.0, lt=1.0)
     time_masks: int = setting(
-        2, "Spans of time masked in training (SpecAugment; Park et al. 2019).", ge=0, le=100
+        2, "Number of time spans masked in training (SpecAugment; Park et al. 2019).", ge=0, le=100
     )
     time_mask_share: float = setting(
         0.1, "Longest masked span, as a share of the recording.", ge=0, le=1
     )
     band_masks: int = setting(
-        2, "Groups of neighboring bands masked in training (SpecAugment).", ge=0, le=100
+        2, "Number of groups of neighboring bands masked in training (SpecAugment).", ge=0, le=100
     )
     band_mask_share: float = setting(
         0.25, "Widest masked group, as a share of the bands.", ge=0, le=1
     )
     speed: float = setting(
         0.2,
-        "Play each recording at a random factor between 1 - speed and 1 + speed of its tempo and "
-        "pitch in training; 0 turns it off (Ko et al. 2015 choose among 0.9, 1 and 1.1).",
+        "In training, multiply the tempo and pitch of each recording by a random factor from "
+        "1 - speed to 1 + speed; 0 turns it off (Ko et al. 2015 choose among 0.9, 1 and 1.1).",
         ge=0,
         lt=1,
     )
     warp: float = setting(
         0.2,
-        "Stretch the frequencies of each recording by a random factor of up to 1 + warp or down to "
-        "1 - warp in training, as if the vocal tract had another length (Jaitly & Hinton 2013).",
+        "In training, stretch the frequencies of each recording by a random factor from 1 - warp "
+        "to 1 + warp, which imitates other vocal tract lengths; 0 turns it off (Jaitly & Hinton "
+        "2013).",
         ge=0,
         lt=0.9,
     )
@@ -84,24 +87,28 @@ class AudioFrontendSettings(Settings):
     )
     tone: float = setting(
         0.5,
-        "Raise and lower groups of bands at random in training, as other microphones would: the "
-        "standard deviation of the change, in units of the normalized features.",
+        "In training, raise and lower neighboring bands at random, which imitates other "
+        "microphones: the standard deviation of the change, in units of the normalized features; "
+        "0 turns it off.",
         ge=0,
         le=10,
     )
     silence: float = setting(
         0.2,
-        "Most silence added before and after each recording in training.",
+        "Maximum silence added before and after each recording in training.",
         "seconds",
         ge=0,
         le=60,
     )
     noise: float = setting(
-        0.1, "Most white noise added in training, as a share of a recording's volume.", ge=0, le=10
+        0.1,
+        "Maximum white noise added in training, as a share of the recording's volume.",
+        ge=0,
+        le=10,
     )
 
     def typical(self, vocab_size: int) -> Input:
-        """Return what such a front end reads, for an estimate: sound at 16 kHz."""
+        """Return a typical input for estimates of size: sound at 16 kHz."""
         return Sound(16_000)
 
     def build(self, reads: Input, pad_id: int) -> "AudioFrontend":
@@ -116,7 +123,7 @@ class AudioFrontendSettings(Settings):
 
 
 class AudioFrontend(nn.Module):
-    """Reads 16-bit samples; a position is 4 windows."""
+    """Reads 16-bit samples; each position stands for 4 windows."""
 
     filters: Tensor
     taper: Tensor
@@ -149,27 +156,27 @@ class AudioFrontend(nn.Module):
         return None
 
     def share(self, vectors: nn.Parameter) -> None:
-        """Refuse to share vectors: there are none."""
-        raise AssertionError("a front end for sound has no vectors of tokens")
+        """Refuse to share token embeddings: there are none."""
+        raise AssertionError("a front end for sound has no token embeddings")
 
     def rows(self) -> tuple[str, ...]:
-        """Return no name: no weight has a row for each token."""
+        """Return no names: no weight has a row for each token."""
         return ()
 
     def positions(self, lengths: Tensor) -> Tensor:
-        """Return how many vectors recordings of these lengths have, [B]."""
+        """Return the number of vectors for recordings of these lengths, [B]."""
         return halved(halved(self.windows(lengths)))
 
     def windows(self, lengths: Tensor) -> Tensor:
-        """Return how many windows recordings of these lengths have, [B]."""
+        """Return the number of windows of recordings of these lengths, [B]."""
         return 1 + (lengths - self.window).clamp(min=0) // self.hop
 
     def read(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the vectors of recordings, [B, S, E], and how many each has, [B].
+        """Return the vectors of recordings, [B, S, E], and the number of vectors of each, [B].
 
         Args:
             values: 16-bit samples, padded, [B, N].
-            lengths: samples of each recording, [B], on the CPU.
+            lengths: the number of samples of each recording, [B], on the CPU.
         """
         settings = self.settings
         samples = values.float() / FULL_SCALE
@@ -187,14 +194,14 @@ class AudioFrontend(nn.Module):
         return self.dropout(self.norm(vectors)), lengths
 
     def features(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return normalized log-mel features, [B, T, F], and the windows of each recording, [B].
+        """Return normalized log-mel features, [B, T, F], and the number of windows of each, [B].
 
-        Windows do not reach beyond the recording. Each band of a recording has mean 0 and
-        variance 1; padding is 0.
+        Windows do not reach beyond the recording. The features of a recording have mean 0 and
+        variance 1, in each band or over all bands (`normalize`); padding is 0.
 
         Args:
             samples: from -1 to 1, padded, [B, N].
-            lengths: samples of each recording, [B].
+            lengths: the number of samples of each recording, [B].
         """
         with torch.autocast(samples.device.type, enabled=False):
             logs, counts = self.log_mel(samples.float(), lengths)
@@ -204,10 +211,11 @@ class AudioFrontend(nn.Module):
             return normalize_bands(logs, mask), counts
 
     def log_mel(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ln(max(power, 1e-10)) of each mel band, [B, T, F], and the windows of each, [B].
+        """Return ln(max(p + f m, 1e-10)), [B, T, F], and the number of windows of each, [B].
 
-        The power is |FFT|^2 of a window under a Hann taper. A recording that is shorter than a
-        window is padded with silence to one.
+        p is the power of a mel band in a window: |FFT|^2 under a Hann taper. m is the mean power of
+        the recording over its bands and windows, and f is `floor`. A recording shorter than a
+        window is padded with silence.
         """
         short = max(0, self.window - samples.shape[1])
         windows = F.pad(samples, (0, short)).unfold(1, self.window, self.hop)  # [B, T, window]
@@ -220,7 +228,7 @@ class AudioFrontend(nn.Module):
         return logs, self.windows(lengths)
 
     def _warped(self, features: Tensor) -> Tensor:
-        """Return features whose frequencies are stretched, by a random factor in each recording."""
+        """Stretch the frequencies of each recording by a random factor."""
         settings = self.settings
         if not settings.warp:
             return features
@@ -229,7 +237,7 @@ class AudioFrontend(nn.Module):
         return stretch_bands(features, factors, self.sample_rate)
 
     def _toned(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Return features with a smooth random curve over the bands of each recording added."""
+        """Add a smooth random curve over the bands to each recording."""
         if not self.settings.tone:
             return features
         batch, width, bands = features.shape
@@ -238,7 +246,7 @@ class AudioFrontend(nn.Module):
         return features + curve * length_mask(lengths, width, features.device)[..., None]
 
     def _masked(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Return features with random spans of time and of bands set to 0, the mean."""
+        """Set random spans of time and of bands to 0, the mean."""
         settings = self.settings
         batch, _, bands = features.shape
         lengths = lengths.to(features.device)
@@ -262,7 +270,7 @@ class ConvHalving(nn.Module):
         self.project = make_linear(channels * halved(halved(bands)), output_dim)
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, T, F] to [B, T / 4, E], and the new lengths."""
+        """Map features [B, T, F] to [B, T / 4, E]; return also the new lengths."""
         states = features[:, None]  # [B, C, T, F]
         for convolution in (self.first, self.second):
             lengths = halved(lengths)
@@ -273,7 +281,7 @@ class ConvHalving(nn.Module):
 
 
 class PyramidHalving(nn.Module):
-    """Two bidirectional LSTM layers, each over pairs of positions (Chan et al. 2016, eq. 5)."""
+    """Two bidirectional LSTM layers that each join pairs of positions (Chan et al. 2016, eq. 5)."""
 
     def __init__(self, bands: int, output_dim: int) -> None:
         super().__init__()
@@ -284,7 +292,7 @@ class PyramidHalving(nn.Module):
         )
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, T, F] to [B, T / 4, E], and the new lengths."""
+        """Map features [B, T, F] to [B, T / 4, E]; return also the new lengths."""
         states = features
         for layer in self.layers:
             lengths = halved(lengths)
@@ -300,7 +308,7 @@ class PyramidHalving(nn.Module):
 
 
 def emphasize(samples: Tensor, lengths: Tensor, share: float) -> Tensor:
-    """Return x_n - share x_(n-1) for samples x_n, which raises high frequencies, [B, N]."""
+    """Raise high frequencies: return x_n - share x_(n-1) for samples x_n, [B, N]."""
     before = F.pad(samples, (1, 0))[:, :-1]
     return (samples - share * before) * length_mask(lengths, samples.shape[1], samples.device)
 
@@ -309,15 +317,15 @@ Length = TypeVar("Length", int, Tensor)
 
 
 def halved(length: Length) -> Length:
-    """Return half a length, rounded up."""
+    """Return half of a length, rounded up."""
     return (length + 1) // 2
 
 
 def normalize_bands(logs: Tensor, mask: Tensor) -> Tensor:
-    """Return features with mean 0 and variance 1 in each band of each recording; padding is 0.
+    """Scale each band of each recording to mean 0 and variance 1; padding becomes 0.
 
     Args:
-        logs: [B, T, F].
+        logs: log-mel features, [B, T, F].
         mask: True at real windows, [B, T, 1].
     """
     count = mask.sum(1, keepdim=True)  # [B, 1, 1]
@@ -327,14 +335,15 @@ def normalize_bands(logs: Tensor, mask: Tensor) -> Tensor:
 
 
 def stretch_bands(features: Tensor, factors: Tensor, sample_rate: int) -> Tensor:
-    """Return features whose band of f hertz is the one of f times a factor, [B, T, F].
+    """Stretch frequencies: the band at f hertz gets the value at f times the factor, [B, T, F].
 
-    Bands between two are interpolated linearly; beyond the last, it is repeated.
+    Values between bands are interpolated linearly. Beyond the first and last band, their values are
+    repeated.
 
     Args:
-        features: [B, T, F].
+        features: log-mel features, [B, T, F].
         factors: one for each recording, [B, 1].
-        sample_rate: samples a second.
+        sample_rate: samples per second.
     """
     bands, highest = features.shape[2], mel_of(sample_rate / 2)
     mels = torch.arange(1, bands + 1, device=features.device) * highest / (bands + 1)
@@ -349,10 +358,10 @@ def stretch_bands(features: Tensor, factors: Tensor, sample_rate: int) -> Tensor
 
 
 def normalize_volume(logs: Tensor, mask: Tensor) -> Tensor:
-    """Return features with mean 0 and variance 1 over all bands of each recording; padding is 0.
+    """Scale all bands of each recording together to mean 0 and variance 1; padding becomes 0.
 
     Args:
-        logs: [B, T, F].
+        logs: log-mel features, [B, T, F].
         mask: True at real windows, [B, T, 1].
     """
     count = mask.sum(1, keepdim=True) * logs.shape[2]  # [B, 1, 1]
@@ -370,9 +379,9 @@ def mel_filters(fft_size: int, bands: int, sample_rate: int) -> Tensor:
     """Return triangular filters of height 1, evenly spaced in mel from 0 to half the rate.
 
     Args:
-        fft_size: of the FFT, in samples.
+        fft_size: size of the FFT, in samples.
         bands: the number of filters.
-        sample_rate: samples a second.
+        sample_rate: samples per second.
 
     Returns:
         The weight of each frequency in each band, [fft_size / 2 + 1, bands].
@@ -389,14 +398,14 @@ def mel_filters(fft_size: int, bands: int, sample_rate: int) -> Tensor:
 
 
 def change_speed(samples: Tensor, lengths: Tensor, speed: float) -> tuple[Tensor, Tensor]:
-    """Play each recording at 1 - speed, 1 or 1 + speed times its tempo and pitch, at random.
+    """Multiply tempo and pitch by a random factor from 1 - speed to 1 + speed per recording.
 
-    Samples between two are interpolated linearly.
+    Values between samples are interpolated linearly.
 
     Args:
-        samples: [B, N].
-        lengths: samples of each, [B], on the CPU.
-        speed: the change; 0 changes nothing.
+        samples: padded samples, [B, N].
+        lengths: the number of samples of each recording, [B], on the CPU.
+        speed: the largest change; 0 changes nothing.
 
     Returns:
         The new samples and lengths.
@@ -415,12 +424,12 @@ def change_speed(samples: Tensor, lengths: Tensor, speed: float) -> tuple[Tensor
 
 
 def add_silence(samples: Tensor, lengths: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Add random silence, of at most `most` samples, before and after each recording.
+    """Add up to `most` samples of silence, at random, before and after each recording.
 
     Args:
-        samples: [B, N].
-        lengths: samples of each, [B], on the CPU.
-        most: the longest silence on either side; 0 adds none.
+        samples: padded samples, [B, N].
+        lengths: the number of samples of each recording, [B], on the CPU.
+        most: the maximum silence on each side, in samples; 0 adds none.
 
     Returns:
         The new samples and lengths.
@@ -438,7 +447,7 @@ def add_silence(samples: Tensor, lengths: Tensor, most: int) -> tuple[Tensor, Te
 
 
 def add_noise(samples: Tensor, lengths: Tensor, most: float) -> Tensor:
-    """Add white noise, of a random share (at most `most`) of each recording's volume, [B, N]."""
+    """Add white noise with a random share, at most `most`, of each recording's volume, [B, N]."""
     if not most:
         return samples
     mask = length_mask(lengths, samples.shape[1], samples.device)
@@ -448,15 +457,15 @@ def add_noise(samples: Tensor, lengths: Tensor, most: float) -> Tensor:
 
 
 def random_spans(lengths: Tensor, share: float, width: int) -> Tensor:
-    """Return a random span in each row, [B, width]: True in it.
+    """Return a mask that is True in one random span of each row, [B, width].
 
-    Its length is drawn evenly from 0 to `share` of the row's length, then its start from those
-    that leave it inside the row.
+    The length of a span is uniform from 0 to `share` of the row's length. Its start is uniform over
+    the positions where it fits into the row.
 
     Args:
-        lengths: of the rows, [B].
+        lengths: the lengths of the rows, [B].
         share: the longest span, as a share of the row.
-        width: positions of the rows.
+        width: the number of positions in a row of the mask.
     """
     draws = torch.rand(2, len(lengths), device=lengths.device)
     sizes = (draws[0] * ((lengths * share).long() + 1)).long()

@@ -1,4 +1,4 @@
-"""Pixels to vectors, left to right: patches, or one vector for each few columns."""
+"""The front end for pictures: one vector for each patch, or for each group of columns."""
 
 from typing import Literal, TypeVar, cast
 
@@ -23,26 +23,30 @@ class ImageFrontendSettings(Settings):
     kind: Literal["image"] = setting("image", "What the input is: pixels.")
     layout: Literal["patches", "columns"] = setting(
         "patches",
-        "patches: a vector for each patch (Dosovitskiy et al. 2021). columns: three convolutions "
-        "and a vector for each few columns, for lines of text.",
+        "patches: one vector for each patch (Dosovitskiy et al. 2021). columns: three convolutions "
+        "and one vector for every 2 or 4 pixel columns, for lines of text.",
     )
     embedding_dim: int = setting(256, "Width of a vector.", "units", ge=1, le=16384)
     patch_height: int = setting(4, "Layout patches: height of a patch.", "pixels", ge=1, le=1024)
     patch_width: int = setting(4, "Layout patches: width of a patch.", "pixels", ge=1, le=1024)
     max_columns: int = setting(
         512,
-        "Layout patches: columns of patches that have a position of their own; later ones share "
-        "the last.",
+        "Layout patches: number of columns of patches with a position vector of their own; later "
+        "columns share the last vector.",
         "columns",
         ge=1,
         le=65536,
     )
-    stride: Literal[2, 4] = setting(4, "Layout columns: pixel columns for each vector.", "pixels")
-    conv_dim: int = setting(64, "Layout columns: channels of the convolutions.", ge=1, le=4096)
+    stride: Literal[2, 4] = setting(
+        4, "Layout columns: number of pixel columns per vector.", "pixels"
+    )
+    conv_dim: int = setting(
+        64, "Layout columns: number of channels of the convolutions.", ge=1, le=4096
+    )
     dropout: float = setting(0.0, "Dropout on the vectors.", "probability", ge=0.0, lt=1.0)
 
     def typical(self, vocab_size: int) -> Input:
-        """Return what such a front end reads, for an estimate: grey pictures 32 pixels high."""
+        """Return a typical input for estimates of size: grey pictures 32 pixels high."""
         return Picture(32, None, 1)
 
     def build(self, reads: Input, pad_id: int) -> "ImageFrontend":
@@ -52,12 +56,14 @@ class ImageFrontendSettings(Settings):
             ConfigError: the source is not pictures.
         """
         if not isinstance(reads, Picture):
-            raise ConfigError("model.source.kind: image reads pictures, and the source is none")
+            raise ConfigError(
+                "model.source.kind: image reads pictures, and the source is not pictures"
+            )
         return ImageFrontend(self, reads.height, reads.channels)
 
 
 class ImageFrontend(nn.Module):
-    """Reads pictures of one height and any width; it has no vectors of tokens."""
+    """Reads pictures of one height and any width; it has no token embeddings."""
 
     vectors: None = None
 
@@ -73,23 +79,23 @@ class ImageFrontend(nn.Module):
         self.dropout = Dropout(settings.dropout)
 
     def rows(self) -> tuple[str, ...]:
-        """Return the names of the weights that have a row for each token: none."""
+        """Return no names: no weight has a row for each token."""
         return ()
 
     def share(self, vectors: nn.Parameter) -> None:
-        """Refuse to share vectors: there are none."""
-        raise AssertionError("a front end for pictures has no vectors of tokens")
+        """Refuse to share token embeddings: there are none."""
+        raise AssertionError("a front end for pictures has no token embeddings")
 
     def positions(self, lengths: Tensor) -> Tensor:
-        """Return how many vectors pictures of these widths have, [B]."""
+        """Return the number of vectors for pictures of these widths, [B]."""
         positions: Tensor = self.layout.positions(lengths)
         return positions
 
     def read(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the vectors of pictures, [B, S, E], and how many each has, [B].
+        """Return the vectors of pictures, [B, S, E], and the number of vectors of each, [B].
 
-        Neither the padding nor the other pictures of the batch change a picture's vectors. Vectors
-        after a picture's last are 0.
+        The vectors of a picture do not depend on the padding or on other pictures of the batch.
+        Vectors in the padding are 0.
 
         Args:
             values: uint8 pixels, [B, W, H * C], padded on the right.
@@ -104,10 +110,10 @@ class ImageFrontend(nn.Module):
 
 
 class Patches(nn.Module):
-    """A vector for each patch, column by column, from top to bottom.
+    """One vector for each patch: column by column, and from top to bottom in each column.
 
-    A convolution without overlap, and learned vectors for the row and the column of a patch. An
-    incomplete patch at the right or the bottom is filled up with grey (0).
+    A vector is the sum of a convolution without overlap, a learned vector for the row, and one for
+    the column. Incomplete patches at the right and the bottom are padded with grey (0).
     """
 
     def __init__(self, settings: ImageFrontendSettings, height: int, channels: int) -> None:
@@ -120,7 +126,7 @@ class Patches(nn.Module):
         self.column_positions = LearnedPositions(settings.max_columns, dim)
 
     def forward(self, images: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, C, H, W] and [B] to [B, S, E] and [B]; what follows a picture is 0."""
+        """Map images [B, C, H, W], 0 beyond their widths [B], to [B, S, E] and lengths [B]."""
         height, width = self.patch
         filled = F.pad(images, (0, -images.shape[3] % width, 0, -images.shape[2] % height))
         patches = self.project(filled).permute(0, 3, 2, 1)  # [B, columns, rows, E]
@@ -130,15 +136,15 @@ class Patches(nn.Module):
         return vectors.flatten(1, 2), self.positions(lengths)
 
     def positions(self, lengths: Tensor) -> Tensor:
-        """Return the patches of pictures of these widths, [B]."""
+        """Return the number of patches of pictures of these widths, [B]."""
         return _ceil(lengths, self.patch[1]) * self.rows
 
 
 class Columns(nn.Module):
-    """A vector for each `stride` pixel columns, as for reading lines of text (Shi et al. 2017).
+    """One vector for each `stride` pixel columns, for lines of text (Shi et al. 2017).
 
-    Three convolutions, each followed by pooling that halves the height; one or two of them halve
-    the width. A linear layer joins the rows that remain.
+    There are three convolutions. Each is followed by pooling that halves the height; one or two of
+    these also halve the width. A linear layer joins the remaining rows.
     """
 
     def __init__(self, settings: ImageFrontendSettings, height: int, channels: int) -> None:
@@ -152,14 +158,14 @@ class Columns(nn.Module):
         self.join = _scaled(Linear(dim * -(-height // 8), settings.embedding_dim))
 
     def forward(self, images: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, C, H, W] and [B] to [B, S, E] and [B]; what follows a picture is 0."""
+        """Map images [B, C, H, W], 0 beyond their widths [B], to [B, S, E] and lengths [B]."""
         for block in self.blocks:
             images, lengths = block(images, lengths)
         vectors: Tensor = self.join(images.permute(0, 3, 1, 2).flatten(2))  # [B, S, E]
         return vectors, lengths
 
     def positions(self, lengths: Tensor) -> Tensor:
-        """Return the columns of pictures of these widths, [B]."""
+        """Return the number of vectors for pictures of these widths, [B]."""
         for block in self.blocks:
             lengths = _ceil(lengths, cast(ConvBlock, block).pool[1])
         return lengths
@@ -175,15 +181,15 @@ class ConvBlock(nn.Module):
         self.pool = pool
 
     def forward(self, images: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, C, H, W] and [B] to [B, D, H / pool, W / pool] and [B], both rounded up."""
+        """Map [B, C, H, W] and widths [B] to [B, D, H / pool, W / pool] and widths, rounded up."""
         channels_last = self.conv(images).permute(0, 2, 3, 1)  # [B, H, W, D]
         active = _masked(self.norm(channels_last).permute(0, 3, 1, 2).relu(), lengths)
-        # 0 is the least that ReLU leaves, so that padding wins no maximum
+        # after ReLU no value is below 0, so the padding (0) never exceeds a real value
         return F.max_pool2d(active, self.pool, ceil_mode=True), _ceil(lengths, self.pool[1])
 
 
 def _scaled(layer: Layer) -> Layer:
-    """Initialise a layer so that its vectors have a length of about 1, as those of tokens have."""
+    """Initialise a layer so that its vectors have a length of about 1, like token embeddings."""
     if not layer.weight.is_meta:
         dim, inputs = layer.weight.flatten(1).shape
         nn.init.normal_(layer.weight, std=(dim * inputs) ** -0.5)
@@ -192,7 +198,7 @@ def _scaled(layer: Layer) -> Layer:
 
 
 def _masked(images: Tensor, lengths: Tensor) -> Tensor:
-    """Return images [B, C, H, W] with 0 after the width of each, [B]."""
+    """Set images [B, C, H, W] to 0 beyond their widths, [B]."""
     mask = length_mask(lengths, images.shape[3], images.device)
     return images * mask[:, None, None]
 

@@ -1,0 +1,66 @@
+"""The content of a sound or a picture: the bytes of a file, or of a `data:` URI."""
+
+import base64
+import io
+import os
+import stat
+from typing import BinaryIO, Literal
+
+from s2scli.data.codecs.cell import BadCellError
+
+Kind = Literal["audio", "image"]
+
+URI = "data:"
+EXAMPLES = {"audio": "data:audio/wav;base64,...", "image": "data:image/png;base64,..."}
+_FLAGS = os.O_RDONLY
+for _name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):  # some systems lack some
+    _FLAGS |= getattr(os, _name, 0)
+
+
+def open_content(name: str, kind: Kind, shown: str) -> BinaryIO:
+    """Open a regular file or a data URI for reading; the caller closes it.
+
+    Opening never blocks: pipes and devices are refused.
+
+    Args:
+        name: a path, or a URI `data:audio/...;base64,...` or `data:image/...;base64,...`.
+        kind: the type of content that a URI must have.
+        shown: the name as error messages show it.
+
+    Raises:
+        BadCellError: the reason is missing or unreadable.
+    """
+    if name.startswith(URI):
+        return io.BytesIO(content_of_uri(name, kind, shown))
+    try:
+        descriptor = os.open(name, _FLAGS)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BadCellError("missing", f"{shown}: no such file; check the path") from error
+    except OSError as error:
+        raise BadCellError("unreadable", f"{shown}: cannot be read: {fault_of(error)}") from error
+    except ValueError as error:  # a NUL or a lone surrogate
+        raise BadCellError("missing", f"{shown}: not the name of a file; check the path") from error
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise BadCellError("unreadable", f"{shown}: not a regular file")
+
+
+def content_of_uri(uri: str, kind: Kind, shown: str) -> bytes:
+    """Return the decoded content of a data URI.
+
+    Raises:
+        BadCellError: the URI has another type of content, or its base64 text is damaged.
+    """
+    head, comma, content = uri.partition(",")
+    if not (comma and head.startswith(f"{URI}{kind}/") and head.endswith(";base64")):
+        raise BadCellError("unreadable", f"{shown}: expected {EXAMPLES[kind]}")
+    try:
+        return base64.b64decode(content, validate=True)
+    except ValueError as error:
+        raise BadCellError("unreadable", f"{shown}: damaged base64; encode it again") from error
+
+
+def fault_of(error: OSError) -> str:
+    """Return the message of an operating-system error, in lower case."""
+    return (error.strerror or str(error)).lower()
