@@ -77,7 +77,8 @@ def plan_line(line: Line, codec: SourceCodec, most: int, overlong: Overlong) -> 
 def _plan(line: Line, source: str, codec: SourceCodec, most: int, overlong: Overlong) -> Plan:
     whole = codec.encode(source)
     if not line.cut and size_of(whole, codec) <= most:
-        return Plan(line, source, (Part(source, whole),))
+        spoken = codec.utterances(source) if overlong == "split" else ()
+        return Plan(line, source, _encoded(spoken, codec) or (Part(source, whole),))
     match overlong:
         case "error":
             raise CorpusError(
@@ -92,9 +93,11 @@ def _plan(line: Line, source: str, codec: SourceCodec, most: int, overlong: Over
             return Plan(line, source, overlong=True, fault=f"longer than {LINE_BYTES:,} bytes")
         case "split":
             texts = codec.parts(source, most)
-    return Plan(
-        line, source, tuple(Part(text, codec.encode(text)) for text in texts), overlong=True
-    )
+    return Plan(line, source, _encoded(texts, codec), overlong=True)
+
+
+def _encoded(texts: Sequence[str], codec: SourceCodec) -> tuple[Part, ...]:
+    return tuple(Part(text, codec.encode(text)) for text in texts)
 
 
 def size_of(values: Values, codec: SourceCodec) -> int:

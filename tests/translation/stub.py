@@ -51,6 +51,9 @@ class WordCodec:
     def parts(self, cell: str, most: int) -> Sequence[str]:
         return split_text(cell, lambda text: len(self.encode(text)) <= most)
 
+    def utterances(self, cell: str) -> Sequence[str]:
+        return ()
+
     def truncate(self, cell: str, most: int) -> str:
         return truncate_text(cell, lambda text: len(self.encode(text)) <= most)
 

@@ -62,10 +62,20 @@ class AudioCodec:
         """Return the lengths in units of 40 ms, rounded up."""
         return -(-lengths.astype(np.int64) * PER_SECOND // self.sound.sample_rate).astype(np.int32)
 
+    def utterances(self, cell: str) -> Sequence[str]:
+        """Divide a recording at pauses of over 2 seconds; return nothing if there are none."""
+        values, rate = self.encode(cell), self.sound.sample_rate
+        found = self._cut(cell, values, len(values) / rate)
+        return found if len(found) > 1 else ()
+
     def parts(self, cell: str, most: int) -> Sequence[str]:
         """Cut a recording at pauses, and drop the pauses between its parts."""
-        values, rate = self.encode(cell), self.sound.sample_rate
-        pieces = cut_at_pauses(values, rate, most / PER_SECOND)
+        return self._cut(cell, self.encode(cell), most / PER_SECOND)
+
+    def _cut(self, cell: str, values: Values, seconds: float) -> list[Stored]:
+        """Cut a recording at pauses into parts of at most this length."""
+        rate = self.sound.sample_rate
+        pieces = cut_at_pauses(values, rate, seconds)
         return [
             Stored(f"{cell} {start / rate:.2f}-{end / rate:.2f}", values[start:end], start / rate)
             for start, end in pieces

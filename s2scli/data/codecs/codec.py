@@ -36,6 +36,13 @@ class SourceCodec(Protocol):
         """
         ...
 
+    def utterances(self, cell: str) -> Sequence[str]:
+        """Divide a recording at pauses of seconds; return nothing if there are none.
+
+        Text and pictures are never divided.
+        """
+        ...
+
     def parts(self, cell: str, most: int) -> Sequence[str]:
         """Divide a cell that is too long into cells of at most this size.
 

@@ -58,6 +58,10 @@ class ImageCodec:
         """Return the number of 4 x 4 patches in pictures of these widths, rounded up."""
         return -(-lengths * self.picture.height // PER_STATE)
 
+    def utterances(self, cell: str) -> Sequence[str]:
+        """Return nothing: only recordings have pauses."""
+        return ()
+
     def parts(self, cell: str, most: int) -> Sequence[str]:
         """Refuse to divide a picture.
 

@@ -46,6 +46,10 @@ class TextCodec:
         """Return the lengths unchanged: each token has one encoder state."""
         return lengths
 
+    def utterances(self, cell: str) -> Sequence[str]:
+        """Return nothing: only recordings have pauses."""
+        return ()
+
     def parts(self, cell: str, most: int) -> Sequence[str]:
         """Split a text at sentence ends into texts of at most `most` tokens."""
         return split_text(cell, lambda text: len(self.encode(text)) <= most)

@@ -68,3 +68,13 @@ def test_silence_has_no_parts() -> None:
 
 def test_labels_are_seconds() -> None:
     assert CODEC.labels(tone(2), 4) == ("0.00", "0.50", "1.00", "1.50")
+
+
+def test_pauses_of_seconds_divide_a_recording_of_any_length() -> None:
+    tone = (8000 * np.sin(np.arange(RATE) / 3)).astype(np.int16)
+    quiet, pause = np.zeros(RATE, np.int16), np.zeros(3 * RATE, np.int16)
+    cell = Stored("a.wav", np.concatenate([tone, pause, tone, quiet, tone]))
+    first, second = CODEC.utterances(cell)
+    assert [len(CODEC.encode(part)) // RATE for part in (first, second)] == [1, 3]
+    assert not CODEC.utterances(Stored("b.wav", np.concatenate([tone, quiet, tone])))
+    assert not CODEC.utterances(Stored("c.wav", np.concatenate([pause, tone, pause])))
