@@ -32,7 +32,7 @@ COMMANDS = {
     "nats), one per line, in order.",
     "export": "Export a Transformer and its tokenizer to CTranslate2, for "
     "s2s translate and other programs.",
-    "generate": "Generate sentences from latent vectors, one per line, or pictures.",
+    "generate": "Generate sentences, one per line, or pictures, from latent vectors.",
     "doctor": "Check the installation and the files of a workspace.",
 }
 INSPECTIONS = {

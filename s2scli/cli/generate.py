@@ -62,7 +62,7 @@ def command(
     ],
     common: CommonOptions,
 ) -> None:
-    """Generate sentences, one per line, or pictures from latent vectors.
+    """Generate sentences, one per line, or pictures, from latent vectors.
 
     The model must be a VAE (recipe vae); --between also works with an autoencoder.
 

@@ -127,8 +127,8 @@ def test_a_model_without_a_distribution_says_what_it_can_do(plain: Writer) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (" \u200b", "expected a sentence, found empty text"),
-        ("", "expected a sentence, found empty text"),
+        (" \u200b", "expected a sentence or a picture file, found empty text"),
+        ("", "expected a sentence or a picture file, found empty text"),
         ("abcdefgh" * 2, "'abcdefghabcdefgh'...: 16 tokens, but the model accepts at most 12"),
     ],
 )
