@@ -29,8 +29,8 @@ digits)
     ;;
 speakers)
     python "$here/make_digits.py" "$data" "$work/data"
-    for speaker in george jackson lucas nicolas theo yweweler; do
-        learn "$work/without-$speaker" 3000 "$work/data/without-$speaker.tsv" \
+    for speaker in nicolas theo yweweler jackson lucas george; do
+        learn "$work/without-$speaker" 2000 "$work/data/without-$speaker.tsv" \
             --test "$work/data/only-$speaker.tsv"
     done
     ;;
