@@ -16,6 +16,7 @@ from s2scli.cli.options import CommonOptions, DeviceOption, ModelsOption, transl
 from s2scli.export.settings import EngineSettings
 from s2scli.metrics import METRICS, digits_of
 from s2scli.metrics.settings import MetricSettings
+from s2scli.report.console import without_content
 from s2scli.report.tables import make_table
 from s2scli.search.settings import NOT_EVALUATED, SearchSettings
 from s2scli.settings import Tree
@@ -210,7 +211,7 @@ def examples_table(examples: "Sequence[Example]") -> Table:
             f"{sentence.chrf:.{METRICS['chrf'].digits}f}",
         )
         if sentence.source is not None:
-            rows.append((*head, "source", sentence.source))
+            rows.append((*head, "source", without_content(sentence.source)))
             head = ("", "", "")
         rows.append((*head, "reference", sentence.reference))
         rows.append(("", "", "", "output", sentence.output))

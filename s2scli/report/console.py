@@ -28,7 +28,16 @@ def visible(text: str) -> str:
 
 def shortened(text: str) -> str:
     """Return `text`, cut with an ellipsis if it is longer than `MAX_SHOWN` characters."""
+    text = without_content(text)
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+
+
+def without_content(cell: str) -> str:
+    """Return a cell, or the kind and the size of one that holds a file (a `data:` URI)."""
+    head, comma, content = cell.partition(";base64,")
+    if not (head.startswith("data:") and comma):
+        return cell
+    return f"{head}… ({len(content) * 3 // 4:,} bytes)"
 
 
 def _spelled(match: re.Match[str]) -> str:

@@ -200,7 +200,9 @@ def test_the_parts_of_a_cell_fit(name: str, most: int) -> None:
 
 @pytest.mark.parametrize("name", ["grey pictures", "color pictures"])
 def test_a_picture_has_no_parts(name: str) -> None:
-    with pytest.raises(BadCellError, match="too large for the model, which accepts at most 3 patches"):
+    with pytest.raises(
+        BadCellError, match="too large for the model, which accepts at most 3 patches"
+    ):
         CASES[name].codec.parts(CASES[name].cells[0], 3)
 
 

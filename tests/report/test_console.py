@@ -144,3 +144,9 @@ def say_to_a_broken_pipe(command: str, stream: str) -> int:
 def test_lost_talk_does_not_change_the_exit_status() -> None:
     assert say_to_a_broken_pipe("talk.say('one'); talk.say('two')", "stderr") == 0
     assert say_to_a_broken_pipe("talk.show('one')", "stdout") != 0
+
+
+def test_a_cell_that_holds_a_file_is_shown_by_its_size() -> None:
+    assert shortened("data:image/png;base64," + "AAAA" * 500) == "data:image/png… (1,500 bytes)"
+    for text in ("data:image/png", "a;base64,AAAA", "data: a sentence"):
+        assert shortened(text) == text
