@@ -1,8 +1,8 @@
 """Let one model write digits from words, and another read them.
 
-    python read_samples.py MNIST WORK [SAMPLES]
+    python read_samples.py MNIST WORK TEMPERATURE
 
-WORK holds the workspaces `write` and `read`. For each digit, SAMPLES pictures (100) are drawn.
+WORK holds the workspaces `write` and `read`. 100 pictures of each digit are drawn.
 Printed are the share that is read as the word it was written for, and the median distance to the
 nearest training picture of that digit, beside that of real test pictures: a model that only
 remembers has distances near 0. The distance of two pictures is the number of pixels that differ.
@@ -39,13 +39,13 @@ def nearest(pictures: Bits, others: Bits) -> Bits:
 def main() -> None:
     """Draw, read and compare."""
     mnist, work = Path(sys.argv[1]), Path(sys.argv[2])
-    count = int(sys.argv[3]) if len(sys.argv) > 3 else 100
+    temperature, count = float(sys.argv[3]), 100
     writer, reader = load(work / "write/model"), load(work / "read/model")
     train, labels = read_bits(mnist, "train")
     test, test_labels = read_bits(mnist, "t10k")
     right, ours, real = 0, [], []
     for digit, word in enumerate(WORDS):
-        (record,) = writer.records([word], sample=True, n_best=count)
+        (record,) = writer.records([word], sample=True, n_best=count, temperature=temperature)
         uris = [one.text for one in record.hypotheses]
         right += sum(text == word for text in reader.translate(uris))
         drawn = np.stack([pixels_of_uri(uri).reshape(784) >= 128 for uri in uris])

@@ -28,7 +28,9 @@ likelihood)
         --set training.schedule.kind=cosine --set training.schedule.total_steps=10000 --set training.schedule.warmup_steps=300 \
         --set training.validate_every=1000
     s2s evaluate -w "$work/likelihood" --nats
-    echo digit | s2s translate -w "$work/likelihood" --sample --nbest 64 -o "$work/likelihood/samples/"
+    echo digit | s2s translate -w "$work/likelihood" --sample --nbest 64 \
+        -o "$work/likelihood/samples/"
+    python "$here/sheet.py" "$work/likelihood/samples" 16 "$work/likelihood.png"
     ;;
 read)
     learn "$work/read" read image text --max-epochs 6 --set training.metric=exact_match
@@ -38,7 +40,13 @@ write)
     test -f "$data/write.test.tsv" || sed 2000q "$data/write.valid.tsv" > "$data/write.test.tsv"
     learn "$work/write" write text image -r text-to-image --max-steps 5000 \
         --set training.schedule.kind=cosine --set training.schedule.total_steps=5000
-    python "$here/read_samples.py" "$mnist" "$work"
+    printf '%s\n' zero one two three four five six seven eight nine |
+        s2s translate -w "$work/write" --sample --nbest 20 --temperature 0.9 \
+            -o "$work/write/samples/"
+    python "$here/sheet.py" "$work/write/samples" 20 "$work/write.png"
+    for temperature in 1 0.9; do
+        python "$here/read_samples.py" "$mnist" "$work" "$temperature"
+    done
     ;;
 numbers)
     learn "$work/numbers" numbers image text --max-epochs 6 --set training.metric=exact_match
