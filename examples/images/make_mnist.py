@@ -1,6 +1,6 @@
 """Make the corpora of this example from the MNIST files (IDX, gzip).
 
-    python make_mnist.py FOLDER_OF_MNIST OUT
+    python make_mnist.py FOLDER_OF_MNIST OUT [NUMBERS]
 
 Pictures are written into the TSV files as `data:` URIs. The last 5,000 training images are for
 validation; test pictures are made of test images only. Everything is drawn with one seed.
@@ -10,7 +10,8 @@ validation; test pictures are made of test images only. Everything is drawn with
   three times.
 - read.{train,valid,test}.tsv: grey picture TAB word.
 - write.{train,valid}.tsv: word TAB picture, black where the grey level is at least 128.
-- numbers.{train,valid,test}.tsv: picture of 2 to 5 digits side by side TAB the number in words.
+- numbers.{train,valid,test}.tsv: picture of 2 to 5 digits side by side TAB the number in words;
+  NUMBERS of them for training (60,000), and at most 2,000 for the other splits.
 """
 
 import base64
@@ -74,6 +75,7 @@ def main() -> None:
     """Write all corpora."""
     data, out = Path(sys.argv[1]), Path(sys.argv[2])
     out.mkdir(parents=True, exist_ok=True)
+    training = int(sys.argv[3]) if len(sys.argv) > 3 else NUMBERS
     random = np.random.default_rng(1)
     shape = (-1, 28, 28)
     images = read_idx(data / "train-images-idx3-ubyte.gz", 16).reshape(shape)
@@ -105,7 +107,7 @@ def main() -> None:
         if split != "test":
             black = ((picture >= 128).astype(np.uint8) * 255 for picture in pictures)
             write(f"write.{split}", zip(words, map(uri, black), strict=True))
-        count = NUMBERS if split == "train" else 2_000
+        count = training if split == "train" else min(training, 2_000)
         write(f"numbers.{split}", numbers(pictures, digits, count, random))
 
 

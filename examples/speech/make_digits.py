@@ -1,6 +1,6 @@
 """Make corpora of spoken digits, divided by speaker, from the recordings of FSDD.
 
-    python make_digits.py FSDD OUT
+    python make_digits.py FSDD OUT speakers|connected
 
 FSDD is a folder with `manifest.tsv` and `recordings/` (16-bit WAV). Everything is drawn with one
 seed.
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Samples = NDArray[np.int16]
+Pair = tuple[Path, str]
 TEST = ("jackson", "theo")
 COUNTS = {"train": 6_000, "valid": 300, "test": 500}
 PAUSE = 0.08, 0.35  # seconds
@@ -40,25 +41,23 @@ def write(path: Path, samples: Samples, rate: int) -> None:
         file.writeframes(samples.tobytes())
 
 
-def main() -> None:
-    """Write all corpora."""
-    data, out = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
-    (out / "connected").mkdir(parents=True, exist_ok=True)
-    with (data / "manifest.tsv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    by_speaker = defaultdict(list)
-    for row in rows:
-        by_speaker[row["speaker"]].append((data / row["path"], row["transcript"]))
+def write_pairs(path: Path, pairs: list[Pair]) -> None:
+    """Write a corpus: path TAB words on each line."""
+    lines = "".join(f"{sound}\t{text}\n" for sound, text in pairs)
+    path.write_text(lines, encoding="utf-8", newline="\n")
 
-    def write_pairs(name: str, pairs: list[tuple[Path, str]]) -> None:
-        lines = "".join(f"{path}\t{text}\n" for path, text in pairs)
-        (out / f"{name}.tsv").write_text(lines, encoding="utf-8", newline="\n")
 
+def make_speakers(by_speaker: dict[str, list[Pair]], out: Path) -> None:
+    """Write the corpora without and of each speaker."""
     for speaker, own in by_speaker.items():
         others = [pair for name, pairs in by_speaker.items() if name != speaker for pair in pairs]
-        write_pairs(f"without-{speaker}", others)
-        write_pairs(f"only-{speaker}", own)
+        write_pairs(out / f"without-{speaker}.tsv", others)
+        write_pairs(out / f"only-{speaker}.tsv", own)
 
+
+def make_connected(by_speaker: dict[str, list[Pair]], out: Path) -> None:
+    """Write recordings of several digits, and their corpora."""
+    (out / "connected").mkdir(exist_ok=True)
     random = np.random.default_rng(1)
     for split, count in COUNTS.items():
         speakers = sorted(name for name in by_speaker if (name in TEST) == (split == "test"))
@@ -74,7 +73,19 @@ def main() -> None:
             path = (out / "connected" / f"{split}-{number:05}.wav").resolve()
             write(path, np.concatenate(parts[1:]), rate)
             pairs.append((path, " ".join(word for _, word in chosen)))
-        write_pairs(f"connected.{split}", pairs)
+        write_pairs(out / f"connected.{split}.tsv", pairs)
+
+
+def main() -> None:
+    """Write the corpora that are asked for."""
+    data, out = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
+    out.mkdir(parents=True, exist_ok=True)
+    with (data / "manifest.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    by_speaker = defaultdict(list)
+    for row in rows:
+        by_speaker[row["speaker"]].append((data / row["path"], row["transcript"]))
+    {"speakers": make_speakers, "connected": make_connected}[sys.argv[3]](by_speaker, out)
 
 
 if __name__ == "__main__":

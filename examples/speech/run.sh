@@ -28,14 +28,14 @@ digits)
     learn "$work/digits" 3000 "$data/train.tsv" --test "$data/test.tsv"
     ;;
 speakers)
-    python "$here/make_digits.py" "$data" "$work/data"
+    python "$here/make_digits.py" "$data" "$work/data" speakers
     for speaker in nicolas theo yweweler jackson lucas george; do
         learn "$work/without-$speaker" 2000 "$work/data/without-$speaker.tsv" \
             --test "$work/data/only-$speaker.tsv"
     done
     ;;
 connected)
-    python "$here/make_digits.py" "$data" "$work/data"
+    python "$here/make_digits.py" "$data" "$work/data" connected
     learn "$work/connected" 3000 "$work/data/connected.train.tsv" \
         --valid "$work/data/connected.valid.tsv" --test "$work/data/connected.test.tsv"
     ;;
