@@ -23,8 +23,26 @@ MAX_JSON_BYTES = 10_000_000
 MAX_VALUES, MAX_LEVELS = 100_000, 50
 ODD = (errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.EOPNOTSUPP)
 _FLAGS = os.O_RDONLY
-for _name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # missing on some systems
+for _name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):  # missing on some systems
     _FLAGS |= getattr(os, _name, 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+def open_regular(path: Path | str, *, follow_links: bool) -> BufferedReader | None:
+    """Open a regular file for reading, without waiting; return None for a pipe, device or folder.
+
+    Args:
+        path: the path of the file.
+        follow_links: accept a link to a regular file.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    descriptor = os.open(path, _FLAGS if follow_links else _FLAGS | _NO_LINK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    return None
 
 
 def open_artifact(path: Path, limit: int | None = None) -> BufferedReader:
@@ -39,20 +57,20 @@ def open_artifact(path: Path, limit: int | None = None) -> BufferedReader:
             device or folder.
     """
     try:
-        descriptor = os.open(path, _FLAGS)
+        file = open_regular(path, follow_links=False)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: missing or unreadable ({error.strerror})") from error
     except OSError as error:
         if error.errno in ODD:
             raise CheckpointError(f"{path}: not a regular file") from error
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
-    status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and (limit is None or status.st_size <= limit):
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    if not stat.S_ISREG(status.st_mode):
+    if file is None:
         raise CheckpointError(f"{path}: not a regular file")
-    raise CheckpointError(f"{path}: {status.st_size} bytes is too large (limit {limit})")
+    size = os.fstat(file.fileno()).st_size
+    if limit is None or size <= limit:
+        return file
+    file.close()
+    raise CheckpointError(f"{path}: {size} bytes is too large (limit {limit})")
 
 
 def read_artifact(path: Path, limit: int | None = None) -> bytes:

@@ -91,8 +91,9 @@ class HelpfulOptions(PanelHelp):
             return super().parse_args(ctx, args)  # type: ignore[misc]
         except Exception as error:
             if hasattr(error, "possibilities"):  # Typer's error of an unknown option
-                error.possibilities = None
-                error.message += _advice(error.option_name, ctx)  # type: ignore[attr-defined]
+                unknown: Any = error
+                unknown.possibilities = None
+                unknown.message += _advice(unknown.option_name, ctx)
             raise
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from s2scli.data.cleaning import is_blank
-from s2scli.data.codecs.cell import BadCellError
+from s2scli.data.codecs.cell import BadCellError, Stored
 from s2scli.data.codecs.codec import SourceCodec
 from s2scli.data.example import Values
 from s2scli.data.formats import LINE_FORMATS
@@ -76,8 +76,9 @@ def plan_line(line: Line, codec: SourceCodec, most: int, overlong: Overlong) -> 
 
 def _plan(line: Line, source: str, codec: SourceCodec, most: int, overlong: Overlong) -> Plan:
     whole = codec.encode(source)
+    cell = Stored(source, whole)  # so that a file is read once
     if not line.cut and size_of(whole, codec) <= most:
-        spoken = codec.utterances(source) if overlong == "split" else ()
+        spoken = codec.utterances(cell) if overlong == "split" else ()
         return Plan(line, source, _encoded(spoken, codec) or (Part(source, whole),))
     match overlong:
         case "error":
@@ -88,11 +89,11 @@ def _plan(line: Line, source: str, codec: SourceCodec, most: int, overlong: Over
         case "empty":
             return Plan(line, source, overlong=True)
         case "truncate":
-            texts: Sequence[str] = (codec.truncate(source, most),)
+            texts: Sequence[str] = (codec.truncate(cell, most),)
         case "split" if line.cut:
             return Plan(line, source, overlong=True, fault=f"longer than {LINE_BYTES:,} bytes")
         case "split":
-            texts = codec.parts(source, most)
+            texts = codec.parts(cell, most)
     return Plan(line, source, _encoded(texts, codec), overlong=True)
 
 

@@ -181,7 +181,7 @@ def test_alignments(translate: Run) -> None:
 def test_a_model_that_attends_to_nothing_has_no_alignment(
     translate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blind = stub.stub_module(lambda: stub.StubEngine(attention_shape=None))
+    blind = stub.stub_module(lambda: stub.stub_translator(stub.StubEngine(attention_shape=None)))
     monkeypatch.setitem(sys.modules, stub.MODULE, blind)
     result = translate("--alignment", given=b"a\n")
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)

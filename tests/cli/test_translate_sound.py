@@ -2,7 +2,6 @@
 
 import json
 import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
-from s2scli.translation.translator import Translator
 from tests.sounds import SECONDS, saying, silence, tone_translator, write_wav
 from tests.translation import stub
 
@@ -19,12 +17,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def translate(monkeypatch: pytest.MonkeyPatch, stub_model: Path) -> Run:
-    def load(*folders: Path, device: str = "auto", int8: bool = False) -> Translator:
-        return tone_translator()
-
-    module = types.ModuleType(stub.MODULE)
-    module.load = load  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, stub.MODULE, module)
+    monkeypatch.setitem(sys.modules, stub.MODULE, stub.stub_module(tone_translator))
 
     def run(*arguments: str | Path, given: str = "") -> Result:
         words = ["translate", "-m", str(stub_model), *map(str, arguments)]

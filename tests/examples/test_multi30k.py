@@ -1,20 +1,15 @@
 """The example of Multi30k: what its script asks of s2s, with nothing trained."""
 
 import gzip
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from s2scli.config import recipe_names
-from tests.examples.scripts import EXAMPLES
+from tests.examples.scripts import EXAMPLES, asked_of_s2s
 
 EXAMPLE = EXAMPLES / "multi30k"
-STUB = """#!/bin/sh
-printf '%s\\n' "$*" >> "$LOG"
-"""
 
 
 @pytest.fixture
@@ -29,15 +24,8 @@ def raw(tmp_path: Path) -> Path:
 
 def commands(raw: Path, mode: str) -> list[list[str]]:
     """What the script asks for, word by word."""
-    tools, log = raw.parent / "bin", raw.parent / "log"
-    tools.mkdir()
-    for name, text in (("s2s", STUB), ("python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')):
-        (tools / name).write_text(text)
-        (tools / name).chmod(0o755)
-    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "LOG": str(log)}
-    script = ["sh", str(EXAMPLE / "run.sh"), str(raw), mode, str(raw.parent / "work")]
-    subprocess.run(script, check=True, env=environment)
-    return [line.split() for line in log.read_text().splitlines()]
+    work = raw.parent / "work"
+    return asked_of_s2s(EXAMPLE / "run.sh", raw, mode, work, folder=raw.parent)
 
 
 def test_scores_compare_two_recipes_and_then_both_together(raw: Path) -> None:

@@ -1,8 +1,5 @@
 """The example of speech: its corpora, from made-up recordings, and what its script asks for."""
 
-import os
-import subprocess
-import sys
 import wave
 from pathlib import Path
 
@@ -10,10 +7,9 @@ import numpy as np
 import pytest
 
 from s2scli.data.codecs.sound_files import encode_wav
-from tests.examples.scripts import EXAMPLES
+from tests.examples.scripts import EXAMPLES, asked_of_s2s
 
 EXAMPLE = EXAMPLES / "speech"
-STUB = '#!/bin/sh\nprintf "%s\\n" "$*" >> "$LOG"\n'
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 
 
@@ -36,17 +32,10 @@ def fsdd(tmp_path: Path) -> Path:
 
 def commands(fsdd: Path, mode: str) -> list[list[str]]:
     """What the script asks of s2s, word by word."""
-    tools, log = fsdd.parent / "bin", fsdd.parent / "log"
-    tools.mkdir()
-    for name, text in (("s2s", STUB), ("python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')):
-        (tools / name).write_text(text)
-        (tools / name).chmod(0o755)
-    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "LOG": str(log)}
+    work = fsdd.parent / "work"
     for folder in ("digits", "connected", *(f"without-{speaker}" for speaker in SPEAKERS)):
-        (fsdd.parent / "work" / folder).mkdir(parents=True)
-    script = ["sh", str(EXAMPLE / "run.sh"), str(fsdd), mode, str(fsdd.parent / "work")]
-    subprocess.run(script, check=True, env=environment)
-    return [line.split() for line in log.read_text().splitlines()]
+        (work / folder).mkdir(parents=True)
+    return asked_of_s2s(EXAMPLE / "run.sh", fsdd, mode, work, folder=fsdd.parent)
 
 
 def test_digits_are_read_by_the_official_split(fsdd: Path) -> None:

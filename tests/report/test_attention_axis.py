@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from s2scli.cli.app import app
 from s2scli.report.attention import AttentionMap
+from s2scli.report.colours import ColourSystem
 from s2scli.report.heatmap import render_attention
 from s2scli.report.html import attention_html
 from s2scli.report.svg import attention_svg
@@ -41,8 +42,8 @@ def test_a_label_is_above_its_column_in_the_terminal() -> None:
 
 @pytest.mark.parametrize("width", [32, 60, 80, 130])
 @pytest.mark.parametrize("system", [None, "truecolor"])
-def test_labels_do_not_touch_and_lines_fit(width: int, system: str | None) -> None:
-    text = render_attention(two_seconds(), width, system, threshold=0.2)  # type: ignore[arg-type]
+def test_labels_do_not_touch_and_lines_fit(width: int, system: ColourSystem) -> None:
+    text = render_attention(two_seconds(), width, system, threshold=0.2)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert all(cell_len(line) <= width for line in plain.split("\n"))
     headers = [line for line in plain.split("\n") if re.match(r"\s+\d\.\d\d( |$)", line)]

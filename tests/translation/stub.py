@@ -138,14 +138,14 @@ def stub_translator(engine: StubEngine | None = None) -> Translator:
     return Translator(engine, engine.codec, engine.codec)
 
 
-def stub_module(make: Callable[[], StubEngine] = StubEngine) -> types.ModuleType:
-    """Return what stands in for the module of the PyTorch engine."""
+def stub_module(make: Callable[[], Translator] = stub_translator) -> types.ModuleType:
+    """Return what stands in for the module of the PyTorch engine, and loads what `make` makes."""
 
     def load(*folders: Path, device: str = "auto", int8: bool = False) -> Translator:
-        return stub_translator(make())
+        return make()
 
     module = types.ModuleType(MODULE)
-    module.load = load  # type: ignore[attr-defined]
+    vars(module)["load"] = load
     return module
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from s2scli.data.codecs.image import ImageCodec
 from s2scli.errors import CorpusError, UsageError
 from s2scli.sides import Picture, Sides
 from s2scli.translation.api import TextModel
@@ -92,7 +93,8 @@ def test_other_values_are_refused(model: TextModel, given: Any, fault: str) -> N
 
 
 def test_arrays_are_for_models_that_read_sound() -> None:
-    seeing = Translator(ToneEngine(), ToneCodec(), ToneCodec(), Sides(Picture(8, 8, 1)))  # type: ignore[arg-type]
+    picture = Picture(8, 8, 1)
+    seeing = Translator(ToneEngine(), ImageCodec(picture), ToneCodec(), Sides(picture))
     with pytest.raises(UsageError, match="expected paths of pictures"):
         TextModel(seeing).translate([(HIGH, RATE)])
     with pytest.raises(UsageError, match="expected texts, found"):

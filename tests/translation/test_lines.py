@@ -2,12 +2,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from s2scli.data.codecs.audio import AudioCodec
 from s2scli.data.stream import Line, Overlong
 from s2scli.errors import ConfigError, CorpusError
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
-from s2scli.translation.lines import join_text, join_translations
+from s2scli.sides import Sound
+from s2scli.translation.lines import join_text, join_translations, plan_line
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.records import Record
 from s2scli.translation.results import Translation
@@ -158,3 +161,18 @@ def test_a_part_without_a_hypothesis_leaves_the_whole_without() -> None:
 )
 def test_parts_are_joined_as_their_script_asks(parts: list[str], joined: str) -> None:
     assert join_text(parts) == joined
+
+
+def test_a_recording_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def read_sound(name: str, limits: object) -> NDArray[np.int16]:
+        read.append(name)
+        return (8000 * np.sin(np.arange(24_000) / 3)).astype(np.int16)
+
+    monkeypatch.setattr("s2scli.data.codecs.audio.read_sound", read_sound)
+    ways: list[tuple[int, Overlong]] = [(1000, "split"), (25, "split"), (25, "truncate")]
+    for most, overlong in ways:
+        plan = plan_line(Line("list", 1, "a.wav"), AudioCodec(Sound(8000)), most, overlong)
+        assert plan.parts and not plan.fault
+    assert read == ["a.wav"] * 3

@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,8 +42,8 @@ def write_export(folder: Path, model: str) -> Path:
     return folder
 
 
-def chosen(*folders: Path, **asked: object) -> Path | None:
-    export = choose_export(folders, EngineRequest(**asked), QUIET)  # type: ignore[arg-type]
+def chosen(*folders: Path, **asked: Any) -> Path | None:
+    export = choose_export(folders, EngineRequest(**asked), QUIET)
     return export.folder if export else None
 
 

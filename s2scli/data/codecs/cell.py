@@ -26,9 +26,9 @@ class Stored(str):
         cell.values, cell.start = values, start
         return cell
 
-    def __getnewargs__(self) -> tuple[str, Values, float]:  # type: ignore[override]
-        """Return the arguments of `__new__`, for `copy` and `pickle`."""
-        return str(self), self.values, self.start
+    def __reduce__(self) -> tuple[type[Self], tuple[str, Values, float]]:
+        """Return how `copy` and `pickle` make the cell again."""
+        return type(self), (str(self), self.values, self.start)
 
 
 class Recorded(str):
@@ -48,9 +48,9 @@ class Recorded(str):
         cell.samples, cell.rate = samples, rate
         return cell
 
-    def __getnewargs__(self) -> tuple[str, NDArray[Any], int]:  # type: ignore[override]
-        """Return the arguments of `__new__`, for `copy` and `pickle`."""
-        return str(self), self.samples, self.rate
+    def __reduce__(self) -> tuple[type[Self], tuple[str, NDArray[Any], int]]:
+        """Return how `copy` and `pickle` make the cell again."""
+        return type(self), (str(self), self.samples, self.rate)
 
 
 def values_of(cell: str) -> Values:

@@ -2,19 +2,15 @@
 
 import base64
 import io
-import os
-import stat
 from typing import BinaryIO, Literal
 
+from s2scli.artifacts import open_regular
 from s2scli.data.codecs.cell import BadCellError
 
 Kind = Literal["audio", "image"]
 
 URI = "data:"
 EXAMPLES = {"audio": "data:audio/wav;base64,...", "image": "data:image/png;base64,..."}
-_FLAGS = os.O_RDONLY
-for _name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):  # some systems lack some
-    _FLAGS |= getattr(os, _name, 0)
 
 
 def open_content(name: str, kind: Kind, shown: str) -> BinaryIO:
@@ -33,17 +29,16 @@ def open_content(name: str, kind: Kind, shown: str) -> BinaryIO:
     if name.startswith(URI):
         return io.BytesIO(content_of_uri(name, kind, shown))
     try:
-        descriptor = os.open(name, _FLAGS)
+        file = open_regular(name, follow_links=True)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BadCellError("missing", f"{shown}: no such file; check the path") from error
     except OSError as error:
         raise BadCellError("unreadable", f"{shown}: cannot be read: {fault_of(error)}") from error
     except ValueError as error:  # a NUL or a lone surrogate
         raise BadCellError("missing", f"{shown}: not the name of a file; check the path") from error
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    raise BadCellError("unreadable", f"{shown}: not a regular file")
+    if file is None:
+        raise BadCellError("unreadable", f"{shown}: not a regular file")
+    return file
 
 
 def content_of_uri(uri: str, kind: Kind, shown: str) -> bytes:

@@ -115,7 +115,7 @@ class AudioFrontendSettings(Settings):
         """Return the front end for sound of one sample rate.
 
         Raises:
-            ConfigError: the source is not sound, or its rate is too low for the bands.
+            ConfigError: the source is not sound.
         """
         if not isinstance(reads, Sound):
             raise ConfigError("model.source.kind: audio reads sound, and the source is not sound")
@@ -206,9 +206,8 @@ class AudioFrontend(nn.Module):
         with torch.autocast(samples.device.type, enabled=False):
             logs, counts = self.log_mel(samples.float(), lengths)
             mask = length_mask(counts, logs.shape[1], logs.device)[..., None]
-            if self.settings.normalize == "volume":
-                return normalize_volume(logs, mask), counts
-            return normalize_bands(logs, mask), counts
+            dims = (1, 2) if self.settings.normalize == "volume" else (1,)
+            return normalize(logs, mask, dims), counts
 
     def log_mel(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return ln(max(p + f m, 1e-10)), [B, T, F], and the number of windows of each, [B].
@@ -222,10 +221,11 @@ class AudioFrontend(nn.Module):
         spectrum = torch.fft.rfft(windows * self.taper, self.fft_size)
         power = spectrum.real.square() + spectrum.imag.square()  # [B, T, fft / 2 + 1]
         bands = power @ self.filters  # [B, T, F]
-        mask = length_mask(self.windows(lengths), bands.shape[1], bands.device)[..., None]
+        counts = self.windows(lengths)
+        mask = length_mask(counts, bands.shape[1], bands.device)[..., None]
         loudness = (bands * mask).sum((1, 2), keepdim=True) / (mask.sum(1, True) * bands.shape[2])
         logs = (bands + self.settings.floor * loudness).clamp(min=FLOOR).log()
-        return logs, self.windows(lengths)
+        return logs, counts
 
     def _warped(self, features: Tensor) -> Tensor:
         """Stretch the frequencies of each recording by a random factor."""
@@ -321,16 +321,17 @@ def halved(length: Length) -> Length:
     return (length + 1) // 2
 
 
-def normalize_bands(logs: Tensor, mask: Tensor) -> Tensor:
-    """Scale each band of each recording to mean 0 and variance 1; padding becomes 0.
+def normalize(logs: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Scale each recording to mean 0 and variance 1 over some dimensions; padding becomes 0.
 
     Args:
         logs: log-mel features, [B, T, F].
         mask: True at real windows, [B, T, 1].
+        dims: (1,) scales each band by itself, (1, 2) all bands together.
     """
-    count = mask.sum(1, keepdim=True)  # [B, 1, 1]
-    centered = (logs - (logs * mask).sum(1, keepdim=True) / count) * mask
-    variance = centered.square().sum(1, keepdim=True) / count
+    count = mask.expand_as(logs).sum(dims, keepdim=True)
+    centered = (logs - (logs * mask).sum(dims, keepdim=True) / count) * mask
+    variance = centered.square().sum(dims, keepdim=True) / count
     return centered / (variance + 1e-5).sqrt()
 
 
@@ -355,19 +356,6 @@ def stretch_bands(features: Tensor, factors: Tensor, sample_rate: int) -> Tensor
     share = (places - below)[:, None].to(features.dtype)
     ends = [index[:, None].expand_as(features) for index in (below, above)]
     return torch.lerp(features.gather(2, ends[0]), features.gather(2, ends[1]), share)
-
-
-def normalize_volume(logs: Tensor, mask: Tensor) -> Tensor:
-    """Scale all bands of each recording together to mean 0 and variance 1; padding becomes 0.
-
-    Args:
-        logs: log-mel features, [B, T, F].
-        mask: True at real windows, [B, T, 1].
-    """
-    count = mask.sum(1, keepdim=True) * logs.shape[2]  # [B, 1, 1]
-    centered = (logs - (logs * mask).sum((1, 2), keepdim=True) / count) * mask
-    variance = centered.square().sum((1, 2), keepdim=True) / count
-    return centered / (variance + 1e-5).sqrt()
 
 
 def mel_of(hertz: float) -> float:

@@ -8,6 +8,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -54,12 +55,17 @@ def encoded(format: str) -> bytes:
     return written.getvalue()
 
 
-@pytest.mark.parametrize("shape", [(4, 6, 1), (4, 6, 3), (1, 1, 1), (1, 9, 3)])
-def test_a_png_returns_its_pixels(shape: tuple[int, int, int], tmp_path: Path) -> None:
-    pixels = noise(*shape)
+@pytest.mark.parametrize(
+    ("height", "width", "channels"), [(4, 6, 1), (4, 6, 3), (1, 1, 1), (1, 9, 3)]
+)
+def test_a_png_returns_its_pixels(
+    height: int, width: int, channels: Literal[1, 3], tmp_path: Path
+) -> None:
+    shape = Picture(height, width, channels)
+    pixels = noise(height, width, channels)
     (tmp_path / "a.png").write_bytes(encode_png(pixels))
     name = str(tmp_path / "a.png")
-    assert native_shape(name) == Picture(*shape)  # type: ignore[arg-type]
+    assert native_shape(name) == shape
     assert np.array_equal(read_picture(name, native_shape(name)), pixels)
     assert encode_png(pixels) == encode_png(pixels.copy())
 

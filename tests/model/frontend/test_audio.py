@@ -20,7 +20,7 @@ from s2scli.model.frontend.audio import (
     emphasize,
     halved,
     mel_filters,
-    normalize_bands,
+    normalize,
     random_spans,
     stretch_bands,
 )
@@ -198,7 +198,7 @@ def scaled(samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
 
 def test_features_of_one_window_are_0() -> None:
     mask = torch.tensor([[[True], [False]]])
-    assert not normalize_bands(torch.randn(1, 2, BANDS), mask).any()
+    assert not normalize(torch.randn(1, 2, BANDS), mask, (1,)).any()
 
 
 @each_subsampling
