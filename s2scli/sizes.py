@@ -45,7 +45,7 @@ SIZES = (
 
 
 SPEECH_SIZES = (
-    Size(50_000, "speech-lstm", 0.3),
+    Size(50_000, "speech-gru", 0.3),
     Size(MANY, "speech-transformer", 0.1),
 )
 

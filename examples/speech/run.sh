@@ -18,36 +18,38 @@ learn() {
     name=$1 steps=$2 train=$3
     shift 3
     test -d "$name/corpus" || s2s prepare -q -w "$name" "$train" --source-kind audio "$@"
-    s2s train -q -w "$name" --max-steps "$steps" --set training.limits.patience=0
+    s2s train -q -w "$name" --max-steps "$steps" --set training.limits.patience=0 \
+        --set training.schedule.kind=cosine --set training.schedule.total_steps="$steps" \
+        --set training.schedule.warmup_steps=100
     s2s evaluate -w "$name" --wer --cer --exact-match --json > "$name/scores.json"
     s2s evaluate -w "$name" --wer --cer --exact-match
 }
 
 case $2 in
 digits)
-    learn "$work/digits" 3000 "$data/train.tsv" --test "$data/test.tsv"
+    learn "$work/digits" 2500 "$data/train.tsv" --test "$data/test.tsv"
     ;;
 speakers)
     python "$here/make_digits.py" "$data" "$work/data" speakers
     for speaker in nicolas theo yweweler jackson lucas george; do
-        learn "$work/without-$speaker" 2000 "$work/data/without-$speaker.tsv" \
+        learn "$work/without-$speaker" 800 "$work/data/without-$speaker.tsv" \
             --test "$work/data/only-$speaker.tsv"
     done
     ;;
 connected)
     python "$here/make_digits.py" "$data" "$work/data" connected
-    learn "$work/connected" 3000 "$work/data/connected.train.tsv" \
+    learn "$work/connected" 1500 "$work/data/connected.train.tsv" \
         --valid "$work/data/connected.valid.tsv" --test "$work/data/connected.test.tsv"
     ;;
 prompts)
     for language in en es fr ru; do
-        learn "$work/$language" 2000 "$data/$language.train.tsv" \
+        learn "$work/$language" 1500 "$data/$language.train.tsv" \
             --valid "$data/$language.dev.tsv" --test "$data/$language.test.tsv"
     done
     cat "$data"/??.train.tsv > "$work/all.train.tsv"
     cat "$data"/??.dev.tsv > "$work/all.dev.tsv"
     cat "$data"/??.test.tsv > "$work/all.test.tsv"
-    learn "$work/all" 4000 "$work/all.train.tsv" \
+    learn "$work/all" 3000 "$work/all.train.tsv" \
         --valid "$work/all.dev.tsv" --test "$work/all.test.tsv"
     ;;
 *)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # the recipe to suggest, by the kinds of source and target
 RECIPES: dict[tuple[str, ...], str] = {
-    ("audio", "text"): "speech-lstm",
+    ("audio", "text"): "speech-gru",
     ("image", "text"): "image-to-text",
     ("text", "image"): "text-to-image",
 }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from s2scli.errors import ConfigError
+from s2scli.model.kernels.batch_norm import running_statistics
 
 
 def freeze(model: nn.Module, parts: Sequence[str]) -> None:
@@ -46,8 +47,13 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def count_frozen(model: nn.Module) -> int:
-    """Return the number of frozen weights, counting tied ones once."""
-    return sum(weight.numel() for weight in model.parameters() if not weight.requires_grad)
+    """Return the number of frozen weights, counting tied ones once.
+
+    Running statistics, which are never trained, do not count.
+    """
+    never = {id(weight) for weight in running_statistics(model)}
+    frozen = [weight for weight in model.parameters() if not weight.requires_grad]
+    return sum(weight.numel() for weight in frozen if id(weight) not in never)
 
 
 def _hint(model: nn.Module, part: str) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from s2scli.errors import ConfigError
+from s2scli.model.kernels.batch_norm import BatchNorm
 from s2scli.model.kernels.dropout import Dropout
 from s2scli.model.kernels.linear import make_linear
 from s2scli.model.recurrence import make_recurrence
@@ -18,13 +19,15 @@ from s2scli.sides import Input, Sound
 
 FULL_SCALE = 32768.0  # of a 16-bit sample
 FLOOR = 1e-10  # smallest power of which the logarithm is taken
+QUIET = 0.01  # the weakest noise added in training, as a share of the recording's volume
+GAINS = 6  # points of a random curve over frequency
 
 
 class AudioFrontendSettings(Settings):
     """Log-mel features of sound, and two layers that each halve the number of positions."""
 
     kind: Literal["audio"] = setting("audio", "What the input is: sound.")
-    bands: int = setting(80, "Number of mel bands.", "bands", ge=4, le=512)
+    bands: int = setting(40, "Number of mel bands.", "bands", ge=4, le=512)
     window: float = setting(0.025, "Length of an analysis window.", "seconds", gt=0, le=1)
     hop: float = setting(0.010, "Distance between two windows.", "seconds", gt=0, le=1)
     emphasis: float = setting(
@@ -43,14 +46,25 @@ class AudioFrontendSettings(Settings):
     )
     subsampling: Literal["conv", "pyramid"] = setting(
         "conv",
-        "How 4 windows become one position: conv (two convolutions of stride 2) or pyramid (two "
-        "bidirectional LSTM layers that each join pairs of positions; Chan et al. 2016).",
+        "How 4 windows become one position: conv (five convolutions, two of stride 2) or pyramid "
+        "(two bidirectional LSTM layers that each join pairs of positions; Chan et al. 2016).",
     )
     channels: int = setting(
-        32, "Number of channels of each convolution.", "channels", ge=1, le=4096
+        16,
+        "Number of channels of the first convolution; the last one has four times as many.",
+        "channels",
+        ge=1,
+        le=4096,
     )
     embedding_dim: int = setting(
         256, "Width of the vector of a position.", "units", ge=2, le=16384, multiple_of=2
+    )
+    vector_norm: float = setting(
+        1.0,
+        "Initial norm of the vectors. Transformers expect 1, as of token embeddings; recurrent "
+        "encoders learn faster with the square root of the width.",
+        gt=0,
+        le=1000,
     )
     dropout: float = setting(0.0, "Dropout on the vectors.", "probability", ge=0.0, lt=1.0)
     time_masks: int = setting(
@@ -66,7 +80,7 @@ class AudioFrontendSettings(Settings):
         0.25, "Widest masked group, as a share of the bands.", ge=0, le=1
     )
     speed: float = setting(
-        0.2,
+        0.3,
         "In training, multiply the tempo and pitch of each recording by a random factor from "
         "1 - speed to 1 + speed; 0 turns it off (Ko et al. 2015 choose among 0.9, 1 and 1.1).",
         ge=0,
@@ -86,12 +100,12 @@ class AudioFrontendSettings(Settings):
         "together (volume).",
     )
     tone: float = setting(
-        0.5,
-        "In training, raise and lower neighboring bands at random, which imitates other "
-        "microphones: the standard deviation of the change, in units of the normalized features; "
-        "0 turns it off.",
+        8.0,
+        "In training, amplify and damp neighboring frequencies at random, which imitates other "
+        "microphones: the standard deviation of the gain; 0 turns it off.",
+        "decibels",
         ge=0,
-        le=10,
+        le=60,
     )
     silence: float = setting(
         0.2,
@@ -101,8 +115,9 @@ class AudioFrontendSettings(Settings):
         le=60,
     )
     noise: float = setting(
-        0.1,
-        "Maximum white noise added in training, as a share of the recording's volume.",
+        0.5,
+        "Maximum noise added in training, as a share of the recording's volume; its spectrum is "
+        "random, and it is weak as often as strong. 0 adds none.",
         ge=0,
         le=10,
     )
@@ -147,7 +162,8 @@ class AudioFrontend(nn.Module):
         )
         self.norm = nn.LayerNorm(settings.embedding_dim)
         if not self.norm.weight.is_meta:
-            nn.init.constant_(self.norm.weight, settings.embedding_dim**-0.5)
+            scale = settings.vector_norm * settings.embedding_dim**-0.5
+            nn.init.constant_(self.norm.weight, scale)
         self.dropout = Dropout(settings.dropout)
 
     @property
@@ -186,10 +202,11 @@ class AudioFrontend(nn.Module):
             samples, lengths = add_silence(
                 samples, lengths, round(settings.silence * self.sample_rate)
             )
-            samples = add_noise(samples, lengths, settings.noise)
+            samples = filter_at_random(samples, lengths, settings.tone)
+            samples = add_noise(samples, lengths, settings.noise, settings.tone)
         features, lengths = self.features(samples, lengths)
         if self.training:
-            features = self._masked(self._toned(self._warped(features), lengths), lengths)
+            features = self._masked(self._warped(features), lengths)
         vectors, lengths = self.halve(features, lengths)
         return self.dropout(self.norm(vectors)), lengths
 
@@ -236,15 +253,6 @@ class AudioFrontend(nn.Module):
         factors = 1 + settings.warp * (2 * draws - 1)  # [B, 1]
         return stretch_bands(features, factors, self.sample_rate)
 
-    def _toned(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Add a smooth random curve over the bands to each recording."""
-        if not self.settings.tone:
-            return features
-        batch, width, bands = features.shape
-        points = self.settings.tone * torch.randn(batch, 1, 5, device=features.device)
-        curve = F.interpolate(points, bands, mode="linear", align_corners=True)  # [B, 1, F]
-        return features + curve * length_mask(lengths, width, features.device)[..., None]
-
     def _masked(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Set random spans of time and of bands to 0, the mean."""
         settings = self.settings
@@ -261,23 +269,44 @@ class AudioFrontend(nn.Module):
 
 
 class ConvHalving(nn.Module):
-    """Two 3 x 3 convolutions of stride 2 over time and bands, and a projection."""
+    """Five 3 x 3 convolutions over time and bands, and a projection.
+
+    The first and the third convolution halve time and bands, the fifth halves the bands.
+    """
 
     def __init__(self, bands: int, channels: int, output_dim: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(1, channels, 3, stride=2, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
-        self.project = make_linear(channels * halved(halved(bands)), output_dim)
+        widths = (1, channels, channels, 2 * channels, 2 * channels, 4 * channels)
+        strides = ((2, 2), (1, 1), (2, 2), (1, 1), (1, 2))
+        self.layers = nn.ModuleList(
+            ConvLayer(before, after, stride)
+            for before, after, stride in zip(widths[:-1], widths[1:], strides, strict=True)
+        )
+        self.project = make_linear(4 * channels * halved(halved(halved(bands))), output_dim)
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Map features [B, T, F] to [B, T / 4, E]; return also the new lengths."""
         states = features[:, None]  # [B, C, T, F]
-        for convolution in (self.first, self.second):
-            lengths = halved(lengths)
-            states = convolution(states).relu()
-            mask = length_mask(lengths, states.shape[2], states.device)
-            states = states * mask[:, None, :, None]
+        for layer in self.layers:
+            states, lengths = layer(states, lengths)
         return self.project(states.transpose(1, 2).flatten(2)), lengths
+
+
+class ConvLayer(nn.Module):
+    """A 3 x 3 convolution, batch normalization, and ReLU."""
+
+    def __init__(self, input_dim: int, dim: int, stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(input_dim, dim, 3, stride=stride, padding=1, bias=False)
+        self.norm = BatchNorm(dim)
+        self.halves_time = stride[0] == 2
+
+    def forward(self, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Map states [B, C, T, F] and lengths [B] to those after the stride; padding is 0."""
+        lengths = halved(lengths) if self.halves_time else lengths
+        states = self.conv(states)
+        mask = length_mask(lengths, states.shape[2], states.device)[:, None, :, None]
+        return self.norm(states, mask).relu() * mask, lengths
 
 
 class PyramidHalving(nn.Module):
@@ -434,14 +463,49 @@ def add_silence(samples: Tensor, lengths: Tensor, most: int) -> tuple[Tensor, Te
     return padded, longer
 
 
-def add_noise(samples: Tensor, lengths: Tensor, most: float) -> Tensor:
-    """Add white noise with a random share, at most `most`, of each recording's volume, [B, N]."""
+def filter_at_random(samples: Tensor, lengths: Tensor, spread: float) -> Tensor:
+    """Amplify and damp the frequencies of each recording by a random smooth curve, [B, N].
+
+    The curve is piecewise linear in decibels, between 6 points evenly spaced in frequency.
+
+    Args:
+        samples: padded samples, [B, N].
+        lengths: the number of samples of each recording, [B].
+        spread: the standard deviation of the points, in decibels; 0 changes nothing.
+    """
+    if not spread:
+        return samples
+    width = samples.shape[1]
+    spectrum = torch.fft.rfft(samples, 1 << (width - 1).bit_length())  # [B, K]
+    points = spread * torch.randn(len(samples), 1, GAINS, device=samples.device)
+    decibels = F.interpolate(points, spectrum.shape[1], mode="linear", align_corners=True)
+    filtered = torch.fft.irfft(spectrum * 10 ** (decibels[:, 0] / 20))[:, :width]
+    return filtered * length_mask(lengths, width, samples.device)
+
+
+def add_noise(samples: Tensor, lengths: Tensor, most: float, spread: float) -> Tensor:
+    """Add noise with a random spectrum to each recording, [B, N].
+
+    The logarithm of the noise's share of the volume is uniform, from that of 0.01, or of `most` if
+    it is smaller, to that of `most`.
+
+    Args:
+        samples: padded samples, [B, N].
+        lengths: the number of samples of each recording, [B].
+        most: the largest share of the recording's volume; 0 adds no noise.
+        spread: the standard deviation of the noise's spectrum, in decibels (`filter_at_random`).
+    """
     if not most:
         return samples
     mask = length_mask(lengths, samples.shape[1], samples.device)
-    volume = (samples.square().sum(1) / lengths.to(samples.device)).sqrt()  # [B]
-    share = most * torch.rand_like(volume) * volume
-    return samples + torch.randn_like(samples) * share[:, None] * mask
+    noise = filter_at_random(torch.randn_like(samples) * mask, lengths, spread)
+    least = min(QUIET, most)
+    share = least * (most / least) ** torch.rand(len(samples), 1, device=samples.device)
+    return samples + noise * share * (_power(samples) / _power(noise).clamp(min=FLOOR)).sqrt()
+
+
+def _power(samples: Tensor) -> Tensor:
+    return samples.square().sum(1, keepdim=True)
 
 
 def random_spans(lengths: Tensor, share: float, width: int) -> Tensor:

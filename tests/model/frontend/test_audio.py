@@ -14,16 +14,19 @@ from s2scli.model.frontend.audio import (
     FULL_SCALE,
     AudioFrontend,
     AudioFrontendSettings,
+    ConvLayer,
     add_noise,
     add_silence,
     change_speed,
     emphasize,
+    filter_at_random,
     halved,
     mel_filters,
     normalize,
     random_spans,
     stretch_bands,
 )
+from s2scli.model.kernels.batch_norm import BatchNorm
 from s2scli.sides import Picture, Sound
 
 RATE, BANDS, DIM = 8000, 12, 6
@@ -237,7 +240,8 @@ def test_gradients_reach_every_parameter(settings: dict[str, Any]) -> None:
     vectors, _ = front_end.read(*padded(noises(3000, 2500)))
     torch.autograd.backward((vectors * torch.randn_like(vectors)).sum())
     for name, weight in front_end.named_parameters():
-        assert weight.grad is not None and weight.grad.any(), name
+        if weight.requires_grad:
+            assert weight.grad is not None and weight.grad.any(), name
 
 
 def test_only_training_is_random() -> None:
@@ -254,6 +258,9 @@ def test_only_training_is_random() -> None:
 @each_subsampling
 def test_without_augmentation_training_reads_as_evaluation(settings: dict[str, Any]) -> None:
     front_end = build(settings, **STILL)
+    for module in front_end.modules():
+        if isinstance(module, BatchNorm):
+            module.gain.requires_grad_(False)  # frozen: it does not normalize over the batch
     batch = padded(noises(3000, 2500))
     with torch.no_grad():
         trained, evaluated = front_end.train().read(*batch), front_end.eval().read(*batch)
@@ -290,15 +297,67 @@ def test_speed_changes_length_and_pitch(
         np.testing.assert_allclose(row[: length - 1].numpy(), expected[:-1], atol=0.02)
 
 
-def test_noise_is_at_most_its_share_of_the_volume() -> None:
+def test_noise_has_every_share_of_the_volume_up_to_the_largest() -> None:
     torch.manual_seed(0)
-    samples, lengths = torch.ones(50, 4000), torch.full((50,), 4000)
-    lengths[0], samples[0, 1000:] = 1000, 0.0
-    noise = add_noise(samples, lengths, 0.5) - samples
+    samples, lengths = torch.ones(400, 2000), torch.full((400,), 2000)
+    lengths[0], samples[0, 500:] = 500, 0.0
+    noise = add_noise(samples, lengths, 0.5, 8.0) - samples
     volume = noise.square().sum(1).div(lengths).sqrt()  # a recording's own volume is 1
-    assert 0 < volume.min() < 0.1 and 0.4 < volume.max() < 0.52
-    assert not noise[0, 1000:].any()
-    assert add_noise(samples, lengths, 0.0) is samples
+    assert 0.0099 < volume.min() < 0.011 and 0.45 < volume.max() < 0.501
+    assert 0.05 < volume.median() < 0.1, "as often below the middle, 0.07, as above"
+    assert not noise[0, 500:].any()
+    assert add_noise(samples, lengths, 0.0, 8.0) is samples
+    weak = add_noise(samples, lengths, 0.005, 0.0) - samples
+    torch.testing.assert_close(weak.square().mean(1).sqrt()[1:], torch.full((399,), 0.005))
+
+
+def test_silence_gets_no_noise() -> None:
+    assert not add_noise(torch.zeros(2, 500), torch.tensor([500, 300]), 0.5, 8.0).any()
+
+
+def test_a_random_filter_changes_the_volume_of_each_frequency() -> None:
+    torch.manual_seed(0)
+    count, width = 300, 4000
+    lengths, time = torch.full((count,), width), torch.arange(width) / RATE
+    gains = []
+    for hertz in (800, 1600, 3200):  # the points of the curve are 800 hertz apart
+        torch.manual_seed(3)  # the same filters for each tone
+        tones = torch.sin(2 * math.pi * hertz * time).expand(count, -1)
+        found = filter_at_random(tones, lengths, 8.0)[:, 1000:3000]
+        gains.append(20 * found.square().mean(1).mul(2).sqrt().log10())
+    for gain in gains:
+        assert abs(float(gain.mean())) < 1.5 and 7 < float(gain.std()) < 9, "in decibels"
+    assert abs(float(torch.corrcoef(torch.stack(gains))[0, 2])) < 0.2, "other points, other gains"
+    assert filter_at_random(tones, lengths, 0.0) is tones
+
+
+def test_a_filtered_recording_stays_where_it_is() -> None:
+    torch.manual_seed(0)
+    samples = torch.zeros(3, 900)
+    samples[:, 300] = 1.0
+    found = filter_at_random(samples, torch.tensor([900, 900, 400]), 8.0)
+    assert found.abs().argmax(1).tolist() == [300] * 3
+    assert not found[2, 400:].any()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_layer_of_convolutions_keeps_its_padding_empty(training: bool) -> None:
+    torch.manual_seed(0)
+    layer = ConvLayer(2, 3, (2, 1)).train(training)
+    with torch.no_grad():
+        layer.norm.bias.fill_(1.0)
+    found, lengths = layer(torch.randn(2, 2, 9, 7), torch.tensor([9, 4]))
+    assert found.shape == (2, 3, 5, 7) and lengths.tolist() == [5, 2]
+    assert found[0, :, 4].any() and found[1, :, 1].any() and not found[1, :, 2:].any()
+
+
+@each_subsampling
+def test_vectors_have_the_norm_that_is_set(settings: dict[str, Any]) -> None:
+    batch = padded(noises(3000, 3000))
+    for norm in (1.0, 7.0):
+        vectors, _ = build(settings, vector_norm=norm, **STILL).read(*batch)
+        found = vectors.norm(dim=2)
+        torch.testing.assert_close(found, torch.full_like(found, norm), rtol=1e-2, atol=0)
 
 
 def test_spans_lie_inside_their_rows_and_have_every_length() -> None:
