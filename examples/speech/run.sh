@@ -38,18 +38,18 @@ speakers)
     ;;
 connected)
     python "$here/make_digits.py" "$data" "$work/data" connected
-    learn "$work/connected" 1500 "$work/data/connected.train.tsv" \
+    learn "$work/connected" 800 "$work/data/connected.train.tsv" \
         --valid "$work/data/connected.valid.tsv" --test "$work/data/connected.test.tsv"
     ;;
 prompts)
     for language in en es fr ru; do
-        learn "$work/$language" 1500 "$data/$language.train.tsv" \
+        learn "$work/$language" 800 "$data/$language.train.tsv" \
             --valid "$data/$language.dev.tsv" --test "$data/$language.test.tsv"
     done
     cat "$data"/??.train.tsv > "$work/all.train.tsv"
     cat "$data"/??.dev.tsv > "$work/all.dev.tsv"
     cat "$data"/??.test.tsv > "$work/all.test.tsv"
-    learn "$work/all" 3000 "$work/all.train.tsv" \
+    learn "$work/all" 1600 "$work/all.train.tsv" \
         --valid "$work/all.dev.tsv" --test "$work/all.test.tsv"
     ;;
 *)

@@ -479,7 +479,7 @@ def filter_at_random(samples: Tensor, lengths: Tensor, spread: float) -> Tensor:
     spectrum = torch.fft.rfft(samples, 1 << (width - 1).bit_length())  # [B, K]
     points = spread * torch.randn(len(samples), 1, GAINS, device=samples.device)
     decibels = F.interpolate(points, spectrum.shape[1], mode="linear", align_corners=True)
-    filtered = torch.fft.irfft(spectrum * 10 ** (decibels[:, 0] / 20))[:, :width]
+    filtered: Tensor = torch.fft.irfft(spectrum * 10 ** (decibels[:, 0] / 20))[:, :width]
     return filtered * length_mask(lengths, width, samples.device)
 
 
