@@ -1,12 +1,13 @@
 #!/bin/sh
 # Speech to text: spoken digits, and telephone prompts in several languages.
 #
-#     sh examples/speech/run.sh DATA digits|speakers|connected|prompts [WORKSPACE]
+#     sh examples/speech/run.sh DATA digits|speakers|connected|prompts|translation [WORKSPACE]
 #
 # For the first three, DATA is a folder of the Free Spoken Digit Dataset
 # (https://github.com/Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0) with recordings/,
-# manifest.tsv, train.tsv and test.tsv. For prompts it is a folder with LANGUAGE.{train,dev,test}.tsv
-# (path TAB transcript), made of Debian's asterisk-core-sounds packages (CC BY-SA 3.0).
+# manifest.tsv, train.tsv and test.tsv. For the others it is a folder with
+# LANGUAGE.{train,dev,test}.tsv (path TAB transcript), made of Debian's asterisk-core-sounds
+# packages (CC BY-SA 3.0).
 # If you stop it, run it again to resume.
 set -eu
 data=$1 here=$(dirname "$0")
@@ -51,6 +52,18 @@ prompts)
     cat "$data"/??.test.tsv > "$work/all.test.tsv"
     learn "$work/all" 1600 "$work/all.train.tsv" \
         --valid "$work/all.dev.tsv" --test "$work/all.test.tsv"
+    ;;
+translation)
+    mkdir -p "$work/data"
+    for split in train dev test; do # English sound and French text of the same prompt
+        awk -F '\t' '{ name = $1; sub(".*/", "", name) }
+            NR == FNR { french[name] = $2; next }
+            name in french { print $1 "\t" french[name] }' \
+            "$data/fr.$split.tsv" "$data/en.$split.tsv" > "$work/data/en-fr.$split.tsv"
+    done
+    learn "$work/en-fr" 800 "$work/data/en-fr.train.tsv" \
+        --valid "$work/data/en-fr.dev.tsv" --test "$work/data/en-fr.test.tsv"
+    s2s evaluate -w "$work/en-fr" --chrf --bleu
     ;;
 *)
     sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
