@@ -12,7 +12,7 @@ from s2scli.workspace import Workspace
 TRANSFORMER = "num_heads ffn_dim activation norm norm_first positions max_positions "
 TRANSFORMER += "attention_dropout ffn_dropout grid_columns"
 AUDIO = "bands window hop subsampling channels time_masks time_mask_share band_masks "
-AUDIO += "band_mask_share speed warp normalize tone silence noise floor emphasis"
+AUDIO += "band_mask_share speed warp normalize tone silence noise floor emphasis vector_norm"
 IMAGE = "layout patch_height patch_width max_columns stride conv_dim"
 # The model settings are repeated here, because their declarations import torch. A test
 # compares the two.
