@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from s2scli import artifacts, manifest
 from s2scli.data.settings import PrepareSettings
@@ -83,6 +84,24 @@ def test_other_settings_are_refused_and_listed(
     with pytest.raises(ConfigError, match=f"--restart.* has other settings: .*{message}"):
         train(workspace, request_, Talk(quiet=True))
     assert steps(workspace) == before
+
+
+def test_an_overridden_run_resumes_bit_for_bit(workspace: Workspace, tmp_path: Path) -> None:
+    other = Workspace(shutil.copytree(workspace.root, tmp_path / "other"))
+    changes = ("training.optimizer.learning_rate=0.02", "model.encoder.dropout=0.3")
+
+    def override(where: Workspace, max_steps: int) -> None:
+        limits: Tree = {"max_steps": max_steps}
+        train(where, TrainRequest(None, changes, limits, "cpu", override=True), Talk(quiet=True))
+
+    override(workspace, 12)
+    for max_steps in (8, 8, 10):
+        override(other, max_steps)
+    go_on(other, max_steps=12)
+    whole, parts = (load_checkpoint(list_checkpoints(w.training)[0]) for w in (workspace, other))
+    assert whole.settings == parts.settings
+    assert whole.settings["training"]["optimizer"]["learning_rate"] == 0.02
+    assert all(torch.equal(whole.weights[name], parts.weights[name]) for name in whole.weights)
 
 
 def test_a_slow_metric_is_reckoned_only_where_it_decides(
