@@ -67,6 +67,15 @@ class Files:
         else:
             path.unlink(missing_ok=True)
 
+    def free_bytes(self, path: Path) -> int:
+        """Return how many bytes this user may still write to the disk of `path`.
+
+        `path` need not exist yet.
+        """
+        while not path.exists() and path != path.parent:
+            path = path.parent
+        return shutil.disk_usage(path).free
+
 
 FILES = Files()
 
@@ -126,6 +135,21 @@ def require_writable(path: Path) -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if path.is_file() or not path.exists():  # no device and no pipe
             tempfile.TemporaryFile(dir=path.parent).close()
+
+
+def require_space(path: Path, needed: int, files: Files = FILES) -> None:
+    """Check that the disk of `path` has room for `needed` bytes.
+
+    Raises:
+        StorageError: it does not; nothing was written.
+    """
+    with storage_errors(path):
+        free = files.free_bytes(path)
+    if free < needed:
+        raise StorageError(
+            f"cannot write {path}: {free / 1e6:,.1f} MB are free on the disk, and "
+            f"{needed / 1e6:,.1f} MB are needed; free some space"
+        )
 
 
 def _remove_unused(folder: Path, prefix: str) -> None:
