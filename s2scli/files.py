@@ -114,7 +114,7 @@ def new_file(path: Path, files: Files = FILES) -> Iterator[BinaryIO]:
     _remove_unused(path.parent, scraps)
     with storage_errors(path), removed_on_failure(temporary, files), temporary.open("wb") as file:
         with contextlib.suppress(OSError):  # a file system may lack locks
-            _lock(file)
+            lock_file(file)
         yield file
         file.flush()
         files.sync(temporary)
@@ -158,15 +158,16 @@ def _remove_unused(folder: Path, prefix: str) -> None:
         for scrap in folder.glob(f"{prefix}*"):
             with contextlib.suppress(OSError):
                 with scrap.open("rb+") as file:
-                    _lock(file)
+                    lock_file(file)
                 scrap.unlink()
 
 
-def _lock(file: BinaryIO) -> None:
+def lock_file(file: BinaryIO) -> None:
     """Lock a file until it is closed; not needed on Windows, where open files cannot be removed.
 
     Raises:
-        OSError: another process has locked the file, or the file system does not support locks.
+        BlockingIOError: another process has locked the file.
+        OSError: the file system does not support locks.
     """
     if sys.platform != "win32":
         import fcntl

@@ -102,12 +102,12 @@ def load(folder: Path, device: str = "auto") -> Translator:
         MissingExtraError: CTranslate2 is not installed.
     """
 
-    def read() -> CTranslate2Engine:
+    def read() -> Translator:
         export, tokenizers = read_export(folder)
-        return CTranslate2Engine(TARGET.open(folder, device), tokenizers, export.facts)
+        engine = CTranslate2Engine(TARGET.open(folder, device), tokenizers, export.facts)
+        return Translator.of(engine, tokenizers, [export.manifest.digest])
 
-    engine = in_one_generation(folder, read)
-    return Translator.of(engine, engine.tokenizers)
+    return in_one_generation(folder, read)
 
 
 def read_export(folder: Path) -> tuple[Export, Tokenizers]:
