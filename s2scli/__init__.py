@@ -87,6 +87,7 @@ def train(
     changes: Mapping[str, Any] | None = None,
     restart: bool = False,
     overwrite: bool = False,
+    override: bool = False,
     init_from: str | Path | None = None,
     device: str = "auto",
     quiet: bool = True,
@@ -107,6 +108,7 @@ def train(
         changes: changes to the recipe, by the dotted path of the setting (`--set`).
         restart: remove the existing run and start a new one.
         overwrite: let `restart` remove a run that has a checkpoint or a model.
+        override: resume the run with changed settings, if they are safe to change.
         init_from: start a new run from the weights of this model folder.
         device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
         quiet: print only warnings on stderr, and no messages or progress.
@@ -140,6 +142,7 @@ def train(
         restart,
         _path(init_from),
         overwrite,
+        override=override,
     )
     talk = Talk(quiet=quiet, interactive=False)
     return command.train(Workspace(Path(workspace)), request, talk)

@@ -1,6 +1,7 @@
 """Recipes: named settings for the model, training and search, saved with each model."""
 
 import difflib
+import fnmatch
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib import resources
@@ -68,6 +69,25 @@ class Recipe(Settings):
 
 
 DEFAULT_RECIPE = "default"
+# What --override may change: neither the weights' shapes, nor the optimizer's state, nor which
+# examples are in a batch, nor what a validation score means.
+SAFE_TO_CHANGE = (
+    "model.*dropout",
+    "training.accumulate",
+    "training.log_every",
+    "training.max_gradient_norm",
+    "training.noise.*",
+    "training.optimizer.learning_rate",
+    "training.optimizer.weight_decay",
+    "training.precision",
+    "training.r_drop",
+    "training.save_every",
+    "training.schedule.*",
+    "training.scheduled_sampling.*",
+    "training.source_token_dropout",
+    "training.target_token_dropout",
+    "training.validate_every",
+)
 LONGEST_MEDIA = 1000  # encoder states: of sound, 40 seconds
 SIZE = "model.size"
 
@@ -271,6 +291,11 @@ def fixed_settings(recipe: Recipe) -> Tree:
     return recipe.model_dump(
         mode="json", include={"model", "training"}, exclude={"training": {"limits"}}
     )
+
+
+def is_safe_to_change(path: str) -> bool:
+    """Whether `--override` may change the setting with this path when a run is resumed."""
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in SAFE_TO_CHANGE)
 
 
 def recipe_toml(recipe: Recipe) -> str:

@@ -67,6 +67,15 @@ class Files:
         else:
             path.unlink(missing_ok=True)
 
+    def free_bytes(self, path: Path) -> int:
+        """Return how many bytes this user may still write to the disk of `path`.
+
+        `path` need not exist yet.
+        """
+        while not path.exists() and path != path.parent:
+            path = path.parent
+        return shutil.disk_usage(path).free
+
 
 FILES = Files()
 
@@ -105,7 +114,7 @@ def new_file(path: Path, files: Files = FILES) -> Iterator[BinaryIO]:
     _remove_unused(path.parent, scraps)
     with storage_errors(path), removed_on_failure(temporary, files), temporary.open("wb") as file:
         with contextlib.suppress(OSError):  # a file system may lack locks
-            _lock(file)
+            lock_file(file)
         yield file
         file.flush()
         files.sync(temporary)
@@ -128,21 +137,37 @@ def require_writable(path: Path) -> None:
             tempfile.TemporaryFile(dir=path.parent).close()
 
 
+def require_space(path: Path, needed: int, files: Files = FILES) -> None:
+    """Check that the disk of `path` has room for `needed` bytes.
+
+    Raises:
+        StorageError: it does not; nothing was written.
+    """
+    with storage_errors(path):
+        free = files.free_bytes(path)
+    if free < needed:
+        raise StorageError(
+            f"cannot write {path}: {free / 1e6:,.1f} MB are free on the disk, and "
+            f"{needed / 1e6:,.1f} MB are needed; free some space"
+        )
+
+
 def _remove_unused(folder: Path, prefix: str) -> None:
     """Remove temporary files that killed processes left; files still in use are locked."""
     with contextlib.suppress(OSError):
         for scrap in folder.glob(f"{prefix}*"):
             with contextlib.suppress(OSError):
                 with scrap.open("rb+") as file:
-                    _lock(file)
+                    lock_file(file)
                 scrap.unlink()
 
 
-def _lock(file: BinaryIO) -> None:
+def lock_file(file: BinaryIO) -> None:
     """Lock a file until it is closed; not needed on Windows, where open files cannot be removed.
 
     Raises:
-        OSError: another process has locked the file, or the file system does not support locks.
+        BlockingIOError: another process has locked the file.
+        OSError: the file system does not support locks.
     """
     if sys.platform != "win32":
         import fcntl

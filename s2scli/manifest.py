@@ -219,6 +219,16 @@ def is_published(folder: Path) -> bool:
     return _generation(folder) is not None
 
 
+def kind_of(folder: Path) -> str:
+    """Return the kind of folder that its manifest records, without checking it; "" if none does.
+
+    Raises:
+        CheckpointError: the folder has no manifest, or it is damaged.
+    """
+    tree = in_one_generation(folder, lambda: read_json(folder / MANIFEST))
+    return str(tree.get("kind", ""))
+
+
 def _generation(folder: Path) -> tuple[int, ...] | None:
     """Return a value that changes whenever a folder is replaced; None if there is no folder."""
     manifest, replaced = folder / MANIFEST, folder.parent / f"{DELETED}{folder.name}"

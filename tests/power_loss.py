@@ -18,10 +18,11 @@ Tree: TypeAlias = "dict[str, Tree | bytes]"
 
 @dataclass(frozen=True)
 class Data:
-    """The content of a file, by the file's number."""
+    """The content of a file, by the file's number; of an appended file, `kept` bytes are older."""
 
     owner: int
     content: bytes
+    kept: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,10 @@ class RecordingFiles(Files):
                     self.folders.add(self.numbers[path])
             number = self.numbers[path]
             if path.is_file() and self.contents.get(number) != path.read_bytes():
-                self.contents[number] = path.read_bytes()
-                self.history.append(Data(number, self.contents[number]))
+                before, now = self.contents.get(number, b""), path.read_bytes()
+                self.contents[number] = now
+                kept = len(before) if now.startswith(before) else 0
+                self.history.append(Data(number, now, kept))
 
     def _enter(self, folder: Path, names: Mapping[str, int | None]) -> None:
         self.history.append(Entries(self.numbers[folder], dict(names)))
@@ -108,7 +111,7 @@ def crash_states(files: RecordingFiles, history: Sequence[Event]) -> Iterator[Tr
     """Yield the trees that a power cut after `history` may leave, each once.
 
     Of the effects that no fsync covers, none survives, or all, or any one, or all but one; or
-    all do, but of data only the first half.
+    all do, but of new data only the first half.
     """
     effects = [event for event in history if not isinstance(event, Sync)]
     loose = [number for number, each in enumerate(effects) if not _is_durable(each, history)]
@@ -140,7 +143,7 @@ def _is_durable(effect: Data | Entries, history: Sequence[Event]) -> bool:
 
 def _cut(effect: Data | Entries) -> Data | Entries:
     if isinstance(effect, Data):
-        return Data(effect.owner, effect.content[: len(effect.content) // 2])
+        return Data(effect.owner, effect.content[: (effect.kept + len(effect.content)) // 2])
     return effect
 
 

@@ -1,5 +1,7 @@
 """Recipes: built in or of the user's own, resolved, and saved so that they can be read again."""
 
+import fnmatch
+import re
 import tomllib
 from pathlib import Path
 
@@ -7,8 +9,10 @@ import pytest
 
 from s2scli.config import (
     CRITERIA,
+    SAFE_TO_CHANGE,
     Recipe,
     fit_to_target,
+    is_safe_to_change,
     list_recipe_settings,
     load_recipe,
     recipe_names,
@@ -143,6 +147,7 @@ def test_noise_of_tokens_needs_tokens(change: str) -> None:
             load_recipe(name, changes, sides=AUDIO)
 
 
+SIDES = ("encoder", "decoder")
 PICTURES = Sides(target=Picture(28, 28, 1))
 
 
@@ -178,3 +183,17 @@ def test_pictures_of_too_many_tokens_are_refused() -> None:
     recipe = load_recipe("tiny", ["training.max_length=98"], sides=PICTURES)
     with pytest.raises(ConfigError, match=r"training.max_length.*99 tokens"):
         fit_to_target(recipe, Bits(height=28, width=28), ())
+
+
+def test_what_is_safe_to_change_is_what_resuming_can_bear() -> None:
+    paths = {re.sub(r"\[.*?\]", "", row.path) for row in list_recipe_settings()}
+    safe = {path for path in paths if is_safe_to_change(path)}
+    for pattern in SAFE_TO_CHANGE:
+        assert fnmatch.filter(paths, pattern), f"{pattern} is no setting"
+    assert {path for path in safe if path.startswith("model.")} == {
+        *(f"model.{part}.dropout" for part in ("source", "target", "encoder", "decoder")),
+        *(f"model.{side}.{name}_dropout" for side in SIDES for name in ("attention", "ffn")),
+        "model.attention.dropout",
+    }
+    for group in ("optimizer.kind", "batch_tokens", "min_batches", "max_length", "seed", "metric"):
+        assert f"training.{group}" in paths - safe

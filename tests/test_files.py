@@ -1,5 +1,6 @@
 """Durable files keep the old or the new, whole, whatever fails and whenever."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from s2scli.files import (
     new_file,
     recover_folder,
     remove_folder,
+    require_space,
     require_writable,
     storage_errors,
     write_file,
@@ -162,6 +164,15 @@ def test_require_writable_refuses_what_new_file_would(tmp_path: Path) -> None:
     for path, reason in ((tmp_path / "none" / "file", "No such file"), (tmp_path, "Is a dir")):
         with pytest.raises(StorageError, match=reason):
             require_writable(path)
+
+
+def test_free_space_is_that_of_the_disk_of_the_nearest_folder(tmp_path: Path) -> None:
+    free = Files().free_bytes(tmp_path / "none" / "below")
+    assert 0.5 < free / shutil.disk_usage(tmp_path).free < 2
+    require_space(tmp_path / "none", 1)
+    with pytest.raises(StorageError, match=rf"cannot write {tmp_path}/x: [\d,.]+ MB are free on "):
+        require_space(tmp_path / "x", 10**18)
+    assert names(tmp_path) == []
 
 
 def test_two_new_files_at_once_do_each_other_no_harm(tmp_path: Path) -> None:

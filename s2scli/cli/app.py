@@ -34,6 +34,7 @@ COMMANDS = {
     "s2s translate and other programs.",
     "generate": "Generate sentences, one per line, or pictures, from latent vectors.",
     "doctor": "Check the installation and the files of a workspace.",
+    "verify": "Check artifacts completely: their files, hashes and contents.",
 }
 INSPECTIONS = {
     "attention": "Show where the decoder looks while it translates a sentence.",

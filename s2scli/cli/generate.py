@@ -133,12 +133,12 @@ def _show_pictures(uris: Sequence[str], row: int, output: Path | None, talk: Tal
 
 def _show(texts: Iterable[str], output: Path | None) -> None:
     """Write one sentence per line. On a terminal, control characters are made visible."""
-    from s2scli.translation.filter import open_output
+    from s2scli.translation.outputs import open_output
 
     clean = visible if output is None and sys.stdout.isatty() else str
-    with open_output(output) as write:
+    with open_output(output) as out:
         for text in texts:
-            write(f"{clean(text)}\n".encode(errors="replace"))
+            out.write(f"{clean(text)}\n".encode(errors="replace"))
 
 
 def _document(found: "TargetText") -> dict[str, object]:

@@ -37,6 +37,16 @@ def command(
     assignments: SetOption = None,
     restart: RestartOption = False,
     overwrite: OverwriteOption = False,
+    override: Annotated[
+        bool,
+        run_option(
+            "--override",
+            help="Resume the run with changed settings. Safe to change: the learning rate, weight "
+            "decay, schedule, dropout, token dropout, noise, scheduled sampling, R-Drop, gradient "
+            "clipping, accumulate, precision, and how often to validate, save and log. All other "
+            "changes are refused.",
+        ),
+    ] = False,
     init_from: Annotated[
         Path | None,
         run_option(
@@ -60,6 +70,7 @@ def command(
     s2s train -r bahdanau2015 --lr 0.0005 --dropout 0.3
     s2s train -r vaswani2017 --size small
     s2s train --init-from other/model
+    s2s train --lr 0.0002 --override
     """
     from s2scli.pipeline.train import TrainRequest, train
 
@@ -68,7 +79,7 @@ def command(
     check(everyday)
     refuse_twice(everyday, assignments or ())
     request = TrainRequest(
-        recipe, assignments or (), given, device, restart, init_from, overwrite, everyday
+        recipe, assignments or (), given, device, restart, init_from, overwrite, everyday, override
     )
     report = train(common.workspace, request, talk)
     if common.json:

@@ -25,8 +25,8 @@ from s2scli.settings import Tree
 if TYPE_CHECKING:
     from s2scli.pipeline.translate import TranslateRequest
     from s2scli.report.console import Talk
-    from s2scli.translation.filter import Tally
     from s2scli.translation.records import RecordFormat
+    from s2scli.translation.tally import Tally
     from s2scli.translation.translator import Translator
 
 
@@ -66,6 +66,15 @@ def command(
             "this folder, one PNG file for each line.",
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Continue the output file of the same command that was killed or interrupted, "
+            "FILE.part, after its last whole record. It is refused if the model, the lines or the "
+            "options are not the same. (Of recordings and pictures, the paths are compared.)",
+        ),
+    ] = False,
     format: Annotated[
         TextFormat | None,
         format_option(TextFormat, "text; srt and vtt are for recordings"),
@@ -101,7 +110,6 @@ def command(
 
     s2s translate < input.txt > output.txt
     s2s translate --nbest 3 input.txt -o output.txt
-
     With --nbest, each hypothesis is a line `line ||| hypothesis ||| score`, where lines are counted
     from 0, as in Moses. With --json, each line is an object: status (ok, empty, failed) and
     hypotheses with tokens, scores, and alignments of tokens and words as source-target pairs.
@@ -129,6 +137,7 @@ def command(
     _refuse_with_subtitles(
         format, common.json, {"--scores": scores, "--nbest": many, "--alignment": alignment}
     )
+    _refuse_resuming(resume, output, format)
     inputs = _existing(files or [STDIN], as_files)
     needs, prefers = ["--alignment"] * alignment, ["--json, which shows the alignment"] * as_json
     asked = EngineRequest(engine.engine, needs, prefers, overrides, device, engine.int8)
@@ -147,7 +156,9 @@ def command(
     shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
     several = many or settings.sample
     request = TranslateRequest(
-        inputs, to, settings, stream, shape, as_json or alignment, several, as_json, as_files
+        *(inputs, to, settings, stream, shape, as_json or alignment, several, as_json, as_files),
+        _shape_name(as_json, many, scores, alignment, alignment_threshold),
+        resume,
     )
     if as_json or not writes_pictures(translator):
         tally = translate(translator, request, talk)
@@ -192,6 +203,14 @@ def _refuse_with_subtitles(
             raise UsageError(f"--format {format} writes the best output only: leave {flag} out")
 
 
+def _refuse_resuming(resume: bool, output: Path | None, format: TextFormat | None) -> None:
+    """Refuse to resume what is not one file of records."""
+    from s2scli.data.lines import STDIN
+
+    if resume and (output in (None, STDIN) or format in SUBTITLES):
+        raise UsageError("--resume continues an output file of text or JSON: add -o FILE")
+
+
 def _refuse_for_pictures(scores: bool, alignment: bool) -> None:
     for flag, given in (("--scores", scores), ("--alignment", alignment)):
         if given:
@@ -207,6 +226,8 @@ def _translate_to_pictures(
 ) -> "Tally":
     """Write the output pictures into a folder, or draw them on the terminal."""
     _refuse_for_pictures(scores, alignment)
+    if request.resume:
+        raise UsageError("--resume is for text, and the outputs are pictures; leave it out")
     from s2scli.pipeline.pictures import drawn_record, require_place
     from s2scli.pipeline.translate import translate, translate_to_folder
 
@@ -228,3 +249,12 @@ def _record_format(
     if n_best:
         shape = records.moses_record
     return records.aligned(shape, threshold) if alignment else shape
+
+
+def _shape_name(
+    as_json: bool, n_best: bool, scores: bool, alignment: bool, threshold: float | None
+) -> str:
+    """Return the name of a record format, such as `text with scores and alignment`."""
+    name = "json" if as_json else "n-best" if n_best else "text"
+    least = "" if threshold is None else f" of {threshold} and more"
+    return name + " with scores" * scores + f" with alignment{least}" * alignment

@@ -5,7 +5,7 @@ or images there is no column `source`: its values are in the corpus.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Encode: TypeAlias = Callable[[Sequence[str]], Sequence[Sequence[int]]]
 
+COMMAND = "s2s train-tokenizer"
 TOKEN_IDS = pa.list_(pa.field("item", pa.int32(), nullable=False))
 TARGET = pa.field("target", TOKEN_IDS, nullable=False)
 SCHEMA = pa.schema([pa.field("source", TOKEN_IDS, nullable=False), TARGET])
@@ -116,7 +117,7 @@ class EncodedSplit:
         self, path: Path, codec: SourceCodec | None = None, values: Sequence[Chunk] = ()
     ) -> None:
         schema = SCHEMA_WITHOUT_SOURCE if codec else SCHEMA
-        batches = list(ArrowFile(path, schema, "s2s train-tokenizer").batches())
+        batches = list(ArrowFile(path, schema, COMMAND).batches())
         self._path = path
         self._targets = Column([Chunk.of(batch.column("target")) for batch in batches])
         self._sources = Column(
@@ -192,3 +193,20 @@ def open_encoded(
     if corpus is None or codec is None or corpus.sides.source is None:
         return EncodedSplit(path)
     return EncodedSplit(path, codec, corpus.open_split(split).values("source"))
+
+
+def check_encoded(folder: Path, splits: Iterable[str]) -> None:
+    """Check that these splits of an encoded corpus can be read, with or without a source.
+
+    Raises:
+        CheckpointError: a split is damaged.
+    """
+    for split in splits:
+        path = split_path(folder, split)
+        try:
+            batches = ArrowFile(path, SCHEMA, COMMAND).batches()
+        except CheckpointError:
+            batches = ArrowFile(path, SCHEMA_WITHOUT_SOURCE, COMMAND).batches()
+        for batch in batches:
+            for name in batch.schema.names:
+                Chunk.of(batch.column(name))

@@ -65,12 +65,14 @@ class Health:
         path: the path of its folder.
         state: "stale" means undamaged, but made from an artifact that has been replaced since.
         why: why it is damaged or stale; "" otherwise.
+        digest: the SHA-256 that identifies its content; "" if it is damaged or absent.
     """
 
     kind: str
     path: Path
     state: State
     why: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,7 @@ def check_artifact(folder: Path, kind: str, made: dict[str, str]) -> Health:
     made[kind] = digest
     replaced = _replaced(manifest, made)
     why = f"made from a different {' and '.join(replaced)} than the current one" if replaced else ""
-    return Health(kind, folder, "stale" if replaced else "sound", why)
+    return Health(kind, folder, "stale" if replaced else "sound", why, manifest.digest)
 
 
 def _verify(folder: Path, kind: str) -> tuple[Manifest, str]:

@@ -35,12 +35,12 @@ from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, flag_of
 from s2scli.sides import TEXT, Sides
 from s2scli.tokenizer.pictures import Bits
-from s2scli.translation.filter import NAMED
 from s2scli.translation.loading import load_in_torch
 from s2scli.translation.options import Options
 from s2scli.translation.pairs import pairs_of
 from s2scli.translation.records import Record
 from s2scli.translation.results import TargetText
+from s2scli.translation.tally import NAMED
 from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
 

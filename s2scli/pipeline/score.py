@@ -12,11 +12,12 @@ from s2scli.errors import CorpusError
 from s2scli.report.console import Talk
 from s2scli.search.ranking import normalise
 from s2scli.search.settings import ScoreSettings
-from s2scli.translation.filter import Tally, run_filter
+from s2scli.translation.filter import run_filter
 from s2scli.translation.options import Options
 from s2scli.translation.pairs import pair_of
 from s2scli.translation.records import Clean, Record, RecordFormat, json_line
 from s2scli.translation.results import TargetText
+from s2scli.translation.tally import Tally
 from s2scli.translation.translator import Translator
 
 

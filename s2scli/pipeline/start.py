@@ -6,7 +6,14 @@ from pathlib import Path
 
 import torch
 
-from s2scli.config import DEFAULT_RECIPE, Recipe, change_recipe, fixed_settings, load_recipe
+from s2scli.config import (
+    DEFAULT_RECIPE,
+    Recipe,
+    change_recipe,
+    fixed_settings,
+    is_safe_to_change,
+    load_recipe,
+)
 from s2scli.errors import ConfigError
 from s2scli.manifest import read_manifest
 from s2scli.model.weights import load_weights
@@ -57,6 +64,7 @@ class Start:
         *,
         sides: Sides = TEXT,
         options: Sequence[str] = ("--set",),
+        override: bool = False,
         verbose: bool = False,
     ) -> Recipe:
         """Return the recipe to train with.
@@ -68,11 +76,13 @@ class Start:
             size: the corpus size that selects the default recipe.
             sides: what the corpus is made of.
             options: the command-line options that the assignments come from.
+            override: accept other values of the settings that are safe to change
+                (`config.SAFE_TO_CHANGE`).
             verbose: list every setting that differs in the error, not just the first few.
 
         Raises:
-            ConfigError: the recipe differs from that of the run to resume in more than the limits
-                and the search settings.
+            ConfigError: the recipe differs from that of the run to resume in more than the limits,
+                the search settings and, with `override`, the settings that are safe to change.
         """
         own = self.recipe
         if own and name is None:
@@ -82,8 +92,23 @@ class Start:
             recipe = load_recipe(name or DEFAULT_RECIPE, assignments, size, sides)
         if own and self.checkpoint:
             asked = [f"-r {name}"] * (name is not None) + [*options] * bool(assignments)
-            _check_settings(own, recipe, " and ".join(asked), None if verbose else MAX_LISTED)
+            _check_changes(
+                self.changes(recipe),
+                " and ".join(asked),
+                None if verbose else MAX_LISTED,
+                override=override,
+            )
         return recipe
+
+    def changes(self, recipe: Recipe) -> list[str]:
+        """Return `path: old -> new` for each setting that differs from the run to resume.
+
+        The limits and the search settings are left out.
+        """
+        own = self.recipe
+        if not own or not self.checkpoint:
+            return []
+        return settings_difference(fixed_settings(own), fixed_settings(recipe))
 
     def check(self, made_from: Mapping[str, str]) -> None:
         """Check that the run to resume was trained with the current corpus or tokenizer.
@@ -158,29 +183,30 @@ class Start:
         run.progress = progress
 
 
-def _check_settings(own: Recipe, asked: Recipe, options: str, most: int | None) -> None:
-    """Check that a requested recipe matches the recipe of the run to resume.
+def _check_changes(
+    changes: Sequence[str], options: str, most: int | None, *, override: bool
+) -> None:
+    """Check that a run may be resumed with these changes to its settings.
 
     Args:
-        own: the recipe of the run.
-        asked: the requested recipe.
-        options: the command-line options that request it.
-        most: the number of differences to list; None lists all.
+        changes: each as `path: old -> new`.
+        options: the command-line options that request them.
+        most: the number of changes to list; None lists all.
+        override: whether those that are safe are accepted.
 
     Raises:
-        ConfigError: they differ in more than the limits and the search settings.
+        ConfigError: there are changes; with `override`, there are some that are not safe.
     """
-    differences = settings_difference(fixed_settings(own), fixed_settings(asked))
-    if not differences:
+    unsafe = [change for change in changes if not is_safe_to_change(change.partition(":")[0])]
+    refused = unsafe if override else changes
+    if not refused:
         return
-    listed = differences[:most]
-    more = len(differences) - len(listed)
-    raise ConfigError(
-        f"resume without {options}, use another workspace (-w), or start again (--restart): the "
-        f"run in this workspace has other settings: {'; '.join(listed)}"
-        + f"; and {more} more (-v lists them)"
-        * bool(more)
-    )
+    way = f"resume without {options}, use another workspace (-w), or start again (--restart)"
+    if not unsafe:
+        way = f"add --override to change them now, or {way}"
+    found = "--override cannot change these" if override else "the run in this workspace has other"
+    more = f"; and {len(refused[most:])} more (-v lists them)" if most and refused[most:] else ""
+    raise ConfigError(f"{way}: {found} settings: {'; '.join(refused[:most])}{more}")
 
 
 def find_start(workspace: Workspace, init_from: Path | None, talk: Talk, *, restart: bool) -> Start:

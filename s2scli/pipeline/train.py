@@ -51,6 +51,7 @@ class TrainRequest:
         init_from: the folder of a model; a new run starts with those of its weights that fit.
         overwrite: remove the existing run without asking.
         flags: the recipe changes made by other flags, by flag.
+        override: resume with other values of the settings that are safe to change.
     """
 
     recipe: str | None = None
@@ -61,6 +62,7 @@ class TrainRequest:
     init_from: Path | None = None
     overwrite: bool = False
     flags: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    override: bool = False
 
     @property
     def changes(self) -> list[str]:
@@ -198,8 +200,11 @@ def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Ta
         size,
         sides=corpus.sides,
         options=request.changing,
+        override=request.override,
         verbose=talk.verbose,
     )
+    for change in start.changes(recipe):
+        talk.say(f"changed on resume: {change}")
     asked = request.recipe or (
         "" if start.trained else DEFAULT_RECIPE
     )  # a model has its own recipe

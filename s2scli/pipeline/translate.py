@@ -14,9 +14,11 @@ from s2scli.manifest import read_manifest
 from s2scli.pipeline.pictures import PictureFolder, digits_for, require_folder
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
-from s2scli.translation.filter import Tally, run_filter
+from s2scli.translation.filter import run_filter
 from s2scli.translation.options import Options, Wanted
+from s2scli.translation.outputs import Resuming
 from s2scli.translation.records import Record, RecordFormat, plain_record
+from s2scli.translation.tally import Tally
 from s2scli.translation.translator import Translator
 
 NEAR_ZERO = {"bleu": 1.0, "chrf": 10.0, "exact_match": 1.0}  # unrelated texts have chrF above 0
@@ -38,6 +40,8 @@ class TranslateRequest:
         many: whether each line may have several outputs.
         times: whether records include the times of words, if the model has a CTC layer.
         files: whether the inputs are recordings or pictures themselves.
+        shape: the name of the record format, with its options.
+        resume: whether to continue an unfinished output file.
     """
 
     inputs: Sequence[Path]
@@ -49,6 +53,17 @@ class TranslateRequest:
     many: bool = False
     times: bool = False
     files: bool = False
+    shape: str = "text"
+    resume: bool = False
+
+    def resuming(self, translator: Translator) -> Resuming:
+        """Return what the records depend on, so that only the same records are continued."""
+        options = {
+            **self.settings.model_dump(mode="json"),
+            "overlong": self.stream.overlong,
+            "format": self.shape,
+        }
+        return Resuming(translator.identity, options, self.resume)
 
     @property
     def options(self) -> Options:
@@ -62,10 +77,13 @@ class TranslateRequest:
 def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> Tally:
     """Translate files (`-` is stdin) line by line; write to a file or to stdout.
 
-    If an error occurs, stdout already has the lines before it; an output file appears only if all
-    lines were written.
+    If an error occurs, stdout already has the lines before it. An output file appears only if all
+    lines were written; until then its records are in `F.part`, and `request.resume` continues it.
 
     Raises:
+        ConfigError: the unfinished output was made from other lines, by another model or with
+            other options.
+        LockedError: another process writes the output.
         MissingInputError: an input is missing.
         CorpusError: an input is damaged, or `stream.strict` or `stream.overlong` rejects a line.
         StorageError: the output cannot be written; an existing file is not changed.
@@ -78,6 +96,7 @@ def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> 
         request.record_format,
         talk,
         files=request.files,
+        resuming=request.resuming(translator),
     )
 
 

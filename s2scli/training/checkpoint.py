@@ -20,6 +20,7 @@ from s2scli.files import (
     Files,
     recover_folder,
     remove_folder,
+    require_space,
     storage_errors,
 )
 from s2scli.manifest import encode_json, new_folder, verify_folder
@@ -29,6 +30,7 @@ from s2scli.training.progress import Progress
 
 NAME = re.compile(r"checkpoint-(\d{8})")
 KEPT = 2
+ROOM = 2  # the free space needed to save a checkpoint, in checkpoints
 CUDA_STATE = (torch.uint8, (16,))
 SQUARES = ("exp_avg_sq", "square_avg", "row_var", "col_var", "variance", "step")  # never negative
 AVERAGE = "average.safetensors"  # written only with a moving average
@@ -64,6 +66,12 @@ class Checkpoint:
         """The weights that are validated and published."""
         return self.average or self.weights
 
+    @property
+    def bytes(self) -> int:
+        """The size of its tensors in bytes, which is nearly all that it takes on the disk."""
+        parts = (self.weights, self.optimizer, self.random_state, self.average)
+        return sum(tensor.nbytes for part in parts for tensor in part.values())
+
 
 def checkpoint_folder(training: Path, step: int) -> Path:
     """Return the path of the checkpoint that is saved after update `step`."""
@@ -73,13 +81,15 @@ def checkpoint_folder(training: Path, step: int) -> Path:
 def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES) -> Path:
     """Write a checkpoint atomically, then delete checkpoints that are no longer needed.
 
-    Keeps the two newest, the best, and those to be averaged at the end.
+    Keeps the two newest, the best, and those to be averaged at the end. The disk must have room
+    for the checkpoint twice, so that the model and the log can be written too.
 
     Raises:
         StorageError: the disk is full or writing failed; older checkpoints are untouched.
     """
     progress = checkpoint.progress
     folder = checkpoint_folder(training, progress.step)
+    require_space(folder, ROOM * checkpoint.bytes, files)
     state = {"progress": progress.to_json(), "machine": dict(checkpoint.machine)}
     with new_folder(folder, "checkpoint", made_from=checkpoint.made_from, files=files) as draft:
         draft.facts = checkpoint.settings

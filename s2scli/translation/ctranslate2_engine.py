@@ -102,16 +102,28 @@ def load(folder: Path, device: str = "auto") -> Translator:
         MissingExtraError: CTranslate2 is not installed.
     """
 
-    def read() -> CTranslate2Engine:
-        export = Export.of(folder, verify_folder(folder, TARGET.kind))
-        tokenizers = Tokenizers.load(folder)
-        if export.manifest.made_from.get("tokenizer") != tokenizers.digest:
-            raise CheckpointError(f"{folder}: its tokenizer is not the model's")
-        TARGET.check(folder, tokenizers, export.facts.positions)
-        return CTranslate2Engine(TARGET.open(folder, device), tokenizers, export.facts)
+    def read() -> Translator:
+        export, tokenizers = read_export(folder)
+        engine = CTranslate2Engine(TARGET.open(folder, device), tokenizers, export.facts)
+        return Translator.of(engine, tokenizers, [export.manifest.digest])
 
-    engine = in_one_generation(folder, read)
-    return Translator.of(engine, engine.tokenizers)
+    return in_one_generation(folder, read)
+
+
+def read_export(folder: Path) -> tuple[Export, Tokenizers]:
+    """Verify an export and read its facts and tokenizers; CTranslate2 need not be installed.
+
+    Raises:
+        MissingInputError: there is no export.
+        CheckpointError: a file is missing or damaged, or the files do not belong together.
+        TokenizerError: a tokenizer is damaged.
+    """
+    export = Export.of(folder, verify_folder(folder, TARGET.kind))
+    tokenizers = Tokenizers.load(folder)
+    if export.manifest.made_from.get("tokenizer") != tokenizers.digest:
+        raise CheckpointError(f"{folder}: its tokenizer is not the model's")
+    TARGET.check(folder, tokenizers, export.facts.positions)
+    return export, tokenizers
 
 
 @dataclass(frozen=True)

@@ -1,96 +1,22 @@
 """The filter: read lines of files or stdin, and write one record for each line, in order."""
 
-import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from s2scli.data.codecs.text import one_line
 from s2scli.data.lines import STDIN
 from s2scli.data.stream import Line, StreamSettings, read_windows
 from s2scli.errors import MissingInputError, S2SError
-from s2scli.files import new_file
-from s2scli.report.console import Talk, stdout_errors, visible
+from s2scli.report.console import Talk, visible
+from s2scli.translation.outputs import Resuming, open_output, open_resumable
 from s2scli.translation.records import Clean, Record, RecordFormat
+from s2scli.translation.tally import NAMED, Tally, Unknown
 
-NAMED = 10  # the maximum number of lines that a message lists
 MUCH_UNKNOWN = 0.01
 
 Answer = Callable[[Sequence[Line]], Iterator[Record]]
-Write = Callable[[bytes], object]
-
-
-@dataclass
-class Oddities:
-    """The number of lines with a problem, and the line numbers of the first ones, by file."""
-
-    count: int = 0
-    first: dict[str, list[int]] = field(default_factory=dict)
-
-    def add(self, line: Line) -> None:
-        """Count a line."""
-        self.count += 1
-        if self.count <= NAMED:
-            self.first.setdefault(line.name, []).append(line.number)
-
-    def __str__(self) -> str:
-        files = (f"{name}: {', '.join(map(str, lines))}" for name, lines in self.first.items())
-        more = f"; and {self.count - NAMED:,} more" if self.count > NAMED else ""
-        return f"{self.count:,} line{'s' if self.count > 1 else ''} ({'; '.join(files)}{more})"
-
-
-@dataclass
-class Unknown:
-    """The number of tokens, including end tokens, and the number of unknown ones."""
-
-    tokens: int = 0
-    unknown: int = 0
-
-    def add(self, tokens: int, unknown: int) -> None:
-        """Add to both counts."""
-        self.tokens += tokens
-        self.unknown += unknown
-
-
-@dataclass
-class Tally:
-    """Counts of the lines read so far, and the lines with problems.
-
-    Attributes:
-        lines: the number of lines read.
-        empty: the number of lines that are blank, or too long and left out.
-        source: the tokens of the sources.
-        target: the tokens of the given targets.
-        overlong: lines that were too long for the model and did not fail.
-        failed: lines that could not be translated or scored.
-        not_utf8: lines with bytes that are not UTF-8.
-    """
-
-    lines: int = 0
-    empty: int = 0
-    source: Unknown = field(default_factory=Unknown)
-    target: Unknown = field(default_factory=Unknown)
-    overlong: Oddities = field(default_factory=Oddities)
-    failed: Oddities = field(default_factory=Oddities)
-    not_utf8: Oddities = field(default_factory=Oddities)
-
-    def add(self, record: Record) -> None:
-        """Count one record."""
-        self.lines += 1
-        self.empty += record.status == "empty"
-        if record.translation:
-            translation = record.translation
-            self.source.add(len(translation.source_pieces), translation.unknown_tokens)
-        if record.best and record.target:
-            self.target.add(len(record.best.pieces), record.best.unknown_tokens)
-        if record.status == "failed":
-            self.failed.add(record.line)
-        elif record.overlong:
-            self.overlong.add(record.line)
-        if record.line.bad_byte:
-            self.not_utf8.add(record.line)
 
 
 def run_filter(
@@ -103,11 +29,12 @@ def run_filter(
     done: str = "translated",
     *,
     files: bool = False,
+    resuming: Resuming | None = None,
 ) -> Tally:
     """Process all lines of some files, window by window, as soon as they arrive.
 
     On an error, stdout has the results of the lines before it. An output file appears only once it
-    is complete.
+    is complete; with `resuming`, what an unfinished run has written can be continued.
 
     Args:
         inputs: files, plain or compressed; `-` is stdin.
@@ -118,32 +45,42 @@ def run_filter(
         talk: warns of lines with problems.
         done: what happens to a line, for messages, such as "translated".
         files: each input stands for itself, as a line with its path.
+        resuming: keep an unfinished output file, and whether to continue one; None removes it.
 
     Raises:
         MissingInputError: an input does not exist.
         CorpusError: an input is damaged, or a line is refused.
+        ConfigError: the unfinished output cannot be continued.
+        LockedError: another process writes the output.
         StorageError: the output cannot be written; an existing file is not changed.
     """
-    tally, clean, started = Tally(), cleaner(output), time.perf_counter()
-    with open_output(output) as write:
+    clean, started = cleaner(output), time.perf_counter()
+    opened = open_resumable(output, resuming, talk) if resuming and output else open_output(output)
+    with opened as out:
+        tally = out.tally
+        before = tally.lines
         for asked, windows in _sources(inputs, stream, files):
             prompt = Prompt(asked, talk)
             prompt.show()
-            for window in windows:
+            for window in out.unread(windows):
                 records, refusal = _until_refused(answer(window))
                 if record_format:
                     shown = (
                         f"{record_format(index, record, clean)}\n"
                         for index, record in enumerate(records, tally.lines)
                     )
-                    write("".join(shown).encode(errors="replace"))
+                    out.write("".join(shown).encode(errors="replace"))
                 _count(records, tally, talk, done)
+                out.note(window[: len(records)])
                 if refusal:
                     raise refusal
                 prompt.show()
             prompt.end()
     done += ", written as empty lines" * (record_format is not None)
-    _report(tally, stream, time.perf_counter() - started, talk, done)
+    _report(tally, stream, talk, done)
+    lines, seconds = tally.lines - before, time.perf_counter() - started
+    rate = lines / max(seconds, 1e-9)
+    talk.detail(f"{lines:,} lines in {seconds:.1f} s ({rate:.1f} lines/s)")
     return tally
 
 
@@ -184,8 +121,8 @@ def _count(records: Sequence[Record], tally: Tally, talk: Talk, done: str) -> No
     talk.detail(f"{tally.lines:,} lines {done}")
 
 
-def _report(tally: Tally, stream: StreamSettings, seconds: float, talk: Talk, done: str) -> None:
-    """Warn of lines with problems, and report the speed."""
+def _report(tally: Tally, stream: StreamSettings, talk: Talk, done: str) -> None:
+    """Warn of lines with problems."""
     treated = {"split": "translated in parts", "truncate": "truncated", "empty": "left out"}
     if tally.not_utf8.count:
         talk.warn(
@@ -198,8 +135,6 @@ def _report(tally: Tally, stream: StreamSettings, seconds: float, talk: Talk, do
         talk.warn(f"not {done}: {tally.failed}")
     _warn_of_unknown("source", tally.source, talk)
     _warn_of_unknown("target", tally.target, talk)
-    rate = tally.lines / max(seconds, 1e-9)
-    talk.detail(f"{tally.lines:,} lines in {seconds:.1f} s ({rate:.1f} lines/s)")
 
 
 def _warn_of_unknown(side: str, found: Unknown, talk: Talk) -> None:
@@ -226,26 +161,6 @@ def require_inputs(inputs: Sequence[Path], hint: str) -> None:
     for path in inputs:
         if path != STDIN and not path.exists():
             raise MissingInputError(f"{path}: no such file; {hint}")
-
-
-@contextlib.contextmanager
-def open_output(path: Path | None) -> Iterator[Write]:
-    """Yield a function that writes to stdout at once, or to a file that appears once complete.
-
-    Raises:
-        StorageError: the disk is full or a write failed.
-    """
-    if path is None:
-        yield _write_stdout
-        return
-    with new_file(path) as file:
-        yield file.write
-
-
-def _write_stdout(data: bytes) -> None:
-    with stdout_errors():
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
 
 
 class Prompt:

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from s2scli.artifacts import read_json
 from s2scli.errors import CheckpointError, MissingInputError, UsageError
 from s2scli.export.settings import Engine
-from s2scli.manifest import MANIFEST, in_one_generation, is_published, read_manifest
+from s2scli.manifest import is_published, kind_of, read_manifest
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
@@ -124,8 +123,7 @@ def choose_export(folders: Sequence[Path], request: EngineRequest, talk: Talk) -
 
 def is_export(folder: Path) -> bool:
     """Whether the manifest of a folder is that of an export to CTranslate2."""
-    tree = in_one_generation(folder, lambda: read_json(folder / MANIFEST))
-    return tree.get("kind") == TARGET.kind
+    return kind_of(folder) == TARGET.kind
 
 
 def folder_beside(model: Path) -> Path:

@@ -80,7 +80,8 @@ def translator_of(
     codec = source_codec(first.tokenizers.source)
     aligner = first.model if first.model.ctc else None
     engine = TorchEngine(tuple(one.recipe for one in models), model, device, codec, aligner)
-    return Translator.of(engine, first.tokenizers)
+    identity = [one.manifest.digest for one in models] + ["int8"] * int8
+    return Translator.of(engine, first.tokenizers, identity)
 
 
 @dataclass(frozen=True)

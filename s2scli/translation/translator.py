@@ -39,18 +39,22 @@ class Translator:
         source: the codec of the source.
         target: the codec of the target.
         sides: what the model reads and writes: text, sound or pictures.
+        identity: identifies the models and their weights: the digests of their folders.
     """
 
     engine: Engine
     source: SourceCodec
     target: TargetCodec
     sides: Sides = TEXT
+    identity: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, engine: Engine, tokenizers: Tokenizers) -> "Translator":
+    def of(
+        cls, engine: Engine, tokenizers: Tokenizers, identity: Sequence[str] = ()
+    ) -> "Translator":
         """Return a translator with the codecs of a model's two sides."""
         source, target = source_codec(tokenizers.source), target_codec(tokenizers.target)
-        return cls(engine, source, target, tokenizers.sides)
+        return cls(engine, source, target, tokenizers.sides, tuple(identity))
 
     @property
     def has_attention(self) -> bool:

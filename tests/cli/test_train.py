@@ -183,6 +183,24 @@ def test_everyday_settings_have_flags_and_a_run_resumes_with_them(tmp_path: Path
     assert "has other settings: training.optimizer.learning_rate: 0.01 -> 0.02; training.s" in line
 
 
+def test_override_changes_what_is_safe_and_the_run_keeps_it(workspace: Workspace) -> None:
+    change = ("--lr", "0.5", "--set", "training.save_every=7", "--max-steps", "6")
+    before = list_checkpoints(workspace.training)
+    line = refused(run(workspace, *change), 78)
+    assert line.startswith("error: add --override to change them now, or resume without ")
+    assert list_checkpoints(workspace.training) == before
+    line = refused(run(workspace, *change, "--seed", "4", "--override"), 78)
+    assert "--override cannot change these settings: training.seed: 1 -> 4" in line
+    result = run(workspace, *change, "--override")
+    assert result.exit_code == 0, result.stderr
+    assert "changed on resume: training.optimizer.learning_rate: " in result.stderr
+    assert "resuming from step 4" in result.stderr
+    training = settings_of(workspace).training
+    assert (training.optimizer.learning_rate, training.save_every) == (0.5, 7)
+    again = run(workspace, "--lr", "0.5", "--max-steps", "7", "--override")
+    assert again.exit_code == 0 and "changed on resume" not in again.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message", "status"),
     [

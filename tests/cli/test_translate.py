@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -220,6 +221,9 @@ def test_no_control_character_reaches_a_pipe(translate: Run, words: tuple[str, .
         (["--no-repeat-ngram", "-1"], 2, "error: --no-repeat-ngram: input should be greater"),
         (["a.txt"], 66, 'a.txt: no such file; to translate a sentence: echo "..." | s2s translate'),
         (["."], 65, "is a directory"),
+        (["--resume"], 2, "--resume continues an output file of text or JSON: add -o FILE"),
+        (["--resume", "-o", "-"], 2, "--resume continues an output file of text or JSON"),
+        (["--resume", "-o", "x", "-f", "srt"], 2, "--resume continues an output file of text"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(
@@ -271,6 +275,47 @@ def test_an_output_file_appears_when_it_is_whole(translate: Run, tmp_path: Path)
     assert (result.exit_code, result.stdout, path.read_text()) == (0, "", "A\nB\n")
     assert translate("-o", "-", given=b"a\n").stdout == "A\n"
     assert [file.name for file in tmp_path.iterdir()] == ["out.txt"]
+
+
+RESUMED = ("--window", "2", "--max-wait", "60000", "--strict", "--resume")
+
+
+@pytest.mark.parametrize("shape", [(), ("--scores",), ("--nbest", "2"), ("--json",)])
+def test_an_interrupted_output_is_continued_by_the_same_command(
+    translate: Run, tmp_path: Path, shape: tuple[str, ...]
+) -> None:
+    path, text = tmp_path / "out", b"a\nb\nc\nboom\ne\nf\n"
+    arguments = ("-o", str(path), *RESUMED, *shape)
+    first = translate(*arguments, given=text[:-2] + b"\xff\n")
+    assert first.exit_code == 65 and not path.exists()
+    assert f"{path}.part keeps the first 5 lines; the same command with --resume" in first.stderr
+    for other in (("--beam-size", "4"), ("--length-penalty", "0.5"), ("--overlong", "empty")):
+        refused = translate(*arguments, *other, given=text)
+        assert refused.exit_code == 78
+        assert "it was made with other options: " in refused.stderr
+    refused = translate(*arguments, given=text.replace(b"b", b"B"))
+    assert (refused.exit_code, "it was made from other lines" in refused.stderr) == (78, True)
+    again = translate(*arguments, given=text)
+    assert again.exit_code == 3, "a line failed before"
+    assert "resuming after line 5" in again.stderr
+    whole = translate(*RESUMED[:-1], *shape, given=text)
+    assert path.read_bytes() == whole.stdout_bytes
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_another_format_or_model_is_not_continued(
+    translate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out"
+    arguments = ("-o", str(path), *RESUMED)
+    assert translate(*arguments, given=b"a\n\xff\n").exit_code == 65
+    for shape in (("--scores",), ("--nbest", "1"), ("--json",), ("--alignment",)):
+        refused = translate(*arguments, *shape, given=b"a\nb\n")
+        assert (refused.exit_code, "format: text -> " in refused.stderr) == (78, True)
+    other = stub.stub_module(lambda: replace(stub.stub_translator(), identity=("another",)))
+    monkeypatch.setitem(sys.modules, stub.MODULE, other)
+    refused = translate(*arguments, given=b"a\nb\n")
+    assert (refused.exit_code, "another model made it" in refused.stderr) == (78, True)
 
 
 @posix

@@ -78,6 +78,33 @@ def test_five_of_many_differences_are_listed_and_all_of_them_with_v() -> None:
     assert whole.startswith(brief.removesuffix(f"; and {count - 5} more (-v lists them)"))
 
 
+SAFE = ["model.encoder.dropout=0.5", "training.schedule={kind='cosine', total_steps=9}"]
+
+
+def test_what_is_safe_to_change_needs_override() -> None:
+    start = Start(checkpoint())
+    with pytest.raises(ConfigError, match=r"^add --override to change them now, or resume withou"):
+        start.choose_recipe(None, SAFE, SIZES[0])
+    changed = start.choose_recipe(None, SAFE, SIZES[0], override=True)
+    assert changed.model.encoder.dropout == 0.5 and changed.training.schedule.kind == "cosine"
+    first, *others = start.changes(changed)
+    assert first == f"model.encoder.dropout: {TINY.model.encoder.dropout} -> 0.5"
+    assert others and all(line.startswith("training.schedule.") for line in others)
+    assert start.changes(TINY) == Start().changes(changed) == []
+
+
+def test_override_refuses_and_lists_all_that_is_not_safe() -> None:
+    start, unsafe = Start(checkpoint()), ["training.seed=7", "training.batch_tokens=9"]
+    with pytest.raises(ConfigError) as refusal:
+        start.choose_recipe(None, [*SAFE, *unsafe], SIZES[0], override=True)
+    assert str(refusal.value).startswith("resume without --set, use another workspace")
+    before = TINY.training.batch_tokens
+    assert str(refusal.value).endswith(
+        "--override cannot change these settings: "
+        f"training.batch_tokens: {before} -> 9; training.seed: 1 -> 7"
+    )
+
+
 def test_a_model_brings_its_recipe_of_which_everything_may_change(trained: LoadedModel) -> None:
     start = Start(trained=trained)
     assert start.choose_recipe(None, ["training.seed=7"], SIZES[0]).training.seed == 7

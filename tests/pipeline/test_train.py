@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from s2scli import artifacts, manifest
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import CheckpointError, ConfigError, LockedError, MissingInputError, StorageError
+from s2scli.files import Files
 from s2scli.manifest import new_folder, verify_folder
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.train import TrainRequest, train
@@ -83,6 +85,24 @@ def test_other_settings_are_refused_and_listed(
     with pytest.raises(ConfigError, match=f"--restart.* has other settings: .*{message}"):
         train(workspace, request_, Talk(quiet=True))
     assert steps(workspace) == before
+
+
+def test_an_overridden_run_resumes_bit_for_bit(workspace: Workspace, tmp_path: Path) -> None:
+    other = Workspace(shutil.copytree(workspace.root, tmp_path / "other"))
+    changes = ("training.optimizer.learning_rate=0.02", "model.encoder.dropout=0.3")
+
+    def override(where: Workspace, max_steps: int) -> None:
+        limits: Tree = {"max_steps": max_steps}
+        train(where, TrainRequest(None, changes, limits, "cpu", override=True), Talk(quiet=True))
+
+    override(workspace, 12)
+    for max_steps in (8, 8, 10):
+        override(other, max_steps)
+    go_on(other, max_steps=12)
+    whole, parts = (load_checkpoint(list_checkpoints(w.training)[0]) for w in (workspace, other))
+    assert whole.settings == parts.settings
+    assert whole.settings["training"]["optimizer"]["learning_rate"] == 0.02
+    assert all(torch.equal(whole.weights[name], parts.weights[name]) for name in whole.weights)
 
 
 def test_a_slow_metric_is_reckoned_only_where_it_decides(
@@ -236,6 +256,23 @@ def test_the_corpus_is_read_once_and_hashed_once(
     assert {name: count for name, count in seen.items() if name.startswith("w/corpus/")} == {
         f"w/corpus/{file}": 1 for file in files
     }
+
+
+def test_a_checkpoint_without_room_is_saved_later_and_missed_at_the_end(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rooms = iter([1, 1])
+    monkeypatch.setattr(Files, "free_bytes", lambda self, path: next(rooms, 10**9))
+    train_toy(workspace, SEED, "training.validate_every=3", max_steps=15)
+    assert steps(workspace)[0] == 15 and not {9, 12} & {*steps(workspace)}
+    warned = capsys.readouterr().err
+    assert warned.count("0.0 MB are free on the disk") == 2
+    assert "free some space; training continues and will try again at the next checkpoint" in warned
+
+    before, rooms = steps(workspace), iter([1] * 9)
+    with pytest.raises(StorageError, match=r"checkpoint-00000018: 0\.0 MB are free on the disk"):
+        train_toy(workspace, SEED, "training.validate_every=3", max_steps=18)
+    assert steps(workspace) == before
 
 
 def test_a_disk_that_is_full_to_the_end_fails(

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "inspect training": ("inspect", "training"),
     "inspect model": ("inspect", "model"),
     "doctor": ("doctor",),
+    "verify": ("verify",),
     "evaluate": ("evaluate",),
     "translate": ("translate",),
     "train-tokenizer": ("train-tokenizer", "--overwrite"),

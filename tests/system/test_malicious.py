@@ -23,7 +23,8 @@ from typer.testing import CliRunner
 from s2scli import load
 from s2scli.cli.app import app
 from s2scli.errors import CheckpointError, ConfigError, MissingInputError, TokenizerError
-from s2scli.manifest import encode_json
+from s2scli.manifest import encode_json, is_published
+from s2scli.pipeline.verify import verify
 from tests.faults import seal, signed
 
 SECONDS = 5
@@ -323,6 +324,10 @@ def test_a_bad_model_folder_is_refused_in_a_line(model: Path, spoil: Spoil) -> N
         assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
         assert len(result.stderr) < 1000 + 2 * len(str(model)), "a reason, not a document"
         assert "\x1b" not in result.stderr and "\0" not in result.stderr
+    with quickly():
+        (found,) = verify([model])
+    assert found.state == ("absent" if not is_published(model) else "damaged"), found
+    assert len(found.why) < 1000 + 2 * len(str(model))
     assert refusal.value.exit_status in (65, 78)
     assert not (model.parent / "executed").exists()
 

@@ -171,6 +171,31 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-00000010"]
 
 
+class Filling(Files):
+    """A disk with this much room."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.asked = room, Path()
+
+    def free_bytes(self, path: Path) -> int:
+        self.asked = path
+        return self.room
+
+
+def test_a_checkpoint_needs_room_for_two(tmp_path: Path) -> None:
+    save(tmp_path, 10)
+    folder = checkpoint_folder(tmp_path, 20)
+    needed = 2 * checkpoint_at(20).bytes
+    written = sum(path.stat().st_size for path in (tmp_path / "checkpoint-00000010").iterdir())
+    assert 2 * written > needed > written - 5_000, "all but the headers and the JSON"
+    disk = Filling(needed - 1)
+    with pytest.raises(StorageError, match=r"cannot write .*20: 0\.0 MB are free on the disk, and"):
+        save(tmp_path, 20, files=disk)
+    assert disk.asked == folder and steps(tmp_path) == [10]
+    save(tmp_path, 20, files=Filling(needed))
+    assert steps(tmp_path) == [20, 10]
+
+
 def test_a_power_cut_loses_no_acknowledged_checkpoint(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

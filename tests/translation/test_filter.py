@@ -4,35 +4,13 @@ from pathlib import Path
 import pytest
 
 from s2scli.data.lines import STDIN
-from s2scli.data.stream import Line, StreamSettings
+from s2scli.data.stream import StreamSettings
 from s2scli.errors import CorpusError, MissingInputError
 from s2scli.report.console import Talk
-from s2scli.translation.filter import Oddities, Tally, Unknown, require_inputs, run_filter
+from s2scli.translation.filter import require_inputs, run_filter
 from s2scli.translation.options import Options
 from s2scli.translation.records import Clean, Record, plain_record
 from tests.translation.stub import stub_translator
-
-
-def test_a_tally_counts_what_was_odd() -> None:
-    lines = [
-        Line("f", 1, "a‽"),
-        Line("f", 2, "boom"),
-        Line("g", 1, "\ufffd", bad_byte=1),
-        Line("g", 2, "b " * 9),
-        Line("g", 3, ""),
-        Line("g", 4, "cut short", cut=True),
-    ]
-    tally = Tally()
-    for record in stub_translator().translate(lines):
-        tally.add(record)
-    assert tally == Tally(
-        lines=6,
-        empty=1,
-        source=Unknown(2 + 2 + 11, 1),  # the long line was translated in two parts
-        overlong=Oddities(1, {"g": [2]}),
-        failed=Oddities(2, {"f": [2], "g": [4]}),
-        not_utf8=Oddities(1, {"g": [1]}),
-    )
 
 
 def test_only_the_first_lines_that_fail_are_named_one_by_one(

@@ -12,8 +12,10 @@ import torch
 from s2scli.data.batch import make_source
 from s2scli.data.stream import Line
 from s2scli.errors import UsageError
+from s2scli.manifest import read_manifest
 from s2scli.search.loop import search
 from s2scli.search.settings import SearchSettings
+from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation import torch_engine
 from s2scli.translation.options import Options
 from s2scli.translation.pairs import pairs_of
@@ -37,6 +39,13 @@ def many_batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def folder(trained_workspace: Path) -> Path:
     return trained_workspace / "model"
+
+
+def test_a_translator_knows_which_models_it_has(folder: Path, tmp_path: Path) -> None:
+    other = write_model(tmp_path / "other", Tokenizers.load(folder), seed=5)
+    digests = [read_manifest(one, "model").digest for one in (folder, other)]
+    assert torch_engine.load(folder, device="cpu").identity == (digests[0],)
+    assert torch_engine.load(folder, other, device="cpu").identity == tuple(digests)
 
 
 def loaded(folder: Path, threads: int) -> Translator:
