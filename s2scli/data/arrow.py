@@ -32,6 +32,7 @@ class ArrowFile:
         with self._damage_reported():
             with open_artifact(path) as file:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._mapped = mapped
             self._file = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
             if self._file.schema != schema:
                 raise pa.ArrowInvalid("unexpected columns")
@@ -65,6 +66,14 @@ class ArrowFile:
             CheckpointError: a batch is damaged.
         """
         return map(self.batch, range(len(self)))
+
+    def release(self) -> None:
+        """Release the memory of the pages read so far; they are read again when needed.
+
+        Without this, the resident memory grows up to the size of the file.
+        """
+        if advice := getattr(mmap, "MADV_DONTNEED", None):  # missing on Windows
+            self._mapped.madvise(advice)
 
     def _count(self, number: int) -> int:
         """Return the number of rows of a batch, after a check of its buffer sizes."""
