@@ -29,6 +29,10 @@ class Sized(Protocol):
         """Return the source and target lengths of the rows from `begin` to `end`, exclusive."""
         ...
 
+    def release(self) -> None:
+        """Release the memory of what was read so far; it is read again when needed."""
+        ...
+
 
 @dataclass(frozen=True)
 class Blocks:
@@ -70,6 +74,7 @@ def survey(split: Sized, max_length: int) -> Blocks:
         kept = fits(*lengths, max_length)
         tokens += int((np.maximum(*lengths)[kept].astype(np.int64) + 1).sum())
         counts.append(np.add.reduceat(kept, np.arange(0, len(kept), BLOCK), dtype=np.int64))
+        split.release()
     count = np.concatenate(counts)
     return Blocks(np.flatnonzero(count), int(count.sum()), tokens)
 

@@ -60,10 +60,6 @@ class EncodedPairs(Sized, Protocol):
         """Return the sources, and the token ids of the targets, in these rows."""
         ...
 
-    def release(self) -> None:
-        """Release the memory of what was read so far; it is read again when needed."""
-        ...
-
 
 def as_they_are(rows: Sequence[TokenIds], seed: int) -> Sequence[TokenIds]:
     """Return the texts unchanged."""
