@@ -25,7 +25,7 @@ VALID_ROWS = 100
 def write_store(root: Path, rows: int) -> Workspace:
     """Write a workspace whose training split has this many pairs, with a corpus and its encoding.
 
-    The lengths are those of sentences: 15.4 tokens on average (lognormal), the target's close to
+    The lengths are those of sentences: 15 tokens on average (lognormal), and the target's close to
     the source's. Every text of the corpus is "a", as training does not read it.
     """
     workspace = prepare_toy(root)
