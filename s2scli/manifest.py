@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -253,13 +254,60 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
     Raises:
         CheckpointError: a file is missing, changed or not a regular file.
     """
+    _check_sizes(folder, manifest)
+    _check_hashes(folder, manifest)
+
+
+class Verification:
+    """A check of the files that the manifest of `folder` lists, in a background thread.
+
+    The sizes are checked at once, and the hashes in the background.
+
+    Raises:
+        CheckpointError: a file is missing, not a regular file or of another size.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        _check_sizes(folder, manifest)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._check, args=(folder, manifest), daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait for the end of the check.
+
+        Args:
+            seconds: the maximum time to wait; None waits until the end.
+
+        Raises:
+            CheckpointError: the check has found a file that is missing or has changed.
+        """
+        self._thread.join(seconds)
+        if self._error:
+            raise self._error
+
+    def _check(self, folder: Path, manifest: Manifest) -> None:
+        try:
+            _check_hashes(folder, manifest)
+        except BaseException as error:  # noqa: BLE001 - raised again by `wait`
+            self._error = error
+
+
+def _check_sizes(folder: Path, manifest: Manifest) -> None:
     for name, record in manifest.files.items():
-        path = folder / name
-        size = plain_file_size(path)
+        size = plain_file_size(folder / name)
         if size != record.bytes:
-            raise CheckpointError(f"{path}: damaged, expected {record.bytes} bytes, found {size}")
-        if sha256_of(path) != record.sha256:
-            raise CheckpointError(f"{path}: damaged, its content does not match its SHA-256")
+            raise CheckpointError(
+                f"{folder / name}: damaged, expected {record.bytes} bytes, found {size}"
+            )
+
+
+def _check_hashes(folder: Path, manifest: Manifest) -> None:
+    for name, record in manifest.files.items():
+        if sha256_of(folder / name) != record.sha256:
+            raise CheckpointError(
+                f"{folder / name}: damaged, its content does not match its SHA-256"
+            )
 
 
 def _digest(tree: Mapping[str, Any]) -> str:

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from s2scli import manifest
+from s2scli.artifacts import sha256_of
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.manifest import (
     FORMATS,
+    Verification,
     encode_json,
     in_one_generation,
     is_published,
@@ -232,6 +235,44 @@ def test_a_reader_waits_while_a_folder_is_exchanged(tmp_path: Path) -> None:
     assert not is_published(folder)
     with pytest.raises(MissingInputError, match="no model here"):
         read_manifest(folder, "model")
+
+
+def test_a_verification_goes_on_in_the_background(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed = threading.Event()
+
+    def wait_and_hash(path: Path) -> str:
+        assert allowed.wait(60)
+        return sha256_of(path)
+
+    monkeypatch.setattr(manifest, "sha256_of", wait_and_hash)
+    (folder / "two").write_bytes(b"23")
+    verification = Verification(folder, read_manifest(folder, "model"))
+    verification.wait(0)
+    allowed.set()
+    for _ in range(2):
+        with pytest.raises(CheckpointError, match=r"two: damaged, .* does not match its SHA-256"):
+            verification.wait()
+    (folder / "two").write_bytes(b"22")
+    Verification(folder, read_manifest(folder, "model")).wait()
+
+
+def test_a_verification_checks_the_sizes_at_once(folder: Path) -> None:
+    (folder / "two").write_bytes(b"2")
+    with pytest.raises(CheckpointError, match="two: damaged, expected 2 bytes, found 1"):
+        Verification(folder, read_manifest(folder, "model"))
+
+
+def test_an_unexpected_fault_of_a_verification_is_not_lost(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> str:
+        raise MemoryError
+
+    monkeypatch.setattr(manifest, "sha256_of", fail)
+    with pytest.raises(MemoryError):
+        Verification(folder, read_manifest(folder, "model")).wait()
 
 
 def test_nothing_here_is_missing_input(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import pyarrow as pa
 from s2scli.artifacts import open_artifact
 from s2scli.errors import CheckpointError
 
+RELEASE_EVERY = 100  # record batches
+
 
 class ArrowFile:
     """A memory-mapped Arrow file with a known schema.
@@ -32,10 +34,11 @@ class ArrowFile:
         with self._damage_reported():
             with open_artifact(path) as file:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._mapped = mapped
             self._file = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
             if self._file.schema != schema:
                 raise pa.ArrowInvalid("unexpected columns")
-            self.rows = tuple(self._count(number) for number in range(len(self)))
+            self.rows = tuple(map(self._count, self._numbers()))
 
     def __len__(self) -> int:
         return int(self._file.num_record_batches)
@@ -59,12 +62,27 @@ class ArrowFile:
         return batch
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the validated record batches, in order.
+        """Yield the validated record batches, in order; release the memory of earlier ones.
 
         Raises:
             CheckpointError: a batch is damaged.
         """
-        return map(self.batch, range(len(self)))
+        return map(self.batch, self._numbers())
+
+    def release(self) -> None:
+        """Release the memory of the pages read so far; they are read again when needed.
+
+        Without this, the resident memory grows up to the size of the file.
+        """
+        if advice := getattr(mmap, "MADV_DONTNEED", None):  # missing on Windows
+            self._mapped.madvise(advice)
+
+    def _numbers(self) -> Iterator[int]:
+        """Yield the indices of the batches, in order; release the memory of earlier ones."""
+        for number in range(len(self)):
+            if number % RELEASE_EVERY == 0:
+                self.release()
+            yield number
 
     def _count(self, number: int) -> int:
         """Return the number of rows of a batch, after a check of its buffer sizes."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PLAN = 2  # version of the algorithm; increase it when the same settings give different batches
+PLAN_OF_WINDOWS = 3  # the same for splits of several windows
 SLACK = 0.09  # the share of each batch that may stay empty
 CHANCE = 0.02  # the maximum random increase of a cut's padding, so that epochs differ
 
@@ -21,8 +22,9 @@ def plan_epoch(
     max_length: int,
     seed: int,
     epoch: int,
+    window: int = 0,
 ) -> list[Rows]:
-    """Return the batches of one epoch, each as row indices.
+    """Return the batches of one epoch, or of one window of it, each as row indices.
 
     Rows are shuffled, then sorted by source and target length. First, rows with equal lengths fill
     full batches, which need no padding. The remaining rows are divided in two, by source or target
@@ -38,14 +40,23 @@ def plan_epoch(
         max_length: rows with a source or target of more tokens are skipped.
         seed: the seed of the run.
         epoch: the number of the epoch.
+        window: the number of the window in the epoch.
     """
-    random = np.random.default_rng([seed, epoch])
+    random = np.random.default_rng([seed, epoch, number_of(window)])
     rows = random.permutation(np.flatnonzero(fits(source_lengths, target_lengths, max_length)))
     rows = rows[np.lexsort((target_lengths[rows], source_lengths[rows]))]
     sides = np.stack([source_lengths[rows], target_lengths[rows]]).astype(np.int64) + 1
     alike, others = _fill(sides, max_tokens)
     batches = alike + [others[part] for part in _divide(sides[:, others], max_tokens, random)]
     return [rows[batches[index]] for index in random.permutation(len(batches))]
+
+
+def number_of(window: int, batch: int = -1) -> int:
+    """Return the number in an epoch's seeds of a batch in a window, or of the window's plan.
+
+    These numbers differ, so that each use has its own random numbers.
+    """
+    return (window << 32) + batch + 1
 
 
 def fits(source_lengths: Lengths, target_lengths: Lengths, max_length: int) -> NDArray[np.bool_]:

@@ -77,10 +77,14 @@ class Column:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def lengths(self) -> Lengths:
-        """Return the length of every row, [rows]."""
-        lengths = (np.diff(chunk.ends) for chunk in self.chunks)
-        return np.concatenate([np.empty(0, np.int32), *lengths])
+    def lengths(self, begin: int, end: int) -> Lengths:
+        """Return the lengths of the rows from `begin` to `end`, exclusive, [rows]."""
+        first, last = np.searchsorted(self._starts, [begin + 1, end]) - 1
+        lengths = [np.empty(0, np.int32)]
+        for number in range(first, last + 1):
+            chunk, start = self.chunks[number], int(self._starts[number])
+            lengths.append(np.diff(chunk.ends[max(0, begin - start) : end - start + 1]))
+        return np.concatenate(lengths)
 
     def rows(self, rows: NDArray[np.int64]) -> list[Values]:
         """Return some rows, as read-only views of the file."""
@@ -96,17 +100,17 @@ class Column:
 
 
 class EncodedSplit:
-    """The memory-mapped sources and targets of one split; only the lengths are copied to memory.
+    """The memory-mapped sources and targets of one split; nothing is copied to memory.
 
     Args:
         path: the file of token ids.
         codec: the codec of a source without tokens; None if the source has tokens.
         values: the samples or pixels of a source without tokens.
+        reads: the size of the source vocabulary, which bounds the ids; None, or the settings of
+            audio or images, for no bound.
+        target_size: the size of the target vocabulary; None for no bound.
 
     Attributes:
-        source_lengths: the number of tokens in each source, without special tokens, or the size
-            that the codec returns, [rows].
-        target_lengths: the number of tokens in each target, without special tokens, [rows].
         pad: pads sources.
 
     Raises:
@@ -114,11 +118,17 @@ class EncodedSplit:
     """
 
     def __init__(
-        self, path: Path, codec: SourceCodec | None = None, values: Sequence[Chunk] = ()
+        self,
+        path: Path,
+        codec: SourceCodec | None = None,
+        values: Sequence[Chunk] = (),
+        reads: Input | None = None,
+        target_size: int | None = None,
     ) -> None:
-        schema = SCHEMA_WITHOUT_SOURCE if codec else SCHEMA
-        batches = list(ArrowFile(path, schema, COMMAND).batches())
-        self._path = path
+        self._file = ArrowFile(path, SCHEMA_WITHOUT_SOURCE if codec else SCHEMA, COMMAND)
+        batches = list(self._file.batches())
+        self._path, self._codec = path, codec
+        self._vocab_sizes = reads if isinstance(reads, int) else None, target_size
         self._targets = Column([Chunk.of(batch.column("target")) for batch in batches])
         self._sources = Column(
             values if codec else [Chunk.of(batch.column("source")) for batch in batches]
@@ -129,31 +139,19 @@ class EncodedSplit:
                 "make it again with `s2s train-tokenizer`"
             )
         self.pad = codec.pad if codec else pad_ids
-        lengths = self._sources.lengths()
-        self.source_lengths = codec.sizes(lengths) if codec else lengths
-        self.target_lengths = self._targets.lengths()
 
     def __len__(self) -> int:
         return len(self._targets)
 
-    def check_ids(self, reads: Input, target_size: int) -> None:
-        """Check that every token id is in the vocabulary.
+    def lengths(self, begin: int, end: int) -> tuple[Lengths, Lengths]:
+        """Return the source and target lengths of the rows from `begin` to `end`, exclusive.
 
-        Args:
-            reads: the size of the source vocabulary; audio and images are not checked.
-            target_size: the size of the target vocabulary.
-
-        Raises:
-            CheckpointError: an id is outside the vocabulary.
+        A length is the number of tokens, without special tokens, or the size that the codec of the
+        source returns, [rows].
         """
-        checked = [(self._sources, reads)] if isinstance(reads, int) else []
-        for column, size in (*checked, (self._targets, target_size)):
-            for ids in (chunk.values for chunk in column.chunks if len(chunk.values)):
-                if not 0 <= ids.min() <= ids.max() < size:
-                    raise CheckpointError(
-                        f"{self._path}: damaged (token ids outside the vocabulary of {size:,} "
-                        "tokens); make it again with `s2s train-tokenizer`"
-                    )
+        sources = self._sources.lengths(begin, end)
+        sizes = self._codec.sizes(sources) if self._codec else sources
+        return sizes, self._targets.lengths(begin, end)
 
     def gather(self, rows: NDArray[np.int64]) -> tuple[list[Values], list[TokenIds]]:
         """Return the sources and target token ids of some rows, as read-only views of the files.
@@ -163,12 +161,35 @@ class EncodedSplit:
 
         Raises:
             IndexError: an index is out of range.
+            CheckpointError: a token id is outside the vocabulary.
         """
-        return self._sources.rows(rows), cast(list[TokenIds], self._targets.rows(rows))
+        sides = self._sources.rows(rows), self._targets.rows(rows)
+        for side, size in zip(sides, self._vocab_sizes, strict=True):
+            if size is not None:
+                self._check_ids(side, size)
+        return sides[0], cast(list[TokenIds], sides[1])
+
+    def release(self) -> None:
+        """Release the memory of the token ids read so far; they are read again when needed."""
+        self._file.release()
+
+    def _check_ids(self, rows: list[Values], vocab_size: int) -> None:
+        ids = np.concatenate([np.empty(0, np.int32), *rows])
+        if not 0 <= ids.min(initial=0) <= ids.max(initial=0) < vocab_size:
+            raise CheckpointError(
+                f"{self._path}: damaged (token ids outside the vocabulary of {vocab_size:,} "
+                "tokens); make it again with `s2s train-tokenizer`"
+            )
 
 
 def open_encoded(
-    folder: Path, split: str, corpus: Corpus | None = None, codec: SourceCodec | None = None
+    folder: Path,
+    split: str,
+    corpus: Corpus | None = None,
+    codec: SourceCodec | None = None,
+    *,
+    reads: Input | None = None,
+    target_size: int | None = None,
 ) -> EncodedSplit:
     """Open one split (train, valid or test) of the encoded corpus in `folder`.
 
@@ -177,6 +198,8 @@ def open_encoded(
         split: the name of the split.
         corpus: what was encoded; it holds the values of a source without tokens.
         codec: of the corpus's source.
+        reads: see `EncodedSplit`.
+        target_size: see `EncodedSplit`.
 
     Raises:
         MissingInputError: there is no encoded corpus, or it does not have this split.
@@ -191,8 +214,9 @@ def open_encoded(
             f"--{split}-size N or --{split} FILE"
         )
     if corpus is None or codec is None or corpus.sides.source is None:
-        return EncodedSplit(path)
-    return EncodedSplit(path, codec, corpus.open_split(split).values("source"))
+        return EncodedSplit(path, reads=reads, target_size=target_size)
+    values = corpus.open_split(split).values("source")
+    return EncodedSplit(path, codec, values, reads, target_size)
 
 
 def check_encoded(folder: Path, splits: Iterable[str]) -> None:

@@ -217,7 +217,7 @@ def compare(workspace: Workspace, request: CompareRequest, talk: Talk) -> Compar
         request = request.with_metrics(corpus.sides)
         open_validation(corpus)
         texts = choose_texts(corpus, request, talk)
-        ensure_encoded(workspace, corpus, ensure_tokenizer(workspace, corpus, talk), talk)
+        ensure_encoded(workspace, corpus, ensure_tokenizer(workspace, corpus, talk), talk).wait()
         entries: list[Result | Failure] = list(_impossible(candidates, corpus.sides, talk))
         failed = [entry.recipe for entry in entries]
         possible = [candidate for candidate in candidates if candidate.name not in failed]

@@ -68,7 +68,9 @@ class Session:
             self.recipe.model_dump(mode="json"),
             self.made_from,
             progress,
-            describe_machine(self.recipe.training, run.device, run.world),
+            describe_machine(
+                self.recipe.training, run.device, run.world, self.batches.plan_version
+            ),
             model_weights(run.model),
             optimizer_tensors(run.optimizer),
             random_state(run.device),
@@ -84,7 +86,9 @@ class Session:
             + f" ({frozen:,} frozen)" * bool(frozen)
             + " on "
             f"{run.device} in {arithmetic(run.settings, run.device)}, {batches.kept:,} pairs in "
-            f"{batches.updates_per_epoch} updates per epoch (batches of {batches.batch_tokens} "
+            + "about "
+            * (batches.windows > 1)
+            + f"{batches.updates_per_epoch} updates per epoch (batches of {batches.batch_tokens} "
             "tokens)"
         )
         media = self.validator.translator.sides.source
@@ -96,7 +100,10 @@ class Session:
         if self.carried_over:
             say_carried_over(self.carried_over, talk)
         source, target = batches.padding
-        talk.detail(f"padding: {source:.1%} of source positions, {target:.1%} of target positions")
+        talk.detail(
+            f"padding: {source:.1%} of source positions, {target:.1%} of target positions"
+            + f", in one of the {batches.windows} windows of an epoch" * (batches.windows > 1)
+        )
         if batches.growth > 1:
             talk.say(
                 "the training text is resegmented every epoch, which gives "
@@ -136,7 +143,9 @@ def put_together(
         talk: warns if results may differ from an uninterrupted run.
     """
     made_from = start.made_from(corpus.digest, tokenizers.digest)
-    start.match_machine(describe_machine(recipe.training, device, world), talk)
+    batches = _open_batches(workspace, corpus, recipe.training, tokenizers, world)
+    machine = describe_machine(recipe.training, device, world, batches.plan_version)
+    start.match_machine(machine, talk)
     torch.manual_seed(recipe.training.seed)
     model = build_model(recipe, tokenizers)
     carried_over = carry_over(model, tokenizers, start.trained) if start.trained else None
@@ -146,13 +155,27 @@ def put_together(
     run = Run(model, optimizer, settings, recipe.criterion, device, Progress(), world)
     start.restore(run)
     world.separate_seeds()
-    segmenters = make_segmenters(tokenizers, recipe.training)
-    codec = source_codec(tokenizers.source)
-    train_split = open_encoded(workspace.encoded, "train", corpus, codec)
-    train_split.check_ids(tokenizers.reads, tokenizers.target.vocab_size)
-    batches = TrainingBatches(train_split, recipe.training, segmenters, world)
     validator = Validator.prepare(workspace, corpus, run, recipe, tokenizers)
     log = MetricsLog(workspace.training / "metrics.jsonl")
     return Session(
         workspace, recipe, tokenizers, made_from, carried_over, run, batches, validator, log
     )
+
+
+def _open_batches(
+    workspace: Workspace,
+    corpus: Corpus,
+    settings: TrainingSettings,
+    tokenizers: Tokenizers,
+    world: World,
+) -> TrainingBatches:
+    """Open the encoded training split."""
+    split = open_encoded(
+        workspace.encoded,
+        "train",
+        corpus,
+        source_codec(tokenizers.source),
+        reads=tokenizers.reads,
+        target_size=tokenizers.target.vocab_size,
+    )
+    return TrainingBatches(split, settings, make_segmenters(tokenizers, settings), world)

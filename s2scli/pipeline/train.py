@@ -1,6 +1,6 @@
 """`s2s train`: train, validate, keep the best, resume."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,12 @@ from s2scli.pipeline.overwriting import require_restartable
 from s2scli.pipeline.publishing import Published
 from s2scli.pipeline.session import Session, put_together
 from s2scli.pipeline.start import Start, find_start
-from s2scli.pipeline.train_tokenizer import adopt_tokenizer, ensure_encoded, ensure_tokenizer
+from s2scli.pipeline.train_tokenizer import (
+    Encoding,
+    adopt_tokenizer,
+    ensure_encoded,
+    ensure_tokenizer,
+)
 from s2scli.pipeline.validation import open_validation, warn_of_collapse
 from s2scli.report.console import Talk
 from s2scli.report.progress import Goal, TrainingDisplay, training_display
@@ -30,10 +35,12 @@ from s2scli.training.freezing import count_frozen
 from s2scli.training.interruption import stop_requests
 from s2scli.training.loop import train as training_events
 from s2scli.training.outlook import Outlook, judge
+from s2scli.training.progress import Progress
 from s2scli.training.world import ALONE, World
 from s2scli.workspace import Workspace
 
 COUNTS = {"active_units": 0, "failed_lines": 0}
+Check = Callable[[int, bool], None]  # of the step of an event; whether its weights are written
 DIGITS = {name: metric.digits for name, metric in METRICS.items()} | COUNTS
 
 
@@ -140,7 +147,7 @@ def train(
         recipe = _choose_recipe(corpus, request, start, talk)
         start.check({"corpus": corpus.digest})
         start.check_model(workspace, request.init_from)
-        tokenizers = _prepare_text(workspace, corpus, start, talk)
+        tokenizers, encoding = _prepare_text(workspace, corpus, start, talk)
         recipe = fit_to_target(recipe, tokenizers.target, request.changes)
         settings, device = limited(recipe, request.limits), pick_device(request.device)
         session = put_together(
@@ -149,7 +156,7 @@ def train(
         world.once(lambda: _open_log(session, talk, restart=request.restart))
         session.publisher.repair(talk)
         session.announce(talk, resumed=start.checkpoint is not None)
-        ending = _run(session, talk)
+        ending = _run(session, encoding, talk)
         published = _publish(session, ending, talk)
         world.barrier()
         return _report(session, ending, published)
@@ -213,15 +220,16 @@ def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Ta
     return recipe
 
 
-def _prepare_text(workspace: Workspace, corpus: Corpus, start: Start, talk: Talk) -> Tokenizers:
-    """Create the tokenizers and the encoded corpus if they are missing; return the tokenizers."""
+def _prepare_text(
+    workspace: Workspace, corpus: Corpus, start: Start, talk: Talk
+) -> tuple[Tokenizers, Encoding]:
+    """Create the tokenizers and the encoded corpus if they are missing; return both."""
     if start.trained and not workspace.tokenizer.exists():
         talk.say("there is no tokenizer yet: using the model's")
         trained = start.trained
         adopt_tokenizer(workspace, corpus, trained.tokenizers, trained.manifest.digest, talk)
     tokenizers = ensure_tokenizer(workspace, corpus, talk)
-    ensure_encoded(workspace, corpus, tokenizers, talk)
-    return tokenizers
+    return tokenizers, ensure_encoded(workspace, corpus, tokenizers, talk)
 
 
 def _open_log(session: Session, talk: Talk, *, restart: bool) -> None:
@@ -236,10 +244,24 @@ def _open_log(session: Session, talk: Talk, *, restart: bool) -> None:
         )
 
 
-def _run(session: Session, talk: Talk) -> Finished:
-    """Train; show and log each event, and publish each new best model."""
+def _run(session: Session, encoding: Encoding, talk: Talk) -> Finished:
+    """Train; show and log each event, and publish each new best model.
+
+    Weights trained in this call are written only after the check of the encoded corpus has ended.
+
+    Raises:
+        CheckpointError: the encoded corpus is damaged.
+    """
     run, limits = session.run, session.run.settings.limits
+    began = run.progress.step
     finished = Finished(run.progress.step, "")
+
+    def check(step: int, written: bool) -> None:
+        encoding.wait(None if written and step > began else 0)
+
+    def save(progress: Progress) -> None:
+        check(progress.step, True)
+        session.save(progress)
 
     def announce(signal: int) -> None:
         talk.say("stopping after this update; interrupt again to stop at once")
@@ -248,21 +270,26 @@ def _run(session: Session, talk: Talk) -> Finished:
     display = training_display(talk, goal, run.criterion.name, DIGITS)
     with stop_requests(announce) as request, display as shown:
         for event in training_events(
-            run, session.batches, session.validator, session.save, lambda: request.signal
+            run, session.batches, session.validator, save, lambda: request.signal
         ):
             _show(event, shown, talk)
             if isinstance(event, Validation):
                 warn_of_collapse(event, session.log, run.settings.kl, talk)
-            _record(event, session, talk)
+            _record(event, session, check, talk)
             if isinstance(event, Finished):
                 finished = event
     return finished
 
 
-def _record(event: Event, session: Session, talk: Talk) -> None:
+def _record(event: Event, session: Session, check: Check, talk: Talk) -> None:
     """Log an event and publish new best weights; if writing fails, warn and continue."""
+
+    def log() -> None:
+        check(event.step, isinstance(event, Validation) and event.best)
+        session.log.add(event)
+
     try:
-        session.run.world.once(lambda: session.log.add(event))
+        session.run.world.once(log)
         if isinstance(event, Validation) and event.best:
             session.publisher.publish(event.scores)
     except StorageError as error:

@@ -12,7 +12,8 @@ from s2scli.data.encoded import Encode, encode_split
 from s2scli.data.sampling import sample_pairs, sample_rows
 from s2scli.data.store import Corpus, Side, TextSplit, split_path
 from s2scli.errors import CheckpointError, ConfigError, MissingInputError
-from s2scli.manifest import Manifest, new_folder, verify_folder
+from s2scli.files import remove_folder
+from s2scli.manifest import Manifest, Verification, new_folder, read_manifest, verify_folder
 from s2scli.normalization import Normalization
 from s2scli.pipeline.overwriting import require_replaceable
 from s2scli.report.console import Talk
@@ -40,6 +41,7 @@ MEASURED_PAIRS = 10_000
 MEASURED_PICTURES = 500
 PICTURES, CENTRES = 5_000, 512  # that a codebook is learned from; its size
 MAX_UNKNOWN_RATE = 0.01
+SECONDS_CHECKED = 0.5  # before training; the rest of a large encoded corpus is checked meanwhile
 AGAIN = "make it again with `s2s train-tokenizer`"
 
 
@@ -189,27 +191,65 @@ def ensure_tokenizer(workspace: Workspace, corpus: Corpus, talk: Talk) -> Tokeni
     return _learn(workspace, corpus.verified, settings, talk)
 
 
+@dataclass(frozen=True)
+class Encoding:
+    """The encoded corpus of a workspace, whose files are still being checked.
+
+    Attributes:
+        folder: the folder of the encoded corpus.
+        verification: the check of its files; None if they were written just now.
+    """
+
+    folder: Path
+    verification: Verification | None = None
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait for the end of the check; remove the folder if a file is damaged.
+
+        Args:
+            seconds: the maximum time to wait; None waits until the end.
+
+        Raises:
+            CheckpointError: a file is damaged.
+        """
+        if not self.verification:
+            return
+        try:
+            self.verification.wait(seconds)
+        except CheckpointError as error:
+            if self.folder.exists():
+                remove_folder(self.folder)
+            raise CheckpointError(
+                f"{error}; the encoded corpus was removed: repeat the command, which encodes the "
+                "corpus again"
+            ) from error
+
+
 def ensure_encoded(
     workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, talk: Talk
-) -> None:
+) -> Encoding:
     """Encode the corpus with `tokenizers`, unless an undamaged, current encoding exists.
 
-    The caller must lock the workspace.
+    The hashes of a large encoding may still be checked in the background on return. The caller
+    must lock the workspace.
 
     Raises:
         CheckpointError: the corpus is damaged.
     """
     try:
-        manifest = verify_folder(workspace.encoded, "encoded")
+        manifest = read_manifest(workspace.encoded, "encoded")
+        verification = Verification(workspace.encoded, manifest)
+        verification.wait(SECONDS_CHECKED)
     except MissingInputError:
         pass
     except CheckpointError as error:
         talk.warn(f"{error}; encoding the corpus again")
     else:
         if manifest.made_from == _ancestry(corpus, tokenizers):
-            return
+            return Encoding(workspace.encoded, verification)
         talk.say("the encoded corpus is out of date")
     _encode(workspace, corpus, tokenizers, talk)
+    return Encoding(workspace.encoded)
 
 
 def _tokenizer_manifest(workspace: Workspace) -> Manifest | None:

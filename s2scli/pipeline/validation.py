@@ -96,8 +96,14 @@ class Validator:
         """
         text = open_validation(corpus)
         codec = source_codec(tokenizers.source)
-        encoded = open_encoded(workspace.encoded, "valid", corpus, codec)
-        encoded.check_ids(tokenizers.reads, tokenizers.target.vocab_size)
+        encoded = open_encoded(
+            workspace.encoded,
+            "valid",
+            corpus,
+            codec,
+            reads=tokenizers.reads,
+            target_size=tokenizers.target.vocab_size,
+        )
         if len(encoded) != len(text):
             raise CheckpointError(
                 f"{workspace.encoded}: {len(encoded):,} validation rows, the corpus has "
@@ -105,9 +111,10 @@ class Validator:
             )
         count = min(len(text), recipe.training.validation_examples)
         rows = np.linspace(0, len(text) - 1, count).astype(np.int64)
+        source_lengths, target_lengths = encoded.lengths(0, len(encoded))
         plan = plan_epoch(
-            encoded.source_lengths[rows],
-            encoded.target_lengths[rows],
+            source_lengths[rows],
+            target_lengths[rows],
             max_tokens=recipe.training.batch_tokens,
             max_length=np.iinfo(np.int32).max,
             seed=0,

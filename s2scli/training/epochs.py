@@ -1,4 +1,7 @@
-"""The training batches, which depend only on the seed, the epoch and the batch number."""
+"""The training batches, which depend only on the seed, the epoch, the window and the batch number.
+
+A large split is planned and read one window at a time (`data.shuffling`).
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -7,9 +10,18 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from s2scli.data.batch import Batch, Pad, make_batch
-from s2scli.data.batching import Lengths, Rows, fits, plan_epoch
+from s2scli.data.batching import (
+    PLAN,
+    PLAN_OF_WINDOWS,
+    Lengths,
+    Rows,
+    fits,
+    number_of,
+    plan_epoch,
+)
 from s2scli.data.example import TokenIds, Values
 from s2scli.data.noise import damage, drop_tokens
+from s2scli.data.shuffling import Sized, read_blocks, survey
 from s2scli.errors import CorpusError
 from s2scli.training.progress import Progress
 from s2scli.training.settings import TrainingSettings
@@ -20,25 +32,24 @@ Resegment: TypeAlias = Callable[[Sequence[TokenIds], int], Sequence[TokenIds]]
 
 
 @dataclass(frozen=True)
-class EpochPlan:
-    """The batches of one epoch."""
+class WindowPlan:
+    """The batches of one window of an epoch.
+
+    Attributes:
+        epoch: the number of the epoch.
+        window: the number of the window in the epoch.
+        batches: the row indices of each batch.
+        padding: the share of padding among source and target positions.
+    """
 
     epoch: int
+    window: int
     batches: Sequence[Rows]
+    padding: tuple[float, float]
 
 
-class EncodedPairs(Protocol):
+class EncodedPairs(Sized, Protocol):
     """The training split as token ids (`data.EncodedSplit` is one)."""
-
-    @property
-    def source_lengths(self) -> Lengths:
-        """Tokens of each source, [rows]."""
-        ...
-
-    @property
-    def target_lengths(self) -> Lengths:
-        """Tokens of each target, [rows]."""
-        ...
 
     @property
     def pad(self) -> Pad:
@@ -76,7 +87,9 @@ class TrainingBatches:
         kept: number of pairs that are short enough to train on.
         too_long: number of pairs that are left out because they are too long.
         batch_tokens: maximum batch size: sentences x longest side, padding included.
-        updates_per_epoch: updates in the first epoch; other epochs have about the same number.
+        windows: number of windows of an epoch.
+        updates_per_epoch: updates in the first epoch; other epochs have about the same number. With
+            several windows, it is an estimate: the updates in the first one, times their number.
         growth: mean factor by which resegmenting lengthens the longer side of a pair.
 
     Raises:
@@ -92,48 +105,57 @@ class TrainingBatches:
     ) -> None:
         self.split, self.settings = split, settings
         self.segmenters, self.world = segmenters, world
-        kept = fits(split.source_lengths, split.target_lengths, settings.max_length)
-        self.kept, self.too_long = int(kept.sum()), int((~kept).sum())
+        self._blocks = survey(split, settings.max_length)
+        self.kept, self.too_long = self._blocks.kept, len(split) - self._blocks.kept
         if not self.kept:
             raise CorpusError(
                 f"every training pair is longer than training.max_length {settings.max_length} "
                 "tokens; raise it"
             )
-        longer = np.maximum(split.source_lengths, split.target_lengths)[kept].astype(np.int64) + 1
-        self.growth = self._measure_growth(np.flatnonzero(kept))
-        tokens = int(longer.sum() * self.growth)
+        self.windows = self._blocks.windows
+        self.growth = self._measure_growth()
+        tokens = int(self._blocks.tokens * self.growth)
         self.batch_tokens = min(settings.batch_tokens, max(1, tokens // settings.min_batches))
-        self._plan = self._make_plan(0)
-        self.updates_per_epoch = -(-len(self._plan.batches) // settings.accumulate)
+        self._plan = self._make_plan(0, 0)
+        self.updates_per_epoch = self.windows * -(-len(self._plan.batches) // settings.accumulate)
 
     @property
     def padding(self) -> tuple[float, float]:
-        """The share of padding among source and target positions in the current epoch.
+        """The share of padding among source and target positions in the current window.
 
         It is measured on the encoded corpus; resegmented texts have more padding.
         """
-        split, batches = self.split, self._plan.batches
-        return _padding(split.source_lengths, batches), _padding(split.target_lengths, batches)
+        return self._plan.padding
+
+    @property
+    def plan_version(self) -> int:
+        """The version of the algorithm that plans the batches."""
+        return PLAN if self.windows == 1 else PLAN_OF_WINDOWS
 
     def epochs_done(self, progress: Progress) -> float:
         """Return the number of epochs finished, including the fraction of the current one."""
-        return progress.epoch + progress.batch / len(self._plan_of(progress.epoch).batches)
+        share = progress.batch / len(self._plan_at(progress).batches)
+        return progress.epoch + (progress.window + share) / self.windows
 
     def next(self, progress: Progress) -> tuple[list[Batch], Progress]:
         """Return the batches of the next update, and the counters after reading them."""
-        plan = self._plan_of(progress.epoch).batches
+        window = self._plan_at(progress)
+        plan = window.batches
         begin = min(progress.batch, len(plan) - 1)  # older versions may have saved a larger number
         end = min(begin + self.settings.accumulate, len(plan))
         numbers = range(begin, end)
         share = self.world.share
-        batches = [self._read(share(plan[number]), progress.epoch, number) for number in numbers]
-        if end == len(plan):
-            return batches, replace(progress, epoch=progress.epoch + 1, batch=0)
-        return batches, replace(progress, batch=end)
+        batches = [self._read(share(plan[number]), window, number) for number in numbers]
+        if end < len(plan):
+            return batches, replace(progress, batch=end)
+        if window.window + 1 < self.windows:
+            return batches, replace(progress, window=window.window + 1, batch=0)
+        return batches, replace(progress, epoch=progress.epoch + 1, window=0, batch=0)
 
-    def _read(self, rows: Rows, epoch: int, number: int) -> Batch:
-        """Return one batch of an epoch; one random generator makes all its random choices."""
-        random = np.random.default_rng([self.settings.seed, epoch, number + 1])
+    def _read(self, rows: Rows, plan: WindowPlan, number: int) -> Batch:
+        """Return one batch of a window; one random generator makes all its random choices."""
+        number = number_of(plan.window, number)
+        random = np.random.default_rng([self.settings.seed, plan.epoch, number])
         sources, targets = self._segmented(rows, random)
         batch = make_batch(damage(sources, self.settings.noise, random), targets, self.split.pad)
         return replace(
@@ -162,28 +184,43 @@ class TrainingBatches:
         pairs = zip(usual, new, strict=True)
         return [ids if len(ids) <= longest else before for before, ids in pairs]
 
-    def _measure_growth(self, rows: Rows) -> float:
+    def _measure_growth(self) -> float:
         """Return the factor by which resegmenting lengthens the longer sides, at least 1."""
+        if self.segmenters == Segmenters():
+            return 1.0
+        rows, source_lengths, target_lengths = self._rows_of(0, 0)
+        rows = rows[fits(source_lengths, target_lengths, self.settings.max_length)]
         some = rows[np.linspace(0, len(rows) - 1, min(len(rows), MEASURED_ROWS)).astype(np.int64)]
         random = np.random.default_rng(self.settings.seed)
         usual, new = self.split.gather(some), self._segmented(some, random)
         return max(1.0, _longer_sides(*new) / _longer_sides(*usual))
 
-    def _plan_of(self, epoch: int) -> EpochPlan:
-        if self._plan.epoch != epoch:
-            self._plan = self._make_plan(epoch)
+    def _plan_at(self, progress: Progress) -> WindowPlan:
+        """Return the plan of the current window; a window behind the last one is the last."""
+        window = min(progress.window, self.windows - 1)
+        if (self._plan.epoch, self._plan.window) != (progress.epoch, window):
+            self._plan = self._make_plan(progress.epoch, window)
         return self._plan
 
-    def _make_plan(self, epoch: int) -> EpochPlan:
+    def _make_plan(self, epoch: int, window: int) -> WindowPlan:
+        rows, source_lengths, target_lengths = self._rows_of(epoch, window)
         batches = plan_epoch(
-            self.split.source_lengths,
-            self.split.target_lengths,
+            source_lengths,
+            target_lengths,
             max_tokens=max(1, int(self.batch_tokens / self.growth)),
             max_length=self.settings.max_length,
             seed=self.settings.seed,
             epoch=epoch,
+            window=window,
         )
-        return EpochPlan(epoch, batches)
+        padding = _padding(source_lengths, batches), _padding(target_lengths, batches)
+        self.split.release()
+        return WindowPlan(epoch, window, [rows[batch] for batch in batches], padding)
+
+    def _rows_of(self, epoch: int, window: int) -> tuple[Rows, Lengths, Lengths]:
+        """Return the rows of a window, too long ones included, and their lengths."""
+        blocks = self._blocks.of_window(window, seed=self.settings.seed, epoch=epoch)
+        return read_blocks(self.split, blocks)
 
 
 def _padding(lengths: Lengths, batches: Sequence[Rows]) -> float:

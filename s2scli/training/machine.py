@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from s2scli.data.batching import PLAN
 from s2scli.model.kernels.machine import this_machine
 from s2scli.training.precision import arithmetic
 from s2scli.training.settings import TrainingSettings
@@ -17,9 +16,16 @@ MAX_COUNT, MAX_TEXT = 10_000, 200
 
 
 def describe_machine(
-    settings: TrainingSettings, device: torch.device, world: World
+    settings: TrainingSettings, device: torch.device, world: World, plan_version: int
 ) -> dict[str, Any]:
-    """Describe the environment on which the exact results of a run depend, by name."""
+    """Describe the environment on which the exact results of a run depend, by name.
+
+    Args:
+        settings: the training settings.
+        device: the device to train on.
+        world: the processes that train together.
+        plan_version: the version of the algorithm that plans the batches.
+    """
     on_cpu = device.type == "cpu"
     return {
         "processes": world.size,
@@ -29,7 +35,7 @@ def describe_machine(
         "processor": platform.machine(),
         "precision": arithmetic(settings, device),
         "products by": "oneDNN" if on_cpu and this_machine().prefers_one_dnn else "torch",
-        "batch plan": PLAN,
+        "batch plan": plan_version,
     }
 
 

@@ -20,7 +20,8 @@ class Progress:
     Attributes:
         step: updates made.
         epoch: epochs finished.
-        batch: batches of the current epoch already used.
+        window: windows of the current epoch finished.
+        batch: batches of the current window already used.
         validated: the step of the last validation, or -1.
         seconds: time the run has taken, over all its sessions.
         best_score: the best validation score, or None.
@@ -39,6 +40,7 @@ class Progress:
 
     step: Count = 0
     epoch: Count = 0
+    window: Count = 0
     batch: Count = 0
     validated: Annotated[int, Field(strict=True, ge=-1, le=2**53)] = -1
     seconds: Seconds = 0.0

@@ -55,6 +55,16 @@ class MadeUpPairs:
 
     pad = staticmethod(pad_ids)
 
+    def __len__(self) -> int:
+        return len(self.source_lengths)
+
+    def lengths(self, begin: int, end: int) -> tuple[Lengths, Lengths]:
+        """Return the lengths of the sources and targets of some rows."""
+        return self.source_lengths[begin:end], self.target_lengths[begin:end]
+
+    def release(self) -> None:
+        """Keep all pairs in memory."""
+
     def gather(self, rows: Rows) -> tuple[Sequence[TokenIds], Sequence[TokenIds]]:
         """Return the token ids of the sources and targets of these rows."""
         return [self._sources[row] for row in rows], [self._targets[row] for row in rows]

@@ -35,18 +35,26 @@ FIRST_ID = EOS_ID + 1
 class NumberedPairs:
     """A split whose row `n` has only tokens of the id `FIRST_ID + n`."""
 
-    source_lengths: Lengths
-    target_lengths: Lengths
+    sizes: Lengths
     pad = staticmethod(pad_ids)
 
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def lengths(self, begin: int, end: int) -> tuple[Lengths, Lengths]:
+        return self.sizes[begin:end], self.sizes[begin:end]
+
+    def release(self) -> None:
+        pass
+
     def gather(self, rows: Rows) -> tuple[list[Values], list[TokenIds]]:
-        ids = [np.full(self.source_lengths[row], FIRST_ID + row, np.int32) for row in rows]
+        ids = [np.full(self.sizes[row], FIRST_ID + row, np.int32) for row in rows]
         return list(ids), ids
 
 
 def numbered_pairs() -> NumberedPairs:
     lengths = np.random.default_rng(3).integers(1, LONGEST + 2, ROWS).astype(np.int32)
-    return NumberedPairs(lengths, lengths)
+    return NumberedPairs(lengths)
 
 
 class Run:
@@ -145,7 +153,7 @@ class Interruptions(RuleBasedStateMachine):
     def every_row_is_read_once_in_an_epoch(self) -> None:
         if not hasattr(self, "settings"):
             return
-        kept = [row for row in range(ROWS) if numbered_pairs().source_lengths[row] <= LONGEST]
+        kept = [row for row in range(ROWS) if numbered_pairs().sizes[row] <= LONGEST]
         read = [row for update in self.updates for row in update]
         for epoch in range(self.run.progress.epoch):
             assert sorted(read[epoch * len(kept) : (epoch + 1) * len(kept)]) == kept

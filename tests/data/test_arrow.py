@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -41,9 +42,8 @@ for bit in range(0, len(whole) * 8, int(sys.argv[3])):
             split = TextSplit(path)
             list(split), [split[row] for row in range(len(split))]
         else:
-            split = EncodedSplit(path)
-            split.check_ids(10, 10)
-            split.gather(np.arange(len(split)))
+            split = EncodedSplit(path, reads=10, target_size=10)
+            split.lengths(0, len(split)), split.gather(np.arange(len(split)))
     except CheckpointError as error:
         refused += 1
         assert "make it again" in str(error) and "\\n" not in str(error)
@@ -125,8 +125,10 @@ def test_a_null_is_refused(tmp_path: Path, kind: str, column: str, values: list[
 
 
 def test_ids_outside_the_vocabulary_are_refused(tmp_path: Path) -> None:
-    split = EncodedSplit(write(tmp_path / "rows.arrow", "encoded"))
-    split.check_ids(7, 10)
-    for sizes in ((6, 10), (7, 9)):
-        with pytest.raises(CheckpointError, match="token ids outside the vocabulary"):
-            split.check_ids(*sizes)
+    path = write(tmp_path / "rows.arrow", "encoded")
+    EncodedSplit(path, reads=7, target_size=10).gather(np.arange(6))
+    for reads, target_size, row in ((6, 10, 2), (7, 9, 4)):
+        split = EncodedSplit(path, reads=reads, target_size=target_size)
+        split.gather(np.delete(np.arange(6), [row % 3, row % 3 + 3]))
+        with pytest.raises(CheckpointError, match="token ids outside the vocabulary of"):
+            split.gather(np.array([0, row]))

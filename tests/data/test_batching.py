@@ -1,12 +1,15 @@
 """Laws of an epoch: every pair exactly once, within the budget, the same for the same seed."""
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from s2scli.data.batching import Lengths, Rows, fits, plan_epoch
+from s2scli.data.batching import PLAN, Lengths, Rows, fits, number_of, plan_epoch
 
 length = st.integers(0, 60)
 corpora = st.lists(st.tuples(length, length), max_size=80)
@@ -124,6 +127,35 @@ def test_epochs_and_seeds_differ() -> None:
     lengths = realistic(500)
     orders = [as_lists(plan(lengths, 400, seed, epoch)) for seed in (1, 2) for epoch in (0, 1)]
     assert len({str(order) for order in orders}) == 4
+
+
+def test_the_windows_of_an_epoch_have_other_random_numbers() -> None:
+    lengths = realistic(500)
+    first, again, second = (
+        plan_epoch(*lengths, max_tokens=400, max_length=50, seed=1, epoch=0, window=window)
+        for window in (0, 0, 1)
+    )
+    assert as_lists(first) == as_lists(again) != as_lists(second)
+
+
+def test_each_batch_and_plan_has_its_own_number() -> None:
+    numbers = [number_of(window, batch) for window in range(3) for batch in range(-1, 100)]
+    assert len(set(numbers)) == len(numbers)
+    assert [number_of(0), number_of(0, 0), number_of(0, 7)] == [0, 1, 8]
+
+
+@pytest.mark.parametrize("seed", [1, 2**40 + 5, 2**63])
+def test_the_only_window_has_the_random_numbers_of_earlier_versions(seed: int) -> None:
+    """They drew from [seed, epoch]; numpy pads a seed with zeros."""
+    now, before = (np.random.default_rng(seed) for seed in ([seed, 3, number_of(0)], [seed, 3]))
+    assert now.integers(2**62) == before.integers(2**62)
+
+
+def test_the_plan_is_that_of_its_version() -> None:
+    """A resumed run relies on it. Where it must change, raise PLAN."""
+    batches = plan(realistic(2000), 700, seed=3, epoch=2)
+    digest = hashlib.sha256(json.dumps(as_lists(batches)).encode()).hexdigest()
+    assert (PLAN, digest[:16]) == (2, "32cb6fbb541d977b")
 
 
 @pytest.mark.parametrize(("pair", "kept"), [((50, 1), True), ((1, 50), True), ((51, 1), False)])

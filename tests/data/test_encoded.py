@@ -46,9 +46,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_lengths_are_those_of_the_ids(folder: Path) -> None:
     split = open_encoded(folder, "train")
     assert len(split) == ROWS
-    assert split.source_lengths.tolist() == [len(source) for source, _ in TEXTS]
-    assert split.target_lengths.tolist() == [len(target) for _, target in TEXTS]
-    assert split.source_lengths.dtype == np.int32
+    sources, targets = [len(source) for source, _ in TEXTS], [len(target) for _, target in TEXTS]
+    for begin, end in ((0, ROWS), (0, 0), (3, 4), (4, 11), (5, 10), (20, ROWS), (ROWS, ROWS)):
+        found = split.lengths(begin, end)
+        assert [side.tolist() for side in found] == [sources[begin:end], targets[begin:end]]
+        assert found[0].dtype == found[1].dtype == np.int32
 
 
 @pytest.mark.parametrize("rows", [[], [0], [ROWS - 1], [22, 0, 4, 5, 5, 14], list(range(ROWS))])
@@ -67,6 +69,16 @@ def test_gather_copies_nothing(folder: Path) -> None:
     assert not one.flags.writeable
 
 
+def test_released_rows_are_read_again(folder: Path) -> None:
+    split = open_encoded(folder, "train")
+    rows = np.arange(ROWS)
+    before, _ = split.gather(rows)
+    split.release()
+    again, _ = split.gather(rows)
+    assert [ids.tolist() for ids in before] == [ids.tolist() for ids in again]
+    assert [ids.tolist() for ids in again] == codes([source for source, _ in TEXTS])
+
+
 @pytest.mark.parametrize("rows", [[-1], [ROWS], [0, ROWS]])
 def test_rows_that_are_not_there(folder: Path, rows: list[int]) -> None:
     with pytest.raises(IndexError, match="a split of 23 rows"):
@@ -75,7 +87,7 @@ def test_rows_that_are_not_there(folder: Path, rows: list[int]) -> None:
 
 def test_a_split_without_rows(folder: Path) -> None:
     split = open_encoded(folder, "valid")
-    assert len(split) == 0 == len(split.source_lengths)
+    assert len(split) == 0 == len(split.lengths(0, 0)[0])
     assert split.gather(np.empty(0, np.int64)) == ([], [])
 
 

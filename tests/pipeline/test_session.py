@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from s2scli.config import load_recipe
+from s2scli.data import shuffling
+from s2scli.data.batching import PLAN_OF_WINDOWS
 from s2scli.data.store import Corpus
 from s2scli.model.weights import model_weights
 from s2scli.pipeline import publishing
@@ -85,6 +87,19 @@ def test_it_tells_what_is_trained(workspace: Workspace, capsys: pytest.CaptureFi
     assert "% of source positions" in padding
     session.announce(Talk(), resumed=True)
     assert capsys.readouterr().err.endswith("resuming from step 0 (0:00)\n")
+
+
+def test_it_says_that_windows_are_estimates(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shuffling, "BLOCK", 8)
+    monkeypatch.setattr(shuffling, "WINDOW", 16)
+    session = new_session(workspace, 1)
+    session.announce(Talk(verbose=True), resumed=False)
+    first, _, padding = capsys.readouterr().err.splitlines()
+    assert f"in about {session.batches.updates_per_epoch} updates per epoch" in first
+    assert padding.endswith(f", in one of the {session.batches.windows} windows of an epoch")
+    assert session._checkpoint(session.run.progress).machine["batch plan"] == PLAN_OF_WINDOWS
 
 
 def test_two_processes_validate_as_one(workspace: Workspace) -> None:

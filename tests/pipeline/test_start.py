@@ -20,7 +20,7 @@ from s2scli.workspace import Workspace
 
 TINY = load_recipe("tiny")
 ORIGIN = {"corpus": "c1", "tokenizer": "t1"}
-MACHINE = describe_machine(TINY.training, torch.device("cpu"), ALONE)
+MACHINE = describe_machine(TINY.training, torch.device("cpu"), ALONE, 2)
 
 
 def checkpoint(step: int = 3, recipe: Recipe = TINY, **made_from: str) -> Checkpoint:

@@ -3,6 +3,7 @@
 import getpass
 import platform
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,11 +18,14 @@ from s2scli.data.settings import PrepareSettings
 from s2scli.errors import CheckpointError, ConfigError, LockedError, MissingInputError, StorageError
 from s2scli.files import Files
 from s2scli.manifest import new_folder, verify_folder
+from s2scli.pipeline import train_tokenizer
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.train import TrainRequest, train
+from s2scli.pipeline.train_tokenizer import Encoding
 from s2scli.report.console import Talk
 from s2scli.settings import Tree
 from s2scli.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from s2scli.training.events import Event, Update
 from s2scli.training.metrics_log import MetricsLog
 from s2scli.translation import model_folder
 from s2scli.workspace import Workspace
@@ -57,6 +61,64 @@ def steps(workspace: Workspace) -> list[int]:
 def model_step(workspace: Workspace) -> int:
     """Return the update of the workspace's model, which must be whole."""
     return int(verify_folder(workspace.model, "model").facts["step"])
+
+
+@pytest.fixture
+def untrained(workspace: Workspace) -> Workspace:
+    """A workspace with an encoded corpus, which no run has begun to train on."""
+    shutil.rmtree(workspace.training)
+    shutil.rmtree(workspace.model)
+    return workspace
+
+
+def train_as_before(workspace: Workspace, *assignments: str) -> None:
+    train_toy(workspace, SEED, "training.validate_every=3", *assignments, max_steps=6)
+
+
+def test_damage_found_while_training_stops_the_run_and_is_mended(
+    untrained: Workspace, trained: Workspace
+) -> None:
+    logged, add = threading.Event(), MetricsLog.add
+
+    def add_and_tell(log: MetricsLog, event: Event) -> None:
+        add(log, event)
+        if isinstance(event, Update):
+            logged.set()
+
+    def find(path: Path) -> str:
+        if path != untrained.encoded / "train.arrow":
+            return artifacts.sha256_of(path)
+        assert logged.wait(60)
+        return "damaged"
+
+    with pytest.MonkeyPatch.context() as damaged:
+        damaged.setattr(train_tokenizer, "SECONDS_CHECKED", 0)
+        damaged.setattr(manifest, "sha256_of", find)
+        damaged.setattr(MetricsLog, "add", add_and_tell)
+        with pytest.raises(CheckpointError, match=r"match its SHA-256; the encoded corpus was rem"):
+            train_as_before(untrained, "training.log_every=1")
+    assert not untrained.encoded.exists()
+    assert (steps(untrained), model_step(untrained)) == ([0], 0), "nothing trained was written"
+    train_as_before(untrained, "training.log_every=1")
+    ends = [list_checkpoints(each.training)[0] for each in (trained, untrained)]
+    before, after = (load_checkpoint(folder).weights for folder in ends)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_what_is_trained_is_written_after_the_check_alone(
+    untrained: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[float | None, list[int], int]] = []
+
+    def wait(encoding: Encoding, seconds: float | None = None) -> None:
+        published = model_step(untrained) if untrained.model.exists() else -1
+        calls.append((seconds, steps(untrained), published))
+
+    monkeypatch.setattr(Encoding, "wait", wait)
+    train_as_before(untrained)
+    waited = [call[0] for call in calls].index(None)
+    assert calls[waited][1:] == ([0], 0)
+    assert {seconds for seconds, *_ in calls[:waited]} == {0}
 
 
 def test_no_arguments_go_on_with_the_run(workspace: Workspace) -> None:

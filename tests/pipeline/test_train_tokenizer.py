@@ -265,15 +265,18 @@ def test_sound_has_no_tokens_and_is_read_from_the_corpus(tmp_path: Path) -> None
     assert tokenizers.reads == Sound(8000)
     codec = source_codec(tokenizers.source)
     text = prepared(workspace).open_split("train")
-    encoded = open_encoded(workspace.encoded, "train", prepared(workspace), codec)
-    encoded.check_ids(tokenizers.reads, tokenizers.target.vocab_size)
+    encoded = open_encoded(
+        *(workspace.encoded, "train", prepared(workspace), codec),
+        reads=tokenizers.reads,
+        target_size=tokenizers.target.vocab_size,
+    )
     sources, targets = encoded.gather(np.arange(len(encoded)))
     target = target_codec(tokenizers.target)
     for example, source, ids in zip(text, sources, targets, strict=True):
         assert source.tolist() == values_of(example.source).tolist()
         assert ids.tolist() == target.encode(example.target).tolist()
     lengths = np.array([len(source) for source in sources], np.int32)
-    assert encoded.source_lengths.tolist() == codec.sizes(lengths).tolist()
+    assert encoded.lengths(0, len(encoded))[0].tolist() == codec.sizes(lengths).tolist()
 
 
 def test_an_encoding_of_another_corpus_is_refused(tmp_path: Path) -> None:

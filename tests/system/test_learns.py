@@ -65,13 +65,16 @@ class Pairs:
     sources: list[Ids]
     targets: list[Ids]
 
-    @property
-    def source_lengths(self) -> Ids:
-        return np.array([len(ids) for ids in self.sources], dtype=np.int32)
+    def __len__(self) -> int:
+        return len(self.sources)
 
-    @property
-    def target_lengths(self) -> Ids:
-        return np.array([len(ids) for ids in self.targets], dtype=np.int32)
+    def lengths(self, begin: int, end: int) -> tuple[Ids, Ids]:
+        sides = self.sources[begin:end], self.targets[begin:end]
+        sources, targets = (np.array([len(ids) for ids in side], np.int32) for side in sides)
+        return sources, targets
+
+    def release(self) -> None:
+        pass
 
     pad = staticmethod(make_source)
 

@@ -25,11 +25,15 @@ from tests.models import VOCAB_SIZE, model_tree
 CPU = torch.device("cpu")
 
 
-def write_split(folder: Path, rows: int = 24, *, longest: int = 6) -> EncodedSplit:
+def write_split(
+    folder: Path, rows: int = 24, *, shortest: int = 1, longest: int = 6
+) -> EncodedSplit:
     """Write and open a split: sources of ids 4 to 10, targets the same turned round."""
     random = np.random.default_rng(7)
     texts = [
-        "".join(chr(97 + letter) for letter in random.integers(0, 7, random.integers(1, longest)))
+        "".join(
+            chr(97 + letter) for letter in random.integers(0, 7, random.integers(shortest, longest))
+        )
         for _ in range(rows)
     ]
     with BatchWriter(folder / "text.arrow") as writer:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from s2scli.data import shuffling
 from s2scli.data.batch import Batch, make_batch
+from s2scli.data.batching import PLAN, PLAN_OF_WINDOWS, plan_epoch
 from s2scli.data.encoded import EncodedSplit
 from s2scli.data.example import TokenIds
 from s2scli.errors import CorpusError
@@ -90,14 +92,14 @@ def test_a_small_corpus_has_many_small_batches(split: EncodedSplit) -> None:
 
 def test_long_pairs_are_left_out_and_counted(split: EncodedSplit) -> None:
     batches = TrainingBatches(split, training_settings(max_length=2))
-    short = [row for row in range(len(split)) if split.source_lengths[row] <= 2]
+    lengths, _ = split.lengths(0, len(split))
+    short = [row for row in range(len(split)) if lengths[row] <= 2]
     assert 0 < batches.kept == len(short)
     assert batches.too_long == len(split) - len(short)
 
 
 def test_nothing_but_long_pairs_is_an_error(tmp_path: Path) -> None:
-    split = write_split(tmp_path)
-    split.source_lengths[:] = 9
+    split = write_split(tmp_path, longest=30, shortest=9)
     with pytest.raises(CorpusError, match=r"longer than training\.max_length 8 tokens; raise it"):
         TrainingBatches(split, training_settings(max_length=8))
 
@@ -116,6 +118,96 @@ def test_padding_is_the_share_of_empty_positions(split: EncodedSplit) -> None:
     assert TrainingBatches(split, training_settings(batch_tokens=1)).padding == (0, 0)
 
 
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Divide the 24 rows into windows of two or three blocks of 2 rows."""
+    monkeypatch.setattr(shuffling, "BLOCK", 2)
+    monkeypatch.setattr(shuffling, "WINDOW", 5)
+
+
+@pytest.mark.usefixtures("windows")
+@pytest.mark.parametrize("accumulate", [1, 2, 100])
+def test_an_epoch_of_windows_reads_every_pair_once(split: EncodedSplit, accumulate: int) -> None:
+    batches = TrainingBatches(split, training_settings(accumulate=accumulate))
+    assert batches.windows == 5
+    expected = sorted(ids.tolist() for ids in split.gather(np.arange(len(split)))[0])
+    first, progress, places, done = [], Progress(), [], 0.0
+    while progress.epoch == 0:
+        places.append((progress.window, progress.batch))
+        assert batches.epochs_done(progress) == pytest.approx(done)
+        group, progress = batches.next(progress)
+        first += [row for batch in group for row in rows_of(batch)]
+        done = batches.epochs_done(progress)
+        assert done > batches.epochs_done(replace(progress, epoch=0, window=0, batch=0))
+    assert sorted(first) == expected
+    assert (progress.epoch, progress.window, progress.batch, done) == (1, 0, 0, 1)
+    assert {window for window, _ in places} == set(range(5)) and sorted(places) == places
+    second = sources_of(batches, 1)
+    assert second == expected
+
+
+def rows_of(batch: Batch) -> list[list[int]]:
+    rows = zip(batch.source.tolist(), batch.source_lengths.tolist(), strict=True)
+    return [ids[: length - 1] for ids, length in rows]
+
+
+@pytest.mark.usefixtures("windows")
+def test_a_run_is_resumed_without_the_windows_before(
+    split: EncodedSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = training_settings(noise={"mask": 0.3})
+    batches, progress = TrainingBatches(split, settings), Progress()
+    while progress.window < 3:
+        _, progress = batches.next(progress)
+    _, progress = batches.next(progress)
+    resumed, planned = TrainingBatches(split, settings), []
+    make_plan = TrainingBatches._make_plan
+
+    def count(self: TrainingBatches, epoch: int, window: int) -> Any:
+        planned.append((epoch, window))
+        return make_plan(self, epoch, window)
+
+    monkeypatch.setattr(TrainingBatches, "_make_plan", count)
+    assert str(resumed.next(progress)) == str(batches.next(progress))
+    assert planned == [(0, progress.window)]
+
+
+@pytest.mark.usefixtures("windows")
+def test_windows_are_estimated_and_have_a_plan_of_their_own(split: EncodedSplit) -> None:
+    batches = TrainingBatches(split, training_settings())
+    first = len(batches._plan.batches)
+    assert batches.updates_per_epoch == 5 * first
+    assert batches.plan_version == PLAN_OF_WINDOWS != PLAN
+
+
+def test_a_small_split_is_one_window(split: EncodedSplit) -> None:
+    batches = TrainingBatches(split, training_settings())
+    assert (batches.windows, batches.plan_version) == (1, PLAN)
+    lengths = split.lengths(0, len(split))
+    plan = plan_epoch(*lengths, max_tokens=16, max_length=200, seed=1, epoch=0)
+    assert str(plan) == str(batches._plan.batches)
+
+
+@pytest.mark.usefixtures("windows")
+def test_a_window_past_the_last_one_is_the_last(split: EncodedSplit) -> None:
+    batches = TrainingBatches(split, training_settings())
+    further = batches.next(Progress(window=99, batch=99))
+    last = batches.next(Progress(window=4, batch=99))
+    assert str(further) == str(last)
+    assert (further[1].epoch, further[1].window, further[1].batch) == (1, 0, 0)
+
+
+def test_growth_is_measured_on_the_first_window(
+    split: EncodedSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = TrainingBatches(split, training_settings(), Segmenters(stutter, stutter))
+    monkeypatch.setattr(shuffling, "BLOCK", 2)
+    monkeypatch.setattr(shuffling, "WINDOW", 12)
+    halves = TrainingBatches(split, training_settings(), Segmenters(stutter, stutter))
+    assert halves.windows == 2
+    assert 1 < halves.growth == pytest.approx(whole.growth, abs=0.15)
+
+
 def stutter(rows: Sequence[TokenIds], seed: int) -> list[TokenIds]:
     """Say some tokens twice, by the seed alone."""
     random = np.random.default_rng(seed)
@@ -127,9 +219,7 @@ def sources_of(batches: TrainingBatches, epoch: int) -> list[list[int]]:
     progress, sources = Progress(epoch=epoch), []
     while progress.epoch == epoch:
         group, progress = batches.next(progress)
-        for batch in group:
-            rows = zip(batch.source.tolist(), batch.source_lengths.tolist(), strict=True)
-            sources += [ids[: length - 1] for ids, length in rows]
+        sources += [row for batch in group for row in rows_of(batch)]
     return sorted(sources)
 
 
@@ -147,7 +237,7 @@ def test_each_side_is_cut_by_its_own_segmenter(split: EncodedSplit) -> None:
     usual = TrainingBatches(split, training_settings())
     batches = TrainingBatches(split, training_settings(), Segmenters(target=stutter))
     batches.growth, batches.batch_tokens = 1.0, usual.batch_tokens
-    batches._plan = batches._make_plan(0)
+    batches._plan = batches._make_plan(0, 0)
     (plain,), _ = usual.next(Progress())
     (cut,), _ = batches.next(Progress())
     assert torch.equal(plain.source, cut.source)
@@ -172,7 +262,7 @@ def test_longer_texts_make_batches_of_fewer_pairs(split: EncodedSplit) -> None:
 
 
 def test_a_text_that_would_grow_too_long_keeps_its_tokens(split: EncodedSplit) -> None:
-    longest = int(split.source_lengths.max())
+    longest = int(split.lengths(0, len(split))[0].max())
     settings = training_settings(batch_tokens=10_000, max_length=longest)
     segmenters = Segmenters(source=lambda rows, seed: [np.repeat(ids, 2) for ids in rows])
     sources = sources_of(TrainingBatches(split, settings, segmenters), 0)

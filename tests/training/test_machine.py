@@ -6,15 +6,15 @@ from s2scli.training.machine import describe_machine, machine_differences
 from s2scli.training.world import ALONE, OneProcess
 from tests.training.runs import CPU, training_settings
 
-NOW = describe_machine(training_settings(), CPU, ALONE)
+NOW = describe_machine(training_settings(), CPU, ALONE, 2)
 
 
 def test_it_is_described_by_everything_that_bits_depend_on() -> None:
-    now = describe_machine(training_settings(), CPU, ALONE)
+    now = describe_machine(training_settings(), CPU, ALONE, 2)
     assert now["threads"] == torch.get_num_threads()
     assert (NOW["processes"], NOW["device"], NOW["precision"]) == (1, "cpu", "float32")
-    assert describe_machine(training_settings(), CPU, OneProcess(size=2))["processes"] == 2
-    assert describe_machine(training_settings(precision="bfloat16"), CPU, ALONE) != NOW
+    assert describe_machine(training_settings(), CPU, OneProcess(size=2), 2)["processes"] == 2
+    assert describe_machine(training_settings(precision="bfloat16"), CPU, ALONE, 2) != NOW
 
 
 def test_what_differs_is_named_with_both_values() -> None:
