@@ -1,6 +1,6 @@
 """`s2s train`: train, validate, keep the best, resume."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,6 +51,7 @@ class TrainRequest:
         init_from: the folder of a model; a new run starts with those of its weights that fit.
         overwrite: remove the existing run without asking.
         flags: the recipe changes made by other flags, by flag.
+        watch: called with each event after it is logged; an error that it raises ends the run.
     """
 
     recipe: str | None = None
@@ -61,6 +62,7 @@ class TrainRequest:
     init_from: Path | None = None
     overwrite: bool = False
     flags: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    watch: Callable[[Event], None] = lambda event: None
 
     @property
     def changes(self) -> list[str]:
@@ -147,7 +149,7 @@ def train(
         world.once(lambda: _open_log(session, talk, restart=request.restart))
         session.publisher.repair(talk)
         session.announce(talk, resumed=start.checkpoint is not None)
-        ending = _run(session, talk)
+        ending = _run(session, request.watch, talk)
         published = _publish(session, ending, talk)
         world.barrier()
         return _report(session, ending, published)
@@ -231,8 +233,8 @@ def _open_log(session: Session, talk: Talk, *, restart: bool) -> None:
         )
 
 
-def _run(session: Session, talk: Talk) -> Finished:
-    """Train; show and log each event, and publish each new best model."""
+def _run(session: Session, watch: Callable[[Event], None], talk: Talk) -> Finished:
+    """Train; show, log and pass on each event, and publish each new best model."""
     run, limits = session.run, session.run.settings.limits
     finished = Finished(run.progress.step, "")
 
@@ -249,6 +251,7 @@ def _run(session: Session, talk: Talk) -> Finished:
             if isinstance(event, Validation):
                 warn_of_collapse(event, session.log, run.settings.kl, talk)
             _record(event, session, talk)
+            watch(event)
             if isinstance(event, Finished):
                 finished = event
     return finished

@@ -46,7 +46,13 @@ class LimitSettings(Settings):
 
     panel = "Limits"
 
-    max_minutes: float | None = setting(None, "Stop after this many minutes.", "minutes", gt=0)
+    max_minutes: float | None = setting(
+        None,
+        "Stop after this many minutes.",
+        "minutes",
+        flags=("--max-minutes", "--minutes"),
+        gt=0,
+    )
     max_steps: int | None = setting(None, "Stop after this many updates.", "updates", ge=1, le=MOST)
     max_epochs: int | None = setting(
         None,
