@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -209,53 +209,56 @@ def s2s(workspace: Workspace, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen([*command, *sets, *options, *words], stderr=subprocess.PIPE, text=True)
 
 
-def wait_for_trials(study: Path, count: int) -> None:
-    """Wait until so many trials have a checkpoint."""
-    deadline = time.monotonic() + 120
-    while len({path.parts[-3] for path in study.glob("trial-*/training/checkpoint-*")}) < count:
+def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def children_of(pid: int) -> list[int]:
+def status_of(pid: int) -> Mapping[str, str]:
+    """Return the status of a process; empty if it has ended."""
+    try:
+        lines = (Path("/proc") / str(pid) / "status").read_text().splitlines()
+    except OSError:
+        return {}
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    return {} if status["State"].startswith("Z") else status
+
+
+def workers_of(process: "subprocess.Popen[str]") -> list[int]:
     """Return the processes that run trials, found by their command line."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-            command = (status.parent / "cmdline").read_bytes()
-        except (OSError, ValueError):
-            continue
-        if int(lines["PPid"]) == pid and b"spawn_main" in command:
-            found.append(int(status.parent.name))
-    return found
+    pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+    children = [pid for pid in pids if status_of(pid).get("PPid") == str(process.pid)]
+    return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
 def test_killed_processes_and_a_killed_study_lose_no_trial(prepared: Workspace) -> None:
+    study = prepared.tuning
+
+    def resumable() -> int:
+        return len({path.parts[-3] for path in study.glob("trial-*/training/checkpoint-*")})
+
     process = s2s(prepared, "--restart", "--overwrite")
-    wait_for_trials(prepared.tuning, 2)
-    os.kill(children_of(process.pid)[0], signal.SIGKILL)  # it is replaced
-    deadline = time.monotonic() + 60
-    while len(children_of(process.pid)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    workers = children_of(process.pid)
+    wait_until(lambda: resumable() == 2)
+    killed = workers_of(process)[0]
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: len({*workers_of(process)} - {killed}) == 2)  # it is replaced
+    workers = workers_of(process)
     process.kill()
-    process.wait()
-    deadline = time.monotonic() + 60
-    while any(Path(f"/proc/{worker}").exists() for worker in workers):
-        assert time.monotonic() < deadline, "a process outlives its study"
-        time.sleep(0.05)
+    process.communicate()
+    wait_until(lambda: not any(map(status_of, workers)))  # none outlives the study
     process = s2s(prepared)
-    wait_for_trials(prepared.tuning, 1)
+    wait_until(lambda: len(workers_of(process)) == 2)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGTERM, said
     process = s2s(prepared)
     _, said = process.communicate(timeout=240)
     assert process.returncode == 0, said
-    criterion = load_recipe("tiny").criterion
-    outcomes = Study(prepared.tuning, {}, criterion).outcomes()
+    outcomes = Study(study, {}, load_recipe("tiny").criterion).outcomes()
     assert [outcome.state in ("complete", "pruned") for outcome in outcomes] == [True] * 5
     assert sorted(outcome.number for outcome in outcomes) == [*range(5)]
