@@ -125,6 +125,19 @@ def change_recipe(tree: Tree, assignments: Sequence[str], where: str) -> Recipe:
     return load_settings(Recipe, override(Recipe, tree, changes), where)
 
 
+def named_size(recipe: Recipe) -> str | None:
+    """Return the name of the size that the recipe's model has; None if it has none of them."""
+    tree = recipe.model_dump(mode="json")
+    return next(
+        (
+            name
+            for name, size in MODEL_SIZES.items()
+            if change_recipe(tree, sized(recipe.model, size), SIZE) == recipe
+        ),
+        None,
+    )
+
+
 def _key(assignment: str) -> str:
     return assignment.partition("=")[0].strip()
 

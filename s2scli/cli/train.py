@@ -18,6 +18,7 @@ from s2scli.cli.options import (
     run_option,
     translate_example,
 )
+from s2scli.errors import UsageError
 from s2scli.settings import flag_of
 from s2scli.training.settings import LimitSettings
 
@@ -46,6 +47,14 @@ def command(
             "its tokenizer if the workspace has none.",
         ),
     ] = None,
+    budget: Annotated[
+        str | None,
+        run_option(
+            metavar="TIME",
+            help="Fit the recipe to this training time, such as 20m or 1h30m: measure the speed, "
+            "then choose the size of the model, the batches and a schedule that ends in time.",
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     *,
     everyday: EverydayOptions,
@@ -56,19 +65,32 @@ def command(
 
     To resume a run that was stopped or killed, run the same command again.
 
+    s2s train --budget 30m
     s2s train --max-minutes 30
     s2s train -r bahdanau2015 --lr 0.0005 --dropout 0.3
     s2s train -r vaswani2017 --size small
     s2s train --init-from other/model
     """
+    from s2scli.pipeline.budget import minutes_of
     from s2scli.pipeline.train import TrainRequest, train
 
     talk = common.talk
     given = limits.model_dump(exclude_unset=True)
+    if budget and given.keys() - {"patience"}:
+        flag = flag_of(min(given.keys() - {"patience"}))
+        raise UsageError(f"--budget sets the limits; leave out {flag}")
     check(everyday)
     refuse_twice(everyday, assignments or ())
     request = TrainRequest(
-        recipe, assignments or (), given, device, restart, init_from, overwrite, everyday
+        recipe,
+        assignments or (),
+        given,
+        device,
+        restart,
+        init_from,
+        overwrite,
+        everyday,
+        minutes_of(budget) if budget else None,
     )
     report = train(common.workspace, request, talk)
     if common.json:
@@ -84,7 +106,7 @@ def command(
     which = "the mean of steps" if report.averaged else "of step"
     talk.say(f"the best model is {which} {steps}, in {common.workspace.model}")
     talk.say(report.outlook.sentence)
-    if report.limit:
+    if report.limit and not budget:
         option = flag_of(report.limit)
         without = f"without {option} or " if report.limit in given else ""
         higher = "limit" if without else option

@@ -6,9 +6,9 @@ from typing import Self
 
 from pydantic import model_validator
 
-from s2scli.config import SIZE, Recipe, change_recipe
+from s2scli.config import SIZE, Recipe, change_recipe, named_size
 from s2scli.errors import ConfigError
-from s2scli.model.sizes import MODEL_SIZES, sized
+from s2scli.model.sizes import MODEL_SIZES
 from s2scli.settings import Settings, Tree, load_settings, read_toml, setting, toml_text, write_toml
 
 Value = bool | int | float | str
@@ -120,15 +120,10 @@ def own_values(space: Space, recipe: Recipe) -> dict[str, Value] | None:
 
 def _own(path: str, recipe: Recipe, tree: Tree) -> Value | None:
     if path == SIZE:
-        return next((name for name in MODEL_SIZES if _is_sized(recipe, name)), None)
+        return named_size(recipe)
     for key in path.split("."):
         tree = tree[key]
     return tree if isinstance(tree, Value) else None
-
-
-def _is_sized(recipe: Recipe, name: str) -> bool:
-    changes = sized(recipe.model, MODEL_SIZES[name])
-    return change_recipe(recipe.model_dump(mode="json"), changes, "size") == recipe
 
 
 def space_of(recipe: Recipe, *, small_corpus: bool, text: bool) -> Space:
@@ -184,10 +179,9 @@ def _regularization(recipe: Recipe, text: bool) -> Iterator[tuple[str, Parameter
 
 def _size(recipe: Recipe) -> Iterator[tuple[str, Parameter]]:
     """Yield the size of the model, if the recipe has one of the named sizes."""
-    names = [*MODEL_SIZES]
-    own = next((number for number, name in enumerate(names) if _is_sized(recipe, name)), None)
-    if own is not None:
-        near = names[max(0, own - 1) : own + 2]
+    names, own = [*MODEL_SIZES], named_size(recipe)
+    if own:
+        near = names[max(0, names.index(own) - 1) : names.index(own) + 2]
         yield "size", Parameter(settings=(SIZE,), choices=tuple(near))
 
 

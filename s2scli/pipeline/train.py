@@ -12,6 +12,7 @@ from s2scli.manifest import read_manifest
 from s2scli.metrics import METRICS
 from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.model.seq2seq import count_parameters, pick_device
+from s2scli.pipeline.budget import fit_to_budget, fitted_changes
 from s2scli.pipeline.carry_over import CarriedOver
 from s2scli.pipeline.overwriting import require_restartable
 from s2scli.pipeline.publishing import Published
@@ -51,6 +52,7 @@ class TrainRequest:
         init_from: the folder of a model; a new run starts with those of its weights that fit.
         overwrite: remove the existing run without asking.
         flags: the recipe changes made by other flags, by flag.
+        budget: fit the recipe to this training time, in minutes; None leaves it as it is.
         watch: called with each event after it is logged; an error that it raises ends the run.
     """
 
@@ -62,6 +64,7 @@ class TrainRequest:
     init_from: Path | None = None
     overwrite: bool = False
     flags: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    budget: float | None = None
     watch: Callable[[Event], None] = lambda event: None
 
     @property
@@ -142,10 +145,20 @@ def train(
         start.check_model(workspace, request.init_from)
         tokenizers = _prepare_text(workspace, corpus, start, talk)
         recipe = fit_to_target(recipe, tokenizers.target, request.changes)
-        settings, device = limited(recipe, request.limits), pick_device(request.device)
-        session = put_together(
-            workspace, corpus, recipe, settings, tokenizers, start, device, world, talk
-        )
+        device = pick_device(request.device)
+
+        def open_session(recipe: Recipe) -> Session:
+            settings = limited(recipe, request.limits)
+            return put_together(
+                workspace, corpus, recipe, settings, tokenizers, start, device, world, talk
+            )
+
+        if request.budget and not start.checkpoint:
+            resizable = start.trained is None
+            recipe = fit_to_budget(
+                recipe, request.budget, request.changes, open_session, talk, resizable=resizable
+            )
+        session = open_session(recipe)
         world.once(lambda: _open_log(session, talk, restart=request.restart))
         session.publisher.repair(talk)
         session.announce(talk, resumed=start.checkpoint is not None)
@@ -194,9 +207,12 @@ def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Ta
     """Return the recipe of the run; for the default recipe, report the model it selects."""
     pairs = len(corpus.open_split("train"))
     size = size_for(pairs, corpus.sides)
+    changes = request.changes
+    if request.budget and start.checkpoint and start.recipe:
+        changes = [*changes, *fitted_changes(start.recipe, request.budget, changes)]
     recipe = start.choose_recipe(
         request.recipe,
-        request.changes,
+        changes,
         size,
         sides=corpus.sides,
         options=request.changing,
