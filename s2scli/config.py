@@ -279,11 +279,10 @@ def limited(recipe: Recipe, limits: Tree) -> TrainingSettings:
 def fixed_settings(recipe: Recipe) -> Tree:
     """Return the settings that must stay the same when a run is resumed.
 
-    These are the model and training settings without the limits.
+    These are the model and training settings without the limits and the logs.
     """
-    return recipe.model_dump(
-        mode="json", include={"model", "training"}, exclude={"training": {"limits"}}
-    )
+    free = {"limits", "log_samples", "track"}
+    return recipe.model_dump(mode="json", include={"model", "training"}, exclude={"training": free})
 
 
 def recipe_toml(recipe: Recipe) -> str:

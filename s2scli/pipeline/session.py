@@ -25,10 +25,13 @@ from s2scli.training.epochs import TrainingBatches
 from s2scli.training.freezing import count_frozen, freeze, trainable
 from s2scli.training.loop import Run
 from s2scli.training.machine import describe_machine
+from s2scli.training.machine_use import MachineUse
 from s2scli.training.metrics_log import MetricsLog
 from s2scli.training.precision import arithmetic
 from s2scli.training.progress import Progress
+from s2scli.training.samples_log import SamplesLog
 from s2scli.training.settings import TrainingSettings
+from s2scli.training.tracking import TRACKERS
 from s2scli.training.world import World
 from s2scli.translation.model_folder import build_model
 from s2scli.workspace import Workspace
@@ -47,6 +50,12 @@ class Session:
     batches: TrainingBatches
     validator: Validator
     log: MetricsLog
+    machine_use: MachineUse
+
+    @property
+    def samples(self) -> SamplesLog:
+        """The outputs over time (`training.log_samples`)."""
+        return SamplesLog(self.workspace.training / "samples.jsonl")
 
     @property
     def publisher(self) -> Publisher:
@@ -152,7 +161,17 @@ def put_together(
     train_split.check_ids(tokenizers.reads, tokenizers.target.vocab_size)
     batches = TrainingBatches(train_split, recipe.training, segmenters, world)
     validator = Validator.prepare(workspace, corpus, run, recipe, tokenizers)
-    log = MetricsLog(workspace.training / "metrics.jsonl")
+    trackers = [TRACKERS[name](workspace.training / name) for name in recipe.training.track]
+    log = MetricsLog(workspace.training / "metrics.jsonl", trackers)
     return Session(
-        workspace, recipe, tokenizers, made_from, carried_over, run, batches, validator, log
+        workspace,
+        recipe,
+        tokenizers,
+        made_from,
+        carried_over,
+        run,
+        batches,
+        validator,
+        log,
+        MachineUse(device),
     )

@@ -16,6 +16,7 @@ from s2scli.pipeline.budget import fit_to_budget, fitted_changes
 from s2scli.pipeline.carry_over import CarriedOver
 from s2scli.pipeline.overwriting import require_restartable
 from s2scli.pipeline.publishing import Published
+from s2scli.pipeline.samples import take_samples
 from s2scli.pipeline.session import Session, put_together
 from s2scli.pipeline.start import Start, find_start
 from s2scli.pipeline.train_tokenizer import adopt_tokenizer, ensure_encoded, ensure_tokenizer
@@ -243,6 +244,7 @@ def _open_log(session: Session, talk: Talk, *, restart: bool) -> None:
     if restart and training.exists():
         remove_folder(training)
     aside = session.log.forget_after(progress.step, progress.validated)
+    session.samples.forget_after(progress.validated)
     if aside:
         talk.warn(
             f"{session.log.path}: dropped damaged lines; the old file is kept as {aside.name}"
@@ -275,8 +277,16 @@ def _run(session: Session, watch: Callable[[Event], None], talk: Talk) -> Finish
 
 def _record(event: Event, session: Session, talk: Talk) -> None:
     """Log an event and publish new best weights; if writing fails, warn and continue."""
+    use = session.machine_use.measure() if isinstance(event, Update) else {}
+    samples = take_samples(session.validator) if isinstance(event, Validation) else []
+
+    def write() -> None:
+        session.log.add(event, use)
+        if samples and isinstance(event, Validation):
+            session.samples.add(event.step, samples)
+
     try:
-        session.run.world.once(lambda: session.log.add(event))
+        session.run.world.once(write)
         if isinstance(event, Validation) and event.best:
             session.publisher.publish(event.scores)
     except StorageError as error:
