@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from s2scli.cli.completion import complete_model, complete_recipe
 from s2scli.cli.everyday import RECIPES, EverydayOptions, check, refuse_twice
 from s2scli.cli.flags import flags
 from s2scli.cli.options import (
+    Common,
     CommonOptions,
     DeviceOption,
     OverwriteOption,
@@ -19,8 +20,12 @@ from s2scli.cli.options import (
     translate_example,
 )
 from s2scli.errors import UsageError
+from s2scli.report.tables import make_table
 from s2scli.settings import flag_of
 from s2scli.training.settings import LimitSettings
+
+if TYPE_CHECKING:
+    from s2scli.pipeline.train import TrainRequest
 
 
 def command(
@@ -55,6 +60,14 @@ def command(
             "then choose the size of the model, the batches and a schedule that ends in time.",
         ),
     ] = None,
+    rehearse: Annotated[
+        bool,
+        run_option(
+            "--rehearse",
+            help="Do not train: try the whole life of the run in about a minute, in a folder that "
+            "is removed, and print what it needs.",
+        ),
+    ] = False,
     device: DeviceOption = "auto",
     *,
     everyday: EverydayOptions,
@@ -65,6 +78,7 @@ def command(
 
     To resume a run that was stopped or killed, run the same command again.
 
+    s2s train --rehearse
     s2s train --budget 30m
     s2s train --max-minutes 30
     s2s train -r bahdanau2015 --lr 0.0005 --dropout 0.3
@@ -92,6 +106,9 @@ def command(
         everyday,
         minutes_of(budget) if budget else None,
     )
+    if rehearse:
+        _rehearse(request, common)
+        return
     report = train(common.workspace, request, talk)
     if common.json:
         talk.show_json(asdict(report))
@@ -112,3 +129,29 @@ def command(
         higher = "limit" if without else option
         talk.say(f"to continue training, rerun {without}with a higher {higher}")
     common.say_next("evaluate", translate_example(common.workspace.model))
+
+
+def _rehearse(request: "TrainRequest", common: Common) -> None:
+    from s2scli.pipeline.rehearse import rehearse
+
+    found = rehearse(common.workspace, request, common.talk)
+    memory = f"{found.peak_memory_mb:,.0f} MB" if found.peak_memory_mb else "unknown"
+    rows = [
+        ("peak memory", memory),
+        (
+            "an epoch",
+            f"{found.epoch_minutes:.1f} minutes ({found.epoch_cpu_minutes:.1f} of processor time), "
+            f"{found.updates_per_epoch:,} updates",
+        ),
+        ("a validation", f"{found.validation_seconds:.1f} seconds or less"),
+        ("a translation", f"{found.decoding_seconds:.3f} seconds for each text, before training"),
+        ("a checkpoint", f"{found.checkpoint_mb:,.1f} MB"),
+        ("disk", f"{found.disk_mb:,.1f} MB, at most {found.most_disk_mb:,.1f} MB"),
+        ("one batch", f"loss from {found.overfit[0]:.2f} to {found.overfit[1]:.2f}"),
+    ]
+    common.show(asdict(found), make_table((f"recipe {found.recipe}", "needs"), rows))
+    common.talk.say(
+        f"killed, resumed, validated and translated as expected, in {found.seconds:.0f} seconds"
+    )
+    if found.learns:
+        common.say_next("train")

@@ -14,6 +14,7 @@ from s2scli.report.console import Talk
 from s2scli.report.progress import clock
 from s2scli.training.events import Step, Update
 from s2scli.training.loop import train as training_events
+from s2scli.training.machine_use import cpu_seconds
 from s2scli.training.settings import LimitSettings
 
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
@@ -53,6 +54,7 @@ class Speed:
         update_seconds: the mean time of an update.
         updates_per_epoch: updates in an epoch.
         batch_tokens: the maximum batch size.
+        cpu_seconds: the mean processor time of an update, over all cores.
         validation_seconds: the time of a validation before training, when outputs are longest.
     """
 
@@ -61,6 +63,7 @@ class Speed:
     update_seconds: float
     updates_per_epoch: int
     batch_tokens: int
+    cpu_seconds: float = 0.0
     validation_seconds: float = 0.0
 
     def updates(self, seconds: float) -> int:
@@ -142,25 +145,25 @@ def fit_to_budget(
 
 
 def measure_speed(session: Session, longest: float) -> Speed:
-    """Measure the updates of a new run, which is not saved.
+    """Measure the updates of a run, which is not saved.
 
     Args:
         session: the run; its weights are changed.
         longest: the time to measure, after a few updates to warm up, in seconds.
     """
     run = session.run
-    run.settings = run.settings.model_copy(
-        update={"limits": LimitSettings(max_steps=WARM_UPDATES + MAX_UPDATES)}
-    )
-    began, done = 0.0, 0
+    first = run.progress.step + WARM_UPDATES
+    limits = LimitSettings(max_steps=first + MAX_UPDATES)
+    run.settings = run.settings.model_copy(update={"limits": limits})
+    began, busy, done = 0.0, 0.0, 0
     for event in training_events(
         run, session.batches, lambda: {run.criterion.name: 0.0}, lambda progress: None, lambda: 0
     ):
         if not isinstance(event, Step | Update):
             continue
-        done = event.step - WARM_UPDATES
+        done = event.step - first
         if done == 0:
-            began = event.seconds
+            began, busy = event.seconds, cpu_seconds()
         elif done > 0 and event.seconds - began > longest:
             break
     return Speed(
@@ -169,6 +172,7 @@ def measure_speed(session: Session, longest: float) -> Speed:
         (run.progress.seconds - began) / done,
         session.batches.updates_per_epoch,
         session.batches.batch_tokens,
+        (cpu_seconds() - busy) / done,
     )
 
 

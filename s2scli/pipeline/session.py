@@ -84,9 +84,14 @@ class Session:
             run.average.weights,
         )
 
-    def announce(self, talk: Talk, *, resumed: bool) -> None:
+    @property
+    def resumed(self) -> bool:
+        """Whether the run goes on from a checkpoint."""
+        return self.run.progress.validated >= 0
+
+    def announce(self, talk: Talk) -> None:
         """Report the model, the device and the batches of the run."""
-        run, batches = self.run, self.batches
+        run, batches, resumed = self.run, self.batches, self.resumed
         frozen, learned = count_frozen(run.model), f"{count_parameters(run.model):,} parameters"
         talk.say(
             f"recipe {self.recipe.name}: {learned}"

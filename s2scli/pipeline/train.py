@@ -39,6 +39,10 @@ COUNTS = {"active_units": 0, "failed_lines": 0}
 DIGITS = {name: metric.digits for name, metric in METRICS.items()} | COUNTS
 
 
+def unwatched(event: Event) -> None:
+    """Do nothing with an event."""
+
+
 @dataclass(frozen=True)
 class TrainRequest:
     """The options of `s2s train`.
@@ -66,7 +70,7 @@ class TrainRequest:
     overwrite: bool = False
     flags: Mapping[str, Sequence[str]] = field(default_factory=dict)
     budget: float | None = None
-    watch: Callable[[Event], None] = lambda event: None
+    watch: Callable[[Event], None] = unwatched
 
     @property
     def changes(self) -> list[str]:
@@ -135,42 +139,57 @@ def train(
         OutOfMemoryError: a batch does not fit into memory.
         StorageError: the disk is full or writing failed.
     """
-    _check(workspace, request, talk)
+    check_request(workspace, request, talk)
     keep_freed_memory()
     with workspace.locked("train"):
-        corpus = Corpus.load(workspace.find_corpus())
-        open_validation(corpus)
-        start = find_start(workspace, request.init_from, talk, restart=request.restart)
-        recipe = _choose_recipe(corpus, request, start, talk)
-        start.check({"corpus": corpus.digest})
-        start.check_model(workspace, request.init_from)
-        tokenizers = _prepare_text(workspace, corpus, start, talk)
-        recipe = fit_to_target(recipe, tokenizers.target, request.changes)
-        device = pick_device(request.device)
-
-        def open_session(recipe: Recipe) -> Session:
-            settings = limited(recipe, request.limits)
-            return put_together(
-                workspace, corpus, recipe, settings, tokenizers, start, device, world, talk
-            )
-
-        if request.budget and not start.checkpoint:
-            resizable = start.trained is None
-            recipe = fit_to_budget(
-                recipe, request.budget, request.changes, open_session, talk, resizable=resizable
-            )
-        session = open_session(recipe)
+        session = open_run(workspace, request, talk, world)
         world.once(lambda: _open_log(session, talk, restart=request.restart))
         session.publisher.repair(talk)
-        session.announce(talk, resumed=start.checkpoint is not None)
+        session.announce(talk)
         ending = _run(session, request.watch, talk)
         published = _publish(session, ending, talk)
         world.barrier()
         return _report(session, ending, published)
 
 
-def _check(workspace: Workspace, request: TrainRequest, talk: Talk) -> None:
-    """Check the request before anything is written."""
+def open_run(
+    workspace: Workspace, request: TrainRequest, talk: Talk, world: World = ALONE
+) -> Session:
+    """Put a run together, new or resumed; the caller must lock the workspace.
+
+    Raises:
+        S2SError: see `train`.
+    """
+    corpus = Corpus.load(workspace.find_corpus())
+    open_validation(corpus)
+    start = find_start(workspace, request.init_from, talk, restart=request.restart)
+    recipe = _choose_recipe(corpus, request, start, talk)
+    start.check({"corpus": corpus.digest})
+    start.check_model(workspace, request.init_from)
+    tokenizers = _prepare_text(workspace, corpus, start, talk)
+    recipe = fit_to_target(recipe, tokenizers.target, request.changes)
+    device = pick_device(request.device)
+
+    def open_session(recipe: Recipe) -> Session:
+        settings = limited(recipe, request.limits)
+        return put_together(
+            workspace, corpus, recipe, settings, tokenizers, start, device, world, talk
+        )
+
+    if request.budget and not start.checkpoint:
+        resizable = start.trained is None
+        recipe = fit_to_budget(
+            recipe, request.budget, request.changes, open_session, talk, resizable=resizable
+        )
+    return open_session(recipe)
+
+
+def check_request(workspace: Workspace, request: TrainRequest, talk: Talk) -> None:
+    """Check a request before anything is written.
+
+    Raises:
+        S2SError: see `train`.
+    """
     pick_device(request.device)
     if request.init_from:
         read_manifest(workspace.find_model(request.init_from), "model")

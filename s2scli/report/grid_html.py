@@ -1,7 +1,6 @@
 """The maps of all layers and heads as one HTML page: a large picture of each, tokens on hover."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +64,7 @@ def _picture(heads: AttentionHeads, layer: int, head: int) -> str:
 
 
 def map_picture(
-    weights: NDArray[Any], sources: Sequence[str], targets: Sequence[str], name: str
+    weights: NDArray[np.floating], sources: Sequence[str], targets: Sequence[str], name: str
 ) -> str:
     """Return a map with a tooltip on every cell, as SVG that uses the classes of `level_style`.
 
@@ -85,10 +84,11 @@ def map_picture(
         for row, target in enumerate(targets)
     )
     cells = (
-        f'<rect class="l{level(float(weights[row, column]))}" x="{column}" y="{row}" width="1" height="1">'
-        f"<title>{targets[row]} ← {sources[column]}: {weights[row, column]:.2f}</title></rect>"
-        for row, column in np.ndindex(rows, columns)
-        if level(float(weights[row, column]))
+        f'<rect class="l{level(weight)}" x="{column}" y="{row}" width="1" height="1">'
+        f"<title>{targets[row]} ← {sources[column]}: {weight:.2f}</title></rect>"
+        for row, line in enumerate(weights.tolist())
+        for column, weight in enumerate(line)
+        if level(weight)
     )
     return (
         f'<svg viewBox="0 0 {columns} {rows}" shape-rendering="crispEdges" role="img" '

@@ -18,6 +18,7 @@ from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
 from s2scli.report.console import Talk
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.loop import train
+from s2scli.training.progress import Progress
 from s2scli.training.world import ALONE, World
 from s2scli.translation.model_folder import write_model_folder
 from s2scli.workspace import Workspace
@@ -76,14 +77,15 @@ def test_a_saved_session_is_resumed_bit_for_bit(workspace: Workspace, tmp_path: 
 
 def test_it_tells_what_is_trained(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     session = new_session(workspace, 1)
-    session.announce(Talk(verbose=True), resumed=False)
+    session.announce(Talk(verbose=True))
     first, exports, padding = capsys.readouterr().err.splitlines()
     parameters = sum(weight.numel() for weight in session.run.model.parameters())
     pairs = len(Corpus.load(workspace.corpus).open_split("train"))
     assert first.startswith(f"recipe tiny: {parameters:,} parameters on cpu in float32, {pairs} pa")
     assert exports.startswith("the model ")
     assert "% of source positions" in padding
-    session.announce(Talk(), resumed=True)
+    session.run.progress = Progress(validated=0)
+    session.announce(Talk())
     assert capsys.readouterr().err.endswith("resuming from step 0 (0:00)\n")
 
 

@@ -9,7 +9,7 @@ from s2scli.training.machine_use import MEGABYTE, MachineUse, peak_memory
 def test_busy_cores_are_processor_time_over_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, busy = iter([10.0, 14.0, 15.0]), iter([1.0, 7.0, 7.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr("s2scli.training.machine_use._cpu_seconds", lambda: next(busy))
+    monkeypatch.setattr("s2scli.training.machine_use.cpu_seconds", lambda: next(busy))
     use = MachineUse(torch.device("cpu"))
     assert use.measure()["busy_cores"] == 1.5
     assert use.measure()["busy_cores"] == 0
