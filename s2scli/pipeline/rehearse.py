@@ -21,6 +21,7 @@ from s2scli.data.store import Corpus
 from s2scli.data.stream import Line
 from s2scli.errors import CheckpointError, OutOfMemoryError, S2SError, UsageError
 from s2scli.files import remove_folder
+from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.pipeline.budget import measure_speed
 from s2scli.pipeline.session import Session
 from s2scli.pipeline.train import TrainRequest, check_request, open_run, train
@@ -37,7 +38,7 @@ from s2scli.translation import torch_engine
 from s2scli.translation.options import Options
 from s2scli.workspace import Workspace
 
-GROUP, RUN, SCRATCH = ".rehearsal", "run", "scratch"
+GROUP, RUN, SCRATCH, ONE_BATCH = ".rehearsal", "run", "scratch", "one-batch"
 KILLED_AT, LAST = 3, 6  # steps
 MEASURED_SECONDS = 10
 VALIDATION_EXAMPLES, DECODED = 200, 20
@@ -171,6 +172,7 @@ def _in_process(stage: Stage, run: Workspace, request: TrainRequest) -> Rehearsa
 def _call(
     stage: Stage, run: Workspace, request: TrainRequest, threads: int, answer: Connection
 ) -> None:
+    keep_freed_memory()
     torch.set_num_threads(threads)
     try:
         answer.send(stage(run, request))
@@ -210,12 +212,14 @@ def _resume_and_measure(run: Workspace, request: TrainRequest) -> Rehearsal:
     speed = measure_speed(session, MEASURED_SECONDS)
     _update(session, longest_batch(session.batches))
     validation = _validation_seconds(session)
+    session.log.forget_after(0, 0)  # a new log, which saving needs
+    session.save(session.run.progress)
+    memory = peak_memory() / MEGABYTE
     del session
     gc.collect()
     _resume(run, _shortened(request))
     decoding = _decoding_seconds(run, request)
-    memory = peak_memory() / MEGABYTE
-    overfit = _overfit(scratch, request, recipe)
+    overfit = _overfit(run.of_run(ONE_BATCH, GROUP), request, recipe)
     minutes = speed.updates_per_epoch / 60
     return Rehearsal(
         recipe.name,

@@ -180,17 +180,12 @@ def test_rehearsal(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_benchmarks_run(tmp_path: Path) -> None:
-    corpus = write_corpus(tmp_path / "corpus.tsv")
-    workspace = prepared(tmp_path / "workspace", corpus)
-    found = tuned(workspace, 2, ("--max-steps", "4"), "tiny", ["valid", "test"])
-    assert found["trials"] == {"complete": 2}
-    for model in ("tuned", "untuned"):
-        for score in found[model].values():
-            low, high = score["interval"]
-            assert 0 <= low <= score["chrf"] <= high <= 100
-    compared = budgeted(prepared(tmp_path / "other", corpus), 0.2, "tiny")
-    assert compared["budget"]["minutes"] > 0 and compared["minutes"]["minutes"] >= 0.2
-    needs = rehearsed(prepared(tmp_path / "third", corpus), 60, "-r", "tiny")
-    assert needs["predicted"].keys() >= needs["measured"].keys()
-    assert all(value > 0 for value in needs["measured"].values())
+    workspace = prepared(tmp_path / "workspace", write_corpus(tmp_path / "corpus.tsv", 150))
+    found = tuned(workspace, 1, ("--max-steps", "4"), "tiny", ["valid"])
+    assert found["trials"] == {"complete": 1}
+    for model in ("tuned", "untuned"):  # the same here: one trial, with the recipe's settings
+        score = found[model]["valid"]
+        assert 0 <= score["interval"][0] <= score["chrf"] <= score["interval"][1] <= 100
+    assert found["tuned"] == found["untuned"]

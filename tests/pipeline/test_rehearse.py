@@ -135,6 +135,6 @@ def test_stages_in_processes_of_their_own(prepared: Workspace) -> None:
     found = rehearse(prepared, REQUEST, QUIET)
     assert found.learns and found.peak_memory_mb > 50
     run = prepared.of_run(RUN, GROUP)
-    with pytest.raises(S2SError, match=r"did you mean training\.seed"):
+    with pytest.raises(S2SError, match=r"training\.sed; did you mean"):
         wrong = replace(REQUEST, assignments=["training.sed=1"])
         pipeline._in_process(pipeline._train_until_killed, run, wrong)
