@@ -124,7 +124,7 @@ def fit_to_budget(
     started = time.monotonic()
     budget = 60 * minutes
     longest = min(MAX_SECONDS, SECONDS_SHARE * budget)
-    resizable = resizable and not any(path.startswith("model.") for path in given)
+    resizable = resizable and not _sets_size(given)
 
     def measure(candidate: Recipe) -> Speed:
         speed = measure_speed(open_session(candidate), longest)
@@ -260,7 +260,7 @@ def fitted_changes(own: Recipe, minutes: float, changes: Sequence[str]) -> list[
             "another workspace (-w), or start again (--restart)"
         )
     given, size = _paths(changes), named_size(own)
-    resized = size and not any(path.startswith("model.") for path in given)
+    resized = size and not _sets_size(given)
     fitted = [
         *([f"{SIZE}={size}"] if resized else []),
         f"training.batch_tokens={own.training.batch_tokens}",
@@ -289,6 +289,11 @@ def _limit_changes(minutes: float, updates: int) -> list[str]:
 
 def _paths(changes: Sequence[str]) -> set[str]:
     return {change.partition("=")[0].strip() for change in changes}
+
+
+def _sets_size(paths: set[str]) -> bool:
+    """Return whether one of these settings may be part of the size of a model."""
+    return any(path.startswith("model.") and not path.endswith(".dropout") for path in paths)
 
 
 def _kept(fitted: Sequence[str], given: set[str]) -> list[str]:

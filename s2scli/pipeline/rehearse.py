@@ -110,14 +110,10 @@ def rehearse(workspace: Workspace, request: TrainRequest, talk: Talk) -> Rehears
         _remove(folder)
         try:
             run = workspace.of_run(RUN, GROUP)
-            talk.say(
-                f"rehearsing: {KILLED_AT} updates and a checkpoint, then the process is killed"
-            )
+            talk.say(f"rehearsing: {KILLED_AT} updates, a checkpoint, and a kill of the process")
             _in_process(_train_until_killed, run, request)
             _check_killed(run)
-            talk.say(
-                "resuming: the longest batch, a validation, a model, its translations, and one"
-            )
+            talk.say("then the longest batch, resuming, validating, translating, overfitting")
             found = _in_process(_resume_and_measure, run, request)
         finally:
             _remove(folder)
