@@ -145,6 +145,19 @@ def change_recipe(tree: Tree, assignments: Sequence[str], where: str) -> Recipe:
     return load_settings(Recipe, override(Recipe, tree, changes), where)
 
 
+def named_size(recipe: Recipe) -> str | None:
+    """Return the name of the size that the recipe's model has; None if it has none of them."""
+    tree = recipe.model_dump(mode="json")
+    return next(
+        (
+            name
+            for name, size in MODEL_SIZES.items()
+            if change_recipe(tree, sized(recipe.model, size), SIZE) == recipe
+        ),
+        None,
+    )
+
+
 def _key(assignment: str) -> str:
     return assignment.partition("=")[0].strip()
 
@@ -286,11 +299,10 @@ def limited(recipe: Recipe, limits: Tree) -> TrainingSettings:
 def fixed_settings(recipe: Recipe) -> Tree:
     """Return the settings that must stay the same when a run is resumed.
 
-    These are the model and training settings without the limits.
+    These are the model and training settings without the limits and the logs.
     """
-    return recipe.model_dump(
-        mode="json", include={"model", "training"}, exclude={"training": {"limits"}}
-    )
+    free = {"limits", "log_samples", "track"}
+    return recipe.model_dump(mode="json", include={"model", "training"}, exclude={"training": free})
 
 
 def is_safe_to_change(path: str) -> bool:

@@ -16,6 +16,7 @@ from s2scli.files import FILES, recover_folder, storage_errors, write_file
 from s2scli.manifest import MANIFEST, encode_json, is_published
 
 DEFAULT_WORKSPACE = Path("workspace")
+COMPARED = "compare"
 LOOKS = 200
 
 
@@ -25,20 +26,22 @@ class Workspace:
 
     Attributes:
         root: the path of the folder.
-        run: the name of a run of `s2s compare`, which has its own folder in `compare`; "" is the
-            workspace's own run.
+        run: the name of another run, which has its own folder in `group`; "" is the workspace's
+            own run.
+        group: the folder of the other runs: `compare`, or `tune` for the trials of `s2s tune`.
     """
 
     root: Path
     run: str = ""
+    group: str = COMPARED
 
-    def of_run(self, name: str) -> "Workspace":
-        """Return the same workspace with another run of `s2s compare`."""
-        return replace(self, run=name)
+    def of_run(self, name: str, group: str = COMPARED) -> "Workspace":
+        """Return the same workspace with another run."""
+        return replace(self, run=name, group=group)
 
     def runs(self) -> Iterator["Workspace"]:
         """Yield the trained runs: the workspace's own run, then those of `s2s compare`."""
-        compared = sorted(path.name for path in (self.root / "compare").glob("[!.]*"))
+        compared = sorted(path.name for path in (self.root / COMPARED).glob("[!.]*"))
         yield from (run for name in ("", *compared) if (run := self.of_run(name)).is_trained)
 
     @property
@@ -50,7 +53,12 @@ class Workspace:
     @property
     def home(self) -> Path:
         """The folder that holds the run, its model and its lock."""
-        return self.root / "compare" / self.run if self.run else self.root
+        return self.root / self.group / self.run if self.run else self.root
+
+    @property
+    def tuning(self) -> Path:
+        """The study, its trials and the best recipe (`s2s tune`)."""
+        return self.root / "tune"
 
     @property
     def corpus(self) -> Path:
@@ -121,7 +129,8 @@ class Workspace:
     def locked(self, command: str) -> Iterator[None]:
         """Lock the workspace for a command that writes to it, and clean up after a crash.
 
-        Each run of `s2s compare` has its own lock; `s2s compare` itself locks the workspace. The
+        Each run of `s2s compare` and each trial of `s2s tune` has its own lock; the two commands
+        lock the workspace. The
         lock is an operating system lock (flock), so it is released when the process ends.
 
         Raises:

@@ -3,7 +3,9 @@
 import os
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -93,3 +95,17 @@ def one_thread() -> None:
 def quick_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fsync at no cost, for tests of many writes that no power cut will hit."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture
+def quick_commits() -> Iterator[None]:
+    """Commit to SQLite without fsync, for tests that no power cut will hit."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def quicken(connection: Any, record: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", quicken)
+    yield
+    event.remove(Engine, "connect", quicken)

@@ -27,6 +27,8 @@ COMMANDS = {
     "evaluate": "Score a model on a split of the corpus or on files, or score existing outputs.",
     "compare": "Train several recipes on one corpus with the same budget, "
     "and rank them by test score.",
+    "tune": "Find better settings for a recipe: train it many times, and "
+    "write the best as a recipe.",
     "translate": "Translate each input line into one output line, in order.",
     "score": "Score pairs: write the log-probability of each target (in "
     "nats), one per line, in order.",

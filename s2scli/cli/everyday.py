@@ -44,7 +44,10 @@ def _everyday(
         Tree,
         flags(
             TrainingSettings,
-            only=("seed", "batch_tokens", "accumulate", "precision", "metric", "validate_every"),
+            only=(
+                *("seed", "batch_tokens", "accumulate", "precision"),
+                *("metric", "validate_every", "log_samples"),
+            ),
             load=False,
             default=RECIPES,
         ),

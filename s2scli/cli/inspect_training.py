@@ -11,6 +11,7 @@ from s2scli.report.console import json_text
 
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect_training import History
+    from s2scli.report.samples_html import SampleHistory
     from s2scli.report.training import Training
 
 
@@ -31,6 +32,9 @@ def command(
     common: CommonOptions,
 ) -> None:
     """Plot the loss and the scores of a training run, and say if more training is likely to help.
+
+    A page also shows the use of the machine and, of a run with --log-samples, outputs and their
+    attention over time.
 
     s2s inspect training -o curves.html
     """
@@ -62,6 +66,7 @@ def _document(history: "History") -> dict[str, Any]:
         "outlook": asdict(history.outlook),
         "validations": [record.document for record in history.validations],
         "updates": [record.document for record in history.updates],
+        "samples": [asdict(samples) for samples in history.samples],
     }
 
 
@@ -76,7 +81,26 @@ def _training(history: "History") -> "Training":
         history.scores,
         [name for name in history.scores if _is_drawn(name, history)],
         history.outlook.sentence,
+        _samples(history),
     )
+
+
+def _samples(history: "History") -> "list[SampleHistory]":
+    """Return the outputs of each sample over time."""
+    from s2scli.report.samples_html import Output, SampleHistory
+
+    found: dict[tuple[str, str], list[Output]] = {}
+    for each in history.samples:
+        for sample in each.samples:
+            output = Output(
+                each.step,
+                sample.output,
+                sample.source_pieces,
+                sample.target_pieces,
+                sample.attention,
+            )
+            found.setdefault((sample.source, sample.reference), []).append(output)
+    return [SampleHistory(*texts, outputs) for texts, outputs in found.items()]
 
 
 def _is_drawn(name: str, history: "History") -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from s2scli.cli.completion import complete_model, complete_recipe
 from s2scli.cli.everyday import RECIPES, EverydayOptions, check, refuse_twice
 from s2scli.cli.flags import flags
 from s2scli.cli.options import (
+    Common,
     CommonOptions,
     DeviceOption,
     OverwriteOption,
@@ -18,8 +19,13 @@ from s2scli.cli.options import (
     run_option,
     translate_example,
 )
+from s2scli.errors import UsageError
+from s2scli.report.tables import make_table
 from s2scli.settings import flag_of
 from s2scli.training.settings import LimitSettings
+
+if TYPE_CHECKING:
+    from s2scli.pipeline.train import TrainRequest
 
 
 def command(
@@ -56,6 +62,22 @@ def command(
             "its tokenizer if the workspace has none.",
         ),
     ] = None,
+    budget: Annotated[
+        str | None,
+        run_option(
+            metavar="TIME",
+            help="Fit the recipe to this training time, such as 20m or 1h30m: measure the speed, "
+            "then choose the size of the model, the batches and a schedule that ends in time.",
+        ),
+    ] = None,
+    rehearse: Annotated[
+        bool,
+        run_option(
+            "--rehearse",
+            help="Do not train: try the whole life of the run in about a minute, in a folder that "
+            "is removed, and print what it needs.",
+        ),
+    ] = False,
     device: DeviceOption = "auto",
     *,
     everyday: EverydayOptions,
@@ -66,21 +88,39 @@ def command(
 
     To resume a run that was stopped or killed, run the same command again.
 
+    s2s train --rehearse
+    s2s train --budget 30m
     s2s train --max-minutes 30
     s2s train -r bahdanau2015 --lr 0.0005 --dropout 0.3
     s2s train -r vaswani2017 --size small
     s2s train --init-from other/model
     s2s train --lr 0.0002 --override
     """
+    from s2scli.pipeline.budget import minutes_of
     from s2scli.pipeline.train import TrainRequest, train
 
     talk = common.talk
     given = limits.model_dump(exclude_unset=True)
+    if budget and given.keys() - {"patience"}:
+        flag = flag_of(min(given.keys() - {"patience"}))
+        raise UsageError(f"--budget sets the limits; leave out {flag}")
     check(everyday)
     refuse_twice(everyday, assignments or ())
     request = TrainRequest(
-        recipe, assignments or (), given, device, restart, init_from, overwrite, everyday, override
+        recipe,
+        assignments or (),
+        given,
+        device,
+        restart,
+        init_from,
+        overwrite,
+        everyday,
+        override,
+        minutes_of(budget) if budget else None,
     )
+    if rehearse:
+        _rehearse(request, common)
+        return
     report = train(common.workspace, request, talk)
     if common.json:
         talk.show_json(asdict(report))
@@ -95,9 +135,35 @@ def command(
     which = "the mean of steps" if report.averaged else "of step"
     talk.say(f"the best model is {which} {steps}, in {common.workspace.model}")
     talk.say(report.outlook.sentence)
-    if report.limit:
+    if report.limit and not budget:
         option = flag_of(report.limit)
         without = f"without {option} or " if report.limit in given else ""
         higher = "limit" if without else option
         talk.say(f"to continue training, rerun {without}with a higher {higher}")
     common.say_next("evaluate", translate_example(common.workspace.model))
+
+
+def _rehearse(request: "TrainRequest", common: Common) -> None:
+    from s2scli.pipeline.rehearse import rehearse
+
+    found = rehearse(common.workspace, request, common.talk)
+    memory = f"{found.peak_memory_mb:,.0f} MB" if found.peak_memory_mb else "unknown"
+    rows = [
+        ("peak memory", memory),
+        (
+            "an epoch",
+            f"{found.epoch_minutes:.1f} minutes ({found.epoch_cpu_minutes:.1f} of processor time), "
+            f"{found.updates_per_epoch:,} updates",
+        ),
+        ("a validation", f"{found.validation_seconds:.1f} seconds or less"),
+        ("a translation", f"{found.decoding_seconds:.3f} seconds for each text, before training"),
+        ("a checkpoint", f"{found.checkpoint_mb:,.1f} MB"),
+        ("disk", f"{found.disk_mb:,.1f} MB, at most {found.most_disk_mb:,.1f} MB"),
+        ("one batch", f"loss from {found.overfit[0]:.2f} to {found.overfit[1]:.2f}"),
+    ]
+    common.show(asdict(found), make_table((f"recipe {found.recipe}", "needs"), rows))
+    common.talk.say(
+        f"killed, resumed, validated and translated as expected, in {found.seconds:.0f} seconds"
+    )
+    if found.learns:
+        common.say_next("train")

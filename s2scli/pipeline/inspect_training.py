@@ -11,6 +11,7 @@ from s2scli.errors import CheckpointError, ConfigError, MissingInputError
 from s2scli.settings import Tree
 from s2scli.training.metrics_log import MetricsLog
 from s2scli.training.outlook import Outlook, judge
+from s2scli.training.samples_log import Samples, SamplesLog
 from s2scli.training.stopping import Criterion
 from s2scli.workspace import Workspace
 
@@ -49,11 +50,14 @@ class History:
         updates: the update lines, in order.
         validations: the validation lines, in order.
         criterion: the score that selects the best checkpoint.
+        samples: the outputs for some validation examples at each validation; empty if none were
+            logged (`training.log_samples`).
     """
 
     updates: tuple[LogLine, ...]
     validations: tuple[LogLine, ...]
     criterion: Criterion
+    samples: tuple[Samples, ...] = ()
 
     @property
     def best(self) -> LogLine | None:
@@ -94,7 +98,9 @@ def inspect_training(workspace: Workspace) -> History:
             f"{path}: no training history yet; start training with `s2s train`, or wait for its "
             "first log line"
         )
-    return History(tuple(updates), tuple(validations), _criterion(workspace.model, validations))
+    samples = SamplesLog(workspace.training / "samples.jsonl").read()
+    criterion = _criterion(workspace.model, validations)
+    return History(tuple(updates), tuple(validations), criterion, tuple(samples))
 
 
 def _criterion(model: Path, validations: Sequence[LogLine]) -> Criterion:

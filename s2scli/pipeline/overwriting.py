@@ -36,6 +36,16 @@ def require_restartable(runs: Sequence[Workspace], talk: Talk) -> None:
         _require_consent(f"--restart would remove trained runs: {_named(trained)}", talk)
 
 
+def require_new_study(workspace: Workspace, talk: Talk) -> None:
+    """Ask before removing the study of a workspace, if there is one.
+
+    Raises:
+        LockedError: there is one, and the user answers no or cannot be asked.
+    """
+    if workspace.tuning.exists():
+        _require_consent(f"--restart would remove the study in {workspace.tuning}", talk)
+
+
 def _require_consent(loss: str, talk: Talk) -> None:
     if not talk.confirm(f"{loss}. Continue?"):
         raise LockedError(f"{loss}; use another workspace (-w DIR), or add --overwrite")

@@ -16,6 +16,7 @@ from s2scli.pipeline.carry_over import CarriedOver, carry_over, say_carried_over
 from s2scli.pipeline.publishing import Publisher
 from s2scli.pipeline.segmenters import make_segmenters
 from s2scli.pipeline.start import Start
+from s2scli.pipeline.train_tokenizer import Encoding
 from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk
 from s2scli.report.progress import clock
@@ -25,10 +26,13 @@ from s2scli.training.epochs import TrainingBatches
 from s2scli.training.freezing import count_frozen, freeze, trainable
 from s2scli.training.loop import Run
 from s2scli.training.machine import describe_machine
+from s2scli.training.machine_use import MachineUse
 from s2scli.training.metrics_log import MetricsLog
 from s2scli.training.precision import arithmetic
 from s2scli.training.progress import Progress
+from s2scli.training.samples_log import SamplesLog
 from s2scli.training.settings import TrainingSettings
+from s2scli.training.tracking import TRACKERS
 from s2scli.training.world import World
 from s2scli.translation.model_folder import build_model
 from s2scli.workspace import Workspace
@@ -39,6 +43,7 @@ class Session:
     """The objects of one call of `s2s train`."""
 
     workspace: Workspace
+    encoding: Encoding
     recipe: Recipe
     tokenizers: Tokenizers
     made_from: Mapping[str, str]
@@ -47,6 +52,12 @@ class Session:
     batches: TrainingBatches
     validator: Validator
     log: MetricsLog
+    machine_use: MachineUse
+
+    @property
+    def samples(self) -> SamplesLog:
+        """The outputs over time (`training.log_samples`)."""
+        return SamplesLog(self.workspace.training / "samples.jsonl")
 
     @property
     def publisher(self) -> Publisher:
@@ -77,9 +88,14 @@ class Session:
             run.average.weights,
         )
 
-    def announce(self, talk: Talk, *, resumed: bool) -> None:
+    @property
+    def resumed(self) -> bool:
+        """Whether the run goes on from a checkpoint."""
+        return self.run.progress.validated >= 0
+
+    def announce(self, talk: Talk) -> None:
         """Report the model, the device and the batches of the run."""
-        run, batches = self.run, self.batches
+        run, batches, resumed = self.run, self.batches, self.resumed
         frozen, learned = count_frozen(run.model), f"{count_parameters(run.model):,} parameters"
         talk.say(
             f"recipe {self.recipe.name}: {learned}"
@@ -121,6 +137,7 @@ class Session:
 def put_together(
     workspace: Workspace,
     corpus: Corpus,
+    encoding: Encoding,
     recipe: Recipe,
     settings: TrainingSettings,
     tokenizers: Tokenizers,
@@ -134,6 +151,7 @@ def put_together(
     Args:
         workspace: the workspace with the encoded corpus.
         corpus: the corpus.
+        encoding: the encoded corpus.
         recipe: the recipe of the run.
         settings: the training settings of the recipe, with the limits of this call.
         tokenizers: the tokenizers of both sides.
@@ -156,9 +174,20 @@ def put_together(
     start.restore(run)
     world.separate_seeds()
     validator = Validator.prepare(workspace, corpus, run, recipe, tokenizers)
-    log = MetricsLog(workspace.training / "metrics.jsonl")
+    trackers = [TRACKERS[name](workspace.training / name) for name in recipe.training.track]
+    log = MetricsLog(workspace.training / "metrics.jsonl", trackers)
     return Session(
-        workspace, recipe, tokenizers, made_from, carried_over, run, batches, validator, log
+        workspace,
+        encoding,
+        recipe,
+        tokenizers,
+        made_from,
+        carried_over,
+        run,
+        batches,
+        validator,
+        log,
+        MachineUse(device),
     )
 
 

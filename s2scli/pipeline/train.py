@@ -12,9 +12,11 @@ from s2scli.manifest import read_manifest
 from s2scli.metrics import METRICS
 from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.model.seq2seq import count_parameters, pick_device
+from s2scli.pipeline.budget import fit_to_budget, fitted_changes
 from s2scli.pipeline.carry_over import CarriedOver
 from s2scli.pipeline.overwriting import require_restartable
 from s2scli.pipeline.publishing import Published
+from s2scli.pipeline.samples import take_samples
 from s2scli.pipeline.session import Session, put_together
 from s2scli.pipeline.start import Start, find_start
 from s2scli.pipeline.train_tokenizer import (
@@ -44,6 +46,10 @@ Check = Callable[[int, bool], None]  # of the step of an event; whether its weig
 DIGITS = {name: metric.digits for name, metric in METRICS.items()} | COUNTS
 
 
+def unwatched(event: Event) -> None:
+    """Do nothing with an event."""
+
+
 @dataclass(frozen=True)
 class TrainRequest:
     """The options of `s2s train`.
@@ -59,6 +65,8 @@ class TrainRequest:
         overwrite: remove the existing run without asking.
         flags: the recipe changes made by other flags, by flag.
         override: resume with other values of the settings that are safe to change.
+        budget: fit the recipe to this training time, in minutes; None leaves it as it is.
+        watch: called with each event after it is logged; an error that it raises ends the run.
     """
 
     recipe: str | None = None
@@ -70,6 +78,8 @@ class TrainRequest:
     overwrite: bool = False
     flags: Mapping[str, Sequence[str]] = field(default_factory=dict)
     override: bool = False
+    budget: float | None = None
+    watch: Callable[[Event], None] = unwatched
 
     @property
     def changes(self) -> list[str]:
@@ -138,32 +148,57 @@ def train(
         OutOfMemoryError: a batch does not fit into memory.
         StorageError: the disk is full or writing failed.
     """
-    _check(workspace, request, talk)
+    check_request(workspace, request, talk)
     keep_freed_memory()
     with workspace.locked("train"):
-        corpus = Corpus.load(workspace.find_corpus())
-        open_validation(corpus)
-        start = find_start(workspace, request.init_from, talk, restart=request.restart)
-        recipe = _choose_recipe(corpus, request, start, talk)
-        start.check({"corpus": corpus.digest})
-        start.check_model(workspace, request.init_from)
-        tokenizers, encoding = _prepare_text(workspace, corpus, start, talk)
-        recipe = fit_to_target(recipe, tokenizers.target, request.changes)
-        settings, device = limited(recipe, request.limits), pick_device(request.device)
-        session = put_together(
-            workspace, corpus, recipe, settings, tokenizers, start, device, world, talk
-        )
+        session = open_run(workspace, request, talk, world)
         world.once(lambda: _open_log(session, talk, restart=request.restart))
         session.publisher.repair(talk)
-        session.announce(talk, resumed=start.checkpoint is not None)
-        ending = _run(session, encoding, talk)
+        session.announce(talk)
+        ending = _run(session, request.watch, talk)
         published = _publish(session, ending, talk)
         world.barrier()
         return _report(session, ending, published)
 
 
-def _check(workspace: Workspace, request: TrainRequest, talk: Talk) -> None:
-    """Check the request before anything is written."""
+def open_run(
+    workspace: Workspace, request: TrainRequest, talk: Talk, world: World = ALONE
+) -> Session:
+    """Put a run together, new or resumed; the caller must lock the workspace.
+
+    Raises:
+        S2SError: see `train`.
+    """
+    corpus = Corpus.load(workspace.find_corpus())
+    open_validation(corpus)
+    start = find_start(workspace, request.init_from, talk, restart=request.restart)
+    recipe = _choose_recipe(corpus, request, start, talk)
+    start.check({"corpus": corpus.digest})
+    start.check_model(workspace, request.init_from)
+    tokenizers, encoding = _prepare_text(workspace, corpus, start, talk)
+    recipe = fit_to_target(recipe, tokenizers.target, request.changes)
+    device = pick_device(request.device)
+
+    def open_session(recipe: Recipe) -> Session:
+        settings = limited(recipe, request.limits)
+        return put_together(
+            workspace, corpus, encoding, recipe, settings, tokenizers, start, device, world, talk
+        )
+
+    if request.budget and not start.checkpoint:
+        resizable = start.trained is None
+        recipe = fit_to_budget(
+            recipe, request.budget, request.changes, open_session, talk, resizable=resizable
+        )
+    return open_session(recipe)
+
+
+def check_request(workspace: Workspace, request: TrainRequest, talk: Talk) -> None:
+    """Check a request before anything is written.
+
+    Raises:
+        S2SError: see `train`.
+    """
     pick_device(request.device)
     if request.init_from:
         read_manifest(workspace.find_model(request.init_from), "model")
@@ -201,9 +236,12 @@ def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Ta
     """Return the recipe of the run; for the default recipe, report the model it selects."""
     pairs = len(corpus.open_split("train"))
     size = size_for(pairs, corpus.sides)
+    changes = request.changes
+    if request.budget and start.checkpoint and start.recipe:
+        changes = [*changes, *fitted_changes(start.recipe, request.budget, changes)]
     recipe = start.choose_recipe(
         request.recipe,
-        request.changes,
+        changes,
         size,
         sides=corpus.sides,
         options=request.changing,
@@ -238,14 +276,15 @@ def _open_log(session: Session, talk: Talk, *, restart: bool) -> None:
     if restart and training.exists():
         remove_folder(training)
     aside = session.log.forget_after(progress.step, progress.validated)
+    session.samples.forget_after(progress.validated)
     if aside:
         talk.warn(
             f"{session.log.path}: dropped damaged lines; the old file is kept as {aside.name}"
         )
 
 
-def _run(session: Session, encoding: Encoding, talk: Talk) -> Finished:
-    """Train; show and log each event, and publish each new best model.
+def _run(session: Session, watch: Callable[[Event], None], talk: Talk) -> Finished:
+    """Train; show, log and pass on each event, and publish each new best model.
 
     Weights trained in this call are written only after the check of the encoded corpus has ended.
 
@@ -257,7 +296,7 @@ def _run(session: Session, encoding: Encoding, talk: Talk) -> Finished:
     finished = Finished(run.progress.step, "")
 
     def check(step: int, written: bool) -> None:
-        encoding.wait(None if written and step > began else 0)
+        session.encoding.wait(None if written and step > began else 0)
 
     def save(progress: Progress) -> None:
         check(progress.step, True)
@@ -276,6 +315,7 @@ def _run(session: Session, encoding: Encoding, talk: Talk) -> Finished:
             if isinstance(event, Validation):
                 warn_of_collapse(event, session.log, run.settings.kl, talk)
             _record(event, session, check, talk)
+            watch(event)
             if isinstance(event, Finished):
                 finished = event
     return finished
@@ -283,13 +323,17 @@ def _run(session: Session, encoding: Encoding, talk: Talk) -> Finished:
 
 def _record(event: Event, session: Session, check: Check, talk: Talk) -> None:
     """Log an event and publish new best weights; if writing fails, warn and continue."""
+    use = session.machine_use.measure() if isinstance(event, Update) else {}
+    samples = take_samples(session.validator) if isinstance(event, Validation) else []
 
-    def log() -> None:
+    def write() -> None:
         check(event.step, isinstance(event, Validation) and event.best)
-        session.log.add(event)
+        session.log.add(event, use)
+        if samples and isinstance(event, Validation):
+            session.samples.add(event.step, samples)
 
     try:
-        session.run.world.once(log)
+        session.run.world.once(write)
         if isinstance(event, Validation) and event.best:
             session.publisher.publish(event.scores)
     except StorageError as error:

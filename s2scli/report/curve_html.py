@@ -47,6 +47,8 @@ def curves_html(
     columns: Sequence[str],
     rows: Sequence[Sequence[str]],
     note: str = "",
+    more: str = "",
+    style: str = "",
 ) -> str:
     """Return the page: the note, the plots and a table.
 
@@ -56,6 +58,8 @@ def curves_html(
         columns: the headings of the table.
         rows: the cells of the table, one for each heading.
         note: a sentence under the title.
+        more: HTML to add at the end.
+        style: CSS for it.
     """
     drawn = [Plot(plot.title, kept) for plot in plots if (kept := drawable(plot.curves))]
     head = "".join(f"<th>{escaped(column)}</th>" for column in columns)
@@ -66,7 +70,8 @@ def curves_html(
     sections = "\n".join(map(_section, drawn))
     table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
     told = f'<p class="note">{escaped(note)}</p>\n' if note else ""
-    return page(title, STYLE, f"<h1>{escaped(title)}</h1>\n{told}{sections}\n{table}")
+    body = f"<h1>{escaped(title)}</h1>\n{told}{sections}\n{table}\n{more}"
+    return page(title, STYLE + style, body)
 
 
 def _section(plot: Plot) -> str:

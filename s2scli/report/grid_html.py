@@ -1,6 +1,9 @@
 """The maps of all layers and heads as one HTML page: a large picture of each, tokens on hover."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from s2scli.report.attention import NOTE
 from s2scli.report.grid import legend
@@ -54,26 +57,40 @@ def _figure(heads: AttentionHeads, layer: int, head: int) -> str:
 
 
 def _picture(heads: AttentionHeads, layer: int, head: int) -> str:
-    """Return a map with a tooltip on every cell.
+    sources = [piece_label(piece) for piece in heads.source_pieces]
+    targets = [piece_label(piece) for piece in heads.target_pieces]
+    name = f"layer {layer + 1}, head {head + 1}"
+    return map_picture(heads.weights[layer, head], sources, targets, name)
+
+
+def map_picture(
+    weights: NDArray[np.floating], sources: Sequence[str], targets: Sequence[str], name: str
+) -> str:
+    """Return a map with a tooltip on every cell, as SVG that uses the classes of `level_style`.
 
     Most weights are nearly 0. Those of a row share one wide cell, which keeps the page small.
+
+    Args:
+        weights: the attention weights, [T, S].
+        sources: the labels of the S source pieces.
+        targets: the labels of the T target pieces.
+        name: what the map shows.
     """
-    weights = heads.weights[layer, head]
     rows, columns = weights.shape
-    sources = [escaped(piece_label(piece)) for piece in heads.source_pieces]
-    targets = [escaped(piece_label(piece)) for piece in heads.target_pieces]
+    sources, targets = [*map(escaped, sources)], [*map(escaped, targets)]
     ground = (
         f'<rect class="l0" y="{row}" width="{columns}" height="1">'
         f"<title>{target} ← anything else: nearly 0</title></rect>"
         for row, target in enumerate(targets)
     )
     cells = (
-        f'<rect class="l{level(weights[row, column])}" x="{column}" y="{row}" width="1" height="1">'
-        f"<title>{targets[row]} ← {sources[column]}: {weights[row, column]:.2f}</title></rect>"
-        for row, column in np.ndindex(rows, columns)
-        if level(weights[row, column])
+        f'<rect class="l{level(weight)}" x="{column}" y="{row}" width="1" height="1">'
+        f"<title>{targets[row]} ← {sources[column]}: {weight:.2f}</title></rect>"
+        for row, line in enumerate(weights.tolist())
+        for column, weight in enumerate(line)
+        if level(weight)
     )
     return (
         f'<svg viewBox="0 0 {columns} {rows}" shape-rendering="crispEdges" role="img" '
-        f'aria-label="layer {layer + 1}, head {head + 1}">{"".join(ground)}{"".join(cells)}</svg>'
+        f'aria-label="{escaped(name)}">{"".join(ground)}{"".join(cells)}</svg>'
     )

@@ -12,10 +12,19 @@ from rich.text import Text
 from s2scli.report.console import make_console
 from s2scli.report.curve import Curve, draw_curves
 from s2scli.report.curve_html import Plot, curves_html
+from s2scli.report.samples_html import SAMPLES_STYLE, SampleHistory, samples_html
 from s2scli.report.tables import make_table
 
 LOSS_HEIGHT, SCORE_HEIGHT = 12, 7
 FILE_WIDTH = 100
+MACHINE = {
+    "learning_rate": "learning rate",
+    "gradient_norm": "norm of the gradient before clipping",
+    "tokens_per_second": "target tokens per second",
+    "busy_cores": "busy processor cores",
+    "peak_memory_mb": "peak memory (MB)",
+    "gpu_peak_memory_mb": "peak memory of the GPU (MB)",
+}
 
 
 class Measured(Protocol):
@@ -49,6 +58,7 @@ class Training:
         scores: the names of the scores in the table.
         drawn: the names of the scores that have a plot.
         verdict: whether more training is worth it, as a sentence.
+        samples: the outputs over time, for the page.
     """
 
     updates: Sequence[Measured]
@@ -57,6 +67,7 @@ class Training:
     scores: Sequence[str]
     drawn: Sequence[str]
     verdict: str
+    samples: Sequence[SampleHistory] = ()
 
 
 def training_lines(training: Training, console: Console) -> Iterator[Table | Text]:
@@ -80,8 +91,15 @@ def training_text(training: Training) -> str:
 
 
 def training_html(training: Training) -> str:
-    """Return the plots, the table and the verdict as an HTML page."""
-    return curves_html("Training", _plots(training), *_table(training), note=training.verdict)
+    """Return an HTML page: plots, the table, the verdict, machine use and samples over time."""
+    return curves_html(
+        "Training",
+        [*_plots(training), *_machine_plots(training)],
+        *_table(training),
+        note=training.verdict,
+        more=samples_html(training.samples),
+        style=SAMPLES_STYLE,
+    )
 
 
 def _plots(training: Training) -> list[Plot]:
@@ -102,6 +120,14 @@ def _plots(training: Training) -> list[Plot]:
         for name in training.drawn
     ]
     return [Plot("loss", losses), *scores]
+
+
+def _machine_plots(training: Training) -> list[Plot]:
+    """Return a plot of each quantity of an update but the loss, the machine's included."""
+    return [
+        Plot(title, [_curve(title, key, training.updates, "cyan")])
+        for key, title in MACHINE.items()
+    ]
 
 
 def _curve(

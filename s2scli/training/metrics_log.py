@@ -5,27 +5,39 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from io import RawIOBase
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from s2scli.artifacts import open_artifact, read_artifact
 from s2scli.files import FILES, storage_errors, write_file
 from s2scli.training.events import Event, Update, Validation
+from s2scli.training.tracking import Tracker
 
+NOTHING: Mapping[str, float] = MappingProxyType({})
 MAX_BYTES, MAX_LINE_BYTES, MAX_COUNT = 1_000_000_000, 100_000, 2**63
 
 
 class MetricsLog:
-    """A file to which updates and validations are appended."""
+    """A file to which updates and validations are appended.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        path: the path of the file.
+        trackers: other logs that get the same records.
+    """
 
-    def add(self, event: Event) -> None:
+    def __init__(self, path: Path, trackers: Sequence[Tracker] = ()) -> None:
+        self.path, self.trackers = path, trackers
+
+    def add(self, event: Event, more: Mapping[str, float] = NOTHING) -> None:
         """Append an update or a validation; other events are not logged.
+
+        Args:
+            event: the event.
+            more: more numbers to log with it.
 
         Raises:
             StorageError: the disk is full or writing failed.
@@ -33,6 +45,7 @@ class MetricsLog:
         record = _record(event)
         if record is None:
             return
+        record |= more
         with storage_errors(self.path), self.path.open("ab", buffering=0) as file:
             end = file.tell()
             try:
@@ -41,6 +54,8 @@ class MetricsLog:
                 with contextlib.suppress(OSError):
                     file.truncate(end)  # remove the partial line
                 raise
+        for tracker in self.trackers:
+            tracker.add(record)
 
     def sync(self) -> None:
         """Flush the file to disk. Call this before saving the checkpoint that goes with it.
@@ -70,6 +85,8 @@ class MetricsLog:
         aside = self._set_aside() if self.damaged_line() else None
         text = "".join(json.dumps(record) + "\n" for record in kept)
         write_file(self.path, text.encode())
+        for tracker in self.trackers:
+            tracker.restart(kept)
         return aside
 
     def _set_aside(self) -> Path:

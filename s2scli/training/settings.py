@@ -39,6 +39,7 @@ def _comma_separated(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
+TrackerNames = Annotated[tuple[Literal["tensorboard"], ...], BeforeValidator(_comma_separated)]
 
 
 class LimitSettings(Settings):
@@ -46,7 +47,13 @@ class LimitSettings(Settings):
 
     panel = "Limits"
 
-    max_minutes: float | None = setting(None, "Stop after this many minutes.", "minutes", gt=0)
+    max_minutes: float | None = setting(
+        None,
+        "Stop after this many minutes.",
+        "minutes",
+        flags=("--max-minutes", "--minutes"),
+        gt=0,
+    )
     max_steps: int | None = setting(None, "Stop after this many updates.", "updates", ge=1, le=MOST)
     max_epochs: int | None = setting(
         None,
@@ -178,6 +185,18 @@ class TrainingSettings(Settings):
     )
     save_every: int = setting(500, "Maximum updates between checkpoints.", "updates", ge=1, le=MOST)
     log_every: int = setting(50, "Updates between log lines.", "updates", ge=1, le=MOST)
+    log_samples: int = setting(
+        0,
+        "Log the outputs for this many validation examples at each validation, with their texts "
+        "and attention, for s2s inspect training; 0 logs no text.",
+        "examples",
+        ge=0,
+        le=100,
+    )
+    track: TrackerNames = setting(
+        (),
+        "Other logs to write besides metrics.jsonl: tensorboard, in training/tensorboard.",
+    )
     limits: LimitSettings = LimitSettings()
     noise: NoiseSettings = NoiseSettings()
     kl: KLSettings = KLSettings()

@@ -104,3 +104,21 @@ def test_a_record_of_another_kind_is_damage(
 ) -> None:
     line = refused(run("training", "-w", metrics(record)), 65)
     assert re.search(r"metrics\.jsonl(, line 1)?: damaged", line)
+
+
+def test_the_page_shows_machine_use_and_samples(metrics: Callable[..., Path]) -> None:
+    use = {"busy_cores": 1.5, "tokens_per_second": 900.0, "learning_rate": 0.1}
+    workspace = metrics(*({**update, **use} for update in UPDATES), *VALIDATIONS)
+    sample = {"source": "<i>", "reference": "one", "output": "two"}
+    log = [{"step": step, "samples": [sample]} for step in (0, 30)]
+    lines = "".join(f"{json.dumps(line)}\n" for line in log)
+    (workspace / "training" / "samples.jsonl").write_text(lines)
+    page = workspace / "page.html"
+    run("training", "-w", workspace, "-o", page, "-q")
+    text = page.read_text()
+    for title in ("busy processor cores", "target tokens per second", "learning rate"):
+        assert f"<h3>{title}</h3>" in text
+    assert "peak memory" not in text  # this run did not log it
+    assert "<td><bdi>&lt;i&gt;</bdi></td>" in text and "<td><bdi>two</bdi></td>" in text
+    assert not re.search(r"https?:|<script|<link|@import|url\(", text)
+    assert len(run_json("training", "-w", workspace)["samples"]) == 2

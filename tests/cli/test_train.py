@@ -351,3 +351,43 @@ def test_a_run_whose_batches_were_planned_otherwise_goes_on_with_a_warning(
     )
     assert "products by" not in result.stderr
     assert "batch plan" not in run(workspace, "--max-steps", "4").stderr
+
+
+def test_a_rehearsal_is_a_table(trained_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from s2scli.pipeline import rehearse
+
+    def found(*others: object) -> rehearse.Rehearsal:
+        return rehearse.Rehearsal(
+            "tiny", 1000, 512.0, 1.25, 2.5, 100, 3.0, 10.0, 50.0, 60.0, 0.01, (6.0, 2.0), 42.0
+        )
+
+    monkeypatch.setattr(rehearse, "rehearse", found)
+    words = ["train", "--rehearse", "-w", str(trained_workspace)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    rows = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "peak memory 512 MB" in rows
+    assert "an epoch 1.2 minutes (2.5 of processor time), 100 updates" in rows
+    assert "disk 50.0 MB, at most 60.0 MB" in rows
+    assert "in 42 seconds" in result.stderr
+    document = json.loads(CliRunner().invoke(app, [*words, "--json", "-q"]).stdout)
+    assert document["peak_memory_mb"] == 512 and document["overfit"] == [6, 2]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--budget", "20"), "--budget 20: expected a time such as 20m"),
+        (
+            ("--budget", "20m", "--max-steps", "5"),
+            "--budget sets the limits; leave out --max-steps",
+        ),
+        (("--budget", "20m", "--rehearse"), "leave out --budget"),
+    ],
+)
+def test_a_budget_that_cannot_be_is_refused(
+    words: tuple[str, ...], message: str, trained_workspace: Path
+) -> None:
+    result = CliRunner().invoke(app, ["train", "-w", str(trained_workspace), *words])
+    assert result.exit_code == 2
+    assert message in result.stderr

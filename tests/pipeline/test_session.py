@@ -16,10 +16,11 @@ from s2scli.model.weights import model_weights
 from s2scli.pipeline import publishing
 from s2scli.pipeline.session import Session, put_together
 from s2scli.pipeline.start import Start, find_start
-from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
+from s2scli.pipeline.train_tokenizer import Encoding, ensure_encoded, ensure_tokenizer
 from s2scli.report.console import Talk
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.loop import train
+from s2scli.training.progress import Progress
 from s2scli.training.world import ALONE, World
 from s2scli.translation.model_folder import write_model_folder
 from s2scli.workspace import Workspace
@@ -55,7 +56,16 @@ def new_session(
     workspace.training.mkdir(exist_ok=True)
     with building:
         return put_together(
-            workspace, corpus, recipe, recipe.training, tokenizers, start, cpu, world, QUIET
+            workspace,
+            corpus,
+            Encoding(workspace.encoded),
+            recipe,
+            recipe.training,
+            tokenizers,
+            start,
+            cpu,
+            world,
+            QUIET,
         )
 
 
@@ -78,14 +88,15 @@ def test_a_saved_session_is_resumed_bit_for_bit(workspace: Workspace, tmp_path: 
 
 def test_it_tells_what_is_trained(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     session = new_session(workspace, 1)
-    session.announce(Talk(verbose=True), resumed=False)
+    session.announce(Talk(verbose=True))
     first, exports, padding = capsys.readouterr().err.splitlines()
     parameters = sum(weight.numel() for weight in session.run.model.parameters())
     pairs = len(Corpus.load(workspace.corpus).open_split("train"))
     assert first.startswith(f"recipe tiny: {parameters:,} parameters on cpu in float32, {pairs} pa")
     assert exports.startswith("the model ")
     assert "% of source positions" in padding
-    session.announce(Talk(), resumed=True)
+    session.run.progress = Progress(validated=0)
+    session.announce(Talk())
     assert capsys.readouterr().err.endswith("resuming from step 0 (0:00)\n")
 
 
@@ -95,7 +106,7 @@ def test_it_says_that_windows_are_estimates(
     monkeypatch.setattr(shuffling, "BLOCK", 8)
     monkeypatch.setattr(shuffling, "WINDOW", 16)
     session = new_session(workspace, 1)
-    session.announce(Talk(verbose=True), resumed=False)
+    session.announce(Talk(verbose=True))
     first, _, padding = capsys.readouterr().err.splitlines()
     assert f"in about {session.batches.updates_per_epoch} updates per epoch" in first
     assert padding.endswith(f", in one of the {session.batches.windows} windows of an epoch")

@@ -5,7 +5,7 @@ import platform
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,8 +80,8 @@ def test_damage_found_while_training_stops_the_run_and_is_mended(
 ) -> None:
     logged, add = threading.Event(), MetricsLog.add
 
-    def add_and_tell(log: MetricsLog, event: Event) -> None:
-        add(log, event)
+    def add_and_tell(log: MetricsLog, event: Event, use: Mapping[str, float]) -> None:
+        add(log, event, use)
         if isinstance(event, Update):
             logged.set()
 

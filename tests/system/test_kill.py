@@ -34,7 +34,7 @@ RUN = (
     "--max-steps",
 )
 STEPS = 120
-WALL_CLOCK = ("seconds", "tokens_per_second")
+WALL_CLOCK = ("seconds", "tokens_per_second", "busy_cores", "peak_memory_mb")
 
 
 @pytest.fixture(scope="module")
