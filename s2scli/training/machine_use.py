@@ -1,7 +1,6 @@
 """How much of the machine a run uses."""
 
 import contextlib
-import os
 import sys
 import time
 from pathlib import Path
@@ -54,5 +53,4 @@ def peak_memory() -> int:
 
 def cpu_seconds() -> float:
     """Return the processor time of all threads of this process."""
-    times = os.times()
-    return times.user + times.system
+    return time.process_time()
