@@ -1,8 +1,10 @@
 """`s2s train`."""
 
-from dataclasses import asdict
+import os
+from collections.abc import Collection
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +12,7 @@ from s2scli.cli.completion import complete_model, complete_recipe
 from s2scli.cli.everyday import RECIPES, EverydayOptions, check, refuse_twice
 from s2scli.cli.flags import flags
 from s2scli.cli.options import (
+    Common,
     CommonOptions,
     DeviceOption,
     OverwriteOption,
@@ -20,6 +23,10 @@ from s2scli.cli.options import (
 )
 from s2scli.settings import flag_of
 from s2scli.training.settings import LimitSettings
+
+if TYPE_CHECKING:
+    from s2scli.pipeline.train import TrainRequest
+    from s2scli.training.world import World
 
 
 def command(
@@ -47,10 +54,28 @@ def command(
         ),
     ] = None,
     device: DeviceOption = "auto",
+    processes: Annotated[
+        int,
+        run_option(
+            min=1,
+            help="Train in this many processes on this machine, one per GPU or some per CPU. Each "
+            "batch is divided between them, so the result does not depend on their number except "
+            "for rounding and dropout.",
+        ),
+    ] = 1,
+    max_restarts: Annotated[
+        int,
+        run_option(
+            min=0,
+            help="With --processes: start all processes again from the last checkpoint, at most "
+            "this many times, if one is killed or crashes.",
+        ),
+    ] = 0,
     *,
     everyday: EverydayOptions,
     limits: Annotated[LimitSettings, flags(LimitSettings, default=RECIPES)],
     common: CommonOptions,
+    context: typer.Context,
 ) -> None:
     """Train a model, validate it, and keep the best.
 
@@ -60,17 +85,41 @@ def command(
     s2s train -r bahdanau2015 --lr 0.0005 --dropout 0.3
     s2s train -r vaswani2017 --size small
     s2s train --init-from other/model
+    s2s train --processes 2
     """
-    from s2scli.pipeline.train import TrainRequest, train
+    from s2scli.pipeline.train import TrainRequest, check_request
+    from s2scli.training.distributed import is_one_of_several, joined
 
-    talk = common.talk
     given = limits.model_dump(exclude_unset=True)
     check(everyday)
     refuse_twice(everyday, assignments or ())
     request = TrainRequest(
         recipe, assignments or (), given, device, restart, init_from, overwrite, everyday
     )
-    report = train(common.workspace, request, talk)
+    if processes > 1 and not is_one_of_several(os.environ):
+        from s2scli.pipeline.processes import launch
+
+        check_request(common.workspace, request, common.talk)
+        arguments = [*context.meta["s2s.arguments"], "--overwrite"]  # the user was asked
+        raise typer.Exit(launch(arguments, processes, max_restarts, common.talk))
+    with joined(os.environ) as world:
+        talk = world.choose(common.talk, common.talk.silent())
+        _train(request, given, replace(common, talk=talk), world)
+
+
+def _train(request: "TrainRequest", given: Collection[str], common: Common, world: "World") -> None:
+    """Train, and show the report.
+
+    Args:
+        request: the options of the run.
+        given: the names of the limits on the command line.
+        common: the workspace, and how to show things.
+        world: the processes of the run.
+    """
+    from s2scli.pipeline.train import train
+
+    talk = common.talk
+    report = train(common.workspace, request, talk, world)
     if common.json:
         talk.show_json(asdict(report))
     talk.say(

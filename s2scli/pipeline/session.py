@@ -145,7 +145,6 @@ def put_together(
     optimizer = recipe.training.optimizer.build(trainable(model))
     run = Run(model, optimizer, settings, recipe.criterion, device, Progress(), world)
     start.restore(run)
-    world.separate_seeds()
     segmenters = make_segmenters(tokenizers, recipe.training)
     codec = source_codec(tokenizers.source)
     train_split = open_encoded(workspace.encoded, "train", corpus, codec)

@@ -125,15 +125,22 @@ class TrainingBatches:
         begin = min(progress.batch, len(plan) - 1)  # older versions may have saved a larger number
         end = min(begin + self.settings.accumulate, len(plan))
         numbers = range(begin, end)
-        share = self.world.share
-        batches = [self._read(share(plan[number]), progress.epoch, number) for number in numbers]
+        shares = [(self._share(plan[number]), number) for number in numbers]
+        batches = [self._read(rows, progress.epoch, number) for rows, number in shares if len(rows)]
         if end == len(plan):
             return batches, replace(progress, epoch=progress.epoch + 1, batch=0)
         return batches, replace(progress, batch=end)
 
+    def _share(self, rows: Rows) -> Rows:
+        """Return this process's rows of a batch; there may be none."""
+        return self.world.share(
+            rows, self.split.source_lengths[rows] + self.split.target_lengths[rows]
+        )
+
     def _read(self, rows: Rows, epoch: int, number: int) -> Batch:
         """Return one batch of an epoch; one random generator makes all its random choices."""
-        random = np.random.default_rng([self.settings.seed, epoch, number + 1])
+        seed = self.world.separate([self.settings.seed, epoch, number + 1])
+        random = np.random.default_rng(seed)
         sources, targets = self._segmented(rows, random)
         batch = make_batch(damage(sources, self.settings.noise, random), targets, self.split.pad)
         return replace(
