@@ -7,9 +7,8 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch.distributed.elastic.agent.server import api as agent_api
 from torch.distributed.elastic.agent.server.api import RunResult, WorkerGroup, WorkerSpec
@@ -57,6 +56,11 @@ class Loss:
         return f"process {self.rank} of {size} (pid {self.pid}) {how}"
 
 
+def first_loss(losses: Sequence[Loss]) -> Loss | None:
+    """Return the process that ended by itself, not one that only missed another; None if none."""
+    return min(losses, key=lambda loss: loss.status == LOST, default=None)
+
+
 class Agent(LocalElasticAgent):
     """A launcher that names the first process that ended early, and stops the others soon.
 
@@ -69,7 +73,7 @@ class Agent(LocalElasticAgent):
         self.loss: Loss | None = None
 
     def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
-        self.loss = self._find_loss(worker_group)
+        self.loss = first_loss(self._losses)
         if self.loss:
             if self.loss.is_reported:
                 self._remaining_restarts = 0
@@ -84,21 +88,16 @@ class Agent(LocalElasticAgent):
         result: RunResult = super()._monitor_workers(worker_group)
         return result
 
-    def _find_loss(self, worker_group: WorkerGroup) -> Loss | None:
-        """Return the process that ended first, if one did; others may have ended because of it."""
-        statuses = {rank: each.proc.poll() for rank, each in self._handlers.items()}
-        losses = [
-            Loss(rank, self._handlers[rank].proc.pid, status)
-            for rank, status in statuses.items()
-            if status
-        ]
-        return min(losses, key=lambda loss: loss.status == LOST, default=None)
-
     @property
-    def _handlers(self) -> Mapping[int, Any]:
-        """The processes, by rank."""
+    def _losses(self) -> Sequence[Loss]:
+        """The processes that have ended early."""
         assert isinstance(self._pcontext, process_api.SubprocessContext)
-        return self._pcontext.subprocess_handlers
+        processes = {rank: each.proc for rank, each in self._pcontext.subprocess_handlers.items()}
+        return [
+            Loss(rank, process.pid, status)
+            for rank, process in processes.items()
+            if (status := process.poll())
+        ]
 
 
 def launch(arguments: Sequence[str], processes: int, max_restarts: int, talk: Talk) -> int:

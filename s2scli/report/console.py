@@ -166,7 +166,8 @@ class Talk:
 
     def show_json(self, document: object) -> None:
         """Print one JSON document on stdout."""
-        write_stdout(json_text(document))
+        if not self.stdout.quiet:
+            write_stdout(json_text(document))
 
 
 def json_text(document: object) -> str:
