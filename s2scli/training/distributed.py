@@ -19,6 +19,8 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch._C._distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from s2scli import errors
 from s2scli.data.batching import Lengths, Rows
@@ -61,19 +63,33 @@ def joined(variables: Mapping[str, str]) -> Iterator[World]:
     if "OMP_NUM_THREADS" not in variables:
         local = int(variables.get("LOCAL_WORLD_SIZE", "1"))
         torch.set_num_threads(max(1, torch.get_num_threads() // local))
-    with _connection():
-        dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE
-        )
     launch = f"{variables.get('TORCHELASTIC_RUN_ID', '')}-{os.getppid()}"
-    group = dist.group.WORLD
-    assert group is not None
     local_rank = int(variables.get("LOCAL_RANK", "0"))
     try:
+        with _connection():
+            group = _connect(variables)
         yield Distributed(group, launch=launch, local_rank=local_rank)
     except S2SError as error:
-        raise _reported_once(error, variables) from error
+        known = LAUNCHED in variables and isinstance(error, LostProcessError)
+        if known or _is_reported(error):
+            raise _without_message(error) from error
+        raise
     dist.destroy_process_group()
+
+
+def _connect(variables: Mapping[str, str]) -> dist.ProcessGroup:
+    """Connect this process to the others.
+
+    The launcher keeps the store when it starts all again, so every start has keys of its own;
+    otherwise a process might call one of the last start.
+    """
+    store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+    own = PrefixStore(f"s2s/{variables.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=PATIENCE)
+    group = dist.group.WORLD
+    assert group is not None
+    return group
 
 
 def _end_with_launcher(variables: Mapping[str, str]) -> None:
@@ -82,14 +98,16 @@ def _end_with_launcher(variables: Mapping[str, str]) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _reported_once(error: S2SError, variables: Mapping[str, str]) -> S2SError:
-    """Return the error, or one without a message if another process reports the same."""
-    reported = LAUNCHED in variables and isinstance(error, LostProcessError)
-    with contextlib.suppress(RuntimeError):
+def _is_reported(error: S2SError) -> bool:
+    """Return whether another process reports the same error; from now on, this one does."""
+    with contextlib.suppress(RuntimeError, ValueError):  # the store is gone, or there was none
         store = dist.distributed_c10d._get_default_store()
-        reported = reported or store.add(f"s2s: {error}", 1) > 1
-    if not reported:
-        return error
+        return bool(store.add(f"error: {error}", 1) > 1)
+    return False
+
+
+def _without_message(error: S2SError) -> S2SError:
+    """Return an error with the same exit status that prints nothing."""
     silent = S2SError("")
     silent.exit_status = error.exit_status
     return silent

@@ -17,18 +17,18 @@ import pytest
 from s2scli.pipeline.train_tokenizer import train_tokenizer
 from s2scli.report.console import Talk
 from s2scli.tokenizer.settings import TokenizerSettings
-from s2scli.training.checkpoint import list_checkpoints, newest_checkpoint
+from s2scli.training.checkpoint import newest_checkpoint
 from s2scli.workspace import Workspace
 from tests.system.processes import finish, start, wait_for
 from tests.system.test_kill import digests, log_of, logged
 from tests.toy import prepare_toy
 
-STEPS = 120
+STEPS = 48
 RUN = (
     *("train", "--recipe", "tiny", "--device", "cpu", "--max-steps", str(STEPS)),
-    *("--set", "training.save_every=20"),
-    *("--set", "training.validate_every=40"),
-    *("--set", "training.log_every=10"),
+    *("--set", "training.save_every=8"),
+    *("--set", "training.validate_every=16"),
+    *("--set", "training.log_every=4"),
     *("--set", "training.source_token_dropout=0.1"),
     *("--set", "model.encoder.dropout=0.1"),
     *("--set", "training.ema_decay=0.9"),
@@ -98,7 +98,7 @@ def ends(pids: Sequence[int], seconds: float = SECONDS_TO_END) -> bool:
 
 
 def test_two_processes_train_validate_and_report_as_one(workspace: Path) -> None:
-    short = ("--max-steps", "12", "--set", "training.log_every=4", "--json")
+    short = ("--max-steps", "12", "--json")
     status, out, err = finish(start(*TWO, *short, workspace=workspace))
     assert status == 0, err
     report = json.loads(out)
@@ -141,7 +141,7 @@ def test_killed_processes_are_started_again(workspace: Path, uninterrupted: Path
     options = ("--max-restarts", "2", "--restart")
     process = start(*TWO, *options, workspace=workspace)
     for number, rank in enumerate((1, 0), 1):
-        wait_for(lambda lines=5 * number: logged(workspace) > lines, process)  # type: ignore[misc]
+        wait_for(lambda lines=6 * number - 3: logged(workspace) > lines, process)  # type: ignore[misc]
         pid = children(process.pid)[rank]
         os.kill(pid, signal.SIGKILL)
         wait_for(lambda pid=pid: pid not in children(process.pid).values(), process)  # type: ignore[misc]
@@ -196,9 +196,8 @@ def test_without_its_launcher_a_run_is_saved_and_ends(workspace: Path, uninterru
     ranks = children(process.pid)
     process.kill()
     assert ends([*ranks.values()])
-    process.communicate()
-    step = int(list_checkpoints(workspace / "training")[0].name.removeprefix("checkpoint-"))
-    assert step % 20, "saved when the launcher was gone"
+    _, err = process.communicate()
+    assert err.splitlines()[-1] == "saved; rerun the same command to resume"
     status, _, err = finish(start(*TWO, workspace=workspace))
     assert status == 0, err
     assert_same_run(workspace, uninterrupted)
@@ -221,15 +220,15 @@ def test_a_process_that_comes_back_slowly_is_waited_for(
 
 @pytest.mark.slow
 def test_another_number_goes_on_at_the_same_place(workspace: Path) -> None:
-    assert finish(start(*TWO, "--max-steps", "50", workspace=workspace))[0] == 0
-    status, _, err = finish(start(*RUN, "--max-steps", "90", workspace=workspace))
+    assert finish(start(*TWO, "--max-steps", "20", workspace=workspace))[0] == 0
+    status, _, err = finish(start(*RUN, "--max-steps", "32", workspace=workspace))
     assert status == 0
     assert "the run so far used processes 2, now it is 1: training continues" in err
     checkpoint, _ = newest_checkpoint(workspace / "training")
     assert checkpoint is not None
-    assert (checkpoint.progress.epoch, checkpoint.progress.batch) == (1, 90 - 61)
+    assert (checkpoint.progress.epoch, checkpoint.progress.batch) == (0, 32)
     updates = [each["step"] for each in log_of(workspace) if each["kind"] == "update"]
-    assert updates == list(range(10, 91, 10))
+    assert updates == list(range(4, 33, 4))
     status, _, err = finish(start(*TWO, workspace=workspace))
     assert status == 0
     assert err.count("the run so far used processes 1, now it is 2") == 1
@@ -254,7 +253,7 @@ def test_torchrun_does_the_same(workspace: Path, uninterrupted: Path) -> None:
     process = torchrun(workspace, "--standalone", "--nproc-per-node", "2")
     status, _, err = finish(process)
     assert status == 0, err
-    assert err.count("validation      120") == 1
+    assert err.count("validation       48") == 1
     assert_same_run(workspace, uninterrupted)
 
 
