@@ -21,6 +21,7 @@ from s2scli.cli.options import (
     run_option,
     translate_example,
 )
+from s2scli.errors import UsageError
 from s2scli.settings import flag_of
 from s2scli.training.settings import LimitSettings
 
@@ -96,6 +97,8 @@ def command(
     request = TrainRequest(
         recipe, assignments or (), given, device, restart, init_from, overwrite, everyday
     )
+    if max_restarts and processes == 1 and not is_one_of_several(os.environ):
+        raise UsageError("--max-restarts is for several processes; add --processes N")
     if processes > 1 and not is_one_of_several(os.environ):
         from s2scli.pipeline.processes import launch
 
