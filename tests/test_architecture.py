@@ -57,7 +57,7 @@ CONTRACTS = {
 }
 # What a command of training needs beside its own file in the pipeline.
 BESIDE_COMMANDS = {
-    *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
+    *{"session", "start", "validation", "publishing", "carry_over", "segmenters", "processes"},
     *{"pictures", "inspect_pictures", "evaluate_latent"},
     *{"overwriting", "subtitles"},
 }

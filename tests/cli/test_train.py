@@ -361,5 +361,5 @@ def test_processes_are_launched_with_the_same_arguments(
     assert [each for each in arguments if each not in command] == []
     assert numbers == [3, 2]
     found.clear()
-    result = run(workspace, *arguments, "--set", "model.encoder.dropout=2")
+    result = run(workspace, *arguments, "--device", "tpu")
     assert (result.exit_code, found) == (78, []), "a mistake is found before"
