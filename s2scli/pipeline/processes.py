@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch.distributed.elastic.agent.server import api as agent_api
 from torch.distributed.elastic.agent.server.api import RunResult, WorkerGroup, WorkerSpec
@@ -71,6 +72,19 @@ class Agent(LocalElasticAgent):
         super().__init__(spec, DefaultLogsSpecs(), shutdown_timeout=SECONDS_TO_SAVE)
         self.talk = talk
         self.loss: Loss | None = None
+        self.patience = SECONDS_TO_SAVE
+
+    def _start_workers(self, worker_group: WorkerGroup) -> dict[int, Any]:
+        self.patience = SECONDS_TO_SAVE
+        started: dict[int, Any] = super()._start_workers(worker_group)
+        return started
+
+    def _shutdown(
+        self, death_sig: signal.Signals = signal.SIGTERM, timeout: int = SECONDS_TO_SAVE
+    ) -> None:
+        """Stop the processes; a second signal during the first wait shortens it."""
+        timeout, self.patience = min(timeout, self.patience), SECONDS_TO_END
+        super()._shutdown(death_sig, timeout)
 
     def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
         self.loss = first_loss(self._losses)
@@ -133,7 +147,6 @@ def launch(arguments: Sequence[str], processes: int, max_restarts: int, talk: Ta
     try:
         agent.run()
     except SignalException as stop:
-        agent._shutdown(stop.sigval, timeout=SECONDS_TO_END)  # a second signal ended the first wait
         return 128 + stop.sigval
     finally:
         spec.rdzv_handler.shutdown()
