@@ -72,6 +72,12 @@ class StorageError(S2SError):
     exit_status = 74
 
 
+class LostProcessError(S2SError):
+    """A process of a run with several has ended; the run can be resumed."""
+
+    exit_status = 75
+
+
 class ConfigError(S2SError):
     """A recipe or a setting is wrong."""
 

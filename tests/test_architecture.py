@@ -57,7 +57,7 @@ CONTRACTS = {
 }
 # What a command of training needs beside its own file in the pipeline.
 BESIDE_COMMANDS = {
-    *{"budget", "rehearse", "samples", "space", "study"},
+    *{"budget", "rehearse", "samples", "space", "study", "processes"},
     *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
     *{"pictures", "inspect_pictures", "evaluate_latent"},
     *{"overwriting", "subtitles"},

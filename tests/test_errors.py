@@ -18,6 +18,7 @@ SYSEXITS = {
     "OutOfMemoryError": "EX_SOFTWARE",
     "LockedError": "EX_CANTCREAT",
     "StorageError": "EX_IOERR",
+    "LostProcessError": "EX_TEMPFAIL",
     "ConfigError": "EX_CONFIG",
 }
 KINDS = [

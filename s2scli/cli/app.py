@@ -57,10 +57,15 @@ class Commands(HelpfulGroup):
 
     summaries = COMMANDS
 
-    def make_context(self, *args: Any, **options: Any) -> Any:
+    def make_context(
+        self, info_name: str | None, args: list[str], *more: Any, **options: Any
+    ) -> Any:
         """Parse the arguments and report a failure. Parsing `--help` prints the help."""
+        given = list(args)
         with _reported(None):
-            return super().make_context(*args, **options)
+            context = super().make_context(info_name, args, *more, **options)
+        context.meta["s2s.arguments"] = given
+        return context
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; report what it raises."""
@@ -96,7 +101,8 @@ def _account(failure: BaseException) -> tuple[int, str]:
     """Return the exit status and the message of a failure."""
     match failure:
         case S2SError():
-            return failure.exit_status, f"error: {failure}"
+            # another process of the run has reported an error without a message
+            return failure.exit_status, f"error: {failure}" if str(failure) else ""
         case KeyboardInterrupt():
             return INTERRUPTED, "interrupted"
         case ImportError() if "more than once per process" in str(failure):

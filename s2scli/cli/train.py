@@ -1,6 +1,8 @@
 """`s2s train`."""
 
-from dataclasses import asdict
+import os
+from collections.abc import Collection
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +28,7 @@ from s2scli.training.settings import LimitSettings
 
 if TYPE_CHECKING:
     from s2scli.pipeline.train import TrainRequest
+    from s2scli.training.world import World
 
 
 def command(
@@ -79,10 +82,28 @@ def command(
         ),
     ] = False,
     device: DeviceOption = "auto",
+    processes: Annotated[
+        int,
+        run_option(
+            min=1,
+            help="Train in this many processes on this machine, one per GPU or some per CPU. Each "
+            "batch is divided between them, so the result does not depend on their number except "
+            "for rounding and dropout.",
+        ),
+    ] = 1,
+    max_restarts: Annotated[
+        int,
+        run_option(
+            min=0,
+            help="With --processes: start all processes again from the last checkpoint, at most "
+            "this many times, if one is killed or crashes.",
+        ),
+    ] = 0,
     *,
     everyday: EverydayOptions,
     limits: Annotated[LimitSettings, flags(LimitSettings, default=RECIPES)],
     common: CommonOptions,
+    context: typer.Context,
 ) -> None:
     """Train a model, validate it, and keep the best.
 
@@ -95,11 +116,12 @@ def command(
     s2s train -r vaswani2017 --size small
     s2s train --init-from other/model
     s2s train --lr 0.0002 --override
+    s2s train --processes 2
     """
     from s2scli.pipeline.budget import minutes_of
-    from s2scli.pipeline.train import TrainRequest, train
+    from s2scli.pipeline.train import TrainRequest, check_request
+    from s2scli.training.distributed import is_one_of_several, joined
 
-    talk = common.talk
     given = limits.model_dump(exclude_unset=True)
     if budget and given.keys() - {"patience"}:
         flag = flag_of(min(given.keys() - {"patience"}))
@@ -118,10 +140,39 @@ def command(
         override,
         minutes_of(budget) if budget else None,
     )
+    several = is_one_of_several(os.environ)
+    if (budget or rehearse) and (processes > 1 or several):
+        flag = "--budget" if budget else "--rehearse"
+        raise UsageError(f"{flag} measures one process; leave out --processes")
+    if max_restarts and processes == 1 and not several:
+        raise UsageError("--max-restarts is for several processes; add --processes N")
     if rehearse:
         _rehearse(request, common)
         return
-    report = train(common.workspace, request, talk)
+    if processes > 1 and not several:
+        from s2scli.pipeline.processes import launch
+
+        check_request(common.workspace, request, common.talk)
+        arguments = [*context.meta["s2s.arguments"], "--overwrite"]  # the user was asked
+        raise typer.Exit(launch(arguments, processes, max_restarts, common.talk))
+    with joined(os.environ) as world:
+        talk = world.choose(common.talk, common.talk.silent())
+        _train(request, given, replace(common, talk=talk), world)
+
+
+def _train(request: "TrainRequest", given: Collection[str], common: Common, world: "World") -> None:
+    """Train, and show the report.
+
+    Args:
+        request: the options of the run.
+        given: the names of the limits on the command line.
+        common: the workspace, and how to show things.
+        world: the processes of the run.
+    """
+    from s2scli.pipeline.train import train
+
+    talk = common.talk
+    report = train(common.workspace, request, talk, world)
     if common.json:
         talk.show_json(asdict(report))
     talk.say(
@@ -135,7 +186,7 @@ def command(
     which = "the mean of steps" if report.averaged else "of step"
     talk.say(f"the best model is {which} {steps}, in {common.workspace.model}")
     talk.say(report.outlook.sentence)
-    if report.limit and not budget:
+    if report.limit and not request.budget:
         option = flag_of(report.limit)
         without = f"without {option} or " if report.limit in given else ""
         higher = "limit" if without else option

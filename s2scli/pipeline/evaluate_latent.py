@@ -100,7 +100,7 @@ def evaluate_latent(
         samples,
         float(torch.cat([one.elbo for one in found]).mean()),
         float(torch.cat([one.importance_weighted for one in found]).mean()),
-        active_units(latent),
+        active_units(latent.mean),
         model.code_dim,
         error,
         pca,

@@ -35,7 +35,10 @@ class Published:
 
 @dataclass(frozen=True)
 class Publisher:
-    """Writes the model folder of a run."""
+    """Writes the model folder of a run; of several processes, only the first publishes.
+
+    `finish` is called by all, as it validates.
+    """
 
     workspace: Workspace
     recipe: Recipe
@@ -68,19 +71,26 @@ class Publisher:
             StorageError: the disk is full or writing failed.
         """
         progress = self.run.progress
-        several = self._best_weights(talk)
-        if len(several) > 1:
+        several, world = self._best_weights(talk), self.run.world
+        if not world.agree(len(several) < 2):
             mean = mean_weights(list(several.values()))
             self.run.model.eval()
             with wearing(self.run.model, mean):
                 scores = validate()
             better = self._compare(list(several), scores, talk)
             if better:
-                self._write(mean, progress.best_step, progress.seconds, scores, list(several))
-                return Published(scores, list(several))
+                steps = list(several)
+                world.once(
+                    lambda: self._write(mean, progress.best_step, progress.seconds, scores, steps)
+                )
+                return Published(scores, steps)
+        world.once(lambda: self._unpublish_mean(talk))
+        return self.best()
+
+    def _unpublish_mean(self, talk: Talk) -> None:
+        """Publish the best checkpoint if a mean was published earlier."""
         if self._facts().get("averaged"):
             self._publish_best(talk)
-        return self.best()
 
     def best(self) -> Published:
         """Return the best checkpoint's scores, as those of the published model."""
@@ -137,6 +147,4 @@ class Publisher:
     ) -> None:
         facts = model_facts(self.run.model, step, seconds, scores, averaged)
         folder, tokenizers = self.workspace.model, self.tokenizers
-        self.run.world.once(
-            lambda: write_model_folder(folder, self.recipe, weights, tokenizers, facts)
-        )
+        write_model_folder(folder, self.recipe, weights, tokenizers, facts)

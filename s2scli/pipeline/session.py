@@ -172,7 +172,6 @@ def put_together(
     optimizer = recipe.training.optimizer.build(trainable(model))
     run = Run(model, optimizer, settings, recipe.criterion, device, Progress(), world)
     start.restore(run)
-    world.separate_seeds()
     validator = Validator.prepare(workspace, corpus, run, recipe, tokenizers)
     trackers = [TRACKERS[name](workspace.training / name) for name in recipe.training.track]
     log = MetricsLog(workspace.training / "metrics.jsonl", trackers)

@@ -156,13 +156,15 @@ class Start:
     def match_machine(self, now: Mapping[str, object], talk: Talk) -> None:
         """Use the run's thread count; warn if the machine differs from the checkpoint's.
 
-        On a different machine, results may differ from those of an uninterrupted run.
+        With another number of processes than before, each keeps its own thread count. On a
+        different machine, results may differ from those of an uninterrupted run.
         """
         if not self.checkpoint:
             return
         machine = self.checkpoint.machine
         threads = machine.get("threads", torch.get_num_threads())
-        if threads != torch.get_num_threads():
+        alike = machine.get("processes", 1) == now["processes"]
+        if alike and threads != torch.get_num_threads():
             talk.say(f"using {threads} threads, as the run did before")
             torch.set_num_threads(threads)
         for name, before, value in machine_differences(machine, now):

@@ -1,13 +1,15 @@
 """`s2s train`: train, validate, keep the best, resume."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from s2scli.artifacts import read_artifact
 from s2scli.config import DEFAULT_RECIPE, Recipe, fit_to_target, limited, load_recipe
 from s2scli.data.store import Corpus
 from s2scli.errors import ConfigError, StorageError
-from s2scli.files import DELETED, remove_folder
+from s2scli.files import DELETED, remove_folder, write_file
 from s2scli.manifest import read_manifest
 from s2scli.metrics import METRICS
 from s2scli.model.kernels.allocation import keep_freed_memory
@@ -41,6 +43,7 @@ from s2scli.training.progress import Progress
 from s2scli.training.world import ALONE, World
 from s2scli.workspace import Workspace
 
+LAUNCH = ".launch"  # of the launcher whose processes began the run with --restart
 COUNTS = {"active_units": 0, "failed_lines": 0}
 Check = Callable[[int, bool], None]  # of the step of an event; whether its weights are written
 DIGITS = {name: metric.digits for name, metric in METRICS.items()} | COUNTS
@@ -147,17 +150,21 @@ def train(
         DivergedError: losses or gradients are no longer finite.
         OutOfMemoryError: a batch does not fit into memory.
         StorageError: the disk is full or writing failed.
+        LostProcessError: another process of the run has ended.
     """
+    if _was_restarted(workspace, world):
+        request = replace(request, restart=False)
     check_request(workspace, request, talk)
     keep_freed_memory()
-    with workspace.locked("train"):
+    with contextlib.ExitStack() as stack:
+        world.once(lambda: stack.enter_context(workspace.locked("train")))
         session = open_run(workspace, request, talk, world)
         world.once(lambda: _open_log(session, talk, restart=request.restart))
-        session.publisher.repair(talk)
+        world.once(lambda: session.publisher.repair(talk))
         session.announce(talk)
         ending = _run(session, request.watch, talk)
         published = _publish(session, ending, talk)
-        world.barrier()
+        world.barrier()  # nothing is written after it, so the lock may go
         return _report(session, ending, published)
 
 
@@ -171,13 +178,15 @@ def open_run(
     """
     corpus = Corpus.load(workspace.find_corpus())
     open_validation(corpus)
-    start = find_start(workspace, request.init_from, talk, restart=request.restart)
+    start = world.first(
+        lambda: find_start(workspace, request.init_from, talk, restart=request.restart)
+    )
     recipe = _choose_recipe(corpus, request, start, talk)
     start.check({"corpus": corpus.digest})
     start.check_model(workspace, request.init_from)
-    tokenizers, encoding = _prepare_text(workspace, corpus, start, talk)
+    tokenizers, encoding = world.first(lambda: _prepare_text(workspace, corpus, start, talk))
     recipe = fit_to_target(recipe, tokenizers.target, request.changes)
-    device = pick_device(request.device)
+    device = world.device(pick_device(request.device))
 
     def open_session(recipe: Recipe) -> Session:
         settings = limited(recipe, request.limits)
@@ -194,10 +203,12 @@ def open_run(
 
 
 def check_request(workspace: Workspace, request: TrainRequest, talk: Talk) -> None:
-    """Check a request before anything is written.
+    """Check a request before anything is written; ask before a run is removed.
 
     Raises:
-        S2SError: see `train`.
+        MissingInputError: the corpus or the model in `init_from` is missing.
+        ConfigError: the recipe or the device is wrong.
+        LockedError: the user did not agree to a restart.
     """
     pick_device(request.device)
     if request.init_from:
@@ -270,11 +281,20 @@ def _prepare_text(
     return tokenizers, ensure_encoded(workspace, corpus, tokenizers, talk)
 
 
+def _was_restarted(workspace: Workspace, world: World) -> bool:
+    """Return whether the launcher has started these processes again after --restart was done."""
+    begun = workspace.training / LAUNCH
+    launch = world.launch.encode()
+    return bool(launch) and begun.exists() and read_artifact(begun, len(launch)) == launch
+
+
 def _open_log(session: Session, talk: Talk, *, restart: bool) -> None:
     """Remove the old run on a restart; drop log lines that a resumed run will write again."""
     training, progress = session.workspace.training, session.run.progress
     if restart and training.exists():
         remove_folder(training)
+    if restart and session.run.world.launch:
+        write_file(training / LAUNCH, session.run.world.launch.encode())
     aside = session.log.forget_after(progress.step, progress.validated)
     session.samples.forget_after(progress.validated)
     if aside:
@@ -323,19 +343,22 @@ def _run(session: Session, watch: Callable[[Event], None], talk: Talk) -> Finish
 
 def _record(event: Event, session: Session, check: Check, talk: Talk) -> None:
     """Log an event and publish new best weights; if writing fails, warn and continue."""
+    if not isinstance(event, Update | Validation):
+        return
+    world = session.run.world
     use = session.machine_use.measure() if isinstance(event, Update) else {}
-    samples = take_samples(session.validator) if isinstance(event, Validation) else []
 
     def write() -> None:
         check(event.step, isinstance(event, Validation) and event.best)
         session.log.add(event, use)
-        if samples and isinstance(event, Validation):
+        samples = take_samples(session.validator) if isinstance(event, Validation) else []
+        if samples:
             session.samples.add(event.step, samples)
 
     try:
-        session.run.world.once(write)
+        world.once(write)
         if isinstance(event, Validation) and event.best:
-            session.publisher.publish(event.scores)
+            world.once(lambda: session.publisher.publish(event.scores))
     except StorageError as error:
         talk.warn(f"{error}; training continues")
 
@@ -363,7 +386,7 @@ def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
 def _publish(session: Session, ending: Finished, talk: Talk) -> Published:
     """Publish the best model, with checkpoint averaging unless a signal ended the run."""
     publisher = session.publisher
-    publisher.repair(talk)
+    session.run.world.once(lambda: publisher.repair(talk))
     return publisher.best() if ending.signal else publisher.finish(session.validator, talk)
 
 

@@ -60,7 +60,7 @@ def open_validation(corpus: Corpus) -> TextSplit:
 def _batches(encoded: EncodedSplit, plan: Sequence[Rows], noise: NoiseSettings) -> Iterator[Batch]:
     """Yield the batches of a plan, with the same source noise on every call."""
     random = np.random.default_rng(0)
-    for rows in plan:
+    for rows in filter(len, plan):
         sources, targets = encoded.gather(rows)
         yield make_batch(damage(sources, noise, random), targets, encoded.pad)
 
@@ -75,6 +75,7 @@ class Validator:
         batches: this process's share of the sample, as token ids.
         lines: the sources of the sample.
         references: the targets of the sample, as text.
+        own: the indices of the lines that this process translates, [lines].
     """
 
     run: Run
@@ -82,6 +83,7 @@ class Validator:
     batches: Sequence[Batch]
     lines: Sequence[Line]
     references: Sequence[str]
+    own: Rows
 
     @classmethod
     def prepare(
@@ -111,22 +113,27 @@ class Validator:
             )
         count = min(len(text), recipe.training.validation_examples)
         rows = np.linspace(0, len(text) - 1, count).astype(np.int64)
-        source_lengths, target_lengths = encoded.lengths(0, len(encoded))
+        source_lengths, target_lengths = (
+            lengths[rows] for lengths in encoded.lengths(0, len(encoded))
+        )
         plan = plan_epoch(
-            source_lengths[rows],
-            target_lengths[rows],
+            source_lengths,
+            target_lengths,
             max_tokens=recipe.training.batch_tokens,
             max_length=np.iinfo(np.int32).max,
             seed=0,
             epoch=0,
         )
-        shares = [run.world.share(rows[indices]) for indices in plan]
+        lengths = source_lengths + target_lengths
+        share = run.world.share
+        shares = [share(rows[indices], lengths[indices]) for indices in plan]
         return cls(
             run,
             Translator.of(TorchEngine((recipe,), run.model, run.device, codec), tokenizers),
             list(_batches(encoded, shares, recipe.training.noise)),
             [Line("the validation split", int(row) + 1, text[int(row)].source) for row in rows],
             [text[int(row)].target for row in rows],
+            share(np.arange(len(rows)), lengths),
         )
 
     def __call__(self) -> Mapping[str, float]:
@@ -164,17 +171,17 @@ class Validator:
             "perplexity": math.exp(min(100.0, cross_entropy / tokens)),
             "token_accuracy": 100 * correct / tokens,
         }
-        if not latents:
+        if not world.agree(bool(latents)):
             return scores
-        latent = join(latents)
-        kl = world.sum(float(kl_divergence(latent).sum()))
-        sentences = world.sum(len(latent.mean))
+        latent = join(latents) if latents else None  # a process may have no batch
+        kl = world.sum(float(kl_divergence(latent).sum()) if latent else 0.0)
+        means = world.gather(latent.mean.tolist() if latent else [])
         return {
             **scores,
             "loss": (objective + kl) / tokens,
-            "reconstruction": cross_entropy / sentences,
-            "kl": kl / sentences,
-            "active_units": active_units(latent),
+            "reconstruction": cross_entropy / len(means),
+            "kl": kl / len(means),
+            "active_units": active_units(torch.tensor(means)),
         }
 
     def _text_scores(self) -> dict[str, float]:
@@ -184,17 +191,30 @@ class Validator:
         """
         if not isinstance(self.translator.target, TextCodec):
             return {}
-        records = list(self.translator.translate(self.lines, GREEDY))
-        hypotheses = [record.text for record in records]
-        settings, chosen = MetricSettings(resamples=0), self.run.criterion.name
+        world = self.run.world
+        records = list(self.translator.translate([self.lines[line] for line in self.own], GREEDY))
+        outputs = zip(self.own.tolist(), (record.text for record in records), strict=True)
+        hypotheses = [text for _, text in sorted(world.gather(list(outputs)))]
+        settings, names = MetricSettings(resamples=0), self._metrics
+        mine = world.share(np.arange(len(names)), np.ones(len(names), np.int32)).tolist()
+        values = [
+            (number, METRICS[names[number]].function(hypotheses, self.references, settings).value)
+            for number in mine
+        ]
+        scores = {names[number]: value for number, value in sorted(world.gather(values))}
+        failed = world.sum(sum(record.status == "failed" for record in records))
+        return {**scores, "failed_lines": failed} if failed else scores
+
+    @property
+    def _metrics(self) -> Sequence[str]:
+        """The names of the metrics of outputs to compute."""
+        chosen = self.run.criterion.name
         usual = {*USUAL_METRICS, *usual_metrics(self.translator.sides)}
-        scores = {
-            name: metric.function(hypotheses, self.references, settings).value
+        return [
+            name
             for name, metric in METRICS.items()
             if name in usual or (name == chosen and metric.needs == "outputs")
-        }
-        failed = sum(record.status == "failed" for record in records)
-        return {**scores, "failed_lines": failed} if failed else scores
+        ]
 
 
 def warn_of_collapse(event: Validation, log: MetricsLog, settings: KLSettings, talk: Talk) -> None:

@@ -127,6 +127,13 @@ class Talk:
         self.stderr = make_console(stderr=True)
         self.stdout = make_console()
 
+    @classmethod
+    def silent(cls) -> "Talk":
+        """Return a talk that prints nothing, for all but one of the processes of a run."""
+        talk = cls(quiet=True, interactive=False)
+        talk.stderr.quiet = talk.stdout.quiet = True
+        return talk
+
     @property
     def animated(self) -> bool:
         """Whether to animate progress: stderr is a terminal and `quiet` is off."""
@@ -159,7 +166,8 @@ class Talk:
 
     def show_json(self, document: object) -> None:
         """Print one JSON document on stdout."""
-        write_stdout(json_text(document))
+        if not self.stdout.quiet:
+            write_stdout(json_text(document))
 
 
 def json_text(document: object) -> str:

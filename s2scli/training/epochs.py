@@ -39,12 +39,14 @@ class WindowPlan:
         epoch: the number of the epoch.
         window: the number of the window in the epoch.
         batches: the row indices of each batch.
+        tokens: the number of source and target tokens of these rows, likewise.
         padding: the share of padding among source and target positions.
     """
 
     epoch: int
     window: int
     batches: Sequence[Rows]
+    tokens: Sequence[Lengths]
     padding: tuple[float, float]
 
 
@@ -143,9 +145,11 @@ class TrainingBatches:
         plan = window.batches
         begin = min(progress.batch, len(plan) - 1)  # older versions may have saved a larger number
         end = min(begin + self.settings.accumulate, len(plan))
-        numbers = range(begin, end)
-        share = self.world.share
-        batches = [self._read(share(plan[number]), window, number) for number in numbers]
+        shares = [
+            (self.world.share(plan[number], window.tokens[number]), number)
+            for number in range(begin, end)
+        ]
+        batches = [self._read(rows, window, number) for rows, number in shares if len(rows)]
         if end < len(plan):
             return batches, replace(progress, batch=end)
         if window.window + 1 < self.windows:
@@ -155,7 +159,8 @@ class TrainingBatches:
     def _read(self, rows: Rows, plan: WindowPlan, number: int) -> Batch:
         """Return one batch of a window; one random generator makes all its random choices."""
         number = number_of(plan.window, number)
-        random = np.random.default_rng([self.settings.seed, plan.epoch, number])
+        seed = self.world.separate([self.settings.seed, plan.epoch, number])
+        random = np.random.default_rng(seed)
         sources, targets = self._segmented(rows, random)
         batch = make_batch(damage(sources, self.settings.noise, random), targets, self.split.pad)
         return replace(
@@ -215,7 +220,14 @@ class TrainingBatches:
         )
         padding = _padding(source_lengths, batches), _padding(target_lengths, batches)
         self.split.release()
-        return WindowPlan(epoch, window, [rows[batch] for batch in batches], padding)
+        tokens = source_lengths + target_lengths
+        return WindowPlan(
+            epoch,
+            window,
+            [rows[batch] for batch in batches],
+            [tokens[batch] for batch in batches],
+            padding,
+        )
 
     def _rows_of(self, epoch: int, window: int) -> tuple[Rows, Lengths, Lengths]:
         """Return the rows of a window, too long ones included, and their lengths."""

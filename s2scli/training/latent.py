@@ -32,12 +32,15 @@ def kl_objective(latent: Gaussian, settings: KLSettings, step: int) -> Tensor:
     return settings.annealing.weight(step) * len(latent.mean) * units.sum()
 
 
-def active_units(latent: Gaussian) -> int:
+def active_units(means: Tensor) -> int:
     """Return the number of active units: those whose mean has a variance > 0.01 across sentences.
 
     See Burda, Grosse & Salakhutdinov 2016, section 5.2.
+
+    Args:
+        means: the mean of each unit for each sentence, [sentences, Z].
     """
-    return int((latent.mean.var(0, correction=0) > ACTIVE_VARIANCE).sum())
+    return int((means.var(0, correction=0) > ACTIVE_VARIANCE).sum())
 
 
 def join(latents: Sequence[Gaussian]) -> Gaussian:

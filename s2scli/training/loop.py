@@ -194,12 +194,15 @@ def _accumulate_gradients(run: Run, group: Sequence[Batch]) -> tuple[float, int]
     Returns:
         The summed objective in nats and the number of target tokens, over all processes.
     """
-    world = run.world
+    world, step = run.world, run.progress.step + 1
+    world.separate_seeds(run.settings.seed, step)
     tokens = world.sum(sum(int(batch.target_mask.sum()) for batch in group))
     objective = 0.0
     for batch in group:
-        sums = batch_objective(run.model, batch.to(run.device), run.settings, run.progress.step + 1)
-        torch.autograd.backward(sums / tokens)
+        sums = batch_objective(run.model, batch.to(run.device), run.settings, step)
+        last = batch is group[-1]
+        with world.overlapped(run.model.parameters()) if last else contextlib.nullcontext():
+            torch.autograd.backward(sums / tokens)
         objective += float(sums.detach())
     world.sum_gradients(run.model.parameters())
     return world.sum(objective), tokens

@@ -5,15 +5,19 @@ write files. Each process holds the whole model and reads its share of every bat
 the same in all processes.
 """
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+import torch
 from torch import nn
 
-from s2scli.data.batching import Rows
+from s2scli.data.batching import Lengths, Rows
 
 Number = TypeVar("Number", int, float)
+Value = TypeVar("Value")
 
 
 class World(Protocol):
@@ -34,12 +38,36 @@ class World(Protocol):
         """Whether this is the process that writes files and reports."""
         ...
 
-    def share(self, rows: Rows) -> Rows:
-        """Return the rows of a batch that this process reads, [rows]; no row is read twice."""
+    @property
+    def launch(self) -> str:
+        """The call of the launcher that started the processes, even if it restarts them; or ""."""
+        ...
+
+    def device(self, device: torch.device) -> torch.device:
+        """Return the device this process uses when the user asks for `device`.
+
+        Raises:
+            ConfigError: there are fewer GPUs than processes on this machine.
+        """
+        ...
+
+    def share(self, rows: Rows, lengths: Lengths) -> Rows:
+        """Return the rows of a batch that this process reads, [rows]; no row is read twice.
+
+        Every process gets about the same number of tokens; a small batch may leave some without.
+
+        Args:
+            rows: the rows of the batch, [rows].
+            lengths: the number of tokens in each row, [rows].
+        """
         ...
 
     def sum(self, number: Number) -> Number:
         """Return the sum of `number` over all processes."""
+        ...
+
+    def overlapped(self, parameters: Iterable[nn.Parameter]) -> AbstractContextManager[None]:
+        """Start to sum gradients during the last backward pass of an update, the block."""
         ...
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
@@ -57,18 +85,41 @@ class World(Protocol):
         """Return the `number` of the first process."""
         ...
 
-    def once(self, action: Callable[[], None]) -> None:
+    def gather(self, values: Sequence[Any]) -> list[Any]:
+        """Return the values of all processes, in the order of the processes.
+
+        Args:
+            values: what JSON can hold.
+        """
+        ...
+
+    def once(self, action: Callable[[], object]) -> None:
         """Run `action` in the first process only, while the others wait.
 
         If it raises an `S2SError`, every process raises it.
         """
         ...
 
-    def separate_seeds(self) -> None:
-        """Give each process its own random state, for dropout, from now on.
+    def first(self, action: Callable[[], Value]) -> Value:
+        """Return the result of `action`, which the first process runs before the others do.
 
-        Until then, all processes have the same state; the first process keeps it.
+        If it raises an `S2SError` in the first process, every process raises it.
         """
+        ...
+
+    def choose(self, first: Value, others: Value) -> Value:
+        """Return `first` in the first process and `others` elsewhere."""
+        ...
+
+    def separate_seeds(self, seed: int, step: int) -> None:
+        """Give each process its own random state, for the dropout of update `step`.
+
+        The first process keeps its state.
+        """
+        ...
+
+    def separate(self, seed: Sequence[int]) -> Sequence[int]:
+        """Return a seed that differs between the processes; the first process keeps `seed`."""
         ...
 
     def barrier(self) -> None:
@@ -83,14 +134,23 @@ class OneProcess:
     rank: int = 0
     size: int = 1
     is_first: bool = True
+    launch: str = ""
 
-    def share(self, rows: Rows) -> Rows:
+    def device(self, device: torch.device) -> torch.device:
+        """Return `device`."""
+        return device
+
+    def share(self, rows: Rows, lengths: Lengths) -> Rows:
         """Return all rows of the batch."""
         return rows
 
     def sum(self, number: Number) -> Number:
         """Return `number` unchanged."""
         return number
+
+    def overlapped(self, parameters: Iterable[nn.Parameter]) -> AbstractContextManager[None]:
+        """Do nothing."""
+        return contextlib.nullcontext()
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Leave the gradients unchanged."""
@@ -103,12 +163,28 @@ class OneProcess:
         """Return `number` unchanged."""
         return number
 
-    def once(self, action: Callable[[], None]) -> None:
+    def gather(self, values: Sequence[Any]) -> list[Any]:
+        """Return the values."""
+        return list(values)
+
+    def once(self, action: Callable[[], object]) -> None:
         """Run `action`."""
         action()
 
-    def separate_seeds(self) -> None:
+    def first(self, action: Callable[[], Value]) -> Value:
+        """Return the result of `action`."""
+        return action()
+
+    def choose(self, first: Value, others: Value) -> Value:
+        """Return `first`."""
+        return first
+
+    def separate_seeds(self, seed: int, step: int) -> None:
         """Leave the random state unchanged."""
+
+    def separate(self, seed: Sequence[int]) -> Sequence[int]:
+        """Return `seed`."""
+        return seed
 
     def barrier(self) -> None:
         """Return immediately."""

@@ -391,3 +391,33 @@ def test_a_budget_that_cannot_be_is_refused(
     result = CliRunner().invoke(app, ["train", "-w", str(trained_workspace), *words])
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_restarts_need_several_processes(workspace: Workspace) -> None:
+    result = run(workspace, "--max-restarts", "1")
+    assert result.exit_code == 2
+    assert "error: --max-restarts is for several processes; add --processes N" in result.stderr
+
+
+def test_processes_are_launched_with_the_same_arguments(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are asked nothing, as the launcher has checked the request and asked."""
+    found: list[object] = []
+
+    def launch(arguments: list[str], *more: object) -> int:
+        found.extend([arguments, *more[:2]])
+        return 75
+
+    monkeypatch.setattr("s2scli.pipeline.processes.launch", launch)
+    arguments = ("--processes", "3", "--max-restarts", "2", "--max-steps", "9")
+    result = run(workspace, *arguments)
+    assert result.exit_code == 75
+    command, *numbers = found
+    assert isinstance(command, list)
+    assert command[0] == "train" and command[-1] == "--overwrite"
+    assert [each for each in arguments if each not in command] == []
+    assert numbers == [3, 2]
+    found.clear()
+    result = run(workspace, *arguments, "--device", "tpu")
+    assert (result.exit_code, found) == (78, []), "a mistake is found before"

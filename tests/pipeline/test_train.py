@@ -27,6 +27,7 @@ from s2scli.settings import Tree
 from s2scli.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from s2scli.training.events import Event, Update
 from s2scli.training.metrics_log import MetricsLog
+from s2scli.training.world import ALONE
 from s2scli.translation import model_folder
 from s2scli.workspace import Workspace
 from tests.toy import prepare_toy, train_toy, write_corpus
@@ -376,3 +377,20 @@ def test_no_text_name_or_path_of_the_user_is_left_behind(tmp_path: Path) -> None
         for secret in secrets:
             assert secret.encode() not in content, (path, secret)
     assert any(CANARY.encode() in path.read_bytes() for path in files), "the corpus has it"
+
+
+def test_a_launcher_that_starts_again_does_not_restart_again(workspace: Workspace) -> None:
+    """The processes have --restart in their command line each time; another launch restarts."""
+
+    def launched(launch: str, max_steps: int) -> list[int]:
+        request = TrainRequest(
+            "tiny", (), {"max_steps": max_steps}, "cpu", restart=True, overwrite=True
+        )
+        train(workspace, request, Talk(quiet=True), replace(ALONE, launch=launch))
+        return steps(workspace)
+
+    assert launched("one", 2) == [2, 0]
+    assert launched("one", 3)[0] == 3
+    records = MetricsLog(workspace.training / "metrics.jsonl").read()
+    assert [r["step"] for r in records if r["kind"] == "validation"] == [0, 2, 3]
+    assert launched("two", 1) == [1, 0]

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +23,11 @@ from s2scli.report.console import Talk
 from s2scli.special_ids import UNK_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.metrics_log import MetricsLog
+from s2scli.training.world import ALONE, World
 from s2scli.translation import torch_engine
 from s2scli.translation.model_folder import load_model_folder
 from s2scli.workspace import Workspace
+from tests.training.processes import connected
 from tests.training.runs import make_run, training_settings
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
@@ -162,3 +166,31 @@ def test_lines_at_which_the_model_fails_count_as_empty_and_are_counted(
     scores = validator()
     assert scores["failed_lines"] == len(validator.references)
     assert scores["exact_match"] == 0
+
+
+@pytest.mark.parametrize("examples", [3, 1000])
+@pytest.mark.parametrize("assignments", [(), LATENT], ids=["plain", "latent"])
+def test_processes_share_the_sample_and_find_the_same(
+    copying: Workspace, assignments: tuple[str, ...], examples: int
+) -> None:
+    """Three processes; a batch of three pairs, and the scoring, leave some with nothing to do."""
+    train_for(copying, 3, *assignments)
+    recipe = load_recipe("tiny", (*assignments, f"training.validation_examples={examples}"))
+    corpus = Corpus.load(copying.corpus)
+    building = threading.Lock()
+
+    def validate(world: World) -> tuple[int, Mapping[str, float]]:
+        with building:  # threads share the random generator
+            loaded = load_model_folder(copying.model, torch.device("cpu"))
+            run = dataclasses.replace(make_run(training_settings()), model=loaded.model)
+        run.model.eval()
+        run.world = world
+        validator = Validator.prepare(copying, corpus, run, recipe, loaded.tokenizers)
+        return len(validator.own), validator()
+
+    count, expected = validate(ALONE)
+    counts, scores = zip(*connected(3, validate), strict=True)
+    assert sum(counts) == count == min(20, examples)
+    assert max(counts) - min(counts) <= 1
+    assert scores[0] == scores[1] == scores[2], "to the last bit"
+    assert scores[0] == pytest.approx(expected, rel=1e-5)

@@ -150,3 +150,14 @@ def test_a_cell_that_holds_a_file_is_shown_by_its_size() -> None:
     assert shortened("data:image/png;base64," + "AAAA" * 500) == "data:image/png… (1,500 bytes)"
     for text in ("data:image/png", "a;base64,AAAA", "data: a sentence"):
         assert shortened(text) == text
+
+
+def test_a_silent_talk_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    talk = Talk.silent()
+    talk.say("a")
+    talk.warn("b")
+    talk.show("c")
+    talk.show_json({"d": 1})
+    assert not talk.confirm("e")
+    assert not talk.animated
+    assert capsys.readouterr() == ("", "")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-SECONDS = 60
+SECONDS = 240  # longer than anything takes, however busy the machine
 
 
 def heed_interrupts() -> None:

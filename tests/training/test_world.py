@@ -44,11 +44,14 @@ def test_one_process_has_everything_to_itself() -> None:
     done: list[int] = []
     world.once(lambda: done.append(1))
     world.sum_gradients([weight])
-    world.separate_seeds()
+    world.separate_seeds(1, 2)
     world.barrier()
     assert (world.rank, world.size, world.is_first) == (0, 1, True)
     assert (world.sum(3), world.agree(15), world.broadcast(2.5)) == (3, 15, 2.5)
-    assert world.share(np.arange(3)).tolist() == [0, 1, 2]
+    assert world.share(np.arange(3), np.ones(3, np.int32)).tolist() == [0, 1, 2]
+    assert (world.gather([1, "a"]), world.separate([1, 2])) == ([1, "a"], [1, 2])
+    assert (world.first(lambda: 5), world.choose(6, 7), world.launch) == (5, 6, "")
+    assert world.device(torch.device("cpu")) == torch.device("cpu")
     assert (weight.grad.tolist(), done) == ([1.0, 2.0], [1])
 
 

@@ -1,15 +1,17 @@
 """Several processes in one: threads that meet wherever the loop asks its world."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
-from s2scli.data.batching import Rows
+from s2scli.data.batching import Lengths, Rows
 from s2scli.errors import S2SError
 from s2scli.training.world import Number, World
 
@@ -38,6 +40,7 @@ class Member:
 
     rank: int
     size: int
+    launch: str = field(default="", init=False)
     meeting: Meeting
     calls: list[str] = field(default_factory=list)
 
@@ -45,12 +48,18 @@ class Member:
     def is_first(self) -> bool:
         return self.rank == 0
 
-    def share(self, rows: Rows) -> Rows:
+    def device(self, device: torch.device) -> torch.device:
+        return device
+
+    def share(self, rows: Rows, lengths: Lengths) -> Rows:
         return rows[self.rank :: self.size]
 
     def sum(self, number: Number) -> Number:
         numbers: list[Number] = self._exchange("sum", number)
         return sum(numbers[1:], numbers[0])
+
+    def overlapped(self, parameters: Iterable[nn.Parameter]) -> AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         own = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -65,7 +74,17 @@ class Member:
     def broadcast(self, number: float) -> float:
         return float(self._exchange("broadcast", number)[0])
 
-    def once(self, action: Callable[[], None]) -> None:
+    def gather(self, values: Sequence[Any]) -> list[Any]:
+        return [value for each in self._exchange("gather", values) for value in each]
+
+    def first(self, action: Callable[[], Found]) -> Found:
+        self.once(lambda: None)
+        return action()
+
+    def choose(self, first: Found, others: Found) -> Found:
+        return first if self.is_first else others
+
+    def once(self, action: Callable[[], object]) -> None:
         fault = None
         if self.is_first:
             try:
@@ -76,8 +95,11 @@ class Member:
         if first:
             raise first
 
-    def separate_seeds(self) -> None:
+    def separate_seeds(self, seed: int, step: int) -> None:
         """Threads share one generator."""
+
+    def separate(self, seed: Sequence[int]) -> Sequence[int]:
+        return [*seed, self.rank]
 
     def barrier(self) -> None:
         self._exchange("barrier", None)
