@@ -141,11 +141,10 @@ class Validator:
         for batch in (batch.to(self.run.device) for batch in self.batches):
             with autocast(settings, self.run.device):
                 output = self.run.model(batch)
-                logits = self.run.model.logits(output.hidden[batch.target_mask])
+                logits = self.run.model.logits(batch.at_targets(output.hidden))
             if output.latent is not None:
                 latents.append(output.latent)
-            target = batch.target_output[batch.target_mask]
-            sums = score_batch(logits.float(), target, settings.label_smoothing)
+            sums = score_batch(logits.float(), batch.target_tokens, settings.label_smoothing)
             objective += float(sums.objective)
             cross_entropy += float(sums.cross_entropy)
             correct += float(sums.correct)

@@ -121,15 +121,23 @@ class TrainingBatches:
 
     def next(self, progress: Progress) -> tuple[list[Batch], Progress]:
         """Return the batches of the next update, and the counters after reading them."""
-        plan = self._plan_of(progress.epoch).batches
-        begin = min(progress.batch, len(plan) - 1)  # older versions may have saved a larger number
-        end = min(begin + self.settings.accumulate, len(plan))
-        numbers = range(begin, end)
+        plan, numbers = self._plan_of(progress.epoch).batches, self._numbers(progress)
         share = self.world.share
         batches = [self._read(share(plan[number]), progress.epoch, number) for number in numbers]
-        if end == len(plan):
+        if numbers.stop == len(plan):
             return batches, replace(progress, epoch=progress.epoch + 1, batch=0)
-        return batches, replace(progress, batch=end)
+        return batches, replace(progress, batch=numbers.stop)
+
+    def rows(self, progress: Progress) -> Rows:
+        """Return the rows of the next update, of all processes, [rows]."""
+        plan = self._plan_of(progress.epoch).batches
+        return np.concatenate([plan[number] for number in self._numbers(progress)])
+
+    def _numbers(self, progress: Progress) -> range:
+        """Return the numbers of the batches of the next update."""
+        size = len(self._plan_of(progress.epoch).batches)
+        begin = min(progress.batch, size - 1)  # older versions may have saved a larger number
+        return range(begin, min(begin + self.settings.accumulate, size))
 
     def _read(self, rows: Rows, epoch: int, number: int) -> Batch:
         """Return one batch of an epoch; one random generator makes all its random choices."""
@@ -142,6 +150,7 @@ class TrainingBatches:
             target_input=drop_tokens(
                 batch.target_input, self.settings.target_token_dropout, random
             ),
+            rows=tuple(rows.tolist()),
         )
 
     def _segmented(

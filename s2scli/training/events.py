@@ -46,6 +46,59 @@ class Update:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """An update was skipped, because its loss or gradient was not finite.
+
+    Attributes:
+        step: the number of the update.
+        epoch: epochs finished before it.
+        seconds: time the run took until then.
+        rows: the numbers of its examples in the training split, from 0.
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """Too many updates in a row were skipped, so the run went back to the weights of a checkpoint.
+
+    Attributes:
+        step: updates made so far.
+        epoch: epochs finished.
+        seconds: time the run has taken so far.
+        checkpoint: the step of the checkpoint.
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+    checkpoint: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """A batch did not fit into memory.
+
+    Attributes:
+        step: the number of the update.
+        epoch: epochs finished.
+        seconds: time the run has taken so far.
+        splits: how often a batch was split; the gradient is that of the whole batch.
+        rows: the numbers of the examples that do not fit even alone, and were left out.
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+    splits: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Validating:
     """A validation starts."""
 
@@ -97,4 +150,5 @@ class Finished:
     limit: str = ""
 
 
-Event = Step | Update | Validating | Validation | Saved | Finished
+Fault = Skipped | RolledBack | Split
+Event = Step | Update | Fault | Validating | Validation | Saved | Finished

@@ -32,6 +32,7 @@ class Progress:
         plateau: the state of the schedule.
         skipped: updates skipped because the loss or the gradient was not finite.
         skipped_in_a_row: skipped updates since the last one that was not skipped.
+        rolled_back: the step at which the run rolled back to a checkpoint; 0 if it never did.
         logged_loss: sum of the objective since the last log line.
         logged_tokens: target tokens since the last log line.
         logged_seconds: training time since the last log line.
@@ -50,6 +51,7 @@ class Progress:
     plateau: PlateauState = field(default_factory=PlateauState)
     skipped: Count = 0
     skipped_in_a_row: Count = 0
+    rolled_back: Count = 0
     logged_loss: Finite = 0.0
     logged_tokens: Count = 0
     logged_seconds: Seconds = 0.0

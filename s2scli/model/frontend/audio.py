@@ -249,7 +249,7 @@ class AudioFrontend(nn.Module):
         """Set random spans of time and of bands to 0, the mean."""
         settings = self.settings
         batch, _, bands = features.shape
-        lengths = lengths.to(features.device)
+        lengths = lengths.to(features.device, non_blocking=True)
         for _ in range(settings.time_masks):
             spans = random_spans(lengths, settings.time_mask_share, features.shape[1])
             features = features.masked_fill(spans[:, :, None], 0.0)
@@ -429,7 +429,7 @@ def add_silence(samples: Tensor, lengths: Tensor, most: int) -> tuple[Tensor, Te
     index = (
         torch.arange(int(longer.max()), device=samples.device) - before.to(samples.device)[:, None]
     )
-    inside = (index >= 0) & (index < lengths.to(samples.device)[:, None])
+    inside = (index >= 0) & (index < lengths.to(samples.device, non_blocking=True)[:, None])
     padded = samples.gather(1, index.clamp(0, samples.shape[1] - 1)) * inside
     return padded, longer
 
@@ -439,7 +439,7 @@ def add_noise(samples: Tensor, lengths: Tensor, most: float) -> Tensor:
     if not most:
         return samples
     mask = length_mask(lengths, samples.shape[1], samples.device)
-    volume = (samples.square().sum(1) / lengths.to(samples.device)).sqrt()  # [B]
+    volume = (samples.square().sum(1) / lengths.to(samples.device, non_blocking=True)).sqrt()  # [B]
     share = most * torch.rand_like(volume) * volume
     return samples + torch.randn_like(samples) * share[:, None] * mask
 
