@@ -65,9 +65,10 @@ class Batch:
     def halves(self) -> "tuple[Batch, Batch]":
         """Split at least two examples on the CPU into two batches, each padded to its longest."""
         middle = len(self.source) // 2
-        return self._part(slice(middle)), self._part(slice(middle, None))
+        return self.part(slice(middle)), self.part(slice(middle, None))
 
-    def _part(self, rows: slice) -> "Batch":
+    def part(self, rows: slice) -> "Batch":
+        """Return some examples of a batch on the CPU, padded to the longest of them."""
         lengths, mask = self.source_lengths[rows], self.target_mask[rows]
         width, target_width = int(lengths.max()), int(mask.sum(1).max())
         return Batch(

@@ -18,14 +18,15 @@ from s2scli.pipeline.publishing import Published
 from s2scli.pipeline.session import Session, put_together
 from s2scli.pipeline.start import Start, find_start
 from s2scli.pipeline.train_tokenizer import adopt_tokenizer, ensure_encoded, ensure_tokenizer
-from s2scli.pipeline.validation import open_validation, warn_of_collapse
+from s2scli.pipeline.validation import open_validation
+from s2scli.pipeline.watching import Watch
 from s2scli.report.console import Talk
 from s2scli.report.progress import Goal, TrainingDisplay, training_display
 from s2scli.settings import Tree
 from s2scli.sizes import size_for
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import list_checkpoints
-from s2scli.training.events import Event, Finished, Saved, Step, Update, Validating, Validation
+from s2scli.training.events import Event, Finished, Step, Update, Validating, Validation
 from s2scli.training.freezing import count_frozen
 from s2scli.training.interruption import stop_requests
 from s2scli.training.loop import train as training_events
@@ -233,7 +234,7 @@ def _open_log(session: Session, talk: Talk, *, restart: bool) -> None:
 
 def _run(session: Session, talk: Talk) -> Finished:
     """Train; show and log each event, and publish each new best model."""
-    run, limits = session.run, session.run.settings.limits
+    run, limits, watch = session.run, session.run.settings.limits, Watch(session, talk)
     finished = Finished(run.progress.step, "")
 
     def announce(signal: int) -> None:
@@ -243,25 +244,29 @@ def _run(session: Session, talk: Talk) -> Finished:
     display = training_display(talk, goal, run.criterion.name, DIGITS)
     with stop_requests(announce) as request, display as shown:
         for event in training_events(
-            run, session.batches, session.validator, session.save, lambda: request.signal
+            run,
+            session.batches,
+            session.validator,
+            session.save,
+            lambda: request.signal,
+            session.roll_back,
         ):
             _show(event, shown, talk)
-            if isinstance(event, Validation):
-                warn_of_collapse(event, session.log, run.settings.kl, talk)
-            _record(event, session, talk)
+            watch.tell(event)
+            _record(event, session, watch)
             if isinstance(event, Finished):
                 finished = event
     return finished
 
 
-def _record(event: Event, session: Session, talk: Talk) -> None:
+def _record(event: Event, session: Session, watch: Watch) -> None:
     """Log an event and publish new best weights; if writing fails, warn and continue."""
     try:
-        session.run.world.once(lambda: session.log.add(event))
+        session.run.world.once(lambda: watch.record(event))
         if isinstance(event, Validation) and event.best:
             session.publisher.publish(event.scores)
     except StorageError as error:
-        talk.warn(f"{error}; training continues")
+        watch.talk.warn(f"{error}; training continues")
 
 
 def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
@@ -280,8 +285,6 @@ def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
             )
             if failed := event.scores.get("failed_lines"):
                 talk.warn(f"{failed:.0f} validation lines failed at step {event.step}")
-        case Saved(fault=fault) if fault:
-            talk.warn(f"{fault}; training continues and will try again at the next checkpoint")
 
 
 def _publish(session: Session, ending: Finished, talk: Talk) -> Published:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -22,16 +22,13 @@ from s2scli.errors import CheckpointError, CorpusError
 from s2scli.metrics import METRICS, USUAL_METRICS, usual_metrics
 from s2scli.metrics.settings import MetricSettings
 from s2scli.model.states import Gaussian
-from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.annealing import KLSettings
-from s2scli.training.events import Validation
-from s2scli.training.latent import active_units, has_collapsed, join, kl_divergence
+from s2scli.training.latent import active_units, join, kl_divergence
 from s2scli.training.loop import Run
 from s2scli.training.loss import score_batch
-from s2scli.training.metrics_log import MetricsLog
 from s2scli.training.precision import autocast
+from s2scli.training.signs import model_signs, output_signs, unigram_entropy
 from s2scli.translation.options import Options
 from s2scli.translation.torch_engine import TorchEngine
 from s2scli.translation.translator import Translator
@@ -75,6 +72,8 @@ class Validator:
         batches: this process's share of the sample, as token ids.
         lines: the sources of the sample.
         references: the targets of the sample, as text.
+        entropy: the unigram entropy of the targets, in nats per token.
+        signs: what the last validation measured for a diagnosis (`training.signs`).
     """
 
     run: Run
@@ -82,6 +81,8 @@ class Validator:
     batches: Sequence[Batch]
     lines: Sequence[Line]
     references: Sequence[str]
+    entropy: float
+    signs: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def prepare(
@@ -120,6 +121,7 @@ class Validator:
             list(_batches(encoded, shares, recipe.training.noise)),
             [Line("the validation split", int(row) + 1, text[int(row)].source) for row in rows],
             [text[int(row)].target for row in rows],
+            unigram_entropy(encoded.gather(rows)[1]),
         )
 
     def __call__(self) -> Mapping[str, float]:
@@ -130,6 +132,10 @@ class Validator:
         are three more scores: `reconstruction` (without label smoothing) and `kl`, in nats per
         sentence, and `active_units`.
         """
+        self.signs.clear()
+        self.signs["unigram_entropy"] = self.entropy
+        for batch in self.batches[len(self.batches) // 2 :][:1]:
+            self.signs.update(model_signs(self.run.model, batch, self.run.settings))
         return {**self._token_scores(), **self._text_scores()}
 
     @torch.inference_mode()
@@ -178,6 +184,8 @@ class Validator:
             return {}
         records = list(self.translator.translate(self.lines, GREEDY))
         hypotheses = [record.text for record in records]
+        sources = [line.text for line in self.lines]
+        self.signs.update(output_signs(sources, hypotheses, self.references))
         settings, chosen = MetricSettings(resamples=0), self.run.criterion.name
         usual = {*USUAL_METRICS, *usual_metrics(self.translator.sides)}
         scores = {
@@ -187,29 +195,3 @@ class Validator:
         }
         failed = sum(record.status == "failed" for record in records)
         return {**scores, "failed_lines": failed} if failed else scores
-
-
-def warn_of_collapse(event: Validation, log: MetricsLog, settings: KLSettings, talk: Talk) -> None:
-    """Warn at the first validation where the posterior has collapsed.
-
-    Args:
-        event: the validation; it must not be in the log yet.
-        log: the log of the run.
-        settings: the settings of the KL term.
-        talk: shows the warning.
-    """
-
-    def collapsed(step: int, scores: Mapping[str, float]) -> bool:
-        kl = scores.get("kl")
-        return kl is not None and has_collapsed(kl, settings, step)
-
-    if not collapsed(event.step, event.scores):
-        return
-    before = (record for record in log.read() if record["kind"] == "validation")
-    if not any(collapsed(record["step"], record["scores"]) for record in before):
-        talk.warn(
-            f"the posterior has collapsed ({event.scores['kl']:.3f} nats of KL per sentence): the "
-            "decoder ignores the latent vector, so samples will not depend on it; start again "
-            "(--restart) with more training.kl.free_bits, a slower training.kl.annealing, or more "
-            "training.target_token_dropout"
-        )

@@ -1,5 +1,6 @@
 """Checkpoints: each is an immutable folder, written atomically and verified when read."""
 
+import contextlib
 import json
 import re
 from collections.abc import Collection, Mapping
@@ -167,6 +168,15 @@ def newest_checkpoint(training: Path) -> tuple[Checkpoint | None, list[str]]:
             f"every checkpoint is damaged: {faults[0]}; start again with --restart"
         )
     return None, []
+
+
+def checkpoint_before(training: Path, update: int) -> Checkpoint | None:
+    """Return the newest intact checkpoint saved before an update, or None."""
+    for folder in list_checkpoints(training):
+        if folder < checkpoint_folder(training, update):
+            with contextlib.suppress(CheckpointError, MissingInputError):
+                return load_checkpoint(folder)
+    return None
 
 
 def sweep(training: Path, files: Files = FILES) -> None:

@@ -1,7 +1,7 @@
 """The events that a training run yields."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,7 @@ class Validation:
         scores: loss (with label smoothing), perplexity (without label smoothing), token accuracy
             and text metrics, by name.
         best: whether the score of the criterion is the best so far.
+        signs: what a diagnosis looks at (`training.signs`), by name.
     """
 
     step: int
@@ -123,6 +124,26 @@ class Validation:
     seconds: float
     scores: Mapping[str, float]
     best: bool
+    signs: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A validation found something wrong with the run (`training.diagnosis`).
+
+    Attributes:
+        step: updates made so far.
+        epoch: epochs finished, including the fraction of the current one.
+        seconds: time the run has taken so far.
+        name: the rule that found it.
+        advice: what was seen, the likely cause, and what to try next.
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+    name: str
+    advice: str
 
 
 @dataclass(frozen=True)
@@ -151,4 +172,4 @@ class Finished:
 
 
 Fault = Skipped | RolledBack | Split
-Event = Step | Update | Fault | Validating | Validation | Saved | Finished
+Event = Step | Update | Fault | Validating | Validation | Finding | Saved | Finished

@@ -19,6 +19,7 @@ from s2scli.training.averaging import MovingAverage, wearing
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.events import (
     Event,
+    Fault,
     RolledBack,
     Saved,
     Skipped,
@@ -48,12 +49,16 @@ class Outcome:
         loss: the summed objective of this process in nats, a scalar on the device.
         gradient_norm: the norm before clipping, a scalar on the device; if it is not finite, the
             update was skipped.
+        splits: how often this process split a batch that did not fit into memory.
+        left_out: the rows that this process left out because they do not fit even alone.
     """
 
     before: Progress
     tokens: int
     loss: Tensor
     gradient_norm: Tensor
+    splits: int
+    left_out: tuple[int, ...]
 
 
 @dataclass
@@ -158,7 +163,7 @@ def train(
             yield finished
             return
         with _enough_memory(run, batches):
-            yield from _update(run, batches)
+            _update(run, batches)
         clock.tick()
         step = run.progress.step
         if any(step % every == 0 for every in looks):
@@ -205,8 +210,8 @@ def _enough_memory(run: Run, batches: TrainingBatches) -> Iterator[None]:
         ) from error
 
 
-def _update(run: Run, batches: TrainingBatches) -> Iterator[Split]:
-    """Update the weights once; yield an event if a batch did not fit into memory."""
+def _update(run: Run, batches: TrainingBatches) -> None:
+    """Update the weights once, without waiting for the device."""
     before, world = run.progress, run.world
     group, after = batches.next(before)
     run.model.train()
@@ -221,19 +226,22 @@ def _update(run: Run, batches: TrainingBatches) -> Iterator[Split]:
     step_if_finite(run.optimizer, norm)
     run.average.follow(step, norm.isfinite())
     run.optimizer.zero_grad(set_to_none=True)
-    run.outcomes.append(Outcome(before, tokens, sums.loss, norm))
+    run.outcomes.append(Outcome(before, tokens, sums.loss, norm, sums.splits, sums.left_out))
     run.progress = replace(after, step=step)
-    if sums.splits or sums.left_out:
-        epoch = batches.epochs_done(run.progress)
-        yield Split(step, epoch, run.progress.seconds, sums.splits, sums.left_out)
 
 
-def _settle(run: Run, batches: TrainingBatches) -> Iterator[Skipped]:
-    """Wait for the device, and count the updates since the last time; yield the skipped ones."""
+def _settle(run: Run, batches: TrainingBatches) -> Iterator[Fault]:
+    """Wait for the device, and count the updates since the last time; yield what went wrong."""
     outcomes, run.outcomes = run.outcomes, []
     if not outcomes:
         return
-    figures = torch.stack([figure for each in outcomes for figure in (each.loss, each.gradient_norm)])
+    split = [(o.before.step, o.splits, o.left_out) for o in outcomes if o.splits or o.left_out]
+    for step, splits, left_out in run.world.gather(split):
+        epoch = batches.epochs_done(run.progress)
+        yield Split(step + 1, epoch, run.progress.seconds, splits, tuple(left_out))
+    figures = torch.stack(
+        [figure for each in outcomes for figure in (each.loss, each.gradient_norm)]
+    )
     values: list[float] = figures.tolist()
     for outcome, loss, run.gradient_norm in zip(outcomes, values[::2], values[1::2], strict=True):
         loss, progress = run.world.sum(loss), run.progress
@@ -272,7 +280,8 @@ def _recover(run: Run, roll_back: RollBack) -> Iterator[RolledBack]:
         raise DivergedError(
             f"training diverged: {progress.skipped_in_a_row} updates in a row, up to update "
             f"{step}, had a loss or gradient that is not finite"
-            + again * bool(progress.rolled_back)
+            + again
+            * bool(progress.rolled_back)
             + "; the checkpoints are untouched; start again with --restart and a lower "
             "training.optimizer.learning_rate"
         )

@@ -4,6 +4,7 @@ Nothing here reads a value back from the device, so that the host never waits fo
 gradient is finite is decided on the device.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -111,13 +112,16 @@ def normalize(parameters: Iterable[nn.Parameter], tokens: int, limit: float) -> 
 
     Args:
         parameters: the parameters with the gradients.
-        tokens: the number of tokens; 0 makes the norm NaN.
+        tokens: the number of tokens; without any, the norm is NaN.
         limit: the largest norm after clipping.
 
     Returns:
         The norm before clipping, a scalar on the device.
     """
-    gradients = [weight.grad for weight in parameters if weight.grad is not None]
+    weights = list(parameters)
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    if not gradients or not tokens:
+        return torch.full((), math.nan, device=weights[0].device)
     norm = nn.utils.get_total_norm(gradients) / tokens
     torch._foreach_mul_(gradients, (limit / (norm + 1e-6)).clamp(max=1.0) / tokens)
     return norm

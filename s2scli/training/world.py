@@ -5,9 +5,9 @@ write files. Each process holds the whole model and reads its share of every bat
 the same in all processes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from torch import nn
 
@@ -57,6 +57,14 @@ class World(Protocol):
         """Return the `number` of the first process."""
         ...
 
+    def gather(self, values: Sequence[Any]) -> list[Any]:
+        """Return the values of all processes, in the order of the processes.
+
+        Args:
+            values: what JSON can hold.
+        """
+        ...
+
     def once(self, action: Callable[[], None]) -> None:
         """Run `action` in the first process only, while the others wait.
 
@@ -102,6 +110,10 @@ class OneProcess:
     def broadcast(self, number: float) -> float:
         """Return `number` unchanged."""
         return number
+
+    def gather(self, values: Sequence[Any]) -> list[Any]:
+        """Return `values` as a list."""
+        return list(values)
 
     def once(self, action: Callable[[], None]) -> None:
         """Run `action`."""

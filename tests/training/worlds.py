@@ -65,6 +65,10 @@ class Member:
     def broadcast(self, number: float) -> float:
         return float(self._exchange("broadcast", number)[0])
 
+    def gather(self, values: Sequence[Any]) -> list[Any]:
+        several: list[Sequence[Any]] = self._exchange("gather", values)
+        return [value for each in several for value in each]
+
     def once(self, action: Callable[[], None]) -> None:
         fault = None
         if self.is_first:
