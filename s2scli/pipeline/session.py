@@ -23,7 +23,7 @@ from s2scli.report.progress import clock
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import (
     Checkpoint,
-    checkpoint_before,
+    checkpoint_up_to,
     optimizer_tensors,
     random_state,
     save_checkpoint,
@@ -69,15 +69,15 @@ class Session:
         self.log.sync()
         save_checkpoint(self.workspace.training, self._checkpoint(progress))
 
-    def roll_back(self, before: int) -> int | None:
-        """Restore the weights of the newest intact checkpoint saved before an update.
+    def roll_back(self, step: int) -> int | None:
+        """Restore the weights of the newest intact checkpoint saved at a step or before.
 
         The data, the counters and the random state go on.
 
         Returns:
             The step of the checkpoint, or None if there is none.
         """
-        checkpoint = checkpoint_before(self.workspace.training, before)
+        checkpoint = checkpoint_up_to(self.workspace.training, step)
         if checkpoint is None:
             return None
         restore_weights(self.run, checkpoint)

@@ -74,7 +74,7 @@ def checkpoint_folder(training: Path, step: int) -> Path:
 def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES) -> Path:
     """Write a checkpoint atomically, then delete checkpoints that are no longer needed.
 
-    Keeps the two newest, the best, and those to be averaged at the end.
+    Keeps the two newest, the best, those to be averaged at the end, and those to roll back to.
 
     Raises:
         StorageError: the disk is full or writing failed; older checkpoints are untouched.
@@ -90,7 +90,7 @@ def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES
         if checkpoint.average:
             files.write(draft.path / AVERAGE, encode_tensors(checkpoint.average))
         files.write(draft.path / "state.json", encode_json(state))
-    _remove_old(training, progress.best_steps, files)
+    _remove_old(training, progress.kept_steps, files)
     return folder
 
 
@@ -170,10 +170,10 @@ def newest_checkpoint(training: Path) -> tuple[Checkpoint | None, list[str]]:
     return None, []
 
 
-def checkpoint_before(training: Path, update: int) -> Checkpoint | None:
-    """Return the newest intact checkpoint saved before an update, or None."""
+def checkpoint_up_to(training: Path, step: int) -> Checkpoint | None:
+    """Return the newest intact checkpoint saved at a step or before, or None."""
     for folder in list_checkpoints(training):
-        if folder < checkpoint_folder(training, update):
+        if folder <= checkpoint_folder(training, step):
             with contextlib.suppress(CheckpointError, MissingInputError):
                 return load_checkpoint(folder)
     return None
@@ -298,8 +298,8 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _remove_old(training: Path, best_steps: Collection[int], files: Files) -> None:
-    kept = {checkpoint_folder(training, step) for step in best_steps}
+def _remove_old(training: Path, steps: Collection[int], files: Files) -> None:
+    kept = {checkpoint_folder(training, step) for step in steps}
     kept |= set(list_checkpoints(training)[:KEPT])
     for folder in list_checkpoints(training):
         if folder not in kept:

@@ -34,9 +34,16 @@ class Look:
     training_loss: float = math.nan
 
     @property
+    def loss(self) -> float:
+        """The validation loss; infinite if it is not a number, and NaN if it is missing."""
+        loss = self.scores.get("loss")
+        return math.nan if loss is None else math.inf if math.isnan(loss) else loss
+
+    @property
     def cross_entropy(self) -> float:
         """The validation loss without label smoothing, in nats per token."""
-        return math.log(self.scores.get("perplexity", math.nan))
+        perplexity = self.scores.get("perplexity", 0.0)
+        return math.log(perplexity) if perplexity > 0 else math.nan
 
     @property
     def entropy(self) -> float:
@@ -169,15 +176,15 @@ def _over_fitting(looks: Sequence[Look], settings: TrainingSettings) -> str:
     trained = _trained(looks)
     if len(trained) <= SHOWN:
         return ""
-    best = min(trained, key=lambda look: look.scores.get("loss", math.inf))
+    best = min(trained, key=lambda look: look.loss)
     since = trained[trained.index(best) + 1 :]
     last = trained[-1]
-    rises = all(look.scores.get("loss", 0) > 1.02 * best.scores["loss"] for look in since)
+    rises = all(look.loss > 1.02 * best.loss for look in since)
     if len(since) < SHOWN or not rises or not last.training_loss < best.training_loss:
         return ""
     return (
         f"over-fitting: since step {best.step} the validation loss has risen from "
-        f"{best.scores['loss']:.2f} to {last.scores['loss']:.2f} while the training loss fell from "
+        f"{best.loss:.2f} to {last.loss:.2f} while the training loss fell from "
         f"{best.training_loss:.2f} to {last.training_loss:.2f}; use more data, more dropout "
         "(model.encoder.dropout, model.decoder.dropout) or a smaller model"
     )
@@ -186,8 +193,9 @@ def _over_fitting(looks: Sequence[Look], settings: TrainingSettings) -> str:
 def _rate_too_high(looks: Sequence[Look], settings: TrainingSettings) -> str:
     if len(_trained(looks)) < SHOWN:
         return ""
-    last, losses = looks[-1], [look.scores.get("loss", math.nan) for look in looks]
-    lowest = min(looks[1:], key=lambda look: look.training_loss).training_loss
+    last, losses = looks[-1], [look.loss for look in looks]
+    trained = [look.training_loss for look in looks if not math.isnan(look.training_loss)]
+    lowest = min(trained, default=math.nan)
     worse_than_untrained = not looks[0].step and losses[-1] > 1.05 * losses[0]
     both_rise = last.training_loss > 1.1 * lowest and losses[-1] > 1.1 * min(losses)
     if not (worse_than_untrained or both_rise):

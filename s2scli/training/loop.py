@@ -105,7 +105,7 @@ Stop = Callable[[], int]
 RollBack = Callable[[int], int | None]
 
 
-def no_checkpoint(before: int) -> int | None:
+def no_checkpoint(step: int) -> int | None:
     """Return None: there is no checkpoint to roll back to."""
     return None
 
@@ -132,7 +132,7 @@ def train(
         save: writes a checkpoint.
         stop: returns the signal that asks for a stop, or 0.
         roll_back: restores the weights, the optimizer and the moving average of the newest
-            checkpoint saved before an update, and returns its step; None if there is none.
+            checkpoint up to a step, and returns its step; None if there is none.
 
     Raises:
         DivergedError: too many updates in a row had a loss or gradient that is not finite, also
@@ -154,10 +154,11 @@ def train(
             yield _validate(run, batches, validate, clock, scheduled=due)
             saved = -1
             finished = finished or ending(run.progress, settings.limits, run.world.agree(stop()))
-        save_due = finished or run.progress.validated == step or step % settings.save_every == 0
+        scheduled = due or step % settings.save_every == 0
+        save_due = finished or run.progress.validated == step or scheduled
         if step != saved and save_due:
             yield from _settle(run, batches)
-            yield _save(run, save, final=finished is not None)
+            yield _save(run, save, scheduled=scheduled, final=finished is not None)
             saved = step
         if finished:
             yield finished
@@ -249,6 +250,7 @@ def _settle(run: Run, batches: TrainingBatches) -> Iterator[Fault]:
             run.progress = replace(
                 progress,
                 skipped_in_a_row=0,
+                safe=progress.saved,
                 logged_loss=progress.logged_loss + loss,
                 logged_tokens=progress.logged_tokens + outcome.tokens,
             )
@@ -264,17 +266,11 @@ def _settle(run: Run, batches: TrainingBatches) -> Iterator[Fault]:
 
 
 def _recover(run: Run, roll_back: RollBack) -> Iterator[RolledBack]:
-    """Roll back, once in a run, if too many updates in a row were skipped; the data goes on.
-
-    The checkpoint must be older than the last update that was not skipped: a newer one has the
-    weights that fail.
-    """
+    """Roll back, once in a run, if too many updates in a row were skipped; the data goes on."""
     progress, step = run.progress, run.progress.step
     if progress.skipped_in_a_row < MAX_SKIPPED_IN_A_ROW:
         return
-    found = None
-    if not progress.rolled_back:
-        found = roll_back(step - progress.skipped_in_a_row)
+    found = None if progress.rolled_back else roll_back(progress.safe)
     if found is None:
         again = f", also after rolling back at update {progress.rolled_back}"
         raise DivergedError(
@@ -342,8 +338,13 @@ def _count(
     return replace(progress, plateau=plateau, bad_validations=progress.bad_validations + 1)
 
 
-def _save(run: Run, save: Save, *, final: bool) -> Saved:
-    """Write a checkpoint; a failure to write raises an error only at the end of the run."""
+def _save(run: Run, save: Save, *, scheduled: bool, final: bool) -> Saved:
+    """Write a checkpoint; a failure to write raises an error only at the end of the run.
+
+    Only a scheduled one may be rolled back to, so that a resumed run rolls back to the same.
+    """
+    if scheduled and not run.progress.skipped_in_a_row:
+        run.progress = replace(run.progress, saved=run.progress.step)
     try:
         run.world.once(lambda: save(run.progress))
     except StorageError as error:

@@ -63,7 +63,7 @@ def _copied(sources: Sequence[str], texts: Sequence[str]) -> float:
 
 def _repeated(texts: Sequence[str]) -> float:
     several = [[t[i : i + SUBSTRING] for i in range(len(t) - SUBSTRING + 1)] for t in texts]
-    return 1 - sum(len(set(each)) for each in several) / max(1, sum(map(len, several)))
+    return sum(len(each) - len(set(each)) for each in several) / max(1, sum(map(len, several)))
 
 
 def _share(values: Iterable[bool]) -> float:

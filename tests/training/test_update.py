@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -17,6 +16,7 @@ from s2scli.training import update
 from s2scli.training.checkpoint import optimizer_tensors
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.loop import Run, _settle, _update
+from s2scli.training.objective import batch_objective
 from s2scli.training.progress import Progress
 from s2scli.training.settings import OptimizerSettings
 from s2scli.training.update import Sums, accumulate, normalize, step_if_finite
@@ -65,18 +65,16 @@ def sums_of(run: Run, group: Sequence[Batch]) -> tuple[Sums, dict[str, Tensor]]:
 @pytest.fixture
 def only_fitting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Batch], bool]], None]:
     """Return a function that makes batches fail in the backward pass unless they fit."""
-    objective = update.batch_objective
+    monkeypatch.setattr(update, "give_back_freed_memory", lambda: None)  # a tenth of a second
 
     def limit(fits: Callable[[Batch], bool], shortage: Exception = SHORTAGES[0]) -> None:
         def failing(model: Seq2Seq, batch: Batch, *rest: Any) -> Tensor:
-            loss = objective(model, batch, *rest)
+            loss = batch_objective(model, batch, *rest)
             if not fits(batch):
-                hidden = next(model.parameters())
-                hook = hidden.register_hook(lambda _: fail(hook))  # type: ignore[no-untyped-call]
+                loss.register_hook(fail)  # type: ignore[no-untyped-call]
             return loss
 
-        def fail(hook: Any) -> None:
-            hook.remove()
+        def fail(gradient: Tensor) -> None:
             raise shortage
 
         monkeypatch.setattr(update, "batch_objective", failing)
@@ -193,8 +191,7 @@ def test_a_loss_that_is_not_finite_makes_the_gradient_so(
     split: EncodedSplit, value: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even one whose own gradient is finite."""
-    objective = update.batch_objective
-    monkeypatch.setattr(update, "batch_objective", lambda *given: objective(*given) + value)
+    monkeypatch.setattr(update, "batch_objective", lambda *given: batch_objective(*given) + value)
     run = run_of(MODELS["gru-additive-after"])
     sums, _ = sums_of(run, group_of(split, run))
     assert not normalize(run.model.parameters(), sums.tokens, 1.0).isfinite()
