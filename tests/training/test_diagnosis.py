@@ -4,6 +4,7 @@
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -30,7 +31,9 @@ TRAINING = [math.nan, 5.0, 3.6, 3.0, 2.7]
 
 
 def looks_of(
-    losses: list[float] = HEALTHY, training: list[float] = TRAINING, **signs: float
+    losses: list[float] = HEALTHY,
+    training: list[float] = TRAINING,
+    signs: Mapping[str, float] = HEALTHY_SIGNS,
 ) -> list[Look]:
     """Return looks every 200 updates; the changed signs are those of all but the first."""
     return [
@@ -65,7 +68,7 @@ def test_a_healthy_run_shows_nothing() -> None:
     ],
 )
 def test_two_validations_in_a_row_show_a_fault(rule: str, signs: dict[str, float]) -> None:
-    looks = looks_of(**signs)
+    looks = looks_of(signs=signs)
     assert names(looks) == {rule}
     healed = [*looks_of()[:-1], looks[-1]]
     assert names(healed) == set(), "once is not enough"
@@ -73,7 +76,7 @@ def test_two_validations_in_a_row_show_a_fault(rule: str, signs: dict[str, float
 
 @pytest.mark.parametrize("sign", ["same", "copied", "unknown", "repeated"])
 def test_what_the_references_show_too_is_no_fault(sign: str) -> None:
-    assert names(looks_of(**{sign: 0.9, f"{sign}_reference": 0.85})) == set()
+    assert names(looks_of(signs={sign: 0.9, f"{sign}_reference": 0.85})) == set()
 
 
 def test_a_loss_at_the_unigram_entropy_is_stuck() -> None:
@@ -104,7 +107,7 @@ def test_a_rate_is_too_low_if_little_is_learned() -> None:
 
 
 def test_the_advice_holds_figures_and_what_to_try() -> None:
-    (advice,) = diagnose(looks_of(same=0.95), SETTINGS).values()
+    (advice,) = diagnose(looks_of(signs={"same": 0.95}), SETTINGS).values()
     assert advice.startswith("95% of the validation sources get the same output")
     (advice,) = diagnose(
         looks_of([8.0, 7.9, 7.8, 7.7, 7.6], [math.nan, 7.9, 7.8, 7.7, 7.6]), SETTINGS
@@ -113,7 +116,7 @@ def test_the_advice_holds_figures_and_what_to_try() -> None:
 
 
 def test_a_finding_is_new_once_and_again_after_it_has_gone() -> None:
-    bad, good = looks_of(copied=0.9), looks_of()
+    bad, good = looks_of(signs={"copied": 0.9}), looks_of()
     looks = [*good[:2], *bad[2:4], good[4], *bad[3:]]
     looks = [Look(200 * n, look.scores, look.signs, 1.0) for n, look in enumerate(looks)]
     new = [set(new_findings(looks[: length + 1], SETTINGS)) for length in range(len(looks))]
