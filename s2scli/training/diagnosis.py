@@ -196,7 +196,8 @@ def _rate_too_high(looks: Sequence[Look], settings: TrainingSettings) -> str:
     last, losses = looks[-1], [look.loss for look in looks]
     trained = [look.training_loss for look in looks if not math.isnan(look.training_loss)]
     lowest = min(trained, default=math.nan)
-    worse_than_untrained = not looks[0].step and losses[-1] > 1.05 * losses[0]
+    untrained = math.inf if looks[0].step else 1.05 * losses[0]
+    worse_than_untrained = losses[-1] > untrained and last.training_loss > untrained
     both_rise = last.training_loss > 1.1 * lowest and losses[-1] > 1.1 * min(losses)
     if not (worse_than_untrained or both_rise):
         return ""
@@ -216,8 +217,9 @@ def _rate_too_low(looks: Sequence[Look], settings: TrainingSettings) -> str:
         return ""
     to_learn = first.cross_entropy - last.entropy
     learned = first.cross_entropy - last.cross_entropy
-    still_falls = last.cross_entropy < looks[-2].cross_entropy
-    if not (to_learn > 0.2 and still_falls and learned < 0.5 * to_learn):
+    still_falls = last.cross_entropy < min(look.cross_entropy for look in looks[:-1])
+    slow = max(learned, first.loss - last.training_loss) < 0.5 * to_learn
+    if not (to_learn > 0.2 and still_falls and slow):
         return ""
     return (
         f"the loss falls very slowly, from {first.cross_entropy:.2f} to {last.cross_entropy:.2f} "

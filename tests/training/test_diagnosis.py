@@ -40,7 +40,7 @@ def looks_of(
         Look(
             200 * number,
             {"loss": loss, "perplexity": math.exp(loss)},
-            HEALTHY_SIGNS | (signs if number else {}),
+            {**HEALTHY_SIGNS, **(signs if number else {})},
             before,
         )
         for number, (loss, before) in enumerate(zip(losses, training, strict=True))

@@ -21,7 +21,7 @@ def test_unigram_entropy_counts_the_end_tokens_too() -> None:
 
 def test_unigram_entropy_is_the_loss_of_the_token_frequencies() -> None:
     random = np.random.default_rng(3)
-    targets = [random.integers(4, 9, random.integers(0, 7)) for _ in range(50)]
+    targets = [ids(*random.integers(4, 9, random.integers(0, 7))) for _ in range(50)]
     tokens = torch.cat([*(torch.tensor(target) for target in targets), torch.full((50,), 3)])
     logits = torch.bincount(tokens).log().expand(len(tokens), -1)
     expected = float(torch.nn.functional.cross_entropy(logits, tokens))
@@ -49,8 +49,8 @@ def test_outputs_of_nothing_have_signs() -> None:
 
 def eight() -> Batch:
     random = np.random.default_rng(1)
-    sides = [[random.integers(4, 11, 3 + row) for row in range(8)] for _ in range(2)]
-    return make_batch(*sides)
+    source, target = ([ids(*random.integers(4, 11, 3 + n)) for n in range(8)] for _ in range(2))
+    return make_batch(source, target)
 
 
 @each_model
