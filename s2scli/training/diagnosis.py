@@ -148,7 +148,13 @@ def _repetitions(looks: Sequence[Look], settings: TrainingSettings) -> str:
 
 
 def _constant_attention(looks: Sequence[Look], settings: TrainingSettings) -> str:
-    if not _lasts(looks, lambda look: look.signs.get("attention_change", 1) < 0.02):
+    """A model that has learned less than token frequencies has other rules."""
+
+    def constant(look: Look) -> bool:
+        learned = look.cross_entropy < 0.95 * look.entropy
+        return learned and look.signs.get("attention_change", 1) < 0.02
+
+    if not _lasts(looks, constant):
         return ""
     return (
         "attention has collapsed: it is the same at every step of an output, so that it cannot "

@@ -89,7 +89,7 @@ def test_a_flood_of_unknown_words(tmp_path: Path) -> None:
     rare = "".join(chr(0x4E00 + letter) for letter in range(500))
     pairs = [(word, word[::-1] + rare[number % 500]) for number, word in enumerate(words(1000, 1))]
     workspace = workspace_of(tmp_path, pairs, pairs[:30])
-    settings = TokenizerSettings(character_coverage=0.8, byte_fallback=False)
+    settings = TokenizerSettings(character_coverage=0.98, byte_fallback=False)
     train_tokenizer(workspace, settings, Talk(quiet=True))
     found = findings(workspace)
     assert "train another tokenizer" in found["unknown words"]

@@ -1,7 +1,11 @@
 """The gradient of an update, whatever fits into memory, and a step only if it is finite."""
 
 import math
+import resource
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -100,6 +104,36 @@ def test_a_batch_that_is_split_gives_the_same_gradient(
     for name, gradient in expected.items():
         scale = whole.tokens
         torch.testing.assert_close(found[name] / scale, gradient / scale, atol=1e-6, rtol=0)
+
+
+def short_of_memory(folder: str) -> None:
+    """Accumulate over a batch of 4,000 pairs, then again with memory for part of it only."""
+    tree = transformer_tree(dropout=0.0)
+    for side in ("encoder", "decoder"):
+        tree[side] |= {"model_dim": 64, "ffn_dim": 64}
+    tree["source"], tree["target"] = {"embedding_dim": 64}, {"embedding_dim": 64}
+    run = make_run(training_settings(batch_tokens=10**6), tree)
+    group = group_of(write_split(Path(folder), 4000, longest=20), run)
+    whole, expected = sums_of(run, group)
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + 200_000_000, resource.RLIM_INFINITY))
+    parts, found = sums_of(run, group)
+    assert (parts.tokens, parts.left_out) == (whole.tokens, ())
+    scale = whole.tokens
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name] / scale, gradient / scale, atol=1e-6, rtol=0)
+    sys.stdout.write(f"{whole.splits} and {parts.splits} splits")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_that_really_runs_out_splits_the_batch(tmp_path: Path) -> None:
+    code = "from tests.training.test_update import short_of_memory as run; run"
+    words = [sys.executable, "-c", f"{code}({str(tmp_path)!r})"]
+    ended = subprocess.run(words, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    before, _, after = ended.stdout.split()[:3]
+    assert before == "0" and int(after) > 0
 
 
 def test_only_an_example_that_does_not_fit_alone_is_left_out_and_named(
