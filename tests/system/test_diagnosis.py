@@ -81,7 +81,7 @@ def test_the_same_output(tmp_path: Path) -> None:
 def test_a_source_that_is_copied(tmp_path: Path) -> None:
     pairs = [(word, word) for word in words(3000, 1, "abc", 2)]
     valid = [(word, "h" + word[::-1]) for word in words(30, 2, "abc", 2)]
-    found = findings(workspace_of(tmp_path, pairs, valid), "training.batch_tokens=4000", steps=900)
+    found = findings(workspace_of(tmp_path, pairs, valid), steps=400)
     assert "copied from the source" in found["source copied"]
 
 
