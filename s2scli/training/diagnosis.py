@@ -14,6 +14,7 @@ from s2scli.training.latent import has_collapsed
 from s2scli.training.settings import TrainingSettings
 
 EARLIEST = 100  # updates; before, a model is still close to its random start
+SETTLED = 500  # updates; before, most models repeat themselves and do not look at the source yet
 SHOWN = 2  # validations in a row that must show it
 
 
@@ -95,9 +96,9 @@ def _trained(looks: Sequence[Look]) -> list[Look]:
 
 
 def _lasts(looks: Sequence[Look], shows: Callable[[Look], bool]) -> bool:
-    """Return whether the last validations of the trained model all show something."""
-    trained = _trained(looks)[-SHOWN:]
-    return len(trained) == SHOWN and all(map(shows, trained))
+    """Return whether the last validations of a settled model all show something."""
+    settled = [look for look in looks if look.step >= SETTLED][-SHOWN:]
+    return len(settled) == SHOWN and all(map(shows, settled))
 
 
 def _same_output(looks: Sequence[Look], settings: TrainingSettings) -> str:

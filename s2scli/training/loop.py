@@ -255,11 +255,14 @@ def _settle(run: Run, batches: TrainingBatches) -> Iterator[Fault]:
                 logged_tokens=progress.logged_tokens + outcome.tokens,
             )
             continue
+        failed = outcome.tokens > 0  # without tokens, all its examples were left out
         run.progress = replace(
             progress,
             skipped=progress.skipped + 1,
-            skipped_in_a_row=progress.skipped_in_a_row + 1,
+            skipped_in_a_row=progress.skipped_in_a_row + failed,
         )
+        if not failed:
+            continue
         before = outcome.before
         epoch, rows = batches.epochs_done(before), batches.rows(before)
         yield Skipped(before.step + 1, epoch, before.seconds, tuple(rows.tolist()))

@@ -156,7 +156,7 @@ def test_findings_are_told_logged_and_not_told_again(
         return {"chrf": 1.0, "loss": 3.0, "perplexity": 9.0}
 
     monkeypatch.setattr(Validator, "__call__", validate)
-    monkeypatch.setattr("s2scli.training.diagnosis.EARLIEST", 5)
+    monkeypatch.setattr("s2scli.training.diagnosis.SETTLED", 5)
     first, second = resume(workspace, 12), resume(workspace, 16)
     assert first.exit_code == second.exit_code == 0
     line = "warning: step 12: 100% of the validation sources get the same output: "

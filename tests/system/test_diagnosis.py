@@ -61,6 +61,12 @@ def reversals(count: int, seed: int) -> list[tuple[str, str]]:
     return [(word, word[::-1]) for word in words(count, seed)]
 
 
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let rules look at tiny models, which learn quickly, from the first validation on."""
+    monkeypatch.setattr("s2scli.training.diagnosis.SETTLED", 100)
+
+
 @pytest.fixture
 def copies(tmp_path: Path) -> Workspace:
     """A corpus that a tiny model learns at once."""

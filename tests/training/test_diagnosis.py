@@ -79,6 +79,12 @@ def test_what_the_references_show_too_is_no_fault(sign: str) -> None:
     assert names(looks_of(signs={sign: 0.9, f"{sign}_reference": 0.85})) == set()
 
 
+def test_a_young_model_is_given_time() -> None:
+    bad = looks_of(signs={"same": 0.95, "repeated": 0.9, "attention_change": 0.0})
+    assert names(bad[:4]) == set(), "only one validation, at step 600, after 500 updates"
+    assert len(names(bad)) == 3
+
+
 def test_a_loss_at_the_unigram_entropy_is_stuck() -> None:
     stuck = looks_of([8.0, 5.2, 5.05, 5.04, 5.04], [math.nan, 6.0, 5.3, 5.2, 5.2])
     assert names(stuck) == {"unigram loss"}
@@ -118,7 +124,7 @@ def test_the_advice_holds_figures_and_what_to_try() -> None:
 def test_a_finding_is_new_once_and_again_after_it_has_gone() -> None:
     bad, good = looks_of(signs={"copied": 0.9}), looks_of()
     looks = [*good[:2], *bad[2:4], good[4], *bad[3:]]
-    looks = [Look(200 * n, look.scores, look.signs, 1.0) for n, look in enumerate(looks)]
+    looks = [Look(500 * n, look.scores, look.signs, 1.0) for n, look in enumerate(looks)]
     new = [set(new_findings(looks[: length + 1], SETTINGS)) for length in range(len(looks))]
     assert [bool(each & {"source copied"}) for each in new] == [
         *(False, False, False, True),

@@ -423,6 +423,28 @@ def test_an_example_that_does_not_fit_is_told(
     assert session.run.progress.skipped == 0
 
 
+def test_an_update_of_nothing_that_fits_is_skipped_and_no_divergence(
+    split: EncodedSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches of one token's length hold one example each; the longest never fit."""
+
+    def limited(model: Seq2Seq, batch: Batch, *rest: Any) -> torch.Tensor:
+        if len(batch.real) > 4:
+            raise MemoryError
+        return batch_objective(model, batch, *rest)
+
+    monkeypatch.setattr(update, "batch_objective", limited)
+    monkeypatch.setattr(update, "give_back_freed_memory", lambda: None)
+    settings = training_settings(batch_tokens=1, limits={"max_epochs": 1}, save_every=100)
+    session = Session(make_run(settings), split)
+    events = session.events()
+    left_out = [event.rows for event in events if isinstance(event, Split)]
+    assert left_out and all(len(rows) == 1 for rows in left_out)
+    assert not [event for event in events if isinstance(event, Skipped | RolledBack)]
+    progress = session.run.progress
+    assert (progress.skipped, progress.skipped_in_a_row) == (len(left_out), 0)
+
+
 def test_other_complaints_of_torch_stay_bugs(split: EncodedSplit) -> None:
     session = Session(make_run(training_settings()), split)
 
