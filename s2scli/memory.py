@@ -31,7 +31,7 @@ SMALLER = {
 # torch has no exception class for CPU memory, and the loader raises an ImportError
 SIGNS = re.compile(
     "DefaultCPUAllocator: |out of memory|cannot allocate memory|failed to map segment|bad_alloc"
-    "|can't start new thread|failed to launch worker thread",
+    "|can't start new thread|failed to launch worker thread|_STATUS_ALLOC_FAILED",
     re.IGNORECASE,
 )
 

@@ -67,6 +67,7 @@ def a_batch_equals_its_rows(model: Seq2Seq) -> None:
             BATCH.source_lengths[row : row + 1],
             BATCH.target_input[row : row + 1],
             BATCH.target_output[row : row + 1],
+            BATCH.target_mask[row].nonzero()[:, 0],
         )
         for row in range(3)
     ]

@@ -60,7 +60,7 @@ BESIDE_COMMANDS = {
     *{"budget", "rehearse", "samples", "space", "study", "processes"},
     *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
     *{"pictures", "inspect_pictures", "evaluate_latent"},
-    *{"overwriting", "subtitles"},
+    *{"overwriting", "subtitles", "watching"},
 }
 NOT_COMMANDS = {"__init__", "advice", "app", "completion", "everyday", "flags", "help", "options"}
 NAMELESS = ("util", "helper", "common", "misc", "constants")

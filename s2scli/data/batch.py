@@ -1,7 +1,7 @@
 """Batches of padded sources and padded target token ids."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -23,17 +23,33 @@ class Batch:
             source, [B]; always on the CPU.
         target_input: the decoder's input: `bos_id` followed by the target ids, [B, T].
         target_output: the decoder's expected output: the target ids followed by `eos_id`, [B, T].
+        real: the positions of the real output tokens in `target_output.flatten()`, [tokens].
+        rows: the number of each example in its split, from 0, [B]; empty if it is not known.
     """
 
     source: Tensor
     source_lengths: Tensor
     target_input: Tensor
     target_output: Tensor
+    real: Tensor
+    rows: tuple[int, ...] = ()
 
     @property
     def target_mask(self) -> Tensor:
         """Mask that is True at real output tokens, [B, T]."""
         return self.target_output != PAD_ID
+
+    @property
+    def target_tokens(self) -> Tensor:
+        """The real output tokens, row by row, [tokens]."""
+        return self.target_output.flatten().index_select(0, self.real)
+
+    def at_targets(self, values: Tensor) -> Tensor:
+        """Return the rows of `values` [B, T, D] at the real output tokens, [tokens, D].
+
+        The positions are known without asking the device for them, as a mask would.
+        """
+        return values.flatten(0, 1)[self.real]  # on a processor, index_select is slow backward
 
     def twice(self) -> "Batch":
         """Return the batch with all examples repeated once, 2 x B examples."""
@@ -42,15 +58,45 @@ class Batch:
             torch.cat([self.source_lengths, self.source_lengths]),
             torch.cat([self.target_input, self.target_input]),
             torch.cat([self.target_output, self.target_output]),
+            torch.cat([self.real, self.real + self.target_output.numel()]),
+            2 * self.rows,
+        )
+
+    def halves(self) -> "tuple[Batch, Batch]":
+        """Split at least two examples on the CPU into two batches, each padded to its longest."""
+        middle = len(self.source) // 2
+        return self.part(slice(middle)), self.part(slice(middle, None))
+
+    def part(self, rows: slice) -> "Batch":
+        """Return some examples of a batch on the CPU, padded to the longest of them."""
+        lengths, mask = self.source_lengths[rows], self.target_mask[rows]
+        width, target_width = int(lengths.max()), int(mask.sum(1).max())
+        return Batch(
+            self.source[rows, :width],
+            lengths,
+            self.target_input[rows, :target_width],
+            self.target_output[rows, :target_width],
+            mask[:, :target_width].flatten().nonzero()[:, 0],
+            self.rows[rows],
         )
 
     def to(self, device: torch.device) -> "Batch":
-        """Return the batch with its ids on `device`; the lengths stay on the CPU."""
-        return Batch(
-            self.source.to(device, non_blocking=True),
-            self.source_lengths,
-            self.target_input.to(device, non_blocking=True),
-            self.target_output.to(device, non_blocking=True),
+        """Return the batch with its ids on `device`; the lengths stay on the CPU.
+
+        Copies to a GPU start from pinned memory, so that the host does not wait for them.
+        """
+        pin = device.type == "cuda"
+
+        def copy(values: Tensor) -> Tensor:
+            return (values.pin_memory() if pin else values).to(device, non_blocking=pin)
+
+        return replace(
+            self,
+            source=copy(self.source),
+            source_lengths=self.source_lengths.pin_memory() if pin else self.source_lengths,
+            target_input=copy(self.target_input),
+            target_output=copy(self.target_output),
+            real=copy(self.real),
         )
 
 
@@ -76,7 +122,8 @@ def make_batch(
         row[1 : len(ids) + 1] = ids
         row[len(ids) + 1] = EOS_ID
     padded = torch.from_numpy(target)
-    return Batch(source, lengths, padded[:, :-1], padded[:, 1:])
+    real = torch.from_numpy(np.flatnonzero(target[:, 1:] != PAD_ID))
+    return Batch(source, lengths, padded[:, :-1], padded[:, 1:], real)
 
 
 def pad_values(sources: Sequence[Values]) -> tuple[Tensor, Tensor]:

@@ -176,4 +176,4 @@ def beam_rows(sentences: Tensor, beam: int) -> Tensor:
 
 def length_mask(lengths: Tensor, width: int, device: torch.device) -> Tensor:
     """Return a mask that is True at the first `lengths[i]` positions of row i, [B, width]."""
-    return torch.arange(width, device=device) < lengths.to(device)[:, None]
+    return torch.arange(width, device=device) < lengths.to(device, non_blocking=True)[:, None]

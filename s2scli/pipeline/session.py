@@ -1,5 +1,6 @@
 """Build a training run from a recipe, a corpus and a starting point."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,13 +16,19 @@ from s2scli.model.weights import model_weights
 from s2scli.pipeline.carry_over import CarriedOver, carry_over, say_carried_over
 from s2scli.pipeline.publishing import Publisher
 from s2scli.pipeline.segmenters import make_segmenters
-from s2scli.pipeline.start import Start
+from s2scli.pipeline.start import Start, restore_weights
 from s2scli.pipeline.train_tokenizer import Encoding
 from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk
 from s2scli.report.progress import clock
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.checkpoint import Checkpoint, optimizer_tensors, random_state, save_checkpoint
+from s2scli.training.checkpoint import (
+    Checkpoint,
+    checkpoint_up_to,
+    optimizer_tensors,
+    random_state,
+    save_checkpoint,
+)
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.freezing import count_frozen, freeze, trainable
 from s2scli.training.loop import Run
@@ -73,6 +80,20 @@ class Session:
         self.log.sync()
         save_checkpoint(self.workspace.training, self._checkpoint(progress))
 
+    def roll_back(self, step: int) -> int | None:
+        """Restore the weights of the newest intact checkpoint saved at a step or before.
+
+        The data, the counters and the random state go on.
+
+        Returns:
+            The step of the checkpoint, or None if there is none.
+        """
+        checkpoint = checkpoint_up_to(self.workspace.training, step)
+        if checkpoint is None:
+            return None
+        restore_weights(self.run, checkpoint)
+        return checkpoint.progress.step
+
     def _checkpoint(self, progress: Progress) -> Checkpoint:
         run = self.run
         return Checkpoint(
@@ -115,6 +136,11 @@ class Session:
             talk.say(f"the model {say_exports(self.recipe.model)}")
         if self.carried_over:
             say_carried_over(self.carried_over, talk)
+        entropy = self.validator.entropy
+        talk.say(
+            f"to beat: {entropy:.2f} nats per token (perplexity {math.exp(entropy):.1f}), the loss "
+            "of knowing only how frequent each token is"
+        )
         source, target = batches.padding
         talk.detail(
             f"padding: {source:.1%} of source positions, {target:.1%} of target positions"

@@ -177,12 +177,21 @@ class Start:
         """Restore a run's weights, optimizer, random state and progress from the checkpoint."""
         if not self.checkpoint:
             return
-        progress = self.checkpoint.progress
-        load_optimizer(run.optimizer, self.checkpoint.optimizer, progress.step - progress.skipped)
-        load_weights(run.model, self.checkpoint.weights, "checkpoint")
-        run.average.load(self.checkpoint.average, "checkpoint")
+        restore_weights(run, self.checkpoint)
         restore_random_state(self.checkpoint.random_state, run.device)
-        run.progress = progress
+        run.progress = self.checkpoint.progress
+
+
+def restore_weights(run: Run, checkpoint: Checkpoint) -> None:
+    """Restore a run's weights, optimizer and moving average from a checkpoint.
+
+    Raises:
+        CheckpointError: the checkpoint does not fit.
+    """
+    progress = checkpoint.progress
+    load_optimizer(run.optimizer, checkpoint.optimizer, progress.step - progress.skipped)
+    load_weights(run.model, checkpoint.weights, "checkpoint")
+    run.average.load(checkpoint.average, "checkpoint")
 
 
 def _check_changes(

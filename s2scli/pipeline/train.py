@@ -27,17 +27,19 @@ from s2scli.pipeline.train_tokenizer import (
     ensure_encoded,
     ensure_tokenizer,
 )
-from s2scli.pipeline.validation import open_validation, warn_of_collapse
+from s2scli.pipeline.validation import open_validation
+from s2scli.pipeline.watching import Watch
 from s2scli.report.console import Talk
 from s2scli.report.progress import Goal, TrainingDisplay, training_display
 from s2scli.settings import Tree
 from s2scli.sizes import size_for
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import list_checkpoints
-from s2scli.training.events import Event, Finished, Saved, Step, Update, Validating, Validation
+from s2scli.training.events import Event, Finished, Step, Update, Validating, Validation
 from s2scli.training.freezing import count_frozen
 from s2scli.training.interruption import stop_requests
 from s2scli.training.loop import train as training_events
+from s2scli.training.metrics_log import LOGGED
 from s2scli.training.outlook import Outlook, judge
 from s2scli.training.progress import Progress
 from s2scli.training.world import ALONE, World
@@ -311,7 +313,7 @@ def _run(session: Session, watch: Callable[[Event], None], talk: Talk) -> Finish
     Raises:
         CheckpointError: the encoded corpus is damaged.
     """
-    run, limits = session.run, session.run.settings.limits
+    run, limits, told = session.run, session.run.settings.limits, Watch(session, talk)
     began = run.progress.step
     finished = Finished(run.progress.step, "")
 
@@ -329,28 +331,27 @@ def _run(session: Session, watch: Callable[[Event], None], talk: Talk) -> Finish
     display = training_display(talk, goal, run.criterion.name, DIGITS)
     with stop_requests(announce) as request, display as shown:
         for event in training_events(
-            run, session.batches, session.validator, save, lambda: request.signal
+            run, session.batches, session.validator, save, lambda: request.signal, session.roll_back
         ):
             _show(event, shown, talk)
-            if isinstance(event, Validation):
-                warn_of_collapse(event, session.log, run.settings.kl, talk)
-            _record(event, session, check, talk)
+            told.tell(event)
+            _record(event, session, check, told)
             watch(event)
             if isinstance(event, Finished):
                 finished = event
     return finished
 
 
-def _record(event: Event, session: Session, check: Check, talk: Talk) -> None:
+def _record(event: Event, session: Session, check: Check, watch: Watch) -> None:
     """Log an event and publish new best weights; if writing fails, warn and continue."""
-    if not isinstance(event, Update | Validation):
+    if not isinstance(event, LOGGED):
         return
     world = session.run.world
     use = session.machine_use.measure() if isinstance(event, Update) else {}
 
     def write() -> None:
         check(event.step, isinstance(event, Validation) and event.best)
-        session.log.add(event, use)
+        watch.record(event, use)
         samples = take_samples(session.validator) if isinstance(event, Validation) else []
         if samples:
             session.samples.add(event.step, samples)
@@ -360,7 +361,7 @@ def _record(event: Event, session: Session, check: Check, talk: Talk) -> None:
         if isinstance(event, Validation) and event.best:
             world.once(lambda: session.publisher.publish(event.scores))
     except StorageError as error:
-        talk.warn(f"{error}; training continues")
+        watch.talk.warn(f"{error}; training continues")
 
 
 def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
@@ -379,8 +380,6 @@ def _show(event: Event, display: TrainingDisplay, talk: Talk) -> None:
             )
             if failed := event.scores.get("failed_lines"):
                 talk.warn(f"{failed:.0f} validation lines failed at step {event.step}")
-        case Saved(fault=fault) if fault:
-            talk.warn(f"{fault}; training continues and will try again at the next checkpoint")
 
 
 def _publish(session: Session, ending: Finished, talk: Talk) -> Published:

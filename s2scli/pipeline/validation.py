@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -22,16 +22,13 @@ from s2scli.errors import CheckpointError, CorpusError
 from s2scli.metrics import METRICS, USUAL_METRICS, usual_metrics
 from s2scli.metrics.settings import MetricSettings
 from s2scli.model.states import Gaussian
-from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.annealing import KLSettings
-from s2scli.training.events import Validation
-from s2scli.training.latent import active_units, has_collapsed, join, kl_divergence
+from s2scli.training.latent import active_units, join, kl_divergence
 from s2scli.training.loop import Run
 from s2scli.training.loss import score_batch
-from s2scli.training.metrics_log import MetricsLog
 from s2scli.training.precision import autocast
+from s2scli.training.signs import model_signs, output_signs, unigram_entropy
 from s2scli.translation.options import Options
 from s2scli.translation.torch_engine import TorchEngine
 from s2scli.translation.translator import Translator
@@ -76,6 +73,8 @@ class Validator:
         lines: the sources of the sample.
         references: the targets of the sample, as text.
         own: the indices of the lines that this process translates, [lines].
+        entropy: the unigram entropy of the targets, in nats per token.
+        signs: what the last validation measured for a diagnosis (`training.signs`).
     """
 
     run: Run
@@ -84,6 +83,8 @@ class Validator:
     lines: Sequence[Line]
     references: Sequence[str]
     own: Rows
+    entropy: float
+    signs: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def prepare(
@@ -134,6 +135,7 @@ class Validator:
             [Line("the validation split", int(row) + 1, text[int(row)].source) for row in rows],
             [text[int(row)].target for row in rows],
             share(np.arange(len(rows)), lengths),
+            unigram_entropy(encoded.gather(rows)[1]),
         )
 
     def __call__(self) -> Mapping[str, float]:
@@ -144,6 +146,10 @@ class Validator:
         are three more scores: `reconstruction` (without label smoothing) and `kl`, in nats per
         sentence, and `active_units`.
         """
+        self.signs.clear()
+        self.signs["unigram_entropy"] = self.entropy
+        for batch in self.batches[len(self.batches) // 2 :][:1]:
+            self.signs.update(model_signs(self.run.model, batch, self.run.settings))
         return {**self._token_scores(), **self._text_scores()}
 
     @torch.inference_mode()
@@ -155,11 +161,10 @@ class Validator:
         for batch in (batch.to(self.run.device) for batch in self.batches):
             with autocast(settings, self.run.device):
                 output = self.run.model(batch)
-                logits = self.run.model.logits(output.hidden[batch.target_mask])
+                logits = self.run.model.logits(batch.at_targets(output.hidden))
             if output.latent is not None:
                 latents.append(output.latent)
-            target = batch.target_output[batch.target_mask]
-            sums = score_batch(logits.float(), target, settings.label_smoothing)
+            sums = score_batch(logits.float(), batch.target_tokens, settings.label_smoothing)
             objective += float(sums.objective)
             cross_entropy += float(sums.cross_entropy)
             correct += float(sums.correct)
@@ -195,6 +200,8 @@ class Validator:
         records = list(self.translator.translate([self.lines[line] for line in self.own], GREEDY))
         outputs = zip(self.own.tolist(), (record.text for record in records), strict=True)
         hypotheses = [text for _, text in sorted(world.gather(list(outputs)))]
+        sources = [line.text for line in self.lines]
+        self.signs.update(output_signs(sources, hypotheses, self.references))
         settings, names = MetricSettings(resamples=0), self._metrics
         mine = world.share(np.arange(len(names)), np.ones(len(names), np.int32)).tolist()
         values = [
@@ -215,29 +222,3 @@ class Validator:
             for name, metric in METRICS.items()
             if name in usual or (name == chosen and metric.needs == "outputs")
         ]
-
-
-def warn_of_collapse(event: Validation, log: MetricsLog, settings: KLSettings, talk: Talk) -> None:
-    """Warn at the first validation where the posterior has collapsed.
-
-    Args:
-        event: the validation; it must not be in the log yet.
-        log: the log of the run.
-        settings: the settings of the KL term.
-        talk: shows the warning.
-    """
-
-    def collapsed(step: int, scores: Mapping[str, float]) -> bool:
-        kl = scores.get("kl")
-        return kl is not None and has_collapsed(kl, settings, step)
-
-    if not collapsed(event.step, event.scores):
-        return
-    before = (record for record in log.read() if record["kind"] == "validation")
-    if not any(collapsed(record["step"], record["scores"]) for record in before):
-        talk.warn(
-            f"the posterior has collapsed ({event.scores['kl']:.3f} nats of KL per sentence): the "
-            "decoder ignores the latent vector, so samples will not depend on it; start again "
-            "(--restart) with more training.kl.free_bits, a slower training.kl.annealing, or more "
-            "training.target_token_dropout"
-        )

@@ -25,16 +25,22 @@ class MovingAverage:
         self.weights: dict[str, Tensor] = {}
 
     @torch.no_grad()
-    def follow(self, step: int) -> None:
-        """Add the model's weights after update `step` (the first is 1) to the average."""
+    def follow(self, step: int, updated: Tensor | bool = True) -> None:
+        """Add the model's weights after update `step` (the first is 1) to the average.
+
+        Args:
+            step: the number of the update.
+            updated: a scalar, maybe on the device; False leaves the average unchanged.
+        """
         if not self.decay:
             return
         weights = model_weights(self.model)
         if not self.weights:
             self.weights = {name: weight.clone() for name, weight in weights.items()}
             return
-        share = 1 - decay_at(self.decay, step)
-        torch._foreach_lerp_(list(self.weights.values()), list(weights.values()), share)
+        share = (1 - decay_at(self.decay, step)) * updated
+        for average, weight in zip(self.weights.values(), weights.values(), strict=True):
+            average.lerp_(weight, share)
 
     def load(self, weights: Mapping[str, Tensor], where: str) -> None:
         """Restore the average from a checkpoint; do nothing if `weights` is empty.

@@ -1,5 +1,6 @@
 """Checkpoints: each is an immutable folder, written atomically and verified when read."""
 
+import contextlib
 import json
 import re
 from collections.abc import Collection, Mapping
@@ -81,8 +82,8 @@ def checkpoint_folder(training: Path, step: int) -> Path:
 def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES) -> Path:
     """Write a checkpoint atomically, then delete checkpoints that are no longer needed.
 
-    Keeps the two newest, the best, and those to be averaged at the end. The disk must have room
-    for the checkpoint twice, so that the model and the log can be written too.
+    Keeps the two newest, the best, those to be averaged at the end, and those to roll back to. The
+    disk must have room for the checkpoint twice, so that the model and the log can be written too.
 
     Raises:
         StorageError: the disk is full or writing failed; older checkpoints are untouched.
@@ -99,7 +100,7 @@ def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES
         if checkpoint.average:
             files.write(draft.path / AVERAGE, encode_tensors(checkpoint.average))
         files.write(draft.path / "state.json", encode_json(state))
-    _remove_old(training, progress.best_steps, files)
+    _remove_old(training, progress.kept_steps, files)
     return folder
 
 
@@ -177,6 +178,15 @@ def newest_checkpoint(training: Path) -> tuple[Checkpoint | None, list[str]]:
             f"every checkpoint is damaged: {faults[0]}; start again with --restart"
         )
     return None, []
+
+
+def checkpoint_up_to(training: Path, step: int) -> Checkpoint | None:
+    """Return the newest intact checkpoint saved at a step or before, or None."""
+    for folder in list_checkpoints(training):
+        if folder <= checkpoint_folder(training, step):
+            with contextlib.suppress(CheckpointError, MissingInputError):
+                return load_checkpoint(folder)
+    return None
 
 
 def sweep(training: Path, files: Files = FILES) -> None:
@@ -298,8 +308,8 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _remove_old(training: Path, best_steps: Collection[int], files: Files) -> None:
-    kept = {checkpoint_folder(training, step) for step in best_steps}
+def _remove_old(training: Path, steps: Collection[int], files: Files) -> None:
+    kept = {checkpoint_folder(training, step) for step in steps}
     kept |= set(list_checkpoints(training)[:KEPT])
     for folder in list_checkpoints(training):
         if folder not in kept:

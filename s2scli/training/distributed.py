@@ -194,6 +194,16 @@ class Distributed:
         """
         self._sums_of(parameters).finish()
 
+    def average(self, statistics: Sequence[Tensor]) -> None:
+        """Replace each tensor by its mean over the processes."""
+        if not statistics:
+            return
+        joined = torch.cat([each.detach().flatten() for each in statistics])
+        self._start_reduction(joined, dist.ReduceOp.SUM)()
+        parts = torch.split(joined / self.size, [each.numel() for each in statistics])
+        for each, part in zip(statistics, parts, strict=True):
+            each.detach().copy_(part.view_as(each))
+
     def gather(self, values: Sequence[Any]) -> list[Any]:
         """Return the values of all processes, in the order of the processes."""
         return [value for each in self._exchange(list(values)) for value in each]

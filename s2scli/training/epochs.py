@@ -141,20 +141,28 @@ class TrainingBatches:
 
     def next(self, progress: Progress) -> tuple[list[Batch], Progress]:
         """Return the batches of the next update, and the counters after reading them."""
-        window = self._plan_at(progress)
+        window, numbers = self._plan_at(progress), self._numbers(progress)
         plan = window.batches
-        begin = min(progress.batch, len(plan) - 1)  # older versions may have saved a larger number
-        end = min(begin + self.settings.accumulate, len(plan))
         shares = [
-            (self.world.share(plan[number], window.tokens[number]), number)
-            for number in range(begin, end)
+            (self.world.share(plan[number], window.tokens[number]), number) for number in numbers
         ]
         batches = [self._read(rows, window, number) for rows, number in shares if len(rows)]
-        if end < len(plan):
-            return batches, replace(progress, batch=end)
+        if numbers.stop < len(plan):
+            return batches, replace(progress, batch=numbers.stop)
         if window.window + 1 < self.windows:
             return batches, replace(progress, window=window.window + 1, batch=0)
         return batches, replace(progress, epoch=progress.epoch + 1, window=0, batch=0)
+
+    def rows(self, progress: Progress) -> Rows:
+        """Return the rows of the next update, of all processes, [rows]."""
+        plan = self._plan_at(progress).batches
+        return np.concatenate([plan[number] for number in self._numbers(progress)])
+
+    def _numbers(self, progress: Progress) -> range:
+        """Return the numbers of the batches of the next update in their window."""
+        size = len(self._plan_at(progress).batches)
+        begin = min(progress.batch, size - 1)  # older versions may have saved a larger number
+        return range(begin, min(begin + self.settings.accumulate, size))
 
     def _read(self, rows: Rows, plan: WindowPlan, number: int) -> Batch:
         """Return one batch of a window; one random generator makes all its random choices."""
@@ -169,6 +177,7 @@ class TrainingBatches:
             target_input=drop_tokens(
                 batch.target_input, self.settings.target_token_dropout, random
             ),
+            rows=tuple(rows.tolist()),
         )
 
     def _segmented(

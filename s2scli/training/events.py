@@ -1,7 +1,7 @@
 """The events that a training run yields."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,59 @@ class Update:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """An update was skipped, because its loss or gradient was not finite.
+
+    Attributes:
+        step: the number of the update.
+        epoch: epochs finished before it.
+        seconds: time the run took until then.
+        rows: the numbers of its examples in the training split, from 0.
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """Too many updates in a row were skipped, so the run went back to the weights of a checkpoint.
+
+    Attributes:
+        step: updates made so far.
+        epoch: epochs finished.
+        seconds: time the run has taken so far.
+        checkpoint: the step of the checkpoint.
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+    checkpoint: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """A batch did not fit into memory.
+
+    Attributes:
+        step: the number of the update.
+        epoch: epochs finished.
+        seconds: time the run has taken so far.
+        splits: how often a batch was split; the gradient is that of the whole batch.
+        rows: the numbers of the examples that do not fit even alone, and were left out.
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+    splits: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Validating:
     """A validation starts."""
 
@@ -63,6 +116,7 @@ class Validation:
         scores: loss (with label smoothing), perplexity (without label smoothing), token accuracy
             and text metrics, by name.
         best: whether the score of the criterion is the best so far.
+        signs: what a diagnosis looks at (`training.signs`), by name.
     """
 
     step: int
@@ -70,6 +124,26 @@ class Validation:
     seconds: float
     scores: Mapping[str, float]
     best: bool
+    signs: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A validation found something wrong with the run (`training.diagnosis`).
+
+    Attributes:
+        step: updates made so far.
+        epoch: epochs finished, including the fraction of the current one.
+        seconds: time the run has taken so far.
+        name: the rule that found it.
+        advice: what was seen, the likely cause, and what to try next.
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+    name: str
+    advice: str
 
 
 @dataclass(frozen=True)
@@ -97,4 +171,5 @@ class Finished:
     limit: str = ""
 
 
-Event = Step | Update | Validating | Validation | Saved | Finished
+Fault = Skipped | RolledBack | Split
+Event = Step | Update | Fault | Validating | Validation | Finding | Saved | Finished

@@ -1,32 +1,66 @@
 """The training loop: a generator that trains, validates and saves, and yields events."""
 
 import contextlib
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
-from s2scli.data.batch import Batch
 from s2scli.errors import DivergedError, OutOfMemoryError, StorageError
 from s2scli.memory import is_out_of_memory
 from s2scli.model.kernels.allocation import give_back_freed_memory
+from s2scli.model.kernels.batch_norm import running_statistics
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.weights import model_weights
 from s2scli.training.averaging import MovingAverage, wearing
 from s2scli.training.epochs import TrainingBatches
-from s2scli.training.events import Event, Saved, Step, Update, Validating, Validation
-from s2scli.training.objective import batch_objective
+from s2scli.training.events import (
+    Event,
+    Fault,
+    RolledBack,
+    Saved,
+    Skipped,
+    Split,
+    Step,
+    Update,
+    Validating,
+    Validation,
+)
 from s2scli.training.progress import Progress
 from s2scli.training.settings import TrainingSettings
 from s2scli.training.stopping import Criterion, ending
+from s2scli.training.update import accumulate, normalize, step_if_finite
 from s2scli.training.world import ALONE, World
 
 MAX_SKIPPED_IN_A_ROW = 10
 GIVE_BACK_EVERY = 100  # updates; costs under 1 % of the time with millions of weights
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An update that the host has not looked at yet.
+
+    Attributes:
+        before: the counters before it.
+        tokens: the number of target tokens, over all processes.
+        loss: the summed objective of this process in nats, a scalar on the device.
+        gradient_norm: the norm before clipping, a scalar on the device; if it is not finite, the
+            update was skipped.
+        splits: how often this process split a batch that did not fit into memory.
+        left_out: the rows that this process left out because they do not fit even alone.
+    """
+
+    before: Progress
+    tokens: int
+    loss: Tensor
+    gradient_norm: Tensor
+    splits: int
+    left_out: tuple[int, ...]
 
 
 @dataclass
@@ -42,6 +76,9 @@ class Run:
         progress: the counters.
         world: the processes that train together.
         average: the moving average of the weights (`training.ema_decay`).
+        statistics: the running statistics of the model, which are not trained.
+        outcomes: the updates since the host last looked at the device (`_settle`).
+        gradient_norm: the gradient norm of the last update that it has looked at.
     """
 
     model: Seq2Seq
@@ -52,9 +89,13 @@ class Run:
     progress: Progress
     world: World = ALONE
     average: MovingAverage = field(init=False)
+    statistics: Sequence[Tensor] = field(init=False)
+    outcomes: list[Outcome] = field(default_factory=list)
+    gradient_norm: float = 0.0
 
     def __post_init__(self) -> None:
-        """Create the moving average, which is empty at first."""
+        """Create the moving average, which is empty at first, and find the statistics."""
+        self.statistics = running_statistics(self.model)
         self.average = MovingAverage(self.model, self.settings.ema_decay)
 
     @property
@@ -66,16 +107,28 @@ class Run:
 Validate = Callable[[], Mapping[str, float]]
 Save = Callable[[Progress], None]
 Stop = Callable[[], int]
+RollBack = Callable[[int], int | None]
+
+
+def no_checkpoint(step: int) -> int | None:
+    """Return None: there is no checkpoint to roll back to."""
+    return None
 
 
 def train(
-    run: Run, batches: TrainingBatches, validate: Validate, save: Save, stop: Stop
+    run: Run,
+    batches: TrainingBatches,
+    validate: Validate,
+    save: Save,
+    stop: Stop,
+    roll_back: RollBack = no_checkpoint,
 ) -> Iterator[Event]:
     """Train until a limit, patience or a signal stops the run, and yield events.
 
-    Every update yields one event: an `Update` every `training.log_every` updates, otherwise a
-    `Step`. The model is validated before the first update, so that a broken validation fails
-    early.
+    Every update yields an `Update` every `training.log_every` updates, otherwise a `Step`; there
+    may be events about faults before it. The model is validated before the first update, so that
+    a broken validation fails early. The host waits for the device only where it reports, validates
+    or saves.
 
     Args:
         run: the model, its optimizer and its progress; modified by training.
@@ -83,16 +136,19 @@ def train(
         validate: returns the validation scores of the model.
         save: writes a checkpoint.
         stop: returns the signal that asks for a stop, or 0.
+        roll_back: restores the weights, the optimizer and the moving average of the newest
+            checkpoint up to a step, and returns its step; None if there is none.
 
     Raises:
-        DivergedError: too many updates in a row had a loss or gradient that is not finite.
-        OutOfMemoryError: a batch does not fit into memory.
+        DivergedError: too many updates in a row had a loss or gradient that is not finite, also
+            after rolling back.
+        OutOfMemoryError: no example of an update fits into memory.
         StorageError: the final checkpoint could not be written.
     """
     settings, clock = run.settings, Clock(run)
     interval = settings.validate_every or min(1000, max(200, batches.updates_per_epoch))
+    looks = (settings.log_every, interval, settings.save_every, GIVE_BACK_EVERY)
     saved = run.progress.step or -1
-    gradient_norm = 0.0
     while True:
         step = run.progress.step
         finished = ending(run.progress, settings.limits, run.world.agree(stop()))
@@ -103,23 +159,28 @@ def train(
             yield _validate(run, batches, validate, clock, scheduled=due)
             saved = -1
             finished = finished or ending(run.progress, settings.limits, run.world.agree(stop()))
-        save_due = finished or run.progress.validated == step or step % settings.save_every == 0
+        scheduled = due or step % settings.save_every == 0
+        save_due = finished or run.progress.validated == step or scheduled
         if step != saved and save_due:
-            yield _save(run, save, final=finished is not None)
+            yield from _settle(run, batches)
+            yield _save(run, save, scheduled=scheduled, final=finished is not None)
             saved = step
         if finished:
             yield finished
             return
         with _enough_memory(run, batches):
-            gradient_norm = _update(run, batches)
+            _update(run, batches)
         clock.tick()
-        if run.progress.step % GIVE_BACK_EVERY == 0:
+        step = run.progress.step
+        if any(step % every == 0 for every in looks):
+            yield from _settle(run, batches)
+            yield from _recover(run, roll_back)
+        if step % GIVE_BACK_EVERY == 0:
             give_back_freed_memory()
-        if run.progress.step % settings.log_every == 0:
-            yield _report(run, batches, gradient_norm)
+        if step % settings.log_every == 0:
+            yield _report(run, batches)
         else:
-            progress = run.progress
-            yield Step(progress.step, batches.epochs_done(progress), progress.seconds)
+            yield Step(step, batches.epochs_done(run.progress), run.progress.seconds)
 
 
 class Clock:
@@ -155,57 +216,84 @@ def _enough_memory(run: Run, batches: TrainingBatches) -> Iterator[None]:
         ) from error
 
 
-def _update(run: Run, batches: TrainingBatches) -> float:
-    """Update the weights once, and return the gradient norm."""
-    group, after = batches.next(run.progress)
+def _update(run: Run, batches: TrainingBatches) -> None:
+    """Update the weights once, without waiting for the device."""
+    before, world = run.progress, run.world
+    group, after = batches.next(before)
     run.model.train()
-    loss, tokens = _accumulate_gradients(run, group)
-    limit = run.settings.max_gradient_norm or math.inf
-    norm = float(nn.utils.clip_grad_norm_(run.model.parameters(), limit))
-    finite = not run.world.agree(not (math.isfinite(norm) and math.isfinite(loss)))
-    step = run.progress.step + 1
-    if finite:
-        for group_of_weights in run.optimizer.param_groups:
-            group_of_weights["lr"] = learning_rate(run.settings, run.progress, step)
-        run.optimizer.step()
-        run.average.follow(step)
-    run.optimizer.zero_grad(set_to_none=True)
-    in_a_row = 0 if finite else run.progress.skipped_in_a_row + 1
-    run.progress = replace(
-        after,
-        step=step,
-        skipped=run.progress.skipped + (not finite),
-        skipped_in_a_row=in_a_row,
-        logged_loss=run.progress.logged_loss + (loss if finite else 0.0),
-        logged_tokens=run.progress.logged_tokens + (tokens if finite else 0),
-    )
-    if in_a_row >= MAX_SKIPPED_IN_A_ROW:
-        raise DivergedError(
-            f"training diverged: {in_a_row} updates in a row, up to update {step}, had a loss or "
-            "gradient that is not finite; the last checkpoint is untouched; start again with "
-            "--restart and a lower training.optimizer.learning_rate"
-        )
-    return norm
-
-
-def _accumulate_gradients(run: Run, group: Sequence[Batch]) -> tuple[float, int]:
-    """Accumulate the gradients of the mean objective per target token, over all processes.
-
-    Returns:
-        The summed objective in nats and the number of target tokens, over all processes.
-    """
-    world, step = run.world, run.progress.step + 1
+    step = before.step + 1
     world.separate_seeds(run.settings.seed, step)
-    tokens = world.sum(sum(int(batch.target_mask.sum()) for batch in group))
-    objective = 0.0
-    for batch in group:
-        sums = batch_objective(run.model, batch.to(run.device), run.settings, step)
-        last = batch is group[-1]
-        with world.overlapped(run.model.parameters()) if last else contextlib.nullcontext():
-            torch.autograd.backward(sums / tokens)
-        objective += float(sums.detach())
+    overlapped = functools.partial(world.overlapped, run.model.parameters())
+    sums = accumulate(run.model, group, run.settings, run.device, step, overlapped)
+    tokens = world.sum(sums.tokens)
     world.sum_gradients(run.model.parameters())
-    return world.sum(objective), tokens
+    limit = run.settings.max_gradient_norm or math.inf
+    norm = normalize(run.model.parameters(), tokens, limit)
+    for weights in run.optimizer.param_groups:
+        weights["lr"] = learning_rate(run.settings, before, step)
+    step_if_finite(run.optimizer, norm)
+    world.average(run.statistics)
+    run.average.follow(step, norm.isfinite())
+    run.optimizer.zero_grad(set_to_none=True)
+    run.outcomes.append(Outcome(before, tokens, sums.loss, norm, sums.splits, sums.left_out))
+    run.progress = replace(after, step=step)
+
+
+def _settle(run: Run, batches: TrainingBatches) -> Iterator[Fault]:
+    """Wait for the device, and count the updates since the last time; yield what went wrong."""
+    outcomes, run.outcomes = run.outcomes, []
+    if not outcomes:
+        return
+    split = [(o.before.step, o.splits, o.left_out) for o in outcomes if o.splits or o.left_out]
+    for step, splits, left_out in run.world.gather(split):
+        epoch = batches.epochs_done(run.progress)
+        yield Split(step + 1, epoch, run.progress.seconds, splits, tuple(left_out))
+    figures = torch.stack(
+        [figure for each in outcomes for figure in (each.loss, each.gradient_norm)]
+    )
+    values: list[float] = figures.tolist()
+    for outcome, loss, run.gradient_norm in zip(outcomes, values[::2], values[1::2], strict=True):
+        loss, progress = run.world.sum(loss), run.progress
+        if math.isfinite(run.gradient_norm):
+            run.progress = replace(
+                progress,
+                skipped_in_a_row=0,
+                safe=progress.saved,
+                logged_loss=progress.logged_loss + loss,
+                logged_tokens=progress.logged_tokens + outcome.tokens,
+            )
+            continue
+        failed = outcome.tokens > 0  # without tokens, all its examples were left out
+        run.progress = replace(
+            progress,
+            skipped=progress.skipped + 1,
+            skipped_in_a_row=progress.skipped_in_a_row + failed,
+        )
+        if not failed:
+            continue
+        before = outcome.before
+        epoch, rows = batches.epochs_done(before), batches.rows(before)
+        yield Skipped(before.step + 1, epoch, before.seconds, tuple(rows.tolist()))
+
+
+def _recover(run: Run, roll_back: RollBack) -> Iterator[RolledBack]:
+    """Roll back, once in a run, if too many updates in a row were skipped; the data goes on."""
+    progress, step = run.progress, run.progress.step
+    if progress.skipped_in_a_row < MAX_SKIPPED_IN_A_ROW:
+        return
+    found = None if progress.rolled_back else roll_back(progress.safe)
+    if found is None:
+        again = f", also after rolling back at update {progress.rolled_back}"
+        raise DivergedError(
+            f"training diverged: {progress.skipped_in_a_row} updates in a row, up to update "
+            f"{step}, had a loss or gradient that is not finite"
+            + again
+            * bool(progress.rolled_back)
+            + "; the checkpoints are untouched; start again with --restart and a lower "
+            "training.optimizer.learning_rate"
+        )
+    run.progress = replace(progress, skipped_in_a_row=0, rolled_back=step)
+    yield RolledBack(step, progress.epoch, progress.seconds, found)
 
 
 def learning_rate(settings: TrainingSettings, progress: Progress, step: int) -> float:
@@ -261,8 +349,13 @@ def _count(
     return replace(progress, plateau=plateau, bad_validations=progress.bad_validations + 1)
 
 
-def _save(run: Run, save: Save, *, final: bool) -> Saved:
-    """Write a checkpoint; a failure to write raises an error only at the end of the run."""
+def _save(run: Run, save: Save, *, scheduled: bool, final: bool) -> Saved:
+    """Write a checkpoint; a failure to write raises an error only at the end of the run.
+
+    Only a scheduled one may be rolled back to, so that a resumed run rolls back to the same.
+    """
+    if scheduled and not run.progress.skipped_in_a_row:
+        run.progress = replace(run.progress, saved=run.progress.step)
     try:
         run.world.once(lambda: save(run.progress))
     except StorageError as error:
@@ -272,7 +365,7 @@ def _save(run: Run, save: Save, *, final: bool) -> Saved:
     return Saved(run.progress.step)
 
 
-def _report(run: Run, batches: TrainingBatches, gradient_norm: float) -> Update:
+def _report(run: Run, batches: TrainingBatches) -> Update:
     """Return a report on the updates since the last one, and reset the counters for the next."""
     progress = run.progress
     tokens = progress.logged_tokens
@@ -282,7 +375,7 @@ def _report(run: Run, batches: TrainingBatches, gradient_norm: float) -> Update:
         progress.logged_loss / max(1, tokens),
         tokens,
         learning_rate(run.settings, progress, progress.step),
-        gradient_norm,
+        run.gradient_norm,
         progress.seconds,
         tokens / max(1e-9, progress.logged_seconds),
     )

@@ -1,4 +1,8 @@
-"""`metrics.jsonl`: one JSON object per line, for each update report or validation of a run."""
+"""`metrics.jsonl`: one JSON object per line, for what a run measures and what goes wrong.
+
+Updates and validations hold measurements. Notes tell of skipped updates, of batches that did not
+fit into memory, of going back to a checkpoint, and of findings (`training.diagnosis`).
+"""
 
 import contextlib
 import itertools
@@ -6,7 +10,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from io import RawIOBase
 from pathlib import Path
 from types import MappingProxyType
@@ -14,15 +18,20 @@ from typing import Any
 
 from s2scli.artifacts import open_artifact, read_artifact
 from s2scli.files import FILES, storage_errors, write_file
-from s2scli.training.events import Event, Update, Validation
+from s2scli.training.events import Event, Finding, RolledBack, Skipped, Split, Update, Validation
 from s2scli.training.tracking import Tracker
 
 NOTHING: Mapping[str, float] = MappingProxyType({})
 MAX_BYTES, MAX_LINE_BYTES, MAX_COUNT = 1_000_000_000, 100_000, 2**63
+MAX_ROWS = 5000  # listed in one line
+MEASUREMENTS = {"update": Update, "validation": Validation}
+NOTES = {"skipped": Skipped, "rolled_back": RolledBack, "split": Split, "finding": Finding}
+KIND_OF = {made: kind for kind, made in (MEASUREMENTS | NOTES).items()}
+LOGGED = tuple(KIND_OF)
 
 
 class MetricsLog:
-    """A file to which updates and validations are appended.
+    """A file to which measurements and notes are appended.
 
     Args:
         path: the path of the file.
@@ -33,7 +42,7 @@ class MetricsLog:
         self.path, self.trackers = path, trackers
 
     def add(self, event: Event, more: Mapping[str, float] = NOTHING) -> None:
-        """Append an update or a validation; other events are not logged.
+        """Append a measurement or a note; other events are not logged.
 
         Args:
             event: the event.
@@ -80,8 +89,12 @@ class MetricsLog:
             CheckpointError: the log is not a regular file, or too large.
             StorageError: the disk is full or writing failed.
         """
-        last = {"update": step, "validation": validated}
-        kept = [record for record in self.read() if record["step"] <= last[record["kind"]]]
+        last = {"validation": validated, "finding": validated}
+        kept = [
+            record
+            for record in self._records()
+            if record and record["step"] <= last.get(record["kind"], step)
+        ]
         aside = self._set_aside() if self.damaged_line() else None
         text = "".join(json.dumps(record) + "\n" for record in kept)
         write_file(self.path, text.encode())
@@ -105,12 +118,16 @@ class MetricsLog:
         return next((number for number, record in records if record is None), 0)
 
     def read(self) -> Iterator[dict[str, Any]]:
-        """Yield the records of the log in order, and skip damaged lines.
+        """Yield the updates and validations in order, and skip damaged lines.
 
         Raises:
             CheckpointError: the log is not a regular file, or too large.
         """
-        return (record for record in self._records() if record is not None)
+        return (record for record in self._records() if record and record["kind"] in MEASUREMENTS)
+
+    def notes(self) -> Iterator[dict[str, Any]]:
+        """Yield the notes in order, and skip damaged lines; raises the same errors."""
+        return (record for record in self._records() if record and record["kind"] in NOTES)
 
     def _records(self) -> Iterator[dict[str, Any] | None]:
         """Yield the record of each complete line, or None for a damaged line."""
@@ -160,19 +177,34 @@ def _write_whole(file: RawIOBase, data: bytes) -> None:
 
 
 def _read_record(line: bytes) -> dict[str, Any] | None:
-    """Return the update or validation record in a line, or None if the line holds neither."""
+    """Return the measurement or note in a line, or None if the line holds neither."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(record, dict) or record.get("kind") not in ("update", "validation"):
+    if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
         return None
-    scores = record.get("scores", None if record["kind"] == "validation" else {})
-    measured = {name: value for name, value in record.items() if name not in ("kind", "scores")}
-    if not isinstance(scores, dict) or not _are_numbers([*measured.values(), *scores.values()]):
+    is_sound = {**dict.fromkeys(MEASUREMENTS, _is_measured), **dict.fromkeys(NOTES, _is_note)}
+    if record["kind"] not in is_sound or not is_sound[record["kind"]](record):
         return None
     when = [record.get(name) for name in ("step", "epoch", "seconds")]
     return record if type(when[0]) is int and when[0] >= 0 and None not in when else None
+
+
+def _is_measured(record: dict[str, Any]) -> bool:
+    scores = record.get("scores", None if record["kind"] == "validation" else {})
+    signs = record.get("signs", {})
+    if not isinstance(scores, dict) or not isinstance(signs, dict):
+        return False
+    measured = [value for name, value in record.items() if name not in ("kind", "scores", "signs")]
+    return _are_numbers([*measured, *scores.values(), *signs.values()])
+
+
+def _is_note(record: dict[str, Any]) -> bool:
+    values = [value for name, value in record.items() if name not in ("kind", "rows")]
+    rows = record.get("rows", [])
+    numbers = [value for value in values if not isinstance(value, str)]
+    return isinstance(rows, list) and _are_numbers([*numbers, *rows])
 
 
 def _are_numbers(values: Iterable[object]) -> bool:
@@ -186,9 +218,14 @@ def _are_numbers(values: Iterable[object]) -> bool:
 
 
 def _record(event: Event) -> dict[str, Any] | None:
-    match event:
-        case Update():
-            return {"kind": "update", **asdict(event)}
-        case Validation():
-            return {"kind": "validation", **asdict(event), "scores": dict(event.scores)}
-    return None
+    kind = KIND_OF.get(type(event))
+    if kind is None or not is_dataclass(event):
+        return None
+    record = {"kind": kind, **asdict(event)}
+    if isinstance(event, Skipped | Split):
+        record |= {"rows": event.rows[:MAX_ROWS], "examples": len(event.rows)}
+    if isinstance(event, Validation):
+        record |= {"scores": dict(event.scores), "signs": dict(event.signs)}
+        if not event.signs:
+            del record["signs"]
+    return record

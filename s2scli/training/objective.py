@@ -77,10 +77,10 @@ def batch_objective(model: Seq2Seq, batch: Batch, settings: TrainingSettings, st
 
 def read(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step: int) -> Reading:
     """Run the model on a batch up to the output layer, and keep only the real target tokens."""
-    mask = batch.target_mask
     with autocast(settings, batch.source.device):
         output = model(batch)
-    return Reading(model, output, output.hidden[mask], batch.target_output[mask], step, batch)
+    hidden = batch.at_targets(output.hidden)
+    return Reading(model, output, hidden, batch.target_tokens, step, batch)
 
 
 def _with_guesses(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step: int) -> Batch:

@@ -98,15 +98,20 @@ class SGDSettings(Settings):
 
     def build(self, weights: Mapping[str, "nn.Parameter"]) -> "Optimizer":
         """Build the optimizer for these weights, given by name."""
+        from torch import zeros_like
         from torch.optim import SGD
 
-        return SGD(
+        optimizer = SGD(
             weights.values(),
             lr=self.learning_rate,
             momentum=self.momentum,
             weight_decay=self.weight_decay,
             fused=True,
         )
+        for weight in weights.values() if self.momentum else ():
+            # else a first update that is skipped leaves it uninitialized
+            optimizer.state[weight]["momentum_buffer"] = zeros_like(weight)
+        return optimizer
 
 
 class RMSpropSettings(Settings):

@@ -33,6 +33,10 @@ class Progress:
         plateau: the state of the schedule.
         skipped: updates skipped because the loss or the gradient was not finite.
         skipped_in_a_row: skipped updates since the last one that was not skipped.
+        saved: the step of the last checkpoint on schedule, amid no skipped updates.
+        safe: the step of the last such checkpoint whose weights were updated since, so that
+            updates that fail now need not fail from there.
+        rolled_back: the step at which the run rolled back to a checkpoint; 0 if it never did.
         logged_loss: sum of the objective since the last log line.
         logged_tokens: target tokens since the last log line.
         logged_seconds: training time since the last log line.
@@ -52,6 +56,9 @@ class Progress:
     plateau: PlateauState = field(default_factory=PlateauState)
     skipped: Count = 0
     skipped_in_a_row: Count = 0
+    saved: Count = 0
+    safe: Count = 0
+    rolled_back: Count = 0
     logged_loss: Finite = 0.0
     logged_tokens: Count = 0
     logged_seconds: Seconds = 0.0
@@ -60,6 +67,11 @@ class Progress:
     def best_steps(self) -> set[int]:
         """The steps of the best validation and of those that are averaged at the end."""
         return {self.best_step, *(step for step, _ in self.ranking)}
+
+    @property
+    def kept_steps(self) -> set[int]:
+        """The steps whose checkpoints must be kept: the best, and those to roll back to."""
+        return {*self.best_steps, self.saved, self.safe}
 
     def to_json(self) -> dict[str, Any]:
         """Return the counters as a JSON object."""

@@ -9,6 +9,7 @@ from s2scli.errors import MissingExtraError
 from s2scli.files import FILES, storage_errors, write_file
 
 Record = Mapping[str, Any]  # a line of metrics.jsonl
+GROUPS = {"update": "training", "validation": "validation"}
 PROGRESS = ("kind", "step", "epoch", "seconds", "tokens", "best", "scores")
 
 
@@ -85,8 +86,13 @@ class TensorBoard:
 
 
 def scalars(record: Record) -> dict[str, float]:
-    """Return the finite numbers of a record, named `training/loss`, `validation/chrf`."""
-    group = "training" if record["kind"] == "update" else "validation"
+    """Return the finite numbers of a record, named `training/loss`, `validation/chrf`.
+
+    Records other than updates and validations have none.
+    """
+    group = GROUPS.get(record["kind"])
+    if group is None:
+        return {}
     values = record["scores"] if group == "validation" else record
     return {
         f"{group}/{name}": float(value)

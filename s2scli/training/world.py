@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from s2scli.data.batching import Lengths, Rows
 
@@ -72,6 +72,10 @@ class World(Protocol):
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace each gradient by its sum over the processes."""
+        ...
+
+    def average(self, statistics: Sequence[Tensor]) -> None:
+        """Replace each tensor, such as a running mean, by its mean over the processes."""
         ...
 
     def agree(self, number: int) -> int:
@@ -154,6 +158,9 @@ class OneProcess:
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Leave the gradients unchanged."""
+
+    def average(self, statistics: Sequence[Tensor]) -> None:
+        """Leave the tensors unchanged."""
 
     def agree(self, number: int) -> int:
         """Return `number` unchanged."""

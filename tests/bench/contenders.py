@@ -3,10 +3,13 @@
     python -m tests.bench.contenders '{"name": "s2s", "recipe": "transformer", ...}'
 
 reads numbers of updates from stdin, one a line, and answers each with a line of JSON.
+S2S_BENCH_DEVICE (cpu) is the device of all. On a GPU the phases say when the host asked for work;
+only the time of a whole turn, at whose end the host waits, is that of the device.
 """
 
 import functools
 import json
+import os
 import resource
 import sys
 import time
@@ -22,9 +25,9 @@ from torch import Tensor, nn
 from s2scli.config import Recipe, load_recipe
 from s2scli.model.kernels import linear, machine
 from s2scli.model.kernels.allocation import keep_freed_memory
-from s2scli.model.seq2seq import Seq2Seq
+from s2scli.model.seq2seq import Seq2Seq, pick_device
 from s2scli.special_ids import PAD_ID
-from s2scli.training import loop
+from s2scli.training import loop, update
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.progress import Progress
 from tests.bench.pairs import Corpus, bench_corpus, first_batches
@@ -39,6 +42,7 @@ SHAPES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 QUIET = ("log_every", "validate_every", "save_every")  # the events of a run that are not timed
 NEVER = 10**9
+DEVICE = pick_device(os.environ.get("S2S_BENCH_DEVICE", "cpu"))
 SQUARE = 2048  # rows of the matrices whose product shows what the machine can do
 
 P = ParamSpec("P")
@@ -71,7 +75,7 @@ class Lap:
         seconds: by the clock.
         cpu_seconds: of all threads of the process.
         phases: seconds by the clock, by what was done.
-        resident_mb: memory the process holds now.
+        resident_mb: memory of the device that the process holds now.
         peak_mb: the most it has held, over its whole life.
     """
 
@@ -125,14 +129,13 @@ class S2S:
         self.watch = Stopwatch()
         settings = recipe.training
         size = corpus.vocab_size
-        model = Seq2Seq(recipe.model, size, size, joint=True)
+        model = Seq2Seq(recipe.model, size, size, joint=True).to(DEVICE)
         optimizer = settings.optimizer.build(dict(model.named_parameters()))
-        cpu = torch.device("cpu")
-        self.run = loop.Run(model, optimizer, settings, recipe.criterion, cpu, Progress())
+        self.run = loop.Run(model, optimizer, settings, recipe.criterion, DEVICE, Progress())
         self.batches = TrainingBatches(corpus.pairs, settings)
-        self._time("forward", loop, "batch_objective")
+        self._time("forward", update, "batch_objective")
         self._time("backward", torch.autograd, "backward")
-        self._time("clipping", nn.utils, "clip_grad_norm_")
+        self._time("clipping", loop, "normalize")
         self._time("optimizer", optimizer, "step")
         self._time("reading", self.batches, "next")
 
@@ -157,13 +160,13 @@ class Plain:
         self, model: nn.Module, recipe: Recipe, corpus: Corpus, updates: int, *, fused: bool | None
     ) -> None:
         self.watch = Stopwatch()
-        self.model, self.settings = model.train(), recipe.training
+        self.model, self.settings = model.to(DEVICE).train(), recipe.training
         self.optimizer = torch.optim.Adam(
             model.parameters(), lr=recipe.training.optimizer.learning_rate, fused=fused
         )
         self.batches = first_batches(corpus, recipe.training, updates)
         self.autocast = torch.autocast(
-            "cpu", torch.bfloat16, enabled=recipe.training.precision == "bfloat16"
+            DEVICE.type, torch.bfloat16, enabled=recipe.training.precision == "bfloat16"
         )
         self.done = 0
         self.forward = self.watch.timed("forward", self._loss)
@@ -182,7 +185,7 @@ class Plain:
         return tokens
 
     def _loss(self, number: int) -> Tensor:
-        batch = self.batches[number]
+        batch = self.batches[number].to(DEVICE)
         with self.autocast:
             logits = self.model(batch)  # [B, T, V]
         return F.cross_entropy(
@@ -204,7 +207,7 @@ class MatrixProduct:
     def __init__(self, recipe: Recipe, multiply: Callable[[Tensor, Tensor], Tensor]) -> None:
         self.watch, self.multiply = Stopwatch(), multiply
         dtype = torch.bfloat16 if recipe.training.precision == "bfloat16" else torch.float32
-        self.left, self.right = (torch.randn(SQUARE, SQUARE).to(dtype) for _ in range(2))
+        self.left, self.right = (torch.randn(SQUARE, SQUARE).to(DEVICE, dtype) for _ in range(2))
 
     def train(self, updates: int) -> int:
         """Multiply, five times for each update; return the operations."""
@@ -278,9 +281,19 @@ def go(contender: Contender, updates: int) -> Lap:
     contender.watch.seconds.clear()
     start, cpu_start = time.perf_counter(), time.process_time()
     amount = contender.train(updates)
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize(DEVICE)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     phases = dict(contender.watch.seconds)
-    return Lap(amount, seconds, cpu_seconds, phases, resident_mb("VmRSS"), resident_mb("VmHWM"))
+    return Lap(amount, seconds, cpu_seconds, phases, *memory_mb())
+
+
+def memory_mb() -> tuple[float, float]:
+    """Return the memory held now and at most so far: of the GPU, or of the process without one."""
+    if DEVICE.type == "cuda":
+        held = (torch.cuda.memory_allocated(DEVICE), torch.cuda.max_memory_allocated(DEVICE))
+        return held[0] / 1e6, held[1] / 1e6
+    return resident_mb("VmRSS"), resident_mb("VmHWM")
 
 
 def resident_mb(line: str) -> float:
@@ -306,7 +319,8 @@ def main() -> None:
         "threads": torch.get_num_threads(),
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
         "build_seconds": time.perf_counter() - start,
-        "resident_mb": resident_mb("VmRSS"),
+        "device": str(DEVICE) if DEVICE.type == "cpu" else torch.cuda.get_device_name(DEVICE),
+        "resident_mb": memory_mb()[0],
     }
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()

@@ -254,6 +254,7 @@ def setting(outcomes: Mapping[str, Outcome], length: Length) -> dict[str, Any]:
     """Return where and with what was measured."""
     threads = {outcome.facts["threads"] for outcome in outcomes.values()}
     return {
+        "device": sorted({outcome.facts["device"] for outcome in outcomes.values()}),
         "processor": processor(),
         "cores_allowed": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")

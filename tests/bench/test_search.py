@@ -8,6 +8,9 @@ that everybody takes the same steps. CTranslate2 (our weights, in float32 and in
 generate take part where they are installed. The recurrent models race a plain loop, which repeats
 the memory for each row of the beam, steps on until the longest output ends and sorts all words:
 with our cells and products, and with PyTorch's, as one would write it.
+
+S2S_BENCH_DEVICE=cuda puts all on a GPU, in float32. There, ours searches on plain weights, and what
+is for processors alone stays out: int8 of ours, and the choice of PyTorch's layers.
 """
 
 import gc
@@ -32,7 +35,7 @@ from s2scli.export.ctranslate2_spec import make_spec
 from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.model.kernels.layout import lay_out
 from s2scli.model.kernels.machine import Kernel, this_machine
-from s2scli.model.seq2seq import Seq2Seq
+from s2scli.model.seq2seq import Seq2Seq, pick_device
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import EncoderOutput
 from s2scli.search.loop import Notice, search_from
@@ -48,6 +51,8 @@ from tests.bench.race import median_ratio
 VOCAB_SIZE = 8000
 SENTENCES = int(os.environ.get("S2S_BENCH_SENTENCES", "1000"))
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))
+DEVICE = pick_device(os.environ.get("S2S_BENCH_DEVICE", "cpu"))
+ON_PROCESSOR = DEVICE.type == "cpu"
 ROUNDS = int(os.environ.get("S2S_BENCH_ROUNDS", "5"))
 EMBEDDING = {"embedding_dim": 256}
 STACK = {"kind": "transformer", "model_dim": 256, "num_layers": 3, "num_heads": 4, "ffn_dim": 1024}
@@ -88,7 +93,9 @@ def make_model(tree: Tree, *, int8: bool = False) -> Seq2Seq:
     model = Seq2Seq(settings, VOCAB_SIZE, VOCAB_SIZE, joint=True).eval()
     with torch.no_grad():
         model.output.bias[EOS_ID] = -100.0
-    lay_out(model, int8=int8)
+    model = model.to(DEVICE)
+    if ON_PROCESSOR:
+        lay_out(model, int8=int8)
     return model
 
 
@@ -117,9 +124,10 @@ def ours(model: Seq2Seq) -> Decode:
         @torch.inference_mode()
         def search_batch(indices: Sequence[int], _: Notice) -> Sequence[object]:
             source, lengths = make_source([sources[index] for index in indices])
-            state = model.start(model.encode(source, lengths))
+            state = model.start(model.encode(source.to(DEVICE), lengths))
             keys = source.tolist()
-            return search_from(model, state, lengths, settings, keys, attention=False)
+            longest = lengths.to(DEVICE)
+            return search_from(model, state, longest, settings, keys, attention=False)
 
         lengths = [len(source) for source in sources]
         batches = similar_batches(lengths, BATCH_TOKENS // min(beam_size, MAX_WIDTH), THREADS)
@@ -141,15 +149,15 @@ def plain_loop(model: Seq2Seq, source: torch.Tensor, lengths: torch.Tensor, beam
             encoded.padded,
         )
     )
-    scores = torch.zeros(count, beam)
+    scores = torch.zeros(count, beam, device=DEVICE)
     scores[:, 1:] = float("-inf")
-    written = torch.full((count * beam, 1), BOS_ID)
+    written = torch.full((count * beam, 1), BOS_ID, device=DEVICE)
     for _ in range(longest):
         step = model.step(written[:, -1], state)
         log_probs = step.logits.log_softmax(-1)
         total = (scores.view(-1, 1) + log_probs).view(count, -1)
         scores, index = total.topk(beam)
-        rows = (torch.arange(count)[:, None] * beam + index // VOCAB_SIZE).flatten()
+        rows = (torch.arange(count, device=DEVICE)[:, None] * beam + index // VOCAB_SIZE).flatten()
         written = torch.cat([written[rows], (index % VOCAB_SIZE).view(-1, 1)], 1)
         state = step.state.reorder(rows)
 
@@ -160,7 +168,7 @@ def loop(model: Seq2Seq, together: int) -> Decode:
     def decode(sources: Sequence[Source], beam_size: int) -> None:
         for start in range(0, len(sources), together):
             source, lengths = make_source(sources[start : start + together])
-            plain_loop(model, source, lengths, beam_size)
+            plain_loop(model, source.to(DEVICE), lengths, beam_size)
 
     return decode
 
@@ -193,7 +201,7 @@ def ctranslate2_decode(model: Seq2Seq, settings: ModelSettings, folder: Path, ty
     folder.mkdir()
     spec.save(str(folder))
     engine = ctranslate2.Translator(
-        str(folder), compute_type=type, inter_threads=THREADS, intra_threads=1
+        str(folder), DEVICE.type, compute_type=type, inter_threads=THREADS, intra_threads=1
     )
 
     def decode(sources: Sequence[Source], beam_size: int) -> None:
@@ -215,14 +223,14 @@ def ctranslate2_decode(model: Seq2Seq, settings: ModelSettings, folder: Path, ty
 
 def huggingface(settings: ModelSettings) -> Decode:
     """HuggingFace generate with a model of the same shape."""
-    model: Any = Marian(settings, VOCAB_SIZE).eval().model
+    model: Any = Marian(settings, VOCAB_SIZE).to(DEVICE).eval().model
     model.config.use_cache = model.generation_config.use_cache = True
 
     @torch.inference_mode()
     def decode(sources: Sequence[Source], beam_size: int) -> None:
         for batch in of_one_length(sources):
             length = len(batch[0]) + 1
-            source, _ = make_source(batch)
+            source = make_source(batch)[0].to(DEVICE)
             model.generate(
                 input_ids=source,
                 attention_mask=torch.ones_like(source),
@@ -246,6 +254,8 @@ def race(decoders: dict[str, Decode], beam_size: int) -> dict[str, object]:
             torch.set_num_threads(THREADS)  # others may have changed it
             start = time.perf_counter()
             decode(sources, beam_size)
+            if not ON_PROCESSOR:
+                torch.cuda.synchronize(DEVICE)
             if turn:  # the first one warms up
                 seconds[name].append(time.perf_counter() - start)
     first, *others = decoders
@@ -261,7 +271,7 @@ def race(decoders: dict[str, Decode], beam_size: int) -> dict[str, object]:
 
 
 def show(name: str, beam_size: int, outcome: dict[str, object]) -> None:
-    facts = {"threads": THREADS, "rounds": ROUNDS, "sentences": SENTENCES}
+    facts = {"device": str(DEVICE), "threads": THREADS, "rounds": ROUNDS, "sentences": SENTENCES}
     print(json.dumps({"model": name, "beam_size": beam_size, **facts, **outcome}))
 
 
@@ -279,7 +289,9 @@ def test_transformer(tmp_path: Path, beam_size: int) -> None:
     settings = load_settings(
         ModelSettings, {"source": EMBEDDING, "target": EMBEDDING, **TRANSFORMER}, ""
     )
-    decoders = {"ours": ours(model), "ours int8": ours(make_model(TRANSFORMER, int8=True))}
+    decoders = {"ours": ours(model)}
+    if ON_PROCESSOR:
+        decoders["ours int8"] = ours(make_model(TRANSFORMER, int8=True))
     if importlib.util.find_spec("ctranslate2"):
         for type in ("float32", "int8"):
             folder = tmp_path / type
@@ -295,11 +307,11 @@ def test_transformer(tmp_path: Path, beam_size: int) -> None:
 @pytest.mark.parametrize("beam_size", [5, 1])
 def test_recurrent(name: str, beam_size: int) -> None:
     model = make_model(RECURRENT[name])
-    decoders = {
-        "ours": ours(model),
-        "ours int8": ours(make_model(RECURRENT[name], int8=True)),
-        "plain loop": loop(model, 64),
-        "plain loop, PyTorch's layers": by_pytorch(loop(model, 64)),
-        "plain loop, PyTorch's layers, a sentence at a time": by_pytorch(loop(model, 1)),
-    }
+    decoders = {"ours": ours(model), "plain loop": loop(model, 64)}
+    if ON_PROCESSOR:
+        decoders |= {
+            "ours int8": ours(make_model(RECURRENT[name], int8=True)),
+            "plain loop, PyTorch's layers": by_pytorch(loop(model, 64)),
+            "plain loop, PyTorch's layers, a sentence at a time": by_pytorch(loop(model, 1)),
+        }
     show(name, beam_size, race(decoders, beam_size))

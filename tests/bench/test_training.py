@@ -6,6 +6,7 @@
 prints one JSON document for each table. Contenders have the same shape, the same batches and the
 same threads (OMP_NUM_THREADS), each a process of its own; they take turns. S2S_BENCH_WORKSPACE
 names a workspace with an encoded corpus of a joint vocabulary; else the pairs are made up.
+S2S_BENCH_DEVICE (cpu) is where all train, such as cuda.
 S2S_BENCH_ROUNDS (9) and S2S_BENCH_UPDATES (4, a turn) say how long.
 """
 

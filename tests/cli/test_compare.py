@@ -277,7 +277,7 @@ def test_a_recipe_that_fails_does_not_lose_the_others(workspace: Workspace, tmp_
     result = run(workspace, *recipes, "--max-steps", "40", *SMALL)
     assert result.exit_code == 3, result.stderr
     table = " ".join(result.stdout.split())
-    assert "error" in table and "wild training diverged: 10 updates" in table
+    assert "error" in table and "wild training diverged: 11 updates" in table
     assert "odd recipe odd: model.attention" in table
     assert table.startswith("recipe parameters") and "tiny 0.0" in table
     told = ["warning: odd: ", "wild: recipe 1 of 2", "warning: wild: training diverged", "2 of 2"]

@@ -15,13 +15,14 @@ import pytest
 import torch
 
 from s2scli.data.encoded import EncodedSplit
-from s2scli.model.weights import load_weights, model_weights
+from s2scli.model.weights import model_weights
+from s2scli.pipeline.start import restore_weights
 from s2scli.settings import Tree
 from s2scli.training.checkpoint import (
     Checkpoint,
     checkpoint_folder,
+    checkpoint_up_to,
     load_checkpoint,
-    load_optimizer,
     newest_checkpoint,
     optimizer_tensors,
     random_state,
@@ -67,6 +68,7 @@ def go_on(
     settings: TrainingSettings,
     model: Tree,
     stop_at: int | None = None,
+    failing: range = range(0),
 ) -> Run:
     """Begin a run in `folder`, or go on with the one there, as `s2s train` does.
 
@@ -76,13 +78,12 @@ def go_on(
         settings: of the training.
         model: of the model.
         stop_at: the update at which a signal comes.
+        failing: updates without a finite gradient.
     """
     run = make_run(settings, model)
     checkpoint, _ = newest_checkpoint(folder)
     if checkpoint:
-        load_weights(run.model, checkpoint.weights, "test")
-        run.average.load(checkpoint.average, "test")
-        load_optimizer(run.optimizer, checkpoint.optimizer)
+        restore_weights(run, checkpoint)
         restore_random_state(checkpoint.random_state, CPU)
         run.progress = checkpoint.progress
     log = MetricsLog(folder / "metrics.jsonl")
@@ -96,10 +97,28 @@ def go_on(
     def stop() -> int:
         return 15 * (run.progress.step == stop_at)
 
-    batches = TrainingBatches(split, settings)
-    for event in train(run, batches, lambda: validation_loss(run, split), save, stop):
+    def roll_back(step: int) -> int | None:
+        found = checkpoint_up_to(folder, step)
+        if found:
+            restore_weights(run, found)
+        return found.progress.step if found else None
+
+    if failing:
+        fail_in(run, failing)
+    batches, validate = TrainingBatches(split, settings), lambda: validation_loss(run, split)
+    for event in train(run, batches, validate, save, stop, roll_back):
         log.add(event)
     return run
+
+
+def fail_in(run: Run, steps: range) -> None:
+    """Make the gradients of some updates NaN, until the run goes back to a checkpoint."""
+
+    def spoil(gradient: torch.Tensor) -> torch.Tensor:
+        fails = run.progress.step + 1 in steps and not run.progress.rolled_back
+        return gradient * float("nan") if fails else gradient
+
+    next(run.model.parameters()).register_hook(spoil)  # type: ignore[no-untyped-call]
 
 
 def validation_loss(run: Run, split: EncodedSplit) -> Mapping[str, float]:
@@ -117,9 +136,10 @@ def digest(folder: Path, run: Run) -> Digest:
     These are weights, optimizer, moving average, the checkpoints that a model is made of, the log
     and the counters.
     """
+    whole_log = MetricsLog(folder / "metrics.jsonl")
     log = [
         {name: value for name, value in record.items() if name not in WALL_CLOCK}
-        for record in MetricsLog(folder / "metrics.jsonl").read()
+        for record in (*whole_log.read(), *whole_log.notes())
     ]
     best = {
         step: bytes_of(load_checkpoint(checkpoint_folder(folder, step)).judged)
@@ -222,6 +242,31 @@ def test_stopped_at_every_step_of_one_run(tmp_path: Path, split: EncodedSplit) -
     for step in range(STEPS):
         go_on(stopped, split, settings, model, stop_at=step)
     assert digest(stopped, go_on(stopped, split, settings, model)) == expected
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_stopped_amid_updates_that_are_skipped_and_after_rolling_back(
+    tmp_path: Path, split: EncodedSplit, ema_decay: float
+) -> None:
+    """Updates 8 to 18 are skipped; at 18 the run goes back to checkpoint 6, and on."""
+    settings = settings_of(
+        ema_decay=ema_decay, limits={"max_steps": 24}, validate_every=100, save_every=6
+    )
+    model, failing, folders = (
+        with_dropout(MODELS["lstm-feeding"]),
+        range(8, 99),
+        new_folder(tmp_path),
+    )
+    whole, stopped = next(folders), next(folders)
+    expected = digest(whole, go_on(whole, split, settings, model, failing=failing))
+    assert expected[-1].rolled_back == 18 and expected[-1].skipped == 11
+    assert [note["kind"] for note in MetricsLog(whole / "metrics.jsonl").notes()] == [
+        *["skipped"] * 11,
+        "rolled_back",
+    ]
+    for step in (5, 7, 8, 12, 13, 17, 18, 19):
+        go_on(stopped, split, settings, model, stop_at=step, failing=failing)
+    assert digest(stopped, go_on(stopped, split, settings, model, failing=failing)) == expected
 
 
 class Killed(BaseException):

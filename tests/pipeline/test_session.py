@@ -89,11 +89,14 @@ def test_a_saved_session_is_resumed_bit_for_bit(workspace: Workspace, tmp_path: 
 def test_it_tells_what_is_trained(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     session = new_session(workspace, 1)
     session.announce(Talk(verbose=True))
-    first, exports, padding = capsys.readouterr().err.splitlines()
+    first, exports, beaten, padding = capsys.readouterr().err.splitlines()
     parameters = sum(weight.numel() for weight in session.run.model.parameters())
     pairs = len(Corpus.load(workspace.corpus).open_split("train"))
     assert first.startswith(f"recipe tiny: {parameters:,} parameters on cpu in float32, {pairs} pa")
     assert exports.startswith("the model ")
+    assert beaten.startswith(
+        f"to beat: {session.validator.entropy:.2f} nats per token (perplexity "
+    )
     assert "% of source positions" in padding
     session.run.progress = Progress(validated=0)
     session.announce(Talk())

@@ -140,7 +140,7 @@ def test_free_bits_keep_it_from_collapsing(
     train_for(copying, 60, *COLLAPSING, "training.kl.free_bits=1")
     assert "collapsed" not in capsys.readouterr().err
     log = MetricsLog(copying.training / "metrics.jsonl")
-    assert log.scores_at(60)["kl"] > 1
+    assert log.scores_at(60)["kl"] > 0.5  # 0.7 to 1.4 with other seeds; collapsed is below 0.1
 
 
 def test_a_model_without_a_latent_vector_has_none_of_its_scores(copying: Workspace) -> None:

@@ -15,6 +15,7 @@ from s2scli.files import FILES, Files
 from s2scli.training.checkpoint import (
     Checkpoint,
     checkpoint_folder,
+    checkpoint_up_to,
     list_checkpoints,
     load_checkpoint,
     load_optimizer,
@@ -47,7 +48,7 @@ def checkpoint_at(step: int, *, best_step: int = 0) -> Checkpoint:
     return Checkpoint(
         {"training": {"seed": 1}},
         {"corpus": "c", "tokenizer": "t"},
-        Progress(step=step, best_step=best_step),
+        Progress(step=step, best_step=best_step, saved=step, safe=step),
         {"threads": 1},
         weights,
         {"0.step": torch.tensor(float(step))},
@@ -102,6 +103,21 @@ def test_those_to_be_averaged_stay(tmp_path: Path) -> None:
         progress = replace(checkpoint.progress, ranking=ranking)
         save_checkpoint(tmp_path, replace(checkpoint, progress=progress))
     assert steps(tmp_path) == [50, 40, 20, 10]
+
+
+def test_those_to_roll_back_to_stay(tmp_path: Path) -> None:
+    """Not the newest, which a stop may have saved amid updates that fail."""
+    for step in (0, 10, 20, 30, 40, 50):
+        checkpoint = checkpoint_at(step, best_step=step)
+        progress = replace(checkpoint.progress, safe=min(10, step), saved=min(20, step))
+        save_checkpoint(tmp_path, replace(checkpoint, progress=progress))
+    assert steps(tmp_path) == [50, 40, 20, 10]
+    found = checkpoint_up_to(tmp_path, 10)
+    assert found and found.progress.step == 10
+    found = checkpoint_up_to(tmp_path, 45)
+    assert found and found.progress.step == 40
+    (tmp_path / "checkpoint-00000010" / "state.json").write_text("{}")
+    assert checkpoint_up_to(tmp_path, 19) is None
 
 
 def test_a_checkpoint_without_an_average_has_no_file_for_it(tmp_path: Path) -> None:

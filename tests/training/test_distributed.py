@@ -57,6 +57,16 @@ def test_numbers_are_added_up_and_agreed_on() -> None:
     assert members[0][1:] == common
 
 
+def test_statistics_become_their_means() -> None:
+    def work(world: Distributed) -> list[list[float]]:
+        statistics = [nn.Parameter(torch.full((2, 1), 3.0 * world.rank)), torch.ones(1)]
+        world.average(statistics)
+        world.average([])
+        return [each.flatten().tolist() for each in statistics]
+
+    assert connected(3, work) == [[[3.0, 3.0], [1.0]]] * 3
+
+
 def test_the_error_of_the_first_is_raised_by_all() -> None:
     def work(world: Distributed) -> tuple[list[int], str]:
         done: list[int] = []

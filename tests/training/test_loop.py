@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from itertools import count, pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,20 @@ import torch
 from s2scli.data.batch import Batch, make_batch
 from s2scli.data.encoded import EncodedSplit
 from s2scli.errors import DivergedError, OutOfMemoryError, StorageError
+from s2scli.model.seq2seq import Seq2Seq
+from s2scli.training import update
 from s2scli.training.epochs import TrainingBatches
-from s2scli.training.events import Event, Finished, Saved, Step, Update, Validation
+from s2scli.training.events import (
+    Event,
+    Finished,
+    RolledBack,
+    Saved,
+    Skipped,
+    Split,
+    Step,
+    Update,
+    Validation,
+)
 from s2scli.training.loop import (
     MAX_SKIPPED_IN_A_ROW,
     Run,
@@ -257,6 +270,75 @@ def test_an_update_that_is_not_finite_is_skipped(split: EncodedSplit) -> None:
     assert (run.progress.skipped, run.progress.skipped_in_a_row) == (2, 0)
 
 
+def test_skipped_updates_are_told_with_their_rows(split: EncodedSplit) -> None:
+    session = Session(make_run(training_settings(limits={"max_steps": 6}, accumulate=2)), split)
+    poison(session.run, range(3, 5))
+    batches = TrainingBatches(split, session.run.settings)
+    skipped = [event for event in session.events() if isinstance(event, Skipped)]
+    progress, rows = Progress(), []
+    for _ in range(4):
+        group, progress = batches.next(progress)
+        rows.append(tuple(row for batch in group for row in batch.rows))
+    assert [(event.step, event.rows) for event in skipped] == [(3, rows[2]), (4, rows[3])]
+    assert len(rows[2]) > 2
+
+
+def no_gradient(run: Run, steps: range) -> None:
+    """Make some updates fail until the run goes back to other weights."""
+    weight = next(run.model.parameters())
+
+    def spoil(gradient: torch.Tensor) -> torch.Tensor:
+        fails = run.progress.step + 1 in steps and not run.progress.rolled_back
+        return gradient * math.nan if fails else gradient
+
+    weight.register_hook(spoil)  # type: ignore[no-untyped-call]
+
+
+def test_a_run_rolls_back_once_and_goes_on(split: EncodedSplit) -> None:
+    run = make_run(training_settings(limits={"max_steps": 24}, save_every=4))
+    saved: dict[int, dict[str, torch.Tensor]] = {}
+    asked: list[int] = []
+
+    def save(progress: Progress) -> None:
+        saved[progress.step] = weights_of(run)
+
+    def roll_back(step: int) -> int:
+        asked.append(step)
+        with torch.no_grad():
+            for name, weight in run.model.named_parameters():
+                weight.copy_(saved[step][name])
+        return step
+
+    no_gradient(run, range(9, 1000))
+    batches = TrainingBatches(split, run.settings)
+    told = []
+    for event in train(run, batches, lambda: {"loss": 1.0}, save, lambda: 0, roll_back):
+        if isinstance(event, RolledBack):
+            told.append(event)
+            assert same(weights_of(run), saved[4])
+            assert not same(saved[4], saved[8])
+    (event,) = told
+    assert (event.step, event.checkpoint, asked) == (18, 4, [4]), "8 has the weights that fail"
+    progress = run.progress
+    assert (progress.step, progress.skipped, progress.skipped_in_a_row) == (24, 10, 0)
+    assert progress.rolled_back == 18
+    assert not same(weights_of(run), saved[4])
+
+
+def test_what_fails_again_after_rolling_back_ends_the_run(split: EncodedSplit) -> None:
+    run = make_run(training_settings())
+    poison(run, range(3, 1000))
+    batches = TrainingBatches(split, run.settings)
+    with pytest.raises(DivergedError) as refusal:
+        list(train(run, batches, lambda: {"loss": 1.0}, lambda _: None, lambda: 0, lambda _: 0))
+    assert str(refusal.value) == (
+        "training diverged: 10 updates in a row, up to update 22, had a loss or gradient that is "
+        "not finite, also after rolling back at update 12; the checkpoints are untouched; start "
+        "again with --restart and a lower training.optimizer.learning_rate"
+    )
+    assert refusal.value.exit_status == 70
+
+
 def test_too_many_in_a_row_end_the_run(split: EncodedSplit) -> None:
     session = Session(make_run(training_settings()), split)
     poison(session.run, range(3, 1000))
@@ -300,6 +382,67 @@ def test_what_does_not_fit_is_told_with_half_the_batch(
     )
     assert refusal.value.exit_status == 70
     assert session.saves[-1] == 4
+
+
+def test_a_batch_that_does_not_fit_is_split_and_the_run_goes_on(
+    split: EncodedSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights become those of a run with enough memory, but for rounding."""
+    sgd = {"kind": "sgd", "learning_rate": 1.0}
+    settings = training_settings(batch_tokens=60, limits={"max_steps": 4}, optimizer=sgd)
+    whole, short = Session(make_run(settings), split), Session(make_run(settings), split)
+    assert not [event for event in whole.events() if isinstance(event, Split)]
+
+    def limited(model: Seq2Seq, batch: Batch, *rest: Any) -> torch.Tensor:
+        if len(batch.source) > 5:
+            raise MemoryError
+        return batch_objective(model, batch, *rest)
+
+    monkeypatch.setattr(update, "batch_objective", limited)
+    monkeypatch.setattr(update, "give_back_freed_memory", lambda: None)
+    splits = [event for event in short.events() if isinstance(event, Split)]
+    assert splits and all(event.splits and not event.rows for event in splits)
+    for name, weight in weights_of(short.run).items():
+        torch.testing.assert_close(weight, weights_of(whole.run)[name], atol=1e-6, rtol=0)
+
+
+def test_an_example_that_does_not_fit_is_told(
+    split: EncodedSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def limited(model: Seq2Seq, batch: Batch, *rest: Any) -> torch.Tensor:
+        if 7 in batch.rows:
+            raise MemoryError
+        return batch_objective(model, batch, *rest)
+
+    monkeypatch.setattr(update, "batch_objective", limited)
+    monkeypatch.setattr(update, "give_back_freed_memory", lambda: None)
+    session = Session(make_run(training_settings(limits={"max_epochs": 2})), split)
+    events = session.events()
+    rows = [event.rows for event in events if isinstance(event, Split) and event.rows]
+    assert rows == [(7,), (7,)], "once in each epoch"
+    assert session.run.progress.skipped == 0
+
+
+def test_an_update_of_nothing_that_fits_is_skipped_and_no_divergence(
+    split: EncodedSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches of one token's length hold one example each; the longest never fit."""
+
+    def limited(model: Seq2Seq, batch: Batch, *rest: Any) -> torch.Tensor:
+        if len(batch.real) > 4:
+            raise MemoryError
+        return batch_objective(model, batch, *rest)
+
+    monkeypatch.setattr(update, "batch_objective", limited)
+    monkeypatch.setattr(update, "give_back_freed_memory", lambda: None)
+    settings = training_settings(batch_tokens=1, limits={"max_epochs": 1}, save_every=100)
+    session = Session(make_run(settings), split)
+    events = session.events()
+    left_out = [event.rows for event in events if isinstance(event, Split)]
+    assert left_out and all(len(rows) == 1 for rows in left_out)
+    assert not [event for event in events if isinstance(event, Skipped | RolledBack)]
+    progress = session.run.progress
+    assert (progress.skipped, progress.skipped_in_a_row) == (len(left_out), 0)
 
 
 def test_other_complaints_of_torch_stay_bugs(split: EncodedSplit) -> None:

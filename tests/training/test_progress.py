@@ -46,3 +46,7 @@ def test_what_are_no_counters_is_refused(tree: dict[str, object]) -> None:
 
 def test_the_best_steps_are_those_of_the_ranking_and_the_best_one() -> None:
     assert Progress(best_step=2, ranking=((3, 7.0), (5, 6.0))).best_steps == {2, 3, 5}
+
+
+def test_the_steps_to_roll_back_to_are_kept_too() -> None:
+    assert Progress(best_step=2, saved=9, safe=7).kept_steps == {2, 7, 9}

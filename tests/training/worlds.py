@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from s2scli.data.batching import Lengths, Rows
 from s2scli.errors import S2SError
@@ -66,6 +66,11 @@ class Member:
         all_gradients = self._exchange("sum_gradients", [gradient.clone() for gradient in own])
         for gradient, several in zip(own, zip(*all_gradients, strict=True), strict=True):
             gradient.copy_(torch.stack(several).sum(0))
+
+    def average(self, statistics: Sequence[Tensor]) -> None:
+        everyone = self._exchange("average", [each.detach().clone() for each in statistics])
+        for each, several in zip(statistics, zip(*everyone, strict=True), strict=True):
+            each.detach().copy_(torch.stack(several).mean(0))
 
     def agree(self, number: int) -> int:
         numbers: list[int] = self._exchange("agree", number)

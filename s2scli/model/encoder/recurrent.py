@@ -97,6 +97,6 @@ class RecurrentEncoder(nn.Module):
 def reverse_rows(values: Tensor, lengths: Tensor) -> Tensor:
     """Reverse the real positions of each row of `values` [B, S, D]; keep padding in place."""
     positions = torch.arange(values.shape[1], device=values.device)
-    ends = lengths.to(values.device)[:, None]
+    ends = lengths.to(values.device, non_blocking=True)[:, None]
     index = torch.where(positions < ends, ends - 1 - positions, positions)  # [B, S]
     return values.gather(1, index[:, :, None].expand_as(values))

@@ -54,7 +54,7 @@ class TransformerEncoder(nn.Module):
             states = layer(states, memory_mask[:, None, None, :] if padded else None, angles)
         memory = self.norm(states)  # [B, S, D]
         rows = torch.arange(len(lengths), device=memory.device)
-        last = memory[rows, lengths.to(memory.device) - 1]  # [B, D]
+        last = memory[rows, lengths.to(memory.device, non_blocking=True) - 1]  # [B, D]
         return EncoderOutput(memory, memory_mask, (last[None],), padded)
 
 

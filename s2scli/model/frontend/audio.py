@@ -257,7 +257,7 @@ class AudioFrontend(nn.Module):
         """Set random spans of time and of bands to 0, the mean."""
         settings = self.settings
         batch, _, bands = features.shape
-        lengths = lengths.to(features.device)
+        lengths = lengths.to(features.device, non_blocking=True)
         for _ in range(settings.time_masks):
             spans = random_spans(lengths, settings.time_mask_share, features.shape[1])
             features = features.masked_fill(spans[:, :, None], 0.0)
@@ -458,7 +458,7 @@ def add_silence(samples: Tensor, lengths: Tensor, most: int) -> tuple[Tensor, Te
     index = (
         torch.arange(int(longer.max()), device=samples.device) - before.to(samples.device)[:, None]
     )
-    inside = (index >= 0) & (index < lengths.to(samples.device)[:, None])
+    inside = (index >= 0) & (index < lengths.to(samples.device, non_blocking=True)[:, None])
     padded = samples.gather(1, index.clamp(0, samples.shape[1] - 1)) * inside
     return padded, longer
 

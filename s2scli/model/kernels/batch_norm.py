@@ -39,8 +39,9 @@ class BatchNorm(nn.Module):
         [mean] = (states * real).sum((0, 2, 3), keepdim=True) / count
         [variance] = ((states - mean) * real).square().sum((0, 2, 3), keepdim=True) / count
         with torch.no_grad():
-            self.mean.lerp_(mean, SHARE)
-            self.variance.lerp_(variance, SHARE)
+            finite = variance.isfinite()  # otherwise the update will be skipped
+            self.mean.lerp_(torch.where(finite, mean, self.mean), SHARE)
+            self.variance.lerp_(torch.where(finite, variance, self.variance), SHARE)
         return mean, variance
 
 

@@ -9,6 +9,7 @@ from torch.autograd.function import once_differentiable
 from s2scli.model.kernels.linear import multiply
 
 ROWS_AT_ONCE = 512  # rows of logits; 16 MB with a vocabulary of 8,000; more was not faster
+LOGITS_AT_ONCE = 2**26  # on a GPU: 256 MB, so that few and large products fill it
 
 
 def label_smoothed_cross_entropy(
@@ -49,8 +50,9 @@ class _OutputCrossEntropy(torch.autograd.Function):
         weight_gradient = torch.zeros_like(weight) if for_weight else None
         bias_gradient = torch.zeros_like(bias) if for_bias else None
         loss = hidden.new_zeros((), dtype=weight.dtype)
-        for start in range(0, len(hidden), ROWS_AT_ONCE):
-            rows = slice(start, start + ROWS_AT_ONCE)
+        at_once = rows_at_once(hidden.device, len(weight))
+        for start in range(0, len(hidden), at_once):
+            rows = slice(start, start + at_once)
             logits = multiply(hidden[rows], weight, bias).to(weight.dtype)
             share, gradient = _smoothed_cross_entropy_(logits, target[rows, None], smoothing)
             loss += share
@@ -70,6 +72,11 @@ class _OutputCrossEntropy(torch.autograd.Function):
         gradients = [None if kept is None else kept.mul_(scale) for kept in ctx.gradients]
         del ctx.gradients  # scaled in place, so a second backward pass must fail
         return (*gradients, None, None)
+
+
+def rows_at_once(device: torch.device, vocab_size: int) -> int:
+    """Return the rows of logits to compute together: a cacheful on a processor, many on a GPU."""
+    return ROWS_AT_ONCE if device.type == "cpu" else max(ROWS_AT_ONCE, LOGITS_AT_ONCE // vocab_size)
 
 
 def _smoothed_cross_entropy_(

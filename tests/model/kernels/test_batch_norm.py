@@ -74,6 +74,15 @@ def test_a_frozen_norm_learns_nothing() -> None:
     assert not norm.mean.any()
 
 
+def test_numbers_that_are_not_finite_are_not_followed() -> None:
+    norm, _ = norms()
+    states = torch.randn(2, 3, 4, 5)
+    states[0, 1, 0, 0] = float("nan")
+    norm(states, everywhere(states))
+    assert norm.mean.isfinite().all() and norm.variance.isfinite().all()
+    assert not norm.mean[1].any() and norm.mean[0].all(), "other channels are"
+
+
 def test_one_number_is_normalized_to_its_bias() -> None:
     ours, _ = norms()
     one = torch.randn(1, 3, 1, 1)
