@@ -134,7 +134,7 @@ def test_a_loss_at_the_unigram_entropy(tmp_path: Path) -> None:
 def test_over_fitting(tmp_path: Path) -> None:
     pairs = zip(words(60, 1), words(60, 2), strict=True)
     valid = zip(words(30, 3), words(30, 4), strict=True)
-    found = findings(workspace_of(tmp_path, pairs, valid), steps=300)
+    found = findings(workspace_of(tmp_path, pairs, valid), steps=600)
     assert "more data, more dropout" in found["over-fitting"]
 
 
