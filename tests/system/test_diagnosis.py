@@ -85,9 +85,9 @@ def test_the_same_output(tmp_path: Path) -> None:
 
 
 def test_a_source_that_is_copied(tmp_path: Path) -> None:
-    pairs = [(word, word) for word in words(3000, 1, "abc", 2)]
-    valid = [(word, "h" + word[::-1]) for word in words(30, 2, "abc", 2)]
-    found = findings(workspace_of(tmp_path, pairs, valid), steps=400)
+    pairs = [(word, word) for word in words(1000, 1, "abcd", 4)]
+    valid = [(word, word[::-1]) for word in words(30, 2, "abcd", 4)]
+    found = findings(workspace_of(tmp_path, pairs, valid), steps=300)
     assert "copied from the source" in found["source copied"]
 
 
