@@ -120,6 +120,7 @@ def _read_record(tree: Tree) -> tuple[str, LogLine]:
     """Return the kind and the record of one line of `metrics.jsonl`."""
     kind, best = tree.pop("kind"), tree.pop("best", False) is True
     progress = (tree.pop("step"), float(tree.pop("epoch")), float(tree.pop("seconds")))
+    tree.pop("signs", None)
     measured = {**tree.pop("scores", {}), **tree}
     values = {name: math.nan if v is None else float(v) for name, v in measured.items()}
     return kind, LogLine(*progress, values, best)

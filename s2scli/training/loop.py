@@ -225,8 +225,8 @@ def _update(run: Run, batches: TrainingBatches) -> None:
     world.separate_seeds(run.settings.seed, step)
     overlapped = functools.partial(world.overlapped, run.model.parameters())
     sums = accumulate(run.model, group, run.settings, run.device, step, overlapped)
-    tokens = world.sum(sums.tokens)
     world.sum_gradients(run.model.parameters())
+    tokens = world.sum(sums.tokens)  # after the gradients, whose sums have begun
     limit = run.settings.max_gradient_norm or math.inf
     norm = normalize(run.model.parameters(), tokens, limit)
     for weights in run.optimizer.param_groups:

@@ -18,6 +18,7 @@ from s2scli.cli.app import app
 from s2scli.data.encoded import EncodedSplit
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.stream import StreamSettings
+from s2scli.pipeline.space import Parameter
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Settings, flag_of
 from s2scli.tokenizer.settings import TokenizerSettings
@@ -63,6 +64,7 @@ def integers(*chosen: type[Settings]) -> list[Any]:
         for group in sorted(set(groups()), key=lambda group: (group.__module__, group.__name__))
         if not chosen or group in chosen
         for name, field in group.model_fields.items()
+        if group is not Parameter  # its values are those of recipe settings, which have bounds
         if holds_integers(field.annotation)
     ]
 

@@ -25,6 +25,7 @@ from s2scli.pipeline.compare import (
 from s2scli.pipeline.evaluate import Texts, evaluate_model, read_split
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.train import TrainReport, TrainRequest
+from s2scli.pipeline.train_tokenizer import Encoding
 from s2scli.report.console import Talk
 from s2scli.training.outlook import Outlook
 from s2scli.workspace import Workspace
@@ -85,7 +86,7 @@ def stubs(prepared: Workspace, monkeypatch: pytest.MonkeyPatch) -> Stubs:
     monkeypatch.setattr(pipeline, "train", stubs.train)
     monkeypatch.setattr(pipeline, "read_outputs", stubs.outputs)
     monkeypatch.setattr(pipeline, "ensure_tokenizer", lambda *arguments: None)
-    monkeypatch.setattr(pipeline, "ensure_encoded", lambda *arguments: None)
+    monkeypatch.setattr(pipeline, "ensure_encoded", lambda *arguments: Encoding(prepared.encoded))
     return stubs
 
 

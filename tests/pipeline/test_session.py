@@ -110,7 +110,7 @@ def test_it_says_that_windows_are_estimates(
     monkeypatch.setattr(shuffling, "WINDOW", 16)
     session = new_session(workspace, 1)
     session.announce(Talk(verbose=True))
-    first, _, padding = capsys.readouterr().err.splitlines()
+    first, _, _, padding = capsys.readouterr().err.splitlines()
     assert f"in about {session.batches.updates_per_epoch} updates per epoch" in first
     assert padding.endswith(f", in one of the {session.batches.windows} windows of an epoch")
     assert session._checkpoint(session.run.progress).machine["batch plan"] == PLAN_OF_WINDOWS

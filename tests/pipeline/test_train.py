@@ -26,7 +26,7 @@ from s2scli.report.console import Talk
 from s2scli.settings import Tree
 from s2scli.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from s2scli.training.events import Event, Update
-from s2scli.training.metrics_log import MetricsLog
+from s2scli.training.metrics_log import NOTHING, MetricsLog
 from s2scli.training.world import ALONE
 from s2scli.translation import model_folder
 from s2scli.workspace import Workspace
@@ -81,7 +81,7 @@ def test_damage_found_while_training_stops_the_run_and_is_mended(
 ) -> None:
     logged, add = threading.Event(), MetricsLog.add
 
-    def add_and_tell(log: MetricsLog, event: Event, use: Mapping[str, float]) -> None:
+    def add_and_tell(log: MetricsLog, event: Event, use: Mapping[str, float] = NOTHING) -> None:
         add(log, event, use)
         if isinstance(event, Update):
             logged.set()

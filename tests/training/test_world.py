@@ -88,7 +88,7 @@ def test_all_are_asked_the_same_in_the_same_order(split: EncodedSplit) -> None:
     first, second = together(2, work)
     assert first == second
     validation = ["broadcast", "broadcast", "broadcast"]  # time, the loss, time
-    update = ["sum", "sum_gradients", "broadcast"]
+    update = ["sum_gradients", "sum", "average", "broadcast"]
     look = ["gather", "sum"]  # at a log line
     assert first == [
         *("agree", *validation, "agree", "once"),
