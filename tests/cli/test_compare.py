@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -252,7 +252,7 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_been(
 def test_an_interrupt_stops_it_all_and_it_goes_on(
     workspace: Workspace, both: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(log: MetricsLog, event: Event) -> None:
+    def interrupt(log: MetricsLog, event: Event, more: Mapping[str, float]) -> None:
         patched.undo()
         signal.raise_signal(signal.SIGINT)
 

@@ -378,8 +378,9 @@ def test_a_reader_beside_a_run_sees_one_generation(workspace: Path, readings: in
     assert "" not in right
     found = []
     with publishing(first, second, workspace / "model") as count:
-        for _, command in zip(range(readings), itertools.cycle(commands), strict=False):
+        for command in itertools.cycle(commands):
+            if len(found) >= readings and count() > readings / 10:
+                break
             result = read(command, workspace / "model")
             found.append(result.stdout in right or (command, result.stdout, result.stderr))
-        assert count() > readings / 10
-    assert found.count(True) == readings, [one for one in found if one is not True]
+    assert not [one for one in found if one is not True]
