@@ -376,7 +376,7 @@ def test_a_reader_beside_a_run_sees_one_generation(workspace: Path, readings: in
 
     right = {read(command, model).stdout for command in commands for model in (first, second)}
     assert "" not in right
-    found = []
+    found: list[object] = []
     with publishing(first, second, workspace / "model") as count:
         for command in itertools.cycle(commands):
             if len(found) >= readings and count() > readings / 10:
