@@ -122,9 +122,10 @@ class Session:
             f"recipe {self.recipe.name}: {learned}"
             + f" ({frozen:,} frozen)" * bool(frozen)
             + " on "
-            f"{run.device} in {arithmetic(run.settings, run.device)}, {batches.kept:,} pairs in "
-            + "about "
-            * (batches.windows > 1)
+            f"{run.device} in {arithmetic(run.settings, run.device)}"
+            + f" and {run.world.size} processes" * (run.world.size > 1)
+            + f", {batches.kept:,} pairs in "
+            + "about " * (batches.windows > 1)
             + f"{batches.updates_per_epoch} updates per epoch (batches of {batches.batch_tokens} "
             "tokens)"
         )
