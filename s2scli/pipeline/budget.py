@@ -253,13 +253,16 @@ def fitted_changes(own: Recipe, minutes: float, changes: Sequence[str]) -> list[
     Raises:
         ConfigError: the recipe was not fitted to this time.
     """
-    limits, schedule = own.training.limits, own.training.schedule
-    if limits.max_minutes != minutes or limits.max_steps != getattr(schedule, "total_steps", None):
+    limits, schedule, given = own.training.limits, own.training.schedule, _paths(changes)
+    fitted_steps = "training.limits.max_steps" in given or (
+        limits.max_steps == getattr(schedule, "total_steps", None)
+    )
+    if limits.max_minutes != minutes or not fitted_steps:
         raise ConfigError(
             "the run in this workspace was not started with this --budget; resume without it, use "
             "another workspace (-w), or start again (--restart)"
         )
-    given, size = _paths(changes), named_size(own)
+    size = named_size(own)
     resized = size and not _sets_size(given)
     fitted = [
         *([f"{SIZE}={size}"] if resized else []),

@@ -6,6 +6,7 @@ This is torch's elastic launcher, the one behind torchrun, for one machine.
 import os
 import signal
 import sys
+import tempfile
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,8 +69,8 @@ class Agent(LocalElasticAgent):
     Errors that the processes report themselves do not restart them.
     """
 
-    def __init__(self, spec: WorkerSpec, talk: Talk) -> None:
-        super().__init__(spec, DefaultLogsSpecs(), shutdown_timeout=SECONDS_TO_SAVE)
+    def __init__(self, spec: WorkerSpec, logs: str, talk: Talk) -> None:
+        super().__init__(spec, DefaultLogsSpecs(log_dir=logs), shutdown_timeout=SECONDS_TO_SAVE)
         self.talk = talk
         self.loss: Loss | None = None
         self.patience = SECONDS_TO_SAVE
@@ -143,13 +144,14 @@ def launch(arguments: Sequence[str], processes: int, max_restarts: int, talk: Ta
         monitor_interval=SECONDS_BETWEEN_LOOKS,
         local_addr="localhost",
     )
-    agent = Agent(spec, talk)
-    try:
-        agent.run()
-    except SignalException as stop:
-        return 128 + stop.sigval
-    finally:
-        spec.rdzv_handler.shutdown()
+    with tempfile.TemporaryDirectory(prefix="s2s-") as logs:
+        agent = Agent(spec, logs, talk)
+        try:
+            agent.run()
+        except SignalException as stop:
+            return 128 + stop.sigval
+        finally:
+            spec.rdzv_handler.shutdown()
     if agent.loss is None or agent.loss.is_reported:
         return agent.loss.status if agent.loss else 0
     raise LostProcessError(

@@ -1,6 +1,7 @@
 """`s2s train --rehearse`: live the whole life of a run in a minute, and predict what it needs."""
 
 import gc
+import math
 import multiprocessing
 import os
 import shutil
@@ -21,6 +22,7 @@ from s2scli.data.store import Corpus
 from s2scli.data.stream import Line
 from s2scli.errors import CheckpointError, OutOfMemoryError, S2SError, StorageError, UsageError
 from s2scli.files import remove_folder
+from s2scli.memory import explained, is_out_of_memory
 from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.pipeline.budget import measure_speed
 from s2scli.pipeline.session import Session
@@ -32,8 +34,8 @@ from s2scli.training.checkpoint import KEPT, checkpoint_folder, list_checkpoints
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.events import Event, Saved, Step, Update
 from s2scli.training.machine_use import MEGABYTE, cpu_seconds, peak_memory
-from s2scli.training.objective import batch_objective
 from s2scli.training.settings import TrainingSettings
+from s2scli.training.update import accumulate, normalize, step_if_finite
 from s2scli.translation import torch_engine
 from s2scli.translation.options import Options
 from s2scli.workspace import Workspace
@@ -100,6 +102,11 @@ def rehearse(workspace: Workspace, request: TrainRequest, talk: Talk) -> Rehears
     """
     if request.budget:
         raise UsageError("--rehearse measures the recipe as it is; leave out --budget")
+    if request.recipe is None and list_checkpoints(workspace.training):
+        raise UsageError(
+            "--rehearse tries a new run, and this workspace has one already; name the recipe to "
+            "rehearse (-r NAME)"
+        )
     started = time.monotonic()
     check_request(workspace, replace(request, restart=False), talk)
     with workspace.locked("train --rehearse"):
@@ -174,6 +181,12 @@ def _call(
         answer.send(stage(run, request))
     except S2SError as error:
         answer.send(error)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        answer.send(explained(error, "train"))
+    except KeyboardInterrupt:  # the parent gets it too
+        pass
 
 
 def _train_until_killed(run: Workspace, request: TrainRequest) -> None:
@@ -242,7 +255,7 @@ def _validation_seconds(session: Session) -> float:
     whole = session.validator
     step = -(-len(whole.lines) // VALIDATION_EXAMPLES)
     lines, references = whole.lines[::step], whole.references[::step]
-    part = replace(whole, lines=lines, references=references)
+    part = replace(whole, lines=lines, references=references, own=np.arange(len(lines)))
     session.run.model.eval()
     began = time.monotonic()
     part()
@@ -263,14 +276,12 @@ def _update(session: Session, batch: Batch) -> float:
     """Make an update with one batch; return its loss before, in nats per token."""
     run = session.run
     run.model.train()
-    tokens = int(batch.target_mask.sum())
-    step = run.progress.step + 1
-    loss = batch_objective(run.model, batch.to(run.device), run.settings, step) / tokens
-    torch.autograd.backward(loss)
-    torch.nn.utils.clip_grad_norm_(run.model.parameters(), run.settings.max_gradient_norm or 1e9)
-    run.optimizer.step()
+    sums = accumulate(run.model, [batch], run.settings, run.device, run.progress.step + 1)
+    limit = run.settings.max_gradient_norm or math.inf
+    norm = normalize(run.model.parameters(), sums.tokens, limit)
+    step_if_finite(run.optimizer, norm)
     run.optimizer.zero_grad(set_to_none=True)
-    return float(loss.detach())
+    return float(sums.loss) / max(1, sums.tokens)
 
 
 def _resume(run: Workspace, request: TrainRequest) -> None:

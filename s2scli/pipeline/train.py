@@ -186,7 +186,12 @@ def open_run(
     recipe = _choose_recipe(corpus, request, start, talk)
     start.check({"corpus": corpus.digest})
     start.check_model(workspace, request.init_from)
-    tokenizers, encoding = world.first(lambda: _prepare_text(workspace, corpus, start, talk))
+    tokenizers, encoding = world.first(
+        world.choose(
+            lambda: _prepare_text(workspace, corpus, start, talk),
+            lambda: (Tokenizers.load(workspace.tokenizer), Encoding(workspace.encoded)),
+        )
+    )
     recipe = fit_to_target(recipe, tokenizers.target, request.changes)
     device = world.device(pick_device(request.device))
 

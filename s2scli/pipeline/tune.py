@@ -141,7 +141,7 @@ def find_space(workspace: Workspace, request: TuneRequest, talk: Talk) -> tuple[
     size = size_for(len(corpus.open_split("train")), corpus.sides)
     recipe = load_recipe(request.recipe, request.assignments, size, corpus.sides)
     tokenizers = ensure_tokenizer(workspace, corpus, talk)
-    ensure_encoded(workspace, corpus, tokenizers, talk)
+    ensure_encoded(workspace, corpus, tokenizers, talk).wait()
     if request.space:
         return recipe, read_space(request.space, recipe)
     small = _is_small(workspace, corpus, tokenizers, recipe)
@@ -278,6 +278,7 @@ def _run_trial(job: Job, trial: Trial, talk: Talk, parent: int) -> int:
         talk.warn(f"{name}: {error}")
         return 0
     if report.signal:
+        trial.record(starts=trial.starts - 1)  # it was stopped, not killed
         return report.signal
     score = report.best.get(study.criterion.name, float("nan"))
     study.finish(trial, score, report.minutes, report.step)
@@ -302,7 +303,7 @@ def _keep_best(job: Job) -> None:
         if best:
             changes = assignments(study.space, best.values)
             tree = job.recipe.model_dump(mode="json") | {"name": Path(BEST).stem}
-            recipe = change_recipe(tree, [*changes, *job.request.assignments], BEST)
+            recipe = change_recipe(tree, [*job.request.assignments, *changes], BEST)
             write_file(job.best_recipe, recipe_toml(recipe).encode())
 
 

@@ -43,12 +43,13 @@ class MovingAverage:
             average.lerp_(weight, share)
 
     def load(self, weights: Mapping[str, Tensor], where: str) -> None:
-        """Restore the average from a checkpoint; do nothing if `weights` is empty.
+        """Restore the average from a checkpoint; there is none if `weights` is empty.
 
         Raises:
             CheckpointError: the weights do not fit this model.
         """
         if not weights:
+            self.weights = {}
             return
         own = model_weights(self.model)
         check_weights(own, weights, where)

@@ -226,6 +226,7 @@ def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], updates:
         CheckpointError: the state does not fit this optimizer.
     """
     if not tensors and not updates:
+        optimizer.state.clear()
         return
     _check_state(_state_of_an_update(optimizer), tensors)
     states: dict[int, dict[str, Tensor]] = {}

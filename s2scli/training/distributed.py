@@ -194,13 +194,15 @@ class Distributed:
         """
         self._sums_of(parameters).finish()
 
-    def average(self, statistics: Sequence[Tensor]) -> None:
-        """Replace each tensor by its mean over the processes."""
+    def average(self, statistics: Sequence[Tensor], weight: int) -> None:
+        """Replace each tensor by its weighted mean over the processes."""
         if not statistics:
             return
-        joined = torch.cat([each.detach().flatten() for each in statistics])
-        self._start_reduction(joined, dist.ReduceOp.SUM)()
-        parts = torch.split(joined / self.size, [each.numel() for each in statistics])
+        own = torch.cat([each.detach().flatten() for each in statistics])
+        sums = torch.cat([own * weight, own.new_tensor([weight])])
+        self._start_reduction(sums, dist.ReduceOp.SUM)()
+        means = torch.where(sums[-1] > 0, sums[:-1] / sums[-1].clamp(min=1), own)
+        parts = torch.split(means, [each.numel() for each in statistics])
         for each, part in zip(statistics, parts, strict=True):
             each.detach().copy_(part.view_as(each))
 

@@ -222,6 +222,7 @@ def _update(run: Run, batches: TrainingBatches) -> None:
     group, after = batches.next(before)
     run.model.train()
     step = before.step + 1
+    statistics = [each.detach().clone() for each in run.statistics]
     world.separate_seeds(run.settings.seed, step)
     overlapped = functools.partial(world.overlapped, run.model.parameters())
     sums = accumulate(run.model, group, run.settings, run.device, step, overlapped)
@@ -232,11 +233,21 @@ def _update(run: Run, batches: TrainingBatches) -> None:
     for weights in run.optimizer.param_groups:
         weights["lr"] = learning_rate(run.settings, before, step)
     step_if_finite(run.optimizer, norm)
-    world.average(run.statistics)
+    world.average(run.statistics, sums.tokens)
+    _keep_if_finite(run.statistics, statistics, norm)
     run.average.follow(step, norm.isfinite())
     run.optimizer.zero_grad(set_to_none=True)
     run.outcomes.append(Outcome(before, tokens, sums.loss, norm, sums.splits, sums.left_out))
     run.progress = replace(after, step=step)
+
+
+def _keep_if_finite(
+    statistics: Sequence[Tensor], before: Sequence[Tensor], gradient_norm: Tensor
+) -> None:
+    """Restore running statistics after an update that is skipped."""
+    finite = gradient_norm.isfinite()
+    for each, kept in zip(statistics, before, strict=True):
+        each.detach().copy_(torch.where(finite, each.detach(), kept))
 
 
 def _settle(run: Run, batches: TrainingBatches) -> Iterator[Fault]:

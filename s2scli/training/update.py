@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from s2scli.data.batch import Batch
 from s2scli.memory import is_out_of_memory
 from s2scli.model.kernels.allocation import give_back_freed_memory
+from s2scli.model.kernels.batch_norm import running_statistics
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.training.checkpoint import random_state, restore_random_state
 from s2scli.training.objective import batch_objective
@@ -53,7 +54,9 @@ def accumulate(
 
     If a batch does not fit into memory, everything starts over with that batch split into halves,
     which gives the same gradient. Random choices start over too, so that they depend only on the
-    random state and on the parts. A single example that does not fit is left out.
+    random state and on the parts. A single example that does not fit is left out. With several
+    processes, a sum of gradients that has started cannot be taken back: it is the gradient of the
+    whole batch, with other random choices.
 
     Args:
         model: the model.
@@ -67,13 +70,14 @@ def accumulate(
         MemoryError: several examples, and none of them fits.
     """
     parts, left_out, random = list(group), list[Batch](), random_state(device)
+    statistics = [(each, each.detach().clone()) for each in running_statistics(model)]
     while parts:
         losses = _backward(model, parts, settings, device, step, overlapped)
         if len(losses) == len(parts):
             splits = len(parts) + len(left_out) - len(group)
             tokens = sum(len(part.real) for part in parts)
             return Sums(torch.stack(losses).sum(), tokens, splits, _rows(left_out))
-        _start_over(model, random, device)
+        _start_over(model, random, statistics, device)
         failed = parts.pop(len(losses))
         if len(failed.source) > 1:
             parts[len(losses) : len(losses)] = failed.halves()
@@ -108,9 +112,16 @@ def _backward(
     return losses
 
 
-def _start_over(model: nn.Module, random: dict[str, Tensor], device: torch.device) -> None:
-    """Drop all gradients, free memory and restore the random state."""
+def _start_over(
+    model: nn.Module,
+    random: dict[str, Tensor],
+    statistics: Sequence[tuple[Tensor, Tensor]],
+    device: torch.device,
+) -> None:
+    """Drop all gradients, free memory, restore the random state and the running statistics."""
     model.zero_grad(set_to_none=True)
+    for each, before in statistics:
+        each.detach().copy_(before)
     give_back_freed_memory()
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -74,8 +74,13 @@ class World(Protocol):
         """Replace each gradient by its sum over the processes."""
         ...
 
-    def average(self, statistics: Sequence[Tensor]) -> None:
-        """Replace each tensor, such as a running mean, by its mean over the processes."""
+    def average(self, statistics: Sequence[Tensor], weight: int) -> None:
+        """Replace each tensor, such as a running mean, by its weighted mean over the processes.
+
+        Args:
+            statistics: the tensors.
+            weight: the weight of this process; if all weights are 0, nothing changes.
+        """
         ...
 
     def agree(self, number: int) -> int:
@@ -159,7 +164,7 @@ class OneProcess:
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Leave the gradients unchanged."""
 
-    def average(self, statistics: Sequence[Tensor]) -> None:
+    def average(self, statistics: Sequence[Tensor], weight: int) -> None:
         """Leave the tensors unchanged."""
 
     def agree(self, number: int) -> int:

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,11 @@ class TestLaunch:
         code = "sys.exit(65) if first else time.sleep(60)"
         assert launch([SHELL + code], 2, 3, Talk()) == 65
         assert capsys.readouterr().err == ""
+
+    def test_nothing_is_left_behind(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        assert launch([SHELL + "None"], 2, 0, Talk.silent()) == 0
+        assert not [*tmp_path.iterdir()]
 
     def test_the_process_that_was_killed_is_named(self) -> None:
         code = "time.sleep(60) if first else os.kill(os.getpid(), signal.SIGKILL)"

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from s2scli.data.store import Corpus
 from s2scli.errors import OutOfMemoryError, S2SError, StorageError, UsageError
 from s2scli.pipeline import rehearse as pipeline
 from s2scli.pipeline.rehearse import (
@@ -136,6 +137,21 @@ def test_a_process_that_is_killed_early_is_a_matter_of_memory(
     with pytest.raises(OutOfMemoryError, match="use smaller batches"):
         rehearse(prepared, REQUEST, QUIET)
     assert not (prepared.root / GROUP).exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_some_of_many_validation_examples_are_timed(
+    prepared: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "VALIDATION_EXAMPLES", 2)
+    assert len(Corpus.load(prepared.corpus).open_split("valid")) > 2
+    assert rehearse(prepared, REQUEST, QUIET).validation_seconds > 0
+
+
+def test_a_run_is_not_rehearsed_by_mistake(prepared: Workspace) -> None:
+    train_toy(prepared, max_steps=1)
+    with pytest.raises(UsageError, match=r"this workspace has one already; name .* \(-r NAME\)"):
+        rehearse(prepared, TrainRequest(device="cpu"), QUIET)
 
 
 def test_a_budget_is_not_rehearsed(prepared: Workspace) -> None:

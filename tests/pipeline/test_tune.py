@@ -170,6 +170,22 @@ def test_a_stopped_trial_is_resumed_first(prepared: Workspace, stub: Stub) -> No
     assert stub.trained == ["trial-0000", "trial-0001", "trial-0001", "trial-0002"]
 
 
+def test_a_stop_is_no_kill(prepared: Workspace, stub: Stub) -> None:
+    for restart in (True, False, False, False):
+        stub.signals["trial-0001"] = signal.SIGTERM
+        request = order(prepared, 2, restart=restart, overwrite=restart)
+        assert tune(prepared, request, QUIET).signal == signal.SIGTERM
+    assert [each.state for each in tune(prepared, order(prepared, 2), QUIET).trials] == (
+        ["complete"] * 2
+    )
+
+
+def test_the_best_recipe_holds_the_values_of_its_trial(prepared: Workspace, stub: Stub) -> None:
+    found = restarted(prepared, 3, assignments=["training.label_smoothing=0.5"])
+    best = load_recipe(found.recipe)
+    assert best.training.label_smoothing == found.trials[0].values["smoothing"] != 0.5
+
+
 def test_without_a_complete_trial_there_is_no_recipe(prepared: Workspace, stub: Stub) -> None:
     stub.errors["trial-0000"] = DivergedError("diverged")
     found = restarted(prepared, 1)

@@ -73,7 +73,7 @@ def test_an_average_goes_on_where_it_was_and_shares_no_memory() -> None:
         assert torch.equal(weight, again.weights[name])
         assert not torch.equal(weight, saved[name])
     again.load({}, "a checkpoint of before the first update")
-    assert again.weights
+    assert not again.weights, "as before the first update"
 
 
 def test_an_average_of_another_model_is_refused() -> None:

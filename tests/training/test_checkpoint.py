@@ -459,3 +459,10 @@ def test_differences_are_told_by_path() -> None:
         "new: (not set) -> null",
     ]
     assert settings_difference(old, old) == []
+
+
+def test_an_empty_state_clears_that_of_later_updates() -> None:
+    optimizer, _ = adam_after(3)
+    assert optimizer.state
+    load_optimizer(optimizer, {})
+    assert not optimizer.state, "as before the first update"

@@ -57,14 +57,19 @@ def test_numbers_are_added_up_and_agreed_on() -> None:
     assert members[0][1:] == common
 
 
-def test_statistics_become_their_means() -> None:
+@pytest.mark.parametrize(
+    ("weights", "mean"), [((5, 5, 5), [3.0] * 3), ((0, 1, 3), [5.25] * 3), ((0, 0, 0), [0, 3, 6])]
+)
+def test_statistics_become_their_weighted_means(
+    weights: tuple[int, ...], mean: list[float]
+) -> None:
     def work(world: Distributed) -> list[list[float]]:
         statistics = [nn.Parameter(torch.full((2, 1), 3.0 * world.rank)), torch.ones(1)]
-        world.average(statistics)
-        world.average([])
+        world.average(statistics, weights[world.rank])
+        world.average([], weights[world.rank])
         return [each.flatten().tolist() for each in statistics]
 
-    assert connected(3, work) == [[[3.0, 3.0], [1.0]]] * 3
+    assert connected(3, work) == [[[each] * 2, [1.0]] for each in mean]
 
 
 def test_the_error_of_the_first_is_raised_by_all() -> None:

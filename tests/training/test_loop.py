@@ -29,6 +29,7 @@ from s2scli.training.events import (
 from s2scli.training.loop import (
     MAX_SKIPPED_IN_A_ROW,
     Run,
+    _keep_if_finite,
     learning_rate,
     train,
 )
@@ -497,3 +498,11 @@ def test_the_batch_is_moved_to_the_run_s_device() -> None:
     batch = make_batch([ids(4)], [ids(5)])
     assert isinstance(batch.to(CPU), Batch)
     assert batch.to(torch.device("meta")).source.device.type == "meta"
+
+
+def test_a_skipped_update_leaves_running_statistics_as_they_are() -> None:
+    now, before = [torch.ones(2)], [torch.zeros(2)]
+    _keep_if_finite(now, before, torch.tensor(1.0))
+    assert now[0].tolist() == [1, 1]
+    _keep_if_finite(now, before, torch.tensor(float("nan")))
+    assert now[0].tolist() == [0, 0]

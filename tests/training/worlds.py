@@ -67,7 +67,7 @@ class Member:
         for gradient, several in zip(own, zip(*all_gradients, strict=True), strict=True):
             gradient.copy_(torch.stack(several).sum(0))
 
-    def average(self, statistics: Sequence[Tensor]) -> None:
+    def average(self, statistics: Sequence[Tensor], weight: int) -> None:
         everyone = self._exchange("average", [each.detach().clone() for each in statistics])
         for each, several in zip(statistics, zip(*everyone, strict=True), strict=True):
             each.detach().copy_(torch.stack(several).mean(0))
