@@ -138,6 +138,7 @@ def measure(folder: Path, pairs: int) -> dict[str, object]:
 @pytest.mark.skipif(not Path("/proc").exists(), reason="reads /proc of Linux")
 def test_scale(tmp_path: Path) -> None:
     folder = Path(os.environ.get("S2S_BENCH_FOLDER") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
     table = {
         "table": "the start of a run on millions of pairs",
         "processor": processor(),
