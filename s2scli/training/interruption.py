@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
@@ -10,20 +11,23 @@ from types import FrameType
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
+REPEATED = 0.5  # seconds; a launcher that is killed sends SIGTERM once for each of its threads
 
 
 @dataclass
 class StopRequest:
-    """The signal that asked the run to stop, or 0."""
+    """The signal that asked the run to stop, or 0, and when it arrived, in seconds."""
 
     signal: int = 0
+    time: float = 0.0
 
 
 @contextlib.contextmanager
 def stop_requests(announce: Callable[[int], None]) -> Iterator[StopRequest]:
     """Catch SIGINT, SIGTERM and SIGHUP inside the block; a second one raises KeyboardInterrupt.
 
-    A signal that is already ignored, as under `nohup`, stays ignored.
+    SIGTERM repeated within half a second counts once. A signal that is already ignored, as under
+    `nohup`, stays ignored.
 
     Args:
         announce: called with the signal's number when the first one arrives.
@@ -34,9 +38,12 @@ def stop_requests(announce: Callable[[int], None]) -> Iterator[StopRequest]:
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if request.signal == number == signal.SIGTERM and now - request.time < REPEATED:
+            return
         if request.signal:
             raise KeyboardInterrupt
-        request.signal = number
+        request.signal, request.time = number, now
         announce(number)
 
     handled = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]

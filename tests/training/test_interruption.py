@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from s2scli.training import interruption
 from s2scli.training.interruption import SIGNALS, stop_requests
 
 
@@ -24,9 +25,21 @@ def test_the_first_signal_is_a_request(number: int) -> None:
 def test_the_second_signal_interrupts(number: int) -> None:
     announced: list[int] = []
     with pytest.raises(KeyboardInterrupt), stop_requests(announced.append):
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), number)
+    assert announced == [signal.SIGINT]
+
+
+def test_a_repeated_signal_to_terminate_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    announced: list[int] = []
+    with stop_requests(announced.append):
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
     assert announced == [signal.SIGTERM]
+    monkeypatch.setattr(interruption, "REPEATED", 0.0)
+    with pytest.raises(KeyboardInterrupt), stop_requests(announced.append):
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_an_ignored_signal_stays_ignored() -> None:
