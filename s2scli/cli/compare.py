@@ -92,9 +92,7 @@ def command(
         talk.show_json(found.as_json())
     else:
         show(found, talk)
-    if found.signal:
-        talk.say("saved; rerun the same command to resume")
-        raise typer.Exit(128 + found.signal)
+    common.exit_if_stopped(found.signal)
     if found.results:
         model = found.results[0].model
         common.say_next(translate_example(Path(model), f"-m {shlex.quote(model)}"))

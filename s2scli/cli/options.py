@@ -88,6 +88,12 @@ class Common:
             file.write(text.encode())
         self.talk.say(f"wrote {output}")
 
+    def exit_if_stopped(self, number: int) -> None:
+        """Exit if the signal `number` stopped the command; 0 is none."""
+        if number:
+            self.talk.say("saved; rerun the same command to resume")
+            raise typer.Exit(128 + number)
+
     def say_next(self, *commands: str) -> None:
         """Suggest the commands to run next in this workspace."""
         self.talk.say(f"next: {' · '.join(map(self._line, commands))}")

@@ -179,9 +179,7 @@ def _train(request: "TrainRequest", given: Collection[str], common: Common, worl
         f"{report.reason}: step {report.step}, {report.epochs:.1f} epochs, "
         f"{report.minutes:.1f} minutes"
     )
-    if report.signal:
-        talk.say("saved; rerun the same command to resume")
-        raise typer.Exit(128 + report.signal)
+    common.exit_if_stopped(report.signal)
     steps = ", ".join(map(str, report.averaged or [report.best_step]))
     which = "the mean of steps" if report.averaged else "of step"
     talk.say(f"the best model is {which} {steps}, in {common.workspace.model}")

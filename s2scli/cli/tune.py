@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from rich.table import Table
 from rich.text import Text
 
@@ -105,9 +104,7 @@ def command(
         talk.show_json(asdict(found))
     else:
         show(found, talk)
-    if found.signal:
-        talk.say("saved; rerun the same command to continue")
-        raise typer.Exit(128 + found.signal)
+    common.exit_if_stopped(found.signal)
     if found.recipe:
         talk.say(
             f"the best recipe is {found.recipe}, its model {found.model}; the best of many scores "

@@ -7,7 +7,7 @@ import torch
 
 from s2scli.data.accounting import read_report
 from s2scli.data.encoded import check_encoded
-from s2scli.data.store import SPLITS, Corpus, split_path
+from s2scli.data.store import SPLITS, Corpus, Side, split_path
 from s2scli.errors import MissingInputError, S2SError
 from s2scli.manifest import FORMATS, in_one_generation, is_published, kind_of, read_manifest
 from s2scli.pipeline.doctor import Health, check_artifact, check_workspace
@@ -88,13 +88,14 @@ def _check_contents(found: Health) -> Health:
 def _read_corpus(folder: Path) -> None:
     corpus = Corpus.load(folder)
     read_report(folder)
-    sides = [name for name in ("source", "target") if getattr(corpus.sides, name)]
+    names: tuple[Side, ...] = ("source", "target")
+    sides = [name for name in names if getattr(corpus.sides, name)]
     for name in corpus.splits:
         split = corpus.open_split(name)
         for _ in split.batches():
             pass
         for side in sides:
-            split.values(side)  # type: ignore[arg-type]
+            split.values(side)
 
 
 def _read_encoded(folder: Path) -> None:

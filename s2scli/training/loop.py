@@ -222,10 +222,11 @@ def _update(run: Run, batches: TrainingBatches) -> None:
     group, after = batches.next(before)
     run.model.train()
     step = before.step + 1
-    statistics = [each.detach().clone() for each in run.statistics]
+    kept = [each.detach().clone() for each in run.statistics]
     world.separate_seeds(run.settings.seed, step)
     overlapped = functools.partial(world.overlapped, run.model.parameters())
-    sums = accumulate(run.model, group, run.settings, run.device, step, overlapped)
+    restore = functools.partial(_restore, run.statistics, kept)
+    sums = accumulate(run.model, group, run.settings, run.device, step, overlapped, restore)
     world.sum_gradients(run.model.parameters())
     tokens = world.sum(sums.tokens)  # after the gradients, whose sums have begun
     limit = run.settings.max_gradient_norm or math.inf
@@ -234,20 +235,19 @@ def _update(run: Run, batches: TrainingBatches) -> None:
         weights["lr"] = learning_rate(run.settings, before, step)
     step_if_finite(run.optimizer, norm)
     world.average(run.statistics, sums.tokens)
-    _keep_if_finite(run.statistics, statistics, norm)
-    run.average.follow(step, norm.isfinite())
+    finite = norm.isfinite()
+    pairs = zip(run.statistics, kept, strict=True)
+    _restore(run.statistics, [torch.where(finite, now, before) for now, before in pairs])
+    run.average.follow(step, finite)
     run.optimizer.zero_grad(set_to_none=True)
     run.outcomes.append(Outcome(before, tokens, sums.loss, norm, sums.splits, sums.left_out))
     run.progress = replace(after, step=step)
 
 
-def _keep_if_finite(
-    statistics: Sequence[Tensor], before: Sequence[Tensor], gradient_norm: Tensor
-) -> None:
-    """Restore running statistics after an update that is skipped."""
-    finite = gradient_norm.isfinite()
-    for each, kept in zip(statistics, before, strict=True):
-        each.detach().copy_(torch.where(finite, each.detach(), kept))
+def _restore(statistics: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Set running statistics to these values."""
+    for each, value in zip(statistics, values, strict=True):
+        each.detach().copy_(value.detach())
 
 
 def _settle(run: Run, batches: TrainingBatches) -> Iterator[Fault]:

@@ -16,7 +16,6 @@ from torch.optim import Optimizer
 from s2scli.data.batch import Batch
 from s2scli.memory import is_out_of_memory
 from s2scli.model.kernels.allocation import give_back_freed_memory
-from s2scli.model.kernels.batch_norm import running_statistics
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.training.checkpoint import random_state, restore_random_state
 from s2scli.training.objective import batch_objective
@@ -49,6 +48,7 @@ def accumulate(
     device: torch.device,
     step: int,
     overlapped: Overlapped = contextlib.nullcontext,
+    restore: Callable[[], None] = lambda: None,
 ) -> Sums:
     """Add up the gradients of the objective of some batches, summed over their target tokens.
 
@@ -65,19 +65,20 @@ def accumulate(
         device: the device of the model.
         step: the number of the update.
         overlapped: opens the context of the last backward pass.
+        restore: restores what a forward pass changes; called before everything starts over.
 
     Raises:
         MemoryError: several examples, and none of them fits.
     """
     parts, left_out, random = list(group), list[Batch](), random_state(device)
-    statistics = [(each, each.detach().clone()) for each in running_statistics(model)]
     while parts:
         losses = _backward(model, parts, settings, device, step, overlapped)
         if len(losses) == len(parts):
             splits = len(parts) + len(left_out) - len(group)
             tokens = sum(len(part.real) for part in parts)
             return Sums(torch.stack(losses).sum(), tokens, splits, _rows(left_out))
-        _start_over(model, random, statistics, device)
+        restore()
+        _start_over(model, random, device)
         failed = parts.pop(len(losses))
         if len(failed.source) > 1:
             parts[len(losses) : len(losses)] = failed.halves()
@@ -112,16 +113,9 @@ def _backward(
     return losses
 
 
-def _start_over(
-    model: nn.Module,
-    random: dict[str, Tensor],
-    statistics: Sequence[tuple[Tensor, Tensor]],
-    device: torch.device,
-) -> None:
-    """Drop all gradients, free memory, restore the random state and the running statistics."""
+def _start_over(model: nn.Module, random: dict[str, Tensor], device: torch.device) -> None:
+    """Drop all gradients, free memory and restore the random state."""
     model.zero_grad(set_to_none=True)
-    for each, before in statistics:
-        each.detach().copy_(before)
     give_back_freed_memory()
     if device.type == "cuda":
         torch.cuda.empty_cache()

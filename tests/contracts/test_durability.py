@@ -17,7 +17,7 @@ from s2scli.tokenizer.settings import TokenizerSettings
 from s2scli.workspace import Workspace
 from tests.faults import KINDS, each_fault
 from tests.folders import letters_of, write_model
-from tests.power_loss import RecordingFiles, Sync, crash_states, write_tree
+from tests.power_loss import RecordingFiles, Sync, Tree, crash_states, write_tree
 from tests.toy import prepare_toy, write_corpus
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
@@ -128,7 +128,7 @@ def test_any_fault_at_any_operation_leaves_what_is_whole(
     survive_faults(tmp_path / "disk", old, new, name, kind)
 
 
-def cut_states(files: RecordingFiles, begun: int) -> Iterator[tuple[int, object, str]]:
+def cut_states(files: RecordingFiles, begun: int) -> Iterator[tuple[int, Tree, str]]:
     """Yield the number of events before each power cut, and each tree it may leave, once."""
     seen: set[str] = set()
     for end in range(begun, len(files.history) + 1):
@@ -152,7 +152,7 @@ def test_a_power_cut_leaves_what_is_whole(
     through(files, lambda: PUBLISH[name](disk / "workspace"))
     states = 0
     for end, tree, _ in cut_states(files, begun):
-        write_tree(tree, copy := tmp_path / "copy")  # type: ignore[arg-type]
+        write_tree(tree, copy := tmp_path / "copy")
         finished = end == len(files.history)
         assert_old_or_new(copy, before, new[name], finished=finished)
         shutil.rmtree(copy)

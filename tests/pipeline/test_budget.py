@@ -186,11 +186,11 @@ def test_a_slow_model_is_made_smaller(prepared: Workspace, monkeypatch: pytest.M
         return replace(found, update_seconds=0.001) if measured[-1] == "tiny" else found
 
     monkeypatch.setattr(budget, "measure_speed", slow)
-    run, options = prepared.of_run("slow"), {"device": "cpu", "budget": 1.0}
-    train(run, TrainRequest("elman", **options), QUIET)  # type: ignore[arg-type]
+    run, request = prepared.of_run("slow"), TrainRequest("elman", device="cpu", budget=1.0)
+    train(run, request, QUIET)
     assert measured == ["small", "tiny"] == [*MODEL_SIZES][1::-1]
     assert named_size(load_recipe(str(run.model / "recipe.toml"))) == "tiny"
-    train(run, TrainRequest("elman", **options), QUIET)  # type: ignore[arg-type]
+    train(run, request, QUIET)
     assert len(measured) == 2  # resumed
 
 

@@ -15,13 +15,9 @@ from typing import Any
 import pytest
 
 from s2scli.manifest import verify_folder
-from s2scli.pipeline.train_tokenizer import train_tokenizer
-from s2scli.report.console import Talk
-from s2scli.tokenizer.settings import TokenizerSettings
 from s2scli.training.checkpoint import list_checkpoints, newest_checkpoint
-from s2scli.workspace import Workspace
 from tests.system.processes import finish, heed_interrupts, kill, start, wait_for
-from tests.toy import prepare_toy, write_corpus
+from tests.toy import write_corpus
 
 RUN = (
     *("train", "--recipe", "tiny", "--device", "cpu"),
@@ -38,28 +34,12 @@ WALL_CLOCK = ("seconds", "tokens_per_second", "busy_cores", "peak_memory_mb")
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with a corpus, its tokenizer and no run yet."""
-    root = tmp_path_factory.mktemp("prepared") / "workspace"
-    prepare_toy(root)
-    train_tokenizer(Workspace(root), TokenizerSettings(), Talk(quiet=True))
-    return root
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def uninterrupted(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The workspace of a run that nothing disturbed."""
     root = tmp_path_factory.mktemp("whole") / "workspace"
-    shutil.copytree(prepared, root)
+    shutil.copytree(untrained, root)
     status, _, err = finish(start(*RUN, STEPS, workspace=root))
     assert status == 0, err
-    return root
-
-
-@pytest.fixture
-def workspace(prepared: Path, tmp_path: Path) -> Path:
-    root = tmp_path / "workspace"
-    shutil.copytree(prepared, root)
     return root
 
 
@@ -117,12 +97,12 @@ def test_killed_runs_end_like_one_that_was_not(workspace: Path, uninterrupted: P
 
 @pytest.mark.slow
 def test_twenty_kills(
-    prepared: Path, uninterrupted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    untrained: Path, uninterrupted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rounds, kills = 5, 4
     for seed in range(rounds):
         root = tmp_path / str(seed)
-        shutil.copytree(prepared, root)
+        shutil.copytree(untrained, root)
         survives(root, uninterrupted, kills, seed + 100)
     with capsys.disabled():
         print(f"\nkills survived: {rounds * kills}/{rounds * kills}")  # noqa: T201

@@ -14,14 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from s2scli.pipeline.train_tokenizer import train_tokenizer
-from s2scli.report.console import Talk
-from s2scli.tokenizer.settings import TokenizerSettings
 from s2scli.training.checkpoint import newest_checkpoint
-from s2scli.workspace import Workspace
 from tests.system.processes import finish, start, wait_for
 from tests.system.test_kill import digests, log_of, logged
-from tests.toy import prepare_toy
 
 STEPS = 48
 RUN = (
@@ -39,28 +34,12 @@ SECONDS_TO_END = 30
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with a corpus, its tokenizer and no run yet."""
-    root = tmp_path_factory.mktemp("prepared") / "workspace"
-    prepare_toy(root)
-    train_tokenizer(Workspace(root), TokenizerSettings(), Talk(quiet=True))
-    return root
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def uninterrupted(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The workspace of a run of two processes that nothing disturbed."""
     root = tmp_path_factory.mktemp("whole") / "workspace"
-    shutil.copytree(prepared, root)
+    shutil.copytree(untrained, root)
     status, _, err = finish(start(*TWO, workspace=root))
     assert status == 0, err
-    return root
-
-
-@pytest.fixture
-def workspace(prepared: Path, tmp_path: Path) -> Path:
-    root = tmp_path / "workspace"
-    shutil.copytree(prepared, root)
     return root
 
 

@@ -29,7 +29,6 @@ from s2scli.training.events import (
 from s2scli.training.loop import (
     MAX_SKIPPED_IN_A_ROW,
     Run,
-    _keep_if_finite,
     learning_rate,
     train,
 )
@@ -500,9 +499,17 @@ def test_the_batch_is_moved_to_the_run_s_device() -> None:
     assert batch.to(torch.device("meta")).source.device.type == "meta"
 
 
-def test_a_skipped_update_leaves_running_statistics_as_they_are() -> None:
-    now, before = [torch.ones(2)], [torch.zeros(2)]
-    _keep_if_finite(now, before, torch.tensor(1.0))
-    assert now[0].tolist() == [1, 1]
-    _keep_if_finite(now, before, torch.tensor(float("nan")))
-    assert now[0].tolist() == [0, 0]
+def test_a_skipped_update_leaves_running_statistics_as_they_are(split: EncodedSplit) -> None:
+    run = make_run(training_settings(limits={"max_steps": 4}))
+    statistic = torch.zeros(1)
+    run.statistics = [statistic]
+    run.model.encoder.register_forward_hook(lambda *given: (statistic.add_(1), None)[1])
+    poison(run, range(2, 4))
+    batches, seen = TrainingBatches(split, run.settings), {}
+
+    def stop() -> int:
+        seen[run.progress.step] = float(statistic)
+        return 0
+
+    list(train(run, batches, lambda: {"loss": 1.0}, lambda progress: None, stop))
+    assert seen == {0: 0, 1: 1, 2: 1, 3: 1, 4: 2}

@@ -58,11 +58,13 @@ def gradients(run: Run) -> dict[str, Tensor]:
     return {name: weight.grad.clone() for name, weight in named if weight.grad is not None}
 
 
-def sums_of(run: Run, group: Sequence[Batch]) -> tuple[Sums, dict[str, Tensor]]:
+def sums_of(
+    run: Run, group: Sequence[Batch], restore: Callable[[], None] = lambda: None
+) -> tuple[Sums, dict[str, Tensor]]:
     """Accumulate over some batches from the same random state each time."""
     torch.manual_seed(5)
     run.model.zero_grad(set_to_none=True)
-    sums = accumulate(run.model, group, run.settings, CPU, 1)
+    sums = accumulate(run.model, group, run.settings, CPU, 1, restore=restore)
     return sums, gradients(run)
 
 
@@ -96,7 +98,9 @@ def test_a_batch_that_is_split_gives_the_same_gradient(
     assert len(group) == 2 and len(group[0].source) > 8
     whole, expected = sums_of(run, group)
     only_fitting(lambda batch: len(batch.source) <= 4, shortage)
-    parts, found = sums_of(run, group)
+    restored: list[int] = []
+    parts, found = sums_of(run, group, lambda: restored.append(1))
+    assert len(restored) == parts.splits, "before each new start"
     assert (parts.tokens, parts.left_out, whole.splits) == (whole.tokens, (), 0)
     assert parts.splits >= 4
     assert float(parts.loss) == pytest.approx(float(whole.loss), rel=1e-6)
