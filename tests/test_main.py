@@ -45,11 +45,11 @@ def test_a_signal_at_any_time_of_the_start_leaves_no_traceback(name: str) -> Non
         time.sleep(delay)
         process.send_signal(number)
         _, told = process.communicate(timeout=SECONDS)
-        # on a busy machine Python itself may still be starting: it prints its own traceback or aborts
-        assert told in ("", "interrupted\n") or "in main" not in told, delay
-        if "Fatal Python error" not in told:
-            statuses.add(process.returncode)
-    assert statuses <= {0, -number, 128 + number}
+        # on a busy machine Python itself may still be starting, and prints its own traceback
+        assert told in ("", "interrupted\n") or "in main" not in told, (delay, told)
+        statuses.add(process.returncode)
+    # a C++ library turns an exception that comes while it is imported into an abort
+    assert statuses <= {0, -number, 128 + number, -signal.SIGABRT}
 
 
 @pytest.mark.parametrize(
