@@ -62,6 +62,15 @@ class Recipe(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_ctc_layer(self) -> Self:
+        if self.search.ctc_weight and not self.model.ctc_weight:
+            raise ValueError(
+                "search.ctc_weight needs a CTC layer: set model.ctc_weight above 0, or "
+                "search.ctc_weight to 0"
+            )
+        return self
+
     @property
     def criterion(self) -> Criterion:
         """The validation score that selects the best checkpoint."""

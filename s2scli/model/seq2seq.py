@@ -87,16 +87,13 @@ class Seq2Seq(nn.Module):
         positions: Tensor = self.source.positions(lengths)
         return positions
 
-    def ctc_log_probs(self, memory: Tensor) -> Tensor:
+    def ctc_log_probs(self, encoder_output: EncoderOutput) -> Tensor:
         """Return log-probabilities of the tokens at each encoder state, [B, S, V].
 
         The padding token is the blank (Graves et al. 2006, section 3).
-
-        Args:
-            memory: encoder states, [B, S, D].
         """
         assert self.ctc is not None, "a model with model.ctc_weight has this layer"
-        logits: Tensor = self.ctc(memory)
+        logits: Tensor = self.ctc(encoder_output.memory)
         return logits.float().log_softmax(-1)
 
     def start(self, encoder_output: EncoderOutput) -> DecoderState:

@@ -27,7 +27,7 @@ def align_best(
         lengths: the number of real samples in each source, [B].
         found: the hypotheses of each source, best first.
     """
-    log_probs = model.ctc_log_probs(model.encode(source, lengths).memory).cpu().numpy()
+    log_probs = model.ctc_log_probs(model.encode(source, lengths)).cpu().numpy()
     states = model.positions(lengths).tolist()
     return [
         (_aligned(of_one[0], log_probs[row, : states[row]]), *of_one[1:]) if of_one else ()

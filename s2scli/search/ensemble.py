@@ -55,6 +55,10 @@ class Ensemble:
         """Return how many states of the first model sources of these lengths have, [B]."""
         return self.models[0].positions(lengths)
 
+    def ctc_log_probs(self, encoded: tuple[EncoderOutput, ...]) -> Tensor:
+        """Return log-probabilities of the first model's CTC layer at each state, [B, S, V]."""
+        return self.models[0].ctc_log_probs(encoded[0])
+
     def start(self, encoded: tuple[EncoderOutput, ...]) -> DecoderState:
         """Return the decoders' states before the first token."""
         pairs = zip(self.models, encoded, strict=True)

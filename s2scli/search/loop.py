@@ -14,8 +14,9 @@ from s2scli.model.states import DecoderState
 from s2scli.search.beam import Beam
 from s2scli.search.choosing import Chooser
 from s2scli.search.endings import Endings, collect, make_hypothesis, unfinished
-from s2scli.search.filters import make_filters
+from s2scli.search.filters import Filter, make_filters
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.joint_ctc import JointCtc
 from s2scli.search.limits import longest_output
 from s2scli.search.live import Candidates, Live
 from s2scli.search.model import Encoded, Model
@@ -48,17 +49,22 @@ def search(
         attention: whether to return attention weights too.
         before_step: called before each step; it may raise an exception to stop the search.
     """
-    state = model.start(model.encode(source, lengths))
-    positions = model.positions(lengths).tolist()
-    limits = [longest_output(length, settings) for length in positions]
+    encoded = model.encode(source, lengths)
+    positions = model.positions(lengths)
+    rules = []
+    if settings.ctc_weight:
+        log_probs = model.ctc_log_probs(encoded)
+        rules.append(JointCtc(log_probs, positions.to(source.device), settings.ctc_weight))
+    limits = [longest_output(length, settings) for length in positions.tolist()]
     longest = torch.tensor(limits, dtype=torch.long, device=source.device)
     keys = _keys(source, lengths) if settings.sample else [()] * len(source)
     return search_from(
         model,
-        state,
+        model.start(encoded),
         longest,
         settings,
         keys,
+        rules=rules,
         attention=attention,
         before_step=before_step,
     )
@@ -72,6 +78,7 @@ def search_from(
     settings: SearchSettings,
     keys: Keys,
     *,
+    rules: Sequence[Filter] = (),
     attention: bool = True,
     before_step: Notice = lambda: None,
 ) -> list[tuple[Hypothesis, ...]]:
@@ -86,10 +93,11 @@ def search_from(
         longest: maximum length of each output, end token included, [B].
         settings: the search settings.
         keys: for sampling, ids that identify each sentence and select its random numbers.
+        rules: rules to apply before those of the settings.
         attention: whether to return attention weights too.
         before_step: called before each step; it may raise an exception to stop the search.
     """
-    filters = make_filters(settings)
+    filters = (*rules, *make_filters(settings))
     chooser = make_chooser(settings, longest, keys)
     endings = [Endings(settings.n_best) for _ in keys]
     weights: list[Tensor | None] = []

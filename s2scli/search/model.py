@@ -25,6 +25,10 @@ class Model(Protocol[Encoded]):
         """Return how many encoder states sources of these lengths have, [B]."""
         ...
 
+    def ctc_log_probs(self, encoder_output: Encoded, /) -> Tensor:
+        """Return log-probabilities of the CTC layer's symbols at each state, [B, S, V]."""
+        ...
+
     def start(self, encoder_output: Encoded, /) -> DecoderState:
         """Return the state before the first token, one row for each sentence."""
         ...

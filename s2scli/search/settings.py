@@ -57,6 +57,14 @@ class SearchSettings(Settings):
     min_length: int = setting(
         1, "Minimum output length in tokens, end token included.", "tokens", ge=1, le=1_000_000
     )
+    ctc_weight: float = setting(
+        0.0,
+        "Weight of the CTC layer in the search (Watanabe et al. 2017, eq. 22): scores are then sums "
+        "of (1 - weight) x the decoder's + weight x the CTC layer's log-probabilities; 0 ignores "
+        "the layer.",
+        ge=0.0,
+        le=1.0,
+    )
     no_repeat_ngram: int = setting(
         0,
         "Never repeat an n-gram of this size in one output (Paulus et al. 2018); 0 allows repeats.",

@@ -125,7 +125,7 @@ def _ctc(reading: Reading, settings: TrainingSettings) -> Tensor:
     if not model.ctc_weight:
         return reading.hidden.new_zeros(())
     with autocast(settings, reading.hidden.device):
-        log_probs = model.ctc_log_probs(encoded.memory)
+        log_probs = model.ctc_log_probs(encoded)
     return model.ctc_weight * ctc_loss(
         log_probs, encoded.memory_mask, reading.batch.target_output, reading.batch.target_mask
     )

@@ -136,7 +136,16 @@ class TorchEngine:
     def search(
         self, sources: Sequence[Values], settings: SearchSettings, wanted: Wanted
     ) -> list[tuple[Hypothesis, ...]]:
-        """Return the `n_best` best outputs of each source; they always have scores."""
+        """Return the `n_best` best outputs of each source; they always have scores.
+
+        Raises:
+            ConfigError: the settings give weight to a CTC layer, and the model has none.
+        """
+        if settings.ctc_weight and not self.aligner:
+            raise ConfigError(
+                "--ctc-weight: this model has no CTC layer; leave the option out, or train with "
+                "--set model.ctc_weight=0.3"
+            )
 
         def search_batch(indices: Sequence[int], check: Notice) -> list[tuple[Hypothesis, ...]]:
             source, lengths = self.codec.pad([sources[index] for index in indices])

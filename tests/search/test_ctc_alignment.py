@@ -99,8 +99,8 @@ def test_the_best_hypothesis_of_each_source_is_aligned_as_if_alone() -> None:
     assert found[0][1] == second
     for row, ids in enumerate(rows):
         with torch.inference_mode():
-            memory = model.encode(torch.tensor([ids]), lengths[row : row + 1]).memory
-            alone = model.ctc_log_probs(memory)[0].numpy()
+            encoded = model.encode(torch.tensor([ids]), lengths[row : row + 1])
+            alone = model.ctc_log_probs(encoded)[0].numpy()
         assert found[row][0].token_spans == align_tokens(alone, [5, 6])
         assert len(found[row][0].token_spans) == 2
 

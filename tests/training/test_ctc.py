@@ -83,7 +83,7 @@ def test_the_objective_weighs_it_against_the_cross_entropy_of_the_decoder() -> N
     decoder = float(batch_objective(plain, batch, settings, 1).detach())
     output = both(batch)
     encoded = output.encoded
-    log_probs = both.ctc_log_probs(encoded.memory)
+    log_probs = both.ctc_log_probs(encoded)
     encoder = sum(
         by_alignments(row[mask].detach(), target[real][:-1].tolist())
         for row, mask, target, real in zip(
