@@ -100,6 +100,13 @@ def test_an_unknown_score_is_told_the_nearest_and_all_others() -> None:
     )
 
 
+def test_the_search_gives_no_weight_to_a_missing_ctc_layer() -> None:
+    assert load_recipe("speech-gru", []).search.ctc_weight > 0
+    for name, setting in (("tiny", "search.ctc_weight=0.5"), ("speech-gru", "model.ctc_weight=0")):
+        with pytest.raises(ConfigError, match="search.ctc_weight needs a CTC layer"):
+            load_recipe(name, [setting])
+
+
 def test_the_listing_shows_the_scores_to_choose_from() -> None:
     rows = {row.path: row for row in list_recipe_settings()}
     assert rows["training.metric"].type == " | ".join(CRITERIA)

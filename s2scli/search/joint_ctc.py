@@ -1,7 +1,8 @@
 """Joint decoding: the search follows the decoder and the CTC layer of the encoder together.
 
-Watanabe et al. 2017, section III.C (one-pass decoding, eq. 22, and Algorithm 2). The CTC layer reads the
-source from its beginning to its end, so outputs that skip, repeat or invent words rank low.
+Watanabe et al. 2017, joint decoding in one pass; the prefix probabilities are those of Graves et
+al. 2006, section 3.2. The CTC layer reads the source from its beginning to its end, so outputs
+that skip, repeat or invent words rank low.
 """
 
 from dataclasses import dataclass, replace

@@ -59,9 +59,9 @@ class SearchSettings(Settings):
     )
     ctc_weight: float = setting(
         0.0,
-        "Weight of the CTC layer in the search (Watanabe et al. 2017, eq. 22): scores are then sums "
-        "of (1 - weight) x the decoder's + weight x the CTC layer's log-probabilities; 0 ignores "
-        "the layer.",
+        "Weight of the CTC layer in the search (Watanabe et al. 2017): scores are then sums of "
+        "(1 - weight) x the decoder's + weight x the CTC layer's log-probabilities; 0 ignores the "
+        "layer.",
         ge=0.0,
         le=1.0,
     )

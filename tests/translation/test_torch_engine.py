@@ -11,7 +11,7 @@ import torch
 
 from s2scli.data.batch import make_source
 from s2scli.data.stream import Line
-from s2scli.errors import UsageError
+from s2scli.errors import ConfigError, UsageError
 from s2scli.manifest import read_manifest
 from s2scli.search.loop import search
 from s2scli.search.settings import SearchSettings
@@ -119,6 +119,12 @@ def test_the_search_can_be_ended_before_a_step(folder: Path) -> None:
 
     with pytest.raises(InterruptedError):
         search(engine.model, source, lengths, SETTINGS, before_step=stop)
+
+
+def test_a_model_without_a_ctc_layer_refuses_its_weight(folder: Path) -> None:
+    settings = SearchSettings(ctc_weight=0.5)
+    with pytest.raises(ConfigError, match="--ctc-weight: this model has no CTC layer"):
+        list(loaded(folder, 1).translate([Line("f", 1, "six")], Options(settings)))
 
 
 def test_models_of_an_ensemble_share_a_tokenizer(folder: Path, tmp_path: Path) -> None:
