@@ -93,6 +93,8 @@ SAFE_TO_CHANGE = (
     "training.save_every",
     "training.schedule.*",
     "training.scheduled_sampling.*",
+    "training.simcut",
+    "training.simcut_share",
     "training.source_token_dropout",
     "training.target_token_dropout",
     "training.validate_every",

@@ -103,7 +103,7 @@ def test_an_unknown_score_is_told_the_nearest_and_all_others() -> None:
 def test_the_search_gives_no_weight_to_a_missing_ctc_layer() -> None:
     assert load_recipe("speech-gru", []).search.ctc_weight > 0
     for name, setting in (("tiny", "search.ctc_weight=0.5"), ("speech-gru", "model.ctc_weight=0")):
-        with pytest.raises(ConfigError, match="search.ctc_weight needs a CTC layer"):
+        with pytest.raises(ConfigError, match=r"search\.ctc_weight needs a CTC layer"):
             load_recipe(name, [setting])
 
 

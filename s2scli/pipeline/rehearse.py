@@ -357,6 +357,7 @@ def _without_noise(recipe: Recipe) -> Iterator[str]:
             yield f"model.{name}.dropout=0.0"
     yield "training.label_smoothing=0.0"
     yield "training.r_drop=0.0"
+    yield "training.simcut=0.0"
 
 
 def _usual_batch(batches: TrainingBatches) -> Batch:

@@ -1,4 +1,4 @@
-"""Losses summed over the target tokens of a batch, for validation and for R-Drop."""
+"""Losses summed over the target tokens of a batch, for validation, R-Drop and SimCut."""
 
 from dataclasses import dataclass
 
@@ -46,3 +46,14 @@ def symmetric_divergence(logits: Tensor, others: Tensor) -> Tensor:
     """
     log_p, log_q = F.log_softmax(logits, -1), F.log_softmax(others, -1)
     return ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum() / 2
+
+
+def divergence(logits: Tensor, others: Tensor) -> Tensor:
+    """Return the sum over tokens of KL(p || q) in nats, a scalar.
+
+    Args:
+        logits: logits of p, [tokens, V].
+        others: logits of q, [tokens, V].
+    """
+    log_p, log_q = F.log_softmax(logits, -1), F.log_softmax(others, -1)
+    return (log_p.exp() * (log_p - log_q)).sum()

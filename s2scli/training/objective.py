@@ -3,10 +3,13 @@
 `batch_objective` sums the terms in `TERMS`. To add a term, add it there.
 
 R-Drop (Liang et al. 2021) runs the model twice on each pair, with different dropout, and penalizes
-the difference between the two outputs. Scheduled sampling (Bengio et al. 2015) replaces some tokens
-of the decoder's input by the model's own predictions. The predictions come from a first forward
-pass over the correct tokens, so that no decoder has to run token by token (Mihaylova & Martins
-2019, section 3; Duckworth et al. 2019 with one pass).
+the difference between the two outputs. SimCut (Gao et al. 2022) penalizes the difference from the
+output for the same pair with some tokens cut out.
+
+Scheduled sampling (Bengio et al. 2015) replaces some tokens of the decoder's input by the model's
+own predictions. The predictions come from a first forward pass over the correct tokens, so that no
+decoder has to run token by token (Mihaylova & Martins 2019, section 3; Duckworth et al. 2019 with
+one pass).
 """
 
 from collections.abc import Callable
@@ -21,7 +24,7 @@ from s2scli.model.states import ModelOutput
 from s2scli.special_ids import PAD_ID
 from s2scli.training.ctc import ctc_loss
 from s2scli.training.latent import kl_objective
-from s2scli.training.loss import symmetric_divergence
+from s2scli.training.loss import divergence, symmetric_divergence
 from s2scli.training.precision import autocast
 from s2scli.training.settings import TrainingSettings
 
@@ -139,6 +142,31 @@ def _disagreement(reading: Reading, settings: TrainingSettings) -> Tensor:
     return settings.r_drop * symmetric_divergence(first, second)
 
 
+def _change_by_cut(reading: Reading, settings: TrainingSettings) -> Tensor:
+    """Return the SimCut term: alpha L_simcut (Gao et al. 2022), or 0 without SimCut."""
+    if not settings.simcut:
+        return reading.hidden.new_zeros(())
+    cut = with_tokens_cut(reading.model, reading.batch, settings.simcut_share)
+    other = read(reading.model, cut, settings, reading.step)
+    return settings.simcut * divergence(reading.logits(settings), other.logits(settings))
+
+
+def with_tokens_cut(model: Seq2Seq, batch: Batch, share: float) -> Batch:
+    """Replace tokens of both sides by padding, independently with probability `share`.
+
+    The embedding of padding is zero and has no gradient, unless the output layer shares the table;
+    cut tokens keep their positions, and the model attends to them. Of sound and pictures, nothing
+    is cut.
+    """
+
+    def cut(tokens: Tensor) -> Tensor:
+        return tokens.masked_fill(torch.rand(tokens.shape, device=tokens.device) < share, PAD_ID)
+
+    reads_tokens = "source" in model.token_rows.values()
+    source = cut(batch.source) if reads_tokens else batch.source
+    return replace(batch, source=source, target_input=cut(batch.target_input))
+
+
 def _divergence(reading: Reading, settings: TrainingSettings) -> Tensor:
     """Return the weighted KL term of a latent connection (Kingma & Welling 2014, eq. 10), or 0."""
     latent = reading.output.latent
@@ -151,5 +179,6 @@ TERMS: tuple[Term, ...] = (
     _cross_entropy,
     _ctc,
     _disagreement,
+    _change_by_cut,
     _divergence,
 )  # each summed over the batch, in nats

@@ -139,6 +139,16 @@ class TrainingSettings(Settings):
         "translation).",
         ge=0,
     )
+    simcut: float = setting(
+        0.0,
+        "Weight alpha of SimCut: read each pair a second time with some tokens of both sides cut "
+        "out, and penalize the divergence of the two outputs; 0 turns it off (Gao et al. 2022 use "
+        "3).",
+        ge=0,
+    )
+    simcut_share: float = setting(
+        0.05, "Share of the tokens that SimCut cuts out (Gao et al. 2022).", ge=0, le=1
+    )
     max_gradient_norm: float = setting(
         1.0, "Clip the gradient norm to this value; 0 turns it off (Pascanu et al. 2013).", ge=0
     )

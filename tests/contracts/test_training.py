@@ -201,6 +201,7 @@ VARIETIES: dict[str, dict[str, object]] = {
     "moving average": {"ema_decay": 0.9},
     "mean of the best": {"average_checkpoints": 3},
     "R-Drop": {"r_drop": 1.0},
+    "SimCut": {"simcut": 3.0, "simcut_share": 0.2},
     "scheduled sampling": {"scheduled_sampling": {"kind": "exponential", "base": 0.8}},
     "all of it": {
         "ema_decay": 0.99,

@@ -211,7 +211,7 @@ def test_a_run_of_before_there_were_averages_goes_on(workspace: Workspace) -> No
     run(workspace, steps=1)
     newest, *_ = list_checkpoints(workspace.training)
     checkpoint = load_checkpoint(newest)
-    later = ("ema_decay", "average_checkpoints", "r_drop", "scheduled_sampling")
+    later = ("ema_decay", "average_checkpoints", "r_drop", "simcut", "scheduled_sampling")
     training = {k: v for k, v in checkpoint.settings["training"].items() if k not in later}
     assert len(training) == len(checkpoint.settings["training"]) - len(later)
     settings = {**checkpoint.settings, "training": training}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from s2scli.data.batch import Batch, make_batch
 from s2scli.special_ids import BOS_ID, PAD_ID
-from s2scli.training.objective import batch_objective, with_guesses
+from s2scli.training.objective import batch_objective, with_guesses, with_tokens_cut
 from tests.models import MODELS, VOCAB_SIZE, ids, small_batch
 from tests.training.runs import make_run, training_settings
 
@@ -91,6 +91,47 @@ def test_r_drop_pulls_two_readings_together() -> None:
             if weight.grad is not None:
                 weight.sub_(weight.grad, alpha=0.05)
         assert 0 < float(disagreement()) < float(before.detach())
+
+
+def plain_simcut(first: Tensor, second: Tensor, target: Tensor, alpha: float) -> float:
+    """Sum over tokens of -log p(t) + alpha KL(p || q)."""
+    total = 0.0
+    for one, other, right in zip(first.double(), second.double(), target.tolist(), strict=True):
+        p, q = one.detach().softmax(-1), other.detach().softmax(-1)
+        total += float(-p[right].log()) + alpha * float((p * (p / q).log()).sum())
+    return total
+
+
+@pytest.mark.parametrize("alpha", [0.5, 3.0])
+def test_simcut_is_its_formula_over_the_pair_and_the_cut_pair(alpha: float) -> None:
+    settings = training_settings(simcut=alpha, simcut_share=0.4, label_smoothing=0.0)
+    run = make_run(settings)
+    run.model.eval()
+    batch = small_batch()
+    torch.manual_seed(3)
+    found = batch_objective(run.model, batch, run.settings, 1).detach()
+    torch.manual_seed(3)
+    cut = with_tokens_cut(run.model, batch, 0.4)
+    assert not torch.equal(cut.source, batch.source)
+    first, second = (
+        run.model.logits(run.model(read).hidden[batch.target_mask]) for read in (batch, cut)
+    )
+    expected = plain_simcut(first, second, batch.target_tokens, alpha)
+    assert float(found) == pytest.approx(expected, rel=1e-4)
+
+
+def test_simcut_cuts_tokens_of_both_sides_and_nothing_else() -> None:
+    run = make_run(training_settings())
+    batch = small_batch()
+    torch.manual_seed(1)
+    for share, least, most in ((0.0, 0, 0), (1.0, 1, 1), (0.5, 0.1, 0.9)):
+        cut = with_tokens_cut(run.model, batch, share)
+        for before, after in ((batch.source, cut.source), (batch.target_input, cut.target_input)):
+            real = before != PAD_ID
+            assert least <= float((after[real] == PAD_ID).float().mean()) <= most
+            assert torch.equal(after[after != PAD_ID], before[after != PAD_ID])
+        assert torch.equal(cut.target_output, batch.target_output)
+        assert torch.equal(cut.source_lengths, batch.source_lengths)
 
 
 def plain_mix(

@@ -279,6 +279,7 @@ WAYS: dict[str, dict[str, object]] = {
     "SGD": {"optimizer": {"kind": "sgd", "momentum": 0.9}},
     "moving average": {"ema_decay": 0.9},
     "R-Drop": {"r_drop": 1.0},
+    "SimCut": {"simcut": 3.0},
     "scheduled sampling": {"scheduled_sampling": {"kind": "exponential", "base": 0.5}},
     "no clipping": {"max_gradient_norm": 0},
     "bfloat16": {"precision": "bfloat16"},
