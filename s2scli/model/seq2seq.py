@@ -73,6 +73,11 @@ class Seq2Seq(nn.Module):
         shape: tuple[int, int] | None = self.decoder.attention_shape
         return shape
 
+    @property
+    def has_ctc(self) -> bool:
+        """Whether the encoder has a CTC layer."""
+        return self.ctc is not None
+
     def encode(self, source: Tensor, lengths: Tensor) -> EncoderOutput:
         """Encode sources.
 

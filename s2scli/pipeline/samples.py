@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from s2scli.pipeline.validation import GREEDY, Validator
+from s2scli.pipeline.validation import Validator
 from s2scli.report.heads import choose_map
 from s2scli.training.averaging import wearing
 from s2scli.training.samples_log import MAX_PIECES, Sample
@@ -10,7 +10,6 @@ from s2scli.translation.options import Options, Wanted
 from s2scli.translation.records import Record
 
 DIGITS = 3
-ATTENTION = Options(GREEDY.settings, wanted=Wanted(attention=True))
 
 
 def take_samples(validator: Validator) -> list[Sample]:
@@ -27,7 +26,8 @@ def take_samples(validator: Validator) -> list[Sample]:
     run.model.eval()
     with wearing(run.model, run.average.weights):
         lines = [validator.lines[row] for row in rows]
-        records = list(validator.translator.translate(lines, ATTENTION))
+        options = Options(validator.greedy, wanted=Wanted(attention=True))
+        records = list(validator.translator.translate(lines, options))
     pairs = zip(rows, records, strict=True)
     return [_sample(record, validator.references[row]) for row, record in pairs]
 

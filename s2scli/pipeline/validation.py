@@ -34,8 +34,6 @@ from s2scli.translation.torch_engine import TorchEngine
 from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
 
-GREEDY = Options(SearchSettings(beam_size=1))
-
 
 def open_validation(corpus: Corpus) -> TextSplit:
     """Open the validation split of a corpus.
@@ -197,20 +195,26 @@ class Validator:
         if not isinstance(self.translator.target, TextCodec):
             return {}
         world = self.run.world
-        records = list(self.translator.translate([self.lines[line] for line in self.own], GREEDY))
+        mine = [self.lines[line] for line in self.own]
+        records = list(self.translator.translate(mine, Options(self.greedy)))
         outputs = zip(self.own.tolist(), (record.text for record in records), strict=True)
         hypotheses = [text for _, text in sorted(world.gather(list(outputs)))]
         sources = [line.text for line in self.lines]
         self.signs.update(output_signs(sources, hypotheses, self.references))
         settings, names = MetricSettings(resamples=0), self._metrics
-        mine = world.share(np.arange(len(names)), np.ones(len(names), np.int32)).tolist()
+        shared = world.share(np.arange(len(names)), np.ones(len(names), np.int32)).tolist()
         values = [
             (number, METRICS[names[number]].function(hypotheses, self.references, settings).value)
-            for number in mine
+            for number in shared
         ]
         scores = {names[number]: value for number, value in sorted(world.gather(values))}
         failed = world.sum(sum(record.status == "failed" for record in records))
         return {**scores, "failed_lines": failed} if failed else scores
+
+    @property
+    def greedy(self) -> SearchSettings:
+        """The settings of a greedy search with the recipe's weight of the CTC layer."""
+        return SearchSettings(beam_size=1, ctc_weight=self.translator.engine.settings.ctc_weight)
 
     @property
     def _metrics(self) -> Sequence[str]:

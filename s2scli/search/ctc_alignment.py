@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from s2scli.model.seq2seq import Seq2Seq
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.model import Encoded, Model
 from s2scli.special_ids import EOS_ID, PAD_ID
 
 TokenSpan = tuple[int, int]
@@ -17,7 +17,10 @@ TokenSpan = tuple[int, int]
 
 @torch.inference_mode()
 def align_best(
-    model: Seq2Seq, source: Tensor, lengths: Tensor, found: Sequence[tuple[Hypothesis, ...]]
+    model: Model[Encoded],
+    source: Tensor,
+    lengths: Tensor,
+    found: Sequence[tuple[Hypothesis, ...]],
 ) -> list[tuple[Hypothesis, ...]]:
     """Add token spans to the best hypothesis of each source.
 

@@ -47,6 +47,11 @@ class Ensemble:
         """The number of layers and heads of the first model's attention; None without attention."""
         return self.models[0].attention_shape
 
+    @property
+    def has_ctc(self) -> bool:
+        """Whether the first model has a CTC layer."""
+        return self.models[0].has_ctc
+
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[EncoderOutput, ...]:
         """Encode sources [B, ...] of these lengths [B], once for each model."""
         return tuple(model.encode(source, lengths) for model in self.models)

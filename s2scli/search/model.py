@@ -17,6 +17,11 @@ class Model(Protocol[Encoded]):
         """The number of layers and heads of the attention; None without attention."""
         ...
 
+    @property
+    def has_ctc(self) -> bool:
+        """Whether the encoder has a CTC layer."""
+        ...
+
     def encode(self, source: Tensor, lengths: Tensor, /) -> Encoded:
         """Encode sources [B, ...] of these lengths [B]."""
         ...

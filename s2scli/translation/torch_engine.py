@@ -16,7 +16,7 @@ from s2scli.errors import ConfigError, UsageError
 from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.model.kernels.layout import lay_out
 from s2scli.model.kernels.machine import this_machine
-from s2scli.model.seq2seq import Seq2Seq, pick_device
+from s2scli.model.seq2seq import pick_device
 from s2scli.search.ctc_alignment import align_best
 from s2scli.search.ensemble import Ensemble
 from s2scli.search.forced import force
@@ -78,8 +78,7 @@ def translator_of(
         lay_out(one.model, int8=int8)
     model = Ensemble([one.model for one in models]) if more else first.model
     codec = source_codec(first.tokenizers.source)
-    aligner = first.model if first.model.ctc else None
-    engine = TorchEngine(tuple(one.recipe for one in models), model, device, codec, aligner)
+    engine = TorchEngine(tuple(one.recipe for one in models), model, device, codec)
     identity = [one.manifest.digest for one in models] + ["int8"] * int8
     return Translator.of(engine, first.tokenizers, identity)
 
@@ -93,7 +92,6 @@ class TorchEngine:
         model: the model, or an ensemble.
         device: the device of the model.
         codec: the codec of the source; it pads sources into a batch.
-        aligner: the model whose CTC layer gives token spans; None without a CTC layer.
         pool: searches batches in parallel on a CPU.
     """
 
@@ -101,7 +99,6 @@ class TorchEngine:
     model: Model[Any]
     device: torch.device
     codec: SourceCodec
-    aligner: Seq2Seq | None = None
     pool: SearchPool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -141,7 +138,7 @@ class TorchEngine:
         Raises:
             ConfigError: the settings give weight to a CTC layer, and the model has none.
         """
-        if settings.ctc_weight and not self.aligner:
+        if settings.ctc_weight and not self.model.has_ctc:
             raise ConfigError(
                 "--ctc-weight: this model has no CTC layer; leave the option out, or train with "
                 "--set model.ctc_weight=0.3"
@@ -158,8 +155,8 @@ class TorchEngine:
                 attention=wanted.attention,
                 before_step=check,
             )
-            if wanted.times and self.aligner:
-                return align_best(self.aligner, source, lengths, found)
+            if wanted.times and self.model.has_ctc:
+                return align_best(self.model, source, lengths, found)
             return found
 
         batches = self._batches(self._sizes(sources), settings.width)
