@@ -29,6 +29,7 @@ from s2scli.training.gradient_sums import GradientSums, Wait
 from s2scli.training.world import ALONE, Number, Value, World
 
 PATIENCE = timedelta(hours=2)  # the longest wait for a process that is alive
+PATIENCE_AT_THE_END = timedelta(seconds=10)
 PR_SET_PDEATHSIG = 1
 LAUNCHED = "S2S_LAUNCHED"  # the variable set by a launcher that says itself which process ended
 
@@ -74,6 +75,7 @@ def joined(variables: Mapping[str, str]) -> Iterator[World]:
         if known or _is_reported(error):
             raise _without_message(error) from error
         raise
+    _leave_together()
     dist.destroy_process_group()
 
 
@@ -90,6 +92,15 @@ def _connect(variables: Mapping[str, str]) -> dist.ProcessGroup:
     group = dist.group.WORLD
     assert group is not None
     return group
+
+
+def _leave_together() -> None:
+    """Wait until all have done everything, as one that ends early cuts what others still read."""
+    with contextlib.suppress(RuntimeError):  # the store has ended with a process that was done
+        store = dist.distributed_c10d._get_default_store()
+        if store.add("done", 1) == dist.get_world_size():
+            store.set("all done", "")
+        store.wait(["all done"], PATIENCE_AT_THE_END)
 
 
 def _end_with_launcher(variables: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -12,6 +13,7 @@ from torch import nn
 from s2scli.data.batch import Batch
 from s2scli.data.encoded import EncodedSplit
 from s2scli.errors import ConfigError, LockedError, LostProcessError
+from s2scli.training import distributed
 from s2scli.training.distributed import Distributed, is_one_of_several, joined
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.events import Update
@@ -220,6 +222,19 @@ def test_a_process_that_went_away_is_missed() -> None:
         return type(loss.value).__name__
 
     assert connected(2, work) == ["LostProcessError", "gone"]
+
+
+def test_a_process_that_is_done_waits_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = dist.HashStore()
+    monkeypatch.setattr(dist.distributed_c10d, "_get_default_store", lambda: store)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    early = threading.Thread(target=distributed._leave_together)
+    early.start()
+    early.join(0.1)
+    assert early.is_alive()
+    distributed._leave_together()
+    early.join(5)
+    assert not early.is_alive()
 
 
 @pytest.mark.parametrize(
