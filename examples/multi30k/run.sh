@@ -1,7 +1,8 @@
 #!/bin/sh
-# Multi30k, English to German: scores of the recipes, and the gain from pre-training.
+# Multi30k, English to German: scores of the recipes, the gain from pre-training, and from R-Drop and
+# SimCut.
 #
-#     sh examples/multi30k/run.sh RAW scores|tokenised|pretraining [WORKSPACE]
+#     sh examples/multi30k/run.sh RAW scores|tokenised|pretraining|consistency [WORKSPACE]
 #
 # RAW is a folder with {train,val,test_2016_flickr}.{en,de}.gz of data/task1/raw of
 # https://github.com/multi30k/dataset (its terms: non-commercial research and education).
@@ -66,8 +67,37 @@ pretraining)
         s2s evaluate -w "$work/from-$begin" --bleu
     done
     ;;
+consistency)
+    mkdir -p "$work/text"
+    for side in en de; do
+        gzip -dc "$raw/train.$side.gz" | sed 5000q > "$work/text/some.$side"
+        gzip -dc "$raw/val.$side.gz" > "$work/text/val.$side"
+    done
+    # both directions, for Bi-SimCut (Gao et al. 2022)
+    for split in some val; do
+        paste "$work/text/$split.en" "$work/text/$split.de" > "$work/text/$split.tsv"
+        paste "$work/text/$split.de" "$work/text/$split.en" >> "$work/text/$split.tsv"
+    done
+    s2s prepare --overwrite -w "$work/both" "$work/text/some.tsv" --valid "$work/text/val.tsv"
+    s2s train -w "$work/both" -r default --max-minutes 5 --set training.simcut=3
+    for way in plain r-drop simcut bi-simcut; do
+        minutes=10
+        s2s prepare --overwrite -w "$work/$way" "$work/text/some.en" "$work/text/some.de" \
+            --valid "$work/text/val.en" --valid "$work/text/val.de"
+        case $way in
+        plain) options="-r default" ;;
+        r-drop) options="-r default --set training.r_drop=5" ;;
+        simcut) options="-r default --set training.simcut=3" ;;
+        bi-simcut) options="--init-from $work/both/model" minutes=5 ;;
+        esac
+        # shellcheck disable=SC2086  # several words
+        s2s train -w "$work/$way" $options --max-minutes "$minutes" \
+            --set training.limits.patience=0
+        s2s evaluate -w "$work/$way" --split valid --bleu --chrf
+    done
+    ;;
 *)
-    echo "expected scores, tokenised or pretraining, found $2" >&2
+    echo "expected scores, tokenised, pretraining or consistency, found $2" >&2
     exit 2
     ;;
 esac
