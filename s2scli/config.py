@@ -30,9 +30,10 @@ from s2scli.settings import (
 )
 from s2scli.sides import TEXT, Media, Picture, Sides, Sound
 from s2scli.sizes import SIZES, Size
+from s2scli.tokenizer.copying import Copier
 from s2scli.tokenizer.pictures import BLOCK_WIDTH
 from s2scli.tokenizer.sentencepiece import SentencePiece
-from s2scli.tokenizer.tokenizers import Target
+from s2scli.tokenizer.tokenizers import Target, Tokenizers
 from s2scli.training.settings import TrainingSettings
 from s2scli.training.stopping import Criterion
 
@@ -70,6 +71,19 @@ class Recipe(Settings):
                 "search.ctc_weight to 0"
             )
         return self
+
+    @model_validator(mode="after")
+    def _check_coverage(self) -> Self:
+        if self.training.coverage and self.model.attention.kind == "none":
+            raise ValueError(
+                "training.coverage: it is a loss on attention, but model.attention.kind is none; "
+                "choose a kind of attention, or coverage 0"
+            )
+        return self
+
+    def copier(self, tokenizers: Tokenizers) -> Copier | None:
+        """Return what says which tokens can be copied; None if the model does not copy."""
+        return Copier(*tokenizers.texts) if self.model.copies else None
 
     @property
     def criterion(self) -> Criterion:
@@ -245,9 +259,15 @@ def _check_sides(recipe: Recipe, sides: Sides) -> None:
     """Check that the recipe has no text-only setting for a source without tokens.
 
     Raises:
-        ConfigError: the recipe adds noise to tokens, and the source has no tokens.
+        ConfigError: the recipe adds noise to tokens, and the source has no tokens; or it copies
+            tokens, and a side has none.
     """
     training = recipe.training
+    if recipe.model.copies and not sides.are_text:
+        raise ConfigError(
+            "model.output.kind: pointer copies tokens from text to text, and a side of the corpus "
+            "is not text; choose plain"
+        )
     if sides.source and (training.noise != NoiseSettings() or training.source_token_dropout):
         raise ConfigError(
             "training.noise and training.source_token_dropout are for text, and the source is "

@@ -8,15 +8,21 @@ from torch import Tensor
 from s2scli.data.batch import Batch
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.states import DecoderState
-from tests.models import small_batch
+from tests.models import copying_batch, small_batch
 
-BATCH = small_batch()
+PLAIN, COPYING = small_batch(), copying_batch()
 BEAMS = torch.arange(3).repeat_interleave(2)
 
 
+def batch_for(model: Seq2Seq) -> Batch:
+    """The small batch, or for a model that copies, the one with something to copy."""
+    return COPYING if model.copies else PLAIN
+
+
 def begin(model: Seq2Seq) -> DecoderState:
-    """The state before the first token of the three sentences of the small BATCH."""
-    return model.start(model.encode(BATCH.source, BATCH.source_lengths))
+    """The state before the first token of the three sentences of the small batch."""
+    batch = batch_for(model)
+    return model.start(model.encode(batch.source, batch.source_lengths))
 
 
 def assert_near(found: Tensor, expected: Tensor) -> None:
@@ -24,11 +30,11 @@ def assert_near(found: Tensor, expected: Tensor) -> None:
 
 
 def steps_equal_all_at_once(model: Seq2Seq) -> None:
-    state = begin(model)
-    output = model(BATCH, attention=True)
+    batch, state = batch_for(model), begin(model)
+    output = model(batch, attention=True)
     logits, weights = [], []
-    for place in range(BATCH.target_input.shape[1]):
-        step = model.step(BATCH.target_input[:, place], state, attention=True)
+    for place in range(batch.target_input.shape[1]):
+        step = model.step(batch.target_input[:, place], state, attention=True)
         logits.append(step.logits)
         if step.attention_weights is not None:
             weights.append(step.attention_weights)
@@ -40,38 +46,40 @@ def steps_equal_all_at_once(model: Seq2Seq) -> None:
 
 
 def weights_are_distributions_over_the_source(model: Seq2Seq) -> None:
-    weights = model(BATCH, attention=True).attention_weights
+    batch = batch_for(model)
+    weights = model(batch, attention=True).attention_weights
     assert (weights is None) == (model.attention_shape is None)
     if weights is not None and model.attention_shape is not None:
         layers, heads = model.attention_shape
-        assert weights.shape == (3, 5, layers * heads, 5)
+        assert weights.shape == (3, 5, layers * heads, batch.source.shape[1])
         assert_near(weights.sum(-1), torch.ones_like(weights[..., 0]))
-        for row, length in enumerate(BATCH.source_lengths.tolist()):
+        for row, length in enumerate(batch.source_lengths.tolist()):
             assert not weights[row, :, :, length:].any()
 
 
 def many_steps_go_on_from_any_place(model: Seq2Seq) -> None:
-    state = begin(model)
-    whole = model(BATCH)
+    batch, state = batch_for(model), begin(model)
+    whole = model(batch)
     assert whole.attention_weights is None, "nobody has asked for them"
-    embedded = model.target(BATCH.target_input)
-    first = model.decoder(embedded[:, :2], state, attention=False)
-    rest = model.decoder(embedded[:, 2:], first.state, attention=False)
+    embedded = model.target(model.output.readable(batch.target_input))
+    first = model.output.decode(model.decoder, embedded[:, :2], state, attention=False)
+    rest = model.output.decode(model.decoder, embedded[:, 2:], first.state, attention=False)
     assert_near(torch.cat([first.hidden, rest.hidden], 1), whole.hidden)
 
 
 def a_batch_equals_its_rows(model: Seq2Seq) -> None:
-    alone = [
-        Batch(
-            BATCH.source[row : row + 1, : BATCH.source_lengths[row]],
-            BATCH.source_lengths[row : row + 1],
-            BATCH.target_input[row : row + 1],
-            BATCH.target_output[row : row + 1],
-            BATCH.target_mask[row].nonzero()[:, 0],
+    batch = batch_for(model)
+    together = model.logits(model(batch).hidden)
+    for row in range(3):
+        alone = Batch(
+            batch.source[row : row + 1, : batch.source_lengths[row]],
+            batch.source_lengths[row : row + 1],
+            batch.target_input[row : row + 1],
+            batch.target_output[row : row + 1],
+            batch.target_mask[row].nonzero()[:, 0],
         )
-        for row in range(3)
-    ]
-    assert_near(torch.cat([model(row).hidden for row in alone]), model(BATCH).hidden)
+        logits = model.logits(model(alone).hidden)[0]
+        assert_near(logits, together[row, :, : logits.shape[-1]])
 
 
 def reordered_steps_are_steps_reordered(model: Seq2Seq) -> None:
@@ -98,7 +106,8 @@ def sentences_can_leave(model: Seq2Seq) -> None:
 
 def gradients_reach_every_weight(model: Seq2Seq) -> None:
     model.train()
-    loss = model.logits(model(BATCH).hidden).square().sum()
+    logits = model.logits(model(batch_for(model)).hidden)
+    loss = logits[logits.isfinite()].square().sum()
     torch.autograd.backward(loss)
     model.eval()
     for name, weight in model.named_parameters():

@@ -1,14 +1,16 @@
 """Small models of every kind, for tests."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import cast, get_args
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from s2scli.data.batch import Batch, make_batch
+from s2scli.data.batch import Batch, make_batch, make_source
+from s2scli.data.example import Values
 from s2scli.model.recurrence import Cell
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.settings import ModelSettings
@@ -104,6 +106,12 @@ def all_models() -> Iterator[tuple[str, Tree]]:
     tree = transformer_tree("none")
     yield "latent-transformer", {**tree, "connection": {**latent, "summary": "mean"}}
     yield "latent-attention", {**model_tree(), "connection": latent}
+    tree = model_tree()
+    tree["attention"]["coverage"] = True
+    yield "coverage", tree
+    tree = model_tree("lstm", "gru", attend="before", input_feeding=True)
+    tree["attention"]["coverage"] = True
+    yield "coverage-before", tree
     yield "none-connection", {**model_tree(), "connection": {"kind": "none"}}
     last = model_tree("lstm", "lstm", "none", readout="state")
     yield "last", {**last, "connection": {"kind": "last"}}
@@ -123,7 +131,22 @@ def flat(tree: Tree, prefix: str = "") -> dict[str, Hashable]:
     return found
 
 
+def all_copying_models() -> Iterator[tuple[str, Tree]]:
+    """Yield a name and the settings of models that copy, of every kind of decoder."""
+    pointer: Tree = {"output": {"kind": "pointer"}}
+    covering: Tree = {"attention": {"kind": "additive", "attention_dim": 6, "coverage": True}}
+    yield "pointer-after", {**model_tree(), **pointer}
+    yield "pointer-before", {**model_tree("lstm", "lstm", attend="before"), **pointer}
+    yield (
+        "pointer-feeding",
+        {**model_tree("gru", "elman", "multi_head", input_feeding=True), **pointer},
+    )
+    yield "pointer-coverage", {**model_tree(), **covering, **pointer}
+    yield "pointer-transformer", {**transformer_tree(), **pointer}
+
+
 MODELS = dict(all_models())
+COPYING_MODELS = dict(all_copying_models())
 # For what knows a model by its four verbs alone: a few models with every value of every setting;
 # `-m slow` runs the others.
 each_model = pytest.mark.parametrize(
@@ -142,6 +165,24 @@ each_model = pytest.mark.parametrize(
 def ids(*tokens: int) -> NDArray[np.int32]:
     """Token ids as the corpus holds them."""
     return np.array(tokens, dtype=np.int32)
+
+
+def pad_copying(sources: Sequence[Values]) -> tuple[Tensor, Tensor]:
+    """Pad sources of a joint vocabulary, where ids from VOCAB_SIZE on are of unknown pieces."""
+    padded, lengths = make_source(sources)
+    first = (padded[:, :, None] == padded[:, None]).byte().argmax(-1)
+    copies = torch.where(padded < VOCAB_SIZE, padded, VOCAB_SIZE + first)
+    return torch.stack([padded, copies], -1), lengths
+
+
+def copying_batch() -> Batch:
+    """The small batch, with two unknown pieces in the first source that its target copies."""
+    one, other = VOCAB_SIZE, VOCAB_SIZE + 1
+    return make_batch(
+        [ids(4, one, 6, other, one), ids(8, 9), ids(10, 4, 4)],
+        [ids(-1 - other, -1 - one), ids(9, 8, 10, 6), ids(7)],
+        pad_copying,
+    )
 
 
 def small_batch() -> Batch:

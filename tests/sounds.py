@@ -110,13 +110,13 @@ class ToneCodec:
 
     PIECES = ("<pad>", "<unk>", "<s>", "</s>", "▁low", "▁high")
 
-    def encode(self, cell: str) -> TokenIds:
+    def encode(self, cell: str, source: str = "") -> TokenIds:
         return np.array([self.PIECES.index(f"▁{word}") for word in cell.split()], np.int32)
 
-    def decode(self, token_ids: Sequence[int]) -> str:
+    def decode(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> str:
         return "".join(self.pieces([id for id in token_ids if id != EOS_ID])).replace("▁", " ")[1:]
 
-    def pieces(self, token_ids: Sequence[int]) -> tuple[str, ...]:
+    def pieces(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> tuple[str, ...]:
         return tuple(self.PIECES[id] for id in token_ids)
 
 

@@ -27,6 +27,7 @@ from s2scli.settings import list_settings, load_settings
 from s2scli.sides import TEXT, Picture, Sides, Sound
 from s2scli.tokenizer.pictures import Bits
 from s2scli.training.optimizer import SGDSettings
+from tests.folders import letters_of
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -204,3 +205,21 @@ def test_what_is_safe_to_change_is_what_resuming_can_bear() -> None:
     }
     for group in ("optimizer.kind", "batch_tokens", "min_batches", "max_length", "seed", "metric"):
         assert f"training.{group}" in paths - safe
+
+
+def test_a_loss_on_attention_needs_attention() -> None:
+    with pytest.raises(ConfigError, match=r"training\.coverage: it is a loss on attention"):
+        load_recipe("sutskever2014", ["training.coverage=1"])
+
+
+def test_a_model_that_copies_knows_what_can_be_copied() -> None:
+    tokenizers = letters_of(["abc"])
+    assert load_recipe("tiny").copier(tokenizers) is None
+    copier = load_recipe("tiny", ["model.output.kind=pointer"]).copier(tokenizers)
+    assert copier is not None and (copier.source, copier.target) == tokenizers.texts
+
+
+@pytest.mark.parametrize("sides", [Sides(source=Sound(8000)), Sides(target=Picture(8, 8, 1))])
+def test_only_text_is_copied_to_text(sides: Sides) -> None:
+    with pytest.raises(ConfigError, match=r"model\.output\.kind: pointer copies tokens from text"):
+        load_recipe("tiny", ["model.output.kind=pointer"], sides=sides)

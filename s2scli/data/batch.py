@@ -6,10 +6,11 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from s2scli.data.example import TokenIds, Values
-from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
+from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Batch:
 
     Attributes:
         source: source ids followed by `eos_id`, [B, S]; or 16-bit samples, [B, N]; or columns of
-            8-bit pixels, [B, W, H x C].
+            8-bit pixels, [B, W, H x C]. For a model that copies, source ids and the target ids of
+            their copies, [B, S, 2].
         source_lengths: the number of real tokens (with the end token), samples or columns in each
             source, [B]; always on the CPU.
         target_input: the decoder's input: `bos_id` followed by the target ids, [B, T].
@@ -50,6 +52,17 @@ class Batch:
         The positions are known without asking the device for them, as a mask would.
         """
         return values.flatten(0, 1)[self.real]  # on a processor, index_select is slow backward
+
+    def with_source_ids(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """Return the batch with changed source ids; what a model that copies can copy stays.
+
+        Args:
+            change: takes source ids [B, S], and returns others.
+        """
+        if self.source.dim() == 2:
+            return replace(self, source=change(self.source))
+        ids, copies = self.source.unbind(-1)
+        return replace(self, source=torch.stack([change(ids), copies], -1))
 
     def twice(self) -> "Batch":
         """Return the batch with all examples repeated once, 2 x B examples."""
@@ -111,7 +124,8 @@ def make_batch(
 
     Args:
         sources: the encoded sources; token ids are without special tokens.
-        targets: the target token ids, without special tokens.
+        targets: the target token ids, without special tokens. A negative one is -1 - id, for a
+            piece that only the source knows; it becomes the target id of its copy.
         pad: pads the sources; None pads token ids.
     """
     source, lengths = (pad or make_source)(sources)
@@ -121,9 +135,25 @@ def make_batch(
     for row, ids in zip(target, targets, strict=True):
         row[1 : len(ids) + 1] = ids
         row[len(ids) + 1] = EOS_ID
+    if target.min() < 0:
+        _point(target, source.numpy())
     padded = torch.from_numpy(target)
     real = torch.from_numpy(np.flatnonzero(target[:, 1:] != PAD_ID))
     return Batch(source, lengths, padded[:, :-1], padded[:, 1:], real)
+
+
+def _point(target: NDArray[np.int64], source: NDArray[np.int64]) -> None:
+    """Replace each -1 - id by the target id of a copy of the source token with this id.
+
+    If noise has removed the token from the source, it becomes the unknown token.
+
+    Args:
+        target: ids, changed in place, [B, T + 1].
+        source: source ids and the target ids of their copies, [B, S, 2].
+    """
+    for row, column in zip(*np.nonzero(target < 0), strict=True):
+        there = np.flatnonzero(source[row, :, 0] == -1 - target[row, column])
+        target[row, column] = source[row, there[0], 1] if len(there) else UNK_ID
 
 
 def pad_values(sources: Sequence[Values]) -> tuple[Tensor, Tensor]:

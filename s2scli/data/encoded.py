@@ -1,7 +1,8 @@
 """The encoded corpus on disk: one memory-mapped Arrow file of token ids per split.
 
 The columns `source` and `target` are lists of int32, without special tokens. For a source of audio
-or images there is no column `source`: its values are in the corpus.
+or images there is no column `source`: its values are in the corpus. For a model that copies, the
+ids are those of `tokenizer.copying`: some are outside the vocabulary.
 """
 
 import os
@@ -25,9 +26,13 @@ from s2scli.sides import Input
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from s2scli.data.batch import Pad
+
 Encode: TypeAlias = Callable[[Sequence[str]], Sequence[Sequence[int]]]
+EncodeTarget: TypeAlias = Callable[[Sequence[str], Sequence[str]], Sequence[Sequence[int]]]
 
 COMMAND = "s2s train-tokenizer"
+MIN_ID = np.iinfo(np.int32).min
 TOKEN_IDS = pa.list_(pa.field("item", pa.int32(), nullable=False))
 TARGET = pa.field("target", TOKEN_IDS, nullable=False)
 SCHEMA = pa.schema([pa.field("source", TOKEN_IDS, nullable=False), TARGET])
@@ -38,7 +43,7 @@ def encode_split(
     split: TextSplit,
     path: Path,
     encode_source: Encode | None,
-    encode_target: Encode,
+    encode_target: EncodeTarget,
     advance: Callable[[int], None],
 ) -> None:
     """Write the token ids of a split to a file, in record batches of bounded size.
@@ -47,14 +52,14 @@ def encode_split(
         split: the text of the split.
         path: the path of the file to write.
         encode_source: returns the token ids of sources; None for sources without tokens.
-        encode_target: returns the token ids of targets.
+        encode_target: returns the token ids of targets, given their sources too.
         advance: reports progress; called with the number of rows written since the last call.
     """
     schema = SCHEMA if encode_source else SCHEMA_WITHOUT_SOURCE
     with pa.OSFile(os.fsencode(path), "w") as file, pa.ipc.new_file(file, schema) as writer:
         for sources, targets in split.cells():
             sides = [encode_source(sources)] if encode_source else []
-            sides.append(encode_target(targets))
+            sides.append(encode_target(targets, sources))
             arrays = [pa.array(ids, TOKEN_IDS) for ids in sides]
             writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
             advance(len(targets))
@@ -109,6 +114,8 @@ class EncodedSplit:
         reads: the size of the source vocabulary, which bounds the ids; None, or the settings of
             audio or images, for no bound.
         target_size: the size of the target vocabulary; None for no bound.
+        copying: pads the sources of a model that copies, whose ids have one bound only: a source
+            may have ids from `reads` on, a target negative ones.
 
     Attributes:
         pad: pads sources.
@@ -124,11 +131,14 @@ class EncodedSplit:
         values: Sequence[Chunk] = (),
         reads: Input | None = None,
         target_size: int | None = None,
+        copying: "Pad | None" = None,
     ) -> None:
         self._file = ArrowFile(path, SCHEMA_WITHOUT_SOURCE if codec else SCHEMA, COMMAND)
         batches = list(self._file.batches())
         self._path, self._codec = path, codec
-        self._vocab_sizes = reads if isinstance(reads, int) else None, target_size
+        source_size = reads if isinstance(reads, int) else None
+        self._vocab_sizes = (None if copying else source_size), target_size
+        self._lowest = 0, MIN_ID if copying else 0
         self._targets = Column([Chunk.of(batch.column("target")) for batch in batches])
         self._sources = Column(
             values if codec else [Chunk.of(batch.column("source")) for batch in batches]
@@ -138,7 +148,7 @@ class EncodedSplit:
                 f"{path}: {len(self._targets):,} rows, and the corpus has {len(self._sources):,}; "
                 "make it again with `s2s train-tokenizer`"
             )
-        self.pad = codec.pad if codec else pad_ids
+        self.pad = codec.pad if codec else copying or pad_ids
 
     def __len__(self) -> int:
         return len(self._targets)
@@ -164,18 +174,18 @@ class EncodedSplit:
             CheckpointError: a token id is outside the vocabulary.
         """
         sides = self._sources.rows(rows), self._targets.rows(rows)
-        for side, size in zip(sides, self._vocab_sizes, strict=True):
+        for side, size, lowest in zip(sides, self._vocab_sizes, self._lowest, strict=True):
             if size is not None:
-                self._check_ids(side, size)
+                self._check_ids(side, size, lowest)
         return sides[0], cast(list[TokenIds], sides[1])
 
     def release(self) -> None:
         """Release the memory of the token ids read so far; they are read again when needed."""
         self._file.release()
 
-    def _check_ids(self, rows: list[Values], vocab_size: int) -> None:
+    def _check_ids(self, rows: list[Values], vocab_size: int, lowest: int) -> None:
         ids = np.concatenate([np.empty(0, np.int32), *rows])
-        if not 0 <= ids.min(initial=0) <= ids.max(initial=0) < vocab_size:
+        if not lowest <= ids.min(initial=0) <= ids.max(initial=0) < vocab_size:
             raise CheckpointError(
                 f"{self._path}: damaged (token ids outside the vocabulary of {vocab_size:,} "
                 "tokens); make it again with `s2s train-tokenizer`"
@@ -190,6 +200,7 @@ def open_encoded(
     *,
     reads: Input | None = None,
     target_size: int | None = None,
+    copying: bool = False,
 ) -> EncodedSplit:
     """Open one split (train, valid or test) of the encoded corpus in `folder`.
 
@@ -200,6 +211,7 @@ def open_encoded(
         codec: of the corpus's source.
         reads: see `EncodedSplit`.
         target_size: see `EncodedSplit`.
+        copying: whether the corpus was encoded for a model that copies.
 
     Raises:
         MissingInputError: there is no encoded corpus, or it does not have this split.
@@ -213,10 +225,12 @@ def open_encoded(
             f"{folder}: the corpus has no {split} split; prepare it again with "
             f"--{split}-size N or --{split} FILE"
         )
+    if copying and codec:
+        return EncodedSplit(path, reads=reads, target_size=target_size, copying=codec.pad)
     if corpus is None or codec is None or corpus.sides.source is None:
         return EncodedSplit(path, reads=reads, target_size=target_size)
     values = corpus.open_split(split).values("source")
-    return EncodedSplit(path, codec, values, reads, target_size)
+    return EncodedSplit(path, codec, values, reads=reads, target_size=target_size)
 
 
 def check_encoded(folder: Path, splits: Iterable[str]) -> None:

@@ -40,6 +40,8 @@ class CTranslate2:
         if decoder.kind != "transformer":
             return [f"the decoder is recurrent ({decoder.kind}), and {TRANSFORMERS_ONLY}"]
         found = []
+        if settings.output.kind != "plain":
+            found.append("it cannot copy tokens of the source (model.output.kind pointer)")
         if attention.kind != "multi_head":
             found.append(f"its decoders use multi-head attention, not {attention.kind}")
         elif attention.num_heads != decoder.num_heads:

@@ -1,5 +1,6 @@
 """The whole model: `encode`, `start` and `step` for search, `forward` for training."""
 
+from dataclasses import replace
 from typing import Literal, cast
 
 import torch
@@ -8,8 +9,7 @@ from torch import Tensor, nn
 from s2scli.devices import choose_device
 from s2scli.errors import ConfigError
 from s2scli.model.frontend.tokens import TokenFrontend
-from s2scli.model.kernels.cross_entropy import label_smoothed_cross_entropy
-from s2scli.model.kernels.linear import Linear, make_linear
+from s2scli.model.kernels.linear import make_linear
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import (
     DecoderState,
@@ -59,7 +59,11 @@ class Seq2Seq(nn.Module):
             self.target.output_dim, memory_dim, self.connection.vector_dim, settings.attention
         )
         self._check_sight(settings)
-        self.output = Linear(self.decoder.output_dim, target_vocab_size)
+        self.output = settings.output.build(
+            self.decoder, memory_dim, self.target.output_dim, reads, target_vocab_size
+        )
+        self.vocab_size = target_vocab_size
+        self._check_ctc(settings)
         self.ctc = make_linear(memory_dim, target_vocab_size) if settings.ctc_weight else None
         self.ctc_weight = settings.ctc_weight
         self._tie(settings, joint)
@@ -82,10 +86,13 @@ class Seq2Seq(nn.Module):
         """Encode sources.
 
         Args:
-            source: token ids [B, S], samples [B, N] or columns of pixels [B, W, H x C].
+            source: token ids [B, S], samples [B, N] or columns of pixels [B, W, H x C]; for a model
+                that copies, token ids and the target ids of their copies [B, S, 2].
             lengths: the number of real tokens, samples or columns in each source, [B].
         """
-        return cast(EncoderOutput, self.encoder(*self.source.read(source, lengths)))
+        read, copies = self.output.split(source)
+        encoded = cast(EncoderOutput, self.encoder(*self.source.read(read, lengths)))
+        return encoded if copies is None else replace(encoded, copies=copies)
 
     def positions(self, lengths: Tensor) -> Tensor:
         """Return the number of encoder states for sources of these lengths, [B]."""
@@ -103,8 +110,8 @@ class Seq2Seq(nn.Module):
 
     def start(self, encoder_output: EncoderOutput) -> DecoderState:
         """Return the decoder's state before the first token, one row for each sentence."""
-        state: DecoderState = self.decoder.start(encoder_output, self.connection(encoder_output))
-        return state
+        state = self.decoder.start(encoder_output, self.connection(encoder_output))
+        return self.output.begin(state, encoder_output)
 
     def token_loss(self, hidden: Tensor, target: Tensor, smoothing: float) -> Tensor:
         """Return the label-smoothed cross-entropy summed over tokens, in nats, as a scalar.
@@ -116,7 +123,7 @@ class Seq2Seq(nn.Module):
             target: the reference tokens, [tokens].
             smoothing: the share of probability that is spread evenly over the vocabulary.
         """
-        return label_smoothed_cross_entropy(hidden, self.output, target, smoothing)
+        return self.output.token_loss(hidden, target, smoothing)
 
     @property
     def token_rows(self) -> dict[str, Side]:
@@ -129,6 +136,11 @@ class Seq2Seq(nn.Module):
         }
         outputs = ["output.weight", "output.bias"] + ["ctc.weight", "ctc.bias"] * bool(self.ctc)
         return {**rows, **dict.fromkeys(outputs, "target")}
+
+    @property
+    def copies(self) -> bool:
+        """Whether the model can copy tokens of the source."""
+        return self.output.copies
 
     @property
     def has_prior(self) -> bool:
@@ -188,28 +200,34 @@ class Seq2Seq(nn.Module):
             state: the state before these tokens.
             attention: whether to return attention weights.
         """
-        embedded = self.target(token_ids[:, None])
-        output = self.decoder(embedded, state, attention=attention)
-        weights = output.attention_weights
+        embedded = self.target(self.output.readable(token_ids[:, None]))
+        output = self.output.decode(self.decoder, embedded, state, attention=attention)
+        hidden, weights = output.hidden[:, 0], output.attention_weights
         return DecoderStep(
-            self.logits(output.hidden[:, 0]),
+            self.logits(hidden),
             output.state,
             None if weights is None else weights[:, 0],
+            self.output.p_copy(hidden),
         )
 
     def forward(self, batch: Pairs, *, attention: bool = False) -> ModelOutput:
         """Decode all target positions of a batch at once (teacher forcing)."""
         encoded = self.encode(batch.source, batch.source_lengths)
         connected = self.connection(encoded)
-        embedded = self.target(batch.target_input)
-        state = self.decoder.start(encoded, connected)
-        output = self.decoder(embedded, state, attention=attention)
-        return ModelOutput(output.hidden, output.attention_weights, connected.latent, encoded)
+        embedded = self.target(self.output.readable(batch.target_input))
+        state = self.output.begin(self.decoder.start(encoded, connected), encoded)
+        output = self.output.decode(self.decoder, embedded, state, attention=attention)
+        return ModelOutput(
+            output.hidden,
+            output.attention_weights,
+            connected.latent,
+            encoded,
+            self.output.p_copy(output.hidden),
+        )
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Apply the output layer: [..., D] to [..., V]."""
-        logits: Tensor = self.output(hidden)
-        return logits
+        """Apply the output layer: [..., D] to [..., V]; of a model that copies, [..., V + S]."""
+        return self.output.logits(hidden)
 
     def _check_sight(self, settings: ModelSettings) -> None:
         """Check that the decoder sees the source, and that it uses the connection."""
@@ -225,6 +243,14 @@ class Seq2Seq(nn.Module):
             raise ConfigError(
                 "model.connection.kind: the connection has no effect, because a decoder of kind "
                 f"{settings.decoder.kind} has no initial state; choose every_step = true, or none"
+            )
+
+    def _check_ctc(self, settings: ModelSettings) -> None:
+        """Check that no target is a token that the CTC layer lacks."""
+        if settings.ctc_weight and self.copies:
+            raise ConfigError(
+                "model.ctc_weight: a CTC layer writes only tokens of its vocabulary, and "
+                "model.output.kind is pointer; choose ctc_weight = 0, or output plain"
             )
 
     def _tie(self, settings: ModelSettings, joint: bool) -> None:

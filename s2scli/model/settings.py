@@ -24,6 +24,8 @@ from s2scli.model.encoder.transformer import TransformerEncoderSettings
 from s2scli.model.frontend.audio import AudioFrontendSettings
 from s2scli.model.frontend.image import ImageFrontendSettings
 from s2scli.model.frontend.tokens import TokenFrontendSettings
+from s2scli.model.output.plain import PlainOutputSettings
+from s2scli.model.output.pointer import PointerOutputSettings
 from s2scli.settings import Settings, setting
 
 AttentionSettings = Annotated[
@@ -62,10 +64,11 @@ SourceSettings = Annotated[
 DecoderSettings = Annotated[
     RecurrentDecoderSettings | TransformerDecoderSettings, Field(discriminator="kind")
 ]
+OutputSettings = Annotated[PlainOutputSettings | PointerOutputSettings, Field(discriminator="kind")]
 
 
 class ModelSettings(Settings):
-    """Settings of a model: embeddings, encoder, connection, attention and decoder."""
+    """Settings of a model: embeddings, encoder, connection, attention, decoder and output."""
 
     source: SourceSettings = TokenFrontendSettings()
     target: TokenFrontendSettings = TokenFrontendSettings()
@@ -73,6 +76,7 @@ class ModelSettings(Settings):
     connection: ConnectionSettings = ProjectedConnectionSettings()
     attention: AttentionSettings = AdditiveAttentionSettings()
     decoder: DecoderSettings = RecurrentDecoderSettings()
+    output: OutputSettings = PlainOutputSettings()
     tie_embeddings: Literal["auto", "none", "target", "all"] = setting(
         "auto",
         "Share embedding weights: none, target (target embeddings and output layer; Press & Wolf "
@@ -86,3 +90,8 @@ class ModelSettings(Settings):
         ge=0,
         lt=1,
     )
+
+    @property
+    def copies(self) -> bool:
+        """Whether such a model can copy tokens of the source."""
+        return self.output.kind == "pointer"

@@ -6,7 +6,7 @@ by sentence.
 """
 
 from dataclasses import dataclass
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -34,12 +34,15 @@ class EncoderOutput:
         final_state: the state after the last token, each part [L, B, D]. A Transformer encoder
             returns its memory at the last real token, as one part with one layer.
         padded: whether any position of the memory is padding.
+        copies: the target id that a copy of each source token has, [B, S]; None if the model does
+            not copy.
     """
 
     memory: Tensor
     memory_mask: Tensor
     final_state: tuple[Tensor, ...]
     padded: bool
+    copies: Tensor | None = None
 
     @property
     def attention_mask(self) -> Tensor | None:
@@ -118,19 +121,38 @@ class DecoderOutput(Generic[State]):
     state: State
 
 
+class Decoder(Protocol):
+    """The part of a decoder that an output layer uses.
+
+    Attributes:
+        output_dim: width of the input of the output layer.
+        attention_shape: the numbers of layers with attention and of heads per layer; None without
+            attention.
+    """
+
+    output_dim: int
+    attention_shape: tuple[int, int] | None
+
+    def __call__(self, embedded: Tensor, state: Any, *, attention: bool) -> DecoderOutput[Any]:
+        """Run T steps on embeddings [N, T, E]."""
+        ...
+
+
 @dataclass(frozen=True)
 class DecoderStep:
     """The prediction of a model for the next token.
 
     Attributes:
-        logits: [N, V].
+        logits: [N, V]; of a model that copies, [N, V + S], where V + s is the source token s.
         state: the state to pass to the next step.
         attention_weights: [N, A, S]; None without attention, or if not requested.
+        p_copy: the probability of copying, [N]; None if the model does not copy.
     """
 
     logits: Tensor
     state: DecoderState
     attention_weights: Tensor | None
+    p_copy: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -142,12 +164,14 @@ class ModelOutput:
         attention_weights: [B, T, A, S]; None without attention, or if not requested.
         latent: the posterior of a latent connection, or None.
         encoded: the output of the encoder.
+        p_copy: the probability of copying, [B, T]; None if the model does not copy.
     """
 
     hidden: Tensor
     attention_weights: Tensor | None
     latent: Gaussian | None
     encoded: EncoderOutput
+    p_copy: Tensor | None = None
 
 
 class Pairs(Protocol):
@@ -155,7 +179,7 @@ class Pairs(Protocol):
 
     @property
     def source(self) -> Tensor:
-        """Source token ids, [B, S]."""
+        """Source token ids, [B, S]; for a model that copies, with target ids, [B, S, 2]."""
         ...
 
     @property

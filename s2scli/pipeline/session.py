@@ -188,7 +188,7 @@ def put_together(
         talk: warns if results may differ from an uninterrupted run.
     """
     made_from = start.made_from(corpus.digest, tokenizers.digest)
-    batches = _open_batches(workspace, corpus, recipe.training, tokenizers, world)
+    batches = _open_batches(workspace, corpus, recipe, tokenizers, world)
     machine = describe_machine(recipe.training, device, world, batches.plan_version)
     start.match_machine(machine, talk)
     torch.manual_seed(recipe.training.seed)
@@ -220,17 +220,19 @@ def put_together(
 def _open_batches(
     workspace: Workspace,
     corpus: Corpus,
-    settings: TrainingSettings,
+    recipe: Recipe,
     tokenizers: Tokenizers,
     world: World,
 ) -> TrainingBatches:
     """Open the encoded training split."""
+    settings, copier = recipe.training, recipe.copier(tokenizers)
     split = open_encoded(
         workspace.encoded,
         "train",
         corpus,
-        source_codec(tokenizers.source),
+        source_codec(tokenizers.source, copier),
         reads=tokenizers.reads,
         target_size=tokenizers.target.vocab_size,
+        copying=copier is not None,
     )
     return TrainingBatches(split, settings, make_segmenters(tokenizers, settings), world)

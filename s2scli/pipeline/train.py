@@ -188,7 +188,7 @@ def open_run(
     start.check_model(workspace, request.init_from)
     tokenizers, encoding = world.first(
         world.choose(
-            lambda: _prepare_text(workspace, corpus, start, talk),
+            lambda: _prepare_text(workspace, corpus, recipe, start, talk),
             lambda: (Tokenizers.load(workspace.tokenizer), Encoding(workspace.encoded)),
         )
     )
@@ -277,7 +277,7 @@ def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Ta
 
 
 def _prepare_text(
-    workspace: Workspace, corpus: Corpus, start: Start, talk: Talk
+    workspace: Workspace, corpus: Corpus, recipe: Recipe, start: Start, talk: Talk
 ) -> tuple[Tokenizers, Encoding]:
     """Create the tokenizers and the encoded corpus if they are missing; return both."""
     if start.trained and not workspace.tokenizer.exists():
@@ -285,7 +285,8 @@ def _prepare_text(
         trained = start.trained
         adopt_tokenizer(workspace, corpus, trained.tokenizers, trained.manifest.digest, talk)
     tokenizers = ensure_tokenizer(workspace, corpus, talk)
-    return tokenizers, ensure_encoded(workspace, corpus, tokenizers, talk)
+    copier = recipe.copier(tokenizers)
+    return tokenizers, ensure_encoded(workspace, corpus, tokenizers, talk, copier)
 
 
 def _was_restarted(workspace: Workspace, world: World) -> bool:

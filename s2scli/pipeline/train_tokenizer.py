@@ -8,7 +8,7 @@ from pathlib import Path
 from s2scli.data.codecs import target_codec
 from s2scli.data.codecs.cell import values_of
 from s2scli.data.codecs.image import pixels_of
-from s2scli.data.encoded import Encode, encode_split
+from s2scli.data.encoded import Encode, EncodeTarget, encode_split
 from s2scli.data.sampling import sample_pairs, sample_rows
 from s2scli.data.store import Corpus, Side, TextSplit, split_path
 from s2scli.errors import CheckpointError, ConfigError, MissingInputError
@@ -20,6 +20,7 @@ from s2scli.report.console import Talk
 from s2scli.report.counting import counting
 from s2scli.settings import load_settings
 from s2scli.sides import Media, Picture, Sound
+from s2scli.tokenizer.copying import Copier
 from s2scli.tokenizer.learning import learn_sentencepiece
 from s2scli.tokenizer.pictures import (
     Bits,
@@ -226,12 +227,23 @@ class Encoding:
 
 
 def ensure_encoded(
-    workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, talk: Talk
+    workspace: Workspace,
+    corpus: Corpus,
+    tokenizers: Tokenizers,
+    talk: Talk,
+    copier: Copier | None = None,
 ) -> Encoding:
     """Encode the corpus with `tokenizers`, unless an undamaged, current encoding exists.
 
     The hashes of a large encoding may still be checked in the background on return. The caller
     must lock the workspace.
+
+    Args:
+        workspace: the workspace of the corpus.
+        corpus: the corpus.
+        tokenizers: the tokenizers of both sides.
+        talk: says why the corpus is encoded again.
+        copier: for a model that copies, which keeps unknown pieces apart.
 
     Raises:
         CheckpointError: the corpus is damaged.
@@ -245,10 +257,16 @@ def ensure_encoded(
     except CheckpointError as error:
         talk.warn(f"{error}; encoding the corpus again")
     else:
-        if manifest.made_from == _ancestry(corpus, tokenizers):
+        plain = manifest.made_from == _ancestry(corpus, tokenizers)
+        if plain and bool(manifest.facts.get("copying")) == bool(copier):
             return Encoding(workspace.encoded, verification)
-        talk.say("the encoded corpus is out of date")
-    _encode(workspace, corpus, tokenizers, talk)
+        use = "copies" if copier else "does not copy"
+        talk.say(
+            f"the corpus is encoded again for a model that {use}"
+            if plain
+            else "the encoded corpus is out of date"
+        )
+    _encode(workspace, corpus, tokenizers, talk, copier)
     return Encoding(workspace.encoded)
 
 
@@ -378,19 +396,37 @@ def _say_other_sizes(tokenizers: Tokenizers, wanted: int, talk: Talk) -> None:
         talk.say(f"the {side} vocabulary of {wanted:,} is {why.format(tokenizer.vocab_size)}")
 
 
-def _encode(workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, talk: Talk) -> None:
+def _encode(
+    workspace: Workspace,
+    corpus: Corpus,
+    tokenizers: Tokenizers,
+    talk: Talk,
+    copier: Copier | None = None,
+) -> None:
     """Encode every split of the corpus and publish the result."""
-    source, target = encoder_of(tokenizers.source), encoder_of(tokenizers.target)
-    assert target, "every target has tokens"
+    source: Encode | None
+    target: EncodeTarget
+    if copier:
+        source, target = copier.encode_sources, copier.encode_targets
+    else:
+        source, target = plain_encoders(tokenizers)
     texts = {split: corpus.verified.open_split(split) for split in corpus.splits}
     rows = sum(map(len, texts.values()))
     with (
         new_folder(workspace.encoded, "encoded", made_from=_ancestry(corpus, tokenizers)) as draft,
         counting(talk, "encoding the corpus", total=rows) as advance,
     ):
+        draft.facts = {"copying": True} if copier else {}
         for split, text in texts.items():
             path = split_path(draft.path, split)
             encode_split(text, path, source, target, advance)
+
+
+def plain_encoders(tokenizers: Tokenizers) -> tuple[Encode | None, EncodeTarget]:
+    """Return what turns the cells of each side into token ids."""
+    source, target = encoder_of(tokenizers.source), encoder_of(tokenizers.target)
+    assert target, "every target has tokens"
+    return source, lambda targets, sources: target(targets)
 
 
 def encoder_of(side: Source | Target) -> Encode | None:

@@ -141,7 +141,7 @@ def find_space(workspace: Workspace, request: TuneRequest, talk: Talk) -> tuple[
     size = size_for(len(corpus.open_split("train")), corpus.sides)
     recipe = load_recipe(request.recipe, request.assignments, size, corpus.sides)
     tokenizers = ensure_tokenizer(workspace, corpus, talk)
-    ensure_encoded(workspace, corpus, tokenizers, talk).wait()
+    ensure_encoded(workspace, corpus, tokenizers, talk, recipe.copier(tokenizers)).wait()
     if request.space:
         return recipe, read_space(request.space, recipe)
     small = _is_small(workspace, corpus, tokenizers, recipe)
@@ -150,7 +150,7 @@ def find_space(workspace: Workspace, request: TuneRequest, talk: Talk) -> tuple[
 
 def _is_small(workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, recipe: Recipe) -> bool:
     """Return whether `training.min_batches` makes the batches smaller."""
-    codec = source_codec(tokenizers.source)
+    codec = source_codec(tokenizers.source, recipe.copier(tokenizers))
     split = open_encoded(workspace.encoded, "train", corpus, codec)
     return TrainingBatches(split, recipe.training).batch_tokens < recipe.training.batch_tokens
 

@@ -96,7 +96,8 @@ class Validator:
             CheckpointError: the corpus or the encoded corpus is damaged.
         """
         text = open_validation(corpus)
-        codec = source_codec(tokenizers.source)
+        copier = recipe.copier(tokenizers)
+        codec = source_codec(tokenizers.source, copier)
         encoded = open_encoded(
             workspace.encoded,
             "valid",
@@ -104,6 +105,7 @@ class Validator:
             codec,
             reads=tokenizers.reads,
             target_size=tokenizers.target.vocab_size,
+            copying=copier is not None,
         )
         if len(encoded) != len(text):
             raise CheckpointError(
@@ -128,7 +130,9 @@ class Validator:
         shares = [share(rows[indices], lengths[indices]) for indices in plan]
         return cls(
             run,
-            Translator.of(TorchEngine((recipe,), run.model, run.device, codec), tokenizers),
+            Translator.of(
+                TorchEngine((recipe,), run.model, run.device, codec), tokenizers, copier=copier
+            ),
             list(_batches(encoded, shares, recipe.training.noise)),
             [Line("the validation split", int(row) + 1, text[int(row)].source) for row in rows],
             [text[int(row)].target for row in rows],
@@ -162,7 +166,12 @@ class Validator:
                 logits = self.run.model.logits(batch.at_targets(output.hidden))
             if output.latent is not None:
                 latents.append(output.latent)
-            sums = score_batch(logits.float(), batch.target_tokens, settings.label_smoothing)
+            sums = score_batch(
+                logits.float(),
+                batch.target_tokens,
+                settings.label_smoothing,
+                self.run.model.vocab_size,
+            )
             objective += float(sums.objective)
             cross_entropy += float(sums.cross_entropy)
             correct += float(sums.correct)

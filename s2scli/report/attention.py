@@ -33,6 +33,10 @@ class AttentionMap:
         name: the layer and head, for display; empty if the decoder has only one map.
         source_axis: what the source pieces count, such as seconds; empty if they are tokens. Only
             some of such pieces get a label.
+        p_copy: the probability of copying at each target piece, [T]; empty if the model does not
+            copy.
+        copied_from: the index of the source piece that each target piece was copied from, or
+            None, [T]; empty as `p_copy` is.
     """
 
     source_pieces: tuple[str, ...]
@@ -43,6 +47,8 @@ class AttentionMap:
     target: str = ""
     name: str = ""
     source_axis: str = ""
+    p_copy: tuple[float, ...] = ()
+    copied_from: tuple[int | None, ...] = ()
 
     def __post_init__(self) -> None:
         shape = (len(self.target_pieces), len(self.source_pieces))
@@ -185,6 +191,7 @@ def attention_document(attention: AttentionMap, threshold: float) -> dict[str, A
         "map": attention.name,
         "weights": attention.weights.tolist(),
         "token_scores": None if attention.token_scores is None else list(attention.token_scores),
+        **(_copying(attention) if attention.p_copy else {}),
         "summary": asdict(summarize(attention)),
         "threshold": threshold,
         "alignment": [
@@ -196,6 +203,10 @@ def attention_document(attention: AttentionMap, threshold: float) -> dict[str, A
         ],
         "note": NOTE,
     }
+
+
+def _copying(attention: AttentionMap) -> dict[str, Any]:
+    return {"p_copy": list(attention.p_copy), "copied_from": list(attention.copied_from)}
 
 
 def _begins_word(pieces: Sequence[str], index: int) -> bool:

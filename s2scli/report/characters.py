@@ -5,8 +5,9 @@ A tokenizer with byte fallback writes a character that it does not know as its U
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,8 @@ def merge_bytes(heads: AttentionHeads) -> AttentionHeads:
     """Merge the byte pieces of each character into one column or one row.
 
     Weights are summed over the bytes of a source character and averaged over those of a target
-    character, so rows still sum to 1. The scores of a target character's bytes are added up.
+    character, so rows still sum to 1. The scores of a target character's bytes are added up. A
+    character was copied from where its first byte was copied from.
     """
     sources, source_starts = _merged(heads.source_pieces)
     targets, target_starts = _merged(heads.target_pieces)
@@ -38,7 +40,22 @@ def merge_bytes(heads: AttentionHeads) -> AttentionHeads:
         target_pieces=targets,
         weights=weights.astype(np.float32),
         token_scores=scores,
+        **_merged_copies(heads, source_starts, target_starts),
     )
+
+
+def _merged_copies(
+    heads: AttentionHeads, source_starts: Sequence[int], target_starts: Sequence[int]
+) -> Mapping[str, Any]:
+    """Return the fields about copying, where each character has the values of its first byte."""
+    if not heads.p_copy:
+        return {}
+    column = np.searchsorted(source_starts, np.arange(len(heads.source_pieces)), "right") - 1
+    indices = [heads.copied_from[start] for start in target_starts]
+    return {
+        "p_copy": tuple(heads.p_copy[start] for start in target_starts),
+        "copied_from": tuple(None if index is None else int(column[index]) for index in indices),
+    }
 
 
 def _merged(pieces: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:

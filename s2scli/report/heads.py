@@ -25,6 +25,10 @@ class AttentionHeads:
         source: the source as text; if empty, its pieces are joined.
         target: the target as text; if empty, its pieces are joined.
         source_axis: what the source pieces count, such as seconds; empty if they are tokens.
+        p_copy: the probability of copying at each target piece, [T]; empty if the model does not
+            copy.
+        copied_from: the index of the source piece that each target piece was copied from, or
+            None, [T]; empty as `p_copy` is.
     """
 
     source_pieces: tuple[str, ...]
@@ -34,6 +38,8 @@ class AttentionHeads:
     source: str = ""
     target: str = ""
     source_axis: str = ""
+    p_copy: tuple[float, ...] = ()
+    copied_from: tuple[int | None, ...] = ()
 
     @property
     def num_layers(self) -> int:
@@ -80,6 +86,8 @@ class AttentionHeads:
             self.target,
             name,
             self.source_axis,
+            self.p_copy,
+            self.copied_from,
         )
 
     @property

@@ -31,6 +31,8 @@ from s2scli.report.pieces import piece_label, sign_legend
 MIN_WIDTH = 32
 MAX_HEADER_HEIGHT = 14
 MAX_BEST_WIDTH = 14
+MAX_COPIED_WIDTH = 16
+COPIED = "p_copy copied"
 TALL = 40
 KEY_STEPS = 14
 DIM = Style(dim=True)
@@ -129,11 +131,11 @@ def heatmap_lines(
     grid = replace(_choose_grid(attention, width, system, half), light=light)
     pages = [_page(grid, columns) for columns in _pages(len(attention.source_pieces), grid)]
     if not grid.half:
-        facts = _facts(grid)
-        if pages[-1][-1].cell_len + 2 + facts[-1].cell_len <= width:
-            pages[-1] = _side_by_side(pages[-1], facts)
-        else:
-            pages.append(_side_by_side(_labels(grid), facts))
+        for block in filter(None, (_facts(grid), _copied(grid))):
+            if pages[-1][-1].cell_len + 2 + block[-1].cell_len <= width:
+                pages[-1] = _side_by_side(pages[-1], block)
+            else:
+                pages.append(_side_by_side(_labels(grid), block))
     lines = [line for page in pages for line in (Text(), *page)]
     return lines[1:]
 
@@ -302,6 +304,28 @@ def _facts(grid: Grid) -> list[Text]:
         line.append("" if scores is None else f" {exp(scores[row]):4.2f}")
         lines.append(line)
     return lines
+
+
+def _copied(grid: Grid) -> list[Text]:
+    """Return a heading and, for each row, p_copy and what was copied; empty without copying."""
+    attention = grid.attention
+    texts = copied_texts(attention)
+    if not texts:
+        return []
+    width = min(max(map(cell_len, (COPIED, *texts))), MAX_COPIED_WIDTH)
+    lines = [Text(f"{COPIED:{width}}", DIM)]
+    for share, text in zip(attention.p_copy, texts, strict=True):
+        lines.append(Text(pad(text, width), ink(share, grid.system)))
+    return lines
+
+
+def copied_texts(attention: AttentionMap) -> list[str]:
+    """Return p_copy and the copied source piece of each row; empty if the model does not copy."""
+    return [
+        f"{share:6.2f}"
+        + ("" if index is None else f" {piece_label(attention.source_pieces[index])}")
+        for share, index in zip(attention.p_copy, attention.copied_from, strict=True)
+    ]
 
 
 def _side_by_side(left: Sequence[Text], right: Sequence[Text]) -> list[Text]:

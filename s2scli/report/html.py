@@ -64,6 +64,7 @@ def _head(attention: AttentionMap) -> str:
         for span, text in zip(spans, labels[:: ticks.step], strict=True)
     )
     names = ["best", "weight", "bits", *(["prob"] if attention.token_scores else [])]
+    names += ["p_copy", "copied"] if attention.p_copy else []
     facts = "".join(f'<th class="fact{" best" * (name == "best")}">{name}</th>' for name in names)
     title = attention.axis_title
     return (
@@ -89,6 +90,10 @@ def _row(attention: AttentionMap, row: int) -> str:
     facts = [f"{weights[best]:.2f}", f"{attention.entropies[row]:.1f}"]
     if attention.token_scores:
         facts.append(f"{exp(attention.token_scores[row]):.2f}")
+    if attention.p_copy:
+        index = attention.copied_from[row]
+        copied = "" if index is None else f"<bdi>{sources[index]}</bdi>"
+        facts += [f"{attention.p_copy[row]:.2f}", copied]
     shown = "".join(f'<td class="fact">{fact}</td>' for fact in facts)
     return (
         f'<tr><th scope="row"><bdi>{target}</bdi></th>{cells}'

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from s2scli.report.attention import AttentionMap
 from s2scli.report.cells import clusters, cut, label
-from s2scli.report.heatmap import caption
+from s2scli.report.heatmap import COPIED, caption, copied_texts
 from s2scli.report.markup import escaped
 from s2scli.report.page import DARK, level, level_style
 from s2scli.report.pieces import piece_label, sign_legend
@@ -45,7 +45,7 @@ def attention_svg(attention: AttentionMap) -> str:
     top = MARGIN + 2 * LINE + GAP + height_of_labels
     title = cut(label(" → ".join(attention.texts)), MAX_TITLE_CELLS)
     widest = max(
-        left + columns * SIDE,
+        left + columns * SIDE + _copied_width(attention),
         left + KEY_STEPS * KEY_HEIGHT + 3 * GAP + cell_len(_key_note(attention)) * CELL,
         cell_len(title) * CELL,
         MIN_SUMMARY_CELLS * CELL,
@@ -61,6 +61,7 @@ def attention_svg(attention: AttentionMap) -> str:
         text_at(MARGIN + FONT_SIZE, top + rows * SIDE / 2, "target", "middle", turned=True),
         *_labels(attention, left, top),
         *_cells(attention, left, top),
+        *_copied(attention, left + columns * SIDE + 2 * GAP, top),
         frame(left, top, columns * SIDE, rows * SIDE),
         *key(left, top + rows * SIDE + LINE, _key_note(attention)),
         *(text_at(MARGIN, summary_top + LINE * line, text) for line, text in enumerate(summary, 1)),
@@ -126,6 +127,23 @@ def _cells(attention: AttentionMap, left: float, top: float) -> list[str]:
             zip(attention.source_pieces, attention.weights[row].tolist(), strict=True)
         )
     ]
+
+
+def _copied_width(attention: AttentionMap) -> float:
+    """Return the width of the texts beside the map; 0 if the model does not copy."""
+    texts = copied_texts(attention)
+    return 2 * GAP + _length([COPIED, *texts]) if texts else 0.0
+
+
+def _copied(attention: AttentionMap, x: float, top: float) -> list[str]:
+    """Return p_copy and the copied piece beside each row; nothing if the model does not copy."""
+    texts = copied_texts(attention)
+    if not texts:
+        return []
+    rows = (
+        text_at(x, top + (row + 0.5) * SIDE + FONT_SIZE / 3, text) for row, text in enumerate(texts)
+    )
+    return [text_at(x, top - GAP, COPIED), *rows]
 
 
 def _key_note(attention: AttentionMap) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from s2scli.model.states import DecoderStep
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.live import IMPOSSIBLE, Candidates, Live
 from s2scli.search.ranking import best_possible, normalise
@@ -96,13 +97,38 @@ def unfinished(endings: Sequence[Endings], live: Live, settings: SearchSettings)
     return (reached < bound).nonzero().squeeze(1)
 
 
-def make_hypothesis(ending: Ending, weights: Sequence[Tensor | None]) -> Hypothesis:
-    """Return a finished hypothesis with the attention weights of its steps."""
+@dataclass(frozen=True)
+class Seen:
+    """What the model saw of the source at one step.
+
+    Attributes:
+        attention_weights: [N, A, S], or None.
+        p_copy: the probability of copying, [N], or None.
+    """
+
+    attention_weights: Tensor | None = None
+    p_copy: Tensor | None = None
+
+    @classmethod
+    def of(cls, step: DecoderStep) -> "Seen":
+        """Return what a step saw."""
+        return cls(step.attention_weights, step.p_copy)
+
+
+def make_hypothesis(ending: Ending, steps: Sequence[Seen]) -> Hypothesis:
+    """Return a finished hypothesis with what the model saw at its steps."""
     rows = ending.rows.tolist()
-    seen = [some[row] for row, some in zip(rows, weights, strict=False) if some is not None]
+    seen = _followed(rows, [step.attention_weights for step in steps])
+    copying = _followed(rows, [step.p_copy for step in steps])
     return Hypothesis(
         tuple(ending.token_ids.tolist()),
         ending.score,
         tuple(ending.token_scores.tolist()),
         torch.stack(seen).float().cpu().numpy() if seen else None,
+        p_copy=tuple(torch.stack(copying).tolist()) if copying else (),
     )
+
+
+def _followed(rows: Sequence[int], steps: Sequence[Tensor | None]) -> list[Tensor]:
+    """Return the row of each step that a hypothesis had there; empty if the steps are None."""
+    return [some[row] for row, some in zip(rows, steps, strict=False) if some is not None]

@@ -50,6 +50,7 @@ def force(
     chosen, expected = _look_up(model, output.hidden[mask], batch.target_output[mask])
     lengths = mask.sum(1).tolist()
     source_lengths = model.positions(batch.source_lengths).tolist()
+    p_copy = output.p_copy if attention else None
     hypotheses = []
     for row, (length, source_length, scores, firsts) in enumerate(
         zip(
@@ -70,6 +71,7 @@ def force(
                 if weights is None
                 else weights[row, :length, :, :source_length].float().cpu().numpy(),
                 tuple(firsts.tolist()),
+                p_copy=() if p_copy is None else tuple(p_copy[row, :length].tolist()),
             )
         )
     return hypotheses

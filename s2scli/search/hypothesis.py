@@ -11,7 +11,8 @@ class Hypothesis:
     """A finished output.
 
     Attributes:
-        token_ids: the T tokens, end token included.
+        token_ids: the T tokens, end token included; of a model that copies, an id from
+            `vocab_size` on is a source index.
         score: the ranking score.
         token_scores: the log-probability of each token, [T].
         attention_weights: the weights of A attention maps, [T, A, S]; None if the model has no
@@ -19,6 +20,8 @@ class Hypothesis:
         first_choices: in forced decoding, whether each token is the most probable one, [T].
         token_spans: for each token but the end token, its first encoder state and the state after
             its last one; empty if they were not requested, or if the model has no CTC layer.
+        p_copy: the probability of copying at each token, [T]; empty if the model does not copy, or
+            if attention weights were not requested.
     """
 
     token_ids: tuple[int, ...]
@@ -27,3 +30,4 @@ class Hypothesis:
     attention_weights: NDArray[np.float32] | None
     first_choices: tuple[bool, ...] = ()
     token_spans: tuple[tuple[int, int], ...] = ()
+    p_copy: tuple[float, ...] = ()

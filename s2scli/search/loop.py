@@ -13,7 +13,7 @@ from torch import Tensor
 from s2scli.model.states import DecoderState
 from s2scli.search.beam import Beam
 from s2scli.search.choosing import Chooser
-from s2scli.search.endings import Endings, collect, make_hypothesis, unfinished
+from s2scli.search.endings import Endings, Seen, collect, make_hypothesis, unfinished
 from s2scli.search.filters import Filter, make_filters
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.joint_ctc import JointCtc
@@ -100,12 +100,12 @@ def search_from(
     filters = (*rules, *make_filters(settings))
     chooser = make_chooser(settings, longest, keys)
     endings = [Endings(settings.n_best) for _ in keys]
-    weights: list[Tensor | None] = []
+    steps: list[Seen] = []
     live = Live.begin(longest)
     while len(live.numbers):
         before_step()
         step = model.step(live.last, state, attention=attention)
-        weights.append(step.attention_weights)
+        steps.append(Seen.of(step) if attention else Seen())
         log_probs = step.logits.float().log_softmax(-1).view(*live.scores.shape, -1)
         for rule in filters:
             log_probs = rule(log_probs, live)
@@ -116,7 +116,7 @@ def search_from(
         kept = unfinished([endings[n] for n in live.numbers.tolist()], live, settings)
         if len(kept) < len(live.numbers):
             live, state = live.keep(kept), state.keep(kept)
-    return [tuple(make_hypothesis(one, weights) for one in found.best()) for found in endings]
+    return [tuple(make_hypothesis(one, steps) for one in found.best()) for found in endings]
 
 
 def _keys(source: Tensor, lengths: Tensor) -> Keys:

@@ -50,6 +50,10 @@ class Pieces:
         self.scores = {spelling: scores[id] for spelling, id in self.ids.items()}
         self._joined = {left + right for piece in self.ids for left, right in pairwise(piece)}
 
+    def spelling(self, id: int) -> str:
+        """Return the text of an id; empty if it is never resegmented."""
+        return self.spellings[id] if 0 <= id < len(self.spellings) else ""
+
     def spell(self, span: Span) -> str:
         """Return the text of a span."""
         return "".join([self.spellings[id] for id in span])
@@ -58,12 +62,13 @@ class Pieces:
         """Split the ids of a text between two characters that are not adjacent in any piece.
 
         No piece crosses the border of two spans, so each span can be segmented by itself. An id
-        that is never resegmented is a span of its own.
+        that is never resegmented is a span of its own, as is one outside the vocabulary.
         """
+        spellings, size = self.spellings, len(self.spellings)
         span: list[int] = []
         end = ""
         for id in row:
-            spelling = self.spellings[id]
+            spelling = spellings[id] if 0 <= id < size else ""
             if span and end + spelling[:1] not in self._joined:
                 yield tuple(span)
                 span = []
@@ -87,7 +92,7 @@ class Resegmenter:
     def _row(self, row: Iterable[int], draw: Draw) -> list[int]:
         new: list[int] = []
         for span in self._pieces.spans(row):
-            new += self._cut(span, draw) if self._pieces.spellings[span[0]] else span
+            new += self._cut(span, draw) if self._pieces.spelling(span[0]) else span
         return new
 
 

@@ -21,6 +21,7 @@ SPACE = "\u2581"
 MAX_MODEL_BYTES = 64_000_000
 MAX_VOCAB_SIZE = 1_000_000
 _CONTROL = re.compile(r"[\x00-\x1f]")
+_WORD, _CHARACTER = re.compile(f"{SPACE}?[^{SPACE}]+"), re.compile(".", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,26 @@ class SentencePiece:
         """Return the ids of each text; faster than encoding one by one."""
         ids: list[list[int]] = self._processor.encode([escape(self.canonical(t)) for t in texts])
         return ids
+
+    def spell(self, text: str) -> list[tuple[int, str]]:
+        """Return the ids of a text, each with its piece as the text spells it.
+
+        A run of unknown pieces, which `encode` gives one id, is taken apart: into words for kind
+        word, and into characters for other kinds.
+        """
+        escaped = escape(self.canonical(text))
+        ids, pieces = self._processor.encode(escaped), self._processor.encode_as_pieces(escaped)
+        apart = _WORD if self.kind == "word" else _CHARACTER
+        return [
+            (id, part)
+            for id, piece in zip(ids, pieces, strict=True)
+            for part in (apart.findall(piece) if id == UNK_ID else (piece,))
+        ]
+
+    def join(self, pieces: Sequence[str]) -> str:
+        """Return the text of pieces, of which some may be outside the vocabulary."""
+        text = self._processor.decode_pieces(list(pieces))
+        return unescape(text.replace(SPACE, " ")).strip(" ")
 
     def resegmenter(self, alpha: float) -> Resegmenter:
         """Return a function that resegments texts at random.

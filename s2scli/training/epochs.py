@@ -171,9 +171,11 @@ class TrainingBatches:
         random = np.random.default_rng(seed)
         sources, targets = self._segmented(rows, random)
         batch = make_batch(damage(sources, self.settings.noise, random), targets, self.split.pad)
+        hidden = self.settings.source_token_dropout
+        if hidden:
+            batch = batch.with_source_ids(lambda ids: drop_tokens(ids, hidden, random))
         return replace(
             batch,
-            source=drop_tokens(batch.source, self.settings.source_token_dropout, random),
             target_input=drop_tokens(
                 batch.target_input, self.settings.target_token_dropout, random
             ),

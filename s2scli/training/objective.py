@@ -24,7 +24,7 @@ from s2scli.model.states import ModelOutput
 from s2scli.special_ids import PAD_ID
 from s2scli.training.ctc import ctc_loss
 from s2scli.training.latent import kl_objective
-from s2scli.training.loss import divergence, symmetric_divergence
+from s2scli.training.loss import coverage_loss, divergence, symmetric_divergence
 from s2scli.training.precision import autocast
 from s2scli.training.settings import TrainingSettings
 
@@ -81,7 +81,7 @@ def batch_objective(model: Seq2Seq, batch: Batch, settings: TrainingSettings, st
 def read(model: Seq2Seq, batch: Batch, settings: TrainingSettings, step: int) -> Reading:
     """Run the model on a batch up to the output layer, and keep only the real target tokens."""
     with autocast(settings, batch.source.device):
-        output = model(batch)
+        output = model(batch, attention=settings.coverage > 0)
     hidden = batch.at_targets(output.hidden)
     return Reading(model, output, hidden, batch.target_tokens, step, batch)
 
@@ -163,8 +163,17 @@ def with_tokens_cut(model: Seq2Seq, batch: Batch, share: float) -> Batch:
         return tokens.masked_fill(torch.rand(tokens.shape, device=tokens.device) < share, PAD_ID)
 
     reads_tokens = "source" in model.token_rows.values()
-    source = cut(batch.source) if reads_tokens else batch.source
-    return replace(batch, source=source, target_input=cut(batch.target_input))
+    batch = batch.with_source_ids(cut) if reads_tokens else batch
+    return replace(batch, target_input=cut(batch.target_input))
+
+
+def _coverage(reading: Reading, settings: TrainingSettings) -> Tensor:
+    """Return the weighted coverage loss (See et al. 2017, eq. 12 and 13), or 0 without it."""
+    weights, shape = reading.output.attention_weights, reading.model.attention_shape
+    if not settings.coverage or weights is None or shape is None:
+        return reading.hidden.new_zeros(())
+    last = weights[:, :, -shape[1] :].mean(2)  # [B, T, S]
+    return settings.coverage * coverage_loss(last, reading.batch.target_mask)
 
 
 def _divergence(reading: Reading, settings: TrainingSettings) -> Tensor:
@@ -180,5 +189,6 @@ TERMS: tuple[Term, ...] = (
     _ctc,
     _disagreement,
     _change_by_cut,
+    _coverage,
     _divergence,
 )  # each summed over the batch, in nats

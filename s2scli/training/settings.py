@@ -132,6 +132,13 @@ class TrainingSettings(Settings):
     label_smoothing: float = setting(
         0.1, "Share of the probability to spread over all tokens (Szegedy et al. 2016).", ge=0, lt=1
     )
+    coverage: float = setting(
+        0.0,
+        "Weight of the coverage loss, which penalizes attention to what has been attended to "
+        "before: the sum of min(attention, attention so far), averaged over the heads of the last "
+        "layer; 0 turns it off (See et al. 2017, eq. 12, use 1).",
+        ge=0,
+    )
     r_drop: float = setting(
         0.0,
         "Weight alpha of R-Drop: run the model twice on each pair with different dropout, and "

@@ -15,7 +15,7 @@ from torch import Tensor
 from s2scli.data.batch import Batch
 from s2scli.data.example import TokenIds
 from s2scli.model.seq2seq import Seq2Seq
-from s2scli.special_ids import EOS_ID
+from s2scli.special_ids import EOS_ID, UNK_ID
 from s2scli.training.loss import score_batch
 from s2scli.training.precision import autocast
 from s2scli.training.settings import TrainingSettings
@@ -29,9 +29,11 @@ FEWEST, SHORTEST = 4, 3  # examples, and tokens of a side, that say something ab
 def unigram_entropy(targets: Sequence[TokenIds]) -> float:
     """Return the entropy of the tokens of some texts with their end tokens, in nats per token.
 
-    It is the loss of a model that knows how frequent each token is, and nothing else.
+    It is the loss of a model that knows how frequent each token is, and nothing else. Tokens that
+    only the source knows count as unknown.
     """
-    counts = np.bincount(np.concatenate([*targets, np.full(len(targets), EOS_ID)]))
+    ids = np.concatenate([*targets, np.full(len(targets), EOS_ID)])
+    counts = np.bincount(np.where(ids < 0, UNK_ID, ids))
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log(shares)).sum())
 
@@ -76,7 +78,8 @@ def model_signs(model: Seq2Seq, batch: Batch, settings: TrainingSettings) -> Map
     """Probe a model with the first examples of a batch; a batch too small for it has no signs.
 
     - `source_gain`: how much better the model predicts the targets from their sources than from
-      those of other examples, in nats per token. Near 0, the model does not use the source.
+      those of other examples, in nats per token. Near 0, the model does not use the source. What
+      only the right source has to copy counts as the unknown token.
     - `attention_change`: how much attention differs between the steps of a target, from 0 to 1,
       for the attention map that changes most: the mean total variation distance between a step
       and the mean of the steps. Missing without attention.
@@ -99,7 +102,9 @@ def model_signs(model: Seq2Seq, batch: Batch, settings: TrainingSettings) -> Map
         with autocast(settings, device):
             output = model(each, attention=True)
             logits = model.logits(each.at_targets(output.hidden)).float()
-        losses.append(float(score_batch(logits, each.target_tokens, 0.0).cross_entropy))
+        target = each.target_tokens
+        target = target.masked_fill(target >= model.vocab_size, UNK_ID)
+        losses.append(float(score_batch(logits, target, 0.0).cross_entropy))
         weights = output.attention_weights
     signs = {"source_gain": (losses[0] - losses[1]) / len(batch.real)}
     if weights is not None:

@@ -176,11 +176,24 @@ def join_translations(
         pieces=written,
         token_scores=tuple(score for best in bests for score in best.token_scores),
         attention=_block_diagonal([best.attention for best in bests]),
+        p_copy=tuple(share for best in bests for share in best.p_copy),
+        copied_from=_shifted(parts),
     )
     cues = tuple(cue for part in parts for cue in part.cues)
     first = parts[0]
     shape, axis = first.attention_shape, first.source_axis
     return Translation(source, pieces, (whole,), unknown, shape, cues, axis)
+
+
+def _shifted(parts: Sequence[Translation]) -> tuple[int | None, ...]:
+    """Return from which token of the whole source each token of the joined parts was copied."""
+    copied: list[int | None] = []
+    before = 0
+    for part in parts:
+        own = part.hypotheses[0].copied_from
+        copied += [None if index is None else before + index for index in own]
+        before += len(part.source_pieces)
+    return tuple(copied)
 
 
 def _log_prob(found: TargetText, length_penalty: float, length_offset: float) -> float:

@@ -81,7 +81,8 @@ def encode_pair(
     if is_blank(pair.source):
         return Record(pair.line, "empty", pair.source, pair.target)
     try:
-        source, target = source_codec.encode(pair.source), target_codec.encode(pair.target)
+        source = source_codec.encode(pair.source)
+        target = target_codec.encode(pair.target, pair.source)
     except BadCellError as error:
         return failed(pair, str(error))
     for side, size in (("source", size_of(source, source_codec)), ("target", len(target))):

@@ -107,9 +107,10 @@ def json_record(index: int, record: Record, clean: Clean) -> str:
 
     All lists of a hypothesis have an entry for each token, including the end token. `alignment`
     pairs each token with the source token that it attended to most, as `source-target` (Pharaoh
-    format); `word_alignment` pairs words. For a recording, `parts` has the output for each part of
-    it, and `words` the words of the output; both have times in seconds. `words` is empty if the
-    model has no CTC layer.
+    format); `word_alignment` pairs words. A model that copies adds `p_copy`, the probability of
+    copying, and `copied_from`, the index of the source token that was copied, or null. For a
+    recording, `parts` has the output for each part of it, and `words` the words of the output;
+    both have times in seconds. `words` is empty if the model has no CTC layer.
     """
     found = record.translation
     document: dict[str, object] = {
@@ -146,6 +147,10 @@ def json_line(document: Mapping[str, object]) -> str:
 
 
 def _hypothesis(found: Translation, hypothesis: TargetText) -> dict[str, object]:
+    copying = {
+        "p_copy": [round(share, 6) for share in hypothesis.p_copy],
+        "copied_from": hypothesis.copied_from,
+    }
     return {
         "text": one_line(hypothesis.text),
         "score": round(hypothesis.score, 6),
@@ -153,6 +158,7 @@ def _hypothesis(found: Translation, hypothesis: TargetText) -> dict[str, object]
         "token_scores": [round(score, 6) for score in hypothesis.token_scores],
         "alignment": token_alignment(found, hypothesis),
         "word_alignment": word_alignment(found, hypothesis),
+        **(copying if hypothesis.p_copy else {}),
     }
 
 

@@ -23,6 +23,10 @@ class TargetText:
             the model has no attention, or if they were not requested.
         first_choices: for a scored target, whether each token was the most probable one, [T].
         unknown_tokens: the number of tokens that are the unknown token.
+        p_copy: the probability of copying at each token, [T]; empty if the model does not copy, or
+            if attention weights were not requested.
+        copied_from: the index of the source token that each token was copied from, or None if the
+            model wrote it itself, [T]; empty as `p_copy` is.
     """
 
     text: str
@@ -32,6 +36,8 @@ class TargetText:
     attention: NDArray[np.float32] | None
     first_choices: tuple[bool, ...] = ()
     unknown_tokens: int = 0
+    p_copy: tuple[float, ...] = ()
+    copied_from: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ class Translation:
             self.source,
             hypothesis.text,
             self.source_axis,
+            hypothesis.p_copy,
+            hypothesis.copied_from,
         )
 
     def token_alignment(self, hypothesis: TargetText) -> list[tuple[int, int]] | None:

@@ -47,7 +47,7 @@ def load(folder: Path, *others: Path, device: str = "auto", int8: bool = False) 
     Raises:
         MissingInputError: there is no model in a folder.
         CheckpointError: a folder is damaged or was written by a newer version.
-        UsageError: the models do not share a tokenizer.
+        UsageError: the models do not share a tokenizer, or only some of them copy.
         ConfigError: there is no such device, or PyTorch has no 8-bit matrix products for it.
     """
     keep_freed_memory(SEARCH_KERNELS)
@@ -57,6 +57,7 @@ def load(folder: Path, *others: Path, device: str = "auto", int8: bool = False) 
     first, *more = (load_model_folder(path, on) for path in (folder, *others))
     for other, path in zip(more, others, strict=True):
         _check_tokenizers(first, folder, other, path)
+        _check_outputs(first, folder, other, path)
     return translator_of(first, *more, device=on, int8=int8)
 
 
@@ -77,10 +78,11 @@ def translator_of(
     for one in models:
         lay_out(one.model, int8=int8)
     model = Ensemble([one.model for one in models]) if more else first.model
-    codec = source_codec(first.tokenizers.source)
+    copier = first.recipe.copier(first.tokenizers)
+    codec = source_codec(first.tokenizers.source, copier)
     engine = TorchEngine(tuple(one.recipe for one in models), model, device, codec)
     identity = [one.manifest.digest for one in models] + ["int8"] * int8
-    return Translator.of(engine, first.tokenizers, identity)
+    return Translator.of(engine, first.tokenizers, identity, copier)
 
 
 @dataclass(frozen=True)
@@ -221,4 +223,14 @@ def _check_tokenizers(first: LoadedModel, folder: Path, other: LoadedModel, path
         raise UsageError(
             f"{path}: its tokenizer ({theirs[:12]}) is not that of {folder} ({mine[:12]}); the "
             "models of an ensemble must share one: train them in one workspace"
+        )
+
+
+def _check_outputs(first: LoadedModel, folder: Path, other: LoadedModel, path: Path) -> None:
+    """Refuse a model that copies beside one that does not: they differ in what they can write."""
+    mine, theirs = (loaded.recipe.model.output.kind for loaded in (first, other))
+    if mine != theirs:
+        raise UsageError(
+            f"{path}: its output (model.output.kind {theirs}) is not that of {folder} ({mine}); "
+            "the models of an ensemble must all copy, or none of them"
         )

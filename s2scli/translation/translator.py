@@ -16,7 +16,9 @@ from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.sides import TEXT, Sides, Sound
 from s2scli.special_ids import UNK_ID
+from s2scli.tokenizer.copying import Copier
 from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.copied import with_copies
 from s2scli.translation.cues import Cue, time_words
 from s2scli.translation.engine import Engine
 from s2scli.translation.lines import Part, Plan, fault_of, isolate, make_record, plan_line
@@ -40,6 +42,7 @@ class Translator:
         target: the codec of the target.
         sides: what the model reads and writes: text, sound or pictures.
         identity: identifies the models and their weights: the digests of their folders.
+        copier: for a model that copies: which tokens can be copied.
     """
 
     engine: Engine
@@ -47,14 +50,27 @@ class Translator:
     target: TargetCodec
     sides: Sides = TEXT
     identity: tuple[str, ...] = ()
+    copier: Copier | None = None
 
     @classmethod
     def of(
-        cls, engine: Engine, tokenizers: Tokenizers, identity: Sequence[str] = ()
+        cls,
+        engine: Engine,
+        tokenizers: Tokenizers,
+        identity: Sequence[str] = (),
+        copier: Copier | None = None,
     ) -> "Translator":
-        """Return a translator with the codecs of a model's two sides."""
-        source, target = source_codec(tokenizers.source), target_codec(tokenizers.target)
-        return cls(engine, source, target, tokenizers.sides, tuple(identity))
+        """Return a translator with the codecs of a model's two sides.
+
+        Args:
+            engine: searches over token ids.
+            tokenizers: the tokenizers of both sides.
+            identity: identifies the models and their weights.
+            copier: for a model that copies: which tokens can be copied.
+        """
+        source = source_codec(tokenizers.source, copier)
+        target = target_codec(tokenizers.target, copier)
+        return cls(engine, source, target, tokenizers.sides, tuple(identity), copier)
 
     @property
     def has_attention(self) -> bool:
@@ -119,22 +135,26 @@ class Translator:
             for one in read:
                 yield scored(one, next(found)) if isinstance(one, EncodedPair) else one
 
-    def text_of(self, found: Hypothesis, source_length: int) -> TargetText:
+    def text_of(
+        self, found: Hypothesis, source_length: int, source: Sequence[str] = ()
+    ) -> TargetText:
         """Return a hypothesis as text.
 
         Args:
             found: the hypothesis.
             source_length: encoder states of the source; attention beyond them is to padding.
+            source: the pieces of the source, for a model that copies.
         """
         weights = found.attention_weights
         return TargetText(
-            self.target.decode(found.token_ids),
+            self.target.decode(found.token_ids, source),
             found.score,
-            self.target.pieces(found.token_ids),
+            self.target.pieces(found.token_ids, source),
             found.token_scores,
             None if weights is None else weights[..., :source_length],
             found.first_choices,
             found.token_ids.count(UNK_ID),
+            found.p_copy,
         )
 
     def _plans(self, lines: Sequence[Line], options: Options) -> tuple[list[Plan], S2SError | None]:
@@ -183,14 +203,19 @@ class Translator:
         self, text: str, values: Values, hypotheses: Sequence[Hypothesis]
     ) -> Translation:
         positions = self.engine.positions(self.source.length(values))
-        found = tuple(self.text_of(one, positions) for one in hypotheses)
+        labels = self.source.labels(values, positions, text)
+        found = tuple(self.text_of(one, positions, labels) for one in hypotheses)
         shape, unknown = self.engine.attention_shape or (1, 1), self.source.unknown(values)
+        if self.copier:
+            copies, size = self.copier.copies(values), self.copier.target.vocab_size
+            found = tuple(
+                with_copies(one, each, copies, shape[1], size)
+                for one, each in zip(found, hypotheses, strict=True)
+            )
         sound = self.sides.source
         if not isinstance(sound, Sound):
-            labels = self.source.labels(values, positions)
             return Translation(text, labels, found, unknown, shape)
         start = text.start if isinstance(text, Stored) else 0.0
-        labels = self.source.labels(values, positions, start)
         step = len(values) / sound.sample_rate / positions
         cues = (_cue(start, step, positions, hypotheses[0], found[0]),) if found else ()
         return Translation(text, labels, found, unknown, shape, cues, "seconds")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from s2scli.model.attention.memory import Attention
 from s2scli.model.attention.multi_head import MultiHeadAttention, MultiHeadAttentionSettings
 from s2scli.model.attention.none import NoAttentionSettings
 from s2scli.model.attention.scaled_dot import ScaledDotAttention, ScaledDotAttentionSettings
+from tests.models import make_model, transformer_tree
 
 Array = NDArray[np.float64]
 SENTENCES, STEPS, LENGTH, WIDTH = 2, 3, 5, 8
@@ -192,3 +194,42 @@ def test_additive_scores_have_the_gradients_of_plain_layers(dtype: torch.dtype) 
         found = gradients(scores)
     for mine, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(mine.double(), theirs, rtol=near, atol=near)
+
+
+def test_coverage_equals_a_loop_over_steps() -> None:
+    """See et al. 2017, eq. 10 and 11: the scores of a step read the attention of those before."""
+    torch.manual_seed(0)
+    attention = AdditiveAttentionSettings(attention_dim=6, coverage=True).build(WIDTH, WIDTH)
+    assert isinstance(attention, AdditiveAttention) and attention.coverage is not None
+    query, memory = torch.randn(SENTENCES, STEPS, WIDTH), torch.randn(SENTENCES, LENGTH, WIDTH)
+    prepared = attention.prepare(memory, None)
+    for sentence in range(SENTENCES):
+        covered = torch.zeros(SENTENCES, LENGTH)
+        plain = np.zeros(LENGTH)
+        for step in range(STEPS):
+            found = attention.attend(
+                query[:, step : step + 1], replace(prepared, coverage=covered), attention=True
+            )
+            assert found.weights is not None
+            covered = covered + found.weights[:, 0, 0]
+            hidden = numbers(attention.query.weight) @ numbers(query[sentence, step])
+            scores = [
+                numbers(attention.weight.weight)[0]
+                @ np.tanh(
+                    hidden
+                    + numbers(attention.key.weight) @ numbers(key)
+                    + numbers(attention.key.bias)
+                    + numbers(attention.coverage.weight)[:, 0] * paid
+                )
+                for key, paid in zip(memory[sentence], plain, strict=True)
+            ]
+            weights = softmax(np.array(scores))
+            np.testing.assert_allclose(found.weights[sentence, 0, 0].detach(), weights, atol=1e-5)
+            plain = plain + weights
+
+
+def test_a_transformer_cannot_read_its_coverage() -> None:
+    tree = transformer_tree("additive")
+    tree["attention"]["coverage"] = True
+    with pytest.raises(ConfigError, match=r"model\.attention\.coverage: true needs a recurrent"):
+        make_model(tree)

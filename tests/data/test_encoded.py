@@ -38,7 +38,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         for split in ("train", "valid"):
             text = TextSplit(corpus / f"{split}.arrow")
             done: list[int] = []
-            encode_split(text, draft.path / f"{split}.arrow", codes, shifted, done.append)
+            path = draft.path / f"{split}.arrow"
+            encode_split(text, path, codes, lambda those, _: shifted(those), done.append)
             assert sum(done) == len(text)
     yield tmp_path / "encoded"
 

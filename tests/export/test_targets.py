@@ -38,6 +38,7 @@ def test_recurrent_models_do_not_export_and_transformers_do(name: str) -> None:
             "the decoder is recurrent (lstm)",
         ),
         (transformer_tree("additive"), "not additive"),
+        ({**transformer_tree(), "output": {"kind": "pointer"}}, "it cannot copy tokens"),
         (transformer_tree(decoder={"num_heads": 4}), "(2 here) and in self-attention (4 here)"),
         (
             {**transformer_tree(), "connection": {"kind": "mean", "every_step": True}},

@@ -1,6 +1,7 @@
 """Attention maps to draw in tests."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -18,13 +19,23 @@ def diagonal(size: int) -> AttentionMap:
 
 
 def make_map(
-    source: Sequence[str], target: Sequence[str], *, seed: int = 0, scores: bool = True
+    source: Sequence[str],
+    target: Sequence[str],
+    *,
+    seed: int = 0,
+    scores: bool = True,
+    copies: bool = False,
 ) -> AttentionMap:
-    """Random weights over given pieces."""
+    """Random weights over given pieces; with `copies`, every second piece is a copy."""
     generator = np.random.default_rng(seed)
     weights = generator.dirichlet(np.full(len(source), 0.3), len(target)).astype(np.float32)
     token_scores = tuple(np.log(generator.uniform(0.1, 1.0, len(target))).tolist())
-    return AttentionMap(tuple(source), tuple(target), weights, token_scores if scores else None)
+    found = AttentionMap(tuple(source), tuple(target), weights, token_scores if scores else None)
+    if not copies:
+        return found
+    shares = tuple(generator.uniform(size=len(target)).tolist())
+    copied = tuple(row % len(source) if row % 2 == 0 else None for row in range(len(target)))
+    return replace(found, p_copy=shares, copied_from=copied)
 
 
 PIECES = st.one_of(
@@ -40,6 +51,7 @@ MAPS = st.builds(
     st.lists(PIECES, min_size=1, max_size=12),
     seed=st.integers(0, 99),
     scores=st.booleans(),
+    copies=st.booleans(),
 )
 
 

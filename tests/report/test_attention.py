@@ -98,3 +98,11 @@ def test_the_json_document_holds_the_map_exactly() -> None:
         attention.target_pieces,
         attention.token_scores,
     )
+
+
+def test_the_document_says_what_was_copied() -> None:
+    attention = make_map("ab", "xyz", copies=True)
+    document = attention_document(attention, 0.2)
+    assert document["p_copy"] == list(attention.p_copy)
+    assert document["copied_from"] == [0, None, 0]
+    assert "p_copy" not in attention_document(make_map("ab", "xyz"), 0.2)

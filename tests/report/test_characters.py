@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -49,3 +51,12 @@ def test_other_pieces_stay_as_they_are(pieces: list[str]) -> None:
 def test_the_bytes_of_a_text_are_its_characters(text: str) -> None:
     pieces = [f"<0x{byte:02X}>" for byte in text.encode()]
     assert merge_bytes(heads_of(["a"], pieces)).target_pieces == tuple(text)
+
+
+def test_a_character_was_copied_from_where_its_first_byte_was() -> None:
+    pieces = ["a", "<0xE4>", "<0xBD>", "<0xA0>", END]
+    shares, indices = (0.5, 0.9, 0.8, 0.7, 0.0), (0, 1, 2, 3, None)
+    merged = merge_bytes(replace(heads_of(pieces, pieces), p_copy=shares, copied_from=indices))
+    assert merged.target_pieces == ("a", "你", END)
+    assert merged.p_copy == (0.5, 0.9, 0.0)
+    assert merged.copied_from == (0, 1, None)

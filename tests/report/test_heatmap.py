@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -162,3 +163,16 @@ def test_on_a_light_background_the_map_is_light(half: bool) -> None:
     nothing, everything = "8;2;255;255;255", "8;2;0;0;4"  # weights 0 and 1, as ink or as ground
     assert light.count(nothing) > light.count(everything) > 0
     assert nothing not in dark
+
+
+def test_what_was_copied_is_beside_each_row() -> None:
+    attention = replace(diagonal(3), p_copy=(0.9, 0.25, 0.0), copied_from=(0, None, 2))
+    lines = [line.plain for line in heatmap_lines(attention, 60, None)]
+    assert [line[-13:] for line in lines[-4:]] == [
+        "p_copy copied",
+        "  0.90 ▁a    ",
+        "  0.25       ",
+        "  0.00 ▁c    ",
+    ]
+    narrow = [line.plain for line in heatmap_lines(attention, MIN_WIDTH, None)]
+    assert "p_copy copied" in narrow[-4] and narrow[-3].startswith("▁a")

@@ -82,3 +82,11 @@ def test_the_page_is_light_or_dark() -> None:
     assert "prefers-color-scheme: dark" in page
     assert ".l0 { background: #ffffff }" in page
     assert ".l0 { background: #000004 }" in page
+
+
+def test_what_was_copied_has_two_columns() -> None:
+    attention = make_map("ab", "xyz", copies=True)
+    text = Reader(attention_html(attention, 0.2)).text
+    assert "p_copycopied" in text
+    assert f"{attention.p_copy[0]:.2f}a" in text and f"{attention.p_copy[2]:.2f}a" in text
+    assert "p_copy" not in Reader(attention_html(make_map("ab", "xyz"), 0.2)).text

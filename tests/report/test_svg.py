@@ -88,3 +88,12 @@ def test_a_long_summary_does_not_make_the_picture_wider() -> None:
 @given(MAPS)
 def test_no_text_overlaps_another(attention: AttentionMap) -> None:
     assert overlaps(attention_svg(attention)) == []
+
+
+def test_what_was_copied_is_beside_each_row() -> None:
+    attention = make_map("ab", "xyz", copies=True)
+    root = ElementTree.fromstring(attention_svg(attention))
+    texts = [text.text for text in root.iter(f"{SVG}text")]
+    start = texts.index("p_copy copied")
+    one, two, three = attention.p_copy
+    assert texts[start + 1 : start + 4] == [f"{one:6.2f} a", f"{two:6.2f}", f"{three:6.2f} a"]

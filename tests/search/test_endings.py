@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from s2scli.search.endings import Ending, Endings, collect, make_hypothesis, unfinished
+from s2scli.search.endings import Ending, Endings, Seen, collect, make_hypothesis, unfinished
 from s2scli.search.live import IMPOSSIBLE, Candidates, Live
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import EOS_ID
@@ -66,8 +66,12 @@ def test_a_hypothesis_has_the_attention_that_its_steps_had() -> None:
     ending = Ending(
         -1.0, torch.tensor([5, EOS_ID]), torch.tensor([-0.5, -0.5]), torch.tensor([2, 0])
     )
-    found = make_hypothesis(ending, weights)
+    copying = [torch.rand(3), torch.rand(2)]
+    steps = [Seen(*each) for each in zip(weights, copying, strict=True)]
+    found = make_hypothesis(ending, steps)
     assert found.attention_weights is not None
     expected = np.stack([weights[0][2].numpy(), weights[1][0].numpy()])
     np.testing.assert_array_equal(found.attention_weights, expected)
-    assert make_hypothesis(ending, [None, None]).attention_weights is None
+    assert found.p_copy == (float(copying[0][2]), float(copying[1][0]))
+    nothing = make_hypothesis(ending, [Seen(), Seen()])
+    assert nothing.attention_weights is None and nothing.p_copy == ()

@@ -157,3 +157,11 @@ def test_every_process_cuts_alike() -> None:
             [sys.executable, "-c", code], env=environment, capture_output=True, check=True
         )
         assert done.stdout.decode().strip() == str(resegmented(5)) != str(resegmented(6))
+
+
+def test_ids_outside_the_vocabulary_stay() -> None:
+    """A model that copies has them, for unknown pieces of a source and of its target."""
+    resegment = Resegmenter(PIECES, BpeDropout(PIECES, 1.0))
+    row = [len(SPELLINGS), PIECES.ids["ab"], -9, PIECES.ids["c"], len(SPELLINGS) + 3]
+    a, b, c = spelled("abc")
+    assert resegment([row], 1) == [[row[0], a, b, -9, c, row[4]]]

@@ -44,7 +44,8 @@ def write_split(
         return [[ord(letter) - 93 for letter in side] for side in sides]
 
     text = TextSplit(folder / "text.arrow")
-    encode_split(text, folder / "ids.arrow", encode, encode, lambda rows: None)
+    path = folder / "ids.arrow"
+    encode_split(text, path, encode, lambda those, _: encode(those), lambda rows: None)
     return EncodedSplit(folder / "ids.arrow")
 
 

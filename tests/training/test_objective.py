@@ -9,8 +9,9 @@ from torch import Tensor
 
 from s2scli.data.batch import Batch, make_batch
 from s2scli.special_ids import BOS_ID, PAD_ID
+from s2scli.training.loss import coverage_loss, score_batch
 from s2scli.training.objective import batch_objective, with_guesses, with_tokens_cut
-from tests.models import MODELS, VOCAB_SIZE, ids, small_batch
+from tests.models import COPYING_MODELS, MODELS, VOCAB_SIZE, copying_batch, ids, small_batch
 from tests.training.runs import make_run, training_settings
 
 OWN_GUESSES_ONLY = {"kind": "linear", "start": 0.0, "slope": 0.0, "floor": 0.0}
@@ -206,3 +207,38 @@ def test_a_first_reading_takes_no_gradient_from_the_second(precision: str) -> No
     torch.autograd.backward(batch_objective(run.model, small_batch(), settings, 1))
     without = [n for n, w in run.model.named_parameters() if w.grad is None or not w.grad.any()]
     assert without == []
+
+
+@pytest.mark.parametrize("name", ["gru-additive-after", "transformer-multi_head"])
+def test_coverage_adds_a_loss_on_the_last_layers_attention(name: str) -> None:
+    plain, covering = training_settings(), training_settings(coverage=2.0)
+    run = make_run(plain, MODELS[name])
+    run.model.eval()
+    batch = small_batch()
+    weights = run.model(batch, attention=True).attention_weights
+    assert weights is not None and run.model.attention_shape is not None
+    last = weights[:, :, -run.model.attention_shape[1] :].mean(2)
+    expected = batch_objective(run.model, batch, plain, 1)
+    expected = expected + 2.0 * coverage_loss(last, batch.target_mask)
+    torch.testing.assert_close(batch_objective(run.model, batch, covering, 1), expected)
+
+
+@pytest.mark.parametrize("tree", COPYING_MODELS.values(), ids=COPYING_MODELS)
+def test_a_model_that_copies_is_trained_with_every_term(tree: dict[str, object]) -> None:
+    """Its loss is that of its own probabilities, and every gradient is finite."""
+    changes = {
+        "r_drop": 1.0,
+        "simcut": 1.0,
+        "coverage": 1.0,
+        "scheduled_sampling": OWN_GUESSES_ONLY,
+    }
+    plain, every = training_settings(label_smoothing=0.2), training_settings(**changes)
+    run = make_run(plain, tree)
+    run.model.eval()
+    batch = copying_batch()
+    logits = run.model.logits(batch.at_targets(run.model(batch).hidden))
+    expected = score_batch(logits, batch.target_tokens, 0.2, VOCAB_SIZE).objective
+    torch.testing.assert_close(batch_objective(run.model, batch, plain, 1).detach(), expected)
+    torch.autograd.backward(batch_objective(run.model, batch, every, 1))
+    for name, weight in run.model.named_parameters():
+        assert weight.grad is not None and weight.grad.isfinite().all(), name

@@ -7,8 +7,18 @@ import pytest
 import torch
 
 from s2scli.data.batch import Batch, make_batch
+from s2scli.special_ids import UNK_ID
 from s2scli.training.signs import model_signs, output_signs, unigram_entropy
-from tests.models import MODELS, each_model, ids, make_model, transformer_tree
+from tests.models import (
+    COPYING_MODELS,
+    MODELS,
+    VOCAB_SIZE,
+    each_model,
+    ids,
+    make_model,
+    pad_copying,
+    transformer_tree,
+)
 from tests.training.runs import training_settings
 
 
@@ -90,3 +100,15 @@ def test_too_few_examples_have_no_signs() -> None:
     assert model_signs(model, eight().part(slice(3)), training_settings()) == {}
     short = make_batch([ids(4)] * 5, [ids(4)] * 5)
     assert model_signs(model, short, training_settings()).keys() == {"source_gain"}
+
+
+def test_a_model_that_copies_has_signs_though_another_source_lacks_what_it_copies() -> None:
+    model = make_model(COPYING_MODELS["pointer-after"])
+    sources = [ids(4, VOCAB_SIZE + n, 5) for n in range(4)]
+    targets = [ids(-1 - VOCAB_SIZE - n, 4, 5) for n in range(4)]
+    signs = model_signs(model, make_batch(sources, targets, pad_copying), training_settings())
+    assert all(map(math.isfinite, signs.values()))
+
+
+def test_what_only_the_source_knows_counts_as_unknown() -> None:
+    assert unigram_entropy([ids(-12, 4)]) == unigram_entropy([ids(UNK_ID, 4)])

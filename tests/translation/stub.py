@@ -35,7 +35,7 @@ class WordCodec:
         self.known = ["<pad>", UNKNOWN, "<s>", "</s>"]
         self.ids = {word: id for id, word in enumerate(self.known)}
 
-    def encode(self, cell: str) -> TokenIds:
+    def encode(self, cell: str, source: str = "") -> TokenIds:
         words = re.findall(r"\s*\S+(?:\s+$)?", cell)
         return np.array([self._id(word) for word in words], np.int32)
 
@@ -57,16 +57,16 @@ class WordCodec:
     def truncate(self, cell: str, most: int) -> str:
         return truncate_text(cell, lambda text: len(self.encode(text)) <= most)
 
-    def labels(self, values: Values, positions: int, start: float = 0.0) -> tuple[str, ...]:
+    def labels(self, values: Values, positions: int, cell: str = "") -> tuple[str, ...]:
         return self.pieces([*values.tolist(), EOS_ID])
 
     def unknown(self, values: Values) -> int:
         return int((values == UNK_ID).sum())
 
-    def decode(self, token_ids: Sequence[int]) -> str:
+    def decode(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> str:
         return one_line(self.text(token_ids))
 
-    def pieces(self, token_ids: Sequence[int]) -> tuple[str, ...]:
+    def pieces(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> tuple[str, ...]:
         return tuple(self.known[id].strip() for id in token_ids)
 
     def text(self, token_ids: Sequence[int]) -> str:

@@ -10,6 +10,7 @@ from s2scli.data.codecs.codec import SourceCodec, TargetCodec
 from s2scli.sides import Media, Picture, Sound
 
 if TYPE_CHECKING:
+    from s2scli.tokenizer.copying import Copier
     from s2scli.tokenizer.tokenizers import Source, Target
 
 MAX_SECONDS = 4 * 3600.0
@@ -17,10 +18,14 @@ MAX_SECONDS = 4 * 3600.0
 __all__ = ["SourceCodec", "TargetCodec", "media_codec", "source_codec", "target_codec"]
 
 
-def source_codec(source: "Source") -> SourceCodec:
-    """Return the codec of a model's source."""
+def source_codec(source: "Source", copier: "Copier | None" = None) -> SourceCodec:
+    """Return the codec of a model's source; a model that copies has a copier."""
     if isinstance(source, Sound | Picture):
         return media_codec(source)
+    if copier:
+        from s2scli.data.codecs.copying import CopyingSource
+
+        return CopyingSource(source, copier)
     from s2scli.data.codecs.text import TextCodec
 
     return TextCodec(source)
@@ -45,10 +50,13 @@ def media_codec(
     return ImageCodec(media, folder)
 
 
-def target_codec(target: "Target") -> TargetCodec:
-    """Return the codec of a model's target."""
+def target_codec(target: "Target", copier: "Copier | None" = None) -> TargetCodec:
+    """Return the codec of a model's target; a model that copies has a copier."""
+    from s2scli.data.codecs.copying import CopyingTarget
     from s2scli.data.codecs.image import PictureCodec
     from s2scli.data.codecs.text import TextCodec
     from s2scli.tokenizer.sentencepiece import SentencePiece
 
-    return TextCodec(target) if isinstance(target, SentencePiece) else PictureCodec(target)
+    if not isinstance(target, SentencePiece):
+        return PictureCodec(target)
+    return CopyingTarget(target, copier) if copier else TextCodec(target)

@@ -85,9 +85,10 @@ class AudioCodec:
         """Return the beginning of a recording."""
         return Stored(cell, self.encode(cell)[: most * self.sound.sample_rate // PER_SECOND])
 
-    def labels(self, values: Values, positions: int, start: float = 0.0) -> tuple[str, ...]:
+    def labels(self, values: Values, positions: int, cell: str = "") -> tuple[str, ...]:
         """Return the time of each encoder state, in seconds."""
         seconds = len(values) / self.sound.sample_rate
+        start = cell.start if isinstance(cell, Stored) else 0.0
         return tuple(f"{start + seconds * index / positions:.2f}" for index in range(positions))
 
     def unknown(self, values: Values) -> int:

@@ -59,13 +59,13 @@ class SourceCodec(Protocol):
         """
         ...
 
-    def labels(self, values: Values, positions: int, start: float = 0.0) -> tuple[str, ...]:
+    def labels(self, values: Values, positions: int, cell: str = "") -> tuple[str, ...]:
         """Return a name for each encoder state of a source, for display.
 
         Args:
             values: the source.
             positions: the number of its encoder states.
-            start: for a part of a recording, its start in the whole recording, in seconds.
+            cell: the cell.
         """
         ...
 
@@ -77,18 +77,27 @@ class SourceCodec(Protocol):
 class TargetCodec(Protocol):
     """Converts the cells of the target to token ids, and token ids to cells."""
 
-    def encode(self, cell: str) -> TokenIds:
+    def encode(self, cell: str, source: str = "") -> TokenIds:
         """Return the token ids of a cell, without an end token.
+
+        Args:
+            cell: the cell.
+            source: its source, whose tokens a model that copies can copy.
 
         Raises:
             BadCellError: the cell names a file that cannot be used.
         """
         ...
 
-    def decode(self, token_ids: Sequence[int]) -> str:
-        """Return the cell for token ids; end tokens are ignored."""
+    def decode(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> str:
+        """Return the cell for token ids; end tokens are ignored.
+
+        Args:
+            token_ids: the ids.
+            source: the pieces of the source, for a model that copies.
+        """
         ...
 
-    def pieces(self, token_ids: Sequence[int]) -> tuple[str, ...]:
-        """Return a readable name for each token."""
+    def pieces(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return a readable name for each token; `source` is as for `decode`."""
         ...

@@ -79,7 +79,7 @@ class ImageCodec:
         width = max(1, most * PER_STATE // self.picture.height)
         return Stored(cell, self.encode(cell)[:width])
 
-    def labels(self, values: Values, positions: int, start: float = 0.0) -> tuple[str, ...]:
+    def labels(self, values: Values, positions: int, cell: str = "") -> tuple[str, ...]:
         """Return the horizontal position of each encoder state, in pixels."""
         return tuple(f"x{len(values) * index // positions}" for index in range(positions))
 
@@ -94,7 +94,7 @@ class PictureCodec:
 
     tokenizer: PictureTokenizer
 
-    def encode(self, cell: str) -> TokenIds:
+    def encode(self, cell: str, source: str = "") -> TokenIds:
         """Return the token ids of a picture.
 
         Raises:
@@ -104,11 +104,11 @@ class PictureCodec:
         columns = ImageCodec(picture).encode(cell)
         return np.array(self.tokenizer.encode(pixels_of(columns, picture)), np.int32)
 
-    def decode(self, token_ids: Sequence[int]) -> str:
+    def decode(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> str:
         """Decode token ids to a picture; return it as the `data:` URI of a PNG file."""
         return data_uri(self.tokenizer.decode([id for id in token_ids if id != EOS_ID]))
 
-    def pieces(self, token_ids: Sequence[int]) -> tuple[str, ...]:
+    def pieces(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the name of each token."""
         return tuple(self.tokenizer.piece(int(id)) for id in token_ids)
 

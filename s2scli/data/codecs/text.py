@@ -27,7 +27,7 @@ class TextCodec:
 
     tokenizer: SentencePiece
 
-    def encode(self, cell: str) -> TokenIds:
+    def encode(self, cell: str, source: str = "") -> TokenIds:
         """Tidy a text in the same way as the corpus, and return its token ids."""
         tidied = tidy(cell, self.tokenizer.normalization)
         return np.array(self.tokenizer.encode(tidied), dtype=np.int32)
@@ -58,7 +58,7 @@ class TextCodec:
         """Return the beginning of a text, of at most `most` tokens."""
         return truncate_text(cell, lambda text: len(self.encode(text)) <= most)
 
-    def labels(self, values: Values, positions: int, start: float = 0.0) -> tuple[str, ...]:
+    def labels(self, values: Values, positions: int, cell: str = "") -> tuple[str, ...]:
         """Return the piece of each token, including the end token."""
         return self.pieces([*values.tolist(), EOS_ID])
 
@@ -66,11 +66,11 @@ class TextCodec:
         """Return the number of unknown tokens."""
         return int((values == UNK_ID).sum())
 
-    def decode(self, token_ids: Sequence[int]) -> str:
+    def decode(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> str:
         """Return the text for token ids, on one line; end tokens are ignored."""
         return one_line(self.tokenizer.decode([id for id in token_ids if id != EOS_ID]))
 
-    def pieces(self, token_ids: Sequence[int]) -> tuple[str, ...]:
+    def pieces(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the piece of each token; ▁ stands for a space."""
         return tuple(self.tokenizer.piece(int(id)) for id in token_ids)
 

@@ -33,6 +33,7 @@ class DotAttention(nn.Module):
     """Attention scored by the dot product; it has no parameters."""
 
     num_heads = 1
+    covers = False
 
     def __init__(self, memory_dim: int) -> None:
         super().__init__()

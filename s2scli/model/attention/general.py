@@ -25,6 +25,7 @@ class GeneralAttention(nn.Module):
     """Attention scored by q . W k; W k is computed once per sentence."""
 
     num_heads = 1
+    covers = False
 
     def __init__(self, query_dim: int, memory_dim: int) -> None:
         super().__init__()

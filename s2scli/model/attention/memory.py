@@ -17,11 +17,14 @@ class AttendedMemory:
         keys: [B, S, K]; [B, H, S, K] for multi-head attention.
         values: [B, S, D]; [B, H, S, K] for multi-head attention.
         mask: True at real tokens, [B, S]; None if there is no padding.
+        coverage: the attention that each row has paid so far, [N, S]; None for attention that does
+            not read it.
     """
 
     keys: Tensor
     values: Tensor
     mask: Tensor | None
+    coverage: Tensor | None = None
 
     def keep(self, sentences: Tensor) -> "AttendedMemory":
         """Return the memory of the sentences with these indices [B'] only."""
@@ -54,10 +57,13 @@ class Attention(Protocol):
     Attributes:
         num_heads: the number of heads, H.
         output_dim: the width of a context, C.
+        covers: whether the scores depend on the attention paid so far, so that a decoder has to
+            run step by step.
     """
 
     num_heads: int
     output_dim: int
+    covers: bool
 
     def prepare(self, memory: Tensor, mask: Tensor | None) -> AttendedMemory:
         """Compute the keys and values of a memory [B, S, D] with mask [B, S]."""

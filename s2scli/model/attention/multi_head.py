@@ -42,6 +42,8 @@ class MultiHeadAttentionSettings(Settings):
 class MultiHeadAttention(nn.Module):
     """Multi-head attention whose contexts have the width of the queries."""
 
+    covers = False
+
     def __init__(self, query_dim: int, memory_dim: int, num_heads: int, dropout: float) -> None:
         super().__init__()
         self.num_heads, self.output_dim, self.dropout = num_heads, query_dim, dropout

@@ -26,6 +26,7 @@ class ScaledDotAttention(nn.Module):
     """Attention scored by the dot product of projections, divided by the root of their width."""
 
     num_heads = 1
+    covers = False
 
     def __init__(self, query_dim: int, memory_dim: int, attention_dim: int) -> None:
         super().__init__()

@@ -134,6 +134,8 @@ class RecurrentState:
         attended: the prepared memory, one row per sentence; None without attention.
         vector: the connection's vector for every step, [B, C], or None.
         sentences: the number of sentences, B.
+        coverage: the attention that each row has paid so far, [N, S]; None if its attention does
+            not read it.
     """
 
     hidden: tuple[Tensor, ...]
@@ -141,6 +143,7 @@ class RecurrentState:
     attended: AttendedMemory | None
     vector: Tensor | None
     sentences: int
+    coverage: Tensor | None = None
 
     def reorder(self, indices: Tensor) -> "RecurrentState":
         """Return the state of the rows with these indices; the memory is unchanged."""
@@ -148,6 +151,7 @@ class RecurrentState:
             self,
             hidden=tuple(part.index_select(1, indices) for part in self.hidden),
             readout=None if self.readout is None else self.readout.index_select(0, indices),
+            coverage=None if self.coverage is None else self.coverage.index_select(0, indices),
         )
 
     def keep(self, sentences: Tensor) -> "RecurrentState":
@@ -164,7 +168,8 @@ class RecurrentState:
 class RecurrentDecoder(nn.Module):
     """A recurrent decoder.
 
-    If neither the context nor the readout feeds the recurrence, T steps run in one fused call.
+    If neither the context nor the readout feeds the recurrence, and attention does not read its
+    coverage, T steps run in one fused call.
     """
 
     def __init__(
@@ -180,6 +185,7 @@ class RecurrentDecoder(nn.Module):
         settings.check(attends=self.attention is not None)
         self.attention_shape = None if self.attention is None else (1, self.attention.num_heads)
         self.attends_before = self.attention is not None and settings.attend == "before"
+        self.covers = self.attention is not None and self.attention.covers
         self.feeds_readout = settings.input_feeding
         self.deep_output = settings.deep_output
         context_dim = 0 if self.attention is None else self.attention.output_dim
@@ -222,6 +228,7 @@ class RecurrentDecoder(nn.Module):
             else self.attention.prepare(output.memory, output.attention_mask),
             connected.vector,
             sentences,
+            output.memory.new_zeros(output.memory.shape[:2]) if self.covers else None,
         )
 
     def forward(
@@ -234,7 +241,7 @@ class RecurrentDecoder(nn.Module):
             state: the state before these tokens, for N rows.
             attention: whether to return attention weights.
         """
-        if not (self.attends_before or self.feeds_readout):
+        if not (self.attends_before or self.feeds_readout or self.covers):
             return self._unroll(embedded, state, attention)
         outputs: list[DecoderOutput[RecurrentState]] = []
         for token in torch.split(embedded, 1, dim=1):  # [N, 1, E]
@@ -253,7 +260,7 @@ class RecurrentDecoder(nn.Module):
     ) -> DecoderOutput[RecurrentState]:
         """Run T steps in one call.
 
-        T is 1 if the context or the readout of a step feeds the next step.
+        T is 1 if the context, the readout or the attention of a step feeds the next step.
         """
         rows, steps, _ = embedded.shape
         inputs = [embedded]
@@ -278,6 +285,7 @@ class RecurrentDecoder(nn.Module):
             state,
             hidden=final,
             readout=hidden[:, -1] if self.feeds_readout else None,
+            coverage=_more_covered(state.coverage, read),
         )
         weights = read.weights if read is not None and attention else None
         return DecoderOutput(hidden, weights, after)
@@ -294,7 +302,10 @@ class RecurrentDecoder(nn.Module):
 
     def _attend(self, query: Tensor, state: RecurrentState, attention: bool) -> Attended:
         assert self.attention is not None and state.attended is not None
-        return self.attention.attend(query, state.attended, attention=attention)
+        memory = state.attended
+        if self.covers:
+            memory = replace(memory, coverage=state.coverage)
+        return self.attention.attend(query, memory, attention=attention)
 
     def _vector(self, state: RecurrentState, rows: int, steps: int) -> Tensor | None:
         """Return the connection's vector for every row and step, [N, T, C], or None."""
@@ -302,6 +313,14 @@ class RecurrentDecoder(nn.Module):
             return None
         beam = rows // state.sentences
         return state.vector.repeat_interleave(beam, dim=0)[:, None].expand(-1, steps, -1)
+
+
+def _more_covered(coverage: Tensor | None, read: Attended | None) -> Tensor | None:
+    """Add the weights of a step to the attention paid so far (See et al. 2017, eq. 10), [N, S]."""
+    if coverage is None:
+        return None
+    assert read is not None and read.weights is not None
+    return coverage + read.weights[:, 0, 0]
 
 
 class TanhReadout(nn.Module):

@@ -11,6 +11,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
+from s2scli.errors import ConfigError
 from s2scli.model.attention.memory import AttendedMemory, Attention
 from s2scli.model.decoder.settings import AttentionBuilder
 from s2scli.model.kernels.linear import make_linear
@@ -157,6 +158,11 @@ class TransformerDecoder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.norm = settings.make_last_norm()
         first = layers[0].attention
+        if first is not None and first.covers:
+            raise ConfigError(
+                "model.attention.coverage: true needs a recurrent decoder, as a Transformer does "
+                "not run step by step; choose coverage = false, and training.coverage for the loss"
+            )
         self.attention_shape = None if first is None else (len(layers), first.num_heads)
 
     def start(self, output: EncoderOutput, connected: Connected) -> TransformerState:
