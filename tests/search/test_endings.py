@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from s2scli.search.endings import Ending, Endings, collect, make_hypothesis, unfinished
+from s2scli.search.endings import Ending, Endings, Seen, collect, make_hypothesis, unfinished
 from s2scli.search.live import IMPOSSIBLE, Candidates, Live
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import EOS_ID
@@ -32,7 +32,7 @@ def test_only_what_ends_is_collected() -> None:
     score = torch.tensor([[-0.5, IMPOSSIBLE], [IMPOSSIBLE, IMPOSSIBLE]])
     ended = Candidates(score, torch.full((2, 2), EOS_ID), torch.zeros(2, 2, dtype=torch.long))
     found = [Endings(1), Endings(1)]
-    collect(found, live, ended, log_probs, SearchSettings(length_penalty=0.0))
+    collect(found, live, ended, log_probs, Seen([]), SearchSettings(length_penalty=0.0))
     assert [len(one.found) for one in found] == [1, 0]
     (ending,) = found[0].found
     assert (ending.score, ending.token_ids.tolist()) == (-0.5, [EOS_ID])
