@@ -47,7 +47,8 @@ class Demanded:
         own = self.demands.take(live.numbers)
         progress, would_end = own.progress(live.tokens), log_probs.argmax(2) == EOS_ID
         wanted = own.next_tokens(live.tokens, progress)
-        demanded = torch.cat([wanted, _prefix_tokens(own, live)], 2)  # [B, K, Q + 1]
+        prefix = _prefix_tokens(own, live)  # [B, K, 1]
+        demanded = torch.cat([wanted, prefix], 2)  # [B, K, Q + 1]
         kept = log_probs.gather(2, demanded.clamp(min=PAD_ID)).clamp(min=SURE)
         for rule in self.rules:
             log_probs = rule(log_probs, live)
@@ -56,9 +57,11 @@ class Demanded:
         log_probs = log_probs.masked_fill(undoing, IMPOSSIBLE)
         log_probs = _with(log_probs, demanded, kept)
         log_probs[..., EOS_ID] = log_probs[..., EOS_ID].masked_fill(progress.needed > 0, IMPOSSIBLE)
-        log_probs = _only(log_probs, wanted, would_end & (progress.needed > 0))
+        log_probs = _only(
+            log_probs, wanted, would_end & (progress.needed > 0) & (prefix < 0)[..., 0]
+        )
         log_probs = _in_time(log_probs, own, live, wanted, progress)
-        return _only_prefix(log_probs, own, live)
+        return _only(log_probs, prefix, (prefix >= 0)[..., 0])
 
 
 def _in_time(
@@ -76,12 +79,6 @@ def _in_time(
     needed = own.progress(after).needed.view(count, beam, choices)
     fits = torch.where(needed <= room[..., None], wanted, -1)
     return _only(log_probs, fits, tight)
-
-
-def _only_prefix(log_probs: Tensor, own: Demands, live: Live) -> Tensor:
-    """Allow only the next token of the prefix, where there is one, [B, K, V]."""
-    tokens = _prefix_tokens(own, live)
-    return _only(log_probs, tokens, tokens[..., 0] >= 0)
 
 
 def _only(log_probs: Tensor, tokens: Tensor, where: Tensor) -> Tensor:

@@ -187,10 +187,12 @@ def join_translations(
     bests = [part.hypotheses[0] for part in parts]
     written = tuple(piece for best in bests for piece in best.pieces)
     sums = [_log_prob(best, length_penalty, length_offset) for best in bests]
-    added = sum(
-        best.score - normalise(log_prob, len(best.pieces), length_penalty, length_offset)
-        for best, log_prob in zip(bests, sums, strict=True)
-    )
+    added = 0.0
+    if settings.word_reward or settings.coverage_penalty:
+        added = sum(
+            best.score - normalise(log_prob, len(best.pieces), length_penalty, length_offset)
+            for best, log_prob in zip(bests, sums, strict=True)
+        )
     whole = TargetText(
         text=join_text([best.text for best in bests]),
         score=normalise(sum(sums), len(written), length_penalty, length_offset) + added,

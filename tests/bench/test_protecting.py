@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from s2scli.cli.app import app
 from s2scli.translation.protecting import PROTECTED
 
 WORDS = ("one", "two", "three", "four", "five", "six", "seven")
-KINDS = {
+KINDS: dict[str, Callable[[random.Random], str]] = {
     "number": lambda draw: draw.choice(["7", "1,024", "3.14", "10:30", "2026-11-28", "99"]),
     "URL": lambda draw: f"https://example.org/{draw.randrange(1000)}/a?b={draw.randrange(9)}",
     "mail": lambda draw: f"user.{draw.randrange(100)}@mail.example.org",
