@@ -14,6 +14,7 @@ from s2scli.data.codecs.audio import AudioCodec
 from s2scli.data.codecs.sound_files import encode_wav
 from s2scli.data.example import TokenIds, Values
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
 from s2scli.sides import Sides, Sound
 from s2scli.special_ids import EOS_ID
@@ -85,7 +86,11 @@ class ToneEngine:
         return max(1, length * 25 // RATE)
 
     def search(
-        self, sources: Sequence[Values], settings: SearchSettings, wanted: Wanted
+        self,
+        sources: Sequence[Values],
+        settings: SearchSettings,
+        wanted: Wanted,
+        rules: Rules = NO_RULES,
     ) -> list[tuple[Hypothesis, ...]]:
         return [(self._named(values, wanted.times and self.has_ctc),) for values in sources]
 

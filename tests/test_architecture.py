@@ -62,7 +62,10 @@ BESIDE_COMMANDS = {
     *{"pictures", "inspect_pictures", "evaluate_latent"},
     *{"overwriting", "subtitles", "watching"},
 }
-NOT_COMMANDS = {"__init__", "advice", "app", "completion", "everyday", "flags", "help", "options"}
+NOT_COMMANDS = {
+    *{"__init__", "advice", "app", "completion", "constraints", "everyday", "flags", "help"},
+    "options",
+}
 NAMELESS = ("util", "helper", "common", "misc", "constants")
 MAX_LINES = 60
 

@@ -20,7 +20,7 @@ from s2scli.search.settings import SearchSettings
 from s2scli.settings import Settings, Tree, default_of, extra_of, flag_of, load_settings, setting
 
 COMMAND_LINE = "command line"
-SETTING_NAME = re.compile(r"^\w+(?=:)|(?<!['\w])[a-z]+(?:_[a-z]+)+")
+SETTING_NAME = re.compile(r"^\w+(?=:)|(?<!['\w])(?:[a-z]+(?:_[a-z]+)+|mbr\b)")
 METAVAR_WIDTH = 28
 OWN = "the model's"  # default of the search settings, which are saved with the model
 
@@ -172,15 +172,14 @@ def flag_errors(**spelled: str) -> Iterator[None]:
 
 
 def refuse_unread(given: Tree, settings: SearchSettings, **spelled: str) -> None:
-    """Refuse flags without effect: sampling flags without --sample, and beam flags with it.
+    """Refuse flags without effect, such as sampling flags without --sample.
 
     `spelled` maps a setting to its flag, if the flag has another name.
 
     Raises:
         UsageError: a flag has no effect.
     """
-    for name in sorted(settings.unread & given.keys()):
-        flag = spelled.get(name) or flag_of(name)
-        if settings.sample:
-            raise UsageError(f"{flag} has no effect with --sample; leave one of them out")
-        raise UsageError(f"{flag} has no effect without --sample")
+    for name in sorted(settings.unread.keys() & given.keys()):
+        flag, (without, other) = spelled.get(name) or flag_of(name), settings.unread[name]
+        hint = "; leave one of them out" if without == "with" else ""
+        raise UsageError(f"{flag} has no effect {without} {flag_of(other)}{hint}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 # A vector has no source, and --seed and --temperature apply to the vectors.
-NOT_SEARCHED = ("n_best", "max_length_ratio", "seed")
+NOT_SEARCHED = ("n_best", "max_length_ratio", "coverage_penalty", "mbr", "seed")
 SPELLED = {"temperature": "--token-temperature"}
 
 

@@ -115,10 +115,14 @@ def _folder(path: Path | None) -> Path | None:
     return path
 
 
-def format_option(formats: type[enum.StrEnum], default: str) -> Any:
+def format_option(formats: type[enum.StrEnum], default: str, panel: str | None = None) -> Any:
     """Return the option that chooses the output format."""
-    names = f"Output format: {', '.join(formats)}."
-    return typer.Option("-f", "--format", metavar="FORMAT", help=f"{names} [default: {default}]")
+    return typer.Option(
+        *("-f", "--format"),
+        metavar="FORMAT",
+        help=f"Output format: {', '.join(formats)}. [default: {default}]",
+        rich_help_panel=panel,
+    )
 
 
 def format_of(path: Path, formats: type[F]) -> F:

@@ -1,7 +1,8 @@
 """`s2s score`."""
 
+import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -17,21 +18,35 @@ if TYPE_CHECKING:
     from s2scli.pipeline.score import Totals
     from s2scli.translation.records import RecordFormat
 
+_output: Any = functools.partial(typer.Option, rich_help_panel=ScoreSettings.panel)
+
 
 def command(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="FILE", help="Source TAB target in each line; plain or gzip; - is stdin."
+            metavar="FILE",
+            help="Source TAB target in each line; plain or gzip; - is stdin.",
+            rich_help_panel=StreamSettings.panel,
+        ),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The lines of this file are the sources, and the input is an n-best list of s2s "
+            "translate --nbest, whose hypotheses are the targets. To choose among them: s2s "
+            "rerank.",
+            rich_help_panel=StreamSettings.panel,
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Write to this file, once all pairs are scored."),
+        _output("-o", "--output", help="Write to this file, once all pairs are scored."),
     ] = None,
     tokens: Annotated[
         bool,
-        typer.Option(
+        _output(
             "--tokens",
             help="Append two TAB-separated columns to each score: the target's tokens and their "
             "log-probabilities, both separated by spaces.",
@@ -39,7 +54,7 @@ def command(
     ] = False,
     summary: Annotated[
         bool,
-        typer.Option(
+        _output(
             "--summary",
             help="Write only a summary of all lines: log-probability, bits and perplexity per "
             "token, character, word and sentence; the end of a target counts as one of each. To "
@@ -59,6 +74,7 @@ def command(
 
     s2s score pairs.tsv > scores.txt
     paste sources.txt targets.txt | s2s score --summary
+    s2s score --source input.txt nbest.txt
 
     With --json each line is an object: status (ok, empty, failed), score, log_prob, tokens and
     token_scores; with --summary, one document.
@@ -67,15 +83,22 @@ def command(
     from s2scli.pipeline.score import score
     from s2scli.translation.filter import require_inputs
     from s2scli.translation.loading import load_in_torch
+    from s2scli.translation.nbest import read_sources
 
+    if source and settings.one_column:
+        raise UsageError("--source reads an n-best list: leave --one-column out")
     record_format = _record_format(
         settings, output, as_json=common.json, tokens=tokens, summary=summary
     )
     inputs = files or [STDIN]
-    require_inputs(inputs, "to score a pair: printf 'SOURCE\\tTARGET\\n' | s2s score")
+    hint = "to score a pair: printf 'SOURCE\\tTARGET\\n' | s2s score"
+    require_inputs([*inputs, *([source] if source else [])], hint)
     translator = load_in_torch(common.workspace, models or (), device)
     to = None if output == STDIN else output
-    totals = score(inputs, to, translator, settings, stream, record_format, common.talk)
+    totals = score(
+        *(inputs, to, translator, settings, stream, record_format, common.talk),
+        sources=read_sources(source) if source else None,
+    )
     if summary and common.json:
         common.talk.show_json(totals.as_json())
     elif summary:

@@ -1,13 +1,15 @@
 """`s2s translate`."""
 
 import enum
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from s2scli.cli.constraints import ConstraintOptions
 from s2scli.cli.flags import OWN, flag_errors, flags, refuse_unread
 from s2scli.cli.options import (
     SOME_FAILED,
@@ -40,6 +42,9 @@ class TextFormat(enum.StrEnum):
 
 
 SUBTITLES = (TextFormat.SRT, TextFormat.VTT)
+SHOWS = "--json, which shows the alignment"
+_input: Any = functools.partial(typer.Option, rich_help_panel=StreamSettings.panel)
+_output: Any = functools.partial(typer.Option, rich_help_panel="Output")
 
 
 def command(
@@ -47,19 +52,20 @@ def command(
         list[Path] | None,
         typer.Argument(
             metavar="FILE",
+            rich_help_panel=StreamSettings.panel,
             help="Texts to translate, plain or gzip; - is stdin. For a model that reads sound or "
             "pictures, each line is the path of a file.",
         ),
     ] = None,
     as_files: Annotated[
         bool,
-        typer.Option(
+        _input(
             "--files", help="The arguments are recordings or pictures, not lists of their paths."
         ),
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option(
+        _output(
             "-o",
             "--output",
             help="Write to this file, once all lines are translated. Pictures are written into "
@@ -68,7 +74,7 @@ def command(
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option(
+        _output(
             "--resume",
             help="Continue the output file of the same command that was killed or interrupted, "
             "FILE.part, after its last whole record. It is refused if the model, the lines or the "
@@ -77,14 +83,14 @@ def command(
     ] = False,
     format: Annotated[
         TextFormat | None,
-        format_option(TextFormat, "text; srt and vtt are for recordings"),
+        format_option(TextFormat, "text; srt and vtt are for recordings", panel="Output"),
     ] = None,
     scores: Annotated[
-        bool, typer.Option("--scores", help="Write the score and a tab before each output.")
+        bool, _output("--scores", help="Write the score and a tab before each output.")
     ] = False,
     alignment: Annotated[
         bool,
-        typer.Option(
+        _output(
             "--alignment",
             help="Append ` ||| ` and the word alignment to each output: source-target pairs of "
             "words, counted from 0, in Pharaoh's format (0-0 1-2). Each target word is paired with "
@@ -94,8 +100,24 @@ def command(
     ] = False,
     alignment_threshold: Annotated[
         float | None,
-        typer.Option(
+        _output(
             min=0.0, max=1.0, help="With --alignment: pair all words with at least this weight."
+        ),
+    ] = None,
+    replace_unknown: Annotated[
+        bool,
+        _output(
+            "--replace-unknown",
+            help="Replace each unknown token of an output by the source token that it attends to "
+            "most (Luong et al. 2015).",
+        ),
+    ] = False,
+    dictionary: Annotated[
+        Path | None,
+        _output(
+            metavar="FILE",
+            help="With --replace-unknown: a TSV file (source word TAB target word). A source token "
+            "that is in it is translated.",
         ),
     ] = None,
     models: ModelsOption = None,
@@ -103,6 +125,7 @@ def command(
     *,
     overrides: Annotated[Tree, flags(SearchSettings, load=False, default=OWN)],
     stream: Annotated[StreamSettings, flags(StreamSettings)],
+    constraints: ConstraintOptions,
     engine: Annotated[EngineSettings, flags(EngineSettings)],
     common: CommonOptions,
 ) -> None:
@@ -121,51 +144,59 @@ def command(
     file for each recording. With a CTC layer (model.ctc_weight), vtt and --json time each word.
     """
     from s2scli.data.lines import STDIN
-    from s2scli.pipeline.pictures import writes_pictures
     from s2scli.pipeline.subtitles import SubtitleRequest, check_inputs, write_subtitles
-    from s2scli.pipeline.translate import (
-        TranslateRequest,
-        require_attention,
-        translate,
-        warn_of_untrained,
-    )
+    from s2scli.pipeline.translate import TranslateRequest, require_attention, warn_of_untrained
     from s2scli.translation.loading import EngineRequest, load_translator
 
     many, talk = "n_best" in overrides, common.talk
     as_json = common.json or format is TextFormat.JSON
     _refuse_unused(scores, as_json, many, alignment, alignment_threshold)
-    _refuse_with_subtitles(
-        format, common.json, {"--scores": scores, "--nbest": many, "--alignment": alignment}
-    )
+    attended = ["--alignment"] * alignment + ["--replace-unknown"] * replace_unknown
+    shown = [*attended, *["--scores"] * scores, *["--nbest"] * many]
+    _refuse_with_subtitles(format, common.json, shown)
     _refuse_resuming(resume, output, format)
     inputs = _existing(files or [STDIN], as_files)
-    needs, prefers = ["--alignment"] * alignment, ["--json, which shows the alignment"] * as_json
+    demanded, words = constraints.read(), _read_dictionary(dictionary, replace_unknown)
+    needs, prefers = [*attended, *constraints.flags], [SHOWS] * as_json
     asked = EngineRequest(engine.engine, needs, prefers, overrides, device, engine.int8)
     with flag_errors():
         translator = load_translator(common.workspace, models or (), asked, talk)
         settings = translator.settings(overrides)
     refuse_unread(overrides, settings)
+    constraints.refuse_unsearched(settings)
     warn_of_untrained(map(common.workspace.find_model, models or (None,)), talk)
     check_inputs(translator, inputs, files=as_files)
-    to = None if output == STDIN else output
+    to, speller = None if output == STDIN else output, translator.speller(demanded)
     if format in SUBTITLES:
         subtitles = SubtitleRequest(inputs, as_files, to, str(format), settings, stream)
         raise typer.Exit(SOME_FAILED if write_subtitles(translator, subtitles, talk) else 0)
-    if alignment:
-        require_attention(translator)
+    require_attention(translator, attended)
     shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
     several = many or settings.sample
     request = TranslateRequest(
         *(inputs, to, settings, stream, shape, as_json or alignment, several, as_json, as_files),
         _shape_name(as_json, many, scores, alignment, alignment_threshold),
-        resume,
+        *(resume, speller, words),
     )
-    if as_json or not writes_pictures(translator):
-        tally = translate(translator, request, talk)
-    else:
-        tally = _translate_to_pictures(translator, request, talk, scores, alignment)
+    tally = _translate(translator, request, talk, as_json, scores, alignment)
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
+
+
+def _translate(
+    translator: "Translator",
+    request: "TranslateRequest",
+    talk: "Talk",
+    as_json: bool,
+    scores: bool,
+    alignment: bool,
+) -> "Tally":
+    from s2scli.pipeline.pictures import writes_pictures
+    from s2scli.pipeline.translate import translate
+
+    if as_json or not writes_pictures(translator):
+        return translate(translator, request, talk)
+    return _translate_to_pictures(translator, request, talk, scores, alignment)
 
 
 def _existing(inputs: list[Path], as_files: bool) -> list[Path]:
@@ -192,15 +223,23 @@ def _refuse_unused(
         raise UsageError("--alignment-threshold has no effect without --alignment")
 
 
-def _refuse_with_subtitles(
-    format: TextFormat | None, as_json: bool, given: Mapping[str, bool]
-) -> None:
+def _read_dictionary(dictionary: Path | None, replace_unknown: bool) -> Mapping[str, str] | None:
+    """Return the translations that replace unknown tokens; None if they are not replaced."""
+    from s2scli.translation.unknown import read_dictionary
+
+    if dictionary and not replace_unknown:
+        raise UsageError("--dictionary has no effect without --replace-unknown")
+    if not replace_unknown:
+        return None
+    return read_dictionary(dictionary) if dictionary else {}
+
+
+def _refuse_with_subtitles(format: TextFormat | None, as_json: bool, given: Sequence[str]) -> None:
     """Refuse what contradicts --format."""
     if as_json and format not in (None, TextFormat.JSON):
         raise UsageError(f"give either --json or --format {format}, not both")
-    for flag, is_given in given.items():
-        if is_given and format in SUBTITLES:
-            raise UsageError(f"--format {format} writes the best output only: leave {flag} out")
+    if given and format in SUBTITLES:
+        raise UsageError(f"--format {format} writes the best output only: leave {given[0]} out")
 
 
 def _refuse_resuming(resume: bool, output: Path | None, format: TextFormat | None) -> None:

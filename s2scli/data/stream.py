@@ -27,7 +27,7 @@ Overlong = Literal["split", "truncate", "empty", "error"]
 class StreamSettings(Settings):
     """How a stream of lines is read."""
 
-    panel = "Input and output"
+    panel = "Input"
 
     window: int = setting(
         512,

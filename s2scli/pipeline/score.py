@@ -14,7 +14,7 @@ from s2scli.search.ranking import normalise
 from s2scli.search.settings import ScoreSettings
 from s2scli.translation.filter import run_filter
 from s2scli.translation.options import Options
-from s2scli.translation.pairs import pair_of
+from s2scli.translation.pairs import listed_pair, pair_of
 from s2scli.translation.records import Clean, Record, RecordFormat, json_line
 from s2scli.translation.results import TargetText
 from s2scli.translation.tally import Tally
@@ -148,11 +148,14 @@ def score(
     stream: StreamSettings,
     record_format: RecordFormat | None,
     talk: Talk,
+    *,
+    sources: Sequence[str] | None = None,
 ) -> Totals:
     """Score files (`-` is stdin) line by line; write to a file or to stdout.
 
     If an error occurs, stdout already has the lines before it; an output file appears only if all
-    lines were written. If `record_format` is None, no lines are written.
+    lines were written. If `record_format` is None, no lines are written. With `sources`, the lines
+    are those of an n-best list.
 
     Raises:
         MissingInputError: an input is missing.
@@ -168,7 +171,10 @@ def score(
         )
 
     def answer(window: Sequence[Line]) -> Iterator[Record]:
-        pairs = (pair_of(line, one_column=settings.one_column) for line in window)
+        if sources is None:
+            pairs = [pair_of(line, one_column=settings.one_column) for line in window]
+        else:
+            pairs = [listed_pair(line, sources) for line in window]
         for record in translator.score(pairs, options):
             totals.add(record)
             yield record

@@ -1,7 +1,7 @@
 """`s2s train-tokenizer`: train the tokenizers of a workspace and encode its corpus."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from s2scli.data.codecs.image import pixels_of
 from s2scli.data.encoded import Encode, EncodeTarget, encode_split
 from s2scli.data.sampling import sample_pairs, sample_rows
 from s2scli.data.store import Corpus, Side, TextSplit, split_path
-from s2scli.errors import CheckpointError, ConfigError, MissingInputError
+from s2scli.errors import CheckpointError, ConfigError, MissingInputError, UsageError
 from s2scli.files import remove_folder
 from s2scli.manifest import Manifest, Verification, new_folder, read_manifest, verify_folder
 from s2scli.normalization import Normalization
@@ -299,13 +299,27 @@ def _learn(
             tokenizers = _learn_text(train, corpus, settings, talk)
         else:
             tokenizers = _learn_media(train, corpus, settings, talk)
+    if settings.right_to_left:
+        tokenizers = _from_right(tokenizers)
     if settings.vocab_size is not None:
         _say_other_sizes(tokenizers, settings.vocab_size, talk)
     with new_folder(workspace.tokenizer, "tokenizer", made_from={"corpus": corpus.digest}) as draft:
-        without = {"picture_kind"} if settings.picture_kind is None else None
+        newer = {"picture_kind", "right_to_left"}  # recorded only if they are set
+        without = {name for name in newer if not getattr(settings, name)}
         draft.facts = settings.model_dump(exclude=without)
         tokenizers.write(draft.path)
     return tokenizers
+
+
+def _from_right(tokenizers: Tokenizers) -> Tokenizers:
+    """Return the tokenizers with targets from the last token to the first.
+
+    Raises:
+        UsageError: the target is not text.
+    """
+    if not isinstance(tokenizers.target, SentencePiece):
+        raise UsageError("--right-to-left is for targets of text, and they are pictures")
+    return replace(tokenizers, target=replace(tokenizers.target, reverse=True))
 
 
 def _learn_text(

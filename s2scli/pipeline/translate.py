@@ -14,6 +14,7 @@ from s2scli.manifest import read_manifest
 from s2scli.pipeline.pictures import PictureFolder, digits_for, require_folder
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
+from s2scli.translation.constraints import Speller, digest_of
 from s2scli.translation.filter import run_filter
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.outputs import Resuming
@@ -42,6 +43,8 @@ class TranslateRequest:
         files: whether the inputs are recordings or pictures themselves.
         shape: the name of the record format, with its options.
         resume: whether to continue an unfinished output file.
+        speller: what outputs must contain or must not; None demands nothing.
+        dictionary: translations with which unknown tokens are replaced; None leaves them.
     """
 
     inputs: Sequence[Path]
@@ -55,6 +58,8 @@ class TranslateRequest:
     files: bool = False
     shape: str = "text"
     resume: bool = False
+    speller: Speller | None = None
+    dictionary: Mapping[str, str] | None = None
 
     def resuming(self, translator: Translator) -> Resuming:
         """Return what the records depend on, so that only the same records are continued."""
@@ -63,15 +68,22 @@ class TranslateRequest:
             "overlong": self.stream.overlong,
             "format": self.shape,
         }
+        if self.speller:
+            options |= self.speller.constraints.tree()
+        if self.dictionary is not None:
+            options["dictionary"] = digest_of(sorted(self.dictionary.items()))
         return Resuming(translator.identity, options, self.resume)
 
     @property
     def options(self) -> Options:
         """The translation options; all record formats except plain need scores."""
-        wanted = Wanted(
-            self.attention, scores=self.record_format is not plain_record, times=self.times
+        attention = self.attention or self.dictionary is not None
+        wanted = Wanted(attention, scores=self.record_format is not plain_record, times=self.times)
+        return Options(
+            *(self.settings, self.stream.overlong, wanted, self.stream.window),
+            self.speller,
+            self.dictionary,
         )
-        return Options(self.settings, self.stream.overlong, wanted, self.stream.window)
 
 
 def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> Tally:
@@ -161,16 +173,19 @@ def _listed(scores: Mapping[str, float], names: Iterable[str]) -> str:
     return ", ".join(f"{name} {scores[name]:.1f}" for name in names)
 
 
-def require_attention(translator: Translator) -> None:
-    """Check that the model has attention, which --alignment needs.
+def require_attention(translator: Translator, flags: Sequence[str]) -> None:
+    """Check that the model has what some flags need: attention from text to text.
 
     Raises:
-        UsageError: the model, or the first model of an ensemble, has no attention.
+        UsageError: the model, or the first model of an ensemble, has no attention; or
+            --replace-unknown is given, and a side is not text.
     """
-    if not translator.has_attention:
+    if flags and not translator.has_attention:
         from s2scli.pipeline.inspect_recipe import recipes_with_attention
 
         raise UsageError(
-            "--alignment needs attention, which the (first) model does not have; "
+            f"{flags[0]} needs attention, which the (first) model does not have; "
             f"recipes that have it: {', '.join(recipes_with_attention())}"
         )
+    if "--replace-unknown" in flags and not translator.sides.are_text:
+        raise UsageError("--replace-unknown is for models from text to text; leave it out")

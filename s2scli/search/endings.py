@@ -9,7 +9,7 @@ from torch import Tensor
 from s2scli.model.states import DecoderStep
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.live import IMPOSSIBLE, Candidates, Live
-from s2scli.search.ranking import best_possible, normalise
+from s2scli.search.ranking import best_possible, coverage, rank
 from s2scli.search.settings import SearchSettings
 
 
@@ -37,15 +37,19 @@ class Endings:
     Attributes:
         wanted: n, the number of hypotheses to return.
         found: the finished hypotheses, unsorted.
+        distinct: leave out an output that was found before, as groups of a beam may do.
         reached: the n-th best score, which others must exceed; -inf if there are fewer than n.
     """
 
     wanted: int
+    distinct: bool = False
     found: list[Ending] = field(default_factory=list)
     reached: float = IMPOSSIBLE
 
     def add(self, ending: Ending) -> None:
         """Add a finished hypothesis."""
+        if self.distinct and any(one.token_ids.equal(ending.token_ids) for one in self.found):
+            return
         self.found.append(ending)
         if len(self.found) >= self.wanted:
             self.reached = self.best()[-1].score
@@ -55,11 +59,41 @@ class Endings:
         return sorted(self.found, key=lambda ending: -ending.score)[: self.wanted]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What the model saw of the sources, step by step.
+
+    Attributes:
+        positions: number of encoder states of each source, [sentences]; None if there are none.
+        weights: the attention weights of each step, [N, A, S], or None.
+        p_copy: the probability of copying of each step, [N], or None.
+    """
+
+    positions: Tensor | None = None
+    weights: list[Tensor | None] = field(default_factory=list)
+    p_copy: list[Tensor | None] = field(default_factory=list)
+
+    def add(self, step: DecoderStep) -> None:
+        """Add what the model saw at a step."""
+        self.weights.append(step.attention_weights)
+        self.p_copy.append(step.p_copy)
+
+    def of(self, rows: Tensor) -> Tensor:
+        """Return the weights of hypotheses with these rows in the batch, [n, T, A, S].
+
+        Args:
+            rows: the hypothesis's row at each step, [n, T].
+        """
+        steps = zip(self.weights, rows.unbind(1), strict=True)
+        return torch.stack([some[row] for some, row in steps if some is not None], 1)
+
+
 def collect(
     endings: Sequence[Endings],
     live: Live,
     ended: Candidates,
     log_probs: Tensor,
+    seen: Seen,
     settings: SearchSettings,
 ) -> None:
     """Add the hypotheses that end at this step to the endings of their sentences."""
@@ -67,13 +101,17 @@ def collect(
     if not len(sentence):
         return
     whole = live.grow(ended, log_probs)  # [B, C]
-    scores = normalise(whole.scores, whole.length, settings.length_penalty, settings.length_offset)
+    numbers, rows = live.numbers[sentence], whole.rows[sentence, index]
+    scores = rank(whole.scores, whole.length, settings)[sentence, index]
+    if settings.coverage_penalty and seen.positions is not None:
+        covered = coverage(seen.of(rows), seen.positions[numbers])
+        scores = scores + settings.coverage_penalty * covered
     for number, score, *parts in zip(
-        live.numbers[sentence].tolist(),
-        scores[sentence, index].tolist(),
+        numbers.tolist(),
+        scores.tolist(),
         whole.tokens[sentence, index].unbind(),
         whole.token_scores[sentence, index].unbind(),
-        whole.rows[sentence, index].unbind(),
+        rows.unbind(),
         strict=True,
     ):
         endings[number].add(Ending(score, *parts))
@@ -86,45 +124,27 @@ def unfinished(endings: Sequence[Endings], live: Live, settings: SearchSettings)
     `beam_size` hypotheses have finished, the best score that it can still reach is compared; after
     that, its current score.
     """
-    score, exponent, offset = live.scores.amax(1), settings.length_penalty, settings.length_offset
+    score = live.scores.amax(1)
     enough = [len(one.found) >= settings.beam_size for one in endings]
     bound = torch.where(
         torch.tensor(enough, device=score.device),
-        normalise(score, live.length, exponent, offset),
-        best_possible(score, live.length, live.longest, exponent, offset),
+        rank(score, live.length, settings),
+        best_possible(score, live.length, live.longest, settings),
     )
     reached = torch.tensor([one.reached for one in endings], device=score.device)
     return (reached < bound).nonzero().squeeze(1)
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What the model saw of the source at one step.
-
-    Attributes:
-        attention_weights: [N, A, S], or None.
-        p_copy: the probability of copying, [N], or None.
-    """
-
-    attention_weights: Tensor | None = None
-    p_copy: Tensor | None = None
-
-    @classmethod
-    def of(cls, step: DecoderStep) -> "Seen":
-        """Return what a step saw."""
-        return cls(step.attention_weights, step.p_copy)
-
-
-def make_hypothesis(ending: Ending, steps: Sequence[Seen]) -> Hypothesis:
+def make_hypothesis(ending: Ending, seen: Seen) -> Hypothesis:
     """Return a finished hypothesis with what the model saw at its steps."""
     rows = ending.rows.tolist()
-    seen = _followed(rows, [step.attention_weights for step in steps])
-    copying = _followed(rows, [step.p_copy for step in steps])
+    weights = _followed(rows, seen.weights)
+    copying = _followed(rows, seen.p_copy)
     return Hypothesis(
         tuple(ending.token_ids.tolist()),
         ending.score,
         tuple(ending.token_scores.tolist()),
-        torch.stack(seen).float().cpu().numpy() if seen else None,
+        torch.stack(weights).float().cpu().numpy() if weights else None,
         p_copy=tuple(torch.stack(copying).tolist()) if copying else (),
     )
 

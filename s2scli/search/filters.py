@@ -1,10 +1,12 @@
-"""Rules for the next token: each forbids some tokens."""
+"""Rules for the next token: each forbids some tokens, or makes them less probable."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
+from s2scli.search.banned import BannedWords
 from s2scli.search.live import IMPOSSIBLE, Live
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
@@ -16,11 +18,15 @@ NEVER_WRITTEN = (PAD_ID, BOS_ID)
 Filter = Callable[[Tensor, Live], Tensor]
 
 
-def make_filters(settings: SearchSettings) -> tuple[Filter, ...]:
+def make_filters(settings: SearchSettings, banned: BannedWords | None = None) -> tuple[Filter, ...]:
     """Return the rules in the order they apply; a later one overrides an earlier one."""
     filters: list[Filter] = [forbid_special]
     if settings.no_repeat_ngram:
         filters.append(NoRepeatedNgrams(settings.no_repeat_ngram))
+    if settings.repetition_penalty > 1:
+        filters.append(RepetitionPenalty(settings.repetition_penalty))
+    if banned is not None:
+        filters.append(NoBannedWords(banned))
     if settings.min_length > 1:
         filters.append(MinLength(settings.min_length))
     return (*filters, end_in_time)
@@ -49,6 +55,45 @@ class NoRepeatedNgrams:
         seen = (ngrams[..., :-1] == last[:, None]).all(-1) & (ngrams[..., -1] != EOS_ID)
         row, index = seen.nonzero(as_tuple=True)
         log_probs.flatten(0, 1)[row, ngrams[row, index, -1]] = IMPOSSIBLE
+        return log_probs
+
+
+@dataclass(frozen=True)
+class RepetitionPenalty:
+    """Makes tokens that the output already has less probable.
+
+    Keskar et al. 2019 (CTRL), section 4.1, divide the logit of such a token by `factor`, which
+    depends on an arbitrary constant in the logits. Here, as in beam search of the Hugging Face
+    library, its log-probability is multiplied: p becomes p^factor.
+    """
+
+    factor: float
+
+    def __call__(self, log_probs: Tensor, live: Live) -> Tensor:
+        """Multiply the log-probabilities of the tokens written so far."""
+        written = log_probs.gather(2, live.tokens)  # [B, K, T]
+        return log_probs.scatter(2, live.tokens, written * self.factor)
+
+
+@dataclass(frozen=True)
+class NoBannedWords:
+    """Forbids the tokens that would complete a banned word."""
+
+    banned: BannedWords
+
+    def __call__(self, log_probs: Tensor, live: Live) -> Tensor:
+        """Forbid tokens of each hypothesis, by the text that it ends with."""
+        rows = live.tokens[:, :, -self.banned.tokens_read :].tolist()
+        last = (live.longest <= live.length + 2).tolist()
+        forbidden = [
+            (sentence, beam, token)
+            for sentence, beams in enumerate(rows)
+            for beam, tokens in enumerate(beams)
+            for token in self.banned.forbidden(tokens, last=last[sentence])
+        ]
+        if forbidden:
+            index = torch.tensor(forbidden, device=log_probs.device).unbind(1)
+            log_probs[index] = IMPOSSIBLE
         return log_probs
 
 

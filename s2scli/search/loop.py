@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from s2scli.model.states import DecoderState
-from s2scli.search.beam import Beam
 from s2scli.search.choosing import Chooser
+from s2scli.search.constrained import Demanded, make_beam
+from s2scli.search.demands import Demands
 from s2scli.search.endings import Endings, Seen, collect, make_hypothesis, unfinished
 from s2scli.search.filters import Filter, make_filters
 from s2scli.search.hypothesis import Hypothesis
@@ -20,6 +21,7 @@ from s2scli.search.joint_ctc import JointCtc
 from s2scli.search.limits import longest_output
 from s2scli.search.live import Candidates, Live
 from s2scli.search.model import Encoded, Model
+from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.sampling import Sampler, make_draws
 from s2scli.search.settings import SearchSettings
 
@@ -34,6 +36,7 @@ def search(
     lengths: Tensor,
     settings: SearchSettings,
     *,
+    rules: Rules = NO_RULES,
     attention: bool = True,
     before_step: Notice = lambda: None,
 ) -> list[tuple[Hypothesis, ...]]:
@@ -46,15 +49,16 @@ def search(
         source: padded sources: token ids [B, S], samples or pixels.
         lengths: number of real tokens (or samples, or columns of pixels) in each source, [B].
         settings: the search settings.
+        rules: what the outputs must contain, and what they must not.
         attention: whether to return attention weights too.
         before_step: called before each step; it may raise an exception to stop the search.
     """
     encoded = model.encode(source, lengths)
     positions = model.positions(lengths)
-    rules = []
+    first: list[Filter] = []
     if settings.ctc_weight:
         log_probs = model.ctc_log_probs(encoded)
-        rules.append(JointCtc(log_probs, positions.to(source.device), settings.ctc_weight))
+        first.append(JointCtc(log_probs, positions.to(source.device), settings.ctc_weight))
     limits = [longest_output(length, settings) for length in positions.tolist()]
     longest = torch.tensor(limits, dtype=torch.long, device=source.device)
     keys = _keys(source, lengths) if settings.sample else [()] * len(source)
@@ -65,6 +69,8 @@ def search(
         settings,
         keys,
         rules=rules,
+        first=first,
+        positions=positions.to(source.device),
         attention=attention,
         before_step=before_step,
     )
@@ -78,7 +84,9 @@ def search_from(
     settings: SearchSettings,
     keys: Keys,
     *,
-    rules: Sequence[Filter] = (),
+    rules: Rules = NO_RULES,
+    first: Sequence[Filter] = (),
+    positions: Tensor | None = None,
     attention: bool = True,
     before_step: Notice = lambda: None,
 ) -> list[tuple[Hypothesis, ...]]:
@@ -93,30 +101,38 @@ def search_from(
         longest: maximum length of each output, end token included, [B].
         settings: the search settings.
         keys: for sampling, ids that identify each sentence and select its random numbers.
-        rules: rules to apply before those of the settings.
+        rules: what the outputs must contain, and what they must not.
+        first: filters to apply before those of the settings.
+        positions: number of encoder states of each source, for the coverage penalty, [B].
         attention: whether to return attention weights too.
         before_step: called before each step; it may raise an exception to stop the search.
     """
-    filters = (*rules, *make_filters(settings))
-    chooser = make_chooser(settings, longest, keys)
-    endings = [Endings(settings.n_best) for _ in keys]
-    steps: list[Seen] = []
+    filters, demands = make_filters(settings, rules.banned), None
+    if rules.demands:
+        demands = Demands.of(rules.demands, rules.spelling, longest.device)
+        filters, longest = (Demanded(demands, filters),), demands.lengthen(longest)
+    filters = (*first, *filters)
+    chooser = make_chooser(settings, longest, keys, demands)
+    distinct = settings.beam_groups > 1 and not settings.sample
+    endings = [Endings(settings.n_best, distinct) for _ in keys]
+    seen, covers = Seen(positions), settings.coverage_penalty > 0
     live = Live.begin(longest)
     while len(live.numbers):
         before_step()
-        step = model.step(live.last, state, attention=attention)
-        steps.append(Seen.of(step) if attention else Seen())
+        step = model.step(live.last, state, attention=attention or covers)
+        seen.add(step)
         log_probs = step.logits.float().log_softmax(-1).view(*live.scores.shape, -1)
         for rule in filters:
             log_probs = rule(log_probs, live)
         chosen = chooser.choose(log_probs, live)
-        collect(endings, live, chosen.ended, log_probs, settings)
+        collect(endings, live, chosen.ended, log_probs, seen, settings)
         state = step.state.reorder(_rows(live, chosen.live))
         live = live.grow(chosen.live, log_probs)
         kept = unfinished([endings[n] for n in live.numbers.tolist()], live, settings)
         if len(kept) < len(live.numbers):
             live, state = live.keep(kept), state.keep(kept)
-    return [tuple(make_hypothesis(one, steps) for one in found.best()) for found in endings]
+    shown = seen if attention else Seen()
+    return [tuple(make_hypothesis(one, shown) for one in found.best()) for found in endings]
 
 
 def _keys(source: Tensor, lengths: Tensor) -> Keys:
@@ -125,10 +141,12 @@ def _keys(source: Tensor, lengths: Tensor) -> Keys:
     return [row[:length].flatten().tolist() for row, length in rows]
 
 
-def make_chooser(settings: SearchSettings, longest: Tensor, keys: Keys) -> Chooser:
+def make_chooser(
+    settings: SearchSettings, longest: Tensor, keys: Keys, demands: Demands | None = None
+) -> Chooser:
     """Return a beam or a sampler, as the settings say."""
     if not settings.sample:
-        return Beam(settings.beam_size)
+        return make_beam(settings, demands)
     draws = make_draws(settings.seed, keys, settings.n_best, longest.tolist())
     return Sampler(settings, draws.to(longest.device))
 

@@ -1,15 +1,17 @@
 """The settings of the search. Imports no torch, so that `--help` is fast."""
 
-from collections.abc import Set
-from typing import Self
+from collections.abc import Mapping
+from typing import Literal, Self
 
 from pydantic import model_validator
 
 from s2scli.settings import Settings, setting
 
-SAMPLING = "Sampling"
+INPUT, OUTPUT, SAMPLING = "Input", "Output", "Sampling"
 DRAWING = frozenset({"temperature", "top_k", "top_p", "min_p", "seed"})
 NOT_EVALUATED = DRAWING | {"sample", "n_best"}
+OF_BEAMS = frozenset({"beam_size", "beam_groups", "diversity"})
+Without = tuple[Literal["with", "without"], str]
 
 
 class SearchSettings(Settings):
@@ -21,6 +23,7 @@ class SearchSettings(Settings):
     n_best: int = setting(
         1,
         "Return the N best hypotheses of each source, best first.",
+        panel=OUTPUT,
         flags=("--nbest", "--n-best"),
         ge=1,
         le=1000,
@@ -73,6 +76,51 @@ class SearchSettings(Settings):
         ge=0,
         le=1000,
     )
+    repetition_penalty: float = setting(
+        1.0,
+        "Multiply the log-probability of every token that the output already has by this factor "
+        "(Keskar et al. 2019, section 4.1); 1 changes nothing.",
+        ge=1.0,
+        le=100.0,
+    )
+    word_reward: float = setting(
+        0.0,
+        "Add this to the ranking score for each token, end token included; above 0 favours long "
+        "outputs (He et al. 2016).",
+        ge=-100.0,
+        le=100.0,
+    )
+    coverage_penalty: float = setting(
+        0.0,
+        "Weight B of the coverage penalty: add B x the sum over source tokens of log(min(attention "
+        "received, 1)) to the ranking score, so that nothing is left untranslated (Wu et al. 2016, "
+        "eq. 14); needs attention.",
+        ge=0.0,
+        le=100.0,
+    )
+    beam_groups: int = setting(
+        1,
+        "Divide the beam into this many groups that avoid each other's tokens (diverse beam "
+        "search, Vijayakumar et al. 2018); 1 is plain beam search.",
+        ge=1,
+        le=1000,
+    )
+    diversity: float = setting(
+        0.5,
+        "With --beam-groups: lower a token's log-probability by this for each earlier group's "
+        "hypothesis that chose it at the same step.",
+        ge=0.0,
+        le=100.0,
+    )
+    mbr: int = setting(
+        0,
+        "Minimum Bayes risk: of this many hypotheses, choose the one with the highest expected "
+        "chrF (Kumar & Byrne 2004). With --sample they are samples that count equally, "
+        "otherwise the best of the beam, weighted by their probabilities; 0 is off.",
+        "hypotheses",
+        ge=0,
+        le=1000,
+    )
     sample: bool = setting(
         False,
         "Sample outputs at random instead of searching for the best; n_best sets the number.",
@@ -118,20 +166,37 @@ class SearchSettings(Settings):
     )
 
     @property
-    def width(self) -> int:
-        """The number of hypotheses per source that are extended at each step."""
-        return self.n_best if self.sample else self.beam_size
+    def candidates(self) -> int:
+        """The number of hypotheses that the search returns: `mbr` if it chooses among them."""
+        return self.mbr or self.n_best
 
     @property
-    def unread(self) -> Set[str]:
-        """The settings that are ignored: beam_size when sampling, otherwise those of sampling."""
-        return {"beam_size"} if self.sample else DRAWING
+    def width(self) -> int:
+        """The number of hypotheses per source that are extended at each step."""
+        return self.candidates if self.sample else self.beam_size
+
+    @property
+    def unread(self) -> Mapping[str, Without]:
+        """The settings without effect, each with the setting that is the reason."""
+        if self.sample:
+            return {name: ("with", "sample") for name in OF_BEAMS}
+        unread: dict[str, Without] = {name: ("without", "sample") for name in DRAWING}
+        if self.beam_groups == 1:
+            unread["diversity"] = ("without", "beam_groups")
+        return unread
 
     @model_validator(mode="after")
-    def _beam_holds_n_best(self) -> Self:
-        if self.n_best > self.beam_size and not self.sample:
+    def _beam_holds_what_is_asked(self) -> Self:
+        for name in ("n_best", "mbr"):
+            if getattr(self, name) > self.beam_size and not self.sample:
+                raise ValueError(
+                    f"{name} {getattr(self, name)} must not be more than beam_size {self.beam_size}"
+                )
+        if self.mbr and self.n_best > self.mbr:
+            raise ValueError(f"n_best {self.n_best} must not be more than mbr {self.mbr}")
+        if self.beam_size % self.beam_groups and not self.sample:
             raise ValueError(
-                f"n_best {self.n_best} must not be more than beam_size {self.beam_size}"
+                f"beam_groups {self.beam_groups} must divide beam_size {self.beam_size}"
             )
         return self
 
@@ -173,7 +238,7 @@ class GenerateSettings(Settings):
 class ScoreSettings(Settings):
     """How pairs are scored."""
 
-    panel = "Input and output"
+    panel = OUTPUT
 
     length_penalty: float = setting(
         0.0,
@@ -188,4 +253,27 @@ class ScoreSettings(Settings):
         False,
         "Read each line as one sentence that is both source and target, as for autoencoders; a TAB "
         "is an error.",
+        panel=INPUT,
+    )
+
+
+class RerankSettings(Settings):
+    """How an n-best list is reranked."""
+
+    panel = OUTPUT
+
+    length_penalty: float = setting(
+        1.0,
+        "Divide the log-probabilities of each model by length^A, where the length includes the end "
+        "token: 0 gives the sum, 1 the mean per token, as in the scores of s2s translate.",
+        flags=("--length-penalty", "--lenpen"),
+        ge=0.0,
+        le=10.0,
+    )
+    n_best: int = setting(
+        1,
+        "Write the N best hypotheses of each source, best first, with all their scores.",
+        flags=("--nbest", "--n-best"),
+        ge=1,
+        le=1000,
     )

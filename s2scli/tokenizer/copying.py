@@ -55,7 +55,7 @@ class Copier:
         there = {piece: -1 - id for id, piece in self._spelled(source)}
         return [
             there.get(piece, UNK_ID) if id == UNK_ID else id
-            for id, piece in self.target.spell(text)
+            for id, piece in self.target.spelled(text)
         ]
 
     def source_pieces(self, text: str) -> list[str]:
@@ -69,7 +69,7 @@ class Copier:
             (self.source.vocab_size + unknown.setdefault(piece, len(unknown)), piece)
             if id == UNK_ID
             else (id, piece)
-            for id, piece in self.source.spell(text)
+            for id, piece in self.source.spelled(text)
         ]
 
     def copies(self, values: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -79,14 +79,22 @@ class Pieces:
 
 
 class Resegmenter:
-    """Resegments texts, given as token ids, at random."""
+    """Resegments texts, given as token ids, at random.
 
-    def __init__(self, pieces: Pieces, cut: Cut) -> None:
-        self._pieces, self._cut = pieces, cut
+    Args:
+        pieces: the pieces of the vocabulary.
+        cut: resegments a part of a text.
+        reverse: whether the last token of a text comes first.
+    """
+
+    def __init__(self, pieces: Pieces, cut: Cut, *, reverse: bool = False) -> None:
+        self._pieces, self._cut, self._reverse = pieces, cut, reverse
 
     def __call__(self, rows: Iterable[Iterable[int]], seed: int) -> list[list[int]]:
         """Return other ids of the same texts; the same rows and seed give the same result."""
         draw = random.Random(seed).random  # Python guarantees its sequence
+        if self._reverse:
+            return [self._row([*row][::-1], draw)[::-1] for row in rows]
         return [self._row(row, draw) for row in rows]
 
     def _row(self, row: Iterable[int], draw: Draw) -> list[int]:

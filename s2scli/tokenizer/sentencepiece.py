@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from s2scli.tokenizer.resegmentation import CUTS, Pieces, Resegmenter
 from s2scli.tokenizer.settings import Kind
 
 SPACE = "\u2581"
+ANCHORS = "0(.-"  # characters that seldom share a piece with what follows them
 MAX_MODEL_BYTES = 64_000_000
 MAX_VOCAB_SIZE = 1_000_000
 _CONTROL = re.compile(r"[\x00-\x1f]")
@@ -35,11 +36,13 @@ class SentencePiece:
         model: the content of a SentencePiece model file.
         kind: unigram, bpe, char or word.
         normalization: the Unicode normalisation applied before encoding: none, nfc or nfkc.
+        reverse: whether the last token of a text comes first.
     """
 
     model: bytes = field(repr=False)
     kind: Kind
     normalization: Normalization
+    reverse: bool = False
 
     def __post_init__(self) -> None:
         """Check the model.
@@ -78,6 +81,8 @@ class SentencePiece:
         """The SHA-256 digest of everything that determines the ids of a text."""
         hashed = hashlib.sha256(f"{self.kind} {self.normalization} ".encode())
         hashed.update(self.model)
+        if self.reverse:
+            hashed.update(b" reverse")
         return hashed.hexdigest()
 
     def canonical(self, text: str) -> str:
@@ -91,14 +96,14 @@ class SentencePiece:
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text."""
         ids: list[int] = self._processor.encode(escape(self.canonical(text)))
-        return ids
+        return ids[::-1] if self.reverse else ids
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text; faster than encoding one by one."""
         ids: list[list[int]] = self._processor.encode([escape(self.canonical(t)) for t in texts])
-        return ids
+        return [row[::-1] for row in ids] if self.reverse else ids
 
-    def spell(self, text: str) -> list[tuple[int, str]]:
+    def spelled(self, text: str) -> list[tuple[int, str]]:
         """Return the ids of a text, each with its piece as the text spells it.
 
         A run of unknown pieces, which `encode` gives one id, is taken apart: into words for kind
@@ -107,14 +112,15 @@ class SentencePiece:
         escaped = escape(self.canonical(text))
         ids, pieces = self._processor.encode(escaped), self._processor.encode_as_pieces(escaped)
         apart = _WORD if self.kind == "word" else _CHARACTER
-        return [
+        found = [
             (id, part)
             for id, piece in zip(ids, pieces, strict=True)
             for part in (apart.findall(piece) if id == UNK_ID else (piece,))
         ]
+        return found[::-1] if self.reverse else found
 
     def join(self, pieces: Sequence[str]) -> str:
-        """Return the text of pieces, of which some may be outside the vocabulary."""
+        """Return the text of pieces in reading order; some may be outside the vocabulary."""
         text = self._processor.decode_pieces(list(pieces))
         return unescape(text.replace(SPACE, " ")).strip(" ")
 
@@ -132,12 +138,76 @@ class SentencePiece:
         kept = (processor.is_control, processor.is_unknown, processor.is_byte, processor.is_unused)
         spellings = ["" if any(is_kept(id) for is_kept in kept) else self.piece(id) for id in ids]
         pieces = Pieces(spellings, [processor.get_score(id) for id in ids])
-        return Resegmenter(pieces, CUTS[self.kind](pieces, alpha))
+        return Resegmenter(pieces, CUTS[self.kind](pieces, alpha), reverse=self.reverse)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of token ids; special ids have no text."""
-        text = self._processor.decode(list(map(int, ids)))
+        order = list(map(int, ids))
+        text = self._processor.decode(order[::-1] if self.reverse else order)
         return unescape(text.replace(SPACE, " ")).strip(" ")
+
+    def decode_with(self, ids: Sequence[int], replaced: Mapping[int, str]) -> str:
+        """Return the text of token ids, with other texts for the tokens at some indices.
+
+        Args:
+            ids: the ids, those that are read first first.
+            replaced: the other texts, by the index of their token.
+        """
+        pieces = self._processor.decode(list(map(int, ids)), return_type="proto").pieces
+        parts = [replaced.get(at, unescape(piece.surface)) for at, piece in enumerate(pieces)]
+        return "".join(parts).replace(SPACE, " ").strip(" ")
+
+    def surfaces(self, text: str) -> list[str]:
+        """Return the text that each token of a text stands for, in reading order."""
+        escaped = escape(self.canonical(text))
+        pieces = self._processor.encode(escaped, return_type="proto").pieces
+        return [unescape(piece.surface).replace(SPACE, " ") for piece in pieces]
+
+    @functools.cached_property
+    def spellings(self) -> tuple[bytes, ...]:
+        """The UTF-8 text that each piece writes, with a space for ▁; special ids write nothing.
+
+        Pieces of a single byte may spell ▁, too.
+        """
+        processor = self._processor
+        return tuple(
+            bytes([int(self.piece(id)[1:-1], 16)])
+            if processor.is_byte(id)
+            else b""
+            if processor.is_control(id)
+            else "⁇".encode()
+            if processor.is_unknown(id)
+            else unescape(self.piece(id).replace(SPACE, " ")).encode()
+            for id in range(self.vocab_size)
+        )
+
+    def spell(self, text: str, *, spaced: bool) -> list[int] | None:
+        """Return the ids that write a text inside another; None if the vocabulary cannot write it.
+
+        Args:
+            text: the text, as by `canonical`.
+            spaced: whether it begins with a space.
+        """
+        written = f" {text}" if spaced else text
+        if spaced and self.kind != "char":  # the other kinds add the space themselves
+            return self._writing(self._processor.encode(escape(text)), written)
+        if self.kind == "char":
+            return self._writing(self._processor.encode(escape(written)), written)
+        found = (self._after(anchor, text) for anchor in ANCHORS)
+        return next((ids for ids in found if ids), None)
+
+    def _after(self, anchor: str, text: str) -> list[int] | None:
+        """Return the ids of a text after another character; None if they share a piece."""
+        alone = self._processor.encode(anchor)
+        ids: list[int] = self._processor.encode(anchor + escape(text))
+        if ids[: len(alone)] != alone:
+            return None
+        return self._writing(ids[len(alone) :], text)
+
+    def _writing(self, ids: list[int], text: str) -> list[int] | None:
+        """Return the ids if they write exactly this text."""
+        written = b"".join(self.spellings[id] for id in ids).replace(SPACE.encode(), b" ")
+        return ids if written == text.encode() and UNK_ID not in ids else None
 
     def pieces(self, text: str) -> list[str]:
         """Return the pieces of a text, spelled as by `piece`."""

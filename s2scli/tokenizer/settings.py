@@ -60,3 +60,8 @@ class TokenizerSettings(Settings):
         ge=1,
         le=MOST,
     )
+    right_to_left: bool = setting(
+        False,
+        "Write targets from the last token to the first, for a model that reranks the outputs of "
+        "another one (Liu et al. 2016; s2s rerank). Its outputs still read from left to right.",
+    )

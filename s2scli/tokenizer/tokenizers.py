@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Self, TypeAlias
 
@@ -27,7 +27,10 @@ Target: TypeAlias = SentencePiece | PictureTokenizer
 
 
 class Description(Settings):
-    """The content of `tokenizer.json`; `reads` and `writes` are for sides that are not text."""
+    """The content of `tokenizer.json`; `reads` and `writes` are for sides that are not text.
+
+    `right_to_left` says that the last token of a target comes first.
+    """
 
     joint: bool
     normalization: Normalization
@@ -35,6 +38,7 @@ class Description(Settings):
     target: Kind | None = None
     reads: Media | None = None
     writes: Annotated[Bits | Patches, Field(discriminator="kind")] | None = None
+    right_to_left: bool = False
 
     @model_validator(mode="after")
     def _check_sides(self) -> Self:
@@ -116,8 +120,10 @@ class Tokenizers:
             target=self.target.kind if isinstance(self.target, SentencePiece) else None,
             reads=self.sides.source,
             writes=_description(self.target),
+            right_to_left=isinstance(self.target, SentencePiece) and self.target.reverse,
         )
-        tree = description.model_dump(mode="json").items()
+        plain = set() if description.right_to_left else {"right_to_left"}
+        tree = description.model_dump(mode="json", exclude=plain).items()
         said = {name: value for name, value in tree if value is not None}
         (folder / DESCRIPTION).write_bytes(encode_json(said))
         if self.joint:
@@ -152,7 +158,7 @@ class Tokenizers:
         said = _read_description(folder / DESCRIPTION)
         if said.joint and said.source:
             joint = load_sentencepiece(folder / JOINT_MODEL, said.source, said.normalization)
-            return cls(joint, joint, joint=True)
+            return cls(joint, replace(joint, reverse=said.right_to_left), joint=True)
         return cls(_load_source(folder, said), _load_target(folder, said), joint=False)
 
 
@@ -187,7 +193,8 @@ def _load_source(folder: Path, said: Description) -> Source:
 
 def _load_target(folder: Path, said: Description) -> Target:
     if said.target:
-        return load_sentencepiece(folder / TARGET_MODEL, said.target, said.normalization)
+        target = load_sentencepiece(folder / TARGET_MODEL, said.target, said.normalization)
+        return replace(target, reverse=said.right_to_left)
     assert said.writes, "the description was validated"
     if isinstance(said.writes, Patches):
         return load_codebook(folder / CODEBOOK, said.writes)

@@ -149,9 +149,10 @@ class TextModel:
     def _settings(self, overrides: dict[str, Any], where: str) -> SearchSettings:
         """Return the model's search settings with overrides, which must all have an effect."""
         chosen = self.translator.settings(overrides, where)
-        for name in sorted(chosen.unread & overrides.keys()):
-            state = "with" if chosen.sample else "without"
-            raise UsageError(f"{name} has no effect {state} sample=True")
+        for name in sorted(chosen.unread.keys() & overrides.keys()):
+            without, other = chosen.unread[name]
+            shown = "sample=True" if other == "sample" else other
+            raise UsageError(f"{name} has no effect {without} {shown}")
         return chosen
 
     def _records(

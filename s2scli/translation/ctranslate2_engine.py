@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from s2scli.data.example import TokenIds, Values
-from s2scli.errors import CheckpointError, ConfigError
+from s2scli.errors import CheckpointError, ConfigError, UsageError
 from s2scli.export.settings import Quantization
 from s2scli.export.targets import TARGETS
 from s2scli.manifest import Manifest, in_one_generation, verify_folder
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.limits import longest_output
 from s2scli.search.ranking import normalise
+from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import MOST, Settings, flag_of, load_settings, setting
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
@@ -165,13 +166,22 @@ class CTranslate2Engine:
         return False
 
     def search(
-        self, sources: Sequence[Values], settings: SearchSettings, wanted: Wanted
+        self,
+        sources: Sequence[Values],
+        settings: SearchSettings,
+        wanted: Wanted,
+        rules: Rules = NO_RULES,
     ) -> list[tuple[Hypothesis, ...]]:
         """Return the `n_best` best outputs of each source, best first.
 
         Hypotheses have token scores only if attention is wanted. With a beam of 1, ranking scores
         take extra time, and are 0 if neither scores nor attention are wanted.
+
+        Raises:
+            UsageError: there are rules, which this engine does not support.
         """
+        if rules:
+            raise UsageError(f"{TARGET.name} does not support constraints; use PyTorch")
         read = [self._source_pieces(ids) for ids in sources]
         with_score = wanted.attention or wanted.scores or settings.beam_size > 1
         results = self._results(read, settings, with_score)

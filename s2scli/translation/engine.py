@@ -5,6 +5,7 @@ from typing import Protocol
 
 from s2scli.data.example import TokenIds, Values
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
 from s2scli.translation.options import Wanted
 
@@ -37,7 +38,11 @@ class Engine(Protocol):
         ...
 
     def search(
-        self, sources: Sequence[Values], settings: SearchSettings, wanted: Wanted
+        self,
+        sources: Sequence[Values],
+        settings: SearchSettings,
+        wanted: Wanted,
+        rules: Rules = NO_RULES,
     ) -> list[tuple[Hypothesis, ...]]:
         """Return the `n_best` best outputs of each source, best first.
 
@@ -45,6 +50,7 @@ class Engine(Protocol):
             sources: the encoded sources: token ids without an end token, samples or pixels.
             settings: the search settings.
             wanted: what to return for each hypothesis.
+            rules: what the outputs must contain, and what they must not.
         """
         ...
 

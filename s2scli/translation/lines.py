@@ -1,7 +1,7 @@
 """Split a line into parts that fit the model, and join the parts' translations."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -15,7 +15,9 @@ from s2scli.data.stream import LINE_BYTES, Line, Overlong
 from s2scli.errors import CorpusError, S2SError
 from s2scli.scripts import is_unspaced
 from s2scli.search.ranking import normalise
+from s2scli.search.rules import NO_DEMAND, Demand
 from s2scli.search.settings import SearchSettings
+from s2scli.translation.protecting import Protected
 from s2scli.translation.records import Record
 from s2scli.translation.results import TargetText, Translation
 
@@ -28,21 +30,26 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Part:
-    """A cell that fits the model, and what the model reads of it."""
+    """A cell that fits the model, what the model reads of it, and what its outputs must contain."""
 
     text: str
     values: Values
+    demand: Demand = NO_DEMAND
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The parts of a line to translate; there are none if it is blank or left out."""
+    """The parts of a line to translate; there are none if it is blank or left out.
+
+    `protected` says which words of the outputs stand in for protected texts.
+    """
 
     line: Line
     source: str
     parts: tuple[Part, ...] = ()
     overlong: bool = False
     fault: str = ""
+    protected: Protected | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,9 @@ class Failure:
     reason: str
 
 
-def plan_line(line: Line, codec: SourceCodec, most: int, overlong: Overlong) -> Plan:
+def plan_line(
+    line: Line, codec: SourceCodec, most: int, overlong: Overlong, source: str | None = None
+) -> Plan:
     """Divide a line into parts to translate; a line that fits the model is one part.
 
     Args:
@@ -60,11 +69,12 @@ def plan_line(line: Line, codec: SourceCodec, most: int, overlong: Overlong) -> 
         codec: the codec of the source.
         most: the maximum source size that the model accepts, as the codec measures it.
         overlong: what to do with a line that has more.
+        source: the source; None is the whole line.
 
     Raises:
         CorpusError: the line is too long and `overlong` is `error`.
     """
-    source = LINE_FORMATS["sentences"].source(line.text)
+    source = LINE_FORMATS["sentences"].source(line.text) if source is None else source
     if is_blank(source):
         return Plan(line, source)
     try:
@@ -146,7 +156,14 @@ def make_record(
         return Record(line, "empty", source, overlong=plan.overlong)
     if len(found) > 1:
         found = [join_translations(source, found, settings)]
-    return Record(line, "ok", source, translation=found[0], overlong=plan.overlong)
+    translation = restored(found[0], plan.protected) if plan.protected else found[0]
+    return Record(line, "ok", source, translation=translation, overlong=plan.overlong)
+
+
+def restored(translation: Translation, protected: Protected) -> Translation:
+    """Return a translation with the protected texts in its outputs; its tokens stay."""
+    hypotheses = (replace(one, text=protected.restore(one.text)) for one in translation.hypotheses)
+    return replace(translation, hypotheses=tuple(hypotheses))
 
 
 def join_translations(
@@ -154,8 +171,8 @@ def join_translations(
 ) -> Translation:
     """Join the translations of the parts of a line into one translation with one hypothesis.
 
-    The score is computed from all tokens. The tokens of a part attend only to the source of that
-    part.
+    The score is computed from all tokens; word rewards and coverage penalties of the parts are
+    added to it. The tokens of a part attend only to the source of that part.
 
     Args:
         source: the source of the whole line.
@@ -169,10 +186,16 @@ def join_translations(
         return Translation(source, pieces, (), unknown)
     bests = [part.hypotheses[0] for part in parts]
     written = tuple(piece for best in bests for piece in best.pieces)
-    log_prob = sum(_log_prob(best, length_penalty, length_offset) for best in bests)
+    sums = [_log_prob(best, length_penalty, length_offset) for best in bests]
+    added = 0.0
+    if settings.word_reward or settings.coverage_penalty:
+        added = sum(
+            best.score - normalise(log_prob, len(best.pieces), length_penalty, length_offset)
+            for best, log_prob in zip(bests, sums, strict=True)
+        )
     whole = TargetText(
         text=join_text([best.text for best in bests]),
-        score=normalise(log_prob, len(written), length_penalty, length_offset),
+        score=normalise(sum(sums), len(written), length_penalty, length_offset) + added,
         pieces=written,
         token_scores=tuple(score for best in bests for score in best.token_scores),
         attention=_block_diagonal([best.attention for best in bests]),

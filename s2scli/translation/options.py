@@ -1,10 +1,12 @@
 """The options of a call that translates or scores."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from s2scli.data.stream import Overlong, StreamSettings
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import default_of
+from s2scli.translation.constraints import Speller
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,14 @@ class Options:
         overlong: what to do with a line that is too long for the model.
         wanted: what to return for each hypothesis.
         window: the number of lines that are translated together.
+        speller: what outputs must contain or must not; None demands nothing.
+        dictionary: translations of source tokens, with which unknown tokens are replaced by what
+            they attend to, so `wanted.attention` is needed; None leaves unknown tokens.
     """
 
     settings: SearchSettings
     overlong: Overlong = "split"
     wanted: Wanted = Wanted()
     window: int = default_of(StreamSettings, "window")
+    speller: Speller | None = None
+    dictionary: Mapping[str, str] | None = None

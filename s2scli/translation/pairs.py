@@ -11,6 +11,7 @@ from s2scli.data.formats import LINE_FORMATS
 from s2scli.data.lines import BadLineError
 from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.translation.lines import Failure, size_of
+from s2scli.translation.nbest import listed
 from s2scli.translation.records import Record
 from s2scli.translation.results import Translation
 
@@ -49,6 +50,23 @@ def pair_of(line: Line, *, one_column: bool = False) -> Pair:
         return Pair(line, *LINE_FORMATS["sentences" if one_column else "tsv"].pair(line.text))
     except BadLineError as error:
         return Pair(line, fault=str(error))
+
+
+def listed_pair(line: Line, sources: Sequence[str]) -> Pair:
+    """Read a line of an n-best list as a source and a hypothesis.
+
+    Args:
+        line: the line: `index ||| hypothesis ||| score`.
+        sources: the sources, by index.
+    """
+    try:
+        one = listed(line.text)
+    except BadLineError as error:
+        return Pair(line, fault=str(error))
+    if one.index >= len(sources):
+        fault = f"the hypothesis of source {one.index}, and there are {len(sources):,} sources"
+        return Pair(line, fault=fault)
+    return Pair(line, sources[one.index], one.text)
 
 
 def pairs_of(name: str, sources: Sequence[str], targets: Sequence[str]) -> list[Pair]:

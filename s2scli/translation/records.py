@@ -116,7 +116,7 @@ def json_record(index: int, record: Record, clean: Clean) -> str:
     document: dict[str, object] = {
         "line": index + 1,
         "status": record.status,
-        "source": record.line.text,
+        "source": record.source,
         "translation": one_line(record.text),
         "hypotheses": [_hypothesis(found, one) for one in found.hypotheses] if found else [],
         "source_tokens": found.source_pieces if found else [],

@@ -18,11 +18,13 @@ from s2scli.model.kernels.layout import lay_out
 from s2scli.model.kernels.machine import this_machine
 from s2scli.model.seq2seq import pick_device
 from s2scli.search.ctc_alignment import align_best
+from s2scli.search.demands import is_met
 from s2scli.search.ensemble import Ensemble
 from s2scli.search.forced import force
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.loop import Notice, search
 from s2scli.search.model import Model
+from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
 from s2scli.translation.batches import in_order, similar_batches
 from s2scli.translation.model_folder import LoadedModel, load_model_folder
@@ -133,27 +135,80 @@ class TorchEngine:
         return int(self.model.positions(torch.tensor([length])))
 
     def search(
-        self, sources: Sequence[Values], settings: SearchSettings, wanted: Wanted
+        self,
+        sources: Sequence[Values],
+        settings: SearchSettings,
+        wanted: Wanted,
+        rules: Rules = NO_RULES,
     ) -> list[tuple[Hypothesis, ...]]:
         """Return the `n_best` best outputs of each source; they always have scores.
 
+        Phrases are first left to the model: only sources with an output that lacks one are searched
+        again, with constrained beam search.
+
         Raises:
-            ConfigError: the settings give weight to a CTC layer, and the model has none.
+            ConfigError: the coverage penalty is set, and the model has no attention; or the
+                settings give weight to a CTC layer, and the model has none.
+            UsageError: phrases are demanded with sampling, or of groups of the beam.
         """
+        self._check(settings, rules)
+        everything = range(len(sources))
+        found = self._search(sources, everything, settings, wanted, rules.of(everything))
+        again = [
+            index
+            for index, demand in enumerate(rules.demands)
+            if not all(is_met(one.token_ids, demand, rules.spelling) for one in found[index])
+        ]
+        if again:
+            second = self._search(sources, again, settings, wanted, rules.of(again, phrases=True))
+            for index, hypotheses in zip(again, second, strict=True):
+                found[index] = hypotheses
+        return found
+
+    def _check(self, settings: SearchSettings, rules: Rules) -> None:
+        """Refuse settings and rules that the search cannot follow."""
         if settings.ctc_weight and not self.model.has_ctc:
             raise ConfigError(
                 "--ctc-weight: this model has no CTC layer; leave the option out, or train with "
                 "--set model.ctc_weight=0.3"
             )
+        if settings.coverage_penalty and self.attention_shape is None:
+            raise ConfigError(
+                "coverage_penalty needs attention, which the (first) model does not have; set it "
+                "to 0"
+            )
+        phrases = any(demand.phrases for demand in rules.demands)
+        for name, given in (("sample", settings.sample), ("beam_groups", settings.beam_groups > 1)):
+            if phrases and given:
+                raise UsageError(f"{name} has no constrained search: leave it or the phrases out")
+
+    def _search(
+        self,
+        sources: Sequence[Values],
+        some: Sequence[int],
+        settings: SearchSettings,
+        wanted: Wanted,
+        rules: Rules,
+    ) -> list[tuple[Hypothesis, ...]]:
+        """Search for outputs of the sources at some indices.
+
+        Args:
+            sources: the encoded sources.
+            some: the indices.
+            settings: the search settings.
+            wanted: what to return for each hypothesis.
+            rules: the rules for these indices.
+        """
 
         def search_batch(indices: Sequence[int], check: Notice) -> list[tuple[Hypothesis, ...]]:
-            source, lengths = self.codec.pad([sources[index] for index in indices])
+            source, lengths = self.codec.pad([sources[some[index]] for index in indices])
             source = source.to(self.device)
             found = search(
                 self.model,
                 source,
                 lengths,
                 settings,
+                rules=rules.of(indices, phrases=True),
                 attention=wanted.attention,
                 before_step=check,
             )
@@ -161,7 +216,9 @@ class TorchEngine:
                 return align_best(self.model, source, lengths, found)
             return found
 
-        batches = self._batches(self._sizes(sources), settings.width)
+        most = max((demand.phrase_tokens for demand in rules.demands), default=0)
+        sizes = self._sizes([sources[index] for index in some])
+        batches = self._batches(sizes, settings.width, settings.width + most)
         return in_order(batches, self.pool.map(search_batch, batches))
 
     def force(
@@ -196,10 +253,16 @@ class TorchEngine:
         sizes: list[int] = self.codec.sizes(np.array([*map(len, sources)], np.int32)).tolist()
         return sizes
 
-    def _batches(self, lengths: Sequence[int], width: int) -> list[list[int]]:
-        """Group sequences into batches for a search with `width` hypotheses of each source."""
-        budget = max(1, BATCH_TOKENS // min(width, MAX_WIDTH))
-        return similar_batches(lengths, budget, self.pool.workers)
+    def _batches(self, lengths: Sequence[int], width: int, constrained: int = 0) -> list[list[int]]:
+        """Group sequences into batches for a search with `width` hypotheses of each source.
+
+        Args:
+            lengths: the size of each sequence.
+            width: the number of hypotheses.
+            constrained: the number of hypotheses with the most demanding phrases, if it is larger.
+        """
+        budget = BATCH_TOKENS // min(width, MAX_WIDTH) * width // max(width, constrained)
+        return similar_batches(lengths, max(1, budget), self.pool.workers)
 
 
 def _require_int8(device: torch.device) -> None:

@@ -1,23 +1,26 @@
 """Translate lines of text with an engine and a codec for each side (imports no torch)."""
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
 
 from s2scli.data.codecs import SourceCodec, TargetCodec, source_codec, target_codec
 from s2scli.data.codecs.cell import Stored
+from s2scli.data.codecs.text import TextCodec
 from s2scli.data.example import Values
 from s2scli.data.stream import Line
 from s2scli.errors import S2SError
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.rules import NO_RULES
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.sides import TEXT, Sides, Sound
 from s2scli.special_ids import UNK_ID
 from s2scli.tokenizer.copying import Copier
 from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.constraints import Constraints, Speller, speller_of
 from s2scli.translation.copied import with_copies
 from s2scli.translation.cues import Cue, time_words
 from s2scli.translation.engine import Engine
@@ -26,6 +29,8 @@ from s2scli.translation.options import Options
 from s2scli.translation.pairs import EncodedPair, Pair, encode_pair, failed, scored
 from s2scli.translation.records import Record
 from s2scli.translation.results import TargetText, Translation
+from s2scli.translation.risk import least_risk
+from s2scli.translation.unknown import replacements
 
 Item = TypeVar("Item")
 
@@ -90,6 +95,18 @@ class Translator:
         own = self.engine.settings.model_dump()
         return load_settings(SearchSettings, {**own, **overrides}, where)
 
+    def speller(self, constraints: Constraints) -> Speller | None:
+        """Return how the model writes what is demanded of outputs; None if nothing is.
+
+        Raises:
+            UsageError: a side of the model is not text, or the model writes from right to left.
+            CorpusError: the model cannot write a term of the glossary.
+        """
+        speller = speller_of(self.source, self.target, constraints)
+        if speller is not None:
+            speller.check()
+        return speller
+
     def translate(self, lines: Iterable[Line], options: Options | None = None) -> Iterator[Record]:
         """Yield one record for each line, in order.
 
@@ -145,16 +162,32 @@ class Translator:
             source_length: encoder states of the source; attention beyond them is to padding.
             source: the pieces of the source, for a model that copies.
         """
-        weights = found.attention_weights
+        text, read = self.target.decode(found.token_ids, source), self._as_read(found)
+        weights = read.attention_weights
         return TargetText(
-            self.target.decode(found.token_ids, source),
-            found.score,
-            self.target.pieces(found.token_ids, source),
-            found.token_scores,
+            text,
+            read.score,
+            self.target.pieces(read.token_ids, source),
+            read.token_scores,
             None if weights is None else weights[..., :source_length],
-            found.first_choices,
-            found.token_ids.count(UNK_ID),
-            found.p_copy,
+            read.first_choices,
+            read.token_ids.count(UNK_ID),
+            read.p_copy,
+        )
+
+    def _as_read(self, found: Hypothesis) -> Hypothesis:
+        """Return a hypothesis with its tokens in reading order; the end token stays the last."""
+        if not isinstance(self.target, TextCodec) or not self.target.tokenizer.reverse:
+            return found
+        order = [*reversed(range(len(found.token_ids) - 1)), len(found.token_ids) - 1]
+        weights = found.attention_weights
+        return replace(
+            found,
+            token_ids=tuple(found.token_ids[index] for index in order),
+            token_scores=_ordered(found.token_scores, order),
+            attention_weights=None if weights is None else weights[order],
+            first_choices=_ordered(found.first_choices, order),
+            p_copy=_ordered(found.p_copy, order),
         )
 
     def _plans(self, lines: Sequence[Line], options: Options) -> tuple[list[Plan], S2SError | None]:
@@ -170,7 +203,11 @@ class Translator:
     def _plan(self, line: Line, options: Options) -> Plan:
         most = self.engine.max_source_tokens
         try:
-            return plan_line(line, self.source, most, options.overlong)
+            if options.speller is None:
+                return plan_line(line, self.source, most, options.overlong)
+            asked = options.speller.read(line.text)
+            plan = plan_line(line, self.source, most, options.overlong, asked.protected.text)
+            return options.speller.demanded(plan, asked)
         except S2SError:
             raise
         except Exception as error:  # noqa: BLE001 - a text that its codec cannot encode
@@ -184,12 +221,48 @@ class Translator:
             return failed(pair, fault_of(error))
 
     def _search(self, parts: Sequence[Part], options: Options) -> list[Translation]:
-        sources = [part.values for part in parts]
-        found = self.engine.search(sources, options.settings, options.wanted)
-        return [
+        sources, settings = [part.values for part in parts], options.settings
+        if settings.mbr:
+            settings = settings.model_copy(update={"n_best": settings.mbr, "mbr": 0})
+        rules = options.speller.rules(parts) if options.speller else NO_RULES
+        found = self.engine.search(sources, settings, options.wanted, rules)
+        translations = [
             self._translation(part.text, part.values, hypotheses)
             for part, hypotheses in zip(parts, found, strict=True)
         ]
+        if options.dictionary is not None:
+            translations = [
+                self._without_unknown(*each, options.dictionary)
+                for each in zip(translations, found, strict=True)
+            ]
+        if not options.settings.mbr:
+            return translations
+        return [
+            replace(each, hypotheses=least_risk(each.hypotheses, options.settings))
+            for each in translations
+        ]
+
+    def _without_unknown(
+        self,
+        translation: Translation,
+        found: Sequence[Hypothesis],
+        dictionary: Mapping[str, str],
+    ) -> Translation:
+        """Return a translation with unknown tokens replaced by what they attend to."""
+        source, target = self.source, self.target
+        if not isinstance(source, TextCodec) or not isinstance(target, TextCodec):
+            return translation
+        texts = []
+        for one, hypothesis in zip(translation.hypotheses, found, strict=True):
+            alignment = translation.token_alignment(one)
+            if one.unknown_tokens and alignment is not None:
+                surfaces = source.tokenizer.surfaces(translation.source)
+                words = target.tokenizer.kind == "word"
+                ids = self._as_read(hypothesis).token_ids
+                known = replacements(ids, alignment, surfaces, dictionary, words=words)
+                one = replace(one, text=target.decode_with(ids, known, translation.source_pieces))
+            texts.append(one)
+        return replace(translation, hypotheses=tuple(texts))
 
     def _force(self, pairs: Sequence[EncodedPair], options: Options) -> list[Translation]:
         sources, targets = [one.source for one in pairs], [one.target for one in pairs]
@@ -209,7 +282,7 @@ class Translator:
         if self.copier:
             copies, size = self.copier.copies(values), self.copier.target.vocab_size
             found = tuple(
-                with_copies(one, each, copies, shape[1], size)
+                with_copies(one, self._as_read(each), copies, shape[1], size)
                 for one, each in zip(found, hypotheses, strict=True)
             )
         sound = self.sides.source
@@ -219,6 +292,11 @@ class Translator:
         step = len(values) / sound.sample_rate / positions
         cues = (_cue(start, step, positions, hypotheses[0], found[0]),) if found else ()
         return Translation(text, labels, found, unknown, shape, cues, "seconds")
+
+
+def _ordered(values: Sequence[Item], order: Sequence[int]) -> tuple[Item, ...]:
+    """Return values in another order; none if there are none."""
+    return tuple(values[index] for index in order) if values else ()
 
 
 def _cue(start: float, step: float, positions: int, best: Hypothesis, text: TargetText) -> Cue:

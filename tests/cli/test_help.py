@@ -15,6 +15,7 @@ from s2scli.settings import flag_of
 Words = tuple[str, ...]
 PANELS = {
     *("Input and output", "Search", "Sampling", "Engine", "General", "Metrics", "Limits", "Export"),
+    *("Input", "Output", "Constraints"),
     *(
         "Recipe and run",
         "Cleaning",
@@ -102,7 +103,14 @@ def test_what_must_be_given_stands_bare_in_the_usage() -> None:
 def test_every_setting_of_the_search_is_a_flag_of_translate() -> None:
     panels = panels_of(("translate",))
     for name in SearchSettings.model_fields:
-        assert re.search(rf"{flag_of(name)}\b", panels["Search"] + panels["Sampling"]), name
+        panel = panels["Output"] if name == "n_best" else panels["Search"] + panels["Sampling"]
+        assert re.search(rf"{flag_of(name)}\b", panel), name
+
+
+def test_the_flags_of_translate_stand_in_panels() -> None:
+    assert {*panels_of(("translate",))} == {
+        *("Input", "Output", "Search", "Sampling", "Constraints", "Engine", "General")
+    }
 
 
 def test_a_terminal_with_colours_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:

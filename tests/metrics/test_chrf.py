@@ -1,8 +1,10 @@
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from s2scli.metrics.chrf import chrf
+from s2scli.metrics.chrf import chrf, pairwise_chrf, sentence_chrf
 from s2scli.metrics.settings import MetricSettings
 
 HYPOTHESIS, REFERENCE = "the cat sat", "the mat sat down"
@@ -33,3 +35,12 @@ def test_recall_counts_more_than_precision() -> None:
     too_long = chrf([f"{REFERENCE} {REFERENCE}"], [REFERENCE], bare).value
     too_short = chrf([REFERENCE], [f"{REFERENCE} {REFERENCE}"], bare).value
     assert too_long > too_short
+
+
+@given(st.lists(st.text("ab c狗", max_size=9), max_size=5))
+def test_pairwise_chrf_is_that_of_each_pair(texts: list[str]) -> None:
+    found = pairwise_chrf(texts)
+    assert found.shape == (len(texts), len(texts))
+    for row, output in enumerate(texts):
+        expected = sentence_chrf([output] * len(texts), texts)
+        assert found[row].tolist() == pytest.approx(expected, abs=1e-6)

@@ -10,6 +10,7 @@ from s2scli.errors import CheckpointError, CorpusError
 from s2scli.pipeline.inspect_attention import inspect_attention
 from s2scli.report.console import Talk
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import EOS_ID
 from s2scli.translation import torch_engine
@@ -27,7 +28,11 @@ class Oracle(StubEngine):
     weights: Weights = None
 
     def search(
-        self, sources: Sequence[TokenIds], settings: SearchSettings, wanted: Wanted
+        self,
+        sources: Sequence[TokenIds],
+        settings: SearchSettings,
+        wanted: Wanted,
+        rules: Rules = NO_RULES,
     ) -> list[tuple[Hypothesis, ...]]:
         if self.weights is None:
             return [()]

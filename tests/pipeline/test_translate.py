@@ -19,6 +19,7 @@ from s2scli.pipeline.translate import (
 )
 from s2scli.report.console import Talk
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.records import (
@@ -41,7 +42,11 @@ class Listener(StubEngine):
     asked: list[tuple[SearchSettings, Wanted]] = field(default_factory=list)
 
     def search(
-        self, sources: Sequence[TokenIds], settings: SearchSettings, wanted: Wanted
+        self,
+        sources: Sequence[TokenIds],
+        settings: SearchSettings,
+        wanted: Wanted,
+        rules: Rules = NO_RULES,
     ) -> list[tuple[Hypothesis, ...]]:
         self.asked.append((settings, wanted))
         return super().search(sources, settings, wanted)
@@ -123,9 +128,9 @@ def test_a_line_that_fails_is_counted_and_does_no_harm(tmp_path: Path) -> None:
 
 
 def test_words_are_aligned_by_attention_only() -> None:
-    require_attention(stub_translator())
+    require_attention(stub_translator(), ["--alignment"])
     with pytest.raises(UsageError, match=r"--alignment needs attention.*bahdanau2015") as raised:
-        require_attention(stub_translator(StubEngine(attention_shape=None)))
+        require_attention(stub_translator(StubEngine(attention_shape=None)), ["--alignment"])
     assert "vae" not in str(raised.value)
 
 

@@ -32,7 +32,7 @@ def test_only_what_ends_is_collected() -> None:
     score = torch.tensor([[-0.5, IMPOSSIBLE], [IMPOSSIBLE, IMPOSSIBLE]])
     ended = Candidates(score, torch.full((2, 2), EOS_ID), torch.zeros(2, 2, dtype=torch.long))
     found = [Endings(1), Endings(1)]
-    collect(found, live, ended, log_probs, SearchSettings(length_penalty=0.0))
+    collect(found, live, ended, log_probs, Seen(), SearchSettings(length_penalty=0.0))
     assert [len(one.found) for one in found] == [1, 0]
     (ending,) = found[0].found
     assert (ending.score, ending.token_ids.tolist()) == (-0.5, [EOS_ID])
@@ -67,11 +67,10 @@ def test_a_hypothesis_has_the_attention_that_its_steps_had() -> None:
         -1.0, torch.tensor([5, EOS_ID]), torch.tensor([-0.5, -0.5]), torch.tensor([2, 0])
     )
     copying = [torch.rand(3), torch.rand(2)]
-    steps = [Seen(*each) for each in zip(weights, copying, strict=True)]
-    found = make_hypothesis(ending, steps)
+    found = make_hypothesis(ending, Seen(None, [*weights], [*copying]))
     assert found.attention_weights is not None
     expected = np.stack([weights[0][2].numpy(), weights[1][0].numpy()])
     np.testing.assert_array_equal(found.attention_weights, expected)
     assert found.p_copy == (float(copying[0][2]), float(copying[1][0]))
-    nothing = make_hypothesis(ending, [Seen(), Seen()])
+    nothing = make_hypothesis(ending, Seen())
     assert nothing.attention_weights is None and nothing.p_copy == ()

@@ -4,15 +4,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from s2scli.search.banned import BannedWords
 from s2scli.search.filters import (
     MinLength,
+    NoBannedWords,
     NoRepeatedNgrams,
+    RepetitionPenalty,
     end_in_time,
     forbid_special,
     make_filters,
 )
 from s2scli.search.live import Live
 from s2scli.search.settings import SearchSettings
+from s2scli.search.spelling import Spelling
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
 NEVER = float("-inf")
@@ -91,3 +95,21 @@ def test_rules_together_always_leave_something() -> None:
             log_probs = rule(log_probs, written(list(rows)))
         words = {4, 5} - set(rows)
         assert possible(log_probs) == (words or {EOS_ID})
+
+
+def test_a_repetition_penalty_multiplies_what_was_written() -> None:
+    torch.manual_seed(0)
+    log_probs = torch.randn(1, 2, 7).log_softmax(-1)
+    found = RepetitionPenalty(1.5)(log_probs.clone(), written([4, 4, 5], [6, 4, 6]))
+    for row, tokens in enumerate(({4, 5}, {4, 6})):
+        for token in range(7):
+            factor = 1.5 if token in tokens else 1.0
+            assert found[0, row, token] == pytest.approx(float(log_probs[0, row, token]) * factor)
+
+
+def test_banned_words_are_forbidden_in_each_hypothesis() -> None:
+    spelling = Spelling((b"", b"?", b"", b"", b" a", b"b", b" c"))
+    rule = NoBannedWords(BannedWords((b"ab", b"c"), spelling))
+    found = rule(torch.zeros(1, 2, 7), written([5, 4, 5], [6, 4, 6]))
+    assert possible(found, 0) == {PAD_ID, BOS_ID, 5}  # only "abb" may follow "ab"
+    assert possible(found, 1) == {PAD_ID, BOS_ID, 5}

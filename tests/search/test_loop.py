@@ -1,14 +1,17 @@
 """The loop of a search; its laws over every model are in tests/contracts/test_search.py."""
 
+import numpy as np
 import pytest
 import torch
 
 from s2scli.data.batch import make_source
 from s2scli.search.beam import Beam
+from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.loop import make_chooser, search, search_from
 from s2scli.search.sampling import Sampler
 from s2scli.search.settings import SearchSettings
 from tests.models import MODELS, ids, make_model
+from tests.search.exhaustive import SOURCE, all_outputs, tiny_model, wide
 
 SOURCES = [ids(4, 5, 6, 7), ids(8, 9)]
 
@@ -56,3 +59,25 @@ def test_the_settings_choose_who_chooses() -> None:
     drawing = make_chooser(SearchSettings(sample=True, n_best=2), longest, keys)
     assert isinstance(drawing, Sampler)
     assert drawing.draws.shape == (1, 2, 4)
+
+
+@pytest.mark.parametrize("name", ["gru-additive-after", "transformer-multi_head"])
+def test_reward_and_coverage_rank_as_they_say(name: str) -> None:
+    model = tiny_model(name)
+    outputs = all_outputs(model, penalty=0.0)
+    settings = wide(length_penalty=0.6, word_reward=0.4, coverage_penalty=0.7)
+
+    def score(one: Hypothesis) -> float:
+        assert one.attention_weights is not None
+        received = one.attention_weights.mean(1).sum(0)
+        covered = 0.7 * float(np.log(np.minimum(received, 1.0)).sum())
+        return float(one.score / len(one.token_ids) ** 0.6 + 0.4 * len(one.token_ids) + covered)
+
+    expected = sorted(outputs, key=score, reverse=True)[:5]
+    (found,) = search(model, *make_source([SOURCE]), settings, attention=False)
+    assert [one.token_ids for one in found] == [one.token_ids for one in expected]
+    assert all(one.attention_weights is None for one in found)
+    for mine, theirs in zip(found, expected, strict=True):
+        assert mine.score == pytest.approx(score(theirs), abs=1e-4)
+    batch = search(model, *make_source([ids(4, 5, 6, 7, 4, 5), SOURCE]), settings)
+    assert [one.token_ids for one in batch[1]] == [one.token_ids for one in found]

@@ -7,12 +7,15 @@ from s2scli.data.batch import make_source
 from s2scli.errors import ConfigError
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.loop import search
-from s2scli.search.settings import GenerateSettings, ScoreSettings, SearchSettings
-from s2scli.settings import Settings, load_settings
+from s2scli.search.settings import GenerateSettings, RerankSettings, ScoreSettings, SearchSettings
+from s2scli.settings import Settings, Tree, load_settings
 from tests.models import MODELS, ids, make_model
 
 BIG = 10**9
-OTHER = {"beam_size": 3, "temperature": 3.0, "top_k": 2, "top_p": 0.5, "min_p": 0.3, "seed": 9}
+OTHER = {
+    **{"beam_size": 3, "beam_groups": 5, "diversity": 9.0},
+    **{"temperature": 3.0, "top_k": 2, "top_p": 0.5, "min_p": 0.3, "seed": 9},
+}
 
 
 def outputs(settings: SearchSettings) -> list[tuple[Hypothesis, ...]]:
@@ -25,7 +28,7 @@ def outputs(settings: SearchSettings) -> list[tuple[Hypothesis, ...]]:
 @pytest.mark.parametrize("sample", [False, True])
 def test_a_setting_that_is_not_read_changes_no_output_and_the_others_do(sample: bool) -> None:
     settings = SearchSettings(sample=sample, n_best=3, max_length=6)
-    assert settings.unread <= OTHER.keys()
+    assert settings.unread.keys() <= OTHER.keys()
     expected = outputs(settings)
     for name, value in OTHER.items():
         found = outputs(settings.model_copy(update={name: value}))
@@ -43,6 +46,20 @@ def test_a_beam_holds_the_best_and_samples_need_no_beam() -> None:
     message = "here: n_best 6 must not be more than beam_size 5"
     with pytest.raises(ConfigError, match=message):
         load_settings(SearchSettings, {"n_best": 6}, "here")
+
+
+@pytest.mark.parametrize(
+    ("tree", "fault"),
+    [
+        ({"mbr": 6}, "mbr 6 must not be more than beam_size 5"),
+        ({"mbr": 2, "n_best": 3}, "n_best 3 must not be more than mbr 2"),
+        ({"beam_groups": 2}, "beam_groups 2 must divide beam_size 5"),
+    ],
+)
+def test_the_beam_holds_candidates_and_groups(tree: Tree, fault: str) -> None:
+    with pytest.raises(ConfigError, match=f"here: .*{fault}"):
+        load_settings(SearchSettings, tree, "here")
+    assert load_settings(SearchSettings, {"mbr": 9, "sample": True}, "here").candidates == 9
 
 
 def test_the_shortest_output_is_no_longer_than_the_longest() -> None:
@@ -63,6 +80,14 @@ def test_the_shortest_output_is_no_longer_than_the_longest() -> None:
         (SearchSettings, "max_length", (1, 1_000_000), (0, 1_000_001)),
         (SearchSettings, "min_length", (1, 1_000_000), (0, 1_000_001)),
         (SearchSettings, "no_repeat_ngram", (0, 1000), (-1, 1001)),
+        (SearchSettings, "repetition_penalty", (1.0, 100.0), (0.9, 100.1)),
+        (SearchSettings, "word_reward", (-100.0, 100.0), (-100.1, 100.1)),
+        (SearchSettings, "coverage_penalty", (0.0, 100.0), (-0.1, 100.1)),
+        (SearchSettings, "beam_groups", (1, 5), (0, 1001)),
+        (SearchSettings, "diversity", (0.0, 100.0), (-0.1, 100.1)),
+        (SearchSettings, "mbr", (0, 5), (-1, 1001)),
+        (RerankSettings, "length_penalty", (0.0, 10.0), (-0.1, 10.1)),
+        (RerankSettings, "n_best", (1, 1000), (0, 1001)),
         (SearchSettings, "temperature", (1e-6, 100.0), (0.0, 100.1)),
         (SearchSettings, "top_k", (0, 1_000_000), (-1, 1_000_001)),
         (SearchSettings, "top_p", (1e-9, 1.0), (0.0, 1.1)),

@@ -58,5 +58,5 @@ def test_special_pieces_stay_what_they_are() -> None:
 @pytest.mark.parametrize("copier", [LETTERS, WORDS], ids=["char", "word"])
 def test_pieces_are_joined_to_the_text(copier: Copier) -> None:
     for text in ("a cat", "a 黜陟 cat黜", "<unk> a▁b", "a\tb"):
-        spelled = [piece for _, piece in copier.target.spell(text)]
+        spelled = [piece for _, piece in copier.target.spelled(text)]
         assert copier.target.join(spelled) == copier.target.canonical(text)

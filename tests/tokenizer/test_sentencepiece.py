@@ -1,6 +1,7 @@
 import functools
 import io
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -281,3 +282,56 @@ def test_the_other_kinds_know_one_way_to_cut(kind: Kind) -> None:
     tokenizer = learn(kind)
     rows = tokenizer.encode_many(LINES)
     assert tokenizer.resegmenter(0.5)(rows, 1) == rows
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(text=st.text("ab é狗鱻.9 "))
+@settings(max_examples=40, derandomize=True)
+def test_spellings_write_the_text_and_surfaces_divide_it(kind: Kind, text: str) -> None:
+    tokenizer = with_bytes(kind)
+    ids, canonical = tokenizer.encode(text), tokenizer.canonical(text)
+    written = b"".join(tokenizer.spellings[id] for id in ids)
+    assert written.decode().replace("\u2581", " ").strip(" ") == canonical
+    surfaces = tokenizer.surfaces(text)
+    assert len(surfaces) == len(ids)
+    assert "".join(surfaces).strip(" ") == canonical
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_text_is_spelled_inside_another(kind: Kind) -> None:
+    tokenizer = learn(kind)
+    word = LINES[0].split()[0]
+    spaced = tokenizer.spell(word, spaced=True)
+    assert spaced and b"".join(tokenizer.spellings[id] for id in spaced) == f" {word}".encode()
+    bare = tokenizer.spell(word, spaced=False)
+    if kind == "word":
+        assert bare is None  # a piece is a whole word
+    else:
+        assert bare and b"".join(tokenizer.spellings[id] for id in bare) == word.encode()
+    assert tokenizer.spell("\u9c7b", spaced=True) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_some_tokens_are_replaced_by_other_texts(kind: Kind) -> None:
+    tokenizer = learn(kind)
+    text = " ".join(LINES[0].split()[:2]) + " \u9c7b"
+    ids = tokenizer.encode(text)
+    assert ids.count(UNK_ID) == 1 and tokenizer.decode_with(ids, {}) == tokenizer.decode(ids)
+    other = " x" if kind == "word" else "x"
+    replaced = tokenizer.decode_with(ids, {ids.index(UNK_ID): other})
+    assert replaced == text.replace("\u9c7b", "x")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tokenizer_from_the_right_has_the_same_texts(kind: Kind) -> None:
+    tokenizer = learn(kind)
+    backwards = replace(tokenizer, reverse=True)
+    for text in LINES[:3]:
+        ids = backwards.encode(text)
+        assert ids == tokenizer.encode(text)[::-1] and backwards.encode_many([text]) == [ids]
+        assert backwards.decode(ids) == tokenizer.decode(ids[::-1])
+    assert backwards.digest != tokenizer.digest
+    for alpha in (0.0, 0.3):
+        rows = [backwards.encode(text) for text in LINES[:3]]
+        forwards = tokenizer.resegmenter(alpha)([row[::-1] for row in rows], 7)
+        assert backwards.resegmenter(alpha)(rows, 7) == [row[::-1] for row in forwards]

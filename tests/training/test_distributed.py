@@ -9,6 +9,7 @@ import torch.distributed as dist
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch._C._distributed_c10d import HashStore
 
 from s2scli.data.batch import Batch
 from s2scli.data.encoded import EncodedSplit
@@ -225,7 +226,7 @@ def test_a_process_that_went_away_is_missed() -> None:
 
 
 def test_a_process_that_is_done_waits_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = dist.HashStore()
+    store = HashStore()
     monkeypatch.setattr(dist.distributed_c10d, "_get_default_store", lambda: store)
     monkeypatch.setattr(dist, "get_world_size", lambda: 2)
     early = threading.Thread(target=distributed._leave_together)

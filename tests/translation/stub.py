@@ -16,6 +16,7 @@ from s2scli.data.encoded import pad_ids
 from s2scli.data.example import TokenIds, Values
 from s2scli.data.overlong import split_text, truncate_text
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import EOS_ID, UNK_ID
 from s2scli.translation.options import Wanted
@@ -96,7 +97,11 @@ class StubEngine:
         return length
 
     def search(
-        self, sources: Sequence[TokenIds], settings: SearchSettings, wanted: Wanted
+        self,
+        sources: Sequence[TokenIds],
+        settings: SearchSettings,
+        wanted: Wanted,
+        rules: Rules = NO_RULES,
     ) -> list[tuple[Hypothesis, ...]]:
         texts = [self.codec.text(ids.tolist()) for ids in sources]
         self.batches.append(texts)

@@ -12,6 +12,7 @@ from s2scli.errors import CheckpointError, CorpusError
 from s2scli.export.settings import ExportSettings
 from s2scli.report.console import Talk
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
 from s2scli.translation import agreement
 from s2scli.translation.agreement import (
@@ -91,7 +92,11 @@ class Worse(StubEngine):
     off: float = 0.0
 
     def search(
-        self, sources: Sequence[TokenIds], settings: SearchSettings, wanted: Wanted
+        self,
+        sources: Sequence[TokenIds],
+        settings: SearchSettings,
+        wanted: Wanted,
+        rules: Rules = NO_RULES,
     ) -> list[tuple[Hypothesis, ...]]:
         return super().search([ids[:-1] for ids in sources], settings, wanted)
 

@@ -13,10 +13,11 @@ import torch
 from s2scli.config import Recipe
 from s2scli.data.codecs import source_codec
 from s2scli.data.stream import Line
-from s2scli.errors import CheckpointError
+from s2scli.errors import CheckpointError, UsageError
 from s2scli.export.settings import Quantization
 from s2scli.manifest import new_folder, read_manifest
 from s2scli.search.limits import longest_output
+from s2scli.search.rules import Demand, Rules
 from s2scli.search.settings import SearchSettings
 from s2scli.translation import ctranslate2_engine
 from s2scli.translation.batches import similar_batches
@@ -217,3 +218,10 @@ def test_a_manifest_that_says_something_else_is_refused(tmp_path: Path) -> None:
     manifest = read_manifest(tmp_path / "export", "ctranslate2")
     with pytest.raises(CheckpointError, match="not an export of s2s"):
         Export.of(tmp_path / "export", manifest)
+
+
+def test_rules_are_refused() -> None:
+    engine = CTranslate2Engine(None, letters(), FACTS)
+    rules = Rules([Demand((4,))])
+    with pytest.raises(UsageError, match="does not support constraints; use PyTorch"):
+        engine.search([], SearchSettings(), Wanted(), rules)

@@ -17,6 +17,8 @@ from s2scli.search.loop import search
 from s2scli.search.settings import SearchSettings
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation import torch_engine
+from s2scli.translation.constraints import Constraints
+from s2scli.translation.glossary import Glossary
 from s2scli.translation.options import Options
 from s2scli.translation.pairs import pairs_of
 from s2scli.translation.records import Record
@@ -131,3 +133,35 @@ def test_models_of_an_ensemble_share_a_tokenizer(folder: Path, tmp_path: Path) -
     stranger = write_model(tmp_path / "stranger", letters_of(["one two three"] * 9))
     with pytest.raises(UsageError, match=r"stranger: its tokenizer \(.* is not that of .*model"):
         torch_engine.load(folder, stranger, device="cpu")
+
+
+def test_only_sources_that_lack_a_phrase_are_searched_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    translator, counted = loaded(folder, 1), list[int]()
+    plain = outputs(translator)
+    real = search
+
+    def counting(model: object, source: torch.Tensor, *rest: Any, **named: Any) -> Any:
+        counted.append(len(source))
+        return real(model, source, *rest, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(torch_engine, "search", counting)
+    term = plain[0][0][0].split()[0]
+    speller = translator.speller(Constraints(glossary=Glossary({"six": term}, "terms", {"six": 1})))
+    options = Options(SETTINGS, speller=speller)
+    lines = [Line("f", number, text) for number, text in enumerate(TEXTS, 1)]
+    found = [hypotheses(record) for record in translator.translate(lines, options)]
+    assert sum(counted) < 2 * len(TEXTS)
+    for text, mine, before in zip(TEXTS, found, plain, strict=True):
+        assert all(term in one.split() for one, _ in mine) or "six" not in text
+        assert mine == before or "six" in text
+
+
+def test_phrases_need_a_beam_without_groups(folder: Path) -> None:
+    translator = loaded(folder, 1)
+    speller = translator.speller(Constraints(glossary=Glossary({"six": "two"}, "t", {"six": 1})))
+    for changed in ({"sample": True}, {"beam_size": 2, "beam_groups": 2}):
+        options = Options(SearchSettings.model_validate(changed), speller=speller)
+        with pytest.raises(UsageError, match="has no constrained search"):
+            list(translator.translate([Line("f", 1, "six")], options))

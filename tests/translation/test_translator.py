@@ -88,7 +88,7 @@ def test_the_model_is_asked_only_for_what_is_wanted() -> None:
     wanted: list[Wanted] = []
 
     class Asked(StubEngine):
-        def search(self, sources, settings, wanted_):  # type: ignore[no-untyped-def]
+        def search(self, sources, settings, wanted_, rules=None):  # type: ignore[no-untyped-def]
             wanted.append(wanted_)
             return super().search(sources, settings, wanted_)
 

@@ -1,6 +1,6 @@
 """The codecs of a model that copies: text whose unknown pieces are kept apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ from s2scli.data.codecs.text import TextCodec, one_line
 from s2scli.data.example import TokenIds, Values
 from s2scli.special_ids import EOS_ID
 from s2scli.tokenizer.copying import Copier
+from s2scli.tokenizer.escaping import escape
+from s2scli.tokenizer.sentencepiece import SPACE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,8 +69,17 @@ class CopyingTarget(TextCodec):
             token_ids: the ids; from `vocab_size` on, they are source indices.
             source: the pieces of the source.
         """
-        kept = [id for id in token_ids if id != EOS_ID]
-        return one_line(self.tokenizer.join(self.pieces(kept, source)))
+        pieces = self.pieces([id for id in token_ids if id != EOS_ID], source)
+        return one_line(self.tokenizer.join(pieces[::-1] if self.tokenizer.reverse else pieces))
+
+    def decode_with(
+        self, token_ids: Sequence[int], replaced: Mapping[int, str], source: Sequence[str] = ()
+    ) -> str:
+        """Return the text for token ids, with other texts for the tokens at some indices."""
+        others = {at: escape(text).replace(" ", SPACE) for at, text in replaced.items()}
+        pieces = enumerate(self.pieces([*token_ids], source))
+        kept = [others.get(at, piece) for at, piece in pieces if token_ids[at] != EOS_ID]
+        return one_line(self.tokenizer.join(kept))
 
     def pieces(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the piece of each token; ▁ stands for a space."""

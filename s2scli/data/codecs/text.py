@@ -1,7 +1,7 @@
 """The text codec: a cell is a line of text, tokenized by SentencePiece."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,6 +69,12 @@ class TextCodec:
     def decode(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> str:
         """Return the text for token ids, on one line; end tokens are ignored."""
         return one_line(self.tokenizer.decode([id for id in token_ids if id != EOS_ID]))
+
+    def decode_with(
+        self, token_ids: Sequence[int], replaced: Mapping[int, str], source: Sequence[str] = ()
+    ) -> str:
+        """Return the text for token ids, with other texts for the tokens at some indices."""
+        return one_line(self.tokenizer.decode_with(token_ids, replaced))
 
     def pieces(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the piece of each token; ▁ stands for a space."""

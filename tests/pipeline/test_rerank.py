@@ -1,0 +1,63 @@
+"""Reranking with stubs; `tests/cli/test_rerank.py` has real models."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from s2scli.errors import UsageError
+from s2scli.pipeline.rerank import (
+    WORST,
+    RerankRequest,
+    Scorer,
+    best_text,
+    json_text,
+    moses_lines,
+    rerank,
+)
+from s2scli.report.console import Talk
+from s2scli.search.settings import RerankSettings
+from s2scli.translation.nbest import Choices
+from tests.translation.stub import stub_translator
+
+LIST = "0 ||| a ||| -1\n0 ||| A ||| -2\n2 ||| b ||| -1\n"
+
+
+def request_of(folder: Path, weights: Sequence[float], n_best: int = 1) -> RerankRequest:
+    (folder / "list").write_text(LIST, encoding="utf-8")
+    (folder / "sources").write_text("a\n\nb\n", encoding="utf-8")
+    settings = RerankSettings(n_best=n_best, length_penalty=0.0)
+    shape = moses_lines if n_best > 1 else best_text
+    paths = (folder / "list", folder / "sources", folder / "out")
+    return RerankRequest(*paths, weights, settings, shape)
+
+
+def test_a_model_that_shouts_prefers_capitals(tmp_path: Path) -> None:
+    scorer = Scorer(stub_translator())
+    assert rerank([scorer], request_of(tmp_path, (0.0, 1.0)), Talk()) == 0
+    assert (tmp_path / "out").read_text() == "A\n\nb\n"
+    rerank([scorer], request_of(tmp_path, (9.0, 1.0), n_best=2), Talk())
+    rows = [line.split(" ||| ") for line in (tmp_path / "out").read_text().splitlines()]
+    assert [row[1] for row in rows] == ["a", "A", "", "b"][: len(rows)]
+
+
+def test_a_reverse_model_reads_the_hypothesis(tmp_path: Path) -> None:
+    scorer = Scorer(stub_translator(), backward=True)
+    forward, backward = (
+        Scorer(stub_translator(), back).score([("A", "a")], 0.0)[0] for back in (False, True)
+    )
+    assert forward is not None and backward is not None and backward > forward
+    assert scorer.score([("a", " ")], 0.0) == [None]  # nothing to read
+
+
+def test_each_score_has_its_weight(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="3 times --weight: expected 2"):
+        rerank([Scorer(stub_translator())], request_of(tmp_path, (1.0, 1.0, 1.0)), Talk())
+    assert not (tmp_path / "out").exists() and WORST < -1e6
+
+
+def test_a_source_without_hypotheses_has_a_line() -> None:
+    nothing = Choices(4, "a", ())
+    assert best_text(nothing, []) == ""
+    assert moses_lines(nothing, []) == "4 |||  ||| ||| 0.0000"
+    assert '"hypotheses": []' in json_text(nothing, [])

@@ -1,0 +1,44 @@
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from s2scli.errors import CorpusError, MissingInputError
+from s2scli.translation.glossary import Glossary, read_glossary, read_terms, read_words, whole
+
+
+def test_terms_count_by_themselves_and_the_longest_first() -> None:
+    glossary = Glossary({"dog": "Hund", "hot dog": "Wurst", "c++": "C-plus-plus", "狗": "Hund"})
+    assert glossary.find("a dog, hot dogs: dog's Dog") == Counter({"Hund": 2})
+    assert glossary.find("hot dog dog 大狗") == Counter({"Wurst": 1, "Hund": 2})
+    assert glossary.find("c++ (c++)") == Counter({"C-plus-plus": 2})
+    assert not Glossary().find("dog")
+    assert whole(".a") == r"\.a(?![^\W_])"
+
+
+def test_a_file_is_read_and_blank_lines_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "terms.tsv"
+    path.write_text("dog\t Hund \n\ncat\tKatze\ndog\tHund\n", encoding="utf-8")
+    glossary = read_glossary(path)
+    assert glossary.terms == {"dog": "Hund", "cat": "Katze"} and glossary.lines["cat"] == 3
+    assert [number for number, _ in read_terms(path)] == [1, 3, 4]
+    assert read_words(path) == ["dog\t Hund", "cat\tKatze", "dog\tHund"]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"dog\n", r"line 1: expected source term TAB target term, found 'dog'"),
+        (b"a\tb\ndog\t \n", "line 2: expected source term TAB target term"),
+        (b"a\tb\tc\n", "line 1: expected"),
+        (b"a\tb\na\tc\n", "line 2: 'a' has another target term in line 1"),
+        (b"\xff\tb\n", "line 1: .*UTF-8"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, content: bytes, fault: str) -> None:
+    path = tmp_path / "terms.tsv"
+    path.write_bytes(content)
+    with pytest.raises(CorpusError, match=fault):
+        read_glossary(path)
+    with pytest.raises(MissingInputError):
+        read_glossary(tmp_path / "other.tsv")
