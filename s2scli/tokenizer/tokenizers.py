@@ -158,7 +158,8 @@ class Tokenizers:
         said = _read_description(folder / DESCRIPTION)
         if said.joint and said.source:
             joint = load_sentencepiece(folder / JOINT_MODEL, said.source, said.normalization)
-            return cls(joint, replace(joint, reverse=said.right_to_left), joint=True)
+            target = replace(joint, reverse=True) if said.right_to_left else joint
+            return cls(joint, target, joint=True)
         return cls(_load_source(folder, said), _load_target(folder, said), joint=False)
 
 
