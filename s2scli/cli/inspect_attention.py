@@ -1,5 +1,6 @@
 """`s2s inspect attention`: where the decoder looks while it translates a sentence."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -55,6 +56,14 @@ def command(
             "mean of the H heads that align best, where H is the number of heads per layer]",
         ),
     ] = None,
+    later: Annotated[
+        bool,
+        typer.Option(
+            "--later",
+            help="Show the attention of the step that reads each target piece, one step after the "
+            "step that wrote it; some layers align better there (Chen et al. 2020).",
+        ),
+    ] = False,
     grid: Annotated[
         bool, typer.Option("--grid", help="Show a small picture of every layer and head.")
     ] = False,
@@ -109,6 +118,7 @@ def command(
     """
     from s2scli.pipeline.inspect_attention import inspect_attention
     from s2scli.report.heads import choose_map
+    from s2scli.report.readings import one_step_later
 
     talk = common.talk
     chosen = Format.JSON if common.json else format or (output and format_of(output, Format))
@@ -117,6 +127,8 @@ def command(
     if grid and chosen is Format.PHARAOH:
         raise UsageError("-f pharaoh writes the words of one map: leave --grid out")
     found = inspect_attention(common.workspace.find_model(model), text, target, device, talk)
+    if later:
+        found = replace(found, weights=one_step_later(found.weights, found.target_pieces))
     system = colour_system(talk.stdout) if output is None else None
     form = chosen or (Format.PLAIN if system is None else Format.ANSI)
     cells = width or max(MIN_WIDTH, talk.stdout.width)

@@ -17,6 +17,7 @@ from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.model.kernels.layout import lay_out
 from s2scli.model.kernels.machine import this_machine
 from s2scli.model.seq2seq import pick_device
+from s2scli.report.readings import BEST_HEADS, Reading
 from s2scli.search.ctc_alignment import align_best
 from s2scli.search.ensemble import Ensemble
 from s2scli.search.forced import force
@@ -25,7 +26,7 @@ from s2scli.search.loop import Notice, search
 from s2scli.search.model import Model
 from s2scli.search.settings import SearchSettings
 from s2scli.translation.batches import in_order, similar_batches
-from s2scli.translation.model_folder import LoadedModel, load_model_folder
+from s2scli.translation.model_folder import LoadedModel, load_model_folder, reading_of
 from s2scli.translation.options import Wanted
 from s2scli.translation.pool import SearchPool
 from s2scli.translation.translator import Translator
@@ -78,7 +79,8 @@ def translator_of(
         lay_out(one.model, int8=int8)
     model = Ensemble([one.model for one in models]) if more else first.model
     codec = source_codec(first.tokenizers.source)
-    engine = TorchEngine(tuple(one.recipe for one in models), model, device, codec)
+    recipes = tuple(one.recipe for one in models)
+    engine = TorchEngine(recipes, model, device, codec, reading_of(first))
     identity = [one.manifest.digest for one in models] + ["int8"] * int8
     return Translator.of(engine, first.tokenizers, identity)
 
@@ -92,6 +94,7 @@ class TorchEngine:
         model: the model, or an ensemble.
         device: the device of the model.
         codec: the codec of the source; it pads sources into a batch.
+        reading: the attention weights of the (first) model that alignments are read from.
         pool: searches batches in parallel on a CPU.
     """
 
@@ -99,6 +102,7 @@ class TorchEngine:
     model: Model[Any]
     device: torch.device
     codec: SourceCodec
+    reading: Reading = BEST_HEADS
     pool: SearchPool = field(init=False)
 
     def __post_init__(self) -> None:

@@ -185,15 +185,16 @@ class Translator:
         positions = self.engine.positions(self.source.length(values))
         found = tuple(self.text_of(one, positions) for one in hypotheses)
         shape, unknown = self.engine.attention_shape or (1, 1), self.source.unknown(values)
+        reading = self.engine.reading
         sound = self.sides.source
         if not isinstance(sound, Sound):
             labels = self.source.labels(values, positions)
-            return Translation(text, labels, found, unknown, shape)
+            return Translation(text, labels, found, unknown, shape, reading=reading)
         start = text.start if isinstance(text, Stored) else 0.0
         labels = self.source.labels(values, positions, start)
         step = len(values) / sound.sample_rate / positions
         cues = (_cue(start, step, positions, hypotheses[0], found[0]),) if found else ()
-        return Translation(text, labels, found, unknown, shape, cues, "seconds")
+        return Translation(text, labels, found, unknown, shape, cues, "seconds", reading)
 
 
 def _cue(start: float, step: float, positions: int, best: Hypothesis, text: TargetText) -> Cue:
