@@ -4,7 +4,7 @@
 
 The arguments are the languages of the first two columns: eng, fra or cmn. Further columns are left
 out. French elisions and contractions are written out (l'eau: le eau; du: de le). Chinese is written
-without spaces.
+without spaces. Without arguments, lines become lower case, and nothing else changes.
 """
 
 import re
@@ -36,7 +36,7 @@ def main(*languages: str) -> None:
         cells = line.split("\t")
         if len(cells) < len(languages):
             continue  # the blank last line of one file
-        tokenised = map(tokenise, cells, languages)
+        tokenised = map(tokenise, cells, languages) if languages else [line.lower()]
         sys.stdout.buffer.write("\t".join(tokenised).encode() + b"\n")
 
 

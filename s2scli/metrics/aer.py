@@ -4,26 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from s2scli.metrics.bootstrap import bootstrap_signature, interval_of, resampled_ratios
+from s2scli.metrics.links import NAME, GoldLinks, Links
 from s2scli.metrics.score import DEFAULTS, Score
 from s2scli.metrics.settings import MetricSettings
-
-Links = frozenset[tuple[int, int]]
-"""Pairs (index of the source word, index of the target word), from 0."""
-
-NAME = "AER"
-
-
-@dataclass(frozen=True)
-class GoldLinks:
-    """The gold alignment of one pair.
-
-    Attributes:
-        sure: the sure links.
-        possible: the possible links; they include the sure ones.
-    """
-
-    sure: Links
-    possible: Links
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from s2scli.data.cleaning import is_blank
 from s2scli.data.store import Corpus
 from s2scli.errors import CorpusError, UsageError
 from s2scli.manifest import in_one_generation
-from s2scli.metrics.aer import Links, disagreement
+from s2scli.metrics.aer import disagreement
+from s2scli.metrics.links import Links
 from s2scli.pipeline.inspect_attention import load_with_attention
 from s2scli.report.alignment import align_pieces, align_words
 from s2scli.report.attention import END, AttentionMap
@@ -144,8 +145,9 @@ def _aligned(
     found = {}
     with counting(talk, "aligning", "pairs", len(pairs)) as advance:
         for record in translator.score(pairs, options):
-            heads = record.translation.heads(record.best) if record.translation else None
-            if heads:
+            if record.translation and record.best:
+                heads = record.translation.heads(record.best)
+                assert heads is not None, "a model with attention"
                 found[record.line.number] = heads
             advance(1)
     return found

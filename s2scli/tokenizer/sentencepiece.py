@@ -20,6 +20,8 @@ from s2scli.tokenizer.settings import Kind
 SPACE = "\u2581"
 MAX_MODEL_BYTES = 64_000_000
 MAX_VOCAB_SIZE = 1_000_000
+BYTE = re.compile("<0x([0-9A-F]{2})>")
+Span = tuple[int, int]
 _CONTROL = re.compile(r"[\x00-\x1f]")
 
 
@@ -96,6 +98,25 @@ class SentencePiece:
         """Return the ids of each text; faster than encoding one by one."""
         ids: list[list[int]] = self._processor.encode([escape(self.canonical(t)) for t in texts])
         return ids
+
+    def spans(self, text: str) -> tuple[str, list[Span]]:
+        """Return the characters of a text, and those that each of its pieces covers.
+
+        The characters are those of the escaped `canonical` text without spaces. A span is the index
+        of the first one and that after the last. A piece that is only a space covers none. The
+        bytes of a character cover it together.
+        """
+        escaped = escape(self.canonical(text))
+        pieces: list[str] = self._processor.encode(escaped, out_type=str)  # unknown ones as written
+        spans, end = [], 0
+        for piece in pieces:
+            byte = BYTE.fullmatch(piece)
+            if byte and int(byte[1], 16) & 0xC0 == 0x80:  # a byte that continues a character
+                spans.append((end - 1, end))
+                continue
+            start, end = end, end + (1 if byte else len(piece.replace(SPACE, "").replace(" ", "")))
+            spans.append((start, end))
+        return "".join(escaped.split(" ")), spans
 
     def resegmenter(self, alpha: float) -> Resegmenter:
         """Return a function that resegments texts at random.

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2scli.metrics.aer import GoldLinks, Links, aer, disagreement
+from s2scli.metrics.aer import aer, disagreement
+from s2scli.metrics.links import GoldLinks, Links
 from s2scli.metrics.settings import MetricSettings
 
 LINKS = st.frozensets(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=8)

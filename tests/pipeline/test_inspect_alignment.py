@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from s2scli.errors import CorpusError, LockedError
-from s2scli.metrics.aer import Links
+from s2scli.metrics.links import Links
 from s2scli.pipeline.inspect_alignment import _both, inspect_alignment, keep_reading
 from s2scli.report.attention import END, AttentionMap
 from s2scli.report.console import Talk

@@ -50,7 +50,7 @@ def test_the_map_is_that_of_choose_map_at_the_same_step() -> None:
     heads = make_heads(3, 2, 6, 5)
     for reading in every_reading(3):
         shown = reading.map(heads)
-        plain = choose_map(heads, reading.layer and str(reading.layer))
+        plain = choose_map(heads, str(reading.layer) if reading.layer else None)
         expected = one_step_later(plain.weights, heads.target_pieces)
         np.testing.assert_array_equal(shown.weights, expected if reading.later else plain.weights)
         assert ("one step later" in shown.name) is reading.later
