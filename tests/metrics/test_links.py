@@ -1,6 +1,7 @@
 """Alignments as text, counted from 0 or from 1."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,7 @@ def test_possible_links_are_not_found() -> None:
         {"reference": Path("r"), "hypothesis": Path("h")},
     ],
 )
-def test_files_that_do_not_belong_together(files: dict[str, Path]) -> None:
+def test_files_that_do_not_belong_together(files: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="--source FILE and --reference FILE"):
         AlignmentFiles(Path("gold"), **files).check()
     AlignmentFiles(Path("gold"), hypothesis=Path("h")).check()
