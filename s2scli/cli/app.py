@@ -41,6 +41,7 @@ COMMANDS = {
 INSPECTIONS = {
     "attention": "Show where the decoder looks while it translates a sentence.",
     "alignment": "Find the layer and the step whose attention aligns words best.",
+    "search": "Show what the beam search does with a sentence, as a tree.",
     "corpus": "Show how many rows were read and kept, the splits, the text "
     "lengths, and sample rows.",
     "tokenizer": "Show the pieces and ids of a text, and whether decoding them restores it.",

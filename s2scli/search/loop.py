@@ -22,6 +22,7 @@ from s2scli.search.live import Candidates, Live
 from s2scli.search.model import Encoded, Model
 from s2scli.search.sampling import Sampler, make_draws
 from s2scli.search.settings import SearchSettings
+from s2scli.search.trace import Observer
 
 Keys = Sequence[Sequence[int]]
 Notice = Callable[[], None]
@@ -36,6 +37,7 @@ def search(
     *,
     attention: bool = True,
     before_step: Notice = lambda: None,
+    observer: Observer | None = None,
 ) -> list[tuple[Hypothesis, ...]]:
     """Return the `n_best` best outputs of each source, best first.
 
@@ -48,6 +50,7 @@ def search(
         settings: the search settings.
         attention: whether to return attention weights too.
         before_step: called before each step; it may raise an exception to stop the search.
+        observer: is told what each step did.
     """
     encoded = model.encode(source, lengths)
     positions = model.positions(lengths)
@@ -67,6 +70,7 @@ def search(
         rules=rules,
         attention=attention,
         before_step=before_step,
+        observer=observer,
     )
 
 
@@ -81,6 +85,7 @@ def search_from(
     rules: Sequence[Filter] = (),
     attention: bool = True,
     before_step: Notice = lambda: None,
+    observer: Observer | None = None,
 ) -> list[tuple[Hypothesis, ...]]:
     """Search from a decoder state, and return the `n_best` outputs per sentence, best first.
 
@@ -96,6 +101,7 @@ def search_from(
         rules: rules to apply before those of the settings.
         attention: whether to return attention weights too.
         before_step: called before each step; it may raise an exception to stop the search.
+        observer: is told what each step did.
     """
     filters = (*rules, *make_filters(settings))
     chooser = make_chooser(settings, longest, keys)
@@ -111,6 +117,8 @@ def search_from(
             log_probs = rule(log_probs, live)
         chosen = chooser.choose(log_probs, live)
         collect(endings, live, chosen.ended, log_probs, settings)
+        if observer:
+            observer.see(live, log_probs, chosen, endings)
         state = step.state.reorder(_rows(live, chosen.live))
         live = live.grow(chosen.live, log_probs)
         kept = unfinished([endings[n] for n in live.numbers.tolist()], live, settings)

@@ -25,6 +25,7 @@ from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.loop import Notice, search
 from s2scli.search.model import Model
 from s2scli.search.settings import SearchSettings
+from s2scli.search.trace import Observer
 from s2scli.translation.batches import in_order, similar_batches
 from s2scli.translation.model_folder import LoadedModel, load_model_folder, reading_of
 from s2scli.translation.options import Wanted
@@ -135,9 +136,15 @@ class TorchEngine:
         return int(self.model.positions(torch.tensor([length])))
 
     def search(
-        self, sources: Sequence[Values], settings: SearchSettings, wanted: Wanted
+        self,
+        sources: Sequence[Values],
+        settings: SearchSettings,
+        wanted: Wanted,
+        observer: Observer | None = None,
     ) -> list[tuple[Hypothesis, ...]]:
         """Return the `n_best` best outputs of each source; they always have scores.
+
+        An observer is told what the search of a single source does.
 
         Raises:
             ConfigError: the settings give weight to a CTC layer, and the model has none.
@@ -158,6 +165,7 @@ class TorchEngine:
                 settings,
                 attention=wanted.attention,
                 before_step=check,
+                observer=observer,
             )
             if wanted.times and self.model.has_ctc:
                 return align_best(self.model, source, lengths, found)
