@@ -59,10 +59,11 @@ CONTRACTS = {
 BESIDE_COMMANDS = {
     *{"budget", "rehearse", "samples", "space", "study", "processes"},
     *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
-    *{"pictures", "inspect_pictures", "evaluate_latent"},
+    *{"pictures", "inspect_pictures", "evaluate_latent", "evaluate_alignment"},
     *{"overwriting", "subtitles", "watching"},
 }
 NOT_COMMANDS = {"__init__", "advice", "app", "completion", "everyday", "flags", "help", "options"}
+NOT_COMMANDS |= {"map_options"}
 NAMELESS = ("util", "helper", "common", "misc", "constants")
 MAX_LINES = 60
 

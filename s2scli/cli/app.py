@@ -42,6 +42,7 @@ INSPECTIONS = {
     "attention": "Show where the decoder looks while it translates a sentence.",
     "alignment": "Find the layer and the step whose attention aligns words best.",
     "search": "Show what the beam search does with a sentence, as a tree.",
+    "saliency": "Show which source token caused which target token, and test whether it is true.",
     "corpus": "Show how many rows were read and kept, the splits, the text "
     "lengths, and sample rows.",
     "tokenizer": "Show the pieces and ids of a text, and whether decoding them restores it.",

@@ -73,7 +73,7 @@ def command(
     from s2scli.report.search_html import search_html
     from s2scli.report.search_tree import finish_rows, tree_document, tree_lines
 
-    folders = [common.workspace.find_model(model) for model in models or [None]]
+    folders = [common.workspace.find_model(model) for model in models or (None,)]
     with flag_errors():
         tree = inspect_search(folders, text, overrides, device)
     chosen = Format.JSON if common.json else format or format_of(output or Path(), Format)

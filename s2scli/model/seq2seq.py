@@ -78,14 +78,18 @@ class Seq2Seq(nn.Module):
         """Whether the encoder has a CTC layer."""
         return self.ctc is not None
 
-    def encode(self, source: Tensor, lengths: Tensor) -> EncoderOutput:
+    def encode(self, source: Tensor, lengths: Tensor, scale: Tensor | None = None) -> EncoderOutput:
         """Encode sources.
 
         Args:
             source: token ids [B, S], samples [B, N] or columns of pixels [B, W, H x C].
             lengths: the number of real tokens, samples or columns in each source, [B].
+            scale: factors of the embeddings, [B, S], to measure the effect of each; None is 1.
         """
-        return cast(EncoderOutput, self.encoder(*self.source.read(source, lengths)))
+        embedded, sizes = self.source.read(source, lengths)
+        if scale is not None:
+            embedded = embedded * scale[..., None]
+        return cast(EncoderOutput, self.encoder(embedded, sizes))
 
     def positions(self, lengths: Tensor) -> Tensor:
         """Return the number of encoder states for sources of these lengths, [B]."""
@@ -197,9 +201,14 @@ class Seq2Seq(nn.Module):
             None if weights is None else weights[:, 0],
         )
 
-    def forward(self, batch: Pairs, *, attention: bool = False) -> ModelOutput:
-        """Decode all target positions of a batch at once (teacher forcing)."""
-        encoded = self.encode(batch.source, batch.source_lengths)
+    def forward(
+        self, batch: Pairs, *, attention: bool = False, scale: Tensor | None = None
+    ) -> ModelOutput:
+        """Decode all target positions of a batch at once (teacher forcing).
+
+        `scale` are factors of the source embeddings, as for `encode`.
+        """
+        encoded = self.encode(batch.source, batch.source_lengths, scale)
         connected = self.connection(encoded)
         embedded = self.target(batch.target_input)
         state = self.decoder.start(encoded, connected)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from s2scli.data.example import Values
 from s2scli.data.stream import Line
 from s2scli.errors import CorpusError, UsageError
 from s2scli.report.search_tree import Finish, Node, SearchTree
@@ -45,16 +46,26 @@ def inspect_search(
         raise UsageError("this model samples, and inspect search shows a beam search")
     engine = translator.engine
     assert isinstance(engine, TorchEngine)
-    line = Line("the text", 1, source)
-    plan = plan_line(line, translator.source, engine.max_source_tokens, "error")
+    values, trace = read_sentence(translator, source), Trace()
+    wanted = Wanted(attention=translator.has_attention)
+    (found,) = engine.search([values], settings, wanted, trace)
+    return _tree(source, trace, found, settings, translator)
+
+
+def read_sentence(translator: Translator, source: str) -> Values:
+    """Return what the model reads of one sentence, recording or picture.
+
+    Raises:
+        UsageError: the text is empty.
+        CorpusError: it is too long, or the file cannot be read.
+    """
+    most = translator.engine.max_source_tokens
+    plan = plan_line(Line("the text", 1, source), translator.source, most, "error")
     if plan.fault:
         raise CorpusError(plan.fault)
     if len(plan.parts) != 1:
         raise UsageError("the text is empty, or a recording with long pauses; expected a sentence")
-    trace = Trace()
-    wanted = Wanted(attention=translator.has_attention)
-    (found,) = engine.search([plan.parts[0].values], settings, wanted, trace)
-    return _tree(source, trace, found, settings, translator)
+    return plan.parts[0].values
 
 
 def _tree(

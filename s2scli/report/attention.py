@@ -33,6 +33,8 @@ class AttentionMap:
         name: the layer and head, for display; empty if the decoder has only one map.
         source_axis: what the source pieces count, such as seconds; empty if they are tokens. Only
             some of such pieces get a label.
+        measure: what the weights are.
+        note: what they mean.
     """
 
     source_pieces: tuple[str, ...]
@@ -43,6 +45,8 @@ class AttentionMap:
     target: str = ""
     name: str = ""
     source_axis: str = ""
+    measure: str = "attention"
+    note: str = NOTE
 
     def __post_init__(self) -> None:
         shape = (len(self.target_pieces), len(self.source_pieces))
@@ -194,7 +198,7 @@ def attention_document(attention: AttentionMap, threshold: float) -> dict[str, A
             }
             for link in link_words(attention, threshold)
         ],
-        "note": NOTE,
+        "note": attention.note,
     }
 
 

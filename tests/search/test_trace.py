@@ -38,7 +38,7 @@ def test_an_observed_search_is_the_same_and_its_endings_are_recorded(tree: Tree)
         branch = ended[hypothesis.token_ids]
         assert branch.score == pytest.approx(hypothesis.score)
         assert branch.log_prob == pytest.approx(sum(hypothesis.token_scores), abs=1e-4)
-    assert max(branch.score or -99 for branch in ended.values()) == found[0][0].score
+    assert max(branch.score or -99.0 for branch in ended.values()) == found[0][0].score
 
 
 def test_every_step_keeps_a_beam_and_records_what_it_pruned() -> None:
@@ -51,11 +51,13 @@ def test_every_step_keeps_a_beam_and_records_what_it_pruned() -> None:
         pruned = [branch.log_prob for branch in at if branch.fate == "pruned"]
         if step < SETTINGS.max_length:
             assert len(kept) == SETTINGS.beam_size
-            assert max(pruned, default=-99) <= min(branch.log_prob for branch in kept) + 1e-6
+            assert max(pruned, default=-99.0) <= min(branch.log_prob for branch in kept) + 1e-6
         for branch in at:
-            parent = None if branch.parent is None else trace.branches[branch.parent]
-            assert (parent.step if parent else 0) == step - 1
-            assert parent is None or parent.fate == "kept"
+            if branch.parent is None:
+                assert step == 1
+                continue
+            parent = trace.branches[branch.parent]
+            assert (parent.step, parent.fate) == (step - 1, "kept")
 
 
 def test_the_candidates_are_those_of_the_beam() -> None:
