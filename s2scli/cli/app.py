@@ -43,6 +43,8 @@ INSPECTIONS = {
     "alignment": "Find the layer and the step whose attention aligns words best.",
     "search": "Show what the beam search does with a sentence, as a tree.",
     "saliency": "Show which source token caused which target token, and test whether it is true.",
+    "errors": "Show the worst outputs of a split beside their references, and where the mistakes "
+    "are.",
     "corpus": "Show how many rows were read and kept, the splits, the text "
     "lengths, and sample rows.",
     "tokenizer": "Show the pieces and ids of a text, and whether decoding them restores it.",

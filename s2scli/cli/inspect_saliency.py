@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from math import isnan
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,7 +13,6 @@ from s2scli.report.map_formats import LINK, Format
 
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect_saliency import SaliencyMap
-    from s2scli.search.saliency import Method
 
 
 def command(
@@ -68,7 +67,7 @@ def command(
     """
     from s2scli.pipeline.inspect_saliency import Asked, inspect_saliency
 
-    asked = Asked(text, target, cast("Method", method), instead, test)
+    asked = Asked(text, target, method, instead, test)
     found = inspect_saliency(common.workspace.find_model(model), asked, common.talk)
     if view.chosen(common) is Format.JSON:
         threshold = LINK if view.threshold is None else view.threshold

@@ -95,7 +95,8 @@ class Question:
             self.values(sources[start : start + TOGETHER]).double().numpy()
             for start in range(0, len(sources), TOGETHER)
         ]
-        return np.concatenate(parts)
+        together: Values = np.concatenate(parts)
+        return together
 
     def without(self, tokens: Sequence[int]) -> list[int]:
         """Return the source without the tokens at these indices."""

@@ -80,5 +80,5 @@ def test_what_cannot_be_explained_is_refused(decided: Path, tone_workspace: Path
     assert "the target is too long" in refused(run(*words), 65)
     line = refused(run("saliency", "a.wav", "-w", tone_workspace), 2)
     assert "read and write text" in line
-    words = ("saliency", "A dog", "--target", "Ein", "--instead", "Ein", "-m", decided)
-    assert "the target has this word already" in refused(run(*words), 2)
+    same = run("saliency", "A dog", "--target", "Ein", "--instead", "Ein", "-m", decided)
+    assert "the target has this word already" in refused(same, 2)

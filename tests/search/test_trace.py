@@ -12,7 +12,8 @@ from s2scli.settings import Tree
 from tests.models import MODELS, each_model, ids, make_model
 
 SOURCE = [ids(4, 5, 6, 7)]
-SETTINGS = SearchSettings(beam_size=3, n_best=2, max_length=7)
+LONGEST = 7
+SETTINGS = SearchSettings(beam_size=3, n_best=2, max_length=LONGEST)
 
 
 def tokens_of(trace: Trace, index: int | None) -> tuple[int, ...]:
@@ -49,7 +50,7 @@ def test_every_step_keeps_a_beam_and_records_what_it_pruned() -> None:
         at = [branch for branch in trace.branches if branch.step == step]
         kept = [branch for branch in at if branch.fate == "kept"]
         pruned = [branch.log_prob for branch in at if branch.fate == "pruned"]
-        if step < SETTINGS.max_length:
+        if step < LONGEST:
             assert len(kept) == SETTINGS.beam_size
             assert max(pruned, default=-99.0) <= min(branch.log_prob for branch in kept) + 1e-6
         for branch in at:
