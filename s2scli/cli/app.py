@@ -45,6 +45,8 @@ INSPECTIONS = {
     "saliency": "Show which source token caused which target token, and test whether it is true.",
     "errors": "Show the worst outputs of a split beside their references, and where the mistakes "
     "are.",
+    "neighbours": "Show the training sources nearest to a sentence, to see where an output comes "
+    "from.",
     "corpus": "Show how many rows were read and kept, the splits, the text "
     "lengths, and sample rows.",
     "tokenizer": "Show the pieces and ids of a text, and whether decoding them restores it.",

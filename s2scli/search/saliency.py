@@ -110,7 +110,9 @@ def input_x_gradient(question: Question) -> Values:
     It is summed over the units of an embedding (Denil et al. 2014, Extraction of salient sentences
     from labelled documents), which is the derivative by a factor of the embedding, at 1.
     """
-    return _gradients(question, torch.ones(1))[0]
+    (gradients,) = _gradients(question, torch.ones(1))
+    found: Values = gradients
+    return found
 
 
 def integrated_gradients(question: Question, most: int = MOST_POINTS) -> Values:
