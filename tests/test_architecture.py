@@ -62,8 +62,11 @@ BESIDE_COMMANDS = {
     *{"pictures", "inspect_pictures", "evaluate_latent", "evaluate_alignment"},
     *{"overwriting", "subtitles", "watching"},
 }
-NOT_COMMANDS = {"__init__", "advice", "app", "completion", "everyday", "flags", "help", "options"}
-NOT_COMMANDS |= {"map_options"}
+NOT_COMMANDS = {
+    *{"__init__", "advice", "app", "completion", "everyday", "flags", "help"},
+    *{"map_options", "options"},
+}
+
 NAMELESS = ("util", "helper", "common", "misc", "constants")
 MAX_LINES = 60
 

@@ -137,17 +137,9 @@ def command(
     from s2scli.pipeline.evaluate import EvaluateRequest, evaluate, save_evaluation
 
     if gold:
-        unread = {
-            "--split": split,
-            "--multi-reference": multi_reference,
-            "-o": output,
-            "--examples": examples,
-            "--importance-samples": importance_samples,
-            "--int8": engine.int8,
-            **{flag_of(name): True for name in (*metrics, *overrides)},
-        }
-        if others := [flag for flag, given in unread.items() if given not in (None, False)]:
-            raise UsageError(f"--aer scores only alignments: leave {others[0]} out")
+        others = [*metrics, *overrides, *(["int8"] * engine.int8)]
+        unread = (split, multi_reference, output, examples, importance_samples)
+        refuse_beside_aer(unread, others)
         files = AlignmentFiles(gold, source, reference, hypothesis, first_word)
         _evaluate_alignment(files, models or [], device, settings, common)
         return
@@ -185,6 +177,28 @@ def command(
         save_evaluation(found, common.workspace, talk)
     if not (models or hypothesis):
         common.say_next(translate_example(common.workspace.model))
+
+
+UNREAD_BY_AER = ("--split", "--multi-reference", "-o", "--examples", "--importance-samples")
+
+
+def refuse_beside_aer(unread: "Sequence[object]", others: "Sequence[str]") -> None:
+    """Refuse flags that --aer does not read.
+
+    Args:
+        unread: the values of `UNREAD_BY_AER`; None or False is not given.
+        others: the settings of other flags that were given.
+
+    Raises:
+        UsageError: a flag was given; the message names it.
+    """
+    given = [
+        flag
+        for flag, value in zip(UNREAD_BY_AER, unread, strict=True)
+        if value not in (None, False)
+    ]
+    if names := [*given, *map(flag_of, others)]:
+        raise UsageError(f"--aer scores only alignments: leave {names[0]} out")
 
 
 def _evaluate_alignment(

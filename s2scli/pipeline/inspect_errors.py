@@ -34,7 +34,7 @@ class ErrorsRequest:
     """Which outputs to inspect, and which to show.
 
     Attributes:
-        table: a table that `s2s evaluate -o FILE.tsv` wrote; None translates the split.
+        outputs: a table that `s2s evaluate -o FILE.tsv` wrote; None translates the split.
         split: the split of the corpus.
         models: model folders; several are an ensemble.
         device: auto, cpu, cuda or cuda:N.
@@ -44,7 +44,7 @@ class ErrorsRequest:
         count: the number of outputs to show.
     """
 
-    table: Path | None = None
+    outputs: Path | None = None
     split: str = "test"
     models: tuple[Path, ...] = ()
     device: str = "auto"
@@ -103,8 +103,8 @@ def inspect_errors(workspace: Workspace, request: ErrorsRequest, talk: Talk) -> 
         CorpusError: the table is not one of `s2s evaluate`, or the split is empty.
         CheckpointError: the corpus or the model is damaged.
     """
-    if request.table:
-        scored, sentences = request.table.name, _read_table(request.table)
+    if request.outputs:
+        scored, sentences = request.outputs.name, _read_table(request.outputs)
     else:
         require_split(request.split)
         scored, sentences = _translate(workspace, request, talk)
