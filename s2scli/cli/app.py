@@ -189,6 +189,7 @@ class Inspections(HelpfulGroup):
 inspect = typer.Typer(
     cls=Inspections,
     no_args_is_help=True,
-    help="Show the corpus, the tokenizer, a model, its training or attention, or a recipe.",
+    help="Show the corpus, the tokenizer, a model, its training, what it does with a sentence, or "
+    "a recipe.",
 )
 app.add_typer(inspect, name="inspect")
