@@ -16,3 +16,10 @@ WIDE = re.compile(r"[\u3000-\u303f\uff00-\uff65\uff9e\uff9f]")
 def is_unspaced(text: str) -> bool:
     """Whether `text` contains a character of a script without spaces between words."""
     return any(script.search(text) for script in (HAN, OTHER_UNSPACED, WIDE))
+
+
+def units_of(text: str) -> list[str]:
+    """Return the words of a text; the characters if most of it is written without spaces."""
+    words = text.split()
+    letters = "".join(words)
+    return list(letters) if 2 * sum(map(is_unspaced, letters)) > len(letters) else words

@@ -13,6 +13,7 @@ from s2scli.cli.app import app
 from s2scli.data.codecs.audio import AudioCodec
 from s2scli.data.codecs.sound_files import encode_wav
 from s2scli.data.example import TokenIds, Values
+from s2scli.report.readings import BEST_HEADS, Reading
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
@@ -80,6 +81,7 @@ class ToneEngine:
     max_source_tokens: int = 10
     attention_shape: tuple[int, int] | None = None
     is_latent: bool = False
+    reading: Reading = BEST_HEADS
     settings: SearchSettings = field(default_factory=SearchSettings)
 
     def positions(self, length: int) -> int:

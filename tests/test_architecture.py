@@ -59,12 +59,12 @@ CONTRACTS = {
 BESIDE_COMMANDS = {
     *{"budget", "rehearse", "samples", "space", "study", "processes"},
     *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
-    *{"pictures", "inspect_pictures", "evaluate_latent"},
+    *{"pictures", "inspect_pictures", "evaluate_latent", "evaluate_alignment"},
     *{"overwriting", "subtitles", "watching"},
 }
 NOT_COMMANDS = {
     *{"__init__", "advice", "app", "completion", "constraints", "everyday", "flags", "help"},
-    "options",
+    *{"map_options", "options"},
 }
 NAMELESS = ("util", "helper", "common", "misc", "constants")
 MAX_LINES = 60

@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from s2scli.scripts import is_unspaced
+from s2scli.scripts import is_unspaced, units_of
 
 UNSPACED = ("CJK UNIFIED", "HIRAGANA LETTER", "KATAKANA LETTER", "THAI CHARACTER", "LAO LETTER")
 SPACED = ("LATIN", "GREEK", "CYRILLIC", "HEBREW", "ARABIC", "DEVANAGARI", "HANGUL SYLLABLE")
@@ -32,3 +32,10 @@ def test_letters_of_these_scripts_are_unspaced_and_of_those_are_not() -> None:
 )
 def test_one_character_decides(text: str, unspaced: bool) -> None:
     assert is_unspaced(text) is unspaced
+
+
+def test_units_are_words_or_characters() -> None:
+    assert units_of("a big  dog") == ["a", "big", "dog"]
+    assert units_of("一只 dog 小小狗") == [*"一只dog小小狗"]
+    assert units_of("the 狗 runs") == ["the", "狗", "runs"]
+    assert units_of("") == []

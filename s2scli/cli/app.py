@@ -42,6 +42,13 @@ COMMANDS = {
 }
 INSPECTIONS = {
     "attention": "Show where the decoder looks while it translates a sentence.",
+    "alignment": "Find the layer and the step whose attention aligns words best.",
+    "search": "Show what the beam search does with a sentence, as a tree.",
+    "saliency": "Show which source token caused which target token, and test whether it is true.",
+    "errors": "Show the worst outputs of a split beside their references, and where the mistakes "
+    "are.",
+    "neighbours": "Show the training sources nearest to a sentence, to see where an output comes "
+    "from.",
     "corpus": "Show how many rows were read and kept, the splits, the text "
     "lengths, and sample rows.",
     "tokenizer": "Show the pieces and ids of a text, and whether decoding them restores it.",
@@ -184,6 +191,7 @@ class Inspections(HelpfulGroup):
 inspect = typer.Typer(
     cls=Inspections,
     no_args_is_help=True,
-    help="Show the corpus, the tokenizer, a model, its training or attention, or a recipe.",
+    help="Show the corpus, the tokenizer, a model, its training, what it does with a sentence, or "
+    "a recipe.",
 )
 app.add_typer(inspect, name="inspect")

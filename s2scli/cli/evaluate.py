@@ -12,14 +12,22 @@ from rich.table import Table
 from rich.text import Text
 
 from s2scli.cli.flags import OWN, flag_errors, flags, metric_choice
-from s2scli.cli.options import CommonOptions, DeviceOption, ModelsOption, translate_example
+from s2scli.cli.options import (
+    Common,
+    CommonOptions,
+    DeviceOption,
+    ModelsOption,
+    translate_example,
+)
+from s2scli.errors import UsageError
 from s2scli.export.settings import EngineSettings
 from s2scli.metrics import METRICS, digits_of
+from s2scli.metrics.links import NAME, AlignmentFiles
 from s2scli.metrics.settings import MetricSettings
-from s2scli.report.console import without_content
+from s2scli.report.console import visible, without_content
 from s2scli.report.tables import make_table
 from s2scli.search.settings import NOT_EVALUATED, SearchSettings
-from s2scli.settings import Tree
+from s2scli.settings import Tree, flag_of
 
 if TYPE_CHECKING:
     from s2scli.metrics.score import Score
@@ -53,6 +61,29 @@ def command(
             rich_help_panel=MetricSettings.panel,
         ),
     ] = False,
+    gold: Annotated[
+        Path | None,
+        typer.Option(
+            "--aer",
+            metavar="GOLD",
+            help="Score word alignments against this file of gold alignments: the alignment error "
+            "rate (Och & Ney 2003), precision and recall. A line has the links of one pair: 1-2 is "
+            "sure, 1p2 possible. Give --source and --reference with tokenised texts, which the "
+            "model aligns; or --hypothesis with alignments such as 0-1, counted from 0.",
+            rich_help_panel=MetricSettings.panel,
+        ),
+    ] = None,
+    first_word: Annotated[
+        int | None,
+        typer.Option(
+            "--aer-from",
+            min=0,
+            max=1,
+            help="The number of the first word in the gold alignments. [default: 0 if any word has "
+            "the number 0, otherwise 1]",
+            rich_help_panel=MetricSettings.panel,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -101,9 +132,19 @@ def command(
     s2s evaluate --bleu
     s2s evaluate --examples 9 -o sentences.tsv
     s2s evaluate --hypothesis output.txt --reference target.txt
+    s2s evaluate --aer gold.txt --source source.txt --reference target.txt
     """
     from s2scli.pipeline.evaluate import EvaluateRequest, evaluate, save_evaluation
 
+    if gold:
+        others = [*metrics, *overrides, *(["int8"] * engine.int8)]
+        unread = (split, multi_reference, output, examples, importance_samples)
+        refuse_beside_aer(unread, others)
+        files = AlignmentFiles(gold, source, reference, hypothesis, first_word)
+        _evaluate_alignment(files, models or [], device, settings, common)
+        return
+    if first_word is not None:
+        raise UsageError("--aer-from has no effect without --aer GOLD")
     request = EvaluateRequest(
         tuple(metrics),
         split,
@@ -136,6 +177,58 @@ def command(
         save_evaluation(found, common.workspace, talk)
     if not (models or hypothesis):
         common.say_next(translate_example(common.workspace.model))
+
+
+UNREAD_BY_AER = ("--split", "--multi-reference", "-o", "--examples", "--importance-samples")
+
+
+def refuse_beside_aer(unread: "Sequence[object]", others: "Sequence[str]") -> None:
+    """Refuse flags that --aer does not read.
+
+    Args:
+        unread: the values of `UNREAD_BY_AER`; None or False is not given.
+        others: the settings of other flags that were given.
+
+    Raises:
+        UsageError: a flag was given; the message names it.
+    """
+    given = [
+        flag
+        for flag, value in zip(UNREAD_BY_AER, unread, strict=True)
+        if value not in (None, False)
+    ]
+    if names := [*given, *map(flag_of, others)]:
+        raise UsageError(f"--aer scores only alignments: leave {names[0]} out")
+
+
+def _evaluate_alignment(
+    files: AlignmentFiles,
+    models: "Sequence[Path]",
+    device: str,
+    settings: MetricSettings,
+    common: Common,
+) -> None:
+    """Score alignments, and show the scores of each reading."""
+    from s2scli.pipeline.evaluate_alignment import evaluate_alignment
+
+    found = evaluate_alignment(common.workspace, files, models, device, settings, common.talk)
+    headings = ("links of", NAME, "95 % interval", "precision", "recall")
+    rows = [
+        (
+            name,
+            *value_and_interval(scores.error_rate),
+            f"{scores.precision:.2f}",
+            f"{scores.recall:.2f}",
+        )
+        for name, scores in found.scores.items()
+    ]
+    facts = f"{found.scored}: {found.pairs:,} pairs"
+    if found.unscored:
+        facts += f", of which {found.unscored:,} could not be aligned and have no links"
+    table = make_table(headings, rows, numbers=headings[1:])
+    common.show(found.as_json(), Group(table, "", Text(visible(facts))))
+    if not common.json:
+        common.talk.show(signatures([next(iter(found.scores.values())).error_rate]), soft_wrap=True)
 
 
 def scores_table(evaluation: "Evaluation") -> Table:

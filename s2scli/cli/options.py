@@ -9,12 +9,13 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import RenderableType
+from rich.text import Text
 
 from s2scli.cli.completion import complete_assignment, complete_model, complete_workspace
 from s2scli.cli.flags import Options
 from s2scli.errors import S2SError, UsageError
 from s2scli.files import new_file
-from s2scli.report.console import Talk, visible, write_stdout
+from s2scli.report.console import Talk, plain_text, visible, write_stdout
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
 SOME_FAILED = 3
@@ -87,6 +88,14 @@ class Common:
         with new_file(output) as file:
             file.write(text.encode())
         self.talk.say(f"wrote {output}")
+
+    def show_or_write(self, output: Path | None, *shown: RenderableType) -> None:
+        """Print `shown`, or write it to a file as plain text; lines of text are never broken."""
+        if output is not None:
+            self.write(plain_text(shown), output)
+            return
+        for renderable in shown:
+            self.talk.show(renderable, soft_wrap=isinstance(renderable, Text))
 
     def exit_if_stopped(self, number: int) -> None:
         """Exit if the signal `number` stopped the command; 0 is none."""

@@ -116,6 +116,8 @@ METRICS: dict[str, Metric] = {
 
 PICTURE_METRICS = ("nats", "perplexity")  # the default metrics of evaluate for target pictures
 
+DIGITS = 2
+
 # the default metrics of evaluate, also computed at every validation
 USUAL_METRICS = ("bleu", "chrf", "exact_match")
 SPEECH_METRICS = ("wer", "cer", "exact_match")
@@ -127,5 +129,5 @@ def usual_metrics(sides: Sides) -> tuple[str, ...]:
 
 
 def digits_of(score: Score) -> int:
-    """Return the number of decimals to show for a score."""
-    return next(metric.digits for metric in METRICS.values() if metric.name == score.name)
+    """Return the number of decimals to show for a score; 2 for the alignment error rate."""
+    return next((one.digits for one in METRICS.values() if one.name == score.name), DIGITS)

@@ -82,16 +82,20 @@ class Seq2Seq(nn.Module):
         """Whether the encoder has a CTC layer."""
         return self.ctc is not None
 
-    def encode(self, source: Tensor, lengths: Tensor) -> EncoderOutput:
+    def encode(self, source: Tensor, lengths: Tensor, scale: Tensor | None = None) -> EncoderOutput:
         """Encode sources.
 
         Args:
             source: token ids [B, S], samples [B, N] or columns of pixels [B, W, H x C]; for a model
                 that copies, token ids and the target ids of their copies [B, S, 2].
             lengths: the number of real tokens, samples or columns in each source, [B].
+            scale: factors of the embeddings, [B, S], to measure the effect of each; None is 1.
         """
         read, copies = self.output.split(source)
-        encoded = cast(EncoderOutput, self.encoder(*self.source.read(read, lengths)))
+        embedded, sizes = self.source.read(read, lengths)
+        if scale is not None:
+            embedded = embedded * scale[..., None]
+        encoded = cast(EncoderOutput, self.encoder(embedded, sizes))
         return encoded if copies is None else replace(encoded, copies=copies)
 
     def positions(self, lengths: Tensor) -> Tensor:
@@ -210,9 +214,14 @@ class Seq2Seq(nn.Module):
             self.output.p_copy(hidden),
         )
 
-    def forward(self, batch: Pairs, *, attention: bool = False) -> ModelOutput:
-        """Decode all target positions of a batch at once (teacher forcing)."""
-        encoded = self.encode(batch.source, batch.source_lengths)
+    def forward(
+        self, batch: Pairs, *, attention: bool = False, scale: Tensor | None = None
+    ) -> ModelOutput:
+        """Decode all target positions of a batch at once (teacher forcing).
+
+        `scale` are factors of the source embeddings, as for `encode`.
+        """
+        encoded = self.encode(batch.source, batch.source_lengths, scale)
         connected = self.connection(encoded)
         embedded = self.target(self.output.readable(batch.target_input))
         state = self.output.begin(self.decoder.start(encoded, connected), encoded)

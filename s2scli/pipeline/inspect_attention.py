@@ -16,6 +16,7 @@ from s2scli.translation import torch_engine
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import Pair
 from s2scli.translation.records import Record
+from s2scli.translation.translator import Translator
 
 
 def inspect_attention(
@@ -42,12 +43,7 @@ def inspect_attention(
     """
     if is_blank(source):
         raise UsageError("the text is empty; expected a sentence")
-    translator = torch_engine.load(folder, device=device)
-    if not translator.has_attention:
-        raise UsageError(
-            f"the model in {folder} has no attention; recipes that have it: "
-            f"{', '.join(recipes_with_attention())}"
-        )
+    translator = load_with_attention(folder, device)
     options = Options(translator.engine.settings, wanted=Wanted(attention=True))
     what = "recording" if isinstance(translator.sides.source, Sound) else "text"
     line = Line(f"the {what}", 1, source)
@@ -60,6 +56,23 @@ def inspect_attention(
     if translator.sides.source is not None:
         _check_file(record)
     return _heads_of(record)
+
+
+def load_with_attention(folder: Path, device: str) -> Translator:
+    """Load a model that has attention.
+
+    Raises:
+        UsageError: it has none.
+        CheckpointError: the model is damaged.
+        MissingInputError: there is no model in `folder`.
+    """
+    translator = torch_engine.load(folder, device=device)
+    if not translator.has_attention:
+        raise UsageError(
+            f"the model in {folder} has no attention; recipes that have it: "
+            f"{', '.join(recipes_with_attention())}"
+        )
+    return translator
 
 
 def _check_file(record: Record) -> None:

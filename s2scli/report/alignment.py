@@ -31,19 +31,33 @@ def word_indices(pieces: Sequence[str]) -> list[int]:
     return [min(index, word) for index in indices]
 
 
-def word_weights(attention: AttentionMap) -> NDArray[np.float64]:
+def shares_of(indices: Sequence[int]) -> NDArray[np.float64]:
+    """Return the share of each piece that belongs to each word, [pieces, words].
+
+    A piece with the index `NO_WORD` belongs to none.
+    """
+    shares: NDArray[np.float64] = np.eye(max(indices) + 2)[indices][:, :-1]
+    return shares
+
+
+def word_weights(
+    weights: NDArray[np.float32], sources: NDArray[np.float64], targets: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return the weight of each source word for each target word, [t, s + 1].
 
     Weights are summed over the pieces of a source word and averaged over those of a target word.
     The last column is the weight of the end tokens, which belong to no word.
+
+    Args:
+        weights: the weight of each source piece for each target piece, [T, S].
+        sources: the share of each source piece that belongs to each word, [S, s].
+        targets: the same of the target, [T, t].
     """
-    sources, targets = map(word_indices, (attention.source_pieces, attention.target_pieces))
-    count = max(sources) + 1
-    to_source = np.eye(count + 1)[sources]  # [S, s + 1]; NO_WORD is the last column
-    rows = np.eye(max(targets) + 2)[targets][:, :-1]  # [T, t]
-    summed: NDArray[np.float64] = rows.T @ attention.weights.astype(np.float64) @ to_source
-    weights: NDArray[np.float64] = summed / np.maximum(rows.sum(axis=0), 1.0)[:, None]
-    return weights
+    nowhere = 1.0 - sources.sum(axis=1, keepdims=True)
+    to_source = np.concatenate([sources, nowhere], axis=1)  # [S, s + 1]
+    summed: NDArray[np.float64] = targets.T @ weights.astype(np.float64) @ to_source
+    found: NDArray[np.float64] = summed / np.maximum(targets.sum(axis=0), 1e-9)[:, None]
+    return found
 
 
 def align_words(attention: AttentionMap, threshold: float | None = None) -> list[tuple[int, int]]:
@@ -54,7 +68,13 @@ def align_words(attention: AttentionMap, threshold: float | None = None) -> list
         threshold: link each pair with at least this weight; None links each target word to the
             source word with the largest weight, or to none if the end tokens have more.
     """
-    weights = word_weights(attention)
+    sides = (attention.source_pieces, attention.target_pieces)
+    shares = (shares_of(word_indices(pieces)) for pieces in sides)
+    return link(word_weights(attention.weights, *shares), threshold)
+
+
+def link(weights: NDArray[np.float64], threshold: float | None = None) -> list[tuple[int, int]]:
+    """Return the linked words, given the `word_weights` [t, s + 1]; see `align_words`."""
     if threshold is None:
         nowhere = weights.shape[1] - 1
         best = np.where(weights.any(axis=1), weights.argmax(axis=1), nowhere)

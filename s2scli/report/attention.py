@@ -37,6 +37,8 @@ class AttentionMap:
             copy.
         copied_from: the index of the source piece that each target piece was copied from, or
             None, [T]; empty as `p_copy` is.
+        measure: what the weights are.
+        note: what they mean.
     """
 
     source_pieces: tuple[str, ...]
@@ -49,6 +51,8 @@ class AttentionMap:
     source_axis: str = ""
     p_copy: tuple[float, ...] = ()
     copied_from: tuple[int | None, ...] = ()
+    measure: str = "attention"
+    note: str = NOTE
 
     def __post_init__(self) -> None:
         shape = (len(self.target_pieces), len(self.source_pieces))
@@ -201,7 +205,7 @@ def attention_document(attention: AttentionMap, threshold: float) -> dict[str, A
             }
             for link in link_words(attention, threshold)
         ],
-        "note": NOTE,
+        "note": attention.note,
     }
 
 

@@ -1,10 +1,11 @@
 """The output of a command: messages on stderr, results on stdout."""
 
 import contextlib
+import io
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -15,6 +16,7 @@ from s2scli.errors import StorageError
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\udc80-\udcff]")
 
 MAX_SHOWN = 200
+FILE_WIDTH = 160
 
 
 def visible(text: str) -> str:
@@ -109,6 +111,15 @@ def make_console(*, stderr: bool = False, width: int | None = None, **options: A
         soft_wrap=options.pop("soft_wrap", False),
         **options,
     )
+
+
+def plain_text(shown: Iterable[RenderableType]) -> str:
+    """Return results as the text of a file, without colours."""
+    written = io.StringIO()
+    console = make_console(file=written, width=FILE_WIDTH, no_color=True, soft_wrap=True)
+    for renderable in shown:
+        console.print(renderable)
+    return written.getvalue()
 
 
 class Talk:

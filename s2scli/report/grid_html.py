@@ -37,7 +37,7 @@ def grid_html(heads: AttentionHeads) -> str:
         for layer in range(heads.num_layers)
     )
     body = f"""{sentences(*texts)}
-{key(signs)}
+{key(note=signs)}
 {layers}
 <footer><p>{escaped(f"{HINT} {legend(heads)}")}</p><p>{escaped(NOTE)}</p></footer>"""
     style = STYLE + level_style("fill: @") + key_style()

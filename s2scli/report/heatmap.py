@@ -16,7 +16,6 @@ from rich.style import Style
 from rich.text import Text
 
 from s2scli.report.attention import (
-    NOTE,
     AttentionMap,
     AttentionSummary,
     Link,
@@ -95,7 +94,7 @@ def render_attention(
         *alignment_lines(link_words(attention, threshold), width, system),
         Text(),
         *_wrapped(caption(attention), width, Style()),
-        *_wrapped(NOTE, width, DIM),
+        *_wrapped(attention.note, width, DIM),
     ]
     return render_lines(lines, system)
 
@@ -183,19 +182,19 @@ def alignment_lines(links: Sequence[Link], width: int, system: ColourSystem) -> 
 
 def caption(attention: AttentionMap) -> str:
     """Return the name of the map and its four numbers."""
-    numbers = summary_text(summarize(attention))
+    numbers = summary_text(summarize(attention), attention.measure)
     if attention.source_axis:  # it has no end token
         numbers = f"{numbers.rpartition(' · ')[0]} · columns are {attention.source_axis}"
     return f"{attention.name} · {numbers}" if attention.name else numbers
 
 
-def summary_text(summary: AttentionSummary) -> str:
-    """Return the four numbers of a map as a sentence."""
+def summary_text(summary: AttentionSummary, measure: str) -> str:
+    """Return the four numbers of a map as a sentence; `measure` is what its weights are."""
     return (
         f"mean entropy {summary.mean_entropy_bits:.2f} bits "
         f"(uniform would be {summary.max_entropy_bits:.2f}) · "
         f"coverage of the source {summary.coverage:.0%} · "
-        f"attention on the end token {summary.end_mass:.0%}"
+        f"{measure} on the end token {summary.end_mass:.0%}"
     )
 
 

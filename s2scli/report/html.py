@@ -2,7 +2,7 @@
 
 from math import exp
 
-from s2scli.report.attention import NOTE, TICK, AttentionMap, Link, link_words
+from s2scli.report.attention import TICK, AttentionMap, Link, link_words
 from s2scli.report.cells import clusters
 from s2scli.report.heatmap import caption
 from s2scli.report.markup import escaped
@@ -43,13 +43,13 @@ def attention_html(attention: AttentionMap, threshold: float) -> str:
 {rows}
 </tbody>
 </table></div>
-{key(signs)}
+{key(attention.measure, signs)}
 <table class="links">
 {links}
 </table>
-<footer><p>{escaped(caption(attention))}</p><p>{escaped(NOTE)}</p></footer>"""
+<footer><p>{escaped(caption(attention))}</p><p>{escaped(attention.note)}</p></footer>"""
     style = STYLE + level_style("background: @") + key_style()
-    return page(f"Attention: {attention.texts[0]}", style, body)
+    return page(f"{attention.measure.capitalize()}: {attention.texts[0]}", style, body)
 
 
 def _head(attention: AttentionMap) -> str:

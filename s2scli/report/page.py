@@ -76,10 +76,10 @@ def key_style() -> str:
     )
 
 
-def key(note: str = "") -> str:
-    """Return the scale of the colours, and a note beside it."""
+def key(measure: str = "attention", note: str = "") -> str:
+    """Return the scale of the colours of what is measured, and a note beside it."""
     more = f" &ensp; {escaped(note)}" if note else ""
-    return f'<p>attention weight &ensp; 0<span class="key"></span>1{more}</p>'
+    return f'<p>{measure} weight &ensp; 0<span class="key"></span>1{more}</p>'
 
 
 def _rules(template: str, *, light: bool) -> str:

@@ -24,6 +24,7 @@ from s2scli.search.model import Encoded, Model
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.sampling import Sampler, make_draws
 from s2scli.search.settings import SearchSettings
+from s2scli.search.trace import Observer
 
 Keys = Sequence[Sequence[int]]
 Notice = Callable[[], None]
@@ -39,6 +40,7 @@ def search(
     rules: Rules = NO_RULES,
     attention: bool = True,
     before_step: Notice = lambda: None,
+    observer: Observer | None = None,
 ) -> list[tuple[Hypothesis, ...]]:
     """Return the `n_best` best outputs of each source, best first.
 
@@ -52,6 +54,7 @@ def search(
         rules: what the outputs must contain, and what they must not.
         attention: whether to return attention weights too.
         before_step: called before each step; it may raise an exception to stop the search.
+        observer: is told what each step did.
     """
     encoded = model.encode(source, lengths)
     positions = model.positions(lengths)
@@ -73,6 +76,7 @@ def search(
         positions=positions.to(source.device),
         attention=attention,
         before_step=before_step,
+        observer=observer,
     )
 
 
@@ -89,6 +93,7 @@ def search_from(
     positions: Tensor | None = None,
     attention: bool = True,
     before_step: Notice = lambda: None,
+    observer: Observer | None = None,
 ) -> list[tuple[Hypothesis, ...]]:
     """Search from a decoder state, and return the `n_best` outputs per sentence, best first.
 
@@ -106,6 +111,7 @@ def search_from(
         positions: number of encoder states of each source, for the coverage penalty, [B].
         attention: whether to return attention weights too.
         before_step: called before each step; it may raise an exception to stop the search.
+        observer: is told what each step did.
     """
     filters, demands = make_filters(settings, rules.banned), None
     if rules.demands:
@@ -126,6 +132,8 @@ def search_from(
             log_probs = rule(log_probs, live)
         chosen = chooser.choose(log_probs, live)
         collect(endings, live, chosen.ended, log_probs, seen, settings)
+        if observer:
+            observer.see(live, log_probs, chosen, endings)
         state = step.state.reorder(_rows(live, chosen.live))
         live = live.grow(chosen.live, log_probs)
         kept = unfinished([endings[n] for n in live.numbers.tolist()], live, settings)

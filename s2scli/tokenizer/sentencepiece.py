@@ -21,6 +21,8 @@ SPACE = "\u2581"
 ANCHORS = "0(.-"  # characters that seldom share a piece with what follows them
 MAX_MODEL_BYTES = 64_000_000
 MAX_VOCAB_SIZE = 1_000_000
+BYTE = re.compile("<0x([0-9A-F]{2})>")
+Span = tuple[int, int]
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _WORD, _CHARACTER = re.compile(f"{SPACE}?[^{SPACE}]+"), re.compile(".", re.DOTALL)
 
@@ -123,6 +125,25 @@ class SentencePiece:
         """Return the text of pieces in reading order; some may be outside the vocabulary."""
         text = self._processor.decode_pieces(list(pieces))
         return unescape(text.replace(SPACE, " ")).strip(" ")
+
+    def spans(self, text: str) -> tuple[str, list[Span]]:
+        """Return the characters of a text, and those that each of its pieces covers.
+
+        The characters are those of the escaped `canonical` text without spaces. A span is the index
+        of the first one and that after the last. A piece that is only a space covers none. The
+        bytes of a character cover it together.
+        """
+        escaped = escape(self.canonical(text))
+        pieces: list[str] = self._processor.encode(escaped, out_type=str)  # unknown ones as written
+        spans, end = [], 0
+        for piece in pieces:
+            byte = BYTE.fullmatch(piece)
+            if byte and int(byte[1], 16) & 0xC0 == 0x80:  # a byte that continues a character
+                spans.append((end - 1, end))
+                continue
+            start, end = end, end + (1 if byte else len(piece.replace(SPACE, "").replace(" ", "")))
+            spans.append((start, end))
+        return "".join(escaped.split(" ")), spans
 
     def resegmenter(self, alpha: float) -> Resegmenter:
         """Return a function that resegments texts at random.

@@ -18,6 +18,7 @@ from s2scli.errors import CheckpointError, ConfigError, UsageError
 from s2scli.export.settings import Quantization
 from s2scli.export.targets import TARGETS
 from s2scli.manifest import Manifest, in_one_generation, verify_folder
+from s2scli.report.readings import BEST_HEADS, Reading
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.limits import longest_output
 from s2scli.search.ranking import normalise
@@ -159,6 +160,11 @@ class CTranslate2Engine:
     def attention_shape(self) -> None:
         """None: CTranslate2 returns the attention weights of one layer at most."""
         return
+
+    @property
+    def reading(self) -> Reading:
+        """The default, as there are no attention weights."""
+        return BEST_HEADS
 
     @property
     def is_latent(self) -> bool:

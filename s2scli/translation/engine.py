@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from s2scli.data.example import TokenIds, Values
+from s2scli.report.readings import Reading
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
@@ -26,6 +27,11 @@ class Engine(Protocol):
     @property
     def attention_shape(self) -> tuple[int, int] | None:
         """The numbers of layers and heads with attention weights; None without attention."""
+        ...
+
+    @property
+    def reading(self) -> Reading:
+        """The attention weights that alignments are read from."""
         ...
 
     @property

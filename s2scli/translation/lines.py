@@ -205,7 +205,7 @@ def join_translations(
     cues = tuple(cue for part in parts for cue in part.cues)
     first = parts[0]
     shape, axis = first.attention_shape, first.source_axis
-    return Translation(source, pieces, (whole,), unknown, shape, cues, axis)
+    return Translation(source, pieces, (whole,), unknown, shape, cues, axis, first.reading)
 
 
 def _shifted(parts: Sequence[Translation]) -> tuple[int | None, ...]:

@@ -1,6 +1,7 @@
 """A model folder: recipe, weights, tokenizer and card. It works wherever it is copied."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +13,17 @@ from torch import Tensor
 
 from s2scli.artifacts import plain_file_size
 from s2scli.config import Recipe, recipe_toml
-from s2scli.errors import CheckpointError
+from s2scli.errors import CheckpointError, ConfigError
 from s2scli.manifest import Manifest, in_one_generation, new_folder, verify_folder
 from s2scli.model.seq2seq import Seq2Seq, count_parameters
 from s2scli.model.weights import encode_tensors, load_weights, read_tensors, utf8_path
+from s2scli.report.readings import Reading, usual_reading
 from s2scli.settings import load_settings, read_toml
 from s2scli.tokenizer.tokenizers import Tokenizers
 
 MAX_HEADER_BYTES = 1_000_000
 RECIPE, WEIGHTS, CARD = "recipe.toml", "model.safetensors", "README.md"
+READING = "alignment"  # the key of the reading among the facts
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,43 @@ def _describe(folder: Path) -> ModelDescription:
                 f"expected {expected.get(name)} as in the recipe"
             )
     return ModelDescription(recipe, tokenizers, manifest, shapes)
+
+
+def reading_of(loaded: LoadedModel) -> Reading:
+    """Return the attention weights that alignments are read from: those chosen, or the usual ones.
+
+    Raises:
+        CheckpointError: the manifest records something else.
+    """
+    layers, _ = loaded.model.attention_shape or (1, 1)
+    chosen = loaded.manifest.facts.get(READING)
+    if chosen is None:
+        return usual_reading(layers)
+    try:
+        reading = load_settings(Reading, chosen, f"{READING} in the manifest of the model")
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from error
+    if (reading.layer or 1) > layers:
+        raise CheckpointError(
+            f"{READING} in the manifest of the model: layer {reading.layer}, but its decoder "
+            f"attends with {layers}"
+        )
+    return reading
+
+
+def record_reading(folder: Path, reading: Reading) -> None:
+    """Record in the manifest of a model folder which attention weights alignments are read from.
+
+    The folder is replaced atomically; its other files stay as they are.
+
+    Raises:
+        See `load_model_folder`; and StorageError if the disk is full or a write failed.
+    """
+    manifest = verify_folder(folder, "model")
+    with new_folder(folder, "model", made_from=manifest.made_from) as draft:
+        draft.facts = {**manifest.facts, READING: reading.model_dump()}
+        for name in manifest.files:
+            shutil.copyfile(folder / name, draft.path / name)
 
 
 def weight_shapes(path: Path) -> dict[str, tuple[int, ...]]:

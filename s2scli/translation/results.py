@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2scli.report.alignment import align_pieces, align_words
-from s2scli.report.heads import AttentionHeads, choose_map
+from s2scli.report.attention import AttentionMap
+from s2scli.report.heads import AttentionHeads
+from s2scli.report.readings import BEST_HEADS, Reading
 from s2scli.translation.cues import Cue
 
 
@@ -54,6 +56,7 @@ class Translation:
             pictures.
         source_axis: what the source tokens of a recording count: seconds; empty for text and
             pictures.
+        reading: the attention weights that alignments are read from.
     """
 
     source: str
@@ -63,6 +66,7 @@ class Translation:
     attention_shape: tuple[int, int] = (1, 1)
     cues: tuple[Cue, ...] = ()
     source_axis: str = ""
+    reading: Reading = BEST_HEADS
 
     def heads(self, hypothesis: TargetText) -> AttentionHeads | None:
         """Return the attention weights of a hypothesis by layer and head; None if it has none."""
@@ -83,15 +87,20 @@ class Translation:
             hypothesis.copied_from,
         )
 
+    def alignment_map(self, hypothesis: TargetText) -> AttentionMap | None:
+        """Return the attention map that alignments are read from; None without attention."""
+        heads = self.heads(hypothesis)
+        return None if heads is None else self.reading.map(heads)
+
     def token_alignment(self, hypothesis: TargetText) -> list[tuple[int, int]] | None:
-        """Return the source token that each token of a hypothesis attended to most.
+        """Return the source token that each token of a hypothesis is aligned to.
 
         Returns:
             Pairs (index of the source token, index of the target token), end tokens included;
             None if the hypothesis has no attention weights.
         """
-        heads = self.heads(hypothesis)
-        return None if heads is None else align_pieces(choose_map(heads))
+        found = self.alignment_map(hypothesis)
+        return None if found is None else align_pieces(found)
 
     def word_alignment(
         self, hypothesis: TargetText, threshold: float | None = None
@@ -109,5 +118,5 @@ class Translation:
             Pairs (index of the source word, index of the target word); None if the hypothesis has
             no attention weights.
         """
-        heads = self.heads(hypothesis)
-        return None if heads is None else align_words(choose_map(heads), threshold)
+        found = self.alignment_map(hypothesis)
+        return None if found is None else align_words(found, threshold)

@@ -17,6 +17,7 @@ from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.model.kernels.layout import lay_out
 from s2scli.model.kernels.machine import this_machine
 from s2scli.model.seq2seq import pick_device
+from s2scli.report.readings import BEST_HEADS, Reading
 from s2scli.search.ctc_alignment import align_best
 from s2scli.search.demands import is_met
 from s2scli.search.ensemble import Ensemble
@@ -26,8 +27,9 @@ from s2scli.search.loop import Notice, search
 from s2scli.search.model import Model
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
+from s2scli.search.trace import Observer
 from s2scli.translation.batches import in_order, similar_batches
-from s2scli.translation.model_folder import LoadedModel, load_model_folder
+from s2scli.translation.model_folder import LoadedModel, load_model_folder, reading_of
 from s2scli.translation.options import Wanted
 from s2scli.translation.pool import SearchPool
 from s2scli.translation.translator import Translator
@@ -82,7 +84,8 @@ def translator_of(
     model = Ensemble([one.model for one in models]) if more else first.model
     copier = first.recipe.copier(first.tokenizers)
     codec = source_codec(first.tokenizers.source, copier)
-    engine = TorchEngine(tuple(one.recipe for one in models), model, device, codec)
+    recipes = tuple(one.recipe for one in models)
+    engine = TorchEngine(recipes, model, device, codec, reading_of(first))
     identity = [one.manifest.digest for one in models] + ["int8"] * int8
     return Translator.of(engine, first.tokenizers, identity, copier)
 
@@ -96,6 +99,7 @@ class TorchEngine:
         model: the model, or an ensemble.
         device: the device of the model.
         codec: the codec of the source; it pads sources into a batch.
+        reading: the attention weights of the (first) model that alignments are read from.
         pool: searches batches in parallel on a CPU.
     """
 
@@ -103,6 +107,7 @@ class TorchEngine:
     model: Model[Any]
     device: torch.device
     codec: SourceCodec
+    reading: Reading = BEST_HEADS
     pool: SearchPool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -140,11 +145,13 @@ class TorchEngine:
         settings: SearchSettings,
         wanted: Wanted,
         rules: Rules = NO_RULES,
+        observer: Observer | None = None,
     ) -> list[tuple[Hypothesis, ...]]:
         """Return the `n_best` best outputs of each source; they always have scores.
 
         Phrases are first left to the model: only sources with an output that lacks one are searched
-        again, with constrained beam search.
+        again, with constrained beam search. An observer is told what the first search of a single
+        source does.
 
         Raises:
             ConfigError: the coverage penalty is set, and the model has no attention; or the
@@ -153,7 +160,7 @@ class TorchEngine:
         """
         self._check(settings, rules)
         everything = range(len(sources))
-        found = self._search(sources, everything, settings, wanted, rules.of(everything))
+        found = self._search(sources, everything, settings, wanted, rules.of(everything), observer)
         again = [
             index
             for index, demand in enumerate(rules.demands)
@@ -189,6 +196,7 @@ class TorchEngine:
         settings: SearchSettings,
         wanted: Wanted,
         rules: Rules,
+        observer: Observer | None = None,
     ) -> list[tuple[Hypothesis, ...]]:
         """Search for outputs of the sources at some indices.
 
@@ -198,6 +206,7 @@ class TorchEngine:
             settings: the search settings.
             wanted: what to return for each hypothesis.
             rules: the rules for these indices.
+            observer: is told what the search of a single source does.
         """
 
         def search_batch(indices: Sequence[int], check: Notice) -> list[tuple[Hypothesis, ...]]:
@@ -211,6 +220,7 @@ class TorchEngine:
                 rules=rules.of(indices, phrases=True),
                 attention=wanted.attention,
                 before_step=check,
+                observer=observer,
             )
             if wanted.times and self.model.has_ctc:
                 return align_best(self.model, source, lengths, found)

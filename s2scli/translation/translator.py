@@ -285,13 +285,14 @@ class Translator:
                 with_copies(one, self._as_read(each), copies, shape[1], size)
                 for one, each in zip(found, hypotheses, strict=True)
             )
+        reading = self.engine.reading
         sound = self.sides.source
         if not isinstance(sound, Sound):
-            return Translation(text, labels, found, unknown, shape)
+            return Translation(text, labels, found, unknown, shape, reading=reading)
         start = text.start if isinstance(text, Stored) else 0.0
         step = len(values) / sound.sample_rate / positions
         cues = (_cue(start, step, positions, hypotheses[0], found[0]),) if found else ()
-        return Translation(text, labels, found, unknown, shape, cues, "seconds")
+        return Translation(text, labels, found, unknown, shape, cues, "seconds", reading)
 
 
 def _ordered(values: Sequence[Item], order: Sequence[int]) -> tuple[Item, ...]:

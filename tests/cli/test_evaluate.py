@@ -414,3 +414,87 @@ def test_a_table_is_written_whole_or_not_at_all(evaluate: Run, tmp_path: Path) -
     assert evaluate(*files, "-o", str(output)).exit_code == 65
     assert output.read_text() == "before"
     assert not [*tmp_path.glob(".tmp-*")]
+
+
+class TestAlignments:
+    """`--aer`: links of a file, or of a real model's attention, against gold links."""
+
+    @pytest.fixture
+    def files(self, tmp_path: Path) -> Path:
+        contents = {
+            "gold": "1-1 2-2 3p3\n1-2 2-1\n",
+            "source": "one two three\nfour five\n",
+            "target": "three two one\nfive four\n",
+            "links": "0-0 1-1 2-2\nfive four ||| 0-1\n",
+        }
+        for name, text in contents.items():
+            (tmp_path / name).write_text(text)
+        return tmp_path
+
+    def test_links_of_a_file_are_scored_without_a_model(self, files: Path, evaluate: Run) -> None:
+        words = ["--aer", str(files / "gold"), "--hypothesis", str(files / "links")]
+        document = json.loads(evaluate(*words, "--json").stdout)
+        (found,) = document["readings"]
+        assert found["value"] == pytest.approx(100 * (1 - (3 + 4) / (4 + 4)))
+        assert (found["precision"], found["recall"]) == (100.0, 75.0)
+        shown = evaluate(*words, "--resamples", "0").stdout
+        assert "AER" in shown and "12.50" in shown and "links against gold: 2 pairs" in shown
+
+    def test_a_model_aligns_the_words_of_given_pairs(
+        self, files: Path, trained_workspace: Path
+    ) -> None:
+        words = ["evaluate", "-w", str(trained_workspace), "--aer", str(files / "gold")]
+        words += ["--source", str(files / "source"), "--reference", str(files / "target")]
+        result = CliRunner().invoke(app, [*words, "--json"])
+        assert result.exit_code == 0, result.stderr
+        found = json.loads(result.stdout)
+        assert (found["pairs"], found["unscored"]) == (2, 0)
+        assert [one["reading"] for one in found["readings"]] == [
+            "the heads that align best, same step"
+        ]
+        words[words.index(str(files / "target"))] = str(files / "source")
+        other = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+        assert other["scored"] == "source and source against gold"
+
+    @pytest.mark.parametrize(
+        ("arguments", "status", "message"),
+        [
+            (["--aer", "gold"], 2, "--aer needs --source FILE and --reference FILE"),
+            (["--aer", "gold", "--bleu"], 2, "--aer scores only alignments: leave --bleu out"),
+            (["--aer", "gold", "--split", "test"], 2, "leave --split out"),
+            (["--aer-from", "1"], 2, "--aer-from has no effect without --aer GOLD"),
+            (["--aer", "none", "--hypothesis", "links"], 66, "none: no such file"),
+            (["--aer", "gold", "--hypothesis", "gold"], 65, "found '3p3', expected links such as"),
+            (["--aer", "short", "--hypothesis", "links"], 65, "links has 2 lines but short has 1"),
+            (
+                ["--aer", "gold", "--source", "source", "--reference", "target", "--aer-from", "0"],
+                65,
+                "gold, line 1: a link to word 4 of the source and word 4 of the target, which have",
+            ),
+        ],
+    )
+    def test_what_cannot_be_scored_is_refused(
+        self,
+        arguments: list[str],
+        status: int,
+        message: str,
+        files: Path,
+        evaluate: Run,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        (files / "short").write_text("1-1\n")
+        monkeypatch.chdir(files)
+        result = evaluate(*arguments)
+        assert (result.exit_code, result.stderr.count("\n")) == (status, 1), result.output
+        assert message in result.stderr
+
+    def test_a_model_without_attention_is_refused(
+        self, files: Path, evaluate: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        engine = stub.StubEngine(attention_shape=None)
+        module = stub.stub_module(lambda: stub.stub_translator(engine))
+        monkeypatch.setitem(sys.modules, stub.MODULE, module)
+        words = ["--source", str(files / "source"), "--reference", str(files / "target")]
+        result = evaluate("--aer", str(files / "gold"), *words)
+        assert result.exit_code == 2
+        assert "--aer needs a model with attention" in result.stderr

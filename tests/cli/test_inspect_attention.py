@@ -129,6 +129,12 @@ def test_every_layer_and_head_of_a_transformer_can_be_seen(transformer: Path) ->
     assert "layer 1, max of 2 heads · mean entropy" in " ".join(shown.split())
 
 
+def test_the_attention_of_the_step_that_reads_a_piece_is_shown(transformer: Path) -> None:
+    words = ("attention", "A dog", "--target", "Ein Hund", "--layer", "2", "-m", transformer)
+    same, later = (np.array(run_json(*words, *more)["weights"]) for more in ((), ("--later",)))
+    np.testing.assert_array_equal(later, np.concatenate([same[1:], same[-1:]]))
+
+
 def test_the_grid_is_shown(transformer: Path, tmp_path: Path) -> None:
     words = ("attention", "A dog", "-m", transformer, "--grid")
     shown = run(*words, "--width", "40").stdout

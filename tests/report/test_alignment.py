@@ -8,6 +8,7 @@ from s2scli.report.alignment import (
     align_pieces,
     align_words,
     pharaoh,
+    shares_of,
     word_indices,
     word_weights,
 )
@@ -69,7 +70,8 @@ MAP = aligned(
 
 
 def test_weights_of_words_are_sums_over_the_source_and_means_over_the_target() -> None:
-    assert word_weights(MAP) == pytest.approx(
+    shares = (shares_of(word_indices(pieces)) for pieces in (MAP.source_pieces, MAP.target_pieces))
+    assert word_weights(MAP.weights, *shares) == pytest.approx(
         np.array([[0.3, 0.4, 0.0, 0.3], [0.05, 0.05, 0.6, 0.3]]), abs=1e-6
     )
 

@@ -31,7 +31,7 @@ def test_the_key_goes_from_0_to_1() -> None:
     assert "to right, #ffffff, " in key_style()
     assert "to right, #000004, " in key_style()
     assert '0<span class="key"></span>1' in key()
-    assert key("a < b").endswith("a &lt; b</p>")
+    assert key(note="a < b").endswith("a &lt; b</p>")
 
 
 def test_sentences_are_text() -> None:

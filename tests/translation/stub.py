@@ -15,6 +15,7 @@ from s2scli.data.codecs.text import one_line
 from s2scli.data.encoded import pad_ids
 from s2scli.data.example import TokenIds, Values
 from s2scli.data.overlong import split_text, truncate_text
+from s2scli.report.readings import BEST_HEADS, Reading
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
@@ -89,6 +90,7 @@ class StubEngine:
     max_source_tokens: int = 8
     attention_shape: tuple[int, int] | None = (1, 1)
     is_latent: bool = False
+    reading: Reading = BEST_HEADS
     settings: SearchSettings = field(default_factory=SearchSettings)
     codec: WordCodec = field(default_factory=WordCodec)
     batches: list[list[str]] = field(default_factory=list)

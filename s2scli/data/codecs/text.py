@@ -12,7 +12,7 @@ from s2scli.data.cleaning import tidy
 from s2scli.data.example import TokenIds, Values
 from s2scli.data.overlong import split_text, truncate_text
 from s2scli.special_ids import EOS_ID, UNK_ID
-from s2scli.tokenizer.sentencepiece import SentencePiece
+from s2scli.tokenizer.sentencepiece import SentencePiece, Span
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +31,10 @@ class TextCodec:
         """Tidy a text in the same way as the corpus, and return its token ids."""
         tidied = tidy(cell, self.tokenizer.normalization)
         return np.array(self.tokenizer.encode(tidied), dtype=np.int32)
+
+    def spans(self, cell: str) -> tuple[str, list[Span]]:
+        """Return the characters of a text but spaces, and those that each of its tokens covers."""
+        return self.tokenizer.spans(tidy(cell, self.tokenizer.normalization))
 
     def pad(self, sources: Sequence[Values]) -> "tuple[Tensor, Tensor]":
         """Return ids with end tokens, padded, [B, S], and their lengths, [B]."""

@@ -1,0 +1,148 @@
+"""Outputs beside their references, with the words that differ marked."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Literal
+
+from rich.style import Style
+from rich.text import Text
+
+from s2scli.report.console import visible
+from s2scli.report.markup import escaped
+from s2scli.report.page import page
+from s2scli.scripts import units_of
+
+Side = Literal["both", "reference", "output"]
+
+STYLES: dict[Side, Style] = {
+    "both": Style(),
+    "reference": Style(color="red"),
+    "output": Style(color="green"),
+}
+MARKS: dict[Side, tuple[str, str]] = {
+    "both": ("", ""),
+    "reference": ("[-", "-]"),
+    "output": ("{+", "+}"),
+}
+PAGE_STYLE = """
+table { border-collapse: collapse; margin: 0 0 1.5rem; }
+th, td { text-align: left; vertical-align: top; padding: .2rem 1.2rem .2rem 0; font-weight: 400; }
+thead th { border-bottom: 1px solid var(--line); opacity: .7; }
+.pairs td { width: 50%; border-bottom: 1px solid var(--line); }
+.pairs .facts { opacity: .7; font-size: .85rem; border: none; padding-top: .9rem; }
+del { color: #cf222e; text-decoration: none; } ins { color: #1a7f37; text-decoration: none; }
+del, ins { font-weight: 600; }
+"""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An output to show beside its reference.
+
+    Attributes:
+        facts: its line number, score and kinds of mistakes, in words.
+        source: the source; empty if it is not known.
+        reference: the reference.
+        output: the output.
+    """
+
+    facts: str
+    source: str
+    reference: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of numbers: headings and rows."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some words in a row, and the side that has them."""
+
+    side: Side
+    text: str
+
+
+def differences(reference: str, output: str) -> tuple[list[Piece], list[Piece]]:
+    """Return the reference and the output in pieces that both have, or only one.
+
+    The pieces are words, or characters if the text is written without spaces.
+    """
+    ours, theirs = units_of(reference), units_of(output)
+    matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
+    left: list[Piece] = []
+    right: list[Piece] = []
+    for tag, a, b, c, d in matcher.get_opcodes():
+        alike = tag == "equal"
+        if b > a:
+            left.append(Piece("both" if alike else "reference", _joined(ours[a:b], reference)))
+        if d > c:
+            right.append(Piece("both" if alike else "output", _joined(theirs[c:d], output)))
+    return left, right
+
+
+def _joined(units: Sequence[str], text: str) -> str:
+    return ("" if len(units_of(text)) > len(text.split()) else " ").join(units)
+
+
+def compared_lines(compared: Compared, *, colour: bool) -> Iterator[Text]:
+    """Yield the lines that show an output below its reference.
+
+    Args:
+        compared: what to show.
+        colour: mark words by colours; if not, by `[-only in the reference-]` and `{+only here+}`.
+    """
+    yield Text(visible(compared.facts), Style(dim=True))
+    if compared.source:
+        yield Text(f"source     {visible(compared.source)}")
+    reference, output = differences(compared.reference, compared.output)
+    for name, pieces in (("reference", reference), ("output", output)):
+        line = Text(f"{name:9}  ")
+        for number, piece in enumerate(pieces):
+            before, after = ("", "") if colour else MARKS[piece.side]
+            gap = " " if number and _is_spaced(compared) else ""
+            line.append(gap)
+            line.append(f"{before}{visible(piece.text)}{after}", STYLES[piece.side])
+        yield line
+    yield Text()
+
+
+def _is_spaced(compared: Compared) -> bool:
+    text = compared.reference or compared.output
+    return len(units_of(text)) <= len(text.split())
+
+
+def differences_html(title: str, tables: Sequence[Table], compared: Sequence[Compared]) -> str:
+    """Return a page: tables of numbers, and each output beside its reference."""
+    body = [f"<h2>{escaped(title)}</h2>", *map(_table, tables), '<table class="pairs">']
+    body.append("<thead><tr><th>reference</th><th>output</th></tr></thead>")
+    for one in compared:
+        source = f" · <bdi>{escaped(one.source)}</bdi>" if one.source else ""
+        body.append(f'<tr><td class="facts" colspan="2">{escaped(one.facts)}{source}</td></tr>')
+        cells = (
+            (" " if _is_spaced(one) else "").join(map(_marked, pieces))
+            for pieces in differences(one.reference, one.output)
+        )
+        body.append("<tr>" + "".join(f"<td><bdi>{cell}</bdi></td>" for cell in cells) + "</tr>")
+    return page(title, PAGE_STYLE, "\n".join([*body, "</table>"]))
+
+
+def _table(table: Table) -> str:
+    head = "".join(f"<th>{escaped(heading)}</th>" for heading in table.headings)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escaped(cell)}</td>" for cell in row) + "</tr>"
+        for row in table.rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead>{rows}</table>"
+
+
+def _marked(piece: Piece) -> str:
+    tag = {"both": "", "reference": "del", "output": "ins"}[piece.side]
+    text = escaped(piece.text)
+    return f"<{tag}>{text}</{tag}>" if tag else text

@@ -1,0 +1,99 @@
+"""`s2s inspect alignment` on a trained workspace, and on untrained models of several layers."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from s2scli.report.readings import Reading
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.model_folder import load_model_folder, reading_of
+from tests.cli.inspecting import model_of, refused, run, run_json
+from tests.faults import seal
+from tests.folders import write_model
+
+CPU = torch.device("cpu")
+pytestmark = pytest.mark.usefixtures("quick_fsync")
+
+
+@pytest.fixture
+def workspace(trained_workspace: Path, tmp_path: Path) -> Path:
+    """A copy whose model is an untrained Transformer of three layers."""
+    folder = tmp_path / "workspace"
+    shutil.copytree(trained_workspace / "corpus", folder / "corpus")
+    write_model(
+        folder / "model",
+        Tokenizers.load(trained_workspace / "tokenizer"),
+        "model.decoder={kind='transformer',model_dim=16,num_layers=3,num_heads=2,ffn_dim=16}",
+        "model.attention={kind='multi_head',num_heads=2}",
+        "model.connection={kind='none'}",
+        scale=3.0,
+    )
+    return folder
+
+
+def recorded(folder: Path) -> Reading:
+    return reading_of(load_model_folder(folder, CPU))
+
+
+def test_every_layer_is_compared_and_the_best_is_kept_on_request(workspace: Path) -> None:
+    found = run_json("alignment", "-w", workspace, "--device", "cpu")
+    assert len(found["readings"]) == 2 * 3 + 2
+    best = max(found["readings"], key=lambda one: one["mutual_information_bits"])
+    assert found["best"] == {"layer": best["layer"], "later": best["later"]}
+    assert found["used"] == {"layer": 2, "later": True}
+    assert recorded(workspace / "model") == Reading(layer=2, later=True)
+    shown = run("alignment", "-w", workspace, "--save").stdout
+    assert shown.count("layer 3, one step later") == 1 and shown.count("best") >= 1
+    assert recorded(workspace / "model") == Reading(**found["best"])
+    assert run_json("alignment", "-w", workspace)["used"] == found["best"]
+
+
+def test_a_reverse_model_decides_by_disagreement(workspace: Path, trained_workspace: Path) -> None:
+    words = ("alignment", "-w", workspace, "--reverse", trained_workspace / "model", "-n", "5")
+    found = run_json(*words)
+    best = min(found["readings"], key=lambda one: one["disagreement"])
+    assert found["best"] == {"layer": best["layer"], "later": best["later"]}
+    assert found["pairs"] == 5
+    assert "AER against the reverse model" in " ".join(run(*words).stdout.split())
+
+
+def test_a_single_layer_is_read_at_two_steps(trained_workspace: Path) -> None:
+    found = run_json("alignment", "-w", trained_workspace)
+    assert [one["disagreement"] for one in found["readings"]] == [None, None]
+    assert [one["layer"] for one in found["readings"]] == [None, None]
+    assert found["used"] == {"layer": None, "later": False}
+
+
+def test_what_cannot_be_aligned_is_refused(workspace: Path, tmp_path: Path) -> None:
+    blind = model_of(tmp_path / "blind", "none")
+    line = refused(run("alignment", "-w", workspace, "-m", blind), 2)
+    assert "has no attention" in line and "bahdanau2015" in line
+    assert "no corpus here" in refused(
+        run("alignment", "-w", tmp_path, "-m", workspace / "model"), 66
+    )
+
+
+def test_recordings_are_refused(tone_workspace: Path) -> None:
+    assert "read and write text" in refused(run("alignment", "-w", tone_workspace), 2)
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"layer": 4, "later": True}, "layer 4, but its decoder attends with 3"),
+        ({"layer": 0}, "alignment in the manifest of the model: layer: "),
+        ("middle", "alignment in the manifest of the model"),
+    ],
+)
+def test_a_manifest_with_another_choice_is_damage(
+    choice: object, message: str, workspace: Path
+) -> None:
+    path = workspace / "model" / "manifest.json"
+    tree = json.loads(path.read_text())
+    tree["facts"]["alignment"] = choice
+    path.write_text(json.dumps(tree))
+    seal(workspace / "model")
+    assert message in refused(run("alignment", "-w", workspace), 65)
