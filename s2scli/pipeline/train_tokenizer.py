@@ -168,7 +168,8 @@ def _warn_of_unknown(report: TokenizerReport, advice: str, talk: Talk) -> None:
         if quality and quality.unknown_rate > MAX_UNKNOWN_RATE:
             talk.warn(
                 f"{quality.unknown_rate:.1%} of the {side} pieces of the {report.split} split are "
-                f"unknown, so a model can neither read nor write them; {advice}"
+                f"unknown, so a model can neither read nor write them, unless it copies them "
+                f"(model.output.kind = pointer); {advice}"
             )
 
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from s2scli.data import store
-from s2scli.data.encoded import EncodedSplit, encode_split, open_encoded
+from s2scli.data.encoded import EncodedSplit, encode_split, open_encoded, pad_ids
 from s2scli.data.example import Example
 from s2scli.data.store import BatchWriter, TextSplit, batch_rows
 from s2scli.errors import CheckpointError, MissingInputError
@@ -115,3 +115,15 @@ def test_damage_is_named(folder: Path) -> None:
     write_other_columns(path)
     with pytest.raises(CheckpointError, match="unexpected columns"):
         EncodedSplit(path)
+
+
+def test_for_a_model_that_copies_ids_have_one_bound_only(folder: Path) -> None:
+    """A source may have ids behind its vocabulary, a target ids below it."""
+    path, rows = folder / "train.arrow", np.arange(ROWS)
+    plain = EncodedSplit(path, reads=5, target_size=1_000_000)
+    copying = EncodedSplit(path, reads=5, target_size=1_000_000, copying=pad_ids)
+    sources, _ = copying.gather(rows)
+    assert max(int(ids.max(initial=0)) for ids in sources) >= 5
+    for split in (plain, EncodedSplit(path, reads=5, target_size=5, copying=pad_ids)):
+        with pytest.raises(CheckpointError, match="outside the vocabulary of 5"):
+            split.gather(rows)
