@@ -27,7 +27,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("prepare", str(folder / "corpus.tsv"), "--valid-size", "3", "--test-size", "3", *where)
     run("train-tokenizer", "--right-to-left", "--kind", "char", *where)
     changes = ["--set", "training.bpe_dropout=0.1"]
-    run("train", "--recipe", "tiny", "--max-steps", "30", "--device", "cpu", *changes, *where)
+    run("train", "--recipe", "tiny", "--max-steps", "10", "--device", "cpu", *changes, *where)
     return folder / "workspace"
 
 
