@@ -16,3 +16,8 @@ WIDE = re.compile(r"[\u3000-\u303f\uff00-\uff65\uff9e\uff9f]")
 def is_unspaced(text: str) -> bool:
     """Whether `text` contains a character of a script without spaces between words."""
     return any(script.search(text) for script in (HAN, OTHER_UNSPACED, WIDE))
+
+
+def space_between(left: str, right: str) -> str:
+    """Return what joins two texts: a space, or nothing between scripts without spaces."""
+    return "" if is_unspaced(left[-1:]) and is_unspaced(right[:1]) else " "

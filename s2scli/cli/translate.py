@@ -126,6 +126,7 @@ def command(
     from s2scli.pipeline.translate import (
         TranslateRequest,
         require_attention,
+        require_text,
         translate,
         warn_of_untrained,
     )
@@ -138,6 +139,10 @@ def command(
         format, common.json, {"--scores": scores, "--nbest": many, "--alignment": alignment}
     )
     _refuse_resuming(resume, output, format)
+    if alignment and stream.unit == "document":
+        raise UsageError(
+            "--alignment writes one line for each text: use --json, or --unit sentence"
+        )
     inputs = _existing(files or [STDIN], as_files)
     needs, prefers = ["--alignment"] * alignment, ["--json, which shows the alignment"] * as_json
     asked = EngineRequest(engine.engine, needs, prefers, overrides, device, engine.int8)
@@ -147,6 +152,8 @@ def command(
     refuse_unread(overrides, settings)
     warn_of_untrained(map(common.workspace.find_model, models or (None,)), talk)
     check_inputs(translator, inputs, files=as_files)
+    if stream.unit != "line":
+        require_text(translator, f"--unit {stream.unit}")
     to = None if output == STDIN else output
     if format in SUBTITLES:
         subtitles = SubtitleRequest(inputs, as_files, to, str(format), settings, stream)

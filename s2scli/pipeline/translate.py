@@ -61,6 +61,8 @@ class TranslateRequest:
         options = {
             **self.settings.model_dump(mode="json"),
             "overlong": self.stream.overlong,
+            "unit": self.stream.unit,
+            "language": self.stream.language,
             "format": self.shape,
         }
         return Resuming(translator.identity, options, self.resume)
@@ -71,7 +73,10 @@ class TranslateRequest:
         wanted = Wanted(
             self.attention, scores=self.record_format is not plain_record, times=self.times
         )
-        return Options(self.settings, self.stream.overlong, wanted, self.stream.window)
+        stream = self.stream
+        return Options(
+            self.settings, stream.overlong, wanted, stream.window, stream.unit, stream.language
+        )
 
 
 def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> Tally:
@@ -159,6 +164,16 @@ def _untrained(facts: Mapping[str, Any]) -> str:
 
 def _listed(scores: Mapping[str, float], names: Iterable[str]) -> str:
     return ", ".join(f"{name} {scores[name]:.1f}" for name in names)
+
+
+def require_text(translator: Translator, flag: str) -> None:
+    """Check that the model reads and writes text, which a flag needs.
+
+    Raises:
+        UsageError: it reads or writes sound or pictures.
+    """
+    if not translator.sides.are_text:
+        raise UsageError(f"{flag} is for text, and the model reads or writes another kind")
 
 
 def require_attention(translator: Translator) -> None:

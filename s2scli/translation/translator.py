@@ -9,7 +9,8 @@ from typing import TypeVar
 from s2scli.data.codecs import SourceCodec, TargetCodec, source_codec, target_codec
 from s2scli.data.codecs.cell import Stored
 from s2scli.data.example import Values
-from s2scli.data.stream import Line
+from s2scli.data.sentences import Splitter
+from s2scli.data.stream import Line, Overlong
 from s2scli.errors import S2SError
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
@@ -79,7 +80,8 @@ class Translator:
 
         A blank line gives an empty record without calling the model. `options.overlong`
         says what happens to a line that is too long; by default it is split at sentence ends, and
-        the translations are joined. A line that makes the model fail gives a failed record and does
+        the translations are joined. `options.unit` says whether a line is translated as a whole or
+        sentence by sentence. A line that makes the model fail gives a failed record and does
         not affect the others.
 
         Args:
@@ -89,11 +91,13 @@ class Translator:
         Raises:
             CorpusError: a line is too long and `options.overlong` is `error`; the lines before it
                 are yielded first.
+            MissingExtraError: `options.language` is given, and sentencex is not installed.
         """
         chosen = options or Options(self.engine.settings)
         work = functools.partial(self._search, options=chosen)
+        split = chosen.splitter
         for window in _windows(lines, chosen.window):
-            plans, refusal = self._plans(window, chosen)
+            plans, refusal = self._plans(window, chosen.overlong, split)
             found = iter(isolate([part for plan in plans for part in plan.parts], work))
             for plan in plans:
                 yield make_record(plan, [next(found) for _ in plan.parts], chosen.settings)
@@ -137,20 +141,22 @@ class Translator:
             found.token_ids.count(UNK_ID),
         )
 
-    def _plans(self, lines: Sequence[Line], options: Options) -> tuple[list[Plan], S2SError | None]:
+    def _plans(
+        self, lines: Sequence[Line], overlong: Overlong, split: Splitter | None
+    ) -> tuple[list[Plan], S2SError | None]:
         """Return the plans of the lines before the first refused one, and its error or None."""
         plans = []
         for line in lines:
             try:
-                plans.append(self._plan(line, options))
+                plans.append(self._plan(line, overlong, split))
             except S2SError as error:
                 return plans, error
         return plans, None
 
-    def _plan(self, line: Line, options: Options) -> Plan:
+    def _plan(self, line: Line, overlong: Overlong, split: Splitter | None) -> Plan:
         most = self.engine.max_source_tokens
         try:
-            return plan_line(line, self.source, most, options.overlong)
+            return plan_line(line, self.source, most, overlong, split)
         except S2SError:
             raise
         except Exception as error:  # noqa: BLE001 - a text that its codec cannot encode
