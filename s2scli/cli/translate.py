@@ -75,6 +75,18 @@ def command(
             "options are not the same. (Of recordings and pictures, the paths are compared.)",
         ),
     ] = False,
+    history: Annotated[
+        int | None,
+        typer.Option(
+            "--history",
+            min=1,
+            max=1000,
+            metavar="N",
+            help="Answer a dialogue: each line is a turn, and its source is the last N turns, "
+            "answers included, joined as by `prepare --history`. A blank line, or a new file, "
+            "begins a new dialogue.",
+        ),
+    ] = None,
     format: Annotated[
         TextFormat | None,
         format_option(TextFormat, "text; srt and vtt are for recordings"),
@@ -117,6 +129,10 @@ def command(
     s2s translate --files talk.wav --format srt -o talk.srt
     s2s translate --files *.flac --format vtt -o subtitles
 
+    s2s translate --history 3 --sample --top-p 0.9
+
+    answers turn by turn on a terminal, with a model of dialogues.
+
     With --format srt or vtt, each part of a recording between pauses is a cue, and -o DIR gets a
     file for each recording. With a CTC layer (model.ctc_weight), vtt and --json time each word.
     """
@@ -139,6 +155,8 @@ def command(
         format, common.json, {"--scores": scores, "--nbest": many, "--alignment": alignment}
     )
     _refuse_resuming(resume, output, format)
+    if history:
+        _refuse_with_history(resume=resume, sentences=stream.unit != "line", files=as_files)
     if alignment and stream.unit == "document":
         raise UsageError(
             "--alignment writes one line for each text: use --json, or --unit sentence"
@@ -152,8 +170,8 @@ def command(
     refuse_unread(overrides, settings)
     warn_of_untrained(map(common.workspace.find_model, models or (None,)), talk)
     check_inputs(translator, inputs, files=as_files)
-    if stream.unit != "line":
-        require_text(translator, f"--unit {stream.unit}")
+    if stream.unit != "line" or history:
+        require_text(translator, "--history" if history else f"--unit {stream.unit}")
     to = None if output == STDIN else output
     if format in SUBTITLES:
         subtitles = SubtitleRequest(inputs, as_files, to, str(format), settings, stream)
@@ -166,6 +184,7 @@ def command(
         *(inputs, to, settings, stream, shape, as_json or alignment, several, as_json, as_files),
         _shape_name(as_json, many, scores, alignment, alignment_threshold),
         resume,
+        history,
     )
     if as_json or not writes_pictures(translator):
         tally = translate(translator, request, talk)
@@ -216,6 +235,13 @@ def _refuse_resuming(resume: bool, output: Path | None, format: TextFormat | Non
 
     if resume and (output in (None, STDIN) or format in SUBTITLES):
         raise UsageError("--resume continues an output file of text or JSON: add -o FILE")
+
+
+def _refuse_with_history(*, resume: bool, sentences: bool, files: bool) -> None:
+    """Refuse what contradicts --history."""
+    for flag, given in (("--resume", resume), ("--unit", sentences), ("--files", files)):
+        if given:
+            raise UsageError(f"--history answers turn by turn: leave {flag} out")
 
 
 def _refuse_for_pictures(scores: bool, alignment: bool) -> None:

@@ -16,7 +16,7 @@ WIDE_CLOSING = "\"')\\]”’」』）］"
 STOPS = ".!?…؟۔।॥։።"
 WIDE_STOPS = "。！？｡！？။។"  # of scripts without spaces
 END = re.compile(
-    rf"(?P<stop>[{STOPS}]+)[{CLOSING}]*\s+"
+    rf"(?P<stop>[{STOPS}]+)[{CLOSING}]*(?:[ \u00a0\u202f]»)?\s+"
     rf"|[{WIDE_STOPS}]+(?:[{WIDE_CLOSING}]+\s+|\s*(?![{WIDE_CLOSING}{WIDE_STOPS}\s]))"
     r"|\n[^\S\n]*\n\s*"
 )

@@ -84,7 +84,9 @@ class StreamSettings(Settings):
     @model_validator(mode="after")
     def _language_is_read(self) -> Self:
         if self.language and self.unit == "line":
-            raise ValueError("language has no effect with unit line; add --unit sentence")
+            raise ValueError(
+                "--language has no effect without --unit: add --unit sentence or --unit document"
+            )
         return self
 
 

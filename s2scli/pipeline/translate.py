@@ -14,7 +14,8 @@ from s2scli.manifest import read_manifest
 from s2scli.pipeline.pictures import PictureFolder, digits_for, require_folder
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
-from s2scli.translation.filter import run_filter
+from s2scli.translation.dialogue import Dialogue
+from s2scli.translation.filter import Answer, run_filter
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.outputs import Resuming
 from s2scli.translation.records import Record, RecordFormat, plain_record
@@ -42,6 +43,8 @@ class TranslateRequest:
         files: whether the inputs are recordings or pictures themselves.
         shape: the name of the record format, with its options.
         resume: whether to continue an unfinished output file.
+        history: each line is a turn of a dialogue, and is answered with this many turns as the
+            source; None translates each line by itself.
     """
 
     inputs: Sequence[Path]
@@ -55,6 +58,7 @@ class TranslateRequest:
     files: bool = False
     shape: str = "text"
     resume: bool = False
+    history: int | None = None
 
     def resuming(self, translator: Translator) -> Resuming:
         """Return what the records depend on, so that only the same records are continued."""
@@ -64,6 +68,7 @@ class TranslateRequest:
             "unit": self.stream.unit,
             "language": self.stream.language,
             "format": self.shape,
+            "history": self.history,
         }
         return Resuming(translator.identity, options, self.resume)
 
@@ -97,12 +102,19 @@ def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> 
         request.inputs,
         request.output,
         request.stream,
-        functools.partial(translator.translate, options=request.options),
+        _answer(translator, request),
         request.record_format,
         talk,
         files=request.files,
         resuming=request.resuming(translator),
     )
+
+
+def _answer(translator: Translator, request: TranslateRequest) -> Answer:
+    """Return what translates a window of lines, or answers its turns."""
+    if request.history:
+        return Dialogue(translator, request.options, request.history).answer
+    return functools.partial(translator.translate, options=request.options)
 
 
 def translate_to_folder(

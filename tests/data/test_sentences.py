@@ -21,7 +21,7 @@ def test_nothing_is_lost(text: str) -> None:
     "sentences",
     [
         ["We ran. ", "We hid!  ", "Why?\n", "No."],
-        ["Dr. Smith met J. R. Jones, e.g. in the U.S. on Jan. 3. ", "Then he left."],
+        ["Dr. Smith met J. R. Jones, e.g. in the U.S. on Jan. 3rd. ", "Then he left."],
         ["It cost 3.5 dollars, or 1.000,50 euros. ", "Yes."],
         ['He said "Stop." ', "(She did not.) ", "“Why?” ", "« Oui. » ", "Ok."],
         ['"Really?" he said. ', "Wait... ", "What?! ", "No… and then yes."],
