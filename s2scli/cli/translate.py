@@ -129,10 +129,6 @@ def command(
     s2s translate --files talk.wav --format srt -o talk.srt
     s2s translate --files *.flac --format vtt -o subtitles
 
-    s2s translate --history 3 --sample --top-p 0.9
-
-    answers turn by turn on a terminal, with a model of dialogues.
-
     With --format srt or vtt, each part of a recording between pauses is a cue, and -o DIR gets a
     file for each recording. With a CTC layer (model.ctc_weight), vtt and --json time each word.
     """
