@@ -25,7 +25,7 @@ def main() -> None:
             print(document)
         return
     one, other = (Path(name).read_text(encoding="utf-8").split("\n") for name in given)
-    equal = sum(a == b for a, b in zip(one[:-1], other[:-1], strict=True))
+    equal = sum(a == b for a, b in zip(one[:-1], other[:-1], strict=False))
     print(f"{equal} of {len(one) - 1} lines are equal")
 
 
