@@ -13,7 +13,7 @@ train="$data/topical_chat.train.tsv.gz" test="$data/topical_chat.test.tsv.gz"
 
 case $2 in
 baselines)
-    python "$here/baselines.py" "$train" "$test" "$work/text"
+    python "$here/baseline_replies.py" "$train" "$test" "$work/text"
     for name in repeat fixed common reply; do
         echo "== $name"
         s2s evaluate --f1 --diversity \

@@ -23,7 +23,7 @@ columns() {
 baseline() {
     name=$1
     shift
-    python "$here/baselines.py" "$@" < "$work/text/$name.source" > "$work/text/$name.baseline"
+    python "$here/first_words.py" "$@" < "$work/text/$name.source" > "$work/text/$name.baseline"
     echo "== $name: the first $*"
     s2s evaluate --rouge --multi-reference --hypothesis "$work/text/$name.baseline" \
         --source "$work/text/$name.source" --reference "$work/text/$name.target"

@@ -443,7 +443,7 @@ def _evaluate_file(texts: Texts, request: EvaluateRequest, settings: MetricSetti
         texts.name,
         len(outputs),
         tuple(_text_scores(outputs, references, request, settings)),
-        diversity=_diversities(outputs, texts.references, request),
+        diversity=_diversities(outputs, references, request),
     )
     if not request.scores_sentences:
         return found
@@ -465,12 +465,12 @@ def _sources_of(texts: Texts, request: EvaluateRequest) -> Texts:
 
 
 def _diversities(
-    outputs: Sequence[str], references: Sequence[str], request: EvaluateRequest
+    outputs: Sequence[str], references: Sequence[Sequence[str]], request: EvaluateRequest
 ) -> Diversities | None:
-    """Return the diversity of outputs and references; None if it is not requested."""
+    """Return the diversity of outputs and first references; None if it is not requested."""
     if not request.diversity:
         return None
-    return Diversities(diversity(outputs), diversity(references))
+    return Diversities(diversity(outputs), diversity([several[0] for several in references]))
 
 
 def evaluate_model(
@@ -488,7 +488,7 @@ def evaluate_model(
         CorpusError: a metric needs the model, and there is no pair to score.
     """
     scores: list[Score] = []
-    found = None
+    found = diversities = None
     sentences: tuple[Sentence, ...] = ()
     asked = ask(texts, once=request.multi_reference)
     if request.searches:
@@ -502,6 +502,7 @@ def evaluate_model(
             plain = [outputs[index] for index in asked.indices]
             write(table_lines(sentences) if request.wants_table else plain)
         scores += _text_scores(outputs, references, request, settings)
+        diversities = _diversities(outputs, references, request)
     unscored = 0
     if names := request.needing("model"):
         forced = _force(texts, translator, talk)
@@ -526,7 +527,7 @@ def evaluate_model(
         unscored=unscored,
         changed=_changed(search, translator),
         examples=choose_examples(sentences, request.examples),
-        diversity=_diversities(found.hypotheses, texts.references, request),
+        diversity=diversities,
     )
 
 

@@ -62,7 +62,7 @@ def test_another_word_is_refused(data: Path) -> None:
 
 
 def test_the_fixed_reply_is_like_the_others() -> None:
-    script = load_script(EXAMPLE / "baselines.py")
+    script = load_script(EXAMPLE / "baseline_replies.py")
     replies = ["no dog", "a cat ran", "x", "the cat ran home", "y", "cat"]
     assert script.central_reply(replies) in replies
     assert script.commonest_words(["a b", "b c b"]) == "b c"

@@ -67,7 +67,7 @@ def test_another_word_is_refused(data: Path) -> None:
 
 
 def test_the_baselines_are_what_they_say() -> None:
-    script = load_script(EXAMPLE / "baselines.py")
+    script = load_script(EXAMPLE / "first_words.py")
     assert script.summarize("Dr. Who ran. He hid.", "sentence", 0) == "Dr. Who ran."
     assert script.summarize("地震があった。", "characters", 3) == "地震が"
     assert script.summarize("", "sentence", 0) == ""

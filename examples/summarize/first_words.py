@@ -1,7 +1,7 @@
 """Write a baseline summary of each line of stdin to stdout.
 
-python baselines.py sentence      the first sentence
-python baselines.py characters 40 the first 40 characters
+python first_words.py sentence      the first sentence
+python first_words.py characters 40 the first 40 characters
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Write three baseline replies to each turn of a test file, and the true replies.
 
-python baselines.py TRAIN.tsv TEST.tsv FOLDER
+python baseline_replies.py TRAIN.tsv TEST.tsv FOLDER
 
 The files have a turn, a TAB and its reply on each line, plain or gzip. Written are, with a line for
 each row of TEST: `repeat` (the turn itself), `fixed` (of 300 replies of TRAIN, the one that is most
