@@ -173,8 +173,8 @@ def evaluate(
 
     Args:
         workspace: the folder with the corpus and the model.
-        metrics: names of `s2scli.metrics.METRICS`; empty means bleu, chrf and exact_match;
-            for a model that reads sound, wer, cer and exact_match.
+        metrics: names of `s2scli.metrics.METRICS`, or rouge for all three of ROUGE; empty means
+            bleu, chrf and exact_match; for a model that reads sound, wer, cer and exact_match.
         split: train, valid or test; None means test.
         source: translate and score this file instead of a split.
         hypothesis: score the outputs in this file; no model is used.
@@ -201,13 +201,14 @@ def evaluate(
         CorpusError: a file is damaged, or line counts differ.
         StorageError: the outputs cannot be written.
     """
+    from s2scli.metrics import metric_names
     from s2scli.pipeline import evaluate as command
     from s2scli.report.console import Talk
     from s2scli.workspace import Workspace
 
     metric_settings, search = _divided(settings)
     request = command.EvaluateRequest(
-        tuple(metrics),
+        metric_names(metrics),
         split,
         _path(source),
         _path(hypothesis),

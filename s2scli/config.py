@@ -37,9 +37,14 @@ from s2scli.tokenizer.tokenizers import Target, Tokenizers
 from s2scli.training.settings import TrainingSettings
 from s2scli.training.stopping import Criterion
 
+VALIDATED = ("perplexity", "token_accuracy")  # metrics of the model that validation computes
 CRITERIA: dict[str, Criterion] = {
     "loss": Criterion("loss", higher_is_better=False),
-    **{name: Criterion(name, metric.higher_is_better) for name, metric in METRICS.items()},
+    **{
+        name: Criterion(name, metric.higher_is_better)
+        for name, metric in METRICS.items()
+        if metric.needs == "outputs" or name in VALIDATED
+    },
 }
 
 

@@ -23,3 +23,8 @@ def units_of(text: str) -> list[str]:
     words = text.split()
     letters = "".join(words)
     return list(letters) if 2 * sum(map(is_unspaced, letters)) > len(letters) else words
+
+
+def space_between(left: str, right: str) -> str:
+    """Return what joins two texts: a space, or nothing between scripts without spaces."""
+    return "" if is_unspaced(left[-1:]) and is_unspaced(right[:1]) else " "

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Multi30k, English to German: scores of the recipes, the gain from pre-training, and from R-Drop and
-# SimCut.
+# SimCut, and documents.
 #
-#     sh examples/multi30k/run.sh RAW scores|tokenised|pretraining|consistency [WORKSPACE]
+#     sh examples/multi30k/run.sh RAW scores|tokenised|pretraining|consistency|documents [WORKSPACE]
 #
 # RAW is a folder with {train,val,test_2016_flickr}.{en,de}.gz of data/task1/raw of
 # https://github.com/multi30k/dataset (its terms: non-commercial research and education).
@@ -10,7 +10,7 @@
 set -eu
 raw=$1 here=$(dirname "$0")
 work=${3:-workspace/multi30k}
-mkdir -p "$work"
+mkdir -p "$work/text"
 
 # prepare WORKSPACE FOLDER SUFFIX: prepare the three splits in a folder
 prepare() {
@@ -28,7 +28,6 @@ scores)
         -m "$work/raw/compare/default/model" -m "$work/raw/compare/transformer-tiny/model"
     ;;
 tokenised)
-    mkdir -p "$work/text"
     for side in en de; do
         for split in train val test_2016_flickr; do
             gzip -dc "$raw/$split.$side.gz" |
@@ -46,7 +45,6 @@ tokenised)
     s2s evaluate -w "$work/tokenised" --bleu --tokenize none
     ;;
 pretraining)
-    mkdir -p "$work/text"
     gzip -dc "$raw/train.de.gz" | tr '\t' ' ' > "$work/text/german.txt"
     gzip -dc "$raw/val.de.gz" > "$work/text/german.val.txt"
     for side in en de; do
@@ -68,7 +66,6 @@ pretraining)
     done
     ;;
 consistency)
-    mkdir -p "$work/text"
     for side in en de; do
         gzip -dc "$raw/train.$side.gz" | sed 5000q > "$work/text/some.$side"
         gzip -dc "$raw/val.$side.gz" > "$work/text/val.$side"
@@ -96,8 +93,35 @@ consistency)
         s2s evaluate -w "$work/$way" --split valid --bleu --chrf
     done
     ;;
+documents)
+    prepare "$work/documents" "$raw" .gz
+    s2s train -w "$work/documents" --recipe transformer-tiny --max-minutes 10 \
+        --set training.metric=bleu
+    s2s translate -w "$work/documents" "$raw/test_2016_flickr.en.gz" -o "$work/text/test.out"
+    for side in en de; do
+        gzip -dc "$raw/test_2016_flickr.$side.gz" > "$work/text/test.$side"
+    done
+    (cd "$work/text" && paste test.en test.de test.out > all.tsv)
+    # without a mark at the end of a sentence, it cannot be told from the next one
+    awk -F '\t' '$1 ~ /[.!?]$/' "$work/text/all.tsv" > "$work/text/marked.tsv"
+    for text in "$work/text/marked" "$work/text/all"; do
+        for column in 1 2 3; do
+            cut -f $column "$text.tsv" | python "$here/documents.py" join 10 > "$text.$column"
+        done
+        s2s translate -w "$work/documents" --unit line "$text.1" -o "$text.line"
+        s2s translate -w "$work/documents" --unit sentence "$text.1" -o "$text.sentence"
+        # a blank line ends a paragraph of a document
+        sed G "$text.1" | s2s translate -w "$work/documents" --unit document |
+            sed '/^$/d' > "$text.document"
+        for found in 3 sentence document line; do
+            echo "== $text.$found"
+            python "$here/documents.py" count "$text.3" "$text.$found"
+            s2s evaluate --bleu --hypothesis "$text.$found" --reference "$text.2"
+        done
+    done
+    ;;
 *)
-    echo "expected scores, tokenised, pretraining or consistency, found $2" >&2
+    echo "expected scores, tokenised, pretraining, consistency or documents, found $2" >&2
     exit 2
     ;;
 esac

@@ -22,6 +22,7 @@ from s2scli.cli.options import (
     run_option,
     translate_example,
 )
+from s2scli.metrics import metric_names
 from s2scli.metrics.settings import MetricSettings
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table, whole
@@ -78,7 +79,7 @@ def command(
     request = CompareRequest(
         recipes,
         limits.model_dump(exclude_unset=True),
-        tuple(metrics),
+        metric_names(metrics),
         assignments or (),
         seeds or (),
         search_settings.model_dump(exclude_unset=True),

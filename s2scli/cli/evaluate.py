@@ -21,10 +21,10 @@ from s2scli.cli.options import (
 )
 from s2scli.errors import UsageError
 from s2scli.export.settings import EngineSettings
-from s2scli.metrics import METRICS, digits_of
+from s2scli.metrics import METRICS, digits_of, metric_names
 from s2scli.metrics.links import NAME, AlignmentFiles
 from s2scli.metrics.settings import MetricSettings
-from s2scli.report.console import visible, without_content
+from s2scli.report.console import shortened, visible, without_content
 from s2scli.report.tables import make_table
 from s2scli.search.settings import NOT_EVALUATED, SearchSettings
 from s2scli.settings import Tree, flag_of
@@ -32,7 +32,7 @@ from s2scli.settings import Tree, flag_of
 if TYPE_CHECKING:
     from s2scli.metrics.score import Score
     from s2scli.metrics.sentences import Example
-    from s2scli.pipeline.evaluate import Evaluation
+    from s2scli.pipeline.evaluate import Diversities, Evaluation
     from s2scli.pipeline.evaluate_latent import LatentScores
 
 USUAL_EXAMPLES = 3
@@ -57,7 +57,8 @@ def command(
         typer.Option(
             "--multi-reference",
             help="Score each source once, against the closest of all targets that it is "
-            "paired with.",
+            "paired with; ROUGE and F1 use the target with the highest ROUGE-1 or F1. With "
+            "--hypothesis, --source has the source of each output.",
             rich_help_panel=MetricSettings.panel,
         ),
     ] = False,
@@ -102,6 +103,16 @@ def command(
             "best, the middle and the worst by chrF. [default: 3 on a terminal, otherwise 0]",
         ),
     ] = None,
+    diversity: Annotated[
+        bool,
+        typer.Option(
+            "--diversity",
+            help="Show how much the outputs repeat each other, beside the references: distinct "
+            "words and pairs of words (distinct-1 and -2: Li et al. 2016), and the share of the "
+            "commonest output.",
+            rich_help_panel=MetricSettings.panel,
+        ),
+    ] = False,
     importance_samples: Annotated[
         int | None,
         typer.Option(
@@ -131,7 +142,7 @@ def command(
 
     s2s evaluate --bleu
     s2s evaluate --examples 9 -o sentences.tsv
-    s2s evaluate --hypothesis output.txt --reference target.txt
+    s2s evaluate --hypothesis output.txt --reference target.txt --rouge
     s2s evaluate --aer gold.txt --source source.txt --reference target.txt
     """
     from s2scli.pipeline.evaluate import EvaluateRequest, evaluate, save_evaluation
@@ -146,7 +157,7 @@ def command(
     if first_word is not None:
         raise UsageError("--aer-from has no effect without --aer GOLD")
     request = EvaluateRequest(
-        tuple(metrics),
+        metric_names(metrics),
         split,
         source,
         hypothesis,
@@ -158,6 +169,7 @@ def command(
         engine.int8,
         examples or 0,
         importance_samples or 0,
+        diversity,
     )
     if examples is None and request.searches and sys.stdout.isatty() and not common.json:
         request = replace(request, examples=USUAL_EXAMPLES)
@@ -168,6 +180,8 @@ def command(
         talk.show_json(found.as_json())
     else:
         talk.show(Group(scores_table(found), "", facts_table(found, all_settings=talk.verbose)))
+        if found.diversity:
+            talk.show(Group("", diversity_table(found.diversity)))
         if found.latent:
             talk.show(Group("", latent_table(found.latent)))
         if found.examples:
@@ -263,6 +277,19 @@ def facts_table(evaluation: "Evaluation", *, all_settings: bool) -> Table:
         else "",
     }
     return make_table(("evaluation", ""), [(name, fact) for name, fact in rows.items() if fact])
+
+
+def diversity_table(diversities: "Diversities") -> Table:
+    """Return how much the outputs and the references repeat each other."""
+    both = (diversities.outputs, diversities.references)
+    rows = [
+        ("distinct-1, %", *(f"{one.distinct1:.2f}" for one in both)),
+        ("distinct-2, %", *(f"{one.distinct2:.2f}" for one in both)),
+        ("commonest text, %", *(f"{one.commonest:.2f}" for one in both)),
+        ("commonest text", *(shortened(one.commonest_text) for one in both)),
+        ("words per text", *(f"{one.words:.1f}" for one in both)),
+    ]
+    return make_table(("diversity", "outputs", "references"), rows)
 
 
 def latent_table(latent: "LatentScores") -> Table:

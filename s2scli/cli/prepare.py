@@ -58,6 +58,7 @@ def command(
     s2s prepare export.tsv --columns 2,3
     s2s prepare train.en.gz train.de.gz --valid val.en --valid val.de
     s2s prepare sentences.txt
+    s2s prepare dialogues.tsv --history 3
     """
     from s2scli.pipeline.prepare import Inputs, prepare
 

@@ -65,7 +65,7 @@ def command(
     device: DeviceOption = "auto",
     *,
     settings: Annotated[ScoreSettings, flags(ScoreSettings)],
-    stream: Annotated[StreamSettings, flags(StreamSettings, but=("overlong",))],
+    stream: Annotated[StreamSettings, flags(StreamSettings, but=("unit", "language", "overlong"))],
     common: CommonOptions,
 ) -> None:
     """Score pairs: write the log-probability of each target (in nats), one per line, in order.

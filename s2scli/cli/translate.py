@@ -81,6 +81,18 @@ def command(
             "options are not the same. (Of recordings and pictures, the paths are compared.)",
         ),
     ] = False,
+    history: Annotated[
+        int | None,
+        typer.Option(
+            "--history",
+            min=1,
+            max=1000,
+            metavar="N",
+            help="Answer a dialogue: each line is a turn, and its source is the last N turns, "
+            "answers included, joined as by `prepare --history`. A blank line, or a new file, "
+            "begins a new dialogue.",
+        ),
+    ] = None,
     format: Annotated[
         TextFormat | None,
         format_option(TextFormat, "text; srt and vtt are for recordings", panel="Output"),
@@ -146,7 +158,12 @@ def command(
     """
     from s2scli.data.lines import STDIN
     from s2scli.pipeline.subtitles import SubtitleRequest, check_inputs, write_subtitles
-    from s2scli.pipeline.translate import TranslateRequest, require_attention, warn_of_untrained
+    from s2scli.pipeline.translate import (
+        TranslateRequest,
+        require_attention,
+        require_text,
+        warn_of_untrained,
+    )
     from s2scli.translation.loading import EngineRequest, load_translator
 
     many, talk = "n_best" in overrides, common.talk
@@ -156,6 +173,12 @@ def command(
     shown = [*attended, *["--scores"] * scores, *["--nbest"] * many]
     _refuse_with_subtitles(format, common.json, shown)
     _refuse_resuming(resume, output, format)
+    if history:
+        _refuse_with_history(resume=resume, sentences=stream.unit != "line", files=as_files)
+    if alignment and stream.unit == "document":
+        raise UsageError(
+            "--alignment writes one line for each text: use --json, or --unit sentence"
+        )
     inputs = _existing(files or [STDIN], as_files)
     demanded, words = constraints.read(), _read_dictionary(dictionary, replace_unknown)
     needs, prefers = [*attended, *constraints.flags], [SHOWS] * as_json
@@ -167,6 +190,8 @@ def command(
     constraints.refuse_unsearched(settings)
     warn_of_untrained(map(common.workspace.find_model, models or (None,)), talk)
     check_inputs(translator, inputs, files=as_files)
+    if stream.unit != "line" or history:
+        require_text(translator, "--history" if history else f"--unit {stream.unit}")
     to, speller = None if output == STDIN else output, translator.speller(demanded)
     if format in SUBTITLES:
         subtitles = SubtitleRequest(inputs, as_files, to, str(format), settings, stream)
@@ -177,7 +202,7 @@ def command(
     request = TranslateRequest(
         *(inputs, to, settings, stream, shape, as_json or alignment, several, as_json, as_files),
         _shape_name(as_json, many, scores, alignment, alignment_threshold),
-        *(resume, speller, words),
+        *(resume, history, speller, words),
     )
     tally = _translate(translator, request, talk, as_json, scores, alignment)
     if tally.failed.count:
@@ -249,6 +274,13 @@ def _refuse_resuming(resume: bool, output: Path | None, format: TextFormat | Non
 
     if resume and (output in (None, STDIN) or format in SUBTITLES):
         raise UsageError("--resume continues an output file of text or JSON: add -o FILE")
+
+
+def _refuse_with_history(*, resume: bool, sentences: bool, files: bool) -> None:
+    """Refuse what contradicts --history."""
+    for flag, given in (("--resume", resume), ("--unit", sentences), ("--files", files)):
+        if given:
+            raise UsageError(f"--history answers turn by turn: leave {flag} out")
 
 
 def _refuse_for_pictures(scores: bool, alignment: bool) -> None:

@@ -5,6 +5,7 @@ split each row belongs to. `write_splits` copies the rows to their splits.
 """
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -74,22 +75,42 @@ class StagedCorpus:
 def stage(examples: Iterable[Example], scratch: Path, sides: Sides = TEXT) -> StagedCorpus:
     """Write the examples to the folder `scratch`, and find the duplicates among them."""
     path, schema = scratch / "rows.arrow", schema_of(sides).append(HASH)
+    groups: deque[str] = deque()
     with DuplicateFinder(scratch) as finder, BatchWriter(path, schema) as writer:
-        for batch in batch_rows(examples, sides):
+        for batch in batch_rows(_noting_groups(examples, groups), sides):
             sources, targets = (
                 batch.column("source").to_pylist(),
                 batch.column("target").to_pylist(),
             )
             finder.add(pair_digests(sources, targets))
-            hashes = pa.array(group_hashes(sources, targets, sides))
+            hashes = pa.array(group_hashes(sources, targets, groups, sides))
             writer.write(pa.RecordBatch.from_arrays([*batch.columns, hashes], schema=schema))
         first = finder.first_occurrences()
     return StagedCorpus(path, first, sides)
 
 
-def group_hashes(sources: Sequence[str], targets: Sequence[str], sides: Sides) -> HashArray:
-    """Return the hash of the side that decides the split of each row, [rows]."""
-    return source_hashes(targets if sides.grouped_by == "target" else sources)
+def _noting_groups(examples: Iterable[Example], groups: deque[str]) -> Iterator[Example]:
+    """Yield the examples, and append the group of each to `groups`."""
+    for example in examples:
+        groups.append(example.group)
+        yield example
+
+
+def group_hashes(
+    sources: Sequence[str], targets: Sequence[str], groups: deque[str], sides: Sides
+) -> HashArray:
+    """Return the hash of what decides the split of each row, [rows].
+
+    It is the row's group or, without one, the side `sides.grouped_by`.
+
+    Args:
+        sources: the sources of the rows.
+        targets: their targets.
+        groups: their groups, which are removed, and those of rows after them.
+        sides: the kind of each side.
+    """
+    cells = targets if sides.grouped_by == "target" else sources
+    return source_hashes([groups.popleft() or cell for cell in cells])
 
 
 def write_held_out(
@@ -106,11 +127,12 @@ def write_held_out(
         The tally of the rows, and the source hash of each row, [rows].
     """
     tally, hashes = SplitTally(), [np.empty(0, np.int64)]
+    groups: deque[str] = deque()
     with BatchWriter(path, schema_of(sides)) as writer:
-        for batch in batch_rows(examples, sides):
+        for batch in batch_rows(_noting_groups(examples, groups), sides):
             tally.add(batch)
             sources, targets = (batch.column(side).to_pylist() for side in ("source", "target"))
-            hashes.append(group_hashes(sources, targets, sides))
+            hashes.append(group_hashes(sources, targets, groups, sides))
             writer.write(batch)
     return tally, np.concatenate(hashes)
 

@@ -13,8 +13,16 @@ Values: TypeAlias = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A source, its target, and its line number in the input file, from 1."""
+    """A pair of a corpus.
+
+    Attributes:
+        source: the source.
+        target: its target.
+        line: its line number in the input file, from 1.
+        group: examples of the same group stay in one split; empty groups equal sources.
+    """
 
     source: str
     target: str
     line: int
+    group: str = ""

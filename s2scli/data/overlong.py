@@ -1,9 +1,11 @@
 """Split or truncate text that is too long for a model."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 
-SENTENCE_END = re.compile(r"[.!?…]['\")\]»”’]*\s+|[。！？｡]['\")\]」』”’]*\s*")
+from s2scli.data.sentences import CLAUSE_END, LOOSE_END, split_sentences
+
 SPACE = re.compile(r"\s+")
 
 
@@ -11,17 +13,20 @@ def split_text(text: str, fits: Callable[[str], bool]) -> tuple[str, ...]:
     """Split `text` into parts that all fit, by halving it recursively.
 
     Each cut is at the sentence end nearest to the middle, within the middle half of the text. If
-    there is none, it is at the nearest space in that half, else exactly in the middle. White space
-    around the parts is removed.
+    there is none, it is at the nearest full stop of any kind in that half, else at the end of a
+    clause (a comma and its like), else at a space, else exactly in the middle. Each part keeps the
+    white space after it, and the first one also the white space before it: joined, the parts are
+    the text. A blank text has no parts.
 
     Args:
         text: the text to split.
-        fits: returns whether a text is short enough; it is not called for single characters.
+        fits: returns whether a text is short enough; it is not called for single characters. The
+            text has no white space around it.
     """
-    text = text.strip()
-    if len(text) < 2 or fits(text):
-        return (text,) if text else ()
-    cut = _best_cut(text)
+    body = text.strip()
+    if len(body) < 2 or fits(body):
+        return (text,) if body else ()
+    cut = len(text) - len(text.lstrip()) + _best_cut(body)
     return split_text(text[:cut], fits) + split_text(text[cut:], fits)
 
 
@@ -38,9 +43,19 @@ def truncate_text(text: str, fits: Callable[[str], bool]) -> str:
 
 
 def _best_cut(text: str) -> int:
+    """Return where to cut a text, which has no white space around it."""
     middle, quarter = len(text) // 2, len(text) // 4
-    for boundary in (SENTENCE_END, SPACE):
-        cuts = [found.end() for found in boundary.finditer(text, quarter, len(text) - quarter)]
+    for ends in _boundaries(text):
+        cuts = [
+            cut for cut in ends if quarter <= cut <= len(text) - quarter and 0 < cut < len(text)
+        ]
         if cuts:
             return min(cuts, key=lambda cut: abs(cut - middle))
     return middle
+
+
+def _boundaries(text: str) -> Iterator[Iterable[int]]:
+    """Yield where a text can be cut, the best kind first."""
+    yield accumulate(map(len, split_sentences(text)))
+    for boundary in (LOOSE_END, CLAUSE_END, SPACE):
+        yield (found.end() for found in boundary.finditer(text))

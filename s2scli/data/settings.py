@@ -44,6 +44,17 @@ class PrepareSettings(Settings):
         "languages.",
         panel="Input and output",
     )
+    history: int | None = setting(
+        None,
+        "Dialogues: each source is the last N turns before a reply, joined by ` ␞ `. A TSV row (a "
+        "turn, its reply) continues the dialogue of the row before it if its turn is the reply of "
+        "that row; a .txt file has a turn on each line, and a blank line between dialogues. A "
+        "dialogue is never divided between splits.",
+        "turns",
+        panel="Input and output",
+        ge=1,
+        le=1000,
+    )
     source_kind: SideKind = setting(
         "text",
         "What a source is: text, audio (the path of a sound file) or image (the path of a "

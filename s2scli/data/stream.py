@@ -4,15 +4,19 @@ A thread reads ahead, so that the next lines arrive while the current ones are p
 """
 
 import queue
+import re
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
+from pydantic import field_validator, model_validator
+
+from s2scli.data.cleaning import is_blank
 from s2scli.data.lines import STDIN, UTF8_BOM, open_text
-from s2scli.data.windows import gather
+from s2scli.data.windows import Source, gather
 from s2scli.errors import CorpusError
 from s2scli.settings import Settings, setting
 
@@ -20,8 +24,10 @@ BLOCK_BYTES = 1 << 16
 BLOCKS_AHEAD = 16
 LINE_BYTES = 10_000_000
 WINDOW_CHARACTERS = 4_000_000
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 Overlong = Literal["split", "truncate", "empty", "error"]
+Unit = Literal["line", "sentence", "document"]
 
 
 class StreamSettings(Settings):
@@ -44,10 +50,23 @@ class StreamSettings(Settings):
         ge=0,
         le=3_600_000,
     )
+    unit: Unit = setting(
+        "line",
+        "What to translate at once: line (each line as a whole), sentence (each sentence of a "
+        "line) or document (each sentence; it can run over line breaks, and ends at a blank line). "
+        "Outputs are joined with the white space between their sources; those of a document also "
+        "have its line breaks between sentences, so the number of lines can differ.",
+    )
+    language: str | None = setting(
+        None,
+        "With --unit: the language of the text, such as en, to find its sentences with the library "
+        "sentencex. Without it, a rule for all languages finds them.",
+        "language",
+    )
     overlong: Overlong = setting(
         "split",
-        "What to do with a line that is too long for the model: split (translate its parts and "
-        "join them), truncate, empty (write an empty line) or error.",
+        "What to do with a line, or a sentence, that is too long for the model: split (translate "
+        "its parts and join them), truncate, empty (write an empty line) or error.",
     )
     strict: bool = setting(
         False,
@@ -55,16 +74,33 @@ class StreamSettings(Settings):
         "with U+FFFD.",
     )
 
+    @field_validator("language")
+    @classmethod
+    def _check_language(cls, value: str | None) -> str | None:
+        if value is not None and not LANGUAGE.fullmatch(value):
+            raise ValueError(f"language: expected a code such as en or pt-br, found {value!r:.40}")
+        return value
+
+    @model_validator(mode="after")
+    def _language_is_read(self) -> Self:
+        if self.language and self.unit == "line":
+            raise ValueError(
+                "--language has no effect without --unit: add --unit sentence or --unit document"
+            )
+        return self
+
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the input.
+    """One line of the input, or one paragraph of a document.
 
     Attributes:
         name: the name of the file for messages.
-        number: the line number, from 1.
-        text: the line without its line end; invalid UTF-8 is replaced by U+FFFD.
-        bad_byte: the position of the first byte that is not UTF-8, from 1; 0 if there is none.
+        number: the line number, from 1; of a paragraph, that of its first line.
+        text: the line without its line end; a paragraph has line breaks inside. Invalid
+            UTF-8 is replaced by U+FFFD.
+        bad_byte: the position of the first byte that is not UTF-8 in its line, from 1; 0 if there
+            is none.
         cut: whether only the first 10,000,000 bytes were kept.
     """
 
@@ -179,8 +215,55 @@ class LineReader:
         self._lines = self._splitter.feed(block) if block else self._splitter.finish()
 
 
+class ParagraphReader:
+    """Joins the lines of each paragraph of a document; a `Source` for `gather`.
+
+    A blank line ends a paragraph, and is a line of its own. A paragraph also ends after 4 million
+    characters.
+    """
+
+    def __init__(self, lines: Source[Line | None]) -> None:
+        self._lines = lines
+        self._held: list[Line] = []
+        self._after: list[Line | None] = []
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Line | None:
+        """Wait for the next paragraph or blank line; None at the end.
+
+        Args:
+            block: always True here.
+            timeout: the maximum time to wait, in seconds; None waits forever.
+
+        Raises:
+            queue.Empty: the paragraph did not end in time; its lines are kept for the next call.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if self._after:
+            return self._after.pop()
+        while sum(len(line.text) for line in self._held) < WINDOW_CHARACTERS:
+            left = None if deadline is None else max(0, deadline - time.monotonic())
+            line = self._lines.get(timeout=left)
+            if line is None or is_blank(line.text):
+                if not self._held:
+                    return line
+                self._after.append(line)
+                break
+            self._held.append(line)
+        return self._paragraph()
+
+    def _paragraph(self) -> Line:
+        """Return the lines that are held as one."""
+        held, self._held = self._held, []
+        return replace(
+            held[0],
+            text="\n".join(line.text for line in held),
+            bad_byte=next((line.bad_byte for line in held if line.bad_byte), 0),
+            cut=any(line.cut for line in held),
+        )
+
+
 def read_windows(path: Path, settings: StreamSettings) -> Iterator[list[Line]]:
-    """Yield the lines of a file, or of stdin for `-`, in non-empty windows.
+    """Yield the lines, or paragraphs, of a file, or of stdin for `-`, in non-empty windows.
 
     A window ends when it is full (`settings.window` lines or 4 million characters), when its
     first line has waited for `settings.max_wait` ms, or at the end of the file. Lines before an
@@ -191,8 +274,9 @@ def read_windows(path: Path, settings: StreamSettings) -> Iterator[list[Line]]:
         CorpusError: the file is a directory or damaged, or a line is not UTF-8 and
             `settings.strict` is true.
     """
+    lines = LineReader(path, strict=settings.strict)
     return gather(
-        LineReader(path, strict=settings.strict),
+        ParagraphReader(lines) if settings.unit == "document" else lines,
         size=settings.window,
         max_wait=settings.max_wait / 1000,
         max_weight=WINDOW_CHARACTERS,

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from s2scli.metrics.reference_rules import ReferenceRule, closest_rule
 from s2scli.metrics.score import Score
+from s2scli.metrics.settings import MetricSettings
 
 
 class ForcedTarget(Protocol):
@@ -18,6 +20,11 @@ class ForcedTarget(Protocol):
     @property
     def first_choices(self) -> Sequence[bool]:
         """Whether each token is the model's most probable one, [T]."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The reference as text."""
         ...
 
 
@@ -36,6 +43,7 @@ class Metric:
         needs: "outputs" if it scores the outputs of a search, "model" if it needs the model's
             scores of the references.
         help: one sentence that says what it measures.
+        references: returns the rule that chooses one of several references of an output.
     """
 
     name: str
@@ -44,3 +52,4 @@ class Metric:
     digits: int
     needs: Literal["outputs", "model"]
     help: str
+    references: Callable[[MetricSettings], ReferenceRule] = closest_rule

@@ -1,4 +1,4 @@
-"""Perplexity of the references under a model."""
+"""Perplexity of the references under a model, per token, per word and per byte."""
 
 import math
 from collections.abc import Sequence
@@ -18,12 +18,50 @@ def perplexity(forced: Sequence[ForcedTarget], settings: MetricSettings = DEFAUL
         forced: the references as scored by the model, end tokens included.
         settings: the metric settings, with the number of resamples.
     """
+    lengths = [len(target.token_scores) for target in forced]
+    return _perplexity_per("perplexity", "token", forced, lengths, settings)
+
+
+def word_perplexity(forced: Sequence[ForcedTarget], settings: MetricSettings = DEFAULTS) -> Score:
+    """Return exp(-log-probability of all references / their words).
+
+    Words are separated by spaces, and each end token counts as a word. It can be compared between
+    tokenizers.
+
+    Args:
+        forced: the references as scored by the model, end tokens included.
+        settings: the metric settings, with the number of resamples.
+    """
+    lengths = [len(target.text.split()) + 1 for target in forced]
+    return _perplexity_per("word perplexity", "word", forced, lengths, settings)
+
+
+def byte_perplexity(forced: Sequence[ForcedTarget], settings: MetricSettings = DEFAULTS) -> Score:
+    """Return exp(-log-probability of all references / their UTF-8 bytes).
+
+    Each end token counts as a byte. It can be compared between tokenizers and languages.
+
+    Args:
+        forced: the references as scored by the model, end tokens included.
+        settings: the metric settings, with the number of resamples.
+    """
+    lengths = [len(target.text.encode(errors="replace")) + 1 for target in forced]
+    return _perplexity_per("byte perplexity", "byte", forced, lengths, settings)
+
+
+def _perplexity_per(
+    name: str,
+    unit: str,
+    forced: Sequence[ForcedTarget],
+    lengths: Sequence[int],
+    settings: MetricSettings,
+) -> Score:
+    """Return the perplexity per unit; `lengths` has the number of units of each reference."""
     losses = [-math.fsum(target.token_scores) for target in forced]
-    lengths = [float(len(target.token_scores)) for target in forced]
     interval = ratio_interval(losses, lengths, settings.resamples)
     return Score(
-        "perplexity",
+        name,
         math.exp(math.fsum(losses) / math.fsum(lengths)),
-        f"per:token|end:counted{bootstrap_signature(settings.resamples)}",
+        f"per:{unit}|end:counted{bootstrap_signature(settings.resamples)}",
         interval and (math.exp(interval[0]), math.exp(interval[1])),
     )

@@ -15,7 +15,13 @@ class MetricSettings(Settings):
     tokenize: Literal["auto", Tokenization] = setting(
         "auto",
         "How sacreBLEU splits text into words: 13a, intl, zh, char or none; auto selects 13a, or "
-        "zh or char if the references are written without spaces.",
+        "zh or char if the references are written without spaces. ROUGE counts characters with zh "
+        "and char.",
+    )
+    rouge_reference: Literal["own", "rouge1"] = setting(
+        "own",
+        "With several references, which one counts for ROUGE-2 and ROUGE-L: the one with the "
+        "highest score of their own, or with the highest ROUGE-1 (as in the script of SciTLDR).",
     )
     resamples: int = setting(
         1000,

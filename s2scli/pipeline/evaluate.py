@@ -25,7 +25,8 @@ from s2scli.errors import (
 from s2scli.files import new_file, require_writable, write_file
 from s2scli.manifest import encode_json, in_one_generation, read_manifest
 from s2scli.metrics import METRICS, PICTURE_METRICS, usual_metrics
-from s2scli.metrics.edit_distance import closest
+from s2scli.metrics.diversity import Diversity, diversity
+from s2scli.metrics.reference_rules import closest_references
 from s2scli.metrics.score import Score
 from s2scli.metrics.sentences import Example, Sentence, choose_examples, score_sentences
 from s2scli.metrics.settings import MetricSettings
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from s2scli.pipeline.evaluate_latent import LatentScores
 
 MANY_REPEATS = 0.02
+OPTIONAL = ("bits_per_pixel", "latent", "diversity")
+METRICS_OF_PICTURES = (*PICTURE_METRICS, "token_accuracy")
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class EvaluateRequest:
         examples: the number of sentences to show.
         importance_samples: the number of samples of z per pair, for the bounds of a variational
             autoencoder; 0 computes no bounds.
+        diversity: whether to measure how much outputs and references repeat each other.
     """
 
     metrics: tuple[str, ...]
@@ -84,6 +88,7 @@ class EvaluateRequest:
     int8: bool = False
     examples: int = 0
     importance_samples: int = 0
+    diversity: bool = False
 
     @property
     def of_workspace(self) -> bool:
@@ -100,12 +105,16 @@ class EvaluateRequest:
         Raises:
             UsageError: a metric of texts, a file of outputs or --multi-reference is requested.
         """
-        if self.output or self.multi_reference:
-            flag = "-o" if self.output else "--multi-reference"
+        given = {
+            "-o": self.output,
+            "--multi-reference": self.multi_reference,
+            "--diversity": self.diversity,
+        }
+        for flag in (flag for flag, value in given.items() if value):
             raise UsageError(f"{flag} is for text, and the target is pictures")
         if not self.metrics:
             return replace(self, metrics=PICTURE_METRICS, examples=0)
-        if texts := self.needing("outputs"):
+        if texts := [name for name in self.metrics if name not in METRICS_OF_PICTURES]:
             raise UsageError(f"{flag_of(texts[0])} compares texts, and the target is pictures")
         both = ("nats",) * ("perplexity" in self.metrics and "nats" not in self.metrics)
         return replace(self, metrics=(*self.metrics, *both), examples=0)
@@ -114,7 +123,7 @@ class EvaluateRequest:
     def searches(self) -> bool:
         """Whether translations are needed."""
         asked = not self.metrics or self.needing("outputs")  # the default metrics need outputs
-        return self.output is not None or self.examples > 0 or bool(asked)
+        return self.output is not None or self.examples > 0 or self.diversity or bool(asked)
 
     @property
     def wants_table(self) -> bool:
@@ -139,7 +148,7 @@ class EvaluateRequest:
         for name in self.metrics:
             if name not in METRICS:
                 raise UsageError(f"unknown metric {name!r}; expected one of {', '.join(METRICS)}")
-        if self.source and self.hypothesis:
+        if self.source and self.hypothesis and not self.multi_reference:
             raise UsageError("give either --source (to translate it) or --hypothesis, not both")
         if (self.source or self.hypothesis) and not self.reference:
             given = "--source" if self.source else "--hypothesis"
@@ -156,9 +165,13 @@ class EvaluateRequest:
             from s2scli.data.store import require_split
 
             require_split(self.split)
-        if self.multi_reference and (self.hypothesis or not self.searches):
-            what = "--source instead of --hypothesis" if self.hypothesis else "a metric of outputs"
-            raise UsageError(f"--multi-reference needs outputs and their sources: give {what}")
+        if self.multi_reference and not self.searches:
+            raise UsageError("--multi-reference needs outputs: give a metric of outputs")
+        if self.multi_reference and self.hypothesis and not self.source:
+            raise UsageError(
+                "--multi-reference with --hypothesis also needs --source FILE, with the source of "
+                "each output: one line for each reference"
+            )
         if self.hypothesis and self.int8:
             raise UsageError("--int8 needs a model: give --source instead of --hypothesis")
         if self.hypothesis and self.importance_samples:
@@ -183,6 +196,14 @@ class Texts:
     name: str
     sources: tuple[str, ...]
     references: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Diversities:
+    """How much the outputs repeat each other, and how much the references do."""
+
+    outputs: Diversity
+    references: Diversity
 
 
 @dataclass(frozen=True)
@@ -229,6 +250,7 @@ class Evaluation:
             tokens included; None unless the tokens are black and white, `nats` is requested, and
             the model has no latent vector.
         latent: the bounds of a variational autoencoder, if requested.
+        diversity: how much the outputs repeat each other, if requested.
     """
 
     scored: str
@@ -244,11 +266,12 @@ class Evaluation:
     examples: tuple[Example, ...] = ()
     bits_per_pixel: float | None = None
     latent: "LatentScores | None" = None
+    diversity: Diversities | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Convert to a JSON document, without `bits_per_pixel` and `latent` if they are None."""
+        """Convert to a JSON document, without the measurements of OPTIONAL that are None."""
         tree = asdict(replace(self, scores=(), examples=()))
-        for name in ("bits_per_pixel", "latent"):
+        for name in OPTIONAL:
             if tree[name] is None:
                 del tree[name]
         return {
@@ -297,9 +320,9 @@ def evaluate(
     if request.output:
         require_writable(request.output)
     if request.hypothesis and request.reference:
-        with _output_file(request.output) as write:
-            texts = read_files(request.hypothesis, request.reference)
-            return _evaluate_file(texts, request.with_metrics(TEXT), settings, write)
+        return _evaluate_file(
+            read_files(request.hypothesis, request.reference), request.with_metrics(TEXT), settings
+        )
     corpus = None
     if request.source and request.reference:
         texts = read_files(request.source, request.reference)
@@ -395,30 +418,59 @@ def hint_at_repeats(texts: Texts, talk: Talk) -> None:
 
 def evaluate_outputs(texts: Texts, metrics: Sequence[str], settings: MetricSettings) -> Evaluation:
     """Score outputs against their references, without a model."""
-    return Evaluation(
+    request, references = EvaluateRequest(tuple(metrics)), [(one,) for one in texts.references]
+    scores = _text_scores(texts.sources, references, request, settings)
+    return Evaluation(texts.name, len(texts.sources), tuple(scores))
+
+
+def _evaluate_file(texts: Texts, request: EvaluateRequest, settings: MetricSettings) -> Evaluation:
+    """Score a file of outputs, and write the table of its sentences if requested.
+
+    Raises:
+        CorpusError: the sources have another number of lines, or the outputs of a source differ.
+    """
+    asked = ask(_sources_of(texts, request), once=request.multi_reference)
+    firsts = [line.number - 1 for line in asked.lines]
+    outputs = [texts.sources[first] for first in firsts]
+    for index, output in zip(asked.indices, texts.sources, strict=True):
+        if request.multi_reference and output != outputs[index]:
+            raise CorpusError(
+                f"{asked.lines[index].where}: this source has different outputs; "
+                "--multi-reference scores one output for each source"
+            )
+    references = _references(texts, asked)
+    found = Evaluation(
         texts.name,
-        len(texts.sources),
-        tuple(
-            METRICS[name].function(texts.sources, texts.references, settings) for name in metrics
-        ),
+        len(outputs),
+        tuple(_text_scores(outputs, references, request, settings)),
+        diversity=_diversities(outputs, references, request),
     )
-
-
-def _evaluate_file(
-    texts: Texts,
-    request: EvaluateRequest,
-    settings: MetricSettings,
-    write: Callable[[Sequence[str]], None],
-) -> Evaluation:
-    """Score a file of outputs, and write the table of its sentences if requested."""
-    found = evaluate_outputs(texts, request.metrics, settings)
     if not request.scores_sentences:
         return found
-    outputs, references = texts.sources, texts.references
-    numbers = range(1, len(outputs) + 1)
-    sentences = score_sentences(numbers, [None] * len(outputs), references, outputs)
-    write(table_lines(sentences))
+    closest = closest_references(outputs, references, settings)
+    known = [line.text for line in asked.lines] if request.source else [None] * len(outputs)
+    numbers = [line.number for line in asked.lines]
+    sentences = score_sentences(numbers, known, closest, outputs)
+    with _output_file(request.output) as write:
+        write(table_lines(sentences))
     return replace(found, examples=choose_examples(sentences, request.examples))
+
+
+def _sources_of(texts: Texts, request: EvaluateRequest) -> Texts:
+    """Return the texts with the source of each output, if a file of sources was given."""
+    if not (request.source and request.reference):
+        return texts
+    given = read_files(request.source, request.reference)
+    return replace(given, name=str(request.source))
+
+
+def _diversities(
+    outputs: Sequence[str], references: Sequence[Sequence[str]], request: EvaluateRequest
+) -> Diversities | None:
+    """Return the diversity of outputs and first references; None if it is not requested."""
+    if not request.diversity:
+        return None
+    return Diversities(diversity(outputs), diversity([several[0] for several in references]))
 
 
 def evaluate_model(
@@ -436,19 +488,21 @@ def evaluate_model(
         CorpusError: a metric needs the model, and there is no pair to score.
     """
     scores: list[Score] = []
-    found = None
+    found = diversities = None
     sentences: tuple[Sentence, ...] = ()
     asked = ask(texts, once=request.multi_reference)
     if request.searches:
         with _output_file(request.output) as write:
             found = _translate(asked.lines, translator, search, talk)
             outputs = found.hypotheses
-            references = _closest_references(texts, asked, outputs)
+            references = _references(texts, asked)
             if request.scores_sentences:
-                sentences = _sentences(asked.lines, references, outputs)
+                closest = closest_references(outputs, references, settings)
+                sentences = _sentences(asked.lines, closest, outputs)
             plain = [outputs[index] for index in asked.indices]
             write(table_lines(sentences) if request.wants_table else plain)
         scores += _text_scores(outputs, references, request, settings)
+        diversities = _diversities(outputs, references, request)
     unscored = 0
     if names := request.needing("model"):
         forced = _force(texts, translator, talk)
@@ -473,6 +527,7 @@ def evaluate_model(
         unscored=unscored,
         changed=_changed(search, translator),
         examples=choose_examples(sentences, request.examples),
+        diversity=diversities,
     )
 
 
@@ -531,25 +586,33 @@ def _changed(search: SearchSettings, translator: Translator) -> tuple[str, ...]:
     return tuple(name for name, value in search.model_dump().items() if value != own[name])
 
 
-def _closest_references(texts: Texts, asked: Asked, hypotheses: Sequence[str]) -> list[str]:
-    """Return the reference of each output; if there are several, the closest one."""
-    right: list[list[str]] = [[] for _ in asked.lines]
+def _references(texts: Texts, asked: Asked) -> list[tuple[str, ...]]:
+    """Return the references of each line."""
+    found: list[list[str]] = [[] for _ in asked.lines]
     for index, reference in zip(asked.indices, texts.references, strict=True):
-        right[index].append(reference)
-    return [closest(*pair) for pair in zip(hypotheses, right, strict=True)]
+        found[index].append(reference)
+    return list(map(tuple, found))
 
 
 def _text_scores(
     hypotheses: Sequence[str],
-    references: Sequence[str],
+    references: Sequence[Sequence[str]],
     request: EvaluateRequest,
     settings: MetricSettings,
 ) -> Iterator[Score]:
-    """Yield the score of each requested metric that compares the outputs with the references."""
-    rule = "|refs:closest" if request.multi_reference else ""
+    """Yield the score of each requested metric that compares the outputs with the references.
+
+    If an output has several references, each metric chooses one.
+    """
+    chosen: dict[str, list[str]] = {}
     for name in request.needing("outputs"):
-        score = METRICS[name].function(hypotheses, references, settings)
-        yield replace(score, signature=f"{score.signature}{rule}")
+        metric = METRICS[name]
+        rule = metric.references(settings)
+        if rule.name not in chosen:
+            chosen[rule.name] = rule.choose(hypotheses, references, settings)
+        score = metric.function(hypotheses, chosen[rule.name], settings)
+        named = f"|refs:{rule.name}" if request.multi_reference else ""
+        yield replace(score, signature=f"{score.signature}{named}")
 
 
 def save_evaluation(evaluation: Evaluation, workspace: Workspace, talk: Talk) -> None:
@@ -648,7 +711,7 @@ def _force(texts: Texts, translator: Translator, talk: Talk) -> list[TargetText]
     with counting(talk, "scoring", "sentences", len(pairs)) as advance:
         records = _counted(translator.score(pairs), advance)
     _warn_of_failures(records, "scored", talk)
-    forced = [record.best for record in records if record.best]
+    forced = [replace(record.best, text=record.target) for record in records if record.best]
     if not forced:
         raise CorpusError(f"{texts.name}: no pair can be scored; expected text on both sides")
     return forced

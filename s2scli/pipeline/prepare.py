@@ -36,6 +36,7 @@ from s2scli.data.corpus import (
     write_held_out,
     write_splits,
 )
+from s2scli.data.dialogue import join_history
 from s2scli.data.example import Example
 from s2scli.data.formats import FORMATS, Format
 from s2scli.data.formats.grouping import group_files
@@ -69,7 +70,7 @@ MEDIA_SETTINGS = {
     "image_width",
     "image_color",
 }
-NEWER = ("one_column", "columns", "swap", "header")
+NEWER = ("one_column", "columns", "swap", "header", "history")
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ def prepare(
         settings = _with_columns(inputs, files["corpus"][0], settings)
         report = _make_corpus(workspace, inputs, files, settings, talk)
     if settings.one_column:
-        talk.say(f"{report.files[0].names[0]}: each line is its own source and target")
+        is_what = "a turn of a dialogue" if settings.history else "its own source and target"
+        talk.say(f"{report.files[0].names[0]}: each line is {is_what}")
     if len(report.files) > len(report.by_role()):
         talk.say("several TSV files are read one after the other")
     for notice in report.notices:
@@ -194,6 +196,20 @@ def _check(inputs: Inputs, settings: PrepareSettings) -> None:
     for role, size in (("valid", settings.valid_size), ("test", settings.test_size)):
         if role in roles and size is not None:
             raise UsageError(f"give either --{role} or --{role}-size, not both")
+    if settings.history:
+        _check_dialogue(settings)
+
+
+def _check_dialogue(settings: PrepareSettings) -> None:
+    """Check that other settings fit dialogues.
+
+    Raises:
+        UsageError: sides are swapped, or are not text.
+    """
+    if settings.swap:
+        raise UsageError("--history joins the turns before each reply: leave --swap out")
+    if (settings.source_kind, settings.target_kind) != ("text", "text"):
+        raise UsageError("--history is for text: leave --source-kind and --target-kind out")
 
 
 def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> PrepareSettings:
@@ -342,10 +358,12 @@ def _examples(
     before = 0
     for part in parts:
         rows = limit_lengths(part.rows, settings) if limited else part.rows
+        if settings.history:
+            rows = join_history(rows, settings.history, one_column=settings.one_column)
         if not sides.are_text:
             rows = MediaReader(sides, settings, part.folder).read(rows)
         for row in part.tally.keep(rows):
-            yield Example(row.source, row.target, before + row.line) if before else row
+            yield replace(row, line=before + row.line) if before else row
         before += part.tally.read
 
 

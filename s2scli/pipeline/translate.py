@@ -15,7 +15,8 @@ from s2scli.pipeline.pictures import PictureFolder, digits_for, require_folder
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.translation.constraints import Speller, digest_of
-from s2scli.translation.filter import run_filter
+from s2scli.translation.dialogue import Dialogue
+from s2scli.translation.filter import Answer, run_filter
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.outputs import Resuming
 from s2scli.translation.records import Record, RecordFormat, plain_record
@@ -43,6 +44,8 @@ class TranslateRequest:
         files: whether the inputs are recordings or pictures themselves.
         shape: the name of the record format, with its options.
         resume: whether to continue an unfinished output file.
+        history: each line is a turn of a dialogue, and is answered with this many turns as the
+            source; None translates each line by itself.
         speller: what outputs must contain or must not; None demands nothing.
         dictionary: translations with which unknown tokens are replaced; None leaves them.
     """
@@ -58,6 +61,7 @@ class TranslateRequest:
     files: bool = False
     shape: str = "text"
     resume: bool = False
+    history: int | None = None
     speller: Speller | None = None
     dictionary: Mapping[str, str] | None = None
 
@@ -66,7 +70,10 @@ class TranslateRequest:
         options = {
             **self.settings.model_dump(mode="json"),
             "overlong": self.stream.overlong,
+            "unit": self.stream.unit,
+            "language": self.stream.language,
             "format": self.shape,
+            "history": self.history,
         }
         if self.speller:
             options |= self.speller.constraints.tree()
@@ -79,8 +86,9 @@ class TranslateRequest:
         """The translation options; all record formats except plain need scores."""
         attention = self.attention or self.dictionary is not None
         wanted = Wanted(attention, scores=self.record_format is not plain_record, times=self.times)
+        stream = self.stream
         return Options(
-            *(self.settings, self.stream.overlong, wanted, self.stream.window),
+            *(self.settings, stream.overlong, wanted, stream.window, stream.unit, stream.language),
             self.speller,
             self.dictionary,
         )
@@ -104,12 +112,19 @@ def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> 
         request.inputs,
         request.output,
         request.stream,
-        functools.partial(translator.translate, options=request.options),
+        _answer(translator, request),
         request.record_format,
         talk,
         files=request.files,
         resuming=request.resuming(translator),
     )
+
+
+def _answer(translator: Translator, request: TranslateRequest) -> Answer:
+    """Return what translates a window of lines, or answers its turns."""
+    if request.history:
+        return Dialogue(translator, request.options, request.history).answer
+    return functools.partial(translator.translate, options=request.options)
 
 
 def translate_to_folder(
@@ -171,6 +186,16 @@ def _untrained(facts: Mapping[str, Any]) -> str:
 
 def _listed(scores: Mapping[str, float], names: Iterable[str]) -> str:
     return ", ".join(f"{name} {scores[name]:.1f}" for name in names)
+
+
+def require_text(translator: Translator, flag: str) -> None:
+    """Check that the model reads and writes text, which a flag needs.
+
+    Raises:
+        UsageError: it reads or writes sound or pictures.
+    """
+    if not translator.sides.are_text:
+        raise UsageError(f"{flag} is for text, and the model reads or writes another kind")
 
 
 def require_attention(translator: Translator, flags: Sequence[str]) -> None:

@@ -34,6 +34,8 @@ from s2scli.translation.torch_engine import TorchEngine
 from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
 
+WITHOUT_INTERVALS = MetricSettings(resamples=0)
+
 
 def open_validation(corpus: Corpus) -> TextSplit:
     """Open the validation split of a corpus.
@@ -94,7 +96,10 @@ class Validator:
             MissingInputError: the corpus has no validation split.
             CorpusError: the validation split is empty.
             CheckpointError: the corpus or the encoded corpus is damaged.
+            MissingExtraError: the package of the metric `training.metric` is not installed.
         """
+        if (metric := METRICS.get(run.criterion.name)) and metric.needs == "outputs":
+            metric.function([""], [""], WITHOUT_INTERVALS)  # stops here if its package is missing
         text = open_validation(corpus)
         copier = recipe.copier(tokenizers)
         codec = source_codec(tokenizers.source, copier)
@@ -210,7 +215,7 @@ class Validator:
         hypotheses = [text for _, text in sorted(world.gather(list(outputs)))]
         sources = [line.text for line in self.lines]
         self.signs.update(output_signs(sources, hypotheses, self.references))
-        settings, names = MetricSettings(resamples=0), self._metrics
+        settings, names = WITHOUT_INTERVALS, self._metrics
         shared = world.share(np.arange(len(names)), np.ones(len(names), np.int32)).tolist()
         values = [
             (number, METRICS[names[number]].function(hypotheses, self.references, settings).value)

@@ -1,4 +1,4 @@
-"""Split a line into parts that fit the model, and join the parts' translations."""
+"""Split a line into sentences and parts that fit the model, and join their translations."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +11,10 @@ from s2scli.data.codecs.cell import BadCellError, Stored
 from s2scli.data.codecs.codec import SourceCodec
 from s2scli.data.example import Values
 from s2scli.data.formats import LINE_FORMATS
+from s2scli.data.sentences import Splitter, unwrap
 from s2scli.data.stream import LINE_BYTES, Line, Overlong
 from s2scli.errors import CorpusError, S2SError
-from s2scli.scripts import is_unspaced
+from s2scli.scripts import space_between
 from s2scli.search.ranking import normalise
 from s2scli.search.rules import NO_DEMAND, Demand
 from s2scli.search.settings import SearchSettings
@@ -30,10 +31,18 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Part:
-    """A cell that fits the model, what the model reads of it, and what its outputs must contain."""
+    """A cell that fits the model.
+
+    Attributes:
+        text: the cell, without white space around it if it is a part of a text.
+        values: what the model reads of it.
+        before: the white space between the part before it and this part.
+        demand: what its outputs must contain.
+    """
 
     text: str
     values: Values
+    before: str = ""
     demand: Demand = NO_DEMAND
 
 
@@ -41,7 +50,14 @@ class Part:
 class Plan:
     """The parts of a line to translate; there are none if it is blank or left out.
 
-    `protected` says which words of the outputs stand in for protected texts.
+    Attributes:
+        line: the line.
+        source: its source.
+        parts: the parts, in order.
+        overlong: whether the line, or a sentence of it, was too long for the model.
+        fault: why it cannot be translated; empty if it can.
+        after: the white space after the last part.
+        protected: which words of the outputs stand in for protected texts; None if none does.
     """
 
     line: Line
@@ -49,7 +65,13 @@ class Plan:
     parts: tuple[Part, ...] = ()
     overlong: bool = False
     fault: str = ""
+    after: str = ""
     protected: Protected | None = None
+
+    @property
+    def spaces(self) -> tuple[str, ...]:
+        """The white space before each part, and after the last one."""
+        return (*(part.before for part in self.parts), self.after)
 
 
 @dataclass(frozen=True)
@@ -60,15 +82,24 @@ class Failure:
 
 
 def plan_line(
-    line: Line, codec: SourceCodec, most: int, overlong: Overlong, source: str | None = None
+    line: Line,
+    codec: SourceCodec,
+    most: int,
+    overlong: Overlong,
+    split: Splitter | None = None,
+    source: str | None = None,
 ) -> Plan:
-    """Divide a line into parts to translate; a line that fits the model is one part.
+    """Divide a line into parts to translate.
+
+    Without `split`, a line that fits the model is one part. With it, each sentence that fits the
+    model is one part, and the white space around each is kept.
 
     Args:
         line: the line.
         codec: the codec of the source.
         most: the maximum source size that the model accepts, as the codec measures it.
-        overlong: what to do with a line that has more.
+        overlong: what to do with a line, or a sentence, that has more.
+        split: divides a text into sentences.
         source: the source; None is the whole line.
 
     Raises:
@@ -78,10 +109,33 @@ def plan_line(
     if is_blank(source):
         return Plan(line, source)
     try:
-        return _plan(line, source, codec, most, overlong)
+        if split is None:
+            return _plan(line, source, codec, most, overlong)
+        return _plan_sentences(line, split(source), codec, most, overlong)
     except BadCellError as error:
         fault = "" if error.reason == "silent" else str(error)
         return Plan(line, source, fault=fault)
+
+
+def _plan_sentences(
+    line: Line, sentences: Sequence[str], codec: SourceCodec, most: int, overlong: Overlong
+) -> Plan:
+    """Plan a line of text sentence by sentence; a line break in a sentence is read as a space."""
+    source = "".join(sentences)
+    parts: list[Part] = []
+    after, too_long = "", False
+    for sentence in sentences:
+        if is_blank(sentence):
+            after += sentence
+            continue
+        before, body, space = divide_space(sentence)
+        plan = _plan(line, unwrap(body), codec, most, overlong)
+        if not plan.parts:
+            return replace(plan, source=source)
+        first, *others = plan.parts
+        parts += [replace(first, before=after + before), *others]
+        after, too_long = space, too_long or plan.overlong
+    return Plan(line, source, tuple(parts), too_long, after=after)
 
 
 def _plan(line: Line, source: str, codec: SourceCodec, most: int, overlong: Overlong) -> Plan:
@@ -108,7 +162,21 @@ def _plan(line: Line, source: str, codec: SourceCodec, most: int, overlong: Over
 
 
 def _encoded(texts: Sequence[str], codec: SourceCodec) -> tuple[Part, ...]:
-    return tuple(Part(text, codec.encode(text)) for text in texts)
+    """Return the parts of a cell; only the white space between them is kept."""
+    parts: list[Part] = []
+    after = ""
+    for text in texts:
+        before, body, space = divide_space(text)
+        cell = body if before or space else text  # a part of a recording is more than its text
+        parts.append(Part(cell, codec.encode(cell), after + before if parts else ""))
+        after = space
+    return tuple(parts)
+
+
+def divide_space(text: str) -> tuple[str, str, str]:
+    """Return the white space before a text, the text, and the white space after it."""
+    start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    return text[:start], text[start:end], text[max(start, end) :]
 
 
 def size_of(values: Values, codec: SourceCodec) -> int:
@@ -154,8 +222,8 @@ def make_record(
     found = [part for part in parts if isinstance(part, Translation)]
     if not found:
         return Record(line, "empty", source, overlong=plan.overlong)
-    if len(found) > 1:
-        found = [join_translations(source, found, settings)]
+    if any(plan.spaces) or len(found) > 1:
+        found = [join_translations(source, found, plan.spaces, settings)]
     translation = restored(found[0], plan.protected) if plan.protected else found[0]
     return Record(line, "ok", source, translation=translation, overlong=plan.overlong)
 
@@ -167,9 +235,11 @@ def restored(translation: Translation, protected: Protected) -> Translation:
 
 
 def join_translations(
-    source: str, parts: Sequence[Translation], settings: SearchSettings
+    source: str, parts: Sequence[Translation], spaces: Sequence[str], settings: SearchSettings
 ) -> Translation:
     """Join the translations of the parts of a line into one translation with one hypothesis.
+
+    A single part keeps all its hypotheses.
 
     The score is computed from all tokens; word rewards and coverage penalties of the parts are
     added to it. The tokens of a part attend only to the source of that part.
@@ -177,8 +247,12 @@ def join_translations(
     Args:
         source: the source of the whole line.
         parts: the translations of the parts, in order.
+        spaces: the white space before each part, and after the last one.
         settings: search settings, with the length penalty of the score.
     """
+    if len(parts) == 1:
+        spaced = [replace(one, text=join_text([one.text], spaces)) for one in parts[0].hypotheses]
+        return replace(parts[0], source=source, hypotheses=tuple(spaced))
     length_penalty, length_offset = settings.length_penalty, settings.length_offset
     pieces = tuple(piece for part in parts for piece in part.source_pieces)
     unknown = sum(part.unknown_tokens for part in parts)
@@ -194,7 +268,7 @@ def join_translations(
             for best, log_prob in zip(bests, sums, strict=True)
         )
     whole = TargetText(
-        text=join_text([best.text for best in bests]),
+        text=join_text([best.text for best in bests], spaces),
         score=normalise(sum(sums), len(written), length_penalty, length_offset) + added,
         pieces=written,
         token_scores=tuple(score for best in bests for score in best.token_scores),
@@ -226,13 +300,31 @@ def _log_prob(found: TargetText, length_penalty: float, length_offset: float) ->
     return found.score / normalise(1.0, len(found.pieces), length_penalty, length_offset)
 
 
-def join_text(parts: Sequence[str]) -> str:
-    """Join texts with spaces, but none between two characters of scripts without spaces."""
-    joined = ""
-    for part in parts:
-        unspaced = is_unspaced(joined[-1:]) and is_unspaced(part[:1])
-        joined += part if unspaced or not joined or not part else f" {part}"
-    return joined
+def join_text(parts: Sequence[str], spaces: Sequence[str]) -> str:
+    """Join texts with the white space that was between their sources.
+
+    Where there was none, or a single space, the script of the texts decides: a space, or nothing
+    between two characters of scripts without spaces. An empty text leaves no white space but line
+    breaks.
+
+    Args:
+        parts: the texts.
+        spaces: the white space before each source, and after the last one.
+    """
+    first, *between, last = spaces
+    joined, waiting = "", [""]
+    for part, space in zip(parts, [*between, ""], strict=True):
+        if part:
+            joined += _space(joined, part, waiting) + part if joined else part
+            waiting = []
+        waiting.append(space)
+    return f"{first}{joined}{last}"
+
+
+def _space(left: str, right: str, between: Sequence[str]) -> str:
+    """Return the white space between two texts, if this was between their sources."""
+    space = max(between, key=lambda one: (one.count("\n"), len(one)))
+    return space_between(left, right) if space in ("", " ") else space
 
 
 def _block_diagonal(

@@ -62,8 +62,13 @@ RecordFormat = Callable[[int, Record, Clean], str]
 
 
 def plain_record(index: int, record: Record, clean: Clean) -> str:
-    """Return the best hypothesis."""
-    return clean(record.text)
+    """Return the best hypothesis; that of a document keeps its line breaks."""
+    return _by_line(record.text, clean)
+
+
+def _by_line(text: str, clean: Clean) -> str:
+    """Clean a text line by line."""
+    return "\n".join(map(clean, text.split("\n")))
 
 
 def scored_record(index: int, record: Record, clean: Clean) -> str:
@@ -117,7 +122,7 @@ def json_record(index: int, record: Record, clean: Clean) -> str:
         "line": index + 1,
         "status": record.status,
         "source": record.source,
-        "translation": one_line(record.text),
+        "translation": _by_line(record.text, one_line),
         "hypotheses": [_hypothesis(found, one) for one in found.hypotheses] if found else [],
         "source_tokens": found.source_pieces if found else [],
     }
@@ -152,7 +157,7 @@ def _hypothesis(found: Translation, hypothesis: TargetText) -> dict[str, object]
         "copied_from": hypothesis.copied_from,
     }
     return {
-        "text": one_line(hypothesis.text),
+        "text": _by_line(hypothesis.text, one_line),
         "score": round(hypothesis.score, 6),
         "tokens": hypothesis.pieces,
         "token_scores": [round(score, 6) for score in hypothesis.token_scores],

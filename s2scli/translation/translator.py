@@ -10,6 +10,7 @@ from s2scli.data.codecs import SourceCodec, TargetCodec, source_codec, target_co
 from s2scli.data.codecs.cell import Stored
 from s2scli.data.codecs.text import TextCodec
 from s2scli.data.example import Values
+from s2scli.data.sentences import Splitter
 from s2scli.data.stream import Line
 from s2scli.errors import S2SError
 from s2scli.search.hypothesis import Hypothesis
@@ -112,7 +113,8 @@ class Translator:
 
         A blank line gives an empty record without calling the model. `options.overlong`
         says what happens to a line that is too long; by default it is split at sentence ends, and
-        the translations are joined. A line that makes the model fail gives a failed record and does
+        the translations are joined. `options.unit` says whether a line is translated as a whole or
+        sentence by sentence. A line that makes the model fail gives a failed record and does
         not affect the others.
 
         Args:
@@ -122,11 +124,13 @@ class Translator:
         Raises:
             CorpusError: a line is too long and `options.overlong` is `error`; the lines before it
                 are yielded first.
+            MissingExtraError: `options.language` is given, and sentencex is not installed.
         """
         chosen = options or Options(self.engine.settings)
         work = functools.partial(self._search, options=chosen)
+        split = chosen.splitter
         for window in _windows(lines, chosen.window):
-            plans, refusal = self._plans(window, chosen)
+            plans, refusal = self._plans(window, chosen, split)
             found = iter(isolate([part for plan in plans for part in plan.parts], work))
             for plan in plans:
                 yield make_record(plan, [next(found) for _ in plan.parts], chosen.settings)
@@ -190,24 +194,28 @@ class Translator:
             p_copy=_ordered(found.p_copy, order),
         )
 
-    def _plans(self, lines: Sequence[Line], options: Options) -> tuple[list[Plan], S2SError | None]:
+    def _plans(
+        self, lines: Sequence[Line], options: Options, split: Splitter | None
+    ) -> tuple[list[Plan], S2SError | None]:
         """Return the plans of the lines before the first refused one, and its error or None."""
         plans = []
         for line in lines:
             try:
-                plans.append(self._plan(line, options))
+                plans.append(self._plan(line, options, split))
             except S2SError as error:
                 return plans, error
         return plans, None
 
-    def _plan(self, line: Line, options: Options) -> Plan:
-        most = self.engine.max_source_tokens
+    def _plan(self, line: Line, options: Options, split: Splitter | None) -> Plan:
+        most, overlong, speller = self.engine.max_source_tokens, options.overlong, options.speller
         try:
-            if options.speller is None:
-                return plan_line(line, self.source, most, options.overlong)
-            asked = options.speller.read(line.text)
-            plan = plan_line(line, self.source, most, options.overlong, asked.protected.text)
-            return options.speller.demanded(plan, asked)
+            if speller is None:
+                return plan_line(line, self.source, most, overlong, split)
+            asked = speller.read(line.text)
+            text = asked.protected.text
+            return speller.demanded(
+                plan_line(line, self.source, most, overlong, split, text), asked
+            )
         except S2SError:
             raise
         except Exception as error:  # noqa: BLE001 - a text that its codec cannot encode

@@ -192,6 +192,45 @@ def test_outputs_are_scored_without_a_model(tmp_path: Path) -> None:
     assert piped.exit_code == 65
 
 
+def test_outputs_are_scored_against_several_references(tmp_path: Path) -> None:
+    rows = [("s", "the cat sat", "a dog"), ("s", "the cat sat", "the cat sat"), ("t", "x", "x y")]
+    for name, column in zip(
+        ("source", "hypothesis", "reference"), zip(*rows, strict=True), strict=True
+    ):
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in column))
+    words = [
+        word
+        for name in ("hypothesis", "reference", "source")
+        for word in (f"--{name}", str(tmp_path / name))
+    ]
+    table = tmp_path / "table.tsv"
+    asked = ["evaluate", *words, "--multi-reference", "--rouge", "--json", "-o", str(table)]
+    result = CliRunner().invoke(app, asked)
+    best = pytest.approx({"ROUGE-1": 100 * (1 + 2 / 3) / 2, "ROUGE-2": 50.0, "ROUGE-L": 250 / 3})
+    assert scores_of(result) == best
+    assert json.loads(result.stdout)["sentences"] == 2
+    first, second = table.read_text().splitlines()
+    assert first.startswith("s\tthe cat sat\tthe cat sat\t") and second.startswith("t\tx y\tx\t")
+    (tmp_path / "hypothesis").write_text("the cat sat\na dog\nx\n")
+    refused = CliRunner().invoke(app, asked)
+    assert refused.exit_code == 65
+    assert "source, line 1: this source has different outputs" in refused.stderr
+
+
+def test_outputs_and_references_are_as_diverse_as_they_are(evaluate: Run, tmp_path: Path) -> None:
+    for name, text in (("h", "I do.\nI do.\nNo\n"), ("r", "Yes.\nI do not.\nNo\n")):
+        (tmp_path / name).write_text(text)
+    words = ["--hypothesis", str(tmp_path / "h"), "--reference", str(tmp_path / "r"), "--diversity"]
+    document = json.loads(evaluate(*words, "--json", "--f1").stdout)
+    outputs, references = document["diversity"]["outputs"], document["diversity"]["references"]
+    assert outputs["commonest"] == pytest.approx(200 / 3) and outputs["commonest_text"] == "I do."
+    assert (outputs["distinct1"], references["distinct1"]) == pytest.approx((400 / 7, 600 / 7))
+    shown = evaluate(*words).stdout
+    assert re.search(r"commonest text, % +66\.67 +33\.33", shown)
+    assert "diversity" not in json.loads(evaluate("--json", "--bleu").stdout)
+    assert "diversity" in json.loads(evaluate("--json", "--diversity").stdout)
+
+
 def test_the_metrics_take_their_settings(evaluate: Run) -> None:
     result = evaluate("--bleu", "--tokenize", "char", "--resamples", "0", "--json")
     (score,) = json.loads(result.stdout)["scores"]
@@ -287,11 +326,13 @@ def test_a_real_model_is_scored_with_every_metric(trained_workspace: Path) -> No
     words = ["evaluate", "-w", str(trained_workspace), "--device", "cpu", "--json"]
     metrics = ["bleu", "chrf", "ter", "exact-match", "perplexity", "token-accuracy"]
     metrics += ["sequence-error-rate", "symbol-error-rate", "multi-reference"]
+    metrics += ["rouge", "f1", "word-perplexity", "byte-perplexity"]
     result = CliRunner().invoke(app, [*words, *(f"--{metric}" for metric in metrics)])
     scores = scores_of(result)
-    assert len(scores) == 8
+    assert len(scores) == 14
     # a model that has seen a few batches is better than chance among its pieces, and not perfect
     assert 1 < scores["perplexity"] < 50
+    assert 1 < scores["byte perplexity"] <= scores["perplexity"] <= scores["word perplexity"]
     assert 0 < scores["token accuracy"] < 100
 
 

@@ -1,4 +1,5 @@
 import gzip
+import itertools
 import json
 import os
 import re
@@ -356,3 +357,47 @@ def test_a_full_disk_is_a_storage_error_and_nothing_is_left(tmp_path: Path) -> N
 
 def test_the_recipes_to_suggest_are_there() -> None:
     assert set(RECIPES.values()) <= set(recipe_names())
+
+
+def dialogues(count: int, *, one_column: bool) -> str:
+    """Return dialogues of four turns each, as turn TAB reply or as turns with blank lines."""
+    turns = [[f"turn {n} {letter}" for letter in "abcd"] for n in range(count)]
+    if one_column:
+        return "\n\n".join("\n".join(one) for one in turns) + "\n"
+    return "".join(f"{a}\t{b}\n" for one in turns for a, b in itertools.pairwise(one))
+
+
+@pytest.mark.parametrize("name", ["talk.tsv", "talk.txt"])
+def test_a_dialogue_has_its_last_turns_as_source_and_one_split(tmp_path: Path, name: str) -> None:
+    text = dialogues(30, one_column=name.endswith("txt"))
+    result = run(tmp_path, written(tmp_path, text, name), "--history", "2")
+    assert result.exit_code == 0, result.stderr
+    splits = {split: rows(tmp_path, split) for split in ("train", "valid", "test")}
+    for one in itertools.chain(*splits.values()):
+        *_, number, letter = one.target.split()
+        turns = [f"turn {number} {earlier}" for earlier in "abcd" if earlier < letter]
+        assert one.source == " ␞ ".join(turns[-2:])
+    numbers = [{one.target.split()[1] for one in part} for part in splits.values()]
+    assert [len(part) for part in splits.values()] == [3 * len(own) for own in numbers]
+    assert sum(map(len, numbers)) == len(set().union(*numbers)) == 30
+
+
+def test_every_turn_is_accounted_for(tmp_path: Path) -> None:
+    run(tmp_path, written(tmp_path, dialogues(30, one_column=True), "a.txt"), "--history", "2")
+    (account,) = report(tmp_path)["files"]
+    assert account["dropped"] == {"empty_both": 29, "first_turn": 30}
+    assert account["read"] == account["kept"] + 59 == 149
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (["--swap"], "leave --swap out"),
+        (["--source-kind", "audio"], "--history is for text"),
+        (["--history", "0"], "--history: input should be greater than or equal to 1"),
+    ],
+)
+def test_dialogues_are_texts_in_order(tmp_path: Path, words: list[str], fault: str) -> None:
+    result = run(tmp_path, written(tmp_path, CORPUS), "--history", "2", *words)
+    assert result.exit_code == 2
+    assert fault in result.stderr

@@ -636,3 +636,56 @@ def test_a_word_alignment_counts_the_words_of_both_lines(real: Run) -> None:
         assert pairs == {
             (s, t) for s in range(len(source.split())) for t in range(len(text.split()))
         }
+
+
+DOCUMENT = "We ran. We hid  far\n away!  \n\n\n  Indented. Not\n"
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("line", "WE RAN. WE HID  FAR\nAWAY!\n\n\nINDENTED. NOT\n"),
+        ("sentence", "WE RAN. WE HID  FAR\n AWAY!  \n\n\n  INDENTED. NOT\n"),
+        ("document", "WE RAN. WE HID  FAR AWAY!  \n\n\n  INDENTED. NOT\n"),
+    ],
+)
+def test_the_unit_says_what_is_translated_at_once(translate: Run, unit: str, expected: str) -> None:
+    result = translate("--unit", unit, given=DOCUMENT)
+    if unit == "line":  # the stub keeps white space around a line
+        expected = expected.replace("AWAY!", " AWAY!  ").replace("IND", "  IND")
+    assert (result.exit_code, result.stdout) == (0, expected)
+
+
+def test_a_document_keeps_line_breaks_between_sentences(translate: Run) -> None:
+    given_text = "We ran.\nWe\nhid.\n\nNo.\n"
+    assert translate("--unit", "document", given=given_text).stdout == "WE RAN.\nWE HID.\n\nNO.\n"
+    result = translate("--unit", "document", "--json", given=given_text)
+    first, blank, last = map(json.loads, result.stdout.splitlines())
+    assert first["source"] == "We ran.\nWe\nhid." and first["translation"] == "WE RAN.\nWE HID."
+    assert (blank["status"], last["line"]) == ("empty", 3)
+
+
+def test_a_failed_sentence_fails_its_line(translate: Run) -> None:
+    result = translate("--unit", "sentence", given="We ran. Then boom. No.\nb\n")
+    assert (result.exit_code, result.stdout) == (3, "\nB\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (["--language", "en"], "--language has no effect without --unit: add --unit"),
+        (["--unit", "sentence", "--language", "e?"], "--language: expected a code such as en"),
+        (["--unit", "document", "--alignment"], "--alignment writes one line for each text"),
+        (["--history", "2", "--unit", "sentence"], "--history answers turn by turn: leave --unit"),
+        (["--history", "2", "--resume", "-o", "x"], "turn by turn: leave --resume out"),
+    ],
+)
+def test_units_and_histories_have_limits(translate: Run, words: list[str], fault: str) -> None:
+    result = translate(*words, given="a\n")
+    assert result.exit_code == 2
+    assert fault in " ".join(result.stderr.split())
+
+
+def test_a_dialogue_is_answered_turn_by_turn(translate: Run) -> None:
+    result = translate("--history", "2", given="a\nb\n\nc\n")
+    assert (result.exit_code, result.stdout) == (0, "A\nA ␞ B\n\nC\n")

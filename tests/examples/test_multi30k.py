@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from s2scli.config import recipe_names
-from tests.examples.scripts import EXAMPLES, asked_of_s2s
+from tests.examples.scripts import EXAMPLES, asked_of_s2s, load_script
 
 EXAMPLE = EXAMPLES / "multi30k"
+UNITS = ["line", "sentence", "document"]
 
 
 @pytest.fixture
@@ -54,3 +55,20 @@ def test_tokenised_lines_are_lower_case_and_split(raw: Path) -> None:
     *_, evaluate = commands(raw, "tokenised")
     assert evaluate[-2:] == ["--tokenize", "none"]
     assert (raw.parent / "work/text/val.de").read_text() == "a dog .\ntwo dogs .\n"
+
+
+def test_documents_are_translated_sentence_by_sentence_and_whole(raw: Path) -> None:
+    text = raw.parent / "work" / "text"
+    text.mkdir(parents=True)
+    for name in ("test.out", *(f"{part}.{unit}" for part in ("all", "marked") for unit in UNITS)):
+        (text / name).write_text("Ein Hund.\nZwei Hunde.\n" if name == "test.out" else "x\n")
+    found = commands(raw, "documents")
+    units = [words[words.index("--unit") + 1] for words in found if "--unit" in words]
+    assert sorted(units) == sorted(2 * UNITS)
+    assert [words[0] for words in found].count("evaluate") == 8
+    assert (text / "marked.1").read_text() == "A dog. Two dogs.\n"
+
+
+def test_lines_are_joined_to_documents() -> None:
+    join = load_script(EXAMPLE / "documents.py").join
+    assert list(join(["a\n", "b \n", "c\n"], 2)) == ["a b", "c"]

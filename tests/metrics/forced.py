@@ -10,3 +10,4 @@ class Forced:
 
     token_scores: Sequence[float] = ()
     first_choices: Sequence[bool] = ()
+    text: str = ""

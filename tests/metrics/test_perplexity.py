@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from s2scli.metrics.perplexity import perplexity
+from s2scli.metrics.perplexity import byte_perplexity, perplexity, word_perplexity
 from s2scli.metrics.settings import MetricSettings
 from tests.metrics.forced import Forced
 
@@ -21,3 +21,12 @@ def test_tokens_count_alike_whatever_their_sentence() -> None:
 
 def test_the_signature_says_what_is_counted() -> None:
     assert perplexity([Forced([0.0])]).signature == "per:token|end:counted|bs:1000|seed:12345"
+
+
+def test_per_word_and_per_byte_the_tokens_do_not_matter() -> None:
+    settings = MetricSettings(resamples=0)
+    few, many = [Forced([-6.0], text="dé jà")], [Forced([-2.0] * 3, text="dé jà")]
+    for metric, units in ((word_perplexity, 2 + 1), (byte_perplexity, 7 + 1)):
+        expected = math.exp(6 / units)
+        assert metric(few, settings).value == pytest.approx(expected)
+        assert metric(many, settings).value == pytest.approx(expected)

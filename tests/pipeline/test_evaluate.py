@@ -125,6 +125,17 @@ def test_several_references_change_nothing_where_there_is_one() -> None:
     assert "refs:closest" not in one.scores[0].signature
 
 
+def test_each_metric_chooses_its_own_reference() -> None:
+    rows = [("a b c", "A B C D E"), ("a b c", "C B A"), ("a b c", "the A. x y z")]
+    metrics = ("rouge1", "rouge2", "f1", "ter")
+    found = score_rows(rows, StubEngine(), *metrics, multi_reference=True)
+    rouge1, rouge2, f1, ter = (score.value for score in found.scores)
+    assert rouge1 == f1 == 100 and rouge2 == pytest.approx(100 * 2 * 2 / 6)
+    assert ter == pytest.approx(100 * 2 / 5)
+    rules = [score.signature.rpartition("refs:")[2] for score in found.scores]
+    assert rules == ["best-rouge1", "best-rouge2", "best-f1", "closest"]
+
+
 @pytest.mark.parametrize("multi_reference", [False, True])
 def test_there_is_an_output_for_every_pair(tmp_path: Path, multi_reference: bool) -> None:
     sources, references = zip(*ROWS, strict=True)
@@ -142,7 +153,7 @@ def test_there_is_an_output_for_every_pair(tmp_path: Path, multi_reference: bool
     [
         (
             EvaluateRequest(("bleu",), hypothesis=Path("h"), reference=Path("r")),
-            "--multi-reference needs outputs and their sources: give --source instead of",
+            "--multi-reference with --hypothesis also needs --source FILE",
         ),
         (EvaluateRequest(("perplexity",)), "give a metric of outputs"),
     ],

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from s2scli.data.batch import Batch, make_batch
 from s2scli.data.encoded import open_encoded
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.store import Corpus
+from s2scli.errors import MissingExtraError
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.train import TrainRequest, train
 from s2scli.pipeline.validation import Validator
@@ -166,6 +168,18 @@ def test_lines_at_which_the_model_fails_count_as_empty_and_are_counted(
     scores = validator()
     assert scores["failed_lines"] == len(validator.references)
     assert scores["exact_match"] == 0
+
+
+def test_rouge_selects_a_checkpoint_and_its_package_is_needed_from_the_start(
+    copying: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_for(copying, 3, "training.metric=rouge1")
+    assert 0 <= MetricsLog(copying.training / "metrics.jsonl").scores_at(3)["rouge1"] <= 100
+    monkeypatch.setitem(sys.modules, "rouge_score.rouge_scorer", None)
+    run = make_run(training_settings(metric="rouge1"))
+    corpus, tokenizers = Corpus.load(copying.corpus), Tokenizers.load(copying.tokenizer)
+    with pytest.raises(MissingExtraError, match=r"s2scli\[metrics\]"):
+        Validator.prepare(copying, corpus, run, load_recipe("tiny"), tokenizers)
 
 
 @pytest.mark.parametrize("examples", [3, 1000])

@@ -33,7 +33,7 @@ def speller(kind: Kind, constraints: Constraints) -> Speller:
 def plan(own: Speller, text: str) -> Plan:
     asked = own.read(text)
     line = Line("f", 1, text)
-    return own.demanded(plan_line(line, own.source, 99, "split", asked.protected.text), asked)
+    return own.demanded(plan_line(line, own.source, 99, "split", None, asked.protected.text), asked)
 
 
 def written(own: Speller, ids: tuple[int, ...]) -> str:

@@ -1,9 +1,12 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from s2scli.data.cleaning import is_blank
 from s2scli.data.codecs.audio import AudioCodec
 from s2scli.data.stream import Line, Overlong
 from s2scli.errors import ConfigError, CorpusError
@@ -133,34 +136,100 @@ def test_of_a_line_cut_by_the_reader_no_part_is_passed_off_as_the_whole() -> Non
 
 def test_joined_translations_keep_scores_and_attention_apart() -> None:
     parts = translations("a b", "c")
-    whole = join_translations("a b c", parts, SearchSettings(length_penalty=0.5))
+    whole = join_translations("a b c", parts, ["", " ", ""], SearchSettings(length_penalty=0.5))
     (found,) = whole.hypotheses
     assert whole.source_pieces == ("a", "b", "</s>", "c", "</s>")
     assert found.pieces == ("A", "B", "</s>", "C", "</s>")
     assert found.score == pytest.approx(5 * -0.5 / 5**0.5)
     assert found.attention is not None
     np.testing.assert_array_equal(found.attention, np.eye(5)[:, None])
-    bare = join_translations("a", translations("a", attention=False), SETTINGS)
+    bare = join_translations("a", translations("a", attention=False), ["", ""], SETTINGS)
     assert bare.hypotheses[0].attention is None
 
 
 def test_a_part_without_a_hypothesis_leaves_the_whole_without() -> None:
     parts = translations("a b", "silence")
-    assert join_translations("a b silence", parts, SETTINGS).hypotheses == ()
+    assert join_translations("a b silence", parts, ["", " ", ""], SETTINGS).hypotheses == ()
 
 
 @pytest.mark.parametrize(
-    ("parts", "joined"),
+    ("parts", "between", "joined"),
     [
-        (["We ran.", "We hid."], "We ran. We hid."),
-        (["我们跑了。", "我们躲了。"], "我们跑了。我们躲了。"),
-        (["달렸다.", "숨었다."], "달렸다. 숨었다."),
-        (["走る NBA", "犬"], "走る NBA 犬"),
-        (["", "a", "", "b"], "a b"),
+        (["We ran.", "We hid."], [" "], "We ran. We hid."),
+        (["We ran.", "We hid."], [""], "We ran. We hid."),
+        (["我们跑了。", "我们躲了。"], [" "], "我们跑了。我们躲了。"),
+        (["我们跑了。", "我们躲了。"], ["\n"], "我们跑了。\n我们躲了。"),
+        (["달렸다.", "숨었다."], [""], "달렸다. 숨었다."),
+        (["走る NBA", "犬"], [" "], "走る NBA 犬"),
+        (["a", "b"], [" \t "], "a \t b"),
+        (["", "a", "", "b"], [" ", " ", " "], "a b"),
+        (["a", "", "b"], ["\n\n", " "], "a\n\nb"),
     ],
 )
-def test_parts_are_joined_as_their_script_asks(parts: list[str], joined: str) -> None:
-    assert join_text(parts) == joined
+def test_parts_are_joined_with_the_space_of_their_sources(
+    parts: list[str], between: list[str], joined: str
+) -> None:
+    assert join_text(parts, ["", *between, ""]) == joined
+    assert join_text(parts, ["  ", *between, "\t"]) == f"  {joined}\t"
+
+
+WORDS = st.sampled_from(
+    ["We ran. ", "Dr. Who ", "a, b; c ", "  ", "\n", "x\ty", "1. One ", "我们。"]
+)
+TEXTS = st.lists(WORDS, max_size=12).map("".join) | st.text("aA.!? \n\t,", max_size=60)
+
+
+@given(TEXTS, st.sampled_from([3, 100]))
+def test_sentence_by_sentence_no_white_space_changes(text: str, most: int) -> None:
+    (record,) = translate_sentences(lines(text), StubEngine(max_source_tokens=most))
+    wanted = "" if is_blank(text) else text.upper()
+    assert "".join(record.text.split()) == "".join(wanted.split())
+    if not re.search("[我\n\t]", text):  # scripts without spaces and line breaks have rules
+        assert record.text == wanted
+
+
+def translate_sentences(given: list[Line], engine: StubEngine) -> list[Record]:
+    options = Options(SETTINGS, wanted=Wanted(attention=True), unit="sentence")
+    return list(stub_translator(engine).translate(given, options))
+
+
+def test_each_sentence_is_translated_as_if_it_were_alone() -> None:
+    sentences = ["We ran.", "Dr. Who hid!", "It was\n late.", "No?"]
+    stub = StubEngine()
+    (record,) = translate_sentences(lines("  ".join(sentences)), stub)
+    assert stub.batches == [["We ran.", "Dr. Who hid!", "It was late.", "No?"]]
+    assert record.text == "WE RAN.  DR. WHO HID!  IT WAS LATE.  NO?"
+    assert record.status == "ok" and not record.overlong
+    alone = translate_sentences(lines(*sentences), StubEngine())
+    together = translate_sentences(lines(*sentences, "  ".join(sentences)), StubEngine())
+    assert outcomes(together[:-1]) == outcomes(alone)
+    tokens = [score for one in alone if one.best for score in one.best.token_scores]
+    assert record.best and list(record.best.token_scores) == tokens
+
+
+def test_a_sentence_that_is_too_long_is_split_at_its_clauses() -> None:
+    stub = StubEngine(max_source_tokens=4)
+    (record,) = translate_sentences(lines("We ran far, and we hid. No."), stub)
+    assert stub.batches == [["We ran far,", "and we hid.", "No."]]
+    assert (record.text, record.overlong) == ("WE RAN FAR, AND WE HID. NO.", True)
+
+
+def test_one_sentence_keeps_all_hypotheses() -> None:
+    options = Options(SearchSettings(n_best=2), unit="sentence")
+    one, two = stub_translator().translate(lines(" We ran. ", "We ran. No."), options)
+    assert [found.text for found in one.hypotheses] == [" WE RAN. ", " WE RAN.! "]
+    assert [found.text for found in two.hypotheses] == ["WE RAN. NO."]
+
+
+@pytest.mark.parametrize(
+    ("overlong", "status", "text"),
+    [("empty", "empty", ""), ("truncate", "ok", "ONE TWO THREE. NO.")],
+)
+def test_the_other_answers_to_a_long_sentence(overlong: Overlong, status: str, text: str) -> None:
+    engine, given = StubEngine(max_source_tokens=3), lines("One two three. four five. No.")
+    options = Options(SETTINGS, overlong, unit="sentence")
+    (record,) = stub_translator(engine).translate(given, options)
+    assert (record.status, record.text, record.overlong) == (status, text, True)
 
 
 def test_a_recording_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,9 @@ class SourceCodec(Protocol):
     def parts(self, cell: str, most: int) -> Sequence[str]:
         """Divide a cell that is too long into cells of at most this size.
 
+        Parts of a text keep the white space around them, which does not count: joined, they are
+        the text.
+
         Raises:
             BadCellError: the cell cannot be divided.
         """

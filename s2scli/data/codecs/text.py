@@ -55,7 +55,7 @@ class TextCodec:
         return ()
 
     def parts(self, cell: str, most: int) -> Sequence[str]:
-        """Split a text at sentence ends into texts of at most `most` tokens."""
+        """Split a text at sentence ends, or clauses, into texts of at most `most` tokens."""
         return split_text(cell, lambda text: len(self.encode(text)) <= most)
 
     def truncate(self, cell: str, most: int) -> str:
