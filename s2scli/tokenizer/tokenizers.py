@@ -158,8 +158,7 @@ class Tokenizers:
         said = _read_description(folder / DESCRIPTION)
         if said.joint and said.source:
             joint = load_sentencepiece(folder / JOINT_MODEL, said.source, said.normalization)
-            target = replace(joint, reverse=True) if said.right_to_left else joint
-            return cls(joint, target, joint=True)
+            return cls(joint, _directed(joint, said), joint=True)
         return cls(_load_source(folder, said), _load_target(folder, said), joint=False)
 
 
@@ -195,11 +194,16 @@ def _load_source(folder: Path, said: Description) -> Source:
 def _load_target(folder: Path, said: Description) -> Target:
     if said.target:
         target = load_sentencepiece(folder / TARGET_MODEL, said.target, said.normalization)
-        return replace(target, reverse=said.right_to_left)
+        return _directed(target, said)
     assert said.writes, "the description was validated"
     if isinstance(said.writes, Patches):
         return load_codebook(folder / CODEBOOK, said.writes)
     return said.writes
+
+
+def _directed(target: SentencePiece, said: Description) -> SentencePiece:
+    """Return the tokenizer of the target in the direction that the description says."""
+    return replace(target, reverse=True) if said.right_to_left else target
 
 
 def _read_description(path: Path) -> Description:
