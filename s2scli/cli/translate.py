@@ -106,9 +106,9 @@ def command(
             "--alignment",
             help="Append ` ||| ` and the word alignment to each output: source-target pairs of "
             "words, counted from 0, in Pharaoh's format (0-0 1-2). Each target word is paired with "
-            "the source word that has the largest attention weight. Of several layers, the middle "
-            "one is read, at the step that reads the target word (Chen et al. 2020), unless "
-            "s2s inspect alignment --save recorded a better choice with the model.",
+            "the source word that has the largest attention weight. The weights are the mean of "
+            "the H heads that align best, where H is the number of heads per layer, or those of "
+            "the layer and the step that s2s inspect alignment --save recorded with the model.",
         ),
     ] = False,
     alignment_threshold: Annotated[

@@ -91,7 +91,7 @@ def evaluate_alignment(
 
     The model reads the source and is made to write the reference. Its alignments are read as those
     of `s2s translate --alignment`. The scores of two other readings are added for comparison: the
-    same layer at the step that writes a token, and the heads that align best at that step.
+    same layer at the other step, and the heads that align best at the step that writes a token.
 
     Args:
         workspace: its model is used if `models` is empty.
@@ -127,7 +127,7 @@ def evaluate_alignment(
     if not (translator.has_attention and translator.sides.are_text):
         raise UsageError("--aer needs a model with attention that reads and writes text")
     used = translator.engine.reading
-    readings = [used, used.model_copy(update={"later": False}), BEST_HEADS]
+    readings = [used, used.model_copy(update={"later": not used.later}), BEST_HEADS]
     readings = [one for number, one in enumerate(readings) if one not in readings[:number]]
     found, unscored = _align(translator, sources, references, readings, talk)
     scores = {

@@ -3,7 +3,8 @@
 A decoder writes a token at one step and reads it at the next. In a decoder with several layers,
 some layers attend to the source of the token that is read, not of the token that is written. Their
 attention aligns better one step later (Shift-Att: Chen et al. 2020, Accurate word alignment
-induction from neural machine translation, section 3.1).
+induction from neural machine translation, section 3.1). Others align better at the same step, so
+the choice is made for each model.
 """
 
 import math
@@ -46,14 +47,6 @@ class Reading(Settings):
 
 
 BEST_HEADS = Reading()
-
-
-def usual_reading(num_layers: int) -> Reading:
-    """Return the reading of a model for which none was chosen on validation pairs.
-
-    A single layer is read at the same step. Of several, the middle one is read one step later.
-    """
-    return BEST_HEADS if num_layers == 1 else Reading(layer=(num_layers + 1) // 2, later=True)
 
 
 def every_reading(num_layers: int) -> list[Reading]:

@@ -17,7 +17,7 @@ from s2scli.errors import CheckpointError, ConfigError
 from s2scli.manifest import Manifest, in_one_generation, new_folder, verify_folder
 from s2scli.model.seq2seq import Seq2Seq, count_parameters
 from s2scli.model.weights import encode_tensors, load_weights, read_tensors, utf8_path
-from s2scli.report.readings import Reading, usual_reading
+from s2scli.report.readings import BEST_HEADS, Reading
 from s2scli.settings import load_settings, read_toml
 from s2scli.tokenizer.tokenizers import Tokenizers
 
@@ -156,7 +156,9 @@ def _describe(folder: Path) -> ModelDescription:
 
 
 def reading_of(loaded: LoadedModel) -> Reading:
-    """Return the attention weights that alignments are read from: those chosen, or the usual ones.
+    """Return the attention weights that alignments are read from.
+
+    They are those that were recorded, or else those of the heads that align best.
 
     Raises:
         CheckpointError: the manifest records something else.
@@ -164,7 +166,7 @@ def reading_of(loaded: LoadedModel) -> Reading:
     layers, _ = loaded.model.attention_shape or (1, 1)
     chosen = loaded.manifest.facts.get(READING)
     if chosen is None:
-        return usual_reading(layers)
+        return BEST_HEADS
     try:
         reading = load_settings(Reading, chosen, f"{READING} in the manifest of the model")
     except ConfigError as error:

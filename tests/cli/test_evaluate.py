@@ -491,7 +491,8 @@ class TestAlignments:
         found = json.loads(result.stdout)
         assert (found["pairs"], found["unscored"]) == (2, 0)
         assert [one["reading"] for one in found["readings"]] == [
-            "the heads that align best, same step"
+            "the heads that align best, same step",
+            "the heads that align best, one step later",
         ]
         words[words.index(str(files / "target"))] = str(files / "source")
         other = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)

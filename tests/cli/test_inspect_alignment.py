@@ -43,8 +43,8 @@ def test_every_layer_is_compared_and_the_best_is_kept_on_request(workspace: Path
     assert len(found["readings"]) == 2 * 3 + 2
     best = max(found["readings"], key=lambda one: one["mutual_information_bits"])
     assert found["best"] == {"layer": best["layer"], "later": best["later"]}
-    assert found["used"] == {"layer": 2, "later": True}
-    assert recorded(workspace / "model") == Reading(layer=2, later=True)
+    assert found["used"] == {"layer": None, "later": False}
+    assert recorded(workspace / "model") == Reading()
     shown = run("alignment", "-w", workspace, "--save").stdout
     assert shown.count("layer 3, one step later") == 1 and shown.count("best") >= 1
     assert recorded(workspace / "model") == Reading(**found["best"])
