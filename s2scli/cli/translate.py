@@ -46,6 +46,19 @@ SHOWS = "--json, which shows the alignment"
 _input: Any = functools.partial(typer.Option, rich_help_panel=StreamSettings.panel)
 _output: Any = functools.partial(typer.Option, rich_help_panel="Output")
 
+HistoryOption = Annotated[
+    int | None,
+    typer.Option(
+        "--history",
+        min=1,
+        max=1000,
+        metavar="N",
+        help="Answer a dialogue: each line is a turn, and its source is the last N turns, "
+        "answers included, joined as by `prepare --history`. A blank line, or a new file, "
+        "begins a new dialogue.",
+    ),
+]
+
 
 def command(
     files: Annotated[
@@ -81,18 +94,7 @@ def command(
             "options are not the same. (Of recordings and pictures, the paths are compared.)",
         ),
     ] = False,
-    history: Annotated[
-        int | None,
-        typer.Option(
-            "--history",
-            min=1,
-            max=1000,
-            metavar="N",
-            help="Answer a dialogue: each line is a turn, and its source is the last N turns, "
-            "answers included, joined as by `prepare --history`. A blank line, or a new file, "
-            "begins a new dialogue.",
-        ),
-    ] = None,
+    history: HistoryOption = None,
     format: Annotated[
         TextFormat | None,
         format_option(TextFormat, "text; srt and vtt are for recordings", panel="Output"),
@@ -158,12 +160,7 @@ def command(
     """
     from s2scli.data.lines import STDIN
     from s2scli.pipeline.subtitles import SubtitleRequest, check_inputs, write_subtitles
-    from s2scli.pipeline.translate import (
-        TranslateRequest,
-        require_attention,
-        require_text,
-        warn_of_untrained,
-    )
+    from s2scli.pipeline.translate import TranslateRequest, warn_of_untrained
     from s2scli.translation.loading import EngineRequest, load_translator
 
     many, talk = "n_best" in overrides, common.talk
@@ -173,12 +170,8 @@ def command(
     shown = [*attended, *["--scores"] * scores, *["--nbest"] * many]
     _refuse_with_subtitles(format, common.json, shown)
     _refuse_resuming(resume, output, format)
-    if history:
-        _refuse_with_history(resume=resume, sentences=stream.unit != "line", files=as_files)
-    if alignment and stream.unit == "document":
-        raise UsageError(
-            "--alignment writes one line for each text: use --json, or --unit sentence"
-        )
+    _refuse_with_history(history, resume=resume, sentences=stream.unit != "line", files=as_files)
+    _refuse_alignment(alignment and stream.unit == "document")
     inputs = _existing(files or [STDIN], as_files)
     demanded, words = constraints.read(), _read_dictionary(dictionary, replace_unknown)
     needs, prefers = [*attended, *constraints.flags], [SHOWS] * as_json
@@ -190,13 +183,11 @@ def command(
     constraints.refuse_unsearched(settings)
     warn_of_untrained(map(common.workspace.find_model, models or (None,)), talk)
     check_inputs(translator, inputs, files=as_files)
-    if stream.unit != "line" or history:
-        require_text(translator, "--history" if history else f"--unit {stream.unit}")
+    _check_model(translator, attended, history, stream)
     to, speller = None if output == STDIN else output, translator.speller(demanded)
     if format in SUBTITLES:
         subtitles = SubtitleRequest(inputs, as_files, to, str(format), settings, stream)
         raise typer.Exit(SOME_FAILED if write_subtitles(translator, subtitles, talk) else 0)
-    require_attention(translator, attended)
     shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
     several = many or settings.sample
     request = TranslateRequest(
@@ -276,10 +267,31 @@ def _refuse_resuming(resume: bool, output: Path | None, format: TextFormat | Non
         raise UsageError("--resume continues an output file of text or JSON: add -o FILE")
 
 
-def _refuse_with_history(*, resume: bool, sentences: bool, files: bool) -> None:
+def _check_model(
+    translator: "Translator", attended: Sequence[str], history: int | None, stream: StreamSettings
+) -> None:
+    """Check that the model can do what flags ask for."""
+    from s2scli.pipeline.translate import require_attention, require_text
+
+    if stream.unit != "line" or history:
+        require_text(translator, "--history" if history else f"--unit {stream.unit}")
+    require_attention(translator, attended)
+
+
+def _refuse_alignment(of_documents: bool) -> None:
+    """Refuse to append an alignment to documents, which have several lines."""
+    if of_documents:
+        raise UsageError(
+            "--alignment writes one line for each text: use --json, or --unit sentence"
+        )
+
+
+def _refuse_with_history(
+    history: int | None, *, resume: bool, sentences: bool, files: bool
+) -> None:
     """Refuse what contradicts --history."""
     for flag, given in (("--resume", resume), ("--unit", sentences), ("--files", files)):
-        if given:
+        if history and given:
             raise UsageError(f"--history answers turn by turn: leave {flag} out")
 
 

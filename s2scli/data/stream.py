@@ -225,6 +225,7 @@ class ParagraphReader:
     def __init__(self, lines: Source[Line | None]) -> None:
         self._lines = lines
         self._held: list[Line] = []
+        self._characters = 0
         self._after: list[Line | None] = []
 
     def get(self, block: bool = True, timeout: float | None = None) -> Line | None:
@@ -240,7 +241,7 @@ class ParagraphReader:
         deadline = None if timeout is None else time.monotonic() + timeout
         if self._after:
             return self._after.pop()
-        while sum(len(line.text) for line in self._held) < WINDOW_CHARACTERS:
+        while self._characters < WINDOW_CHARACTERS:
             left = None if deadline is None else max(0, deadline - time.monotonic())
             line = self._lines.get(timeout=left)
             if line is None or is_blank(line.text):
@@ -249,11 +250,12 @@ class ParagraphReader:
                 self._after.append(line)
                 break
             self._held.append(line)
+            self._characters += len(line.text)
         return self._paragraph()
 
     def _paragraph(self) -> Line:
         """Return the lines that are held as one."""
-        held, self._held = self._held, []
+        held, self._held, self._characters = self._held, [], 0
         return replace(
             held[0],
             text="\n".join(line.text for line in held),

@@ -1,4 +1,5 @@
 import io
+import itertools
 import os
 import queue
 import threading
@@ -10,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2scli.data import stream
-from s2scli.data.stream import Line, LineSplitter, StreamSettings, read_windows
+from s2scli.data.stream import (
+    Line,
+    LineSplitter,
+    ParagraphReader,
+    StreamSettings,
+    read_windows,
+)
 from s2scli.errors import CorpusError, MissingInputError
 
 
@@ -148,3 +155,41 @@ def test_memory_does_not_grow_with_the_line(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert line.cut and len(line.text) == stream.LINE_BYTES
     assert peak < 6 * stream.LINE_BYTES
+
+
+class Arriving:
+    """Lines that arrive one by one; None is a pause, after which no line has come in time."""
+
+    def __init__(self, *texts: str | None) -> None:
+        self.texts = list(texts)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Line | None:
+        if not self.texts:
+            return None
+        text = self.texts.pop(0)
+        if text is None:
+            raise queue.Empty
+        return Line("f", 9 - len(self.texts), text, bad_byte=len(text) // 3, cut=text == "cut")
+
+
+def test_the_lines_of_a_paragraph_are_one() -> None:
+    reader = ParagraphReader(Arriving("a", "bcd", "", " ", "e", "cut"))
+    first, *blank, last, end = (reader.get() for _ in range(5))
+    assert first == Line("f", 4, "a\nbcd", bad_byte=1)
+    assert [line and line.text for line in blank] == ["", " "]
+    assert last == Line("f", 8, "e\ncut", bad_byte=1, cut=True)
+    assert end is reader.get() is None
+
+
+def test_a_paragraph_may_arrive_slowly() -> None:
+    reader = ParagraphReader(Arriving("a", None, "b", "", "c"))
+    with pytest.raises(queue.Empty):
+        reader.get(timeout=1)
+    texts = [line.text for line in iter(reader.get, None) if line]
+    assert texts == ["a\nb", "", "c"]
+
+
+def test_a_document_is_read_by_paragraph(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("a\nb\n\n\nc\n")
+    found = texts_of(tmp_path / "f", StreamSettings(unit="document"))
+    assert list(itertools.chain(*found)) == ["a\nb", "", "", "c"]
