@@ -22,9 +22,10 @@ MODEL = {
     "model.target": "kind embedding_dim dropout",
     "model.encoder": f"kind model_dim num_layers bidirectional reverse dropout {TRANSFORMER}",
     "model.connection": "kind every_step summary latent_dim",
-    "model.attention": "kind attention_dim num_heads dropout",
+    "model.attention": "kind attention_dim num_heads dropout coverage",
     "model.decoder": "kind model_dim num_layers dropout attend input_feeding readout deep_output "
     f"readout_dim {TRANSFORMER}",
+    "model.output": "kind",
 }
 RECIPE = "recipe.toml"  # every model folder has one
 

@@ -53,6 +53,7 @@ HistoryOption = Annotated[
         min=1,
         max=1000,
         metavar="N",
+        rich_help_panel=StreamSettings.panel,
         help="Answer a dialogue: each line is a turn, and its source is the last N turns, "
         "answers included, joined as by `prepare --history`. A blank line, or a new file, "
         "begins a new dialogue.",

@@ -45,7 +45,7 @@ class Dialogue:
             (record,) = self.translator.translate([asked], self.options)
             if record.status == "ok":
                 self.turns = [*turns, record.text]
-            yield replace(record, line=line, source=line.text)
+            yield replace(record, line=line)
 
     def _fitting(self, turns: list[str]) -> list[str]:
         """Return the last turns that fit the model, at least one."""
