@@ -219,5 +219,5 @@ def make_beam(settings: SearchSettings, demands: Demands | None) -> Chooser:
     if demands is not None and demands.tokens.numel():
         return ConstrainedBeam(settings.beam_size, demands)
     if settings.beam_groups > 1:
-        return DiverseBeam(settings.beam_size, settings.beam_groups, settings.diversity)
+        return DiverseBeam(settings.beam_size, settings.beam_groups, settings.diversity_penalty)
     return Beam(settings.beam_size)

@@ -10,7 +10,7 @@ from s2scli.settings import Settings, setting
 INPUT, OUTPUT, SAMPLING = "Input", "Output", "Sampling"
 DRAWING = frozenset({"temperature", "top_k", "top_p", "min_p", "seed"})
 NOT_EVALUATED = DRAWING | {"sample", "n_best"}
-OF_BEAMS = frozenset({"beam_size", "beam_groups", "diversity"})
+OF_BEAMS = frozenset({"beam_size", "beam_groups", "diversity_penalty"})
 Without = tuple[Literal["with", "without"], str]
 
 
@@ -105,7 +105,7 @@ class SearchSettings(Settings):
         ge=1,
         le=1000,
     )
-    diversity: float = setting(
+    diversity_penalty: float = setting(
         0.5,
         "With --beam-groups: lower a token's log-probability by this for each earlier group's "
         "hypothesis that chose it at the same step.",
@@ -182,7 +182,7 @@ class SearchSettings(Settings):
             return {name: ("with", "sample") for name in OF_BEAMS}
         unread: dict[str, Without] = {name: ("without", "sample") for name in DRAWING}
         if self.beam_groups == 1:
-            unread["diversity"] = ("without", "beam_groups")
+            unread["diversity_penalty"] = ("without", "beam_groups")
         return unread
 
     @model_validator(mode="after")

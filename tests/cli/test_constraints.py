@@ -109,7 +109,11 @@ def test_a_constraint_that_is_met_changes_nothing(translate: Run) -> None:
         (["--glossary", "terms.tsv", "--ban", "Hund"], 65, "'Hund' holds the banned word"),
         (["--protect", "--sample"], 2, "--protect has no effect with --sample"),
         (["--glossary", "terms.tsv", "--beam-groups", "5"], 2, "no effect with --beam-groups"),
-        (["--diversity", "1"], 2, "--diversity has no effect without --beam-groups"),
+        (
+            ["--diversity-penalty", "1"],
+            2,
+            "--diversity-penalty has no effect without --beam-groups",
+        ),
         (["--beam-groups", "2"], 2, "--beam-groups 2 must divide --beam-size 5"),
         (["--dictionary", "terms.tsv"], 2, "--dictionary has no effect without --replace-unk"),
         (["--mbr", "6"], 2, "--mbr 6 must not be more than --beam-size 5"),

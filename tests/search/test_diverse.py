@@ -68,7 +68,7 @@ def test_one_group_is_plain_beam_search() -> None:
 def test_outputs_are_distinct_and_the_same_whatever_the_batch(name: str) -> None:
     model = make_model(MODELS[name])
     for groups in (1, 3):
-        settings = SearchSettings(beam_size=6, n_best=6, beam_groups=groups, diversity=3.0)
+        settings = SearchSettings(beam_size=6, n_best=6, beam_groups=groups, diversity_penalty=3.0)
         together = search(model, *make_source(SOURCES), settings)
         for row, source in enumerate(SOURCES):
             (alone,) = search(model, *make_source([source]), settings)

@@ -13,7 +13,7 @@ from tests.models import MODELS, ids, make_model
 
 BIG = 10**9
 OTHER = {
-    **{"beam_size": 3, "beam_groups": 5, "diversity": 9.0},
+    **{"beam_size": 3, "beam_groups": 5, "diversity_penalty": 9.0},
     **{"temperature": 3.0, "top_k": 2, "top_p": 0.5, "min_p": 0.3, "seed": 9},
 }
 
@@ -84,7 +84,7 @@ def test_the_shortest_output_is_no_longer_than_the_longest() -> None:
         (SearchSettings, "word_reward", (-100.0, 100.0), (-100.1, 100.1)),
         (SearchSettings, "coverage_penalty", (0.0, 100.0), (-0.1, 100.1)),
         (SearchSettings, "beam_groups", (1, 5), (0, 1001)),
-        (SearchSettings, "diversity", (0.0, 100.0), (-0.1, 100.1)),
+        (SearchSettings, "diversity_penalty", (0.0, 100.0), (-0.1, 100.1)),
         (SearchSettings, "mbr", (0, 5), (-1, 1001)),
         (RerankSettings, "length_penalty", (0.0, 10.0), (-0.1, 10.1)),
         (RerankSettings, "n_best", (1, 1000), (0, 1001)),
