@@ -31,8 +31,13 @@ train)
     cut -f 1 "$work/text/best.tsv" > "$work/text/history"
     cut -f 2 "$work/text/best.tsv" > "$work/text/history.reply"
     s2s translate -w "$work" --sample --top-p 0.9 "$work/text/history" -o "$work/text/sampled"
-    s2s evaluate --f1 --diversity \
-        --hypothesis "$work/text/sampled" --reference "$work/text/history.reply"
+    # minimum Bayes risk: the sample that the other samples are most like
+    s2s translate -w "$work" --sample --top-p 0.9 --mbr 20 "$work/text/history" -o "$work/text/mbr"
+    for name in sampled mbr; do
+        echo "== $name"
+        s2s evaluate --f1 --diversity \
+            --hypothesis "$work/text/$name" --reference "$work/text/history.reply"
+    done
     ;;
 talk)
     s2s translate -w "$work" --history 3 --sample --top-p 0.9
