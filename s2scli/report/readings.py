@@ -28,6 +28,7 @@ class Reading(Settings):
         "Decoder layer, counted from 1, whose heads are averaged; None is the mean of the heads "
         "that align best in each sentence.",
         ge=1,
+        le=1000,
     )
     later: bool = setting(False, "Read the weights of a token at the step after it.")
 

@@ -71,11 +71,11 @@ def some_lines_fail(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 def failing_at(token: int, search: Any) -> Any:
     def fails(
-        self: Any, sources: Sequence[TokenIds], settings: SearchSettings, wanted: Any
+        self: Any, sources: Sequence[TokenIds], settings: SearchSettings, wanted: Any, *others: Any
     ) -> list[tuple[Hypothesis, ...]]:
         if any(token in ids for ids in sources):
             raise RuntimeError("the network fell over")
-        found: list[tuple[Hypothesis, ...]] = search(self, sources, settings, wanted)
+        found: list[tuple[Hypothesis, ...]] = search(self, sources, settings, wanted, *others)
         return found
 
     return fails
