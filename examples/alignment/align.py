@@ -40,7 +40,7 @@ def word_links(line: str, sources: Sequence[int], targets: Sequence[int]) -> set
 
 def align(pairs: Sequence[Sequence[str]], folder: Path) -> tuple[list[str], list[str]]:
     """Return the links between the units of each pair in both directions."""
-    from eflomal import Aligner  # type: ignore[import-untyped]
+    from eflomal import Aligner
 
     sides = [
         [" ".join(units(text)[0]) + "\n" for text in side] for side in zip(*pairs, strict=True)

@@ -43,8 +43,9 @@ def rank(log_prob: Sum, length: "Tensor | int", settings: SearchSettings) -> Sum
     score = normalise(log_prob, length, settings.length_penalty, settings.length_offset)
     if not settings.word_reward:
         return score
-    rewarded: Any = score + settings.word_reward * length
-    return rewarded  # type: ignore[no-any-return]
+    reward: Any = settings.word_reward * length
+    rewarded: Sum = score + reward
+    return rewarded
 
 
 def best_possible(

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
+from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
 
 
@@ -48,8 +49,9 @@ def test_scores_are_those_of_the_search(workspace: Path) -> None:
 
 def test_the_model_folder_says_so_and_constraints_are_refused(workspace: Path) -> None:
     tokenizers = Tokenizers.load(workspace / "model")
-    target = tokenizers.target
-    assert target.reverse and not tokenizers.source.reverse  # type: ignore[union-attr]
+    source, target = tokenizers.source, tokenizers.target
+    assert isinstance(source, SentencePiece) and isinstance(target, SentencePiece)
+    assert target.reverse and not source.reverse
     result = CliRunner().invoke(
         app, ["translate", "-w", str(workspace), "--ban", "a"], input="ab\n"
     )

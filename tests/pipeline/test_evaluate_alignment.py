@@ -12,10 +12,11 @@ from s2scli.pipeline.evaluate_alignment import divide
 from s2scli.report.alignment import shares_of, word_indices
 from s2scli.tokenizer.learning import learn_sentencepiece
 from s2scli.tokenizer.plan import TokenizerPlan
+from s2scli.tokenizer.settings import Kind
 
 
-def codec_of(texts: Sequence[str], kind: str = "bpe", size: int = 40) -> TextCodec:
-    plan = TokenizerPlan(kind, size, kind == "bpe", 1.0, False)  # type: ignore[arg-type]
+def codec_of(texts: Sequence[str], kind: Kind = "bpe", size: int = 40) -> TextCodec:
+    plan = TokenizerPlan(kind, size, kind == "bpe", 1.0, False)
     return TextCodec(learn_sentencepiece(lambda: texts, plan, "nfkc"))
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2scli.metrics.sentences import Sentence
-from s2scli.pipeline.inspect_errors import ORDERS, Mistake, _by_length, _by_rare
+from s2scli.pipeline.inspect_errors import ORDERS, Mistake, Order, _by_length, _by_rare
 
 
 def mistake(words: int, rare: int, chrf: float = 50.0, output: str = "a") -> Mistake:
@@ -26,5 +26,7 @@ def test_outputs_without_sources_have_no_lengths() -> None:
 
 def test_the_orders() -> None:
     low, short, rare = mistake(3, 0, 10.0, "abcd"), mistake(3, 0, 20.0), mistake(3, 2, 30.0, "abc")
-    for name, first in (("score", low), ("length", short), ("rare", rare)):
-        assert min((low, short, rare), key=ORDERS[name]) is first  # type: ignore[index]
+    firsts: dict[Order, Mistake] = {"score": low, "length": short, "rare": rare}
+    assert firsts.keys() == ORDERS.keys()
+    for name, first in firsts.items():
+        assert min((low, short, rare), key=ORDERS[name]) is first

@@ -9,6 +9,7 @@ from s2scli.data.store import Corpus
 from s2scli.pipeline import inspect_neighbours as module
 from s2scli.pipeline.inspect_neighbours import Neighbour, _add, _best, inspect_neighbours
 from s2scli.report.console import Talk
+from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.translation.model_folder import load_model_folder
 from s2scli.workspace import Workspace
 
@@ -19,9 +20,10 @@ def by_hand(workspace: Path) -> list[tuple[str, float]]:
     """The cosine of each training source, one at a time."""
     loaded = load_model_folder(workspace / "model", torch.device("cpu"))
     source = loaded.tokenizers.source
+    assert isinstance(source, SentencePiece)
 
     def state(text: str) -> torch.Tensor:
-        ids = torch.tensor([[*source.encode(text), 3]])  # type: ignore[union-attr]
+        ids = torch.tensor([[*source.encode(text), 3]])
         with torch.inference_mode():
             return loaded.model.encode(ids, torch.tensor([ids.shape[1]])).memory[0].mean(0)
 

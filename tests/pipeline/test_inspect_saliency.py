@@ -8,6 +8,7 @@ from s2scli.errors import UsageError
 from s2scli.pipeline.inspect_saliency import _contrast, _difference
 from s2scli.search.saliency import Question
 from s2scli.special_ids import EOS_ID
+from s2scli.tokenizer.sentencepiece import SentencePiece
 from tests.cli.inspecting import LETTERS
 from tests.models import MODELS, make_model
 
@@ -28,8 +29,13 @@ def test_tokens_are_compared_where_they_first_differ(
     assert _difference([5, 6, 3], word, start) == found
 
 
+def text_codec() -> TextCodec:
+    assert isinstance(LETTERS.target, SentencePiece)
+    return TextCodec(LETTERS.target)
+
+
 def test_the_place_is_where_the_word_is_most_probable() -> None:
-    codec = TextCodec(LETTERS.target)  # type: ignore[arg-type]
+    codec = text_codec()
     target = (*codec.encode("Ein Hund rennt").tolist(), EOS_ID)
     model = make_model(MODELS["gru-additive-after"], vocab_size=codec.tokenizer.vocab_size)
     question = Question(model, (4, 5, EOS_ID), target)
@@ -49,7 +55,7 @@ def test_the_place_is_where_the_word_is_most_probable() -> None:
 
 
 def test_a_word_without_tokens_is_refused() -> None:
-    codec = TextCodec(LETTERS.target)  # type: ignore[arg-type]
+    codec = text_codec()
     model = make_model(MODELS["gru-additive-after"])
     with pytest.raises(UsageError, match="--instead"):
         _contrast(Question(model, (4, 3), (5, 3)), [], codec)

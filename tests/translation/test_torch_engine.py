@@ -14,6 +14,7 @@ from s2scli.data.stream import Line
 from s2scli.errors import ConfigError, UsageError
 from s2scli.manifest import read_manifest
 from s2scli.search.loop import search
+from s2scli.search.model import Model
 from s2scli.search.settings import SearchSettings
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation import torch_engine
@@ -142,9 +143,9 @@ def test_only_sources_that_lack_a_phrase_are_searched_again(
     plain = outputs(translator)
     real = search
 
-    def counting(model: object, source: torch.Tensor, *rest: Any, **named: Any) -> Any:
+    def counting(model: Model[Any], source: torch.Tensor, *rest: Any, **named: Any) -> Any:
         counted.append(len(source))
-        return real(model, source, *rest, **named)  # type: ignore[arg-type]
+        return real(model, source, *rest, **named)
 
     monkeypatch.setattr(torch_engine, "search", counting)
     term = plain[0][0][0].split()[0]

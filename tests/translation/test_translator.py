@@ -1,13 +1,15 @@
 """One way from a line to a line, around an engine that is a stub."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 
+from s2scli.data.example import TokenIds
 from s2scli.data.stream import Line
 from s2scli.errors import ConfigError, CorpusError
 from s2scli.search.hypothesis import Hypothesis
+from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import EOS_ID, UNK_ID
 from s2scli.translation.options import Options, Wanted
@@ -85,16 +87,22 @@ def test_each_line_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_model_is_asked_only_for_what_is_wanted() -> None:
-    wanted: list[Wanted] = []
+    asked: list[Wanted] = []
 
     class Asked(StubEngine):
-        def search(self, sources, settings, wanted_, rules=None):  # type: ignore[no-untyped-def]
-            wanted.append(wanted_)
-            return super().search(sources, settings, wanted_)
+        def search(
+            self,
+            sources: Sequence[TokenIds],
+            settings: SearchSettings,
+            wanted: Wanted,
+            rules: Rules = NO_RULES,
+        ) -> list[tuple[Hypothesis, ...]]:
+            asked.append(wanted)
+            return super().search(sources, settings, wanted, rules)
 
     for one in (Wanted(), Wanted(attention=True), Wanted(scores=False)):
         (record,) = stub_translator(Asked()).translate(lines("a"), Options(SETTINGS, wanted=one))
-        assert wanted[-1] == one
+        assert asked[-1] == one
         assert record.best is not None
         assert (record.best.attention is not None) == one.attention
 
