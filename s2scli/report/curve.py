@@ -99,10 +99,12 @@ def round_ticks(low: float, high: float, count: int) -> dict[float, str]:
     if low == high:
         return {low: f"{low:.4g}"}
     ends = {value: f"{value:.12g}" for value in (low, high)}
-    distance = (high - low) / count
-    if not 0 < distance < math.inf:
+    if not 0 < (high - low) / count < math.inf:
         return ends
+    distance = (Fraction(high) - Fraction(low)) / count
     power = math.floor(math.log10(distance))
+    if Fraction(10) ** power > distance:  # the logarithm was rounded up
+        power -= 1
     for step in (Fraction(factor) * Fraction(10) ** power for factor in (10, 5, 2, 1)):
         first, last = math.ceil(Fraction(low) / step), math.floor(Fraction(high) / step)
         if last - first + 1 >= count:
