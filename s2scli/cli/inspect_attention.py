@@ -6,21 +6,13 @@ from typing import Annotated
 import typer
 
 from s2scli.cli.map_options import MapOptions
-from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption, utf8
+from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption, SentenceArgument, utf8
 from s2scli.errors import UsageError
 from s2scli.report.map_formats import Format, grid_text
 
 
 def command(
-    text: Annotated[
-        str,
-        typer.Argument(
-            metavar="TEXT",
-            callback=utf8,
-            help="The source sentence; for a model that reads sound or pictures, the path of a "
-            "file.",
-        ),
-    ],
+    text: SentenceArgument,
     target: Annotated[
         str | None,
         typer.Option(

@@ -1,6 +1,5 @@
 """`s2s inspect errors`: the worst outputs of a split beside their references."""
 
-import enum
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,8 +12,9 @@ from s2scli.cli.options import (
     DeviceOption,
     ModelsOption,
     OutputOption,
+    PageFormat,
+    PageFormatOption,
     format_of,
-    format_option,
 )
 from s2scli.report.colours import colour_system
 from s2scli.report.console import json_text
@@ -23,14 +23,6 @@ from s2scli.report.tables import make_table
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect_errors import Errors, Group, Mistake
     from s2scli.report.differences import Compared, Table
-
-
-class Format(enum.StrEnum):
-    """A format for the mistakes."""
-
-    PLAIN = "plain"
-    JSON = "json"
-    HTML = "html"
 
 
 def command(
@@ -66,9 +58,7 @@ def command(
     html: Annotated[
         bool, typer.Option("--html", help="Write a page; the same as -f html.")
     ] = False,
-    format: Annotated[
-        Format | None, format_option(Format, "by the suffix of -o, otherwise plain")
-    ] = None,
+    format: PageFormatOption = None,
     output: OutputOption = None,
     models: ModelsOption = None,
     device: DeviceOption = "auto",
@@ -88,13 +78,13 @@ def command(
 
     request = ErrorsRequest(table, split, tuple(models or ()), device, by, kind, count)
     found = inspect_errors(common.workspace, request, common.talk)
-    chosen = Format.HTML if html else format or format_of(output or Path(), Format)
-    if common.json or chosen is Format.JSON:
+    chosen = PageFormat.HTML if html else format or format_of(output or Path(), PageFormat)
+    if common.json or chosen is PageFormat.JSON:
         common.write(json_text(_document(found)), output)
         return
     title = f"{found.scored}: {found.sentences:,} outputs, mean chrF {found.chrf:.2f}"
     tables, compared = _tables(found), list(map(_compared, found.worst))
-    if chosen is Format.HTML:
+    if chosen is PageFormat.HTML:
         common.write(differences_html(title, tables, compared), output)
         return
     colour = output is None and colour_system(common.talk.stdout) is not None

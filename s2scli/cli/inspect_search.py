@@ -1,6 +1,5 @@
 """`s2s inspect search`: what the beam search does with a sentence, as a tree."""
 
-import enum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +12,10 @@ from s2scli.cli.options import (
     DeviceOption,
     ModelsOption,
     OutputOption,
+    PageFormat,
+    PageFormatOption,
+    SentenceArgument,
     format_of,
-    format_option,
-    utf8,
 )
 from s2scli.report.console import json_text, visible
 from s2scli.report.tables import make_table
@@ -23,33 +23,15 @@ from s2scli.search.settings import NOT_EVALUATED, SearchSettings
 from s2scli.settings import Tree
 
 
-class Format(enum.StrEnum):
-    """A format for the tree."""
-
-    PLAIN = "plain"
-    JSON = "json"
-    HTML = "html"
-
-
 def command(
-    text: Annotated[
-        str,
-        typer.Argument(
-            metavar="TEXT",
-            callback=utf8,
-            help="The source sentence; for a model that reads sound or pictures, the path of a "
-            "file.",
-        ),
-    ],
+    text: SentenceArgument,
     pruned: Annotated[
         int,
         typer.Option(
             min=0, max=1000, help="Pruned continuations to show on each line; a page shows all."
         ),
     ] = 2,
-    format: Annotated[
-        Format | None, format_option(Format, "by the suffix of -o, otherwise plain")
-    ] = None,
+    format: PageFormatOption = None,
     output: OutputOption = None,
     models: ModelsOption = None,
     device: DeviceOption = "auto",
@@ -76,9 +58,9 @@ def command(
     folders = [common.workspace.find_model(model) for model in models or (None,)]
     with flag_errors():
         tree = inspect_search(folders, text, overrides, device)
-    chosen = Format.JSON if common.json else format or format_of(output or Path(), Format)
-    if chosen is not Format.PLAIN:
-        page = search_html(tree) if chosen is Format.HTML else json_text(tree_document(tree))
+    chosen = PageFormat.JSON if common.json else format or format_of(output or Path(), PageFormat)
+    if chosen is not PageFormat.PLAIN:
+        page = search_html(tree) if chosen is PageFormat.HTML else json_text(tree_document(tree))
         common.write(page, output)
         return
     headings, rows = finish_rows(tree)

@@ -1,11 +1,10 @@
 """`s2s inspect training`: the curves of a run, its best step and whether to train more."""
 
-import enum
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from s2scli.cli.options import CommonOptions, OutputOption, format_of, format_option
+from s2scli.cli.options import CommonOptions, OutputOption, PageFormat, PageFormatOption, format_of
 from s2scli.metrics import METRICS
 from s2scli.report.console import json_text
 
@@ -15,18 +14,8 @@ if TYPE_CHECKING:
     from s2scli.report.training import Training
 
 
-class Format(enum.StrEnum):
-    """A format for the curves."""
-
-    PLAIN = "plain"
-    JSON = "json"
-    HTML = "html"
-
-
 def command(
-    format: Annotated[
-        Format | None, format_option(Format, "by the suffix of -o, otherwise plain")
-    ] = None,
+    format: PageFormatOption = None,
     output: OutputOption = None,
     *,
     common: CommonOptions,
@@ -42,22 +31,22 @@ def command(
     from s2scli.report.training import training_lines
 
     history = inspect_training(common.workspace)
-    chosen = Format.JSON if common.json else format or format_of(output or Path(), Format)
-    if chosen is Format.PLAIN and output is None:
+    chosen = PageFormat.JSON if common.json else format or format_of(output or Path(), PageFormat)
+    if chosen is PageFormat.PLAIN and output is None:
         for line in training_lines(_training(history), common.talk.stdout):
             common.talk.show(line)
         return
     common.write(_written(history, chosen), output)
 
 
-def _written(history: "History", format: Format) -> str:
+def _written(history: "History", format: PageFormat) -> str:
     """Return the curves as the text of a file."""
     from s2scli.report.training import training_html, training_text
 
-    if format is Format.JSON:
+    if format is PageFormat.JSON:
         return json_text(_document(history))
     training = _training(history)
-    return training_html(training) if format is Format.HTML else training_text(training)
+    return training_html(training) if format is PageFormat.HTML else training_text(training)
 
 
 def _document(history: "History") -> dict[str, Any]:

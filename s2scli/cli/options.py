@@ -205,6 +205,27 @@ _MODEL_HELP = "Model folder to use instead of the workspace's."
 _model: Any = functools.partial(
     _engine, "-m", "--model", metavar="DIR", readable=False, autocompletion=complete_model
 )
+
+
+class PageFormat(enum.StrEnum):
+    """A format for what is shown as text, or as a page."""
+
+    PLAIN = "plain"
+    JSON = "json"
+    HTML = "html"
+
+
+PageFormatOption = Annotated[
+    PageFormat | None, format_option(PageFormat, "by the suffix of -o, otherwise plain")
+]
+SentenceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="TEXT",
+        callback=utf8,
+        help="The source sentence; for a model that reads sound or pictures, the path of a file.",
+    ),
+]
 OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")
 ]
