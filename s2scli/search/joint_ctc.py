@@ -5,7 +5,7 @@ al. 2006, section 3.2. The CTC layer reads the source from its beginning to its 
 that skip, repeat or invent words rank low.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -55,23 +55,16 @@ class Paths:
             tokens: the tokens that follow, [B', K'].
             emitted: log-probabilities of the symbols at each state, [B', S, V].
         """
-        parent = Paths(
-            self.token.flatten(0, 1)[rows],
-            self.blank.flatten(0, 1)[rows],
-            self.prefix.flatten()[rows],
-            self.last.flatten()[rows],
-        )
+        either, blank = self.either.flatten(0, 1)[rows], self.blank.flatten(0, 1)[rows]
         states = emitted.shape[1]
         wanted = tokens[:, None].expand(-1, states, -1)
         spoken = emitted.gather(2, wanted).transpose(1, 2)  # [B', K', S]
-        again = (tokens == parent.last)[..., None]
-        entering = torch.where(again, parent.blank, parent.either)[..., :-1]
+        again = (tokens == self.last.flatten()[rows])[..., None]
+        entering = torch.where(again, blank, either)[..., :-1]
         token = _before_first(_accumulate(entering, spoken), IMPOSSIBLE)
-        blank = _accumulate(token[..., :-1], emitted[:, None, :, PAD_ID])
+        silent = _accumulate(token[..., :-1], emitted[:, None, :, PAD_ID])
         prefix = (entering + spoken).logsumexp(-1)
-        return replace(
-            self, token=token, blank=_before_first(blank, IMPOSSIBLE), prefix=prefix, last=tokens
-        )
+        return type(self)(token, _before_first(silent, IMPOSSIBLE), prefix, tokens)
 
     @property
     def either(self) -> Tensor:

@@ -58,10 +58,11 @@ def search(
     """
     encoded = model.encode(source, lengths)
     positions = model.positions(lengths)
+    there = positions.to(source.device)
     first: list[Filter] = []
     if settings.ctc_weight:
         log_probs = model.ctc_log_probs(encoded)
-        first.append(JointCtc(log_probs, positions.to(source.device), settings.ctc_weight))
+        first.append(JointCtc(log_probs, there, settings.ctc_weight))
     limits = [longest_output(length, settings) for length in positions.tolist()]
     longest = torch.tensor(limits, dtype=torch.long, device=source.device)
     keys = _keys(source, lengths) if settings.sample else [()] * len(source)
@@ -73,7 +74,7 @@ def search(
         keys,
         rules=rules,
         first=first,
-        positions=positions.to(source.device),
+        positions=there,
         attention=attention,
         before_step=before_step,
         observer=observer,
