@@ -3,8 +3,11 @@
 import os
 import signal
 import sys
+import threading
+from types import FrameType
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+IMPORT_SECONDS = 0.05  # between two looks whether an import has ended
 MIN_WIDTH = 20
 
 
@@ -28,7 +31,7 @@ def main() -> None:
     _widen_terminal()
     received: list[int] = []
     for number in handled:
-        signal.signal(number, lambda number, _: _end(number, received))
+        signal.signal(number, lambda number, frame: _end(number, frame, received))
     try:
         command()
     except SystemExit as end:  # a library may swallow the first exception and fail on its own
@@ -69,12 +72,32 @@ def _terminal_width() -> int:
     return MIN_WIDTH
 
 
-def _end(number: int, received: list[int]) -> None:
-    """Raise an exception in the command, so that it removes half-written files and ends."""
-    received.append(number)
+def _end(number: int, frame: FrameType | None, received: list[int]) -> None:
+    """Raise an exception in the command, so that it removes half-written files and ends.
+
+    During an import it waits, because a C++ library turns an exception in its import into an abort.
+    A command that is done before the wait is over still ends with the status of the signal.
+    """
+    if number not in received:
+        received.append(number)
+    if _is_import(frame) and hasattr(signal, "pthread_kill"):
+        main_thread = threading.main_thread().ident
+        later = threading.Timer(IMPORT_SECONDS, signal.pthread_kill, (main_thread, number))
+        later.daemon = True
+        later.start()
+        return
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise SystemExit(128 + number)
+
+
+def _is_import(frame: FrameType | None) -> bool:
+    """Return whether a frame runs, directly or not, for an import statement."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 if __name__ == "__main__":
