@@ -163,6 +163,25 @@ def flag_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def flags_for(group: type[Settings], values: Mapping[str, Any]) -> list[str]:
+    """Return the command-line words that give settings of `group` these values.
+
+    Values that are the defaults, and names that are no settings, are left out.
+    """
+    words: list[str] = []
+    for name, field in group.model_fields.items():
+        value = values.get(name, default_of(group, name))
+        if value == default_of(group, name):
+            continue
+        if not isinstance(value, bool):
+            words += [flag_of(name), str(value)]
+            continue
+        spelled = next((f for f in extra_of(field).get("flags", ()) if "/" in f), None)
+        on, off = (spelled or f"{flag_of(name)}/{flag_of(f'no_{name}')}").split("/")
+        words.append(on if value else off)
+    return words
+
+
 def default_of(group: type[Settings], name: str) -> Any:
     """Return the default of one setting of `group`."""
     return group.model_fields[name].get_default(call_default_factory=True)

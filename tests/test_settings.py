@@ -17,6 +17,7 @@ from s2scli.settings import (
     Settings,
     default_of,
     extra_of,
+    flags_for,
     list_settings,
     load_settings,
     override,
@@ -221,6 +222,20 @@ def test_every_setting_is_listed_once_with_its_kinds() -> None:
     assert (row.type, row.default, row.unit, row.help) == ("int", "3", "units", "How wide.")
     assert rows["shape[deep].depth"].type == "float | none"
     assert default_of(Wide, "width") == 3
+
+
+def test_settings_become_the_flags_that_give_them() -> None:
+    class Flags(Settings):
+        plain_count: int = setting(1, "Plain.")
+        name: str | None = setting(None, "A name.")
+        shared: bool | None = setting(None, "Shared.", flags=("--shared/--separate",))
+        exact: bool = setting(True, "Exact.")
+
+    assert flags_for(Flags, {"plain_count": 1, "shared": None, "unknown": 3}) == []
+    values = {"plain_count": 2, "name": "a b", "shared": False, "exact": False}
+    expected = ["--plain-count", "2", "--name", "a b", "--separate", "--no-exact"]
+    assert flags_for(Flags, values) == expected
+    assert flags_for(Flags, {"shared": True, "exact": True}) == ["--shared"]
 
 
 def test_a_setting_declares_what_its_flag_is_called_and_where_it_is_shown() -> None:

@@ -37,6 +37,8 @@ COMMANDS = {
     "export": "Export a Transformer and its tokenizer to CTranslate2, for "
     "s2s translate and other programs.",
     "generate": "Generate sentences, one per line, or pictures, from latent vectors.",
+    "report": "Write one page about a workspace: corpus, model, training, scores, errors and "
+    "attention.",
     "doctor": "Check the installation and the files of a workspace.",
     "verify": "Check artifacts completely: their files, hashes and contents.",
 }

@@ -54,7 +54,7 @@ def command(*, common: CommonOptions) -> None:
 
 def _tables(found: "Diagnosis") -> Iterator[Table | str]:
     """Yield the tables, with an empty line between them."""
-    yield make_table(("installation", ""), _installation(found))
+    yield make_table(("installation", ""), installation_rows(found))
     if found.extras:
         yield ""
         yield make_table(("extra", "", "missing", "for"), map(_extra, found.extras))
@@ -63,7 +63,8 @@ def _tables(found: "Diagnosis") -> Iterator[Table | str]:
     yield make_table((f"in {visible(str(found.workspace))}", "", ""), rows)
 
 
-def _installation(found: "Diagnosis") -> Iterator[tuple[str, str]]:
+def installation_rows(found: "Diagnosis") -> Iterator[tuple[str, str]]:
+    """Yield the versions, the devices and what is known of the processor, each with a name."""
     yield from found.versions.items()
     for device in found.devices:
         auto = " (chosen by --device auto)" * device.is_default

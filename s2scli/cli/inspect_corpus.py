@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import RenderableType
 from rich.table import Table
 
 from s2scli.cli.options import CommonOptions
@@ -35,12 +36,17 @@ def command(
 
     require_split(split)
     view = inspect_corpus(common.workspace, split, count)
-    histograms = [_lengths(view)] if view.report.sides.are_text else _sizes(view)
-    tables = [*report_tables(view.report), *(part for one in histograms for part in (one, ""))]
     tree = {**asdict(view), "report": view.report.tree()}
     if view.report.sides.are_text:
         del tree["sizes"]  # the lengths are the sizes of texts
-    common.show(tree, *tables, *([_samples(view)] if view.samples else []))
+    common.show(tree, *view_tables(view))
+
+
+def view_tables(view: "CorpusView") -> list[RenderableType]:
+    """Return the tables of a corpus, with an empty line between them."""
+    histograms = [_lengths(view)] if view.report.sides.are_text else _sizes(view)
+    tables = [*report_tables(view.report), *(part for one in histograms for part in (one, ""))]
+    return [*tables, *([_samples(view)] if view.samples else [])]
 
 
 def _lengths(view: "CorpusView") -> Table:

@@ -1,10 +1,12 @@
 """`s2s inspect errors`: the worst outputs of a split beside their references."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
 from s2scli.cli.options import (
@@ -22,7 +24,7 @@ from s2scli.report.tables import make_table
 
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect_errors import Errors, Group, Mistake
-    from s2scli.report.differences import Compared, Table
+    from s2scli.report.differences import Compared
 
 
 def command(
@@ -82,8 +84,7 @@ def command(
     if common.json or chosen is PageFormat.JSON:
         common.write(json_text(_document(found)), output)
         return
-    title = f"{found.scored}: {found.sentences:,} outputs, mean chrF {found.chrf:.2f}"
-    tables, compared = _tables(found), list(map(_compared, found.worst))
+    title, tables, compared = shown_errors(found)
     if chosen is PageFormat.HTML:
         common.write(differences_html(title, tables, compared), output)
         return
@@ -91,33 +92,38 @@ def command(
     common.show_or_write(
         output,
         Text(f"{title}\n"),
-        *(part for one in tables for part in (_shown(one), Text())),
+        *(part for one in tables for part in (one, Text())),
         *(line for one in compared for line in compared_lines(one, colour=colour)),
     )
 
 
-def _shown(table: "Table") -> Any:
-    return make_table(table.headings, table.rows, numbers=table.headings[1:3])
+def shown_errors(found: "Errors") -> "tuple[str, list[Table], list[Compared]]":
+    """Return what to show about the mistakes: a title, the tables and the worst outputs."""
+    title = f"{found.scored}: {found.sentences:,} outputs, mean chrF {found.chrf:.2f}"
+    return title, _tables(found), list(map(_compared, found.worst))
 
 
-def _tables(found: "Errors") -> "list[Table]":
+def _tables(found: "Errors") -> list[Table]:
     """Return the groups by length, rare words and kind, those that there are."""
     from s2scli.metrics.mistakes import KINDS
-    from s2scli.report.differences import Table
 
     kinds = [
         (*_cells(group), f"{group.sentences / found.sentences:.1%}", KINDS[group.name].help)
         for group in found.by_kind
     ]
     tables = [
-        Table((name, "outputs", "mean chrF"), tuple(map(_cells, groups)))
+        _table((name, "outputs", "mean chrF"), map(_cells, groups))
         for name, groups in (
             ("words in the source", found.by_length),
             ("rare words in the source", found.by_rare),
         )
         if groups
     ]
-    return [*tables, Table(("kind", "outputs", "mean chrF", "share", "which is"), tuple(kinds))]
+    return [*tables, _table(("kind", "outputs", "mean chrF", "share", "which is"), kinds)]
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    return make_table(headings, rows, numbers=headings[1:3])
 
 
 def _cells(group: "Group") -> tuple[str, str, str]:

@@ -29,7 +29,7 @@ def command(model: ModelOption = None, *, common: CommonOptions) -> None:
     from s2scli.pipeline.inspect_model import inspect_model
 
     facts = inspect_model(common.workspace.find_model(model))
-    common.show(_document(facts), *_tables(facts, common.talk))
+    common.show(_document(facts), *model_tables(facts, common.talk))
     if not (common.json or common.talk.verbose):
         common.talk.say("tensors and settings at their defaults are not shown; -v shows everything")
 
@@ -48,7 +48,7 @@ def _document(facts: "ModelFacts") -> dict[str, Any]:
     }
 
 
-def _tables(facts: "ModelFacts", talk: Talk) -> Iterator[Table | str]:
+def model_tables(facts: "ModelFacts", talk: Talk) -> Iterator[Table | str]:
     """Yield the tables, with an empty line between them."""
     yield make_table(("fact", "value"), _facts(facts))
     yield ""

@@ -33,7 +33,7 @@ def command(
     history = inspect_training(common.workspace)
     chosen = PageFormat.JSON if common.json else format or format_of(output or Path(), PageFormat)
     if chosen is PageFormat.PLAIN and output is None:
-        for line in training_lines(_training(history), common.talk.stdout):
+        for line in training_lines(shown_training(history), common.talk.stdout):
             common.talk.show(line)
         return
     common.write(_written(history, chosen), output)
@@ -45,7 +45,7 @@ def _written(history: "History", format: PageFormat) -> str:
 
     if format is PageFormat.JSON:
         return json_text(_document(history))
-    training = _training(history)
+    training = shown_training(history)
     return training_html(training) if format is PageFormat.HTML else training_text(training)
 
 
@@ -59,7 +59,7 @@ def _document(history: "History") -> dict[str, Any]:
     }
 
 
-def _training(history: "History") -> "Training":
+def shown_training(history: "History") -> "Training":
     """Return the data to show about a run; a text score that never changed has no plot."""
     from s2scli.report.training import Training
 

@@ -43,7 +43,13 @@ def inspect_attention(
     """
     if is_blank(source):
         raise UsageError("the text is empty; expected a sentence")
-    translator = load_with_attention(folder, device)
+    return attention_of(load_with_attention(folder, device), source, target, talk)
+
+
+def attention_of(
+    translator: Translator, source: str, target: str | None, talk: Talk
+) -> AttentionHeads:
+    """Return the attention of each layer and head; see `inspect_attention`."""
     options = Options(translator.engine.settings, wanted=Wanted(attention=True))
     what = "recording" if isinstance(translator.sides.source, Sound) else "text"
     line = Line(f"the {what}", 1, source)

@@ -3,28 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.table import Table
+
 from s2scli.report.curve import Curve, drawable, round_ticks
 from s2scli.report.markup import escaped
-from s2scli.report.page import DARK, page
+from s2scli.report.page import EMPTY, Part, page
+from s2scli.report.tables import table_html
 
 # Lengths in pixels of the picture, which is scaled to the width of the page.
 WIDTH, HEIGHT = 960, 300
 LEFT, TOP, BOTTOM, RIGHT = 72, 12, 44, 20
 COLOURS = 4
-STYLE = f"""
-h3 {{ font-size: 1rem; margin: 1.2rem 0 .2rem; }}
-.note {{ margin: .4rem 0 0; max-width: 60rem; }}
-.legend span {{ margin-right: 1.5rem; }}
-svg {{ display: block; width: 100%; height: auto; font-size: 13px; }}
-svg text {{ fill: var(--ink); }}
-.grid {{ stroke: var(--line); stroke-width: .7; }}
-.line {{ fill: none; stroke-width: 1.8; stroke-linejoin: round; }}
-table {{ border-collapse: collapse; margin-top: 1.5rem; }}
-th, td {{ padding: .15rem 1.2rem .15rem 0; text-align: right; font-weight: 400; }}
-th:first-child {{ text-align: left; }}
-thead th {{ border-bottom: 1px solid var(--line); }}
-:root {{ --c0: #0f7c8a; --c1: #b0670a; --c2: #2f7d32; --c3: #a3296d; }}
-{DARK} {{ :root {{ --c0: #4cc9da; --c1: #f2b34c; --c2: #7fd182; --c3: #f07fbd; }} }}
+STYLE = """
+h3 { font-size: 1rem; margin: 1.2rem 0 .2rem; }
+.note { margin: .4rem 0 0; max-width: 60rem; }
+.legend span { margin-right: 1.5rem; }
+svg { display: block; width: 100%; height: auto; font-size: 13px; }
+svg text { fill: var(--ink); }
+.grid { stroke: var(--line); stroke-width: .7; }
+.line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
+.cells { margin-top: 1.5rem; }
 """
 
 
@@ -41,37 +39,24 @@ class Plot:
     curves: Sequence[Curve]
 
 
-def curves_html(
-    title: str,
-    plots: Sequence[Plot],
-    columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    note: str = "",
-    more: str = "",
-    style: str = "",
-) -> str:
-    """Return the page: the note, the plots and a table.
+def curves_html(title: str, part: Part) -> str:
+    """Return curves as a page of their own, with a title."""
+    return page(title, Part(part.style, f"<h1>{escaped(title)}</h1>\n{part.body}"))
+
+
+def curves_part(plots: Sequence[Plot], table: Table, note: str = "", more: Part = EMPTY) -> Part:
+    """Return the note, the plots and a table.
 
     Args:
-        title: the title of the page.
         plots: the plots; one without a finite value is left out.
-        columns: the headings of the table.
-        rows: the cells of the table, one for each heading.
-        note: a sentence under the title.
-        more: HTML to add at the end.
-        style: CSS for it.
+        table: the table below them, made by `make_table`.
+        note: a sentence above them.
+        more: what to add at the end.
     """
     drawn = [Plot(plot.title, kept) for plot in plots if (kept := drawable(plot.curves))]
-    head = "".join(f"<th>{escaped(column)}</th>" for column in columns)
-    body = "\n".join(
-        f"<tr><th>{escaped(first)}</th>{''.join(f'<td>{escaped(v)}</td>' for v in values)}</tr>"
-        for first, *values in rows
-    )
-    sections = "\n".join(map(_section, drawn))
-    table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
     told = f'<p class="note">{escaped(note)}</p>\n' if note else ""
-    body = f"<h1>{escaped(title)}</h1>\n{told}{sections}\n{table}\n{more}"
-    return page(title, STYLE + style, body)
+    sections = "\n".join(map(_section, drawn))
+    return Part(STYLE + more.style, f"{told}{sections}\n{table_html(table)}\n{more.body}")
 
 
 def _section(plot: Plot) -> str:

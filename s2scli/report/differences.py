@@ -6,11 +6,13 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 from rich.style import Style
+from rich.table import Table
 from rich.text import Text
 
 from s2scli.report.console import visible
 from s2scli.report.markup import escaped
-from s2scli.report.page import page
+from s2scli.report.page import Part, page
+from s2scli.report.tables import table_html
 from s2scli.scripts import units_of
 
 Side = Literal["both", "reference", "output"]
@@ -25,13 +27,11 @@ MARKS: dict[Side, tuple[str, str]] = {
     "reference": ("[-", "-]"),
     "output": ("{+", "+}"),
 }
-PAGE_STYLE = """
-table { border-collapse: collapse; margin: 0 0 1.5rem; }
-th, td { text-align: left; vertical-align: top; padding: .2rem 1.2rem .2rem 0; font-weight: 400; }
-thead th { border-bottom: 1px solid var(--line); opacity: .7; }
+STYLE = """
 .pairs td { width: 50%; border-bottom: 1px solid var(--line); }
 .pairs .facts { opacity: .7; font-size: .85rem; border: none; padding-top: .9rem; }
-del { color: #cf222e; text-decoration: none; } ins { color: #1a7f37; text-decoration: none; }
+del { color: light-dark(#cf222e, #ff8182); text-decoration: none; }
+ins { color: light-dark(#1a7f37, #4ac26b); text-decoration: none; }
 del, ins { font-weight: 600; }
 """
 
@@ -51,14 +51,6 @@ class Compared:
     source: str
     reference: str
     output: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of numbers: headings and rows."""
-
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -120,7 +112,18 @@ def _is_spaced(compared: Compared) -> bool:
 
 def differences_html(title: str, tables: Sequence[Table], compared: Sequence[Compared]) -> str:
     """Return a page: tables of numbers, and each output beside its reference."""
-    body = [f"<h2>{escaped(title)}</h2>", *map(_table, tables), '<table class="pairs">']
+    return page(title, differences_part(title, tables, compared))
+
+
+def differences_part(title: str, tables: Sequence[Table], compared: Sequence[Compared]) -> Part:
+    """Return the content of the page.
+
+    Args:
+        title: what the outputs are.
+        tables: tables of numbers, made by `make_table`.
+        compared: the outputs to show.
+    """
+    body = [f"<h2>{escaped(title)}</h2>", *map(table_html, tables), '<table class="cells pairs">']
     body.append("<thead><tr><th>reference</th><th>output</th></tr></thead>")
     for one in compared:
         source = f" · <bdi>{escaped(one.source)}</bdi>" if one.source else ""
@@ -130,16 +133,7 @@ def differences_html(title: str, tables: Sequence[Table], compared: Sequence[Com
             for pieces in differences(one.reference, one.output)
         )
         body.append("<tr>" + "".join(f"<td><bdi>{cell}</bdi></td>" for cell in cells) + "</tr>")
-    return page(title, PAGE_STYLE, "\n".join([*body, "</table>"]))
-
-
-def _table(table: Table) -> str:
-    head = "".join(f"<th>{escaped(heading)}</th>" for heading in table.headings)
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{escaped(cell)}</td>" for cell in row) + "</tr>"
-        for row in table.rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead>{rows}</table>"
+    return Part(STYLE, "\n".join([*body, "</table>"]))
 
 
 def _marked(piece: Piece) -> str:

@@ -9,7 +9,7 @@ from s2scli.report.attention import NOTE
 from s2scli.report.grid import legend
 from s2scli.report.heads import AttentionHeads
 from s2scli.report.markup import escaped
-from s2scli.report.page import key, key_style, level, level_style, page, sentences
+from s2scli.report.page import Part, key, key_style, level, level_style, page, sentences
 from s2scli.report.pieces import piece_label, sign_legend
 
 SMALLEST = 14  # the smallest width of a map, in rem
@@ -41,7 +41,7 @@ def grid_html(heads: AttentionHeads) -> str:
 {layers}
 <footer><p>{escaped(f"{HINT} {legend(heads)}")}</p><p>{escaped(NOTE)}</p></footer>"""
     style = STYLE + level_style("fill: @") + key_style()
-    return page(f"Attention of every layer and head: {texts[0]}", style, body)
+    return page(f"Attention of every layer and head: {texts[0]}", Part(style, body))
 
 
 def _figure(heads: AttentionHeads, layer: int, head: int) -> str:

@@ -6,7 +6,7 @@ from s2scli.report.attention import TICK, AttentionMap, Link, link_words
 from s2scli.report.cells import clusters
 from s2scli.report.heatmap import caption
 from s2scli.report.markup import escaped
-from s2scli.report.page import key, key_style, level, level_style, page, sentences
+from s2scli.report.page import Part, key, key_style, level, level_style, page, sentences
 from s2scli.report.pieces import piece_label, sign_legend
 
 FACTS_WIDTH = 26  # the width of the labels and the numbers beside the map, in rem
@@ -31,7 +31,18 @@ th { font-weight: 400; white-space: pre; }
 
 
 def attention_html(attention: AttentionMap, threshold: float) -> str:
-    """Return the page: the sentence pair, the map, the alignment and the summary."""
+    """Return the map of a sentence pair as a page."""
+    title = f"{attention.measure.capitalize()}: {attention.texts[0]}"
+    return page(title, attention_part(attention, threshold))
+
+
+def attention_part(attention: AttentionMap, threshold: float) -> Part:
+    """Return the sentence pair, the map, the alignment and the summary.
+
+    Args:
+        attention: the map.
+        threshold: the smallest weight that links two words.
+    """
     links = "\n".join(_link_row(link) for link in link_words(attention, threshold))
     rows = "\n".join(_row(attention, row) for row in range(len(attention.target_pieces)))
     signs = sign_legend((*attention.source_pieces, *attention.target_pieces))
@@ -48,8 +59,7 @@ def attention_html(attention: AttentionMap, threshold: float) -> str:
 {links}
 </table>
 <footer><p>{escaped(caption(attention))}</p><p>{escaped(attention.note)}</p></footer>"""
-    style = STYLE + level_style("background: @") + key_style()
-    return page(f"{attention.measure.capitalize()}: {attention.texts[0]}", style, body)
+    return Part(STYLE + level_style("background: @") + key_style(), body)
 
 
 def _head(attention: AttentionMap) -> str:

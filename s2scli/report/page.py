@@ -3,6 +3,8 @@
 Colours are CSS classes, so that they follow the light or dark mode of the browser.
 """
 
+from dataclasses import dataclass
+
 from s2scli.report.colours import hex_colour
 from s2scli.report.markup import escaped
 
@@ -15,17 +17,40 @@ body { margin: 1.5rem clamp(1rem, 3vw, 4rem); background: var(--ground); color: 
 h1 { font-size: 1.1rem; font-weight: 400; margin: 0; opacity: .7; }
 h2 { font-size: 1.3rem; margin: 0 0 1.5rem; }
 footer { margin-top: 1.5rem; opacity: .7; font-size: .85rem; }
+.cells { border-collapse: collapse; margin: 0 0 1.5rem; }
+.cells th, .cells td { text-align: left; vertical-align: top; font-weight: 400;
+  padding: .2rem 1.2rem .2rem 0; }
+.cells thead th { border-bottom: 1px solid var(--line); opacity: .7; }
+.cells .n { text-align: right; }
+:root { --c0: #0f7c8a; --c1: #b0670a; --c2: #2f7d32; --c3: #a3296d; }
 """
-BASE_DARK = DARK + " { :root { --ground: #111114; --ink: #e8e8ec; } }\n"
+BASE_DARK = f"""{DARK} {{ :root {{ --ground: #111114; --ink: #e8e8ec;
+  --c0: #4cc9da; --c1: #f2b34c; --c2: #7fd182; --c3: #f07fbd; }} }}
+"""
 
 
-def page(title: str, style: str, body: str) -> str:
+@dataclass(frozen=True)
+class Part:
+    """Content for an HTML page.
+
+    Attributes:
+        style: the CSS that it needs beside that of every page; without `:root`.
+        body: the content, as HTML.
+    """
+
+    style: str = ""
+    body: str = ""
+
+
+EMPTY = Part()
+
+
+def page(title: str, part: Part) -> str:
     """Return an HTML page that loads nothing and runs no script.
 
     Args:
         title: the title of the window, as plain text.
-        style: CSS to add to that of every page.
-        body: the content, as HTML.
+        part: the content.
     """
     return f"""<!doctype html>
 <html lang="und">
@@ -34,10 +59,10 @@ def page(title: str, style: str, body: str) -> str:
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escaped(title)}</title>
-<style>{BASE}{BASE_DARK}{style}</style>
+<style>{BASE}{BASE_DARK}{part.style}</style>
 </head>
 <body>
-{body}
+{part.body}
 </body>
 </html>
 """

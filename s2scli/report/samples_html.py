@@ -7,15 +7,14 @@ import numpy as np
 
 from s2scli.report.grid_html import map_picture
 from s2scli.report.markup import escaped
-from s2scli.report.page import key, key_style, level_style
+from s2scli.report.page import EMPTY, Part, key, key_style, level_style
 from s2scli.report.pieces import piece_label
 
 MAX_MAPS = 12  # more steps than this are thinned out
-SAMPLES_STYLE = (
+STYLE = (
     """
 .sample { margin-top: 2rem; }
-.sample table { margin-top: .5rem; }
-.sample td, .sample th { text-align: left; vertical-align: top; }
+.sample table { margin: .5rem 0 0; }
 .maps { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr));
   margin-top: 1rem; }
 .maps figure { margin: 0; }
@@ -54,11 +53,11 @@ class SampleHistory:
     outputs: Sequence[Output]
 
 
-def samples_html(samples: Sequence[SampleHistory]) -> str:
-    """Return the outputs of each example and its attention maps over time; "" without examples."""
+def samples_part(samples: Sequence[SampleHistory]) -> Part:
+    """Return the outputs of each example and its attention maps over time."""
     if not samples:
-        return ""
-    return f"<h2>Samples</h2>\n{key()}\n" + "\n".join(map(_section, samples))
+        return EMPTY
+    return Part(STYLE, f"<h2>Samples</h2>\n{key()}\n" + "\n".join(map(_section, samples)))
 
 
 def _section(sample: SampleHistory) -> str:
@@ -75,7 +74,7 @@ def _section(sample: SampleHistory) -> str:
     )
     maps = "\n".join(map(_figure, _thinned([each for each in sample.outputs if each.attention])))
     shown = f'\n<div class="maps">{maps}</div>' if maps else ""
-    return f'<div class="sample"><table>{body}</table>{shown}</div>'
+    return f'<div class="sample"><table class="cells">{body}</table>{shown}</div>'
 
 
 def _thinned(outputs: Sequence[Output]) -> list[Output]:

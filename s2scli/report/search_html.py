@@ -1,7 +1,7 @@
 """A beam search as one HTML page: a tree that opens and closes, without scripts."""
 
 from s2scli.report.markup import escaped
-from s2scli.report.page import page
+from s2scli.report.page import Part, page
 from s2scli.report.search_tree import (
     BEGIN,
     LEGEND,
@@ -51,7 +51,7 @@ def search_html(tree: SearchTree) -> str:
 <table><thead><tr>{head}</tr></thead><tbody>
 {body}
 </tbody></table>"""
-    return page(f"Search: {tree.source}", STYLE, content)
+    return page(f"Search: {tree.source}", Part(STYLE, content))
 
 
 def _summary(tree: SearchTree, run: Run, ranks: dict[int, int]) -> str:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from s2scli.report.console import visible
+from s2scli.report.markup import escaped
 
 
 def make_table(
@@ -35,6 +36,26 @@ def make_table(
     for row in rows:
         table.add_row(*(Text(visible(cell)) if isinstance(cell, str) else cell for cell in row))
     return table
+
+
+def table_html(table: Table) -> str:
+    """Return a table of `make_table` as HTML, with the classes `cells` and, of numbers, `n`."""
+    columns = table.columns
+    kinds = [' class="n"' if column.justify == "right" else "" for column in columns]
+    head = "".join(
+        f"<th{kind}>{escaped(str(column.header))}</th>"
+        for kind, column in zip(kinds, columns, strict=True)
+    )
+    rows = "\n".join(
+        "<tr>"
+        + "".join(
+            f"<td{kind}><bdi>{escaped(str(cell))}</bdi></td>"
+            for kind, cell in zip(kinds, row, strict=True)
+        )
+        + "</tr>"
+        for row in zip(*(column.cells for column in columns), strict=True)
+    )
+    return f'<table class="cells"><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>'
 
 
 def whole(table: Table, console: Console) -> Table:

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from s2scli.report.console import make_console
 from s2scli.report.curve import Curve, draw_curves
-from s2scli.report.curve_html import Plot, curves_html
-from s2scli.report.samples_html import SAMPLES_STYLE, SampleHistory, samples_html
+from s2scli.report.curve_html import Plot, curves_html, curves_part
+from s2scli.report.page import Part
+from s2scli.report.samples_html import SampleHistory, samples_part
 from s2scli.report.tables import make_table
 
 LOSS_HEIGHT, SCORE_HEIGHT = 12, 7
@@ -77,8 +78,7 @@ def training_lines(training: Training, console: Console) -> Iterator[Table | Tex
         height = LOSS_HEIGHT if plot.title == "loss" else SCORE_HEIGHT
         yield from draw_curves(plot.curves, console.width, height, ascii_only=ascii_only)
         yield Text()
-    columns, rows = _table(training)
-    yield make_table(columns, rows, numbers=columns[1:])
+    yield _table(training)
     yield Text(f"\n{training.verdict}")
 
 
@@ -92,14 +92,14 @@ def training_text(training: Training) -> str:
 
 def training_html(training: Training) -> str:
     """Return an HTML page: plots, the table, the verdict, machine use and samples over time."""
-    return curves_html(
-        "Training",
-        [*_plots(training), *_machine_plots(training)],
-        *_table(training),
-        note=training.verdict,
-        more=samples_html(training.samples),
-        style=SAMPLES_STYLE,
-    )
+    return curves_html("Training", training_part(training))
+
+
+def training_part(training: Training) -> Part:
+    """Return the content of the page."""
+    plots = [*_plots(training), *_machine_plots(training)]
+    samples = samples_part(training.samples)
+    return curves_part(plots, _table(training), training.verdict, samples)
 
 
 def _plots(training: Training) -> list[Plot]:
@@ -138,8 +138,8 @@ def _curve(
     return Curve(name, xs, tuple(record.values[key] for record in kept), style, mark)
 
 
-def _table(training: Training) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return the headings and the rows: progress and scores, at the best and the last record."""
+def _table(training: Training) -> Table:
+    """Return the progress and the scores, at the best and the last record."""
     last = (training.validations or training.updates)[-1]
     columns = {"best": training.best, "last": last}
     marked = {name: record for name, record in columns.items() if record}
@@ -152,4 +152,5 @@ def _table(training: Training) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         (name, [f"{r.values[name]:.4g}" if name in r.values else "" for r in marked.values()])
         for name in training.scores
     ]
-    return ("", *marked), [(name, *values) for name, values in (*reached, *scores)]
+    rows = [(name, *values) for name, values in (*reached, *scores)]
+    return make_table(("", *marked), rows, numbers=[*marked])

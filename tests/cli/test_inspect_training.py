@@ -71,7 +71,7 @@ def test_a_run_as_a_page(metrics: Callable[..., Path], tmp_path: Path) -> None:
     assert page.count("<svg ") == 2  # the losses and bleu; exact_match never changed
     assert "best at step 30: 12.5" in page
     assert '<p class="note">flat: loss gained little or nothing in the last quarter' in page
-    assert "<tr><th>bleu</th><td>12.5</td><td>11</td></tr>" in page
+    assert '<td class="n"><bdi>12.5</bdi></td><td class="n"><bdi>11</bdi></td></tr>' in page
     assert run("training", "-w", workspace, "-f", "html").stdout == page
 
 

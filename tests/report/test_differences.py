@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from s2scli.report.differences import (
     Compared,
     Piece,
-    Table,
     compared_lines,
     differences,
     differences_html,
 )
+from s2scli.report.tables import make_table
 
 WORDS = st.lists(st.sampled_from(["a", "b", "cc", "d"]), max_size=8).map(" ".join)
 
@@ -54,6 +54,6 @@ def test_without_a_source_there_is_no_line_for_it() -> None:
 
 def test_the_page_has_both_sides_and_the_tables() -> None:
     hostile = Compared("<b>", "<script>", "a <script>", "a b")
-    page = differences_html("title", [Table(("h",), (("cell",),))], [COMPARED, hostile])
+    page = differences_html("title", [make_table(("h",), [("cell",)])], [COMPARED, hostile])
     assert "<del>Hund</del>" in page and "<ins>Mann</ins>" in page
-    assert "<script" not in page and "<th>h</th>" in page and "<td>cell</td>" in page
+    assert "<script" not in page and "<th>h</th>" in page and "<bdi>cell</bdi>" in page

@@ -1,10 +1,10 @@
 import pytest
 
-from s2scli.report.page import LEVELS, key, key_style, level, level_style, page, sentences
+from s2scli.report.page import LEVELS, Part, key, key_style, level, level_style, page, sentences
 
 
 def test_a_page_loads_nothing_and_its_title_is_text() -> None:
-    made = page("<b>", "p { margin: 0 }", "<p>x</p>")
+    made = page("<b>", Part("p { margin: 0 }", "<p>x</p>"))
     assert "<title>&lt;b&gt;</title>" in made
     assert "default-src 'none'" in made
     assert "p { margin: 0 }</style>" in made

@@ -35,7 +35,7 @@ def test_the_page_has_the_same() -> None:
     page = training_html(TRAINING)
     assert '<p class="note">&lt;flat&gt;: stop</p>' in page
     assert page.count("<svg ") == 2
-    assert "<tr><th>bleu</th><td>5</td><td>15</td></tr>" in page
+    assert '<td class="n"><bdi>5</bdi></td><td class="n"><bdi>15</bdi></td>' in page
 
 
 def test_a_run_without_validations_shows_its_last_update() -> None:

@@ -1,0 +1,38 @@
+"""What `s2s report` collects, for other sides than text and for parts of a workspace."""
+
+from pathlib import Path
+
+import pytest
+
+from s2scli.errors import MissingInputError
+from s2scli.metrics.settings import MetricSettings
+from s2scli.pipeline.evaluate import EvaluateRequest, evaluate
+from s2scli.pipeline.report import ReportRequest, report
+from s2scli.report.console import Talk
+from s2scli.workspace import Workspace
+
+QUIET = Talk(quiet=True)
+
+
+def test_sound_has_scores_and_attention_but_no_errors(tone_workspace: Path) -> None:
+    workspace = Workspace(tone_workspace)
+    found = report(workspace, ReportRequest(split="valid", sentences=1), QUIET)
+    asked = EvaluateRequest((), "valid")
+    scores = evaluate(workspace, asked, {}, MetricSettings(), QUIET).scores
+    assert found.evaluation and found.evaluation.scores == scores
+    assert found.errors is None
+    assert [one.source_axis for one in found.attention] == ["seconds"]
+    assert "--source-kind audio" in found.commands[0]
+    assert found.commands[2:] == ("s2s train --recipe recipe.toml", "s2s evaluate --split valid")
+
+
+def test_no_sentences_means_no_attention(trained_workspace: Path) -> None:
+    found = report(Workspace(trained_workspace), ReportRequest(sentences=0, worst=2), QUIET)
+    assert found.attention == ()
+    assert found.errors and len(found.errors.worst) == 2
+    assert found.errors.scored == "test split"
+
+
+def test_a_corpus_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="no corpus here"):
+        report(Workspace(tmp_path), ReportRequest(), QUIET)
