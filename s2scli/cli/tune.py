@@ -71,10 +71,11 @@ def command(
 ) -> None:
     """Find better settings for a recipe: train it many times, and write the best as a recipe.
 
-    The first trial has the recipe's own settings; Optuna proposes the others from the scores so
-    far, and stops those that are worse than the median of the others. The budget is that of one
-    trial. The study and its best run are in WORKSPACE/tune; the workspace's own run and model stay
-    as they are. Run the same command again to continue the study.
+    The first trial has the recipe's own settings. Every second one after it has settings near
+    those of the best so far; Optuna proposes the others from the scores so far. Trials that are
+    worse than the median of the others are stopped. The budget is that of one trial. The study and
+    its best run are in WORKSPACE/tune; the workspace's own run and model stay as they are. Run the
+    same command again to continue the study.
 
     s2s tune --trials 30 --minutes 3
     s2s tune -r bahdanau2015 --minutes 5 --processes 2

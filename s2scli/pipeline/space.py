@@ -1,9 +1,11 @@
 """The parameters that `s2s tune` varies: read from a TOML file, or derived from a recipe."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 from pydantic import model_validator
 
 from s2scli.config import SIZE, Recipe, change_recipe, named_size
@@ -17,6 +19,7 @@ Values = Mapping[str, Value]
 MAX_DROPOUT, MAX_SMOOTHING, MAX_TOKEN_DROPOUT = 0.5, 0.2, 0.2
 DECAYS = (0.99, 0.995, 0.999)
 DIGITS = 3  # significant digits of a drawn number, so that recipes stay readable
+MOVED_SHARE, MOVE = 0.5, 0.15  # how many parameters `near` moves, and how far
 
 
 class Parameter(Settings):
@@ -124,6 +127,33 @@ def _own(path: str, recipe: Recipe, tree: Tree) -> Value | None:
     for key in path.split("."):
         tree = tree[key]
     return tree if isinstance(tree, Value) else None
+
+
+def near(space: Space, values: Values, random: np.random.Generator) -> dict[str, Value]:
+    """Return values near others, for a local search.
+
+    About half of the parameters move, and at least one: a choice to the next one before or after
+    it, a number by a normal distribution whose standard deviation is 15 % of its range.
+    """
+    moves = random.random(len(space)) < MOVED_SHARE
+    moves[random.integers(len(space))] = True
+    return {
+        name: _moved(parameter, values[name], random) if moved else values[name]
+        for moved, (name, parameter) in zip(moves, space.items(), strict=True)
+    }
+
+
+def _moved(parameter: Parameter, value: Value, random: np.random.Generator) -> Value:
+    if parameter.low is None or parameter.high is None:
+        at = parameter.choices.index(value)
+        beside = [*parameter.choices[max(0, at - 1) : at], *parameter.choices[at + 1 : at + 2]]
+        return beside[random.integers(len(beside))] if beside else value
+    scale, back = (math.log, math.exp) if parameter.log else (float, float)
+    low, high = scale(parameter.low), scale(parameter.high)
+    place = scale(float(value)) + random.normal(0, MOVE * (high - low))
+    place = high - abs((place - low) % (2 * (high - low)) - (high - low))  # reflected at both ends
+    moved = min(max(back(place), parameter.low), parameter.high)
+    return round(moved) if parameter.is_whole else moved
 
 
 def space_of(recipe: Recipe, *, small_corpus: bool, text: bool) -> Space:

@@ -13,11 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from s2scli.errors import CheckpointError, ConfigError, MissingExtraError, StorageError
 from s2scli.files import FILES, storage_errors
-from s2scli.pipeline.space import Parameter, Space, Value, Values, rounded
+from s2scli.pipeline.space import Parameter, Space, Value, Values, near, rounded
 from s2scli.training.events import Event, Validation
 from s2scli.training.stopping import Criterion
 
@@ -28,7 +29,7 @@ DATABASE, NAME = "study.db", "tune"
 OWN = "own"  # marks the trial with the recipe's own values
 MAX_STARTS = 3
 SLICES = 10  # trials are compared at every tenth of the budget
-UNPRUNED_TRIALS, UNPRUNED_SLICES, MIN_COMPARED = 4, 2, 3
+UNPRUNED_TRIALS, UNPRUNED_SLICES, MIN_COMPARED = 4, 4, 3
 RANDOM_TRIALS = 8
 LOCK_SECONDS = 60
 
@@ -195,6 +196,7 @@ class Study:
             started = sum(each.state != states.WAITING for each in self._study.trials)
             if started >= most:
                 return None
+            self._suggest_near(started)
             # one seed for each trial, so that processes do not draw the same values
             self._study.sampler = optuna.samplers.TPESampler(
                 seed=started, n_startup_trials=RANDOM_TRIALS, constant_liar=True
@@ -203,6 +205,13 @@ class Study:
             lock = FileLock(self._lock_path(asked.number))
             lock.acquire()
             return self._open(asked, lock)
+
+    def _suggest_near(self, number: int) -> None:
+        """Every second trial searches near the best one so far, which is often the recipe's own."""
+        best = next((each for each in self.outcomes() if each.state == "complete"), None)
+        if number % 2 and best:
+            values = near(self.space, best.values, np.random.default_rng(number))
+            self._study.enqueue_trial(values)
 
     def _open(self, trial: "optuna.Trial", lock: FileLock) -> "Trial":
         starts = trial.user_attrs.get("starts", 0) + 1

@@ -43,7 +43,8 @@ def test_the_page_loads_nothing(trained_workspace: Path, tmp_path: Path) -> None
     reader = Reader(path.read_text(encoding="utf-8"))
     assert "script" not in reader.tags and "link" not in reader.tags
     assert all(name != "src" for name, _ in reader.attributes)
-    assert all(value.startswith("#") for name, value in reader.attributes if name == "href")
+    links = [value or "" for name, value in reader.attributes if name == "href"]
+    assert links and all(link.startswith("#") for link in links)
 
 
 def test_without_a_model_the_corpus_is_described(tmp_path: Path) -> None:

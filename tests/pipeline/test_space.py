@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from s2scli.config import Recipe, change_recipe, load_recipe, recipe_names
@@ -11,6 +12,7 @@ from s2scli.pipeline.space import (
     Space,
     Value,
     assignments,
+    near,
     own_values,
     read_space,
     rounded,
@@ -75,6 +77,27 @@ def test_drawn_numbers_are_short() -> None:
     assert rounded(0.00123456) == 0.00123
     assert rounded(123456) == 123456
     assert rounded("gru") == "gru"
+
+
+def test_near_values_are_in_the_space_and_move_a_little() -> None:
+    space = {
+        "rate": Parameter(settings=("a",), low=0.001, high=0.1, log=True),
+        "width": Parameter(settings=("b",), low=8, high=512, log=True),
+        "share": Parameter(settings=("c",), low=0.0, high=0.5),
+        "batch": Parameter(settings=("d",), choices=(12, 25, 50, 100)),
+        "only": Parameter(settings=("e",), choices=("one",)),
+    }
+    own: dict[str, Value] = {"rate": 0.003, "width": 8, "share": 0.5, "batch": 50, "only": "one"}
+    found = [near(space, own, np.random.default_rng(seed)) for seed in range(400)]
+    for name, parameter in space.items():
+        assert all(parameter.has(values[name]) for values in found)
+        moved = [values[name] for values in found if values[name] != own[name]]
+        assert name == "only" or 0.35 < len(moved) / len(found) < 0.75
+    assert {values["batch"] for values in found} == {25, 50, 100}
+    assert all(isinstance(values["width"], int) for values in found)
+    rates = np.log([float(values["rate"]) for values in found if values["rate"] != own["rate"]])
+    assert np.std(rates - np.log(0.003)) == pytest.approx(0.15 * np.log(100), rel=0.2)
+    assert near(space, own, np.random.default_rng(7)) == found[7]
 
 
 def test_a_recipe_outside_a_space_has_no_own_values() -> None:

@@ -4,11 +4,12 @@ import builtins
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from s2scli.config import CRITERIA
 from s2scli.errors import CheckpointError, ConfigError, MissingExtraError
-from s2scli.pipeline.space import Parameter, Value
+from s2scli.pipeline.space import Parameter, Value, near, rounded
 from s2scli.pipeline.study import (
     DATABASE,
     MAX_STARTS,
@@ -53,6 +54,17 @@ def test_the_first_trial_has_the_own_values(tmp_path: Path) -> None:
     trials = [claimed(study), claimed(study)]
     assert trials[0].values == OWN
     assert trials[1].values != OWN
+
+
+def test_every_second_trial_is_near_the_best(tmp_path: Path) -> None:
+    study = open_study(tmp_path)
+    for number in range(10):
+        trial, best = claimed(study), max(study.outcomes(), key=lambda one: one.score or 0.0)
+        if number % 2:
+            random = np.random.default_rng(number)
+            expected = near(SPACE, best.values, random)
+            assert trial.values == {name: rounded(value) for name, value in expected.items()}
+        study.finish(trial, 5.0 if number == 4 else 1.0 + number / 100, 1.0, 4)
 
 
 def test_a_study_has_so_many_trials_whoever_asks(tmp_path: Path) -> None:
