@@ -1,13 +1,15 @@
 """`s2s inspect saliency`: which source token caused which target token."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
 
-from s2scli.data.codecs import TargetCodec, source_codec, target_codec
+from s2scli.data.batch import Batch, make_batch
+from s2scli.data.codecs import SourceCodec
 from s2scli.data.example import Values
 from s2scli.errors import CorpusError, UsageError
 from s2scli.pipeline.inspect_search import read_sentence
@@ -20,6 +22,7 @@ from s2scli.search.saliency import (
     METHODS,
     DeletionTest,
     Method,
+    Pair,
     Question,
     deletion_test,
     incompleteness,
@@ -28,6 +31,7 @@ from s2scli.special_ids import EOS_ID
 from s2scli.translation import torch_engine
 from s2scli.translation.model_folder import load_model_folder
 from s2scli.translation.options import Wanted
+from s2scli.translation.translator import Translator
 
 CPU = torch.device("cpu")  # libraries of GPUs have no gradients of recurrent networks in evaluation
 NAMES: dict[Method, str] = {
@@ -39,6 +43,9 @@ NOTE = (
     "Weights are the shares of the source tokens that raised the value of a target token: its "
     "log-probability, or of a contrast, its log-probability minus that of the other word."
 )
+
+Spell: TypeAlias = Callable[[Sequence[int]], tuple[str, ...]]
+"""Returns the pieces of a target with its end token."""
 
 
 @dataclass(frozen=True)
@@ -98,17 +105,19 @@ def inspect_saliency(folder: Path, asked: Asked, talk: Talk) -> SaliencyMap:
     loaded = load_model_folder(folder, CPU)
     if not loaded.tokenizers.sides.are_text:
         raise UsageError(f"{folder}: inspect saliency is for models that read and write text")
-    if loaded.recipe.copier(loaded.tokenizers):
-        raise UsageError(
-            f"{folder}: inspect saliency does not explain models that copy; see what was copied "
-            "with `s2s inspect attention`"
-        )
-    source, target = source_codec(loaded.tokenizers.source), target_codec(loaded.tokenizers.target)
-    values, ids = _encode(folder, asked, target, loaded.recipe.training.max_length)
-    question = Question(loaded.model, (*values.tolist(), EOS_ID), ids)
-    rows = target.pieces(ids)
+    translator = torch_engine.translator_of(loaded, device=CPU)
+    values = read_sentence(translator, asked.source)
+    ids = _target_of(translator, asked, values)
+    labels = translator.source.labels(values, len(values) + 1, asked.source)
+    whole = Question(loaded.model, pairing(translator.source), (*values.tolist(), EOS_ID), ids)
+
+    def spell(target: Sequence[int]) -> tuple[str, ...]:
+        return translator.target.pieces(whole.written(target), labels)
+
+    question, rows = whole, spell(ids)
     if asked.instead is not None:
-        question, rows = _contrast(question, target.encode(asked.instead).tolist(), target)
+        word = translator.target.encode(asked.instead, asked.source).tolist()
+        question, rows = _contrast(whole, word, spell)
     saliency = METHODS[asked.method](question)
     gap = incompleteness(question, saliency) if asked.method == "integrated" else None
     deletion = None
@@ -117,37 +126,49 @@ def inspect_saliency(folder: Path, asked: Asked, talk: Talk) -> SaliencyMap:
             deletion = deletion_test(question, saliency, advance)
     scores = question.of_variants([question.source])[0]
     heads = AttentionHeads(
-        source.labels(values, len(question.source)),
+        labels,
         rows,
         saliency.astype(np.float32)[None, None],
         tuple(scores.tolist()) if asked.instead is None else None,
         asked.source,
-        target.decode([id for id in ids if id != EOS_ID]),
+        translator.target.decode(whole.written(ids), labels),
     )
     return _shown(merge_bytes(heads), asked, deletion, gap)
 
 
-def _encode(
-    folder: Path, asked: Asked, codec: TargetCodec, most: int
-) -> tuple[Values, tuple[int, ...]]:
-    """Return the tokens of the source without, and those of the target with its end token."""
-    translator = torch_engine.load(folder, device="cpu")
-    values = read_sentence(translator, asked.source)
+def pairing(codec: SourceCodec) -> Pair:
+    """Return what puts variants of a source and a target into a batch.
+
+    Args:
+        codec: the codec of the source, which pads them.
+    """
+
+    def pair(sources: Sequence[Sequence[int]], target: Sequence[int]) -> Batch:
+        rows = [np.array(source, np.int32) for source in sources]
+        return make_batch(rows, [np.array(target, np.int32)] * len(rows), codec.pad)
+
+    return pair
+
+
+def _target_of(translator: Translator, asked: Asked, values: Values) -> tuple[int, ...]:
+    """Return the tokens of the target, as the corpus holds them, with the end token."""
+    most = translator.engine.max_source_tokens
     if asked.target is not None:
-        ids = codec.encode(asked.target).tolist()
+        ids = translator.target.encode(asked.target, asked.source).tolist()
         if len(ids) > most:
             raise CorpusError(
                 f"the target is too long: {len(ids):,} tokens, the model accepts at most {most:,}"
             )
-        return values, (*ids, EOS_ID)
+        return (*ids, EOS_ID)
     (found,) = translator.engine.search([values], translator.engine.settings, Wanted())
     if not found:
         raise CorpusError("the search found no translation of this text; give one with --target")
-    return values, found[0].token_ids
+    written = found[0].token_ids
+    return tuple(translator.copier.unwrite(written, values)) if translator.copier else written
 
 
 def _contrast(
-    question: Question, word: Sequence[int], codec: TargetCodec
+    question: Question, word: Sequence[int], spell: Spell
 ) -> tuple[Question, tuple[str, ...]]:
     """Return the question why the target does not have this word, and the label of its row.
 
@@ -157,19 +178,16 @@ def _contrast(
     Raises:
         UsageError: the word is empty, or the target has it at every place.
     """
-    pieces = codec.pieces(question.target)
+    pieces = spell(question.target)
     starts = [at for at, piece in enumerate(pieces) if at == 0 or piece.startswith(WORD_BEGIN)]
     places = [_difference(question.target, word, start) for start in starts]
     choices = [place for place in places if place is not None]
     if not choices:
         raise UsageError("--instead: the target has this word already; expected another word")
-    others = [
-        Question(question.model, question.source, question.target, at, token)
-        for at, token in choices
-    ]
+    others = [replace(question, at=at, instead=token) for at, token in choices]
     best = min(others, key=lambda one: float(one.of_variants([question.source])[0, 0]))
     assert best.at is not None and best.instead is not None
-    (other,) = codec.pieces([best.instead])
+    other, _ = spell([best.instead, EOS_ID])
     return best, (f"{pieces[best.at]} not {other.removeprefix(WORD_BEGIN)}",)
 
 

@@ -10,7 +10,7 @@ Axes: R target tokens that are explained, S source tokens, T target tokens, B va
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from s2scli.model.seq2seq import Seq2Seq
-from s2scli.special_ids import BOS_ID, PAD_ID
+from s2scli.search.forced import ScoredPairs
+from s2scli.special_ids import PAD_ID
 
 FIRST_POINTS, MOST_POINTS = 32, 128  # on the path of integrated gradients
 CLOSE = 0.02  # enough completeness
@@ -28,21 +29,20 @@ Method = Literal["gradient", "integrated", "erasure"]
 Values = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Variants:
-    """A batch of variants of a source, all with the same target."""
-
-    source: Tensor
-    source_lengths: Tensor
-    target_input: Tensor
+Pair: TypeAlias = Callable[[Sequence[Sequence[int]], Sequence[int]], ScoredPairs]
+"""Pads variants of a source, each with the same target, into a batch; adds the end tokens."""
 
 
 @dataclass(frozen=True)
 class Question:
     """A source and a target, and what of the target to explain.
 
+    Token ids are those of the corpus: a piece of the target that only the source knows is negative,
+    and a variant of the source that lacks it has the unknown token in its place.
+
     Attributes:
         model: the model, in evaluation mode, on the CPU.
+        pair: puts variants of the source and the target into a batch.
         source: the S source tokens, end token included.
         target: the T target tokens, end token included.
         at: the index of the one target token to explain; None explains all, so that R = T.
@@ -50,6 +50,7 @@ class Question:
     """
 
     model: Seq2Seq
+    pair: Pair
     source: tuple[int, ...]
     target: tuple[int, ...]
     at: int | None = None
@@ -65,28 +66,31 @@ class Question:
 
         Args:
             sources: the tokens of each variant.
-            scale: factors of the embeddings, [B, S]; None is 1.
+            scale: factors of the embeddings, [B, S]; None is 1. What can be copied stays.
         """
-        log_probs = self._log_probs(sources, scale)  # [B, T, V]
-        count = len(sources)
-        target = torch.tensor(self.target)
+        pairs = self._pairs(sources, self.target)
+        output = self.model(pairs, scale=scale)
+        log_probs = self.model.logits(output.hidden).float().log_softmax(-1)  # [B, T, V]
+        chosen: Tensor = log_probs.gather(2, pairs.target_output[..., None])[..., 0]
         if self.at is None:
-            chosen: Tensor = log_probs.gather(2, target.expand(count, -1)[..., None])[..., 0]
             return chosen
-        here = log_probs[:, self.at]
-        value = here[:, self.target[self.at]]
+        value = chosen[:, self.at]
         if self.instead is not None:
-            value = value - here[:, self.instead]
+            other = (*self.target[: self.at], self.instead, *self.target[self.at + 1 :])
+            ids = self._pairs(sources, other).target_output[:, self.at, None]
+            value = value - log_probs[:, self.at].gather(1, ids)[:, 0]
         return value[:, None]
 
-    def _log_probs(self, sources: Sequence[Sequence[int]], scale: Tensor | None) -> Tensor:
-        lengths = torch.tensor([len(source) for source in sources])
-        rows = torch.full((len(sources), int(lengths.max())), PAD_ID)
-        for row, source in zip(rows, sources, strict=True):
-            row[: len(source)] = torch.tensor(source)
-        read = torch.tensor([BOS_ID, *self.target[:-1]]).expand(len(sources), -1)
-        output = self.model(Variants(rows, lengths, read), scale=scale)
-        return self.model.logits(output.hidden).float().log_softmax(-1)
+    def written(self, target: Sequence[int]) -> list[int]:
+        """Return the ids with which the model writes a target with its end token.
+
+        Those of a model that copies are source indices for pieces that only the source knows.
+        """
+        ids: list[int] = self._pairs([self.source], target).target_output[0].tolist()
+        return ids
+
+    def _pairs(self, sources: Sequence[Sequence[int]], target: Sequence[int]) -> ScoredPairs:
+        return self.pair([source[:-1] for source in sources], target[:-1])
 
     @torch.no_grad()
     def of_variants(self, sources: Sequence[Sequence[int]]) -> Values:
@@ -102,6 +106,10 @@ class Question:
         """Return the source without the tokens at these indices."""
         gone = set(tokens)
         return [token for index, token in enumerate(self.source) if index not in gone]
+
+    def erased(self, index: int) -> tuple[int, ...]:
+        """Return the source with padding for a token, so that it cannot be copied."""
+        return (*self.source[:index], PAD_ID, *self.source[index + 1 :])
 
 
 def input_x_gradient(question: Question) -> Values:
@@ -121,7 +129,8 @@ def integrated_gradients(question: Question, most: int = MOST_POINTS) -> Values:
     The path goes from embeddings of 0 to those of the source, in a straight line (Sundararajan et
     al. 2017, Axiomatic attribution for deep networks, eq. 1). The sum over the source is the value
     minus the value of embeddings of 0 (completeness, proposition 1). The number of points is
-    doubled until no sum misses that by more than 2 %.
+    doubled until no sum misses that by more than 2 %. What a model that copies can
+    copy is the same on the whole path.
 
     Args:
         question: what to explain.
@@ -188,13 +197,15 @@ def erasure(question: Question) -> Values:
     """Return how much each value falls if the embedding of a source token becomes 0, [R, S].
 
     (Li et al. 2016, Understanding neural networks through representation erasure, eq. 1, with the
-    difference instead of its share.)
+    difference instead of its share.) A model that copies cannot copy the erased token, unless it is
+    the end token. A target token that could only be copied from there becomes the unknown token.
     """
     count = len(question.source)
+    sources = [question.source, *map(question.erased, range(count))]
     scale = torch.cat([torch.ones(1, count), 1 - torch.eye(count)])
     parts = [
-        question.values([question.source] * len(part), part)
-        for part in torch.split(scale, TOGETHER)
+        question.values([sources[index] for index in some.tolist()], scale[some])
+        for some in torch.split(torch.arange(count + 1), TOGETHER)
     ]
     whole, *others = torch.cat(parts).double().numpy()
     fallen: Values = (whole - np.stack(others)).T

@@ -58,6 +58,16 @@ class Copier:
             for id, piece in self.target.spelled(text)
         ]
 
+    def unwrite(self, token_ids: Sequence[int], values: NDArray[np.int32]) -> list[int]:
+        """Return the ids of a target as `encode_targets` gives them.
+
+        Args:
+            token_ids: ids that the model wrote; from `vocab_size` on, they are source indices.
+            values: the ids of the source, without its end token.
+        """
+        size = self.target.vocab_size
+        return [id if id < size else -1 - int(values[id - size]) for id in token_ids]
+
     def source_pieces(self, text: str) -> list[str]:
         """Return the pieces of a source; those that are unknown as the text spells them."""
         return [piece for _, piece in self._spelled(text)]

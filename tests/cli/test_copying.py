@@ -142,3 +142,18 @@ def test_it_is_trained_through_the_commands(tmp_path: Path) -> None:
     plain = run("train", *options, "--max-steps", "2", "--restart", "--overwrite")
     assert plain.exit_code == 0, plain.stderr
     assert "the corpus is encoded again for a model that does not copy" in plain.stderr
+
+
+def test_saliency_explains_what_was_copied(model: Path) -> None:
+    words = ("inspect", "saliency", "黜b", "--target", "黜", "-m", model, "--json")
+    found = document_of(*words, "--method", "integrated")
+    assert found["target_pieces"] == ["黜", "</s>"] and found["source_pieces"][0] == "黜"
+    assert found["deletion_test"]["correlation"] is not None
+    erased = document_of(*words, "--no-test")
+    first = erased["values"][0]
+    assert first[0] == max(first), "the token that is copied matters most"
+    own = document_of("inspect", "saliency", UNSEEN, "--no-test", "-m", model, "--json")
+    seen = document_of("inspect", "attention", UNSEEN, "-m", model, "--json")
+    assert own["target_pieces"] == seen["target_pieces"]
+    (row,) = document_of(*words, "--instead", "b", "--no-test")["target_pieces"]
+    assert row == "黜 not b"

@@ -5,7 +5,7 @@ import pytest
 
 from s2scli.data.codecs.text import TextCodec
 from s2scli.errors import UsageError
-from s2scli.pipeline.inspect_saliency import _contrast, _difference
+from s2scli.pipeline.inspect_saliency import _contrast, _difference, pairing
 from s2scli.search.saliency import Question
 from s2scli.special_ids import EOS_ID
 from s2scli.tokenizer.sentencepiece import SentencePiece
@@ -38,15 +38,17 @@ def test_the_place_is_where_the_word_is_most_probable() -> None:
     codec = text_codec()
     target = (*codec.encode("Ein Hund rennt").tolist(), EOS_ID)
     model = make_model(MODELS["gru-additive-after"], vocab_size=codec.tokenizer.vocab_size)
-    question = Question(model, (4, 5, EOS_ID), target)
+    question = Question(model, pairing(codec), (4, 5, EOS_ID), target)
     word = codec.encode("dog").tolist()
-    best, (label,) = _contrast(question, word, codec)
+    best, (label,) = _contrast(question, word, codec.pieces)
     pieces = codec.pieces(target)
     places = [
         _difference(target, word, at) for at, one in enumerate(pieces) if at == 0 or one == "▁"
     ]
     gaps = [
-        Question(model, question.source, target, *place).of_variants([question.source])[0, 0]
+        Question(model, question.pair, question.source, target, *place).of_variants(
+            [question.source]
+        )[0, 0]
         for place in places
         if place
     ]
@@ -58,4 +60,4 @@ def test_a_word_without_tokens_is_refused() -> None:
     codec = text_codec()
     model = make_model(MODELS["gru-additive-after"])
     with pytest.raises(UsageError, match="--instead"):
-        _contrast(Question(model, (4, 3), (5, 3)), [], codec)
+        _contrast(Question(model, pairing(codec), (4, 3), (5, 3)), [], codec.pieces)
