@@ -307,6 +307,12 @@ def recipe_path(name_or_path: str) -> Path:
     return Path(str(resources.files("s2scli.recipes") / f"{name_or_path}.toml"))
 
 
+def recipes_with_attention() -> list[str]:
+    """Return the names of the built-in recipes whose model has attention."""
+    recipes = (load_recipe(name) for name in recipe_names())
+    return [recipe.name for recipe in recipes if recipe.model.attention.kind != "none"]
+
+
 def _nearest(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     return f"did you mean {near[0]}? " if near else ""

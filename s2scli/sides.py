@@ -29,6 +29,11 @@ class Sound:
         """A short description for messages."""
         return f"sound at {self.sample_rate:,} Hz"
 
+    @property
+    def noun(self) -> str:
+        """What several of them are called."""
+        return "recordings"
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -57,6 +62,11 @@ class Picture:
         colours = "grey" if self.channels == 1 else "in colour"
         return f"pictures of {width} x {self.height} pixels, {colours}"
 
+    @property
+    def noun(self) -> str:
+        """What several of them are called."""
+        return "pictures"
+
 
 Media: TypeAlias = Annotated[Sound | Picture, Field(discriminator="kind")]
 
@@ -75,6 +85,12 @@ class Sides:
     def are_text(self) -> bool:
         """Whether both sides are text."""
         return self.source is None and self.target is None
+
+    @property
+    def noun(self) -> str:
+        """What several examples are called: recordings, pictures or sentences."""
+        media = self.source or self.target
+        return media.noun if media else "sentences"
 
     @property
     def grouped_by(self) -> Literal["source", "target"]:

@@ -11,17 +11,17 @@ SIDES = TypeAdapter(Sides)
 
 
 @pytest.mark.parametrize(
-    ("sides", "are_text"),
+    ("sides", "are_text", "noun"),
     [
-        (TEXT, True),
-        (Sides(Sound(8000)), False),
-        (Sides(Picture(8, None, 1)), False),
-        (Sides(None, Picture(8, 9, 3)), False),
-        (Sides(Picture(8, 9, 3), Picture(8, 9, 3)), False),
+        (TEXT, True, "sentences"),
+        (Sides(Sound(8000)), False, "recordings"),
+        (Sides(Picture(8, None, 1)), False, "pictures"),
+        (Sides(None, Picture(8, 9, 3)), False, "pictures"),
+        (Sides(Picture(8, 9, 3), Picture(8, 9, 3)), False, "pictures"),
     ],
 )
-def test_sides_come_back_from_json(sides: Sides, are_text: bool) -> None:
-    assert sides.are_text is are_text
+def test_sides_come_back_from_json(sides: Sides, are_text: bool, noun: str) -> None:
+    assert (sides.are_text, sides.noun) == (are_text, noun)
     assert SIDES.validate_json(SIDES.dump_json(sides), strict=True) == sides
 
 

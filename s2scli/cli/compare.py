@@ -110,7 +110,7 @@ def show(comparison: "Comparison", talk: Talk) -> None:
         rows = [(failure.recipe, failure.error) for failure in comparison.failures]
         talk.show(Group(Text(), make_table(("recipe", "error"), rows)))
     if comparison.results:
-        about = Text(f"\n{comparison.scored}, {comparison.sentences:,} sentences")
+        about = Text(f"\n{comparison.scored}, {comparison.sentences:,} {comparison.noun}")
         talk.show(about + signatures(comparison.results[0].scores), soft_wrap=True)
 
 

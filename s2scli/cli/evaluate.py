@@ -262,7 +262,7 @@ def facts_table(evaluation: "Evaluation", *, all_settings: bool) -> Table:
     speed = evaluation.speed
     rows = {
         "scored": evaluation.scored,
-        "sentences": f"{evaluation.sentences:,}",
+        evaluation.noun: f"{evaluation.sentences:,}",
         "failed (scored as empty)": f"{evaluation.failed:,}" if evaluation.failed else "",
         "too long (split and joined)": f"{evaluation.overlong:,}" if evaluation.overlong else "",
         "left out of perplexity": f"{evaluation.unscored:,}" if evaluation.unscored else "",
@@ -271,7 +271,7 @@ def facts_table(evaluation: "Evaluation", *, all_settings: bool) -> Table:
         else f"{evaluation.bits_per_pixel:.4f}",
         "weights": "8-bit" if evaluation.int8 else "",
         "search": search_text(evaluation, all_settings=all_settings),
-        "speed": f"{speed.sentences_per_second:,.1f} sentences/s  "
+        "speed": f"{speed.sentences_per_second:,.1f} {evaluation.noun}/s  "
         f"{speed.tokens_per_second:,.0f} tokens/s  ({speed.seconds:.1f} s)"
         if speed
         else "",

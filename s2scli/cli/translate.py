@@ -2,14 +2,14 @@
 
 import enum
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from s2scli.cli.constraints import ConstraintOptions
+from s2scli.cli.constraints import DemandOptions
 from s2scli.cli.flags import OWN, flag_errors, flags, refuse_unread
 from s2scli.cli.options import (
     SOME_FAILED,
@@ -120,28 +120,12 @@ def command(
             min=0.0, max=1.0, help="With --alignment: pair all words with at least this weight."
         ),
     ] = None,
-    replace_unknown: Annotated[
-        bool,
-        _output(
-            "--replace-unknown",
-            help="Replace each unknown token of an output by the source token that it attends to "
-            "most (Luong et al. 2015).",
-        ),
-    ] = False,
-    dictionary: Annotated[
-        Path | None,
-        _output(
-            metavar="FILE",
-            help="With --replace-unknown: a TSV file (source word TAB target word). A source token "
-            "that is in it is translated.",
-        ),
-    ] = None,
     models: ModelsOption = None,
     device: DeviceOption = "auto",
     *,
     overrides: Annotated[Tree, flags(SearchSettings, load=False, default=OWN)],
     stream: Annotated[StreamSettings, flags(StreamSettings)],
-    constraints: ConstraintOptions,
+    demanded: DemandOptions,
     engine: Annotated[EngineSettings, flags(EngineSettings)],
     common: CommonOptions,
 ) -> None:
@@ -162,39 +146,45 @@ def command(
     from s2scli.data.lines import STDIN
     from s2scli.pipeline.subtitles import SubtitleRequest, check_inputs, write_subtitles
     from s2scli.pipeline.translate import TranslateRequest, warn_of_untrained
+    from s2scli.translation.demands import require_attention, require_text
     from s2scli.translation.loading import EngineRequest, load_translator
+    from s2scli.translation.options import Wanted
+    from s2scli.translation.records import plain_record
 
     many, talk = "n_best" in overrides, common.talk
     as_json = common.json or format is TextFormat.JSON
     _refuse_unused(scores, as_json, many, alignment, alignment_threshold)
-    attended = ["--alignment"] * alignment + ["--replace-unknown"] * replace_unknown
+    replaced = ["--replace-unknown"] * demanded.replace_unknown
+    attended = ["--alignment"] * alignment + replaced
     shown = [*attended, *["--scores"] * scores, *["--nbest"] * many]
     _refuse_with_subtitles(format, common.json, shown)
     _refuse_resuming(resume, output, format)
     _refuse_with_history(history, resume=resume, sentences=stream.unit != "line", files=as_files)
     _refuse_alignment(alignment and stream.unit == "document")
     inputs = _existing(files or [STDIN], as_files)
-    demanded, words = constraints.read(), _read_dictionary(dictionary, replace_unknown)
-    needs, prefers = [*attended, *constraints.flags], [SHOWS] * as_json
+    demands = demanded.read()
+    needs, prefers = [*attended, *demanded.flags], [SHOWS] * as_json
     asked = EngineRequest(engine.engine, needs, prefers, overrides, device, engine.int8)
     with flag_errors():
         translator = load_translator(common.workspace, models or (), asked, talk)
         settings = translator.settings(overrides)
     refuse_unread(overrides, settings)
-    constraints.refuse_unsearched(settings)
     warn_of_untrained(map(common.workspace.find_model, models or (None,)), talk)
     check_inputs(translator, inputs, files=as_files)
-    _check_model(translator, attended, history, stream)
-    to, speller = None if output == STDIN else output, translator.speller(demanded)
+    require_attention(translator, attended)
+    if history:
+        require_text(translator, "--history")
+    to = None if output == STDIN else output
+    shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
+    wanted = Wanted(as_json or alignment, scores=shape is not plain_record, times=as_json)
+    options = demands.options(translator, settings, stream, wanted)
     if format in SUBTITLES:
         subtitles = SubtitleRequest(inputs, as_files, to, str(format), settings, stream)
         raise typer.Exit(SOME_FAILED if write_subtitles(translator, subtitles, talk) else 0)
-    shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
-    several = many or settings.sample
     request = TranslateRequest(
-        *(inputs, to, settings, stream, shape, as_json or alignment, several, as_json, as_files),
+        *(inputs, to, options, stream, shape, many or settings.sample, as_files),
         _shape_name(as_json, many, scores, alignment, alignment_threshold),
-        *(resume, history, speller, words),
+        *(resume, history),
     )
     tally = _translate(translator, request, talk, as_json, scores, alignment)
     if tally.failed.count:
@@ -241,17 +231,6 @@ def _refuse_unused(
         raise UsageError("--alignment-threshold has no effect without --alignment")
 
 
-def _read_dictionary(dictionary: Path | None, replace_unknown: bool) -> Mapping[str, str] | None:
-    """Return the translations that replace unknown tokens; None if they are not replaced."""
-    from s2scli.translation.unknown import read_dictionary
-
-    if dictionary and not replace_unknown:
-        raise UsageError("--dictionary has no effect without --replace-unknown")
-    if not replace_unknown:
-        return None
-    return read_dictionary(dictionary) if dictionary else {}
-
-
 def _refuse_with_subtitles(format: TextFormat | None, as_json: bool, given: Sequence[str]) -> None:
     """Refuse what contradicts --format."""
     if as_json and format not in (None, TextFormat.JSON):
@@ -266,17 +245,6 @@ def _refuse_resuming(resume: bool, output: Path | None, format: TextFormat | Non
 
     if resume and (output in (None, STDIN) or format in SUBTITLES):
         raise UsageError("--resume continues an output file of text or JSON: add -o FILE")
-
-
-def _check_model(
-    translator: "Translator", attended: Sequence[str], history: int | None, stream: StreamSettings
-) -> None:
-    """Check that the model can do what flags ask for."""
-    from s2scli.pipeline.translate import require_attention, require_text
-
-    if stream.unit != "line" or history:
-        require_text(translator, "--history" if history else f"--unit {stream.unit}")
-    require_attention(translator, attended)
 
 
 def _refuse_alignment(of_documents: bool) -> None:

@@ -31,17 +31,18 @@ from s2scli.pipeline.evaluate import (
     evaluate_model,
     evaluate_outputs,
     read_split,
-    say_latent,
 )
+from s2scli.pipeline.evaluate_latent import SAMPLES, bounded_targets
 from s2scli.pipeline.overwriting import require_restartable
 from s2scli.pipeline.train import TrainReport, TrainRequest, train
 from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
 from s2scli.pipeline.validation import open_validation
 from s2scli.report.console import Talk
 from s2scli.settings import Tree, flag_of
-from s2scli.sides import Sides, Sound
+from s2scli.sides import TEXT, Sides, Sound
 from s2scli.training.metrics_log import MetricsLog
 from s2scli.translation import torch_engine
+from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
 
 BUDGETS = ("max_minutes", "max_steps", "max_epochs")
@@ -123,7 +124,7 @@ class Result:
         tokens_per_second: target tokens per second of training; None if the log has no speed.
         cross_entropy: the best model's cross-entropy on the validation split, in nats per token
             (the logarithm of the perplexity). It has no label smoothing, so recipes can be
-            compared by it.
+            compared by it; None with a latent vector, because it would lack the KL term.
         scores: one for each requested metric.
         p: the p-value of the test that the best result is better than this one (paired
             bootstrap); None for the best result, or without resamples.
@@ -172,6 +173,7 @@ class Comparison:
         metric: the metric that ranks the results.
         results: the results, best first.
         failures: the recipes that failed.
+        noun: what was scored: sentences, recordings or pictures.
     """
 
     scored: str
@@ -179,6 +181,7 @@ class Comparison:
     metric: str
     results: tuple[Result, ...]
     failures: tuple[Failure, ...]
+    noun: str = TEXT.noun
 
     @property
     def signal(self) -> int:
@@ -227,7 +230,7 @@ def compare(workspace: Workspace, request: CompareRequest, talk: Talk) -> Compar
             entries.append(_entry(run, candidate, request, texts, talk))
             if isinstance(entries[-1], Failure) and entries[-1].signal:
                 break
-    return _ranked(entries, request, texts)
+    return replace(_ranked(entries, request, texts), noun=corpus.sides.noun)
 
 
 def list_candidates(request: CompareRequest) -> list[Candidate]:
@@ -347,9 +350,13 @@ def _result(
 
 
 def _cross_entropy(scores: Mapping[str, float]) -> float | None:
-    """Return the cross-entropy in nats per token; None if the scores have no perplexity."""
+    """Return the cross-entropy in nats per token.
+
+    It is None if the scores have no perplexity, or if there is a latent vector, whose KL term it
+    would lack.
+    """
     perplexity = scores.get("perplexity") or 0.0
-    return math.log(perplexity) if perplexity > 0 else None
+    return math.log(perplexity) if perplexity > 0 and "kl" not in scores else None
 
 
 def score_run(
@@ -357,9 +364,12 @@ def score_run(
 ) -> tuple[Score, ...]:
     """Score a run's model: its outputs or, for pictures, the likelihood of the references.
 
+    Of a variational autoencoder, that is its importance-weighted bound.
+
     Raises:
         CheckpointError: the model is damaged.
         CorpusError: no picture can be scored.
+        UsageError: the model has attention beside a latent vector, so no bound is known.
         StorageError: the outputs cannot be written.
     """
     if METRICS[request.metrics[0]].needs == "outputs":
@@ -367,9 +377,20 @@ def score_run(
         found = Texts(texts.name, outputs, texts.references)
         return evaluate_outputs(found, request.metrics, request.settings).scores
     translator = torch_engine.load(run.model, device=request.device)
-    say_latent(translator, talk)
+    if translator.engine.is_latent:
+        return _bound_scores(translator, request, texts, talk)
     search, order = translator.settings(request.overrides), EvaluateRequest(request.metrics)
     return evaluate_model(texts, translator, search, order, request.settings, talk).scores
+
+
+def _bound_scores(
+    translator: Translator, request: CompareRequest, texts: Texts, talk: Talk
+) -> tuple[Score, ...]:
+    """Score pictures by a bound of log p(target), which has the KL term that nats lack."""
+    forced = bounded_targets(texts.name, texts.sources, texts.references, translator, talk)
+    scores = (METRICS[name].function(forced, request.settings) for name in request.metrics)
+    bound = f"bound:iw{SAMPLES}"  # importance-weighted
+    return tuple(replace(score, signature=f"{bound}|{score.signature}") for score in scores)
 
 
 def read_outputs(

@@ -251,6 +251,7 @@ class Evaluation:
             the model has no latent vector.
         latent: the bounds of a variational autoencoder, if requested.
         diversity: how much the outputs repeat each other, if requested.
+        noun: what was scored: sentences, recordings or pictures.
     """
 
     scored: str
@@ -267,6 +268,7 @@ class Evaluation:
     bits_per_pixel: float | None = None
     latent: "LatentScores | None" = None
     diversity: Diversities | None = None
+    noun: str = TEXT.noun
 
     def as_json(self) -> dict[str, Any]:
         """Convert to a JSON document, without the measurements of OPTIONAL that are None."""
@@ -337,7 +339,7 @@ def evaluate(
 
         corpus, texts = in_one_generation(folder, read)
     translator = load_in_torch(workspace, request.models, request.device, request.int8)
-    if isinstance(translator.target, PictureCodec):
+    if translator.sides.target:
         request = request.for_pictures()
         say_latent(translator, talk)
     if request.searches and not request.multi_reference:
@@ -515,6 +517,7 @@ def evaluate_model(
             tuple(scores),
             unscored=unscored,
             bits_per_pixel=_bits_per_pixel(scores, translator),
+            noun=translator.sides.noun,
         )
     return Evaluation(
         texts.name,
@@ -528,6 +531,7 @@ def evaluate_model(
         changed=_changed(search, translator),
         examples=choose_examples(sentences, request.examples),
         diversity=diversities,
+        noun=translator.sides.noun,
     )
 
 
@@ -663,7 +667,7 @@ def _translate(
     lines: Sequence[Line], translator: Translator, settings: SearchSettings, talk: Talk
 ) -> Outputs:
     started = time.perf_counter()
-    with counting(talk, "translating", "sentences", len(lines)) as advance:
+    with counting(talk, "translating", translator.sides.noun, len(lines)) as advance:
         records = _counted(translator.translate(lines, Options(settings)), advance)
     seconds = max(time.perf_counter() - started, 1e-9)
     failures = _warn_of_failures(records, "translated", talk)
@@ -708,7 +712,7 @@ def _force(texts: Texts, translator: Translator, talk: Talk) -> list[TargetText]
         for pair in pairs_of(texts.name, texts.sources, texts.references)
         if not (is_blank(pair.source) or is_blank(pair.target))
     ]
-    with counting(talk, "scoring", "sentences", len(pairs)) as advance:
+    with counting(talk, "scoring", translator.sides.noun, len(pairs)) as advance:
         records = _counted(translator.score(pairs), advance)
     _warn_of_failures(records, "scored", talk)
     forced = [replace(record.best, text=record.target) for record in records if record.best]

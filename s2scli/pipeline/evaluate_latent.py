@@ -16,15 +16,18 @@ from s2scli.errors import UsageError
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.report.console import Talk
 from s2scli.report.counting import counting
+from s2scli.special_ids import EOS_ID
 from s2scli.training.bounds import Bounds, bounds
 from s2scli.training.latent import active_units, join
 from s2scli.translation.options import Options
 from s2scli.translation.pairs import EncodedPair, encode_pair, pairs_of
+from s2scli.translation.results import TargetText
 from s2scli.translation.torch_engine import TorchEngine
 from s2scli.translation.translator import Translator
 
 PAIRS_AT_ONCE = 16
 SEED = 1
+SAMPLES = 10  # when recipes are compared: each sample reads the whole split
 PCA_PICTURES, PCA_VALUES = 5000, 20_000_000
 
 Vectors = NDArray[np.float32]
@@ -84,12 +87,7 @@ def evaluate_latent(
         UsageError: the model has no latent vector, is an ensemble, or no pair can be measured.
     """
     model = _latent_model(translator)
-    most = translator.engine.max_source_tokens
-    pairs = pairs_of(name, sources, references)
-    read = [encode_pair(pair, translator.source, translator.target, most) for pair in pairs]
-    kept = [one for one in read if isinstance(one, EncodedPair)]
-    if not kept:
-        raise UsageError(f"{name}: no pair can be measured; expected two sides that are not blank")
+    kept = _encoded(name, sources, references, translator)
     found = _bounds(model, kept, translator, samples, talk)
     latent = join([one.latent for one in found])
     error = pca = None
@@ -107,6 +105,55 @@ def evaluate_latent(
     )
 
 
+def bounded_targets(
+    name: str, sources: Sequence[str], references: Sequence[str], translator: Translator, talk: Talk
+) -> list[TargetText]:
+    """Return targets scored by the importance-weighted bound of their log-likelihood.
+
+    The bound, from `SAMPLES` samples of z, is divided evenly over the tokens of a target, so that
+    metrics of the likelihood can read it.
+
+    Args:
+        name: a name of the pairs, for messages.
+        sources: the sources.
+        references: the targets, one for each source.
+        translator: translates with the model.
+        talk: shows progress.
+
+    Raises:
+        UsageError: the model has attention beside its latent vector, is an ensemble, or no pair
+            can be measured.
+    """
+    model = _latent_model(translator)
+    kept = _encoded(name, sources, references, translator)
+    values = torch.cat(
+        [one.importance_weighted for one in _bounds(model, kept, translator, SAMPLES, talk)]
+    )
+    return [
+        TargetText(
+            one.pair.target,
+            value,
+            translator.target.pieces([*one.target, EOS_ID]),
+            (value / (len(one.target) + 1),) * (len(one.target) + 1),
+            None,
+        )
+        for one, value in zip(kept, values.tolist(), strict=True)
+    ]
+
+
+def _encoded(
+    name: str, sources: Sequence[str], references: Sequence[str], translator: Translator
+) -> list[EncodedPair]:
+    """Return the pairs that can be encoded."""
+    most = translator.engine.max_source_tokens
+    pairs = pairs_of(name, sources, references)
+    read = [encode_pair(pair, translator.source, translator.target, most) for pair in pairs]
+    kept = [one for one in read if isinstance(one, EncodedPair)]
+    if not kept:
+        raise UsageError(f"{name}: no pair can be measured; expected two sides that are not blank")
+    return kept
+
+
 def _latent_model(translator: Translator) -> Seq2Seq:
     engine = translator.engine
     if isinstance(engine, TorchEngine) and isinstance(engine.model, Seq2Seq):
@@ -114,7 +161,8 @@ def _latent_model(translator: Translator) -> Seq2Seq:
         if model.has_prior and model.code_dim:
             return model
     raise UsageError(
-        "--importance-samples is for one variational autoencoder; train one with --recipe vae"
+        "a bound of the likelihood (--importance-samples) is for one variational autoencoder "
+        "without attention; train one with --recipe vae"
     )
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from s2scli.config import recipes_with_attention
 from s2scli.data.cleaning import is_blank
 from s2scli.data.stream import Line
 from s2scli.errors import CheckpointError, CorpusError, UsageError
-from s2scli.pipeline.inspect_recipe import recipes_with_attention
 from s2scli.report.characters import merge_bytes
 from s2scli.report.console import Talk
 from s2scli.report.heads import AttentionHeads

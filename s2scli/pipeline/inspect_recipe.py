@@ -102,11 +102,6 @@ def list_combinations() -> Matrix:
     return make_matrix()
 
 
-def recipes_with_attention() -> list[str]:
-    """Return the names of the built-in recipes whose model has attention."""
-    return [recipe.name for recipe in list_recipes() if recipe.model.attention.kind != "none"]
-
-
 def _flatten(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         if isinstance(value, dict):

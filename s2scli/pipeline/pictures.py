@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from s2scli.data.codecs.image import PictureCodec
 from s2scli.data.codecs.picture_files import Pixels, content_of_picture, encode_png, pixels_of_uri
 from s2scli.data.stream import StreamSettings, read_windows
 from s2scli.errors import UsageError
@@ -21,7 +20,7 @@ PNG = ".png"
 
 def writes_pictures(translator: Translator) -> bool:
     """Return whether the outputs are pictures."""
-    return isinstance(translator.target, PictureCodec)
+    return translator.sides.target is not None
 
 
 def require_place(output: Path | None, talk: Talk) -> None:

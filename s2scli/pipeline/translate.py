@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from s2scli.data.stream import Line, StreamSettings
-from s2scli.errors import CheckpointError, MissingInputError, UsageError
+from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.manifest import read_manifest
 from s2scli.pipeline.pictures import PictureFolder, digits_for, require_folder
 from s2scli.report.console import Talk
-from s2scli.search.settings import SearchSettings
-from s2scli.translation.constraints import Speller, digest_of
+from s2scli.translation.constraints import digest_of
 from s2scli.translation.dialogue import Dialogue
 from s2scli.translation.filter import Answer, run_filter
-from s2scli.translation.options import Options, Wanted
+from s2scli.translation.options import Options
 from s2scli.translation.outputs import Resuming
-from s2scli.translation.records import Record, RecordFormat, plain_record
+from s2scli.translation.records import Record, RecordFormat
 from s2scli.translation.tally import Tally
 from s2scli.translation.translator import Translator
 
@@ -35,63 +34,44 @@ class TranslateRequest:
     Attributes:
         inputs: input files, plain or gzip; `-` is stdin.
         output: the file to write; None writes to stdout.
-        settings: the search settings.
+        options: how to translate.
         stream: the settings for reading lines and grouping them into windows.
         record_format: the function that formats a record.
-        attention: whether records include the attention weights.
         many: whether each line may have several outputs.
-        times: whether records include the times of words, if the model has a CTC layer.
         files: whether the inputs are recordings or pictures themselves.
         shape: the name of the record format, with its options.
         resume: whether to continue an unfinished output file.
         history: each line is a turn of a dialogue, and is answered with this many turns as the
             source; None translates each line by itself.
-        speller: what outputs must contain or must not; None demands nothing.
-        dictionary: translations with which unknown tokens are replaced; None leaves them.
     """
 
     inputs: Sequence[Path]
     output: Path | None
-    settings: SearchSettings
+    options: Options
     stream: StreamSettings
     record_format: RecordFormat
-    attention: bool = False
     many: bool = False
-    times: bool = False
     files: bool = False
     shape: str = "text"
     resume: bool = False
     history: int | None = None
-    speller: Speller | None = None
-    dictionary: Mapping[str, str] | None = None
 
     def resuming(self, translator: Translator) -> Resuming:
         """Return what the records depend on, so that only the same records are continued."""
+        asked = self.options
         options = {
-            **self.settings.model_dump(mode="json"),
+            **asked.settings.model_dump(mode="json"),
             "overlong": self.stream.overlong,
             "unit": self.stream.unit,
             "language": self.stream.language,
             "format": self.shape,
             "history": self.history,
         }
-        if self.speller:
-            options |= self.speller.constraints.tree()
-        if self.dictionary is not None:
-            options["dictionary"] = digest_of(sorted(self.dictionary.items()))
+        if asked.speller:
+            options |= asked.speller.constraints.tree()
+        if asked.dictionary is not None:
+            options["dictionary"] = digest_of(sorted(asked.dictionary.items()))
         return Resuming(translator.identity, options, self.resume)
-
-    @property
-    def options(self) -> Options:
-        """The translation options; all record formats except plain need scores."""
-        attention = self.attention or self.dictionary is not None
-        wanted = Wanted(attention, scores=self.record_format is not plain_record, times=self.times)
-        stream = self.stream
-        return Options(
-            *(self.settings, stream.overlong, wanted, stream.window, stream.unit, stream.language),
-            self.speller,
-            self.dictionary,
-        )
 
 
 def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> Tally:
@@ -186,31 +166,3 @@ def _untrained(facts: Mapping[str, Any]) -> str:
 
 def _listed(scores: Mapping[str, float], names: Iterable[str]) -> str:
     return ", ".join(f"{name} {scores[name]:.1f}" for name in names)
-
-
-def require_text(translator: Translator, flag: str) -> None:
-    """Check that the model reads and writes text, which a flag needs.
-
-    Raises:
-        UsageError: it reads or writes sound or pictures.
-    """
-    if not translator.sides.are_text:
-        raise UsageError(f"{flag} is for text, and the model reads or writes another kind")
-
-
-def require_attention(translator: Translator, flags: Sequence[str]) -> None:
-    """Check that the model has what some flags need: attention from text to text.
-
-    Raises:
-        UsageError: the model, or the first model of an ensemble, has no attention; or
-            --replace-unknown is given, and a side is not text.
-    """
-    if flags and not translator.has_attention:
-        from s2scli.pipeline.inspect_recipe import recipes_with_attention
-
-        raise UsageError(
-            f"{flags[0]} needs attention, which the (first) model does not have; "
-            f"recipes that have it: {', '.join(recipes_with_attention())}"
-        )
-    if "--replace-unknown" in flags and not translator.sides.are_text:
-        raise UsageError("--replace-unknown is for models from text to text; leave it out")

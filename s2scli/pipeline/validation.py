@@ -12,7 +12,6 @@ from s2scli.config import Recipe
 from s2scli.data.batch import Batch, make_batch
 from s2scli.data.batching import Rows, plan_epoch
 from s2scli.data.codecs import source_codec
-from s2scli.data.codecs.text import TextCodec
 from s2scli.data.encoded import EncodedSplit, open_encoded
 from s2scli.data.noise import damage
 from s2scli.data.settings import NoiseSettings
@@ -206,7 +205,7 @@ class Validator:
 
         Pictures have none: metrics of texts do not compare them.
         """
-        if not isinstance(self.translator.target, TextCodec):
+        if self.translator.sides.target:
             return {}
         world = self.run.world
         mine = [self.lines[line] for line in self.own]

@@ -1,7 +1,7 @@
 """The model that `s2scli.load` returns."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2scli.data.codecs.cell import Recorded
-from s2scli.data.stream import Line
+from s2scli.data.stream import Line, StreamSettings
 from s2scli.errors import CorpusError, UsageError
 from s2scli.search.settings import ScoreSettings, SearchSettings
-from s2scli.settings import default_of
+from s2scli.settings import default_of, load_settings
 from s2scli.sides import Media, Sound
+from s2scli.translation.demands import DemandSettings
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import pairs_of
 from s2scli.translation.records import Record
@@ -21,6 +22,8 @@ from s2scli.translation.translator import Translator
 
 Source: TypeAlias = str | Path | tuple[NDArray[Any], int]
 
+OF_STREAMS = {"unit", "language", "overlong"}
+OF_DEMANDS = DemandSettings.model_fields.keys()
 NO_PENALTY: float = default_of(ScoreSettings, "length_penalty")
 
 
@@ -47,23 +50,30 @@ class TextModel:
             texts: one line of plain text each. For a model that reads sound or pictures, the path
                 of a file each; a recording may also be a pair (samples, rate), where the samples
                 are an array of int16, or of floats from -1 to 1, [N] or [N, channels].
-            settings: search settings that override the model's own, such as `beam_size=1`.
+            settings: search settings that override the model's own, such as `beam_size=1` or
+                `mbr=5`; and the options of `s2s translate`, which its help explains:
+                `glossary` and `dictionary` (a file, or a dict of terms), `protect`, `ban` (a list),
+                `ban_from`, `prefix` (each text is source TAB prefix), `replace_unknown`,
+                `unit` (`line`, `sentence` or `document`) with `language`, and `overlong`.
 
         Returns:
             One translation for each text, in order.
 
         Raises:
             ConfigError: a setting is unknown or has a wrong value.
-            UsageError: `texts` is not a list of sources, `n_best` is more than 1, or a setting has
-                no effect.
-            CorpusError: a text could not be translated.
+            UsageError: `texts` is not a list of sources, `n_best` is more than 1, a setting has
+                no effect, or the model cannot do what is demanded.
+            CorpusError: a text could not be translated, or a file of terms or the terms themselves
+                cannot be used.
+            MissingInputError: a file of terms is missing.
+            MissingExtraError: `language` is given, and sentencex is not installed.
         """
-        chosen = self._settings(settings, "translate")
-        if chosen.n_best > 1:
+        options = self._options(settings, "translate", Wanted(scores=False))
+        if options.settings.n_best > 1:
             raise UsageError(
                 "translate returns one translation per text; for n_best > 1, use records"
             )
-        found = self._records(texts, chosen, Wanted(scores=False))
+        found = self._records(texts, options)
         for record in found:
             if record.status == "failed":
                 raise CorpusError(
@@ -97,7 +107,8 @@ class TextModel:
             attention: also return attention weights, which alignments need.
             times: find the times of words too, in `record.translation.cues`; this needs a model
                 that reads sound and has a CTC layer (`model.ctc_weight`).
-            settings: search settings that override the model's own, such as `n_best=3`.
+            settings: search settings that override the model's own, such as `n_best=3`, and options
+                as for `translate`.
 
         Returns:
             One record for each text, in order. `s2scli.translation.records.Record` and
@@ -105,11 +116,15 @@ class TextModel:
 
         Raises:
             ConfigError: a setting is unknown or has a wrong value.
-            UsageError: `texts` is not a list of sources, or a setting has no effect.
+            UsageError: `texts` is not a list of sources, a setting has no effect, or the model
+                cannot do what is demanded.
+            CorpusError: a file of terms, or the terms themselves, cannot be used; or a text is too
+                long, and `overlong` is `error`.
+            MissingInputError: a file of terms is missing.
+            MissingExtraError: `language` is given, and sentencex is not installed.
         """
-        return self._records(
-            texts, self._settings(settings, "records"), Wanted(attention, times=times)
-        )
+        options = self._options(settings, "records", Wanted(attention, times=times))
+        return self._records(texts, options)
 
     def score(
         self, pairs: Iterable[tuple[Source, str]], *, length_penalty: float = NO_PENALTY
@@ -155,12 +170,22 @@ class TextModel:
             raise UsageError(f"{name} has no effect {without} {shown}")
         return chosen
 
-    def _records(
-        self, texts: Sequence[Source], settings: SearchSettings, wanted: Wanted
-    ) -> list[Record]:
+    def _options(self, given: dict[str, Any], where: str, wanted: Wanted) -> Options:
+        """Return the options of a call: those of `s2s translate` with these settings."""
+        stream, demands = (
+            {name: given[name] for name in names & given.keys()}
+            for names in (OF_STREAMS, OF_DEMANDS)
+        )
+        rest = {name: given[name] for name in given.keys() - stream.keys() - demands.keys()}
+        settings = self._settings(rest, where)
+        read = load_settings(StreamSettings, stream, where)
+        demanded = load_settings(DemandSettings, demands, where).read()
+        return demanded.options(self.translator, settings, read, wanted)
+
+    def _records(self, texts: Sequence[Source], options: Options) -> list[Record]:
         lines = [Line("texts", number, cell) for number, cell in enumerate(self._cells(texts), 1)]
-        options = Options(settings, wanted=wanted, window=max(1, len(lines)))
-        return list(self.translator.translate(lines, options))
+        together = replace(options, window=max(1, len(lines)))
+        return list(self.translator.translate(lines, together))
 
     def _cells(self, sources: Sequence[Source]) -> list[str]:
         """Return the cell of each source.

@@ -57,37 +57,48 @@ def whole(text: str) -> str:
     return f"{before}{re.escape(text)}{after}"
 
 
-def read_glossary(path: Path) -> Glossary:
-    """Read a TSV file, plain or gzip: a source term, a TAB and its target term in each line.
+def as_glossary(given: Path | Mapping[str, str]) -> Glossary:
+    """Return a glossary from its terms, or from a TSV file, plain or gzip.
+
+    Each line of the file is a source term, a TAB and its target term.
 
     Raises:
         MissingInputError: the file does not exist.
-        CorpusError: a line does not hold two terms, or a source term has two target terms.
+        CorpusError: a term is blank, a line does not hold two terms, or a source term has two
+            target terms.
     """
     terms: dict[str, str] = {}
     lines: dict[str, int] = {}
-    for number, (source, target) in read_terms(path):
+    name = str(given) if isinstance(given, Path) else "glossary"
+    for number, (source, target) in read_terms(given, name):
         if terms.setdefault(source, target) != target:
             raise CorpusError(
-                f"{path}, line {number}: {source!r} has another target term in line "
+                f"{name}, line {number}: {source!r} has another target term in line "
                 f"{lines[source]}; keep one of them"
             )
         lines.setdefault(source, number)
-    return Glossary(terms, str(path), lines)
+    return Glossary(terms, name, lines)
 
 
-def read_terms(path: Path) -> Iterator[tuple[int, tuple[str, str]]]:
+def read_terms(given: Path | Mapping[str, str], name: str) -> Iterator[tuple[int, tuple[str, str]]]:
     """Yield the number and the two terms of each line of a TSV file; blank lines are left out.
+
+    Args:
+        given: the file; or the terms themselves, which are numbered as if they were lines.
+        name: its name in messages.
 
     Raises:
         MissingInputError: the file does not exist.
         CorpusError: a line is not UTF-8 or does not hold two terms.
     """
-    for number, text in _lines(path):
+    lines = (
+        _lines(given) if isinstance(given, Path) else enumerate(map("\t".join, given.items()), 1)
+    )
+    for number, text in lines:
         terms = [each.strip() for each in text.split("\t")]
         if len(terms) != 2 or not all(terms):
             raise CorpusError(
-                f"{path}, line {number}: expected source term TAB target term, found {text!r:.60}"
+                f"{name}, line {number}: expected source term TAB target term, found {text!r:.60}"
             )
         yield number, (terms[0], terms[1])
 

@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from s2scli.data.codecs import SourceCodec, TargetCodec, source_codec, target_codec
 from s2scli.data.codecs.cell import Stored
-from s2scli.data.codecs.text import TextCodec
 from s2scli.data.example import Values
 from s2scli.data.sentences import Splitter
 from s2scli.data.stream import Line
@@ -181,7 +180,7 @@ class Translator:
 
     def _as_read(self, found: Hypothesis) -> Hypothesis:
         """Return a hypothesis with its tokens in reading order; the end token stays the last."""
-        if not isinstance(self.target, TextCodec) or not self.target.tokenizer.reverse:
+        if not self.target.reverse:
             return found
         order = [*reversed(range(len(found.token_ids) - 1)), len(found.token_ids) - 1]
         weights = found.attention_weights
@@ -257,18 +256,15 @@ class Translator:
         dictionary: Mapping[str, str],
     ) -> Translation:
         """Return a translation with unknown tokens replaced by what they attend to."""
-        source, target = self.source, self.target
-        if not isinstance(source, TextCodec) or not isinstance(target, TextCodec):
-            return translation
         texts = []
         for one, hypothesis in zip(translation.hypotheses, found, strict=True):
             alignment = translation.token_alignment(one)
             if one.unknown_tokens and alignment is not None:
-                surfaces = source.tokenizer.surfaces(translation.source)
-                words = target.tokenizer.kind == "word"
+                surfaces, words = self.source.surfaces(translation.source), self.target.are_words
                 ids = self._as_read(hypothesis).token_ids
                 known = replacements(ids, alignment, surfaces, dictionary, words=words)
-                one = replace(one, text=target.decode_with(ids, known, translation.source_pieces))
+                text = self.target.decode_with(ids, known, translation.source_pieces)
+                one = replace(one, text=text)
             texts.append(one)
         return replace(translation, hypotheses=tuple(texts))
 

@@ -7,17 +7,19 @@ from s2scli.special_ids import UNK_ID
 from s2scli.translation.glossary import read_terms
 
 
-def read_dictionary(path: Path) -> dict[str, str]:
-    """Read a TSV file, plain or gzip: a source word, a TAB and its translation in each line.
+def as_dictionary(given: Path | Mapping[str, str]) -> dict[str, str]:
+    """Return a dictionary from its words, or from a TSV file, plain or gzip.
 
-    If a word comes more than once, its first translation counts.
+    Each line of the file is a source word, a TAB and its translation. If a word comes more than
+    once, its first translation counts.
 
     Raises:
         MissingInputError: the file does not exist.
         CorpusError: a line does not hold two words.
     """
     dictionary: dict[str, str] = {}
-    for _, (source, target) in read_terms(path):
+    name = str(given) if isinstance(given, Path) else "dictionary"
+    for _, (source, target) in read_terms(given, name):
         dictionary.setdefault(source, target)
     return dictionary
 

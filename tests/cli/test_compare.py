@@ -124,7 +124,7 @@ def test_no_figure_is_cut_off_in_a_narrow_terminal(
 
 def test_json_is_one_document(workspace: Workspace, both: tuple[str, str]) -> None:
     found = document(run(workspace, *both, "--max-steps", "4", *SMALL, "--json", "-q"))
-    assert found.keys() == {"scored", "sentences", "metric", "results", "failures"}
+    assert found.keys() == {"scored", "sentences", "noun", "metric", "results", "failures"}
     assert (found["scored"], found["sentences"], found["metric"]) == ("test split", 20, "bleu")
     assert found["failures"] == []
     best, other = found["results"]

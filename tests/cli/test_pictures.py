@@ -184,6 +184,18 @@ def test_a_vae_is_bounded_and_compared_with_pca(tmp_path: Path) -> None:
     shown = run(*words)
     assert "PCA with 4 components" in shown.stdout
     assert "without the KL term" in shown.stderr
+    budget = ("--max-steps", "3", "--device", "cpu", "-w", workspace)
+    compared = json.loads(run("compare", "tiny", *latent, *budget, "--json").stdout)
+    (result,) = compared["results"]
+    assert compared["noun"] == "pictures" and result["cross_entropy"] is None
+    score, again = (
+        result["scores"][0],
+        json.loads(
+            run(*words[:3], "--importance-samples", "10", "-m", result["model"], "--json").stdout
+        ),
+    )
+    assert score["value"] == pytest.approx(-again["latent"]["importance_weighted"], abs=1e-3)
+    assert score["signature"].startswith("bound:iw10|per:picture")
 
 
 def test_a_picture_and_its_tokens(trained: Path) -> None:

@@ -1,12 +1,11 @@
 """What recipes there are, and what one resolves to."""
 
-from s2scli.config import Recipe, load_recipe
+from s2scli.config import Recipe, load_recipe, recipes_with_attention
 from s2scli.model.seq2seq import Seq2Seq, count_parameters
 from s2scli.pipeline.inspect_recipe import (
     estimate_footprint,
     list_combinations,
     list_recipes,
-    recipes_with_attention,
     resolve_settings,
 )
 

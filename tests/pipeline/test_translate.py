@@ -13,7 +13,6 @@ from s2scli.errors import CorpusError, UsageError
 from s2scli.manifest import new_folder
 from s2scli.pipeline.translate import (
     TranslateRequest,
-    require_attention,
     translate,
     warn_of_untrained,
 )
@@ -21,14 +20,12 @@ from s2scli.report.console import Talk
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
+from s2scli.translation.demands import require_attention
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.records import (
     RecordFormat,
-    aligned,
-    json_record,
     moses_record,
     plain_record,
-    scored_record,
 )
 from tests.translation.stub import StubEngine, stub_translator
 
@@ -62,40 +59,18 @@ def request_of(
     attention: bool = False,
 ) -> TranslateRequest:
     (folder / "lines").write_text(text)
-    return TranslateRequest(
-        [folder / "lines"],
-        folder / "out",
-        settings or SearchSettings(),
-        stream or StreamSettings(),
-        record_format,
-        attention,
-    )
+    read = stream or StreamSettings()
+    wanted = Wanted(attention, scores=record_format is not plain_record)
+    options = Options(settings or SearchSettings(), read.overlong, wanted, read.window)
+    return TranslateRequest([folder / "lines"], folder / "out", options, read, record_format)
 
 
-@pytest.mark.parametrize(
-    ("record_format", "scores"),
-    [
-        (plain_record, False),
-        (scored_record, True),
-        (moses_record, True),
-        (json_record, True),
-        (aligned(scored_record), True),
-    ],
-)
 @pytest.mark.parametrize("attention", [False, True])
-def test_the_engine_is_asked_for_what_is_shown(
-    tmp_path: Path, record_format: RecordFormat, scores: bool, attention: bool
-) -> None:
+def test_the_engine_is_asked_for_what_is_wanted(tmp_path: Path, attention: bool) -> None:
     engine, settings = Listener(), SearchSettings(beam_size=3, n_best=2)
-    request = request_of(tmp_path, "a\n", None, record_format, settings, attention=attention)
+    request = request_of(tmp_path, "a\n", None, moses_record, settings, attention=attention)
     translate(stub_translator(engine), request, QUIET)
-    assert engine.asked == [(settings, Wanted(attention, scores))]
-
-
-def test_the_options_are_those_of_the_stream(tmp_path: Path) -> None:
-    stream, settings = StreamSettings(window=3, overlong="truncate"), SearchSettings(n_best=2)
-    request = request_of(tmp_path, "", stream, moses_record, settings)
-    assert request.options == Options(settings, "truncate", Wanted(False, True), 3)
+    assert engine.asked == [(settings, Wanted(attention, scores=True))]
 
 
 def test_a_window_of_lines_is_searched_together_and_every_line_has_its_record(

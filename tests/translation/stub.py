@@ -3,7 +3,7 @@
 import re
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +32,8 @@ SHOUT, UNKNOWN = "!", "‽"
 
 class WordCodec:
     """Tokens are words, each with the white space before it; words with a ‽ are unknown."""
+
+    reverse = are_words = False
 
     def __init__(self) -> None:
         self.known = ["<pad>", UNKNOWN, "<s>", "</s>"]
@@ -64,6 +66,15 @@ class WordCodec:
 
     def unknown(self, values: Values) -> int:
         return int((values == UNK_ID).sum())
+
+    def surfaces(self, cell: str) -> list[str]:
+        return cell.split()
+
+    def decode_with(
+        self, token_ids: Sequence[int], replaced: Mapping[int, str], source: Sequence[str] = ()
+    ) -> str:
+        words = (replaced.get(at, self.known[id]) for at, id in enumerate(token_ids))
+        return one_line("".join(words))
 
     def decode(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> str:
         return one_line(self.text(token_ids))

@@ -11,7 +11,7 @@ from s2scli.errors import ConfigError, CorpusError, MissingInputError, UsageErro
 from s2scli.report.alignment import pharaoh
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.api import TextModel
-from tests.folders import write_model
+from tests.folders import letters_of, write_model
 from tests.translation.stub import StubEngine, stub_translator
 
 DOT = 'model.attention={kind="dot"}'
@@ -203,3 +203,80 @@ def test_an_ensemble_takes_what_every_model_takes(trained_workspace: Path, tmp_p
     other = write_model(tmp_path / "other", Tokenizers.load(first), DOT, "training.max_length=7")
     assert longest(first) > 7
     assert longest(first, other) == longest(other, first) == 7
+
+
+@pytest.fixture(scope="module")
+def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demands")
+    letters = letters_of(["the dog sees a cat.", "Hund Katze 0123456789 XYZ"])
+    return write_model(folder / "model", letters, "search.max_length=20", scale=3.0)
+
+
+TEXTS = ["the dog. a cat sees 7 cats", "dog § 15"]
+TERMS = {"dog": "Hund", "cat": "Katze"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "flags"),
+    [
+        ({"glossary": TERMS, "n_best": 2}, ["--glossary", "terms.tsv", "--nbest", "2"]),
+        ({"glossary": "terms.tsv", "protect": True}, ["--glossary", "terms.tsv", "--protect"]),
+        ({"ban": ["a", "e"], "ban_from": "words"}, ["--ban-from", "words", "--ban=a", "--ban=e"]),
+        (
+            {"replace_unknown": True, "dictionary": TERMS},
+            ["--replace-unknown", "--dictionary", "terms.tsv"],
+        ),
+        ({"unit": "sentence", "protect": True}, ["--unit", "sentence", "--protect"]),
+        ({"mbr": 4, "beam_size": 4}, ["--mbr", "4", "--beam-size", "4"]),
+    ],
+    ids=str,
+)
+def test_demands_are_those_of_the_command(
+    settings: dict[str, Any], flags: list[str], random_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(random_model.parent)
+    Path("terms.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in TERMS.items()))
+    Path("words").write_text("Hund\nx\n")
+    words = ["translate", "-m", "model", "--device", "cpu", "--json", *flags]
+    result = CliRunner().invoke(app, words, input="\n".join(TEXTS))
+    assert result.exit_code == 0, result.stderr
+    theirs = [json.loads(line)["hypotheses"] for line in result.stdout.splitlines()]
+    records = load(random_model, device="cpu").records(TEXTS, **settings)
+    ours = [[one.text for one in record.hypotheses] for record in records]
+    assert ours == [[one["text"] for one in hypotheses] for hypotheses in theirs]
+    plain = load(random_model, device="cpu").records(TEXTS)
+    assert ours != [[one.text for one in record.hypotheses] for record in plain]
+
+
+def test_prefixes_and_documents_are_those_of_the_command(random_model: Path) -> None:
+    model = load(random_model, device="cpu")
+    (prefixed,) = model.translate(["the dog\tHund X"], prefix=True)
+    assert prefixed.startswith("Hund X")
+    text = "the dog. a cat\nsees. the dog\n\na cat."
+    words = ["translate", "-m", str(random_model), "--device", "cpu", "--unit", "document"]
+    shown = CliRunner().invoke(app, words, input=text).stdout
+    assert model.translate(text.split("\n\n"), unit="document") == shown[:-1].split("\n\n")
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "fault"),
+    [
+        ({"glossary": "none.tsv"}, MissingInputError, "none.tsv: no such file"),
+        ({"glossary": {"dog": " "}}, CorpusError, "glossary, line 1: expected source term TAB"),
+        ({"glossary": {"dog": "Ø"}}, CorpusError, "glossary, line 1: the model cannot write 'Ø'"),
+        ({"protect": True, "sample": True}, UsageError, "--protect has no effect with --sample"),
+        ({"ban": [" "]}, UsageError, "--ban needs a word, found only white space"),
+        ({"dictionary": {"a": "b"}}, UsageError, "--dictionary has no effect without --repl"),
+        ({"language": "en"}, ConfigError, "--language has no effect without --unit"),
+        ({"unit": "page"}, ConfigError, "translate: unit: "),
+        ({"ban": 5}, ConfigError, "translate: ban: "),
+        ({"glosary": {}}, ConfigError, "unknown setting glosary"),
+    ],
+    ids=str,
+)
+def test_demands_that_make_no_sense_are_refused(
+    settings: dict[str, Any], error: type[Exception], fault: str, random_model: Path
+) -> None:
+    with pytest.raises(error, match=fault) as raised:
+        load(random_model, device="cpu").translate(["the dog"], **settings)
+    assert "\n" not in str(raised.value)

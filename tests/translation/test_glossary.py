@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from s2scli.errors import CorpusError, MissingInputError
-from s2scli.translation.glossary import Glossary, read_glossary, read_terms, read_words, whole
+from s2scli.translation.glossary import Glossary, as_glossary, read_terms, read_words, whole
 
 
 def test_terms_count_by_themselves_and_the_longest_first() -> None:
@@ -19,9 +19,9 @@ def test_terms_count_by_themselves_and_the_longest_first() -> None:
 def test_a_file_is_read_and_blank_lines_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "terms.tsv"
     path.write_text("dog\t Hund \n\ncat\tKatze\ndog\tHund\n", encoding="utf-8")
-    glossary = read_glossary(path)
+    glossary = as_glossary(path)
     assert glossary.terms == {"dog": "Hund", "cat": "Katze"} and glossary.lines["cat"] == 3
-    assert [number for number, _ in read_terms(path)] == [1, 3, 4]
+    assert [number for number, _ in read_terms(path, "terms")] == [1, 3, 4]
     assert read_words(path) == ["dog\t Hund", "cat\tKatze", "dog\tHund"]
 
 
@@ -39,6 +39,6 @@ def test_a_bad_line_is_named(tmp_path: Path, content: bytes, fault: str) -> None
     path = tmp_path / "terms.tsv"
     path.write_bytes(content)
     with pytest.raises(CorpusError, match=fault):
-        read_glossary(path)
+        as_glossary(path)
     with pytest.raises(MissingInputError):
-        read_glossary(tmp_path / "other.tsv")
+        as_glossary(tmp_path / "other.tsv")

@@ -4,7 +4,7 @@ import pytest
 
 from s2scli.errors import CorpusError
 from s2scli.special_ids import EOS_ID, UNK_ID
-from s2scli.translation.unknown import read_dictionary, replacements
+from s2scli.translation.unknown import as_dictionary, replacements
 
 IDS = (7, UNK_ID, UNK_ID, UNK_ID, EOS_ID)
 ALIGNMENT = [(0, 0), (1, 1), (0, 2), (3, 3), (2, 4)]
@@ -21,7 +21,7 @@ def test_each_unknown_token_becomes_the_source_token_it_attends_to() -> None:
 def test_the_first_translation_of_a_word_counts(tmp_path: Path) -> None:
     path = tmp_path / "dictionary.tsv"
     path.write_text("Haus\thouse\nHaus\thome\n", encoding="utf-8")
-    assert read_dictionary(path) == {"Haus": "house"}
+    assert as_dictionary(path) == {"Haus": "house"}
     path.write_text("Haus\n", encoding="utf-8")
     with pytest.raises(CorpusError, match="line 1"):
-        read_dictionary(path)
+        as_dictionary(path)

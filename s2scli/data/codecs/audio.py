@@ -94,3 +94,7 @@ class AudioCodec:
     def unknown(self, values: Values) -> int:
         """Return 0: sound has no tokens."""
         return 0
+
+    def surfaces(self, cell: str) -> list[str]:
+        """Return nothing: sound has no text."""
+        return []

@@ -1,6 +1,6 @@
 """The protocols of codecs, which convert the cells of one side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from s2scli.data.batching import Lengths
@@ -76,9 +76,23 @@ class SourceCodec(Protocol):
         """Return the number of unknown tokens in a source."""
         ...
 
+    def surfaces(self, cell: str) -> list[str]:
+        """Return the text of each token of a source; sound and pictures have none."""
+        ...
+
 
 class TargetCodec(Protocol):
     """Converts the cells of the target to token ids, and token ids to cells."""
+
+    @property
+    def reverse(self) -> bool:
+        """Whether the tokens are in the order from right to left."""
+        ...
+
+    @property
+    def are_words(self) -> bool:
+        """Whether each token is a word, with a space before it."""
+        ...
 
     def encode(self, cell: str, source: str = "") -> TokenIds:
         """Return the token ids of a cell, without an end token.
@@ -99,6 +113,12 @@ class TargetCodec(Protocol):
             token_ids: the ids.
             source: the pieces of the source, for a model that copies.
         """
+        ...
+
+    def decode_with(
+        self, token_ids: Sequence[int], replaced: Mapping[int, str], source: Sequence[str] = ()
+    ) -> str:
+        """Return the cell for token ids, with other texts for the tokens at some indices."""
         ...
 
     def pieces(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """The image codecs: a cell is a picture file, read as columns of pixels or as tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,12 +87,18 @@ class ImageCodec:
         """Return 0: pixels are not tokens."""
         return 0
 
+    def surfaces(self, cell: str) -> list[str]:
+        """Return nothing: pictures have no text."""
+        return []
+
 
 @dataclass(frozen=True)
 class PictureCodec:
     """Converts pictures to tokens and back."""
 
     tokenizer: PictureTokenizer
+    reverse: ClassVar[bool] = False
+    are_words: ClassVar[bool] = False
 
     def encode(self, cell: str, source: str = "") -> TokenIds:
         """Return the token ids of a picture.
@@ -107,6 +113,12 @@ class PictureCodec:
     def decode(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> str:
         """Decode token ids to a picture; return it as the `data:` URI of a PNG file."""
         return data_uri(self.tokenizer.decode([id for id in token_ids if id != EOS_ID]))
+
+    def decode_with(
+        self, token_ids: Sequence[int], replaced: Mapping[int, str], source: Sequence[str] = ()
+    ) -> str:
+        """Decode token ids to a picture: no text can be in one."""
+        return self.decode(token_ids)
 
     def pieces(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the name of each token."""

@@ -27,6 +27,16 @@ class TextCodec:
 
     tokenizer: SentencePiece
 
+    @property
+    def reverse(self) -> bool:
+        """Whether the tokens are in the order from right to left."""
+        return self.tokenizer.reverse
+
+    @property
+    def are_words(self) -> bool:
+        """Whether each token is a word, with a space before it."""
+        return self.tokenizer.kind == "word"
+
     def encode(self, cell: str, source: str = "") -> TokenIds:
         """Tidy a text in the same way as the corpus, and return its token ids."""
         tidied = tidy(cell, self.tokenizer.normalization)
@@ -69,6 +79,10 @@ class TextCodec:
     def unknown(self, values: Values) -> int:
         """Return the number of unknown tokens."""
         return int((values == UNK_ID).sum())
+
+    def surfaces(self, cell: str) -> list[str]:
+        """Return the text of each token, in reading order."""
+        return self.tokenizer.surfaces(cell)
 
     def decode(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> str:
         """Return the text for token ids, on one line; end tokens are ignored."""
