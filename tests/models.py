@@ -98,6 +98,8 @@ def all_models() -> Iterator[tuple[str, Tree]]:
         yield f"transformer-{activation}", transformer_tree(activation=activation)
     yield "transformer-post-rms", transformer_tree(norm="rms", norm_first=False)
     yield "transformer-deep-shallow", transformer_tree(decoder={"num_layers": 1})
+    yield "grid", model_tree("gru", "lstm", "none", grid_columns=2)
+    yield "grid-feeding", model_tree("gru", "gru", grid_columns=2, input_feeding=True)
     latent: Tree = {"kind": "latent", "latent_dim": 6}
     for cell in CELLS:
         yield f"latent-{cell}", {**model_tree(cell, cell, "none"), "connection": latent}

@@ -116,7 +116,7 @@ def test_the_listing_shows_the_scores_to_choose_from() -> None:
 
 
 AUDIO, IMAGE = Sides(Sound(8000)), Sides(Picture(8, None, 1))
-TEXT_ONLY = ("denoising", "summarize")  # one adds noise to tokens, the other copies them
+TEXT_ONLY = ("denoising", "inflection", "summarize")  # noise on tokens, or copies of them
 
 
 @pytest.mark.parametrize("name", [name for name in recipe_names() if name not in TEXT_ONLY])

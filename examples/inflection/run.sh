@@ -19,7 +19,7 @@ for language; do
     s2s prepare --overwrite "$folder/train.tsv" --valid "$folder/dev.tsv" --test "$folder/test.tsv" \
         -w "$folder"
     s2s train-tokenizer --kind word --joint --vocab-size 250 -w "$folder"
-    s2s train --recipe "$here/inflection.toml" -w "$folder"
+    s2s train --recipe inflection -w "$folder"
     echo "$language: exact match on the test file"
     s2s evaluate --exact-match -w "$folder"
 done

@@ -27,7 +27,7 @@ def test_a_character_that_stands_for_something_else_is_refused(word: str) -> Non
 
 
 def test_the_recipe_copies() -> None:
-    recipe = load_recipe(str(EXAMPLE / "inflection.toml"))
+    recipe = load_recipe("inflection")
     assert recipe.model.output.kind == "pointer"
     assert recipe.training.metric == "exact_match"
 

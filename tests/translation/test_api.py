@@ -222,10 +222,6 @@ TERMS = {"dog": "Hund", "cat": "Katze"}
         ({"glossary": TERMS, "n_best": 2}, ["--glossary", "terms.tsv", "--nbest", "2"]),
         ({"glossary": "terms.tsv", "protect": True}, ["--glossary", "terms.tsv", "--protect"]),
         ({"ban": ["a", "e"], "ban_from": "words"}, ["--ban-from", "words", "--ban=a", "--ban=e"]),
-        (
-            {"replace_unknown": True, "dictionary": TERMS},
-            ["--replace-unknown", "--dictionary", "terms.tsv"],
-        ),
         ({"unit": "sentence", "protect": True}, ["--unit", "sentence", "--protect"]),
         ({"mbr": 4, "beam_size": 4}, ["--mbr", "4", "--beam-size", "4"]),
     ],
@@ -246,6 +242,17 @@ def test_demands_are_those_of_the_command(
     assert ours == [[one["text"] for one in hypotheses] for hypotheses in theirs]
     plain = load(random_model, device="cpu").records(TEXTS)
     assert ours != [[one.text for one in record.hypotheses] for record in plain]
+
+
+def test_unknown_tokens_are_replaced_as_by_the_command(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "m", letters_of(["abc "]), scale=3.0)
+    (tmp_path / "d.tsv").write_text("§\toe\n§§\toeoe\n", encoding="utf-8")
+    words = ["translate", "-m", str(folder), "--device", "cpu", "--replace-unknown"]
+    words += ["--dictionary", str(tmp_path / "d.tsv")]
+    shown = CliRunner().invoke(app, words, input="§a\n§§\n").stdout.splitlines()
+    asked = {"replace_unknown": True, "dictionary": {"§": "oe", "§§": "oeoe"}}
+    assert load(folder, device="cpu").translate(["§a", "§§"], **asked) == shown
+    assert "oe" in "".join(shown)
 
 
 def test_prefixes_and_documents_are_those_of_the_command(random_model: Path) -> None:

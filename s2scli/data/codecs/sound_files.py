@@ -3,7 +3,8 @@
 A truncated file is refused: a WAV or FLAC file must hold all samples that its header states, an
 Ogg file its last page, and an MP3 file all bytes that its Xing header states. Files that were
 written to a pipe are also refused, because their header does not state the length. An MP3 file
-without a Xing header does not state its length either, so its truncation is not detected.
+without a Xing header does not state its length either: its frames are counted, and its truncation
+is not detected.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from s2scli.data.codecs.cell import BadCellError
 from s2scli.data.codecs.content import URI, fault_of, open_content
+from s2scli.data.codecs.mp3_frames import has_all_bytes, with_length
 from s2scli.data.codecs.text import one_line
 from s2scli.errors import MissingExtraError
 
@@ -267,12 +269,13 @@ def _opened(file: BinaryIO, shown: str) -> Iterator[_Opened]:
     fault = ""
     if kind == "Ogg" and not _ogg_ends(file):
         fault = "cut off: the last page of its Ogg stream is missing"
-    elif kind == "MP3" and not _mp3_ends(file):
+    elif kind == "MP3" and not has_all_bytes(file):
         fault = "cut off: it is shorter than its Xing header states"
     if fault:
         raise BadCellError("unreadable", f"{shown}: {fault}; {REWRITE}")
-    file.seek(0)
-    with _decoded(file, kind, shown) as sound:
+    whole = with_length(file) if kind == "MP3" else file
+    whole.seek(0)
+    with _decoded(whole, kind, shown) as sound:
         yield sound
 
 
@@ -338,25 +341,6 @@ def _ogg_ends(file: BinaryIO) -> bool:
         return False
     sizes = page[27 : 27 + page[26]]
     return len(page) >= 27 + page[26] + sum(sizes)
-
-
-def _mp3_ends(file: BinaryIO) -> bool:
-    """Return whether an MP3 file has all bytes stated in its Xing header; True without one."""
-    end = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    tag, start = file.read(10), 0
-    if tag[:3] == b"ID3" and len(tag) == 10:
-        start = 10
-        for place, byte in enumerate(tag[:5:-1]):  # the size: 7 bits in each of 4 bytes
-            start += (byte & 0x7F) << 7 * place
-    file.seek(start)
-    frame = file.read(64)
-    place = max(frame.find(b"Xing"), frame.find(b"Info"))
-    if place < 0 or len(frame) < place + 16:
-        return True
-    flags, first, second = struct.unpack(">III", frame[place + 4 : place + 16])
-    stated: int = second if flags & 1 else first  # flag 1: the number of frames comes first
-    return not flags & 2 or end - start >= stated
 
 
 def _resample(samples: NDArray[np.float32], sound: _Opened, rate: int) -> NDArray[np.float32]:

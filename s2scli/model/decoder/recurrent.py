@@ -24,7 +24,10 @@ from s2scli.model.recurrence import (
     unpack_state,
 )
 from s2scli.model.states import Connected, DecoderOutput, EncoderOutput, StateShape, beam_rows
+from s2scli.model.transformer.positions import GridPositions
 from s2scli.settings import Settings, setting
+
+MAX_POSITIONS = 1024  # tokens of a picture; rows beyond them share the last vector
 
 
 class RecurrentDecoderSettings(Settings):
@@ -62,6 +65,14 @@ class RecurrentDecoderSettings(Settings):
         "units",
         ge=1,
         le=16384,
+    )
+    grid_columns: int = setting(
+        0,
+        "Add a learned vector for the row and one for the column of a target picture to each "
+        "embedding: the number of tokens in a row of the picture; 0 adds none.",
+        "tokens",
+        ge=0,
+        le=16_384,
     )
 
     @property
@@ -136,6 +147,7 @@ class RecurrentState:
         sentences: the number of sentences, B.
         coverage: the attention that each row has paid so far, [N, S]; None if its attention does
             not read it.
+        position: the number of tokens read so far.
     """
 
     hidden: tuple[Tensor, ...]
@@ -144,6 +156,7 @@ class RecurrentState:
     vector: Tensor | None
     sentences: int
     coverage: Tensor | None = None
+    position: int = 0
 
     def reorder(self, indices: Tensor) -> "RecurrentState":
         """Return the state of the rows with these indices; the memory is unchanged."""
@@ -210,6 +223,8 @@ class RecurrentDecoder(nn.Module):
             dropout=settings.dropout,
         )
         self.steps = Steps(self.recurrence)
+        columns = settings.grid_columns
+        self.grid = GridPositions(columns, MAX_POSITIONS, input_dim) if columns else None
         self.dropout = Dropout(settings.dropout)
 
     def lay_out(self, *, int8: bool) -> None:
@@ -263,6 +278,10 @@ class RecurrentDecoder(nn.Module):
         T is 1 if the context, the readout or the attention of a step feeds the next step.
         """
         rows, steps, _ = embedded.shape
+        after_steps = state.position + steps
+        if self.grid is not None:
+            positions = torch.arange(state.position, after_steps, device=embedded.device)
+            embedded = embedded + self.grid(positions)
         inputs = [embedded]
         read = None
         vector = self._vector(state, rows, steps)
@@ -286,6 +305,7 @@ class RecurrentDecoder(nn.Module):
             hidden=final,
             readout=hidden[:, -1] if self.feeds_readout else None,
             coverage=_more_covered(state.coverage, read),
+            position=after_steps,
         )
         weights = read.weights if read is not None and attention else None
         return DecoderOutput(hidden, weights, after)

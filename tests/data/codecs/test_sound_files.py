@@ -17,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from s2scli.data.codecs.cell import BadCellError
+from s2scli.data.codecs.mp3_frames import read_frames
 from s2scli.data.codecs.sound_files import SoundLimits, encode_wav, native_rate, read_sound
 from s2scli.errors import MissingExtraError
 
@@ -340,6 +341,29 @@ def test_tags_do_not_matter(soundfile: Any, tmp_path: Path) -> None:
         assert len(read_sound(str(path), LIMITS)) == 8_000
     path.write_bytes(ID3 + mp3[:-400])
     assert "shorter than its Xing header states" in str(refusal(str(path)))
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (16_000, 2), (44_100, 1), (48_000, 2)])
+@pytest.mark.parametrize("start", [b"", ID3], ids=["plain", "tag"])
+def test_the_frames_of_an_mp3_without_a_header_are_counted(
+    rate: int, channels: int, start: bytes, soundfile: Any, tmp_path: Path
+) -> None:
+    """Nothing is lost where the bitrate varies, so that the first frame says nothing of others."""
+    samples = np.concatenate([tone(rate=rate, seconds=1), np.zeros(rate), tone(rate=rate)])
+    both = np.stack([samples] * channels, 1)
+    mp3 = encoded(soundfile, both, rate, format="MP3")
+    header, *frames = read_frames(mp3)
+    assert len({frame.size for frame in frames}) > 2, "the bitrate varies"
+    path, limits = tmp_path / "a", SoundLimits(rate)
+    path.write_bytes(start + mp3[header.size :])
+    found = read_sound(str(path), limits)
+    per_frame = 1152 if rate > 24_000 else 576
+    assert len(found) == len(frames) * per_frame - 529  # the delay of the decoder
+    path.write_bytes(mp3)
+    whole = read_sound(str(path), limits)
+    delay = 576  # of the encoder, which only the header states
+    apart = np.abs(found[delay : delay + len(whole)].astype(int) - whole)[800:]
+    assert len(whole) == len(samples) and apart.max() <= 2
 
 
 def fifo(path: Path) -> None:
