@@ -1,7 +1,7 @@
 """Recordings of tones, a model that is trained on them, and a stub that names them."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,12 +116,18 @@ class ToneCodec:
     """Tokens are the names of tones."""
 
     PIECES = ("<pad>", "<unk>", "<s>", "</s>", "▁low", "▁high")
+    reverse = are_words = False
 
     def encode(self, cell: str, source: str = "") -> TokenIds:
         return np.array([self.PIECES.index(f"▁{word}") for word in cell.split()], np.int32)
 
     def decode(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> str:
         return "".join(self.pieces([id for id in token_ids if id != EOS_ID])).replace("▁", " ")[1:]
+
+    def decode_with(
+        self, token_ids: Sequence[int], replaced: Mapping[int, str], source: Sequence[str] = ()
+    ) -> str:
+        return self.decode(token_ids)
 
     def pieces(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> tuple[str, ...]:
         return tuple(self.PIECES[id] for id in token_ids)
