@@ -13,6 +13,7 @@ from s2scli.cli.app import app
 def test_the_next_commands_read_recordings(tone_workspace: Path) -> None:
     result = CliRunner().invoke(app, ["evaluate", "-w", str(tone_workspace), "--device", "cpu"])
     assert result.exit_code == 0, result.output
+    assert re.search(r"\nrecordings +\d", result.stdout) and "recordings/s" in result.stdout
     expected = f"next: s2s translate -w {tone_workspace} --files a.wav"
     assert result.stderr.splitlines()[-1] == expected
 
