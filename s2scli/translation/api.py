@@ -27,6 +27,10 @@ OF_DEMANDS = DemandSettings.model_fields.keys()
 NO_PENALTY: float = default_of(ScoreSettings, "length_penalty")
 
 
+class CallSettings(SearchSettings, DemandSettings, StreamSettings):
+    """All settings of a call together, so that an error names the nearest of them."""
+
+
 @dataclass(frozen=True)
 class TextModel:
     """A trained model that translates and scores texts. Several threads may use it at once."""
@@ -176,6 +180,8 @@ class TextModel:
             {name: given[name] for name in names & given.keys()}
             for names in (OF_STREAMS, OF_DEMANDS)
         )
+        unknown = given.keys() - CallSettings.model_fields.keys()
+        load_settings(CallSettings, {name: given[name] for name in unknown}, where)
         rest = {name: given[name] for name in given.keys() - stream.keys() - demands.keys()}
         settings = self._settings(rest, where)
         read = load_settings(StreamSettings, stream, where)

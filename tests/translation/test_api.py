@@ -277,7 +277,12 @@ def test_prefixes_and_documents_are_those_of_the_command(random_model: Path) -> 
         ({"language": "en"}, ConfigError, "--language has no effect without --unit"),
         ({"unit": "page"}, ConfigError, "translate: unit: "),
         ({"ban": 5}, ConfigError, "translate: ban: "),
-        ({"glosary": {}}, ConfigError, "unknown setting glosary"),
+        (
+            {"glosary": {}},
+            ConfigError,
+            r"unknown setting glosary; did you mean glossary\?",
+        ),
+        ({"window": 5}, ConfigError, "translate: unknown setting window"),
     ],
     ids=str,
 )
