@@ -237,10 +237,11 @@ def test_demands_are_those_of_the_command(
     result = CliRunner().invoke(app, words, input="\n".join(TEXTS))
     assert result.exit_code == 0, result.stderr
     theirs = [json.loads(line)["hypotheses"] for line in result.stdout.splitlines()]
-    records = load(random_model, device="cpu").records(TEXTS, **settings)
+    model = load(random_model, device="cpu")
+    records = model.records(TEXTS, **settings)
     ours = [[one.text for one in record.hypotheses] for record in records]
     assert ours == [[one["text"] for one in hypotheses] for hypotheses in theirs]
-    plain = load(random_model, device="cpu").records(TEXTS)
+    plain = model.records(TEXTS)
     assert ours != [[one.text for one in record.hypotheses] for record in plain]
 
 
