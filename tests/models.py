@@ -94,7 +94,7 @@ def all_models() -> Iterator[tuple[str, Tree]]:
         yield f"transformer-{attention}", transformer_tree(attention)
     for positions in ("learned", "rotary", "grid"):
         yield f"transformer-{positions}", transformer_tree(positions=positions, grid_columns=2)
-    for activation in ("gelu", "swiglu"):
+    for activation in ("gelu", "silu", "swiglu"):
         yield f"transformer-{activation}", transformer_tree(activation=activation)
     yield "transformer-post-rms", transformer_tree(norm="rms", norm_first=False)
     yield "transformer-deep-shallow", transformer_tree(decoder={"num_layers": 1})

@@ -34,8 +34,7 @@ COMMANDS = {
     "models.",
     "score": "Score pairs: write the log-probability of each target (in "
     "nats), one per line, in order.",
-    "export": "Export a Transformer and its tokenizer to CTranslate2, for "
-    "s2s translate and other programs.",
+    "export": "Export a Transformer and its tokenizer for CTranslate2 or HuggingFace Transformers.",
     "generate": "Generate sentences, one per line, or pictures, from latent vectors.",
     "report": "Write one page about a workspace: corpus, model, training, scores, errors and "
     "attention.",

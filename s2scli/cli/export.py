@@ -34,8 +34,9 @@ def command(
         bool,
         typer.Option(
             "--verify",
-            help="Translate the validation split, or FILE, with PyTorch and with CTranslate2 "
-            "(float32, int8 and --quantization), and compare outputs and speed.",
+            help="Translate the validation split, or FILE, with PyTorch and with the exported model "
+            "(CTranslate2: float32, int8 and --quantization; others: beam and greedy search), and "
+            "compare outputs and speed.",
             rich_help_panel=ExportSettings.panel,
         ),
     ] = False,
@@ -48,11 +49,14 @@ def command(
     settings: Annotated[ExportSettings, flags(ExportSettings)],
     common: CommonOptions,
 ) -> None:
-    """Export a Transformer and its tokenizer to CTranslate2, for s2s translate and other programs.
+    """Export a Transformer and its tokenizer for CTranslate2 or HuggingFace Transformers.
+
+    s2s translate runs the export to CTranslate2, which is faster.
 
     s2s export --quantization int8 --verify
-    s2s export --verify valid.tsv
+    s2s export --to huggingface --verify valid.tsv
     """
+    from s2scli.export.targets import TARGETS
     from s2scli.pipeline.export import Verification, export
 
     if file and not verify:
@@ -70,7 +74,7 @@ def command(
         show_agreements(report.agreements, talk)
         talk.say(f"measured on {report.lines:,} pairs; BLEU and scores use their references")
     talk.say(f"exported to {report.folder} ({report.bytes / 1e6:.1f} MB)")
-    talk.say(f"next: s2s translate -m {report.folder} < input.txt")
+    talk.say(f"next: {TARGETS[settings.to].use.replace('FOLDER', report.folder)}")
 
 
 def show_agreements(agreements: "Sequence[Agreement]", talk: Talk) -> None:

@@ -1,7 +1,7 @@
 """CTranslate2 as an export target. Imports no torch, because running an export needs none."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ class CTranslate2:
 
     kind = "ctranslate2"
     name = "CTranslate2"
+    quantizes = True
+    use = "s2s translate -m FOLDER < input.txt"
 
     def require(self) -> Any:
         """Import and return the package ctranslate2."""
@@ -67,14 +69,19 @@ class CTranslate2:
         positions: int,
         quantization: Quantization,
     ) -> None:
-        """Write `model.bin`, `config.json` and the vocabularies."""
+        """Write `model.bin`, `config.json`, the vocabularies and the tokenizers."""
         from s2scli.export.ctranslate2_spec import write_spec
 
         write_spec(folder, settings, weights, tokenizers, positions, quantization)
+        tokenizers.write(folder)
 
     def check(self, folder: Path, tokenizers: Tokenizers, positions: int) -> None:
         """Check the files before the library reads them, because it trusts them."""
         check_model(folder, tokenizers, positions)
+
+    def encode(self, folder: Path, texts: Sequence[str]) -> None:
+        """Return None: the library reads tokens."""
+        return
 
     def open(self, folder: Path, device: str, compute_type: str = "default") -> Any:
         """Return a `ctranslate2.Translator`, with one worker per CPU core or one on a GPU.

@@ -17,7 +17,7 @@ from s2scli.special_ids import BOS_ID, EOS_ID, UNK_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 
 # Names in ctranslate2.specs.common_spec.Activation; SwiGLU is SWISH with ffn_glu
-ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swiglu": "SWISH"}
+ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "silu": "SWISH", "swiglu": "SWISH"}
 # Epsilons of our norms; CTranslate2 uses one epsilon for the whole model
 EPSILONS = {"layer": 1e-5, "rms": torch.finfo(torch.float32).eps}
 

@@ -1,5 +1,6 @@
-"""The optional package ctranslate2, needed to export models and to run exports."""
+"""The optional packages that write exports and run them."""
 
+import importlib
 from typing import Any
 
 from s2scli.errors import MissingExtraError
@@ -11,10 +12,23 @@ def require_ctranslate2() -> Any:
     Raises:
         MissingExtraError: it is not installed.
     """
+    return require_extra("ctranslate2", "CTranslate2", "ctranslate2")
+
+
+def require_extra(package: str, name: str, extra: str) -> Any:
+    """Import and return a package.
+
+    Args:
+        package: the package to import.
+        name: its name, as shown to users.
+        extra: the extra of s2scli that installs it.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
-        import ctranslate2
+        return importlib.import_module(package)
     except ImportError as error:
         raise MissingExtraError(
-            "CTranslate2 is not installed: pip install 's2scli[ctranslate2]'"
+            f"{name} is not installed: pip install 's2scli[{extra}]'"
         ) from error
-    return ctranslate2

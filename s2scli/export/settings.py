@@ -4,7 +4,7 @@ from typing import Literal
 
 from s2scli.settings import MOST, Settings, setting
 
-TargetName = Literal["ctranslate2"]
+TargetName = Literal["ctranslate2", "huggingface"]
 Engine = Literal["auto", "pytorch", "ctranslate2"]
 Quantization = Literal[
     "none",
@@ -24,7 +24,11 @@ class ExportSettings(Settings):
 
     panel = "Export"
 
-    to: TargetName = setting("ctranslate2", "Program to export the model to: ctranslate2.")
+    to: TargetName = setting(
+        "ctranslate2",
+        "Program to export the model to: ctranslate2, or huggingface (a MarianMTModel for "
+        "Transformers; models with norms after the sublayers and sinusoidal positions).",
+    )
     quantization: Quantization = setting(
         "none",
         "How CTranslate2 stores the weights: none (float32), int8, int8_float32, int8_float16, "

@@ -1,11 +1,12 @@
 """The formats that a model can be exported to. To add one, add a file and a line in TARGETS."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from s2scli.errors import ConfigError
 from s2scli.export.ctranslate2 import CTranslate2
+from s2scli.export.huggingface import HuggingFace
 from s2scli.export.settings import Quantization
 from s2scli.tokenizer.tokenizers import Tokenizers
 
@@ -26,6 +27,16 @@ class Target(Protocol):
     @property
     def name(self) -> str:
         """The name of the program, as shown to users."""
+        ...
+
+    @property
+    def quantizes(self) -> bool:
+        """Whether the weights can be quantized; otherwise they are float32."""
+        ...
+
+    @property
+    def use(self) -> str:
+        """A command, or a line of Python, that uses the export in FOLDER."""
         ...
 
     def require(self) -> Any:
@@ -49,7 +60,7 @@ class Target(Protocol):
         positions: int,
         quantization: Quantization,
     ) -> None:
-        """Write a model into an existing folder.
+        """Write a model and its tokenizers into an existing folder.
 
         Args:
             folder: the folder to write into.
@@ -79,8 +90,15 @@ class Target(Protocol):
         """
         ...
 
+    def encode(self, folder: Path, texts: Sequence[str]) -> list[list[int]] | None:
+        """Return the token ids of sources by the program's own tokenizer, end tokens included.
 
-TARGETS: dict[str, Target] = {"ctranslate2": CTranslate2()}
+        None if the program has no tokenizer.
+        """
+        ...
+
+
+TARGETS: dict[str, Target] = {"ctranslate2": CTranslate2(), "huggingface": HuggingFace()}
 
 
 def say_exports(settings: "ModelSettings") -> str:

@@ -13,10 +13,13 @@ from s2scli.artifacts import plain_file_size
 from s2scli.errors import CheckpointError
 
 
-def encode_tensors(tensors: Mapping[str, Tensor]) -> bytes:
+def encode_tensors(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> bytes:
     """Return tensors as safetensors bytes; tensors that share memory are written separately."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    return safetensors.torch.save({name: tensor.clone() for name, tensor in plain.items()})
+    copies = {name: tensor.clone() for name, tensor in plain.items()}
+    return safetensors.torch.save(copies, dict(metadata) if metadata else None)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import torch
 
 from s2scli.config import recipe_toml
 from s2scli.data.store import Corpus
-from s2scli.errors import CheckpointError, LockedError, MissingInputError
+from s2scli.errors import CheckpointError, LockedError, MissingInputError, UsageError
 from s2scli.export.settings import ExportSettings
 from s2scli.export.targets import TARGETS, Target, require_exportable
 from s2scli.manifest import new_folder, read_manifest
@@ -18,7 +18,13 @@ from s2scli.search.limits import longest_output
 from s2scli.translation.agreement import Agreement, choose_pairs, compare_exports, read_pairs
 from s2scli.translation.ctranslate2_engine import ExportFacts
 from s2scli.translation.loading import folder_beside
-from s2scli.translation.model_folder import CARD, RECIPE, LoadedModel, load_model_folder
+from s2scli.translation.model_folder import (
+    CARD,
+    RECIPE,
+    LoadedModel,
+    load_model_folder,
+    model_card,
+)
 from s2scli.translation.pairs import Pair
 from s2scli.translation.torch_engine import translator_of
 from s2scli.translation.translator import Translator
@@ -95,6 +101,7 @@ def export(
 
     Raises:
         MissingExtraError: the target's package is not installed.
+        UsageError: a quantization is given, and the target stores float32 only.
         ConfigError: the target cannot run this kind of model.
         LockedError: the output folder exists and is not an export.
         CheckpointError: the model is damaged, or the export's outputs do not agree with its own.
@@ -103,8 +110,12 @@ def export(
         StorageError: the disk is full or writing failed.
     """
     target = TARGETS[settings.to]
+    if settings.quantization != "none" and not target.quantizes:
+        raise UsageError(
+            f"--quantization has no effect with --to {settings.to}, which stores float32"
+        )
     target.require()
-    folder = output or folder_beside(model)
+    folder = output or folder_beside(model, target.kind)
     _require_room(folder, target)
     found = load_model_folder(model, CPU)
     require_exportable(target, found.recipe.model)
@@ -173,22 +184,25 @@ def _write(folder: Path, target: Target, model: LoadedModel, facts: ExportFacts)
             facts.positions,
             facts.quantization,
         )
-        model.tokenizers.write(draft.path)
+        card = export_card(model, facts, target)
         (draft.path / RECIPE).write_text(recipe_toml(model.recipe), encoding="utf-8", newline="\n")
-        (draft.path / CARD).write_text(export_card(facts), encoding="utf-8", newline="\n")
+        (draft.path / CARD).write_text(card, encoding="utf-8", newline="\n")
 
 
-def export_card(facts: ExportFacts) -> str:
-    """Return the README of an export."""
+def export_card(model: LoadedModel, facts: ExportFacts, target: Target) -> str:
+    """Return the README of an export: how to use it, and the card of its model."""
+    _, target_side = model.tokenizers.texts
+    weights = "float32" if facts.quantization == "none" else facts.quantization
     lines = [
-        f"# {facts.name}, for CTranslate2",
+        f"# {facts.name}, for {target.name}",
         "",
-        f"- weights: {'float32' if facts.quantization == 'none' else facts.quantization}",
+        f"- weights: {weights}",
         f"- maximum source length: {facts.max_source_tokens:,} tokens",
+        f"- Unicode normalization of sources: {target_side.normalization}",
         "",
-        "Use it with `s2s translate -m FOLDER < input.txt`, or load it with",
-        "`ctranslate2.Translator(FOLDER)` and tokenize with the tokenizer in this folder. The",
-        "tokenizer and the weights may contain strings that were frequent in the training text.",
+        f"Use it: `{target.use}`. The tokenizer and the weights may contain strings that were",
+        "frequent in the training text. It was exported from this model:",
         "",
+        "#" + model_card(model.recipe, model.tokenizers, model.manifest.facts),
     ]
     return "\n".join(lines)

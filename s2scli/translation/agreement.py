@@ -3,11 +3,12 @@
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from s2scli.data.cleaning import is_blank
+from s2scli.data.cleaning import is_blank, tidy
 from s2scli.data.example import Example
 from s2scli.data.formats import FORMATS
 from s2scli.data.lines import open_text
@@ -15,18 +16,28 @@ from s2scli.data.rows import BadLine, ReadRow
 from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.errors import CheckpointError, CorpusError
 from s2scli.export.settings import ExportSettings, Quantization
+from s2scli.export.targets import TARGETS, Target
 from s2scli.metrics.bleu import bleu
 from s2scli.metrics.edit_distance import edit_distance
 from s2scli.report.console import Talk
-from s2scli.translation.ctranslate2_engine import TARGET, CTranslate2Engine, ExportFacts
+from s2scli.search.settings import SearchSettings
+from s2scli.special_ids import EOS_ID
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.ctranslate2_engine import CTranslate2Engine, ExportFacts
+from s2scli.translation.engine import Engine
 from s2scli.translation.lines import size_of
 from s2scli.translation.model_folder import LoadedModel
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import Pair
 from s2scli.translation.records import Record
 from s2scli.translation.results import TargetText
+from s2scli.translation.transformers_engine import TransformersEngine
 from s2scli.translation.translator import Translator
 
+ENGINES: Mapping[str, Callable[[Any, Tokenizers, ExportFacts], Engine]] = {
+    "ctranslate2": CTranslate2Engine,
+    "huggingface": TransformersEngine,
+}
 EXACT = 1e-2  # largest accepted difference of a token's log-probability in float32
 
 
@@ -77,38 +88,50 @@ def compare_exports(
 ) -> Iterator[Agreement]:
     """Compare exports of a model with the model in PyTorch, on the same pairs.
 
-    Yield the figures of PyTorch, then of exports in float32, int8 and the requested quantization.
+    Yield the figures of PyTorch, then of the export in float32. If the target quantizes, those of
+    exports in int8 and the requested quantization follow; otherwise, those of greedy search.
 
     Args:
         model: the model to export.
         translator: the same model in PyTorch.
         facts: the facts for the export's manifest.
         pairs: sources and references.
-        settings: the requested quantization, and the tolerance.
+        settings: the target, the requested quantization, and the tolerance.
 
     Raises:
-        CheckpointError: a log-probability in float32 differs from the model's, or the export with
-            the requested quantization loses too much BLEU.
+        CheckpointError: a log-probability in float32 differs from the model's, the target's own
+            tokenizer writes other tokens, or the export loses too much BLEU.
     """
-    ours = decode(translator, pairs)
+    target, own = TARGETS[settings.to], translator.engine.settings
+    ours = decode(translator, pairs, own)
     references = [pair.target for pair in pairs]
     expected = bleu(ours.texts, references).value
     yield Agreement("PyTorch float32", 1.0, 0.0, expected, 0.0, ours.lines_per_second)
     asked = "float32" if settings.quantization == "none" else settings.quantization
-    kinds: list[Quantization] = ["float32", "int8", asked]
+    kinds: list[Quantization] = ["float32", "int8", asked] if target.quantizes else ["float32"]
     for kind in dict.fromkeys(kinds):
-        theirs = decode(_in_ctranslate2(model, facts, kind), pairs)
-        score = bleu(theirs.texts, references).value
-        found = Agreement(
-            f"{TARGET.name} {kind}",
-            token_agreement(ours, theirs),
-            score_difference(ours, theirs),
-            score,
-            score - expected,
-            theirs.lines_per_second,
-        )
+        exported = _exported(target, model, facts, kind, pairs)
+        name = f"{target.name} {kind}"
+        found = _compare(name, ours, decode(exported, pairs, own), references)
         yield found
         _require_agreement(found, kind, asked, settings)
+    if not target.quantizes and own.beam_size > 1:
+        greedy = own.model_copy(update={"beam_size": 1, "n_best": 1})
+        mine, theirs = (decode(one, pairs, greedy) for one in (translator, exported))
+        yield _compare(f"{target.name} greedy", mine, theirs, references)
+
+
+def _compare(name: str, ours: Decoded, theirs: Decoded, references: Sequence[str]) -> Agreement:
+    """Return how well the outputs of an engine agree with those of PyTorch."""
+    score = bleu(theirs.texts, references).value
+    return Agreement(
+        name,
+        token_agreement(ours, theirs),
+        score_difference(ours, theirs),
+        score,
+        score - bleu(ours.texts, references).value,
+        theirs.lines_per_second,
+    )
 
 
 def _require_agreement(
@@ -117,8 +140,8 @@ def _require_agreement(
     """Refuse an export with wrong probabilities, or one that loses too much BLEU."""
     if kind == "float32" and not found.score_difference <= EXACT:
         raise CheckpointError(
-            f"not exported: in {TARGET.name} the log-probability of a token differs by "
-            f"{found.score_difference:.3g}; this is a bug in s2s, please report it"
+            f"not exported: in {TARGETS[settings.to].name} the log-probability of a token differs "
+            f"by {found.score_difference:.3g}; this is a bug in s2s, please report it"
         )
     if kind == asked and found.bleu_difference < -settings.tolerance:
         raise CheckpointError(
@@ -189,13 +212,13 @@ def _first_pairs(rows: Iterator[ReadRow], most: int) -> tuple[list[Example], lis
     return pairs, bad
 
 
-def decode(translator: Translator, pairs: Sequence[Pair]) -> Decoded:
-    """Translate the sources, measure the time, and score the references.
+def decode(translator: Translator, pairs: Sequence[Pair], settings: SearchSettings) -> Decoded:
+    """Translate the sources with search settings, measure the time, and score the references.
 
     Raises:
         CheckpointError: the model fails on a line.
     """
-    options = Options(translator.engine.settings, wanted=Wanted(scores=False), window=len(pairs))
+    options = Options(settings, wanted=Wanted(scores=False), window=len(pairs))
     lines = [pair.line for pair in pairs]
     list(translator.translate(lines[:1], options))  # warm up before the clock starts
     started = time.perf_counter()
@@ -226,19 +249,44 @@ def score_difference(ours: Decoded, theirs: Decoded) -> float:
     return math.nan if any(map(math.isnan, differences)) else max(differences)
 
 
-def _in_ctranslate2(model: LoadedModel, facts: ExportFacts, kind: Quantization) -> Translator:
-    """Export the model to a temporary folder, and load it in CTranslate2."""
+def _exported(
+    target: Target,
+    model: LoadedModel,
+    facts: ExportFacts,
+    kind: Quantization,
+    pairs: Sequence[Pair],
+) -> Translator:
+    """Export the model to a temporary folder, and load it in the target's program.
+
+    Raises:
+        CheckpointError: the program's own tokenizer, if it has one, gives a source other tokens.
+    """
     with tempfile.TemporaryDirectory(prefix="s2s-") as name:
-        TARGET.write(
-            Path(name),
+        folder = Path(name)
+        target.write(
+            folder,
             model.recipe.model,
             model.model.state_dict(),
             model.tokenizers,
             facts.positions,
             kind,
         )
-        engine = CTranslate2Engine(TARGET.open(Path(name), "cpu"), model.tokenizers, facts)
+        _require_same_tokens(target, folder, model.tokenizers, pairs)
+        engine = ENGINES[target.kind](target.open(folder, "cpu"), model.tokenizers, facts)
         return Translator.of(engine, model.tokenizers)
+
+
+def _require_same_tokens(
+    target: Target, folder: Path, tokenizers: Tokenizers, pairs: Sequence[Pair]
+) -> None:
+    source, _ = tokenizers.texts
+    texts = [tidy(pair.source, source.normalization) for pair in pairs]
+    for pair, text, found in zip(pairs, texts, target.encode(folder, texts) or (), strict=False):
+        if found != [*source.encode(text), EOS_ID]:
+            raise CheckpointError(
+                f"not exported: {pair.line.where}: the tokenizer of {target.name} gives other "
+                f"tokens to {text[:40]!r}; it does not know how s2s escapes characters"
+            )
 
 
 def _fits(row: Example, translator: Translator) -> bool:

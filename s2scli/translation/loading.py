@@ -126,10 +126,10 @@ def is_export(folder: Path) -> bool:
     return kind_of(folder) == TARGET.kind
 
 
-def folder_beside(model: Path) -> Path:
-    """Return the folder of a model's export, beside the model folder."""
+def folder_beside(model: Path, kind: str = TARGET.kind) -> Path:
+    """Return the folder of a model's export of a kind, beside the model folder."""
     named = model if model.name not in ("", "..") else model.resolve()
-    return named.with_name(f"{named.name}-{TARGET.kind}")
+    return named.with_name(f"{named.name}-{kind}")
 
 
 def _unsupported(export: Export, folders: Sequence[Path], request: EngineRequest) -> list[str]:

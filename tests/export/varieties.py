@@ -28,6 +28,7 @@ VARIETIES: dict[str, Tree] = {
     "grid": transformer_tree(positions="grid", grid_columns=3),
     "rotary encoder": transformer_tree(encoder={"positions": "rotary"}),
     "gelu": transformer_tree(activation="gelu"),
+    "silu": transformer_tree(activation="silu"),
     "swiglu": transformer_tree(activation="swiglu"),
     "two kinds": transformer_tree(encoder={"activation": "gelu", "norm_first": False}),
     "deep": transformer_tree(encoder={"num_layers": 4}, decoder={"num_layers": 1}),

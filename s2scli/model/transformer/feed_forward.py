@@ -10,12 +10,13 @@ from s2scli.model.kernels.dropout import Dropout
 from s2scli.model.kernels.in_place import relu
 from s2scli.model.kernels.linear import make_linear
 
-Activation = Literal["relu", "gelu", "swiglu"]
+Activation = Literal["relu", "gelu", "silu", "swiglu"]
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": relu,
     "gelu": F.gelu,
+    "silu": F.silu,
     "swiglu": F.silu,
 }
 
@@ -23,8 +24,9 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 class FeedForward(nn.Module):
     """The feed-forward network W f(U x), or a gated one.
 
-    The activation f is ReLU (Vaswani et al. 2017, eq. 2) or GELU (Hendrycks & Gimpel 2016). With
-    "swiglu" the network is W (silu(G x) * U x) (Shazeer 2020, eq. 6).
+    The activation f is ReLU (Vaswani et al. 2017, eq. 2), GELU (Hendrycks & Gimpel 2016) or SiLU,
+    also called swish (Elfwing et al. 2018). With "swiglu" the network is W (silu(G x) * U x)
+    (Shazeer 2020, eq. 6).
     """
 
     def __init__(self, dim: int, ffn_dim: int, activation: Activation, dropout: float) -> None:

@@ -21,7 +21,8 @@ class TransformerSettings(Settings):
         1024, "Inner width of the feed-forward networks.", "units", ge=1, le=65536
     )
     activation: Activation = setting(
-        "relu", "Activation of the feed-forward networks: relu, gelu or swiglu (Shazeer 2020)."
+        "relu",
+        "Activation of the feed-forward networks: relu, gelu, silu (swish) or swiglu (Shazeer 2020).",
     )
     norm: Norm = setting(
         "layer",

@@ -1,0 +1,170 @@
+"""HuggingFace Transformers as an export target: a folder of a MarianMTModel. Imports no torch."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from s2scli.artifacts import plain_file_size
+from s2scli.errors import CheckpointError, ConfigError
+from s2scli.export.extra import require_extra
+from s2scli.export.settings import Quantization
+from s2scli.manifest import encode_json
+from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from s2scli.tokenizer.sentencepiece import SentencePiece
+from s2scli.tokenizer.tokenizers import Tokenizers
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from s2scli.model.settings import ModelSettings
+
+WEIGHTS, CONFIG, GENERATION = "model.safetensors", "config.json", "generation_config.json"
+SOURCE, TARGET, VOCABULARY = "source.spm", "target.spm", "vocab.json"
+TARGET_VOCABULARY, TOKENIZER = "target_vocab.json", "tokenizer_config.json"
+FILES = (WEIGHTS, CONFIG, GENERATION, SOURCE, TARGET, VOCABULARY, TOKENIZER)
+
+
+class HuggingFace:
+    """Writes, checks and opens folders of a MarianMTModel. `Target` documents the methods."""
+
+    kind = "huggingface"
+    name = "Transformers"
+    quantizes = False
+    use = 'transformers.pipeline("text2text-generation", model="FOLDER")'
+
+    def require(self) -> Any:
+        """Import and return the package transformers."""
+        return require_extra("transformers", self.name, self.kind)
+
+    def obstacles(self, settings: "ModelSettings") -> list[str]:
+        """Return the reasons why a MarianMTModel cannot be such a model; empty if it can."""
+        encoder, decoder, attention = settings.encoder, settings.decoder, settings.attention
+        required: dict[str, tuple[object, object]] = {
+            "source.kind": (settings.source.kind, "tokens"),
+            "encoder.kind": (encoder.kind, "transformer"),
+            "decoder.kind": (decoder.kind, "transformer"),
+            "attention.kind": (attention.kind, "multi_head"),
+            "connection.kind": (settings.connection.kind, "none"),
+            "output.kind": (settings.output.kind, "plain"),
+        }
+        if encoder.kind == decoder.kind == "transformer" and attention.kind == "multi_head":
+            for name, stack in (("encoder", encoder), ("decoder", decoder)):
+                required[f"{name}.norm_first"] = (stack.norm_first, False)
+                required[f"{name}.norm"] = (stack.norm, "layer")
+                required[f"{name}.positions"] = (stack.positions, "sinusoidal")
+            gated = encoder.activation == "swiglu"
+            required["encoder.activation"] = (
+                encoder.activation,
+                "relu, gelu or silu" if gated else encoder.activation,
+            )
+            required["decoder.activation"] = (decoder.activation, encoder.activation)
+            required["decoder.model_dim"] = (decoder.model_dim, encoder.model_dim)
+            required["attention.num_heads"] = (attention.num_heads, decoder.num_heads)
+            odd = encoder.model_dim % 2
+            required["encoder.model_dim"] = (
+                encoder.model_dim,
+                "an even width" if odd else encoder.model_dim,
+            )
+        return [
+            f"model.{name} is {_toml(found)}, and a MarianMTModel needs {_toml(wanted)}"
+            for name, (found, wanted) in required.items()
+            if found != wanted
+        ]
+
+    def write(
+        self,
+        folder: Path,
+        settings: "ModelSettings",
+        weights: "Mapping[str, Tensor]",
+        tokenizers: Tokenizers,
+        positions: int,
+        quantization: Quantization,
+    ) -> None:
+        """Write the weights, the configurations and the tokenizer files."""
+        if tokenizers.texts[1].reverse:
+            raise ConfigError(
+                "this model writes from right to left (s2s train-tokenizer --right-to-left), which "
+                "MarianTokenizer cannot"
+            )
+        from s2scli.export.marian import marian_config, marian_tensors
+        from s2scli.model.weights import encode_tensors
+
+        tensors = encode_tensors(marian_tensors(settings, weights), {"format": "pt"})
+        (folder / WEIGHTS).write_bytes(tensors)
+        config = marian_config(settings, weights, positions)
+        (folder / CONFIG).write_bytes(encode_json(config))
+        (folder / GENERATION).write_bytes(encode_json(_generation(positions)))
+        _write_tokenizer(folder, tokenizers, positions)
+
+    def check(self, folder: Path, tokenizers: Tokenizers, positions: int) -> None:
+        """Check that the folder holds the files that `write` writes."""
+        for name in FILES:
+            plain_file_size(folder / name)
+
+    def open(self, folder: Path, device: str, compute_type: str = "default") -> Any:
+        """Return the `transformers.MarianMTModel` of a folder, in evaluation mode on the CPU."""
+        transformers = self.require()
+        try:
+            model = transformers.MarianMTModel.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            raise CheckpointError(
+                f"{folder}: {self.name} cannot read it ({error!s:.200})"
+            ) from error
+        return model.eval()
+
+    def encode(self, folder: Path, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids that MarianTokenizer gives to sources, end included."""
+        tokenizer = self.require().MarianTokenizer.from_pretrained(folder, local_files_only=True)
+        return [list(map(int, tokenizer(text).input_ids)) for text in texts]
+
+
+def _generation(positions: int) -> dict[str, Any]:
+    """Return the content of `generation_config.json`.
+
+    The padding and the begin token are never written, and the search goes on while another
+    hypothesis may rank higher, as in our own search.
+    """
+    return {
+        "bos_token_id": BOS_ID,
+        "decoder_start_token_id": BOS_ID,
+        "early_stopping": False,
+        "eos_token_id": EOS_ID,
+        "forced_eos_token_id": EOS_ID,
+        "max_length": positions,
+        "pad_token_id": PAD_ID,
+        "suppress_tokens": [PAD_ID, BOS_ID],
+    }
+
+
+def _write_tokenizer(folder: Path, tokenizers: Tokenizers, positions: int) -> None:
+    """Write the files that MarianTokenizer reads."""
+    source, target = tokenizers.texts
+    (folder / SOURCE).write_bytes(source.model)
+    (folder / TARGET).write_bytes(target.model)
+    vocabularies = {VOCABULARY: source}
+    if not tokenizers.joint:
+        vocabularies[TARGET_VOCABULARY] = target
+    for name, side in vocabularies.items():
+        (folder / name).write_text(_numbered(side), encoding="utf-8", newline="\n")
+    config = {
+        "tokenizer_class": "MarianTokenizer",
+        "separate_vocabs": not tokenizers.joint,
+        "clean_up_tokenization_spaces": False,
+        "split_special_tokens": True,  # a text may spell one
+        "model_max_length": positions,
+        "pad_token": source.piece(PAD_ID),
+        "unk_token": source.piece(UNK_ID),
+        "eos_token": source.piece(EOS_ID),
+    }
+    (folder / TOKENIZER).write_bytes(encode_json(config))
+
+
+def _numbered(tokenizer: SentencePiece) -> str:
+    """Return the pieces with their ids as JSON, in the order of the ids."""
+    pieces = {piece: id for id, piece in enumerate(tokenizer.vocabulary)}
+    return json.dumps(pieces, ensure_ascii=False, indent=0) + "\n"
+
+
+def _toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
