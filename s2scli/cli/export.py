@@ -34,8 +34,8 @@ def command(
         bool,
         typer.Option(
             "--verify",
-            help="Translate the validation split, or FILE, with PyTorch and with the exported model "
-            "(CTranslate2: float32, int8 and --quantization; others: beam and greedy search), and "
+            help="Translate the validation split, or FILE, with PyTorch and with the exported "
+            "model (CTranslate2: float32, int8 and --quantization; others: beam and greedy), and "
             "compare outputs and speed.",
             rich_help_panel=ExportSettings.panel,
         ),

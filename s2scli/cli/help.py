@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import keyword
 import re
 from collections import UserDict
 from collections.abc import Iterable, Iterator, Mapping
@@ -174,7 +175,8 @@ class LazyCommands(UserDict[str, Any]):
     def __getitem__(self, name: str) -> Any:
         """Return the command of this name."""
         if self.data[name] is None:
-            self.data[name] = _import_command(name, f"{self.prefix}{name.replace('-', '_')}")
+            module = f"{self.prefix}{name.replace('-', '_')}"
+            self.data[name] = _import_command(name, module + "_" * keyword.iskeyword(module))
         return self.data[name]
 
 

@@ -58,6 +58,10 @@ class CTranslate2:
             )
         if encoder.norm != decoder.norm:
             found.append("its encoder and decoder must use the same norm, and here they differ")
+        elif encoder.epsilon != decoder.epsilon:
+            found.append(
+                "its encoder and decoder must have the same norm_epsilon; here they differ"
+            )
         return found
 
     def write(

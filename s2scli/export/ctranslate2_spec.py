@@ -18,8 +18,6 @@ from s2scli.tokenizer.tokenizers import Tokenizers
 
 # Names in ctranslate2.specs.common_spec.Activation; SwiGLU is SWISH with ffn_glu
 ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "silu": "SWISH", "swiglu": "SWISH"}
-# Epsilons of our norms; CTranslate2 uses one epsilon for the whole model
-EPSILONS = {"layer": 1e-5, "rms": torch.finfo(torch.float32).eps}
 
 Weights = Mapping[str, Tensor]
 Spec = Any  # a class of ctranslate2.specs, which has no type hints
@@ -60,7 +58,7 @@ def make_spec(
             _set_norm(stack.layer_norm, weights, f"{side}.norm")
     _set_linear(spec.decoder.projection, weights, "output")
     _set_words(spec, tokenizers)
-    spec.config.layer_norm_epsilon = EPSILONS[encoder.norm]
+    spec.config.layer_norm_epsilon = encoder.epsilon
     return spec
 
 

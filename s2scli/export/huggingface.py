@@ -1,6 +1,7 @@
 """HuggingFace Transformers as an export target: a folder of a MarianMTModel. Imports no torch."""
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 WEIGHTS, CONFIG, GENERATION = "model.safetensors", "config.json", "generation_config.json"
 SOURCE, TARGET, VOCABULARY = "source.spm", "target.spm", "vocab.json"
 TARGET_VOCABULARY, TOKENIZER = "target_vocab.json", "tokenizer_config.json"
+NORM_EPSILON = 1e-5
 FILES = (WEIGHTS, CONFIG, GENERATION, SOURCE, TARGET, VOCABULARY, TOKENIZER)
 
 
@@ -31,7 +33,7 @@ class HuggingFace:
     kind = "huggingface"
     name = "Transformers"
     quantizes = False
-    use = 'transformers.pipeline("text2text-generation", model="FOLDER")'
+    use = 'transformers.MarianMTModel.from_pretrained("FOLDER"), and MarianTokenizer alike'
 
     def require(self) -> Any:
         """Import and return the package transformers."""
@@ -52,6 +54,7 @@ class HuggingFace:
             for name, stack in (("encoder", encoder), ("decoder", decoder)):
                 required[f"{name}.norm_first"] = (stack.norm_first, False)
                 required[f"{name}.norm"] = (stack.norm, "layer")
+                required[f"{name}.norm_epsilon"] = (stack.epsilon, NORM_EPSILON)
                 required[f"{name}.positions"] = (stack.positions, "sinusoidal")
             gated = encoder.activation == "swiglu"
             required["encoder.activation"] = (
@@ -105,6 +108,8 @@ class HuggingFace:
     def open(self, folder: Path, device: str, compute_type: str = "default") -> Any:
         """Return the `transformers.MarianMTModel` of a folder, in evaluation mode on the CPU."""
         transformers = self.require()
+        transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
         try:
             model = transformers.MarianMTModel.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, RuntimeError, KeyError) as error:
@@ -115,7 +120,10 @@ class HuggingFace:
 
     def encode(self, folder: Path, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids that MarianTokenizer gives to sources, end included."""
-        tokenizer = self.require().MarianTokenizer.from_pretrained(folder, local_files_only=True)
+        transformers = self.require()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # recommends sacremoses, which it does not use here
+            tokenizer = transformers.MarianTokenizer.from_pretrained(folder, local_files_only=True)
         return [list(map(int, tokenizer(text).input_ids)) for text in texts]
 
 

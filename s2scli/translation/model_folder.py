@@ -23,6 +23,7 @@ from s2scli.tokenizer.tokenizers import Tokenizers
 
 MAX_HEADER_BYTES = 1_000_000
 RECIPE, WEIGHTS, CARD = "recipe.toml", "model.safetensors", "README.md"
+IMPORTED = "imported"  # the key, among the facts, of what the model was imported from
 READING = "alignment"  # the key of the reading among the facts
 
 

@@ -6,7 +6,7 @@ from s2scli.errors import ConfigError
 from s2scli.model.attention.multi_head import check_heads
 from s2scli.model.transformer.feed_forward import Activation, FeedForward
 from s2scli.model.transformer.positions import Positions
-from s2scli.model.transformer.residual import NORMS, Norm, Residual
+from s2scli.model.transformer.residual import EPSILONS, NORMS, Norm, Residual
 from s2scli.model.transformer.self_attention import SelfAttention
 from s2scli.settings import Settings, setting
 
@@ -22,11 +22,18 @@ class TransformerSettings(Settings):
     )
     activation: Activation = setting(
         "relu",
-        "Activation of the feed-forward networks: relu, gelu, silu (swish) or swiglu (Shazeer 2020).",
+        "Activation of the feed-forward networks: relu, gelu, silu (swish) or swiglu (Shazeer "
+        "2020).",
     )
     norm: Norm = setting(
         "layer",
         "Normalization: layer (LayerNorm; Ba et al. 2016) or rms (RMSNorm; Zhang & Sennrich 2019).",
+    )
+    norm_epsilon: float | None = setting(
+        None,
+        "Added to the variance in each norm; if not given, 1e-5 (layer) or 1.2e-7 (rms).",
+        gt=0.0,
+        le=1.0,
     )
     norm_first: bool = setting(
         True,
@@ -91,7 +98,7 @@ class TransformerSettings(Settings):
 
     def make_residual(self) -> Residual:
         """Return a residual connection for one sublayer."""
-        return Residual(self.model_dim, self.norm, norm_first=self.norm_first, dropout=self.dropout)
+        return Residual(self.make_norm(), norm_first=self.norm_first, dropout=self.dropout)
 
     def make_self_attention(self) -> SelfAttention:
         """Return the self-attention of one layer."""
@@ -103,4 +110,13 @@ class TransformerSettings(Settings):
 
     def make_last_norm(self) -> nn.Module:
         """Return the normalization after the last layer: the identity if not `norm_first`."""
-        return NORMS[self.norm](self.model_dim) if self.norm_first else nn.Identity()
+        return self.make_norm() if self.norm_first else nn.Identity()
+
+    def make_norm(self) -> nn.Module:
+        """Return a norm of the states."""
+        return NORMS[self.norm](self.model_dim, eps=self.epsilon)
+
+    @property
+    def epsilon(self) -> float:
+        """What is added to the variance in each norm."""
+        return EPSILONS[self.norm] if self.norm_epsilon is None else self.norm_epsilon
