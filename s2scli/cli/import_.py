@@ -18,8 +18,8 @@ def command(
         Path,
         typer.Argument(
             metavar="PATH",
-            help="A folder of a MarianMTModel (HuggingFace Transformers), or a checkpoint of Marian "
-            "(model.npz or its folder).",
+            help="A folder of a MarianMTModel (HuggingFace Transformers), or a checkpoint of "
+            "Marian (model.npz or its folder) or OpenNMT-py 3 (model.pt).",
         ),
     ],
     output: Annotated[
@@ -55,6 +55,7 @@ def command(
 
     s2s import opus-mt-en-de -o en-de; s2s translate -m en-de < input.txt
     s2s import model.npz --source-vocab vocab.spm
+    s2s import model.pt --source-spm source.spm --target-spm target.spm
     """
     from s2scli.export.foreign import TokenizerFiles
     from s2scli.pipeline.import_ import import_model

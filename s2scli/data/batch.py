@@ -170,15 +170,19 @@ def pad_values(sources: Sequence[Values]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(padded), torch.from_numpy(lengths)
 
 
-def make_source(sources: Sequence[Values]) -> tuple[Tensor, Tensor]:
+def make_source(sources: Sequence[Values], *, ends: bool = True) -> tuple[Tensor, Tensor]:
     """Add end tokens to source ids and pad them.
+
+    Args:
+        sources: the ids of each source.
+        ends: whether the model reads end tokens; otherwise none are added.
 
     Returns:
         The padded ids [B, S], and the number of real tokens in each row [B].
     """
-    lengths = np.array([len(ids) + 1 for ids in sources], dtype=np.int64)
+    lengths = np.array([len(ids) + ends for ids in sources], dtype=np.int64)
     source = np.full((len(sources), int(lengths.max())), PAD_ID, dtype=np.int64)
     for row, ids in zip(source, sources, strict=True):
         row[: len(ids)] = ids
-        row[len(ids)] = EOS_ID
+        row[len(ids) : len(ids) + ends] = EOS_ID
     return torch.from_numpy(source), torch.from_numpy(lengths)

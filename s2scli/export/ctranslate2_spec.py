@@ -151,7 +151,7 @@ def _set_words(spec: Spec, tokenizers: Tokenizers) -> None:
     spec.config.unk_token = names.piece(UNK_ID)
     spec.config.bos_token = spec.config.decoder_start_token = names.piece(BOS_ID)
     spec.config.eos_token = names.piece(EOS_ID)
-    spec.config.add_source_bos, spec.config.add_source_eos = False, True
+    spec.config.add_source_bos, spec.config.add_source_eos = False, source.ends
 
 
 def _array(weight: Tensor) -> Any:

@@ -151,7 +151,8 @@ def adopt_tokenizers(
         TokenizerError: a model is damaged, or of an unknown kind.
     """
     source, target = (
-        _adopted(path, vocabulary) for path, vocabulary in zip(spms, vocabularies, strict=True)
+        _adopted(path, vocabulary, writes=writes)
+        for path, vocabulary, writes in zip(spms, vocabularies, (False, True), strict=True)
     )
     joint = source.tokenizer == target.tokenizer
     if joint:
@@ -159,9 +160,9 @@ def adopt_tokenizers(
     return Tokenizers(source.tokenizer, target.tokenizer, joint=joint), source, target
 
 
-def _adopted(path: Path, vocabulary: Vocabulary) -> Adopted:
+def _adopted(path: Path, vocabulary: Vocabulary, *, writes: bool) -> Adopted:
     try:
-        return adopt(read_artifact(path, MAX_MODEL_BYTES), vocabulary)
+        return adopt(read_artifact(path, MAX_MODEL_BYTES), vocabulary, writes=writes)
     except TokenizerError as error:
         raise TokenizerError(f"{path}: {error}") from error
 

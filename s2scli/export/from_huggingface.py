@@ -114,8 +114,8 @@ def read_config(path: Path) -> MarianConfig:
     tree = read_json(path)
     if tree.get("model_type") != "marian":
         raise CheckpointError(
-            f"{path}: a model of the type {tree.get('model_type')!r:.40}; s2s imports models of the "
-            "type 'marian'"
+            f"{path}: a model of the type {tree.get('model_type')!r:.40}; s2s imports models of "
+            "the type 'marian'"
         )
     try:
         config = MarianConfig.model_validate_json(json.dumps(tree))
@@ -182,7 +182,8 @@ def _check_positions(tensors: Mapping[str, Tensor], where: Path) -> None:
         expected = sinusoids(torch.arange(len(found)), found.shape[-1])
         if found.shape != expected.shape or not (found.float() - expected).abs().max() < CLOSE:
             raise CheckpointError(
-                f"{where}: the positions of the {stack} are not sinusoidal, as a MarianMTModel's are"
+                f"{where}: the positions of the {stack} are not sinusoidal, as those of a "
+                "MarianMTModel are"
             )
 
 

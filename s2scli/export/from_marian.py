@@ -333,7 +333,8 @@ def flat_yaml(text: str, where: Path) -> dict[str, str | list[str]]:
         entry = _ENTRY.fullmatch(stripped)
         if entry is None:
             raise CheckpointError(
-                f"{where}:{number}: expected `name: value` as Marian writes, found {stripped[:40]!r}"
+                f"{where}:{number}: expected `name: value` as Marian writes, found "
+                f"{stripped[:40]!r}"
             )
         name, value = _scalar(entry[1]), entry[2].strip()
         items = None if value else []

@@ -90,6 +90,10 @@ class HuggingFace:
                 "this model writes from right to left (s2s train-tokenizer --right-to-left), which "
                 "MarianTokenizer cannot"
             )
+        if not tokenizers.texts[0].ends:
+            raise ConfigError(
+                "this model reads sources without an end token, which MarianTokenizer always adds"
+            )
         from s2scli.export.marian import marian_config, marian_tensors
         from s2scli.model.weights import encode_tensors
 

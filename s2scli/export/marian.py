@@ -4,7 +4,7 @@ The layers are those of Vaswani et al. 2017 with norms after the sublayers. Its 
 names than ours, and we keep query, key and value in one matrix.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -150,13 +150,8 @@ def _embeddings(weights: Weights, stack: str) -> Tensor:
     table = weights[f"{SIDES[stack]}.{TABLE}"]
     if not _projects(weights):
         return table
-    table = table * table.shape[1] ** 0.5
+    table = torch.mul(table, table.shape[1] ** 0.5)
     project = weights.get(f"{stack}.entrance.project.weight")
-    if project is None:
-        return table
-    return table @ project.T + weights[f"{stack}.entrance.project.bias"]
-
-
-def join_parts(names: Mapping[str, Sequence[str]], tensors: Weights) -> dict[str, Tensor]:
-    """Return weights under our names, each the concatenation of theirs."""
-    return {ours: torch.cat([tensors[name] for name in theirs]) for ours, theirs in names.items()}
+    if project is not None:
+        table = table @ project.T + weights[f"{stack}.entrance.project.bias"]
+    return table

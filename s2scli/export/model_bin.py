@@ -74,7 +74,7 @@ def check_model(folder: Path, tokenizers: Tokenizers, positions: int) -> None:
     source, target = tokenizers.texts
     for name, tokenizer in ((SOURCE, source), (TARGET, target)):
         _check_vocabulary(folder / (SHARED if shared else name), tokenizer)
-    _check_config(folder / CONFIG, target)
+    _check_config(folder / CONFIG, source, target)
     path = folder / MODEL
     variables = read_variables(path)
     try:
@@ -235,16 +235,16 @@ def _check_variable(
         raise ValueError(f"{name} is {variable.value}, expected one of {values}")
 
 
-def _check_config(path: Path, tokenizer: SentencePiece) -> None:
+def _check_config(path: Path, source: SentencePiece, target: SentencePiece) -> None:
     """Check that the configuration holds exactly what our export writes.
 
     Other entries could change how the library reads the weights.
     """
-    config, pieces = read_json(path), tokenizer.vocabulary
+    config, pieces = read_json(path), target.vocabulary
     config.pop("layer_norm_epsilon", None)  # any number is safe
     if config != {
         "add_source_bos": False,
-        "add_source_eos": True,
+        "add_source_eos": source.ends,
         "bos_token": pieces[BOS_ID],
         "decoder_start_token": pieces[BOS_ID],
         "eos_token": pieces[EOS_ID],

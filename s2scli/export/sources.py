@@ -7,9 +7,15 @@ from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.export.foreign import Foreign, TokenizerFiles
 from s2scli.export.from_huggingface import is_huggingface, read_huggingface
 from s2scli.export.from_marian import SUFFIX, read_marian
+from s2scli.export.from_opennmt import SUFFIX as OPENNMT_SUFFIX
+from s2scli.export.from_opennmt import read_opennmt
 
 Source = Callable[[Path, TokenizerFiles], Foreign]
-SOURCES: Mapping[str, Source] = {"huggingface": read_huggingface, "marian": read_marian}
+SOURCES: Mapping[str, Source] = {
+    "huggingface": read_huggingface,
+    "marian": read_marian,
+    "opennmt": read_opennmt,
+}
 
 
 def read_foreign(path: Path, files: TokenizerFiles) -> Foreign:
@@ -36,8 +42,10 @@ def program_of(path: Path) -> str:
         return "huggingface"
     if path.suffix == SUFFIX or (path.is_dir() and any(path.glob(f"*{SUFFIX}"))):
         return "marian"
+    if path.suffix == OPENNMT_SUFFIX:
+        return "opennmt"
     raise CheckpointError(
         f"{path}: not a model that s2s can import; expected a folder of HuggingFace Transformers "
-        f"(config.json and model.safetensors or pytorch_model.bin) or a checkpoint of Marian "
-        f"(*{SUFFIX})"
+        f"(config.json and model.safetensors or pytorch_model.bin), or a checkpoint of Marian "
+        f"(*{SUFFIX}) or OpenNMT-py (*{OPENNMT_SUFFIX})"
     )

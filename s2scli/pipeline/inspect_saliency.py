@@ -96,8 +96,8 @@ def inspect_saliency(folder: Path, asked: Asked, talk: Talk) -> SaliencyMap:
         talk: shows the progress of the test.
 
     Raises:
-        UsageError: the text is empty, the model does not read and write text, or `instead` is in
-            the target already.
+        UsageError: the text is empty, the model does not read and write text, or reads no end
+            token, or `instead` is in the target already.
         CorpusError: the text is too long, or the search found no translation.
         CheckpointError: the model is damaged.
         MissingInputError: there is no model in `folder`.
@@ -105,6 +105,11 @@ def inspect_saliency(folder: Path, asked: Asked, talk: Talk) -> SaliencyMap:
     loaded = load_model_folder(folder, CPU)
     if not loaded.tokenizers.sides.are_text:
         raise UsageError(f"{folder}: inspect saliency is for models that read and write text")
+    if not loaded.tokenizers.texts[0].ends:
+        raise UsageError(
+            f"{folder}: inspect saliency is for models that read an end token after a source; see "
+            "where this one looks with `s2s inspect attention`"
+        )
     translator = torch_engine.translator_of(loaded, device=CPU)
     values = read_sentence(translator, asked.source)
     ids = _target_of(translator, asked, values)

@@ -8,7 +8,7 @@ other vocabulary has one of ours.
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from s2scli.errors import TokenizerError
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
@@ -97,16 +97,18 @@ class _Piece:
         return _field(PIECES, content)
 
 
-def adopt(model: bytes, vocabulary: Vocabulary) -> Adopted:
+def adopt(model: bytes, vocabulary: Vocabulary, *, writes: bool) -> Adopted:
     """Return a tokenizer that cuts texts as a SentencePiece model does, with our ids.
 
     A piece that the vocabulary lacks has the weights of the unknown token, as in the other program.
-    A piece such as `>>fra<<`, which only the vocabulary has, names the target language; it is read
-    at the beginning of a text.
+    As such a piece cannot be written, a target is cut into smaller pieces instead. A piece such as
+    `>>fra<<`, which only the vocabulary has, names the target language; it is read at the beginning
+    of a text.
 
     Args:
         model: the content of a SentencePiece model file.
         vocabulary: the vocabulary that numbers its pieces.
+        writes: whether the tokenizer is that of targets.
 
     Raises:
         TokenizerError: the model is damaged, or of an unknown kind.
@@ -125,7 +127,7 @@ def adopt(model: bytes, vocabulary: Vocabulary) -> Adopted:
     for piece in own.values():
         if piece.spelling not in known and piece.type not in (UNKNOWN, CONTROL):
             rows.append(vocabulary.unk)
-            pieces.append(piece)
+            pieces.append(replace(piece, type=UNUSED) if writes else piece)
     unwritten = range(len(vocabulary.pieces) + len(SPECIAL) - len(special), len(pieces))
     begins = () if vocabulary.start != vocabulary.pad else (BOS_ID,)
     tokenizer = SentencePiece(_rewritten(model, pieces), _kind(model), "none")

@@ -39,12 +39,14 @@ class SentencePiece:
         kind: unigram, bpe, char or word.
         normalization: the Unicode normalisation applied before encoding: none, nfc or nfkc.
         reverse: whether the last token of a text comes first.
+        ends: whether the model reads an end token after a source.
     """
 
     model: bytes = field(repr=False)
     kind: Kind
     normalization: Normalization
     reverse: bool = False
+    ends: bool = True
 
     def __post_init__(self) -> None:
         """Check the model.
@@ -85,6 +87,8 @@ class SentencePiece:
         hashed.update(self.model)
         if self.reverse:
             hashed.update(b" reverse")
+        if not self.ends:
+            hashed.update(b" endless")
         return hashed.hexdigest()
 
     def canonical(self, text: str) -> str:

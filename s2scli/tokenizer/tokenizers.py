@@ -29,7 +29,8 @@ Target: TypeAlias = SentencePiece | PictureTokenizer
 class Description(Settings):
     """The content of `tokenizer.json`; `reads` and `writes` are for sides that are not text.
 
-    `right_to_left` says that the last token of a target comes first.
+    `right_to_left` says that the last token of a target comes first, and `source_end` that an end
+    token follows each source.
     """
 
     joint: bool
@@ -39,6 +40,7 @@ class Description(Settings):
     reads: Media | None = None
     writes: Annotated[Bits | Patches, Field(discriminator="kind")] | None = None
     right_to_left: bool = False
+    source_end: bool = True
 
     @model_validator(mode="after")
     def _check_sides(self) -> Self:
@@ -121,9 +123,14 @@ class Tokenizers:
             reads=self.sides.source,
             writes=_description(self.target),
             right_to_left=isinstance(self.target, SentencePiece) and self.target.reverse,
+            source_end=not isinstance(self.source, SentencePiece) or self.source.ends,
         )
-        plain = set() if description.right_to_left else {"right_to_left"}
-        tree = description.model_dump(mode="json", exclude=plain).items()
+        plain = {
+            "right_to_left": description.right_to_left,
+            "source_end": not description.source_end,
+        }
+        usual = {name for name, is_odd in plain.items() if not is_odd}
+        tree = description.model_dump(mode="json", exclude=usual).items()
         said = {name: value for name, value in tree if value is not None}
         (folder / DESCRIPTION).write_bytes(encode_json(said))
         if self.joint:
@@ -158,7 +165,7 @@ class Tokenizers:
         said = _read_description(folder / DESCRIPTION)
         if said.joint and said.source:
             joint = load_sentencepiece(folder / JOINT_MODEL, said.source, said.normalization)
-            return cls(joint, _directed(joint, said), joint=True)
+            return cls(_ended(joint, said), _directed(joint, said), joint=True)
         return cls(_load_source(folder, said), _load_target(folder, said), joint=False)
 
 
@@ -186,7 +193,8 @@ def _description(target: Target) -> Bits | Patches | None:
 
 def _load_source(folder: Path, said: Description) -> Source:
     if said.source:
-        return load_sentencepiece(folder / SOURCE_MODEL, said.source, said.normalization)
+        source = load_sentencepiece(folder / SOURCE_MODEL, said.source, said.normalization)
+        return _ended(source, said)
     assert said.reads, "the description was validated"
     return said.reads
 
@@ -199,6 +207,11 @@ def _load_target(folder: Path, said: Description) -> Target:
     if isinstance(said.writes, Patches):
         return load_codebook(folder / CODEBOOK, said.writes)
     return said.writes
+
+
+def _ended(source: SentencePiece, said: Description) -> SentencePiece:
+    """Return the tokenizer of the source, with end tokens if the description says so."""
+    return source if said.source_end else replace(source, ends=False)
 
 
 def _directed(target: SentencePiece, said: Description) -> SentencePiece:

@@ -219,7 +219,8 @@ class CTranslate2Engine:
         A batch has one limit, that of its longest source. If an output of a shorter source reaches
         the limit of that source, the source is searched again, with others that have this limit.
         """
-        limits = [longest_output(len(source) + 1, settings) for source in sources]
+        ends = self.tokenizers.texts[0].ends
+        limits = [longest_output(len(source) + ends, settings) for source in sources]
         found: list[Any] = [None] * len(sources)
         too_long: dict[int, list[int]] = {}
         lengths, workers = [len(source) for source in sources], self.program.num_translators
@@ -261,7 +262,9 @@ class CTranslate2Engine:
             num_hypotheses=settings.beam_size,  # a cut one may rank lower when rescored
             length_penalty=settings.length_penalty,
             min_decoding_length=0,
-            max_decoding_length=longest_output(max(map(len, sources)) + 1, settings),
+            max_decoding_length=longest_output(
+                max(map(len, sources)) + self.tokenizers.texts[0].ends, settings
+            ),
             max_input_length=0,
             suppress_sequences=[[vocabulary[id]] for id in (PAD_ID, BOS_ID)],
             return_scores=with_score,

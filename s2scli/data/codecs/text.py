@@ -47,14 +47,14 @@ class TextCodec:
         return self.tokenizer.spans(tidy(cell, self.tokenizer.normalization))
 
     def pad(self, sources: Sequence[Values]) -> "tuple[Tensor, Tensor]":
-        """Return ids with end tokens, padded, [B, S], and their lengths, [B]."""
+        """Return ids, with end tokens if the model reads them, padded [B, S], and lengths [B]."""
         from s2scli.data.batch import make_source  # torch takes over a second to import
 
-        return make_source(sources)
+        return make_source(sources, ends=self.tokenizer.ends)
 
     def length(self, values: Values) -> int:
-        """Return the number of tokens, with the end token."""
-        return len(values) + 1
+        """Return the number of tokens that the model reads, with any end token."""
+        return len(values) + self.tokenizer.ends
 
     def sizes(self, lengths: Lengths) -> Lengths:
         """Return the lengths unchanged: each token has one encoder state."""
@@ -73,8 +73,8 @@ class TextCodec:
         return truncate_text(cell, lambda text: len(self.encode(text)) <= most)
 
     def labels(self, values: Values, positions: int, cell: str = "") -> tuple[str, ...]:
-        """Return the piece of each token, including the end token."""
-        return self.pieces([*values.tolist(), EOS_ID])
+        """Return the piece of each token that the model reads, including any end token."""
+        return self.pieces([*values.tolist(), *[EOS_ID] * self.tokenizer.ends])
 
     def unknown(self, values: Values) -> int:
         """Return the number of unknown tokens."""
