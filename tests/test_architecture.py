@@ -242,9 +242,15 @@ def test_nothing_runs_code_from_data(module: Path) -> None:
     assert {name for name in imported if name.startswith("torch.distributed.checkpoint")} == set()
     assert imported & UNSAFE_CALLS == set()
     for call in calls_of(module):
-        assert ast.unparse(call.func) not in UNSAFE_CALLS, f"{module}:{call.lineno}"
+        assert loads_no_code(call), f"{module}:{call.lineno}"
         flags = {keyword.arg for keyword in call.keywords if not _is_false(keyword.value)}
         assert not flags & UNSAFE_FLAGS, f"{module}:{call.lineno}"
+
+
+def loads_no_code(call: ast.Call) -> bool:
+    """Whether a call runs no code from data; `torch.load` may read tensors and plain values."""
+    plain = [each for each in call.keywords if ast.unparse(each) == "weights_only=True"]
+    return ast.unparse(call.func) not in UNSAFE_CALLS - ({"torch.load"} if plain else set())
 
 
 def _is_false(value: ast.expr) -> bool:

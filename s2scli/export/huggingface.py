@@ -111,12 +111,14 @@ class HuggingFace:
 
     def open(self, folder: Path, device: str, compute_type: str = "default") -> Any:
         """Return the `transformers.MarianMTModel` of a folder, in evaluation mode on the CPU."""
+        from safetensors import SafetensorError
+
         transformers = self.require()
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         try:
             model = transformers.MarianMTModel.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
             raise CheckpointError(
                 f"{folder}: {self.name} cannot read it ({error!s:.200})"
             ) from error

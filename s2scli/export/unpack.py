@@ -104,9 +104,8 @@ def read_pickle(path: Path) -> Unpacked:
         CheckpointError: the file is damaged, or holds code or objects of Python.
     """
     plain_file_size(path)
-    torch.serialization.add_safe_globals([argparse.Namespace])  # holds values only
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
             warnings.simplefilter("ignore")
             tree = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler raises anything

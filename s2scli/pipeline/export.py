@@ -18,12 +18,12 @@ from s2scli.search.limits import longest_output
 from s2scli.translation.agreement import Agreement, choose_pairs, compare_exports, read_pairs
 from s2scli.translation.ctranslate2_engine import ExportFacts
 from s2scli.translation.loading import folder_beside
+from s2scli.translation.model_card import model_card
 from s2scli.translation.model_folder import (
     CARD,
     RECIPE,
     LoadedModel,
     load_model_folder,
-    model_card,
 )
 from s2scli.translation.pairs import Pair
 from s2scli.translation.torch_engine import translator_of

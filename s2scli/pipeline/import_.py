@@ -15,7 +15,8 @@ from s2scli.manifest import is_published, read_manifest
 from s2scli.model.seq2seq import count_parameters
 from s2scli.model.weights import check_weights, model_weights
 from s2scli.settings import load_settings
-from s2scli.translation.model_folder import IMPORTED, build_model, write_model_folder
+from s2scli.translation.model_card import IMPORTED
+from s2scli.translation.model_folder import build_model, write_model_folder
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,17 @@
 """Publish a run's model: its best weights or, at the end, an average of checkpoints."""
 
 import math
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from s2scli import __version__
 from s2scli.config import Recipe
+from s2scli.data.accounting import read_report
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.manifest import verify_folder
 from s2scli.report.console import Talk
@@ -16,6 +20,7 @@ from s2scli.training.averaging import mean_weights, wearing
 from s2scli.training.checkpoint import checkpoint_folder, load_checkpoint
 from s2scli.training.loop import Run
 from s2scli.training.metrics_log import MetricsLog
+from s2scli.translation.model_card import DATA, MADE_WITH
 from s2scli.translation.model_folder import model_facts, write_model_folder
 from s2scli.workspace import Workspace
 
@@ -145,6 +150,28 @@ class Publisher:
         scores: Mapping[str, float],
         averaged: Sequence[int] = (),
     ) -> None:
-        facts = model_facts(self.run.model, step, seconds, scores, averaged)
+        facts = {
+            **model_facts(self.run.model, step, seconds, scores, averaged),
+            **_origin(self.workspace),
+        }
         folder, tokenizers = self.workspace.model, self.tokenizers
         write_model_folder(folder, self.recipe, weights, tokenizers, facts)
+
+
+def _origin(workspace: Workspace) -> dict[str, Any]:
+    """Return the facts about a model's data, and about the programs that made it."""
+    made_with = {
+        "s2s": __version__,
+        "torch": torch.__version__,
+        "Python": platform.python_version(),
+        "processor": platform.machine(),
+    }
+    try:
+        report = read_report(workspace.find_corpus())
+    except (MissingInputError, CheckpointError):  # it was moved after it was encoded
+        return {MADE_WITH: made_with}
+    data = {
+        "files": [name for account in report.files for name in account.names],
+        "rows": {split: summary.rows for split, summary in report.splits.items()},
+    }
+    return {DATA: data, MADE_WITH: made_with}

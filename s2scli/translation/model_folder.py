@@ -20,10 +20,10 @@ from s2scli.model.weights import encode_tensors, load_weights, read_tensors, utf
 from s2scli.report.readings import BEST_HEADS, Reading
 from s2scli.settings import load_settings, read_toml
 from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.model_card import model_card
 
 MAX_HEADER_BYTES = 1_000_000
 RECIPE, WEIGHTS, CARD = "recipe.toml", "model.safetensors", "README.md"
-IMPORTED = "imported"  # the key, among the facts, of what the model was imported from
 READING = "alignment"  # the key of the reading among the facts
 
 
@@ -213,31 +213,6 @@ def _check_size(path: Path, expected: int) -> None:
     size = plain_file_size(path)
     if not expected < size < expected + MAX_HEADER_BYTES:
         raise CheckpointError(f"{path}: {size} bytes, expected {expected} for the recipe's weights")
-
-
-def model_card(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any]) -> str:
-    """Return the model card: what the model is, how it was trained, how to use it."""
-    scores = facts.get("scores", {})
-    steps = ", ".join(str(step) for step in facts.get("averaged", []))
-    vocabulary = ", ".join(f"{size} {side}" for side, size in tokenizers.vocab_sizes.items())
-    averaged = [f"- the mean of the weights after updates {steps}"] if steps else []
-    lines = [
-        f"# {recipe.name}",
-        "",
-        recipe.description,
-        "",
-        f"- paper: {recipe.paper or 'none'}",
-        f"- vocabulary: {vocabulary}",
-        f"- parameters: {facts.get('parameters')}",
-        f"- trained for {facts.get('step')} updates ({facts.get('minutes')} minutes)",
-        *averaged,
-        *(f"- validation {name}: {value:.4g}" for name, value in scores.items()),
-        "",
-        "Use it: `s2s translate -m FOLDER < input.txt`. The tokenizer's pieces and the weights can",
-        "hold strings that were frequent in the training text.",
-        "",
-    ]
-    return "\n".join(lines)
 
 
 def model_facts(

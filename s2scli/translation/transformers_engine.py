@@ -1,6 +1,8 @@
 """The engine of an export to HuggingFace Transformers: its own search, to verify the export.
 
-`s2s translate` does not use it, as the model folder itself runs faster.
+`s2s translate` does not use it, as the model folder itself runs faster. One difference remains: at
+the length limit, Transformers forces the end token with the log-probability 0, which favours
+hypotheses that were cut; our search uses that of the model.
 """
 
 import functools
@@ -16,7 +18,7 @@ from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.limits import longest_output
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
-from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
+from s2scli.special_ids import BOS_ID, EOS_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.ctranslate2_engine import ExportFacts, ranking_score
 from s2scli.translation.options import Wanted
@@ -131,9 +133,10 @@ class TransformersEngine:
         ]
 
     def _hypothesis(self, row: Sequence[int]) -> Hypothesis:
-        """Return an output without the begin token and padding."""
-        ids = [id for id in row if id not in (BOS_ID, PAD_ID)]
-        return Hypothesis(tuple(ids), 0.0, (), None)
+        """Return an output without the begin token, and without what fills the batch."""
+        _, *ids = row
+        end = ids.index(EOS_ID) + 1 if EOS_ID in ids else len(ids)
+        return Hypothesis(tuple(ids[:end]), 0.0, (), None)
 
     def _score(self, source: Values, target: TokenIds) -> tuple[float, ...]:
         """Return the log-probability of each token of a target, end token included."""

@@ -112,7 +112,7 @@ def test_a_vocabulary_that_is_not_a_list_is_refused(model: OpenNMTModel, tmp_pat
     path = model.save(tmp_path / "opennmt")
     content = torch.load(path, weights_only=False)
     torch.save({**content, "vocab": {"src": 1}}, path)
-    with pytest.raises(CheckpointError, match="has no list of pieces vocab.src"):
+    with pytest.raises(CheckpointError, match=r"has no list of pieces vocab\.src"):
         imported(path, tmp_path / "model")
 
 

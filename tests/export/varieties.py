@@ -38,6 +38,20 @@ VARIETIES: dict[str, Tree] = {
 }
 
 
+MARIAN: dict[str, Tree] = {  # those that a MarianMTModel can be
+    name: {**tree, "encoder": {**tree["encoder"], **post}, "decoder": {**tree["decoder"], **post}}
+    for post in ({"norm_first": False},)
+    for name, tree in (
+        ("projected", VARIETIES["pre-norm"]),
+        ("untied", _equal),
+        ("target tied", {**_equal, "tie_embeddings": "target"}),
+        ("tied", VARIETIES["tied"]),
+        ("gelu", {**transformer_tree(activation="gelu"), "tie_embeddings": "none"}),
+        ("silu", transformer_tree(activation="silu", decoder={"num_layers": 1})),
+    )
+}
+
+
 def letters() -> Tokenizers:
     """The letters' tokenizer."""
     return letters_of([LETTERS])

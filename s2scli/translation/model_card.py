@@ -1,0 +1,93 @@
+"""The card of a model: the README.md in its folder, written from what its manifest records."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from s2scli.config import Recipe
+from s2scli.tokenizer.tokenizers import Tokenizers
+
+IMPORTED, DATA, MADE_WITH = "imported", "data", "made_with"  # keys among the facts of a model
+
+
+def model_card(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any]) -> str:
+    """Return the card: what the model is, its data and scores, how to make, use and test it.
+
+    Args:
+        recipe: the resolved recipe.
+        tokenizers: the tokenizers of both sides.
+        facts: what the manifest of the model records; the card leaves out what is not there.
+    """
+    sections = {
+        "Model": _model(recipe, tokenizers, facts),
+        "Data": _data(facts),
+        "Training": () if IMPORTED in facts else _training(recipe, facts),
+        "Validation scores": _scores(facts),
+        "Use": ("    s2s translate -m FOLDER < input.txt",),
+        "Make it again": _commands(recipe, facts),
+        "Limits": _limits(recipe, tokenizers, facts),
+    }
+    lines = [f"# {recipe.name}", "", recipe.description]
+    for title, content in sections.items():
+        if found := list(content):
+            lines += ["", f"## {title}", "", *found]
+    return "\n".join(lines) + "\n"
+
+
+def _model(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any]) -> Iterator[str]:
+    vocabulary = ", ".join(f"{size} {side}" for side, size in tokenizers.vocab_sizes.items())
+    if origin := facts.get(IMPORTED):
+        yield f"- imported from {origin['from']}, a model of {origin['program']}"
+    model = recipe.model
+    yield f"- encoder {model.encoder.kind}, decoder {model.decoder.kind}, attention " + (
+        model.attention.kind
+    )
+    yield f"- paper: {recipe.paper or 'none'}"
+    yield f"- vocabulary: {vocabulary}"
+    if "parameters" in facts:
+        yield f"- parameters: {facts['parameters']}"
+
+
+def _data(facts: Mapping[str, Any]) -> Iterator[str]:
+    data = facts.get(DATA)
+    if data:
+        yield f"- files: {', '.join(data['files'])}"
+        yield from (f"- {split}: {rows:,} pairs" for split, rows in data["rows"].items())
+
+
+def _training(recipe: Recipe, facts: Mapping[str, Any]) -> Iterator[str]:
+    if "step" in facts:
+        yield f"- trained for {facts['step']} updates ({facts.get('minutes')} minutes)"
+    if averaged := facts.get("averaged"):
+        yield f"- the mean of the weights after updates {', '.join(map(str, averaged))}"
+    yield f"- random seed: {recipe.training.seed}"
+    if made_with := facts.get(MADE_WITH):
+        yield "- " + ", ".join(f"{name} {value}" for name, value in made_with.items())
+
+
+def _scores(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the scores on the valid split; they chose the weights, so they are optimistic."""
+    scores = facts.get("scores", {})
+    yield from (f"- {name}: {value:.4g}" for name, value in scores.items())
+    if scores:
+        yield ""
+        yield "They chose the weights. For scores on the test split, with intervals and signatures:"
+        yield ""
+        yield "    s2s evaluate --confidence"
+
+
+def _commands(recipe: Recipe, facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the commands that make the model again, if it was trained on files."""
+    data = facts.get(DATA)
+    if data and IMPORTED not in facts:
+        yield f"    s2s prepare {' '.join(data['files'])}"
+        yield f"    s2s train --recipe recipe.toml --seed {recipe.training.seed}"
+        yield ""
+        yield "`recipe.toml` is in this folder, with every setting of the run but its limits."
+
+
+def _limits(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any]) -> Iterator[str]:
+    yield f"- sources in training had at most {recipe.training.max_length:,} tokens; longer ones"
+    yield "  are split"
+    yield "- it writes what is probable, which need not be true: check what matters"
+    yield "- the tokenizer's pieces and the weights can hold strings that were frequent in the"
+    yield "  training text"
