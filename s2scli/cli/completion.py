@@ -9,7 +9,7 @@ from s2scli.manifest import MANIFEST
 from s2scli.recipes import recipe_names
 from s2scli.workspace import Workspace
 
-TRANSFORMER = "num_heads ffn_dim activation norm norm_first positions max_positions "
+TRANSFORMER = "num_heads ffn_dim activation norm norm_epsilon norm_first positions max_positions "
 TRANSFORMER += "attention_dropout ffn_dropout grid_columns"
 AUDIO = "bands window hop subsampling channels time_masks time_mask_share band_masks "
 AUDIO += "band_mask_share speed warp normalize tone silence noise floor emphasis vector_norm"

@@ -116,6 +116,7 @@ class EncodedSplit:
         target_size: the size of the target vocabulary; None for no bound.
         copying: pads the sources of a model that copies, whose ids have one bound only: a source
             may have ids from `reads` on, a target negative ones.
+        pad: pads other sources with tokens; None adds end tokens to them.
 
     Attributes:
         pad: pads sources.
@@ -132,6 +133,7 @@ class EncodedSplit:
         reads: Input | None = None,
         target_size: int | None = None,
         copying: "Pad | None" = None,
+        pad: "Pad | None" = None,
     ) -> None:
         self._file = ArrowFile(path, SCHEMA_WITHOUT_SOURCE if codec else SCHEMA, COMMAND)
         batches = list(self._file.batches())
@@ -148,7 +150,7 @@ class EncodedSplit:
                 f"{path}: {len(self._targets):,} rows, and the corpus has {len(self._sources):,}; "
                 "make it again with `s2s train-tokenizer`"
             )
-        self.pad = codec.pad if codec else copying or pad_ids
+        self.pad = codec.pad if codec else copying or pad or pad_ids
 
     def __len__(self) -> int:
         return len(self._targets)
@@ -228,7 +230,8 @@ def open_encoded(
     if copying and codec:
         return EncodedSplit(path, reads=reads, target_size=target_size, copying=codec.pad)
     if corpus is None or codec is None or corpus.sides.source is None:
-        return EncodedSplit(path, reads=reads, target_size=target_size)
+        pad = codec.pad if codec else None
+        return EncodedSplit(path, reads=reads, target_size=target_size, pad=pad)
     values = corpus.open_split(split).values("source")
     return EncodedSplit(path, codec, values, reads=reads, target_size=target_size)
 

@@ -42,7 +42,7 @@ class HuggingFace:
     def obstacles(self, settings: "ModelSettings") -> list[str]:
         """Return the reasons why a MarianMTModel cannot be such a model; empty if it can."""
         encoder, decoder, attention = settings.encoder, settings.decoder, settings.attention
-        required: dict[str, tuple[object, object]] = {
+        kinds = {
             "source.kind": (settings.source.kind, "tokens"),
             "encoder.kind": (encoder.kind, "transformer"),
             "decoder.kind": (decoder.kind, "transformer"),
@@ -50,30 +50,25 @@ class HuggingFace:
             "connection.kind": (settings.connection.kind, "none"),
             "output.kind": (settings.output.kind, "plain"),
         }
-        if encoder.kind == decoder.kind == "transformer" and attention.kind == "multi_head":
-            for name, stack in (("encoder", encoder), ("decoder", decoder)):
-                required[f"{name}.norm_first"] = (stack.norm_first, False)
-                required[f"{name}.norm"] = (stack.norm, "layer")
-                required[f"{name}.norm_epsilon"] = (stack.epsilon, NORM_EPSILON)
-                required[f"{name}.positions"] = (stack.positions, "sinusoidal")
-            gated = encoder.activation == "swiglu"
-            required["encoder.activation"] = (
-                encoder.activation,
-                "relu, gelu or silu" if gated else encoder.activation,
-            )
-            required["decoder.activation"] = (decoder.activation, encoder.activation)
-            required["decoder.model_dim"] = (decoder.model_dim, encoder.model_dim)
-            required["attention.num_heads"] = (attention.num_heads, decoder.num_heads)
-            odd = encoder.model_dim % 2
-            required["encoder.model_dim"] = (
-                encoder.model_dim,
-                "an even width" if odd else encoder.model_dim,
-            )
-        return [
-            f"model.{name} is {_toml(found)}, and a MarianMTModel needs {_toml(wanted)}"
-            for name, (found, wanted) in required.items()
-            if found != wanted
-        ]
+        if found := _differences(kinds):
+            return found[:1]  # what else differs follows from it
+        assert encoder.kind == decoder.kind == "transformer"
+        assert attention.kind == "multi_head"
+        required: dict[str, tuple[object, object]] = {}
+        for name, stack in (("encoder", encoder), ("decoder", decoder)):
+            required[f"{name}.norm_first"] = (stack.norm_first, False)
+            required[f"{name}.norm"] = (stack.norm, "layer")
+            required[f"{name}.norm_epsilon"] = (stack.epsilon, NORM_EPSILON)
+            required[f"{name}.positions"] = (stack.positions, "sinusoidal")
+        gated, odd = encoder.activation == "swiglu", encoder.model_dim % 2
+        activation = "relu, gelu or silu" if gated else encoder.activation
+        required["encoder.activation"] = (encoder.activation, activation)
+        required["decoder.activation"] = (decoder.activation, encoder.activation)
+        width = "an even width" if odd else encoder.model_dim
+        required["encoder.model_dim"] = (encoder.model_dim, width)
+        required["decoder.model_dim"] = (decoder.model_dim, encoder.model_dim)
+        required["attention.num_heads"] = (attention.num_heads, decoder.num_heads)
+        return _differences(required)
 
     def write(
         self,
@@ -131,6 +126,15 @@ class HuggingFace:
             warnings.simplefilter("ignore")  # recommends sacremoses, which it does not use here
             tokenizer = transformers.MarianTokenizer.from_pretrained(folder, local_files_only=True)
         return [list(map(int, tokenizer(text).input_ids)) for text in texts]
+
+
+def _differences(required: Mapping[str, tuple[object, object]]) -> list[str]:
+    """Return in words which settings differ, of those found and those that are needed."""
+    return [
+        f"model.{name} is {_toml(found)}, and a MarianMTModel needs {_toml(wanted)}"
+        for name, (found, wanted) in required.items()
+        if found != wanted
+    ]
 
 
 def _generation(positions: int) -> dict[str, Any]:

@@ -23,8 +23,8 @@ def model_card(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any])
         "Training": () if IMPORTED in facts else _training(recipe, facts),
         "Validation scores": _scores(facts),
         "Use": ("    s2s translate -m FOLDER < input.txt",),
-        "Make it again": _commands(recipe, facts),
-        "Limits": _limits(recipe, tokenizers, facts),
+        "Make it again": _commands(facts),
+        "Limits": _limits(recipe),
     }
     lines = [f"# {recipe.name}", "", recipe.description]
     for title, content in sections.items():
@@ -37,10 +37,9 @@ def _model(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any]) -> 
     vocabulary = ", ".join(f"{size} {side}" for side, size in tokenizers.vocab_sizes.items())
     if origin := facts.get(IMPORTED):
         yield f"- imported from {origin['from']}, a model of {origin['program']}"
-    model = recipe.model
-    yield f"- encoder {model.encoder.kind}, decoder {model.decoder.kind}, attention " + (
-        model.attention.kind
-    )
+    parts = ("encoder", "decoder", "attention")
+    kinds = recipe.model.model_dump(include=set(parts))
+    yield "- " + ", ".join(f"{part} {kinds[part]['kind']}" for part in parts)
     yield f"- paper: {recipe.paper or 'none'}"
     yield f"- vocabulary: {vocabulary}"
     if "parameters" in facts:
@@ -72,20 +71,20 @@ def _scores(facts: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield "They chose the weights. For scores on the test split, with intervals and signatures:"
         yield ""
-        yield "    s2s evaluate --confidence"
+        yield "    s2s evaluate"
 
 
-def _commands(recipe: Recipe, facts: Mapping[str, Any]) -> Iterator[str]:
+def _commands(facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield the commands that make the model again, if it was trained on files."""
     data = facts.get(DATA)
     if data and IMPORTED not in facts:
         yield f"    s2s prepare {' '.join(data['files'])}"
-        yield f"    s2s train --recipe recipe.toml --seed {recipe.training.seed}"
+        yield "    s2s train --recipe FOLDER/recipe.toml"
         yield ""
-        yield "`recipe.toml` is in this folder, with every setting of the run but its limits."
+        yield "The recipe has every setting of the run but its limits."
 
 
-def _limits(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any]) -> Iterator[str]:
+def _limits(recipe: Recipe) -> Iterator[str]:
     yield f"- sources in training had at most {recipe.training.max_length:,} tokens; longer ones"
     yield "  are split"
     yield "- it writes what is probable, which need not be true: check what matters"

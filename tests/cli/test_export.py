@@ -238,7 +238,7 @@ def test_a_wrong_device_is_named(whole: Path, device: str) -> None:
     ("flags", "status", "message"),
     [
         (("--quantization", "int4"), 2, "--quantization"),
-        (("--to", "onnx"), 2, "--to"),
+        (("--to", "keras"), 2, "--to"),
         (("--lines", "5"), 2, "--lines has no effect without --verify"),
         (("--tolerance", "1"), 2, "--tolerance has no effect without --verify"),
         (("--verify", "nowhere.tsv"), 66, "nowhere.tsv"),

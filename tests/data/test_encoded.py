@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,11 +7,13 @@ import pyarrow as pa
 import pytest
 
 from s2scli.data import store
+from s2scli.data.codecs.text import TextCodec
 from s2scli.data.encoded import EncodedSplit, encode_split, open_encoded, pad_ids
 from s2scli.data.example import Example
 from s2scli.data.store import BatchWriter, TextSplit, batch_rows
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.manifest import new_folder
+from tests.folders import letters_of
 
 ROWS = 23
 TEXTS = [("x" * (row % 4), "abc"[: row % 3 + 1] * row) for row in range(ROWS)]
@@ -90,6 +93,14 @@ def test_a_split_without_rows(folder: Path) -> None:
     split = open_encoded(folder, "valid")
     assert len(split) == 0 == len(split.lengths(0, 0)[0])
     assert split.gather(np.empty(0, np.int64)) == ([], [])
+
+
+def test_sources_are_padded_as_the_tokenizer_says(folder: Path) -> None:
+    tokenizer = replace(letters_of(["ab"]).texts[0], ends=False)
+    split = open_encoded(folder, "train", codec=TextCodec(tokenizer))
+    padded, lengths = split.pad([np.array([4, 5]), np.array([4])])
+    assert (padded.tolist(), lengths.tolist()) == ([[4, 5], [4, 0]], [2, 1])
+    assert open_encoded(folder, "train").pad is pad_ids
 
 
 def test_missing(folder: Path) -> None:

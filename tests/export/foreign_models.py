@@ -123,7 +123,8 @@ class MarianModel:
         yaml = "".join(f"{name}: {value}\n" for name, value in self.options.items())
         text = np.frombuffer(yaml.encode() + b"\0", np.int8)
         arrays: dict[str, Any] = {name: array.numpy() for name, array in self.arrays.items()}
-        np.savez(folder / "model.npz", **arrays, **{"special:model.yml": text})
+        arrays["special:model.yml"] = text
+        np.savez(folder / "model.npz", **arrays)
         for name, side in zip(("source", "target"), self.sides, strict=True):
             (folder / f"{name}.spm").write_bytes(side.spm)
         lines = [f"{json.dumps(piece)}: {id}\n" for id, piece in enumerate(self.sides[0].pieces)]

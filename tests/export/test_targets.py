@@ -45,6 +45,7 @@ def test_recurrent_models_do_not_export_and_transformers_do(name: str) -> None:
             "not through a connection (mean)",
         ),
         (transformer_tree(encoder={"norm": "rms"}), "here they differ"),
+        (transformer_tree(encoder={"norm_epsilon": 0.1}), "must have the same norm_epsilon"),
     ],
 )
 def test_what_cannot_be_exported_says_why(tree: Tree, reason: str) -> None:

@@ -19,6 +19,7 @@ from s2scli.errors import (
     MissingInputError,
 )
 from s2scli.export.settings import ExportSettings
+from s2scli.export.targets import TARGETS
 from s2scli.manifest import read_manifest
 from s2scli.pipeline.export import (
     LEAST_POSITIONS,
@@ -148,7 +149,9 @@ def test_the_card_names_model_weights_and_longest_source(
     loaded: LoadedModel, quantization: Any, weights: str
 ) -> None:
     facts = export_facts(loaded, ExportSettings(quantization=quantization))
-    card = export_card(facts.model_copy(update={"max_source_tokens": 1234}))
+    card = export_card(
+        loaded, facts.model_copy(update={"max_source_tokens": 1234}), TARGETS["ctranslate2"]
+    )
     assert card.startswith(f"# {loaded.recipe.name}, for CTranslate2\n")
     assert f"- weights: {weights}\n" in card
     assert "- maximum source length: 1,234 tokens\n" in card
@@ -185,7 +188,9 @@ def test_an_export_that_loses_too_much_is_not_kept(
 def test_an_export_with_other_scores_is_not_kept(
     model: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("s2scli.export.ctranslate2_spec.EPSILONS", {"layer": 0.1})
+    monkeypatch.setattr(
+        "s2scli.export.ctranslate2_spec.sinusoids", lambda at, dim: torch.zeros(len(at), dim)
+    )
     with pytest.raises(CheckpointError, match="the log-probability of a token differs by"):
         export(model, pairs.parent / "out", LOOSE, given(pairs), TALK)
     assert list(pairs.parent.iterdir()) == [pairs]

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from s2scli.config import CRITERIA, Recipe, load_recipe, recipe_names
-from s2scli.data.batch import make_source
+from s2scli.data.encoded import pad_ids
 from s2scli.model.combinations import Combination, every_combination
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.settings import ModelSettings
@@ -76,7 +76,7 @@ class Pairs:
     def release(self) -> None:
         pass
 
-    pad = staticmethod(make_source)
+    pad = staticmethod(pad_ids)
 
     def gather(self, rows: NDArray[np.int64]) -> tuple[list[Ids], list[Ids]]:
         return [self.sources[row] for row in rows], [self.targets[row] for row in rows]
@@ -109,7 +109,7 @@ def enumerate_all(symbols: int, longest: int) -> tuple[list[Ids], list[Ids]]:
 
 
 def exact_match(model: Seq2Seq, pairs: Pairs) -> float:
-    source, lengths = make_source(pairs.sources)
+    source, lengths = pad_ids(pairs.sources)
     found = search(model.eval(), source, lengths, SearchSettings(beam_size=1))
     right = [
         [token for token in best.token_ids if token != EOS_ID] == target.tolist()

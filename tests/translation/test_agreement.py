@@ -52,7 +52,7 @@ def test_the_score_difference_is_the_largest_and_no_number_is_no_agreement() -> 
 
 
 def test_what_an_engine_makes_of_pairs() -> None:
-    found = decode(stub_translator(), PAIRS)
+    found = decode(stub_translator(), PAIRS, SearchSettings())
     assert found.texts == ("A B C D E", "F G H I J")
     assert found.pieces[0] == ("A", "B", "C", "D", "E", "</s>")
     assert [len(scores) for scores in found.scores] == [6, 6]
@@ -62,9 +62,9 @@ def test_what_an_engine_makes_of_pairs() -> None:
 def test_a_line_at_which_the_model_fails_ends_it() -> None:
     pairs = pairs_of("pairs.tsv", ["a", "boom"], ["A", "B"])
     with pytest.raises(CheckpointError, match=r"pairs\.tsv, line 2: the model failed on this line"):
-        decode(stub_translator(), pairs)
+        decode(stub_translator(), pairs, SearchSettings())
     with pytest.raises(CheckpointError, match="the search found nothing"):
-        decode(stub_translator(), pairs_of("f", ["silence"], ["A"]))
+        decode(stub_translator(), pairs_of("f", ["silence"], ["A"]), SearchSettings())
 
 
 def test_the_first_pairs_that_fit_the_model_are_read(

@@ -13,9 +13,8 @@ from s2scli.export.settings import ExportSettings
 from s2scli.export.targets import TARGETS
 from s2scli.model.weights import model_weights
 from s2scli.pipeline.export import export_facts
-from s2scli.search.demands import Demand
 from s2scli.search.limits import longest_output
-from s2scli.search.rules import Rules
+from s2scli.search.rules import Demand, Rules
 from s2scli.translation.model_folder import load_model_folder, write_model_folder
 from s2scli.translation.options import Wanted
 from s2scli.translation.torch_engine import translator_of
@@ -80,7 +79,8 @@ def test_outputs_and_scores_are_ours(name: str, tmp_path: Path) -> None:
 def test_it_knows_what_it_is() -> None:
     facts: Any = type("Facts", (), {"search": "search", "max_source_tokens": 9})()
     engine = TransformersEngine(None, letters(), facts)
-    assert (engine.settings, engine.max_source_tokens, engine.positions(4)) == ("search", 9, 4)
+    assert engine.settings is facts.search
+    assert (engine.max_source_tokens, engine.positions(4)) == (9, 4)
     assert engine.attention_shape is None
     assert not engine.is_latent
     with pytest.raises(UsageError, match="does not support constraints"):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from s2scli.model.transformer.residual import Residual
 
@@ -12,7 +12,7 @@ DIM = 8
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_a_residual_norms_before_or_after(norm_first: bool) -> None:
     torch.manual_seed(0)
-    around = Residual(DIM, "rms", norm_first=norm_first, dropout=0.0)
+    around = Residual(nn.RMSNorm(DIM), norm_first=norm_first, dropout=0.0)
     states, change = torch.randn(2, 3, DIM), torch.randn(2, 3, DIM)
 
     def rms(x: Tensor) -> Tensor:

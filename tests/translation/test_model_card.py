@@ -1,0 +1,52 @@
+"""The card says what the manifest records, and nothing else."""
+
+from typing import Any
+
+from s2scli.config import load_recipe
+from s2scli.translation.model_card import model_card
+from tests.folders import letters_of
+
+FACTS: dict[str, Any] = {
+    "step": 40,
+    "minutes": 1.5,
+    "parameters": 1234,
+    "averaged": [20, 40],
+    "scores": {"bleu": 12.345},
+    "data": {"files": ["a.tsv"], "rows": {"train": 1000, "valid": 20}},
+    "made_with": {"s2s": "0.1.0", "torch": "2.10"},
+}
+
+
+def card_of(**facts: Any) -> str:
+    return model_card(load_recipe("tiny"), letters_of(["abc"]), facts)
+
+
+def test_it_has_data_training_scores_commands_and_limits() -> None:
+    card = card_of(**FACTS)
+    for line in (
+        "# tiny",
+        "- files: a.tsv",
+        "- train: 1,000 pairs",
+        "- trained for 40 updates (1.5 minutes)",
+        "- the mean of the weights after updates 20, 40",
+        "- s2s 0.1.0, torch 2.10",
+        "- bleu: 12.35",
+        "    s2s prepare a.tsv",
+        "    s2s translate -m FOLDER < input.txt",
+        "## Limits",
+    ):
+        assert f"\n{line}\n" in f"\n{card}"
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    card = card_of()
+    for title in ("Data", "Validation scores", "Make it again"):
+        assert f"## {title}" not in card
+    assert "None" not in card
+
+
+def test_an_imported_model_says_where_it_comes_from() -> None:
+    card = card_of(imported={"from": "opus", "program": "Marian"}, parameters=7)
+    assert "- imported from opus, a model of Marian\n" in card
+    assert "## Training" not in card
+    assert "## Make it again" not in card
