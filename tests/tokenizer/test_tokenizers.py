@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,16 @@ def test_what_is_written_is_loaded(make: Any, tmp_path: Path) -> None:
     assert loaded.digest == tokenizers.digest
     assert (loaded.source is loaded.target) is tokenizers.joint
     assert all(SAFE_NAME.fullmatch(path.name) for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("make", [separate, joint])
+def test_sources_without_end_tokens_stay_so(make: Any, tmp_path: Path) -> None:
+    usual = make()
+    endless = replace(usual, source=replace(usual.source, ends=False))
+    endless.write(tmp_path)
+    assert json.loads((tmp_path / DESCRIPTION).read_text())["source_end"] is False
+    assert Tokenizers.load(tmp_path) == endless
+    assert endless.digest != usual.digest
 
 
 def test_the_digest_stands_for_both_sides() -> None:

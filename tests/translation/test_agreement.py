@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from s2scli.translation import agreement
 from s2scli.translation.agreement import (
     Agreement,
     Decoded,
+    _require_same_tokens,
     compare_exports,
     decode,
     read_pairs,
@@ -27,6 +29,7 @@ from s2scli.translation.agreement import (
 from s2scli.translation.options import Wanted
 from s2scli.translation.pairs import pairs_of
 from s2scli.translation.translator import Translator
+from tests.folders import letters_of
 from tests.translation.stub import StubEngine, stub_translator
 
 PAIRS = pairs_of("f", ["a b c d e", "f g h i j"], ["A B C D E", "F G H I J"])
@@ -117,10 +120,10 @@ class Worse(StubEngine):
 def compared(
     exported: dict[str, Translator], settings: ExportSettings, monkeypatch: pytest.MonkeyPatch
 ) -> list[Agreement]:
-    def in_ctranslate2(model: object, facts: object, kind: str) -> Translator:
+    def exported_as(target: object, model: object, facts: object, kind: str, pairs: object) -> Any:
         return exported[kind]
 
-    monkeypatch.setattr(agreement, "_in_ctranslate2", in_ctranslate2)
+    monkeypatch.setattr(agreement, "_exported", exported_as)
     nothing = object()
     found = compare_exports(nothing, stub_translator(), nothing, PAIRS, settings)  # type: ignore[arg-type]
     return list(found)
@@ -154,3 +157,28 @@ def test_what_is_asked_for_may_lose_so_much_bleu(monkeypatch: pytest.MonkeyPatch
     allowed = ExportSettings(quantization="int8", tolerance=100.0)
     exact, small = compared(exported, allowed, monkeypatch)[1:]
     assert exact.bleu_difference == 0 > small.bleu_difference
+
+
+def test_a_target_that_does_not_quantize_is_compared_in_greedy_search_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = compared({"float32": stub_translator()}, ExportSettings(to="huggingface"), monkeypatch)
+    names = ["PyTorch float32", "Transformers float32", "Transformers greedy"]
+    assert [one.engine for one in found] == names
+    assert {one.tokens for one in found} == {1.0}
+
+
+def test_a_tokenizer_that_gives_other_tokens_is_refused(tmp_path: Path) -> None:
+    class Target:
+        name = "Other"
+
+        def encode(self, folder: Path, texts: Sequence[str]) -> list[list[int]]:
+            return [[*source.encode(text), 3 + text.count("b")] for text in texts]
+
+    tokenizers = letters_of(["ab"])
+    source, _ = tokenizers.texts
+    target: Any = Target()
+    pairs = list(pairs_of("f", ["a", "ab"], ["a", "b"]))
+    _require_same_tokens(target, tmp_path, tokenizers, pairs[:1])
+    with pytest.raises(CheckpointError, match="f, line 2: the tokenizer of Other gives other"):
+        _require_same_tokens(target, tmp_path, tokenizers, pairs)
