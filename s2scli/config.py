@@ -87,8 +87,19 @@ class Recipe(Settings):
         return self
 
     def copier(self, tokenizers: Tokenizers) -> Copier | None:
-        """Return what says which tokens can be copied; None if the model does not copy."""
-        return Copier(*tokenizers.texts) if self.model.copies else None
+        """Return what says which tokens can be copied; None if the model does not copy.
+
+        Raises:
+            ConfigError: the model copies, and its sources have no end token.
+        """
+        if not self.model.copies:
+            return None
+        if not tokenizers.texts[0].ends:
+            raise ConfigError(
+                "model.output.kind: pointer needs an end token after each source, which this "
+                "tokenizer does not add; choose plain"
+            )
+        return Copier(*tokenizers.texts)
 
     @property
     def criterion(self) -> Criterion:

@@ -381,3 +381,29 @@ def test_a_line_is_translated_without_torch(whole: Path) -> None:
         env={**os.environ, "OMP_NUM_THREADS": "2"},
     )
     assert result.stdout.count("\n") == 1
+
+
+def test_an_export_to_transformers_stores_float32(whole: Path, tmp_path: Path) -> None:
+    words = ("export", "-m", str(whole), "--to", "huggingface", "-o", str(tmp_path / "out"))
+    result = run(*words, "--quantization", "int8")
+    assert result.exit_code == 2
+    assert "--quantization has no effect with --to huggingface" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_an_export_to_transformers_is_verified_token_by_token(whole: Path, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    words = ("export", "--to", "huggingface", "-o", str(tmp_path / "out"), "-m")
+    result = run(*words, str(whole))
+    assert result.exit_code == 78
+    assert "model.encoder.norm_first is true, and a MarianMTModel needs false" in result.stderr
+    post = [f"model.{stack}.norm_first=false" for stack in ("encoder", "decoder")]
+    model = write_transformer(tmp_path / "model", *post)
+    verify = ("--verify", str(pairs(tmp_path)), "--tolerance", "100", "--json")
+    result = run(*words, str(model), *verify)
+    assert result.exit_code == 0, result.output
+    _, beam, greedy = json.loads(result.stdout)["agreements"]
+    assert beam["score_difference"] < 1e-4
+    assert greedy["tokens"] == 1
+    assert greedy["engine"] == "Transformers greedy"

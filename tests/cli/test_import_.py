@@ -8,7 +8,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
+from s2scli.config import Recipe
+from s2scli.errors import ConfigError
 from s2scli.export.unpack import unpack
+from s2scli.model.output.pointer import PointerOutputSettings
+from s2scli.model.settings import ModelSettings
+from s2scli.tokenizer.tokenizers import Tokenizers
 from tests.export.foreign_models import TEXTS, make_marian, make_opennmt
 from tests.export.importing import READERS
 
@@ -45,6 +50,18 @@ def test_commands_for_models_work_on_an_imported_one(make: type, tmp_path: Path)
     shown = run("inspect", "attention", TEXTS[0], *words)
     assert shown.exit_code == 0, shown.output
     assert "imported" in run("inspect", "model", *words[:2], "-v").output
+
+
+@pytest.mark.usefixtures("here")
+def test_what_needs_an_end_token_says_so(tmp_path: Path) -> None:
+    path, model = make_opennmt().save(tmp_path / "theirs"), tmp_path / "model"
+    assert run("import", str(path), "-o", str(model)).exit_code == 0
+    result = run("inspect", "saliency", TEXTS[0], "-m", str(model))
+    assert result.exit_code == 2
+    assert "read an end token after a source" in result.stderr
+    copying = Recipe(model=ModelSettings(output=PointerOutputSettings()))
+    with pytest.raises(ConfigError, match=r"model\.output\.kind: pointer needs an end token"):
+        copying.copier(Tokenizers.load(model))
 
 
 @pytest.mark.usefixtures("here")
