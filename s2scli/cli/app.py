@@ -30,6 +30,8 @@ COMMANDS = {
     "tune": "Find better settings for a recipe: train it many times, and "
     "write the best as a recipe.",
     "translate": "Translate each input line into one output line, in order.",
+    "augment": "Make rows of a corpus from text that has no translation, from a model, and from "
+    "noise.",
     "rerank": "Choose again among the hypotheses of an n-best list, with the scores of more "
     "models.",
     "score": "Score pairs: write the log-probability of each target (in "

@@ -19,6 +19,7 @@ from s2scli.cli.options import (
     ModelsOption,
     translate_example,
 )
+from s2scli.data.settings import NoiseTestSettings
 from s2scli.errors import UsageError
 from s2scli.export.settings import EngineSettings
 from s2scli.metrics import METRICS, digits_of, metric_names
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from s2scli.metrics.sentences import Example
     from s2scli.pipeline.evaluate import Diversities, Evaluation
     from s2scli.pipeline.evaluate_latent import LatentScores
+    from s2scli.pipeline.evaluate_noise import NoiseScores
 
 USUAL_EXAMPLES = 3
 
@@ -131,6 +133,7 @@ def command(
     *,
     metrics: Annotated[Tree, flags(metric_choice("outputs", "model"), load=False)],
     settings: Annotated[MetricSettings, flags(MetricSettings)],
+    noise: Annotated[NoiseTestSettings, flags(NoiseTestSettings)],
     engine: Annotated[EngineSettings, flags(EngineSettings, only=("int8",))],
     overrides: Annotated[Tree, flags(SearchSettings, but=NOT_EVALUATED, load=False, default=OWN)],
     common: CommonOptions,
@@ -143,13 +146,14 @@ def command(
     s2s evaluate --bleu
     s2s evaluate --examples 9 -o sentences.tsv
     s2s evaluate --hypothesis output.txt --reference target.txt --rouge
+    s2s evaluate --noise typos,case,drop,swap,unknown
     s2s evaluate --aer gold.txt --source source.txt --reference target.txt
     """
     from s2scli.pipeline.evaluate import EvaluateRequest, evaluate, save_evaluation
 
     if gold:
         others = [*metrics, *overrides, *(["int8"] * engine.int8)]
-        unread = (split, multi_reference, output, examples, importance_samples)
+        unread = (split, multi_reference, output, examples, importance_samples, noise.noise)
         refuse_beside_aer(unread, others)
         files = AlignmentFiles(gold, source, reference, hypothesis, first_word)
         _evaluate_alignment(files, models or [], device, settings, common)
@@ -170,6 +174,7 @@ def command(
         examples or 0,
         importance_samples or 0,
         diversity,
+        noise,
     )
     if examples is None and request.searches and sys.stdout.isatty() and not common.json:
         request = replace(request, examples=USUAL_EXAMPLES)
@@ -182,6 +187,8 @@ def command(
         talk.show(Group(scores_table(found), "", facts_table(found, all_settings=talk.verbose)))
         if found.diversity:
             talk.show(Group("", diversity_table(found.diversity)))
+        if found.noise:
+            talk.show(Group("", noise_table(found.scores, found.noise)))
         if found.latent:
             talk.show(Group("", latent_table(found.latent)))
         if found.examples:
@@ -193,7 +200,9 @@ def command(
         common.say_next(translate_example(common.workspace.model))
 
 
-UNREAD_BY_AER = ("--split", "--multi-reference", "-o", "--examples", "--importance-samples")
+UNREAD_BY_AER = (
+    *("--split", "--multi-reference", "-o", "--examples", "--importance-samples", "--noise"),
+)
 
 
 def refuse_beside_aer(unread: "Sequence[object]", others: "Sequence[str]") -> None:
@@ -290,6 +299,20 @@ def diversity_table(diversities: "Diversities") -> Table:
         ("words per text", *(f"{one.words:.1f}" for one in both)),
     ]
     return make_table(("diversity", "outputs", "references"), rows)
+
+
+def noise_table(clean: "Sequence[Score]", noise: "Sequence[NoiseScores]") -> Table:
+    """Return one row for each metric of clean sources, and of each kind of noise in them."""
+    rate = f"{100 * noise[0].rate:g} % of the words"
+    headings = (f"noise: {rate}", "metric", "value", "difference", "95 % interval")
+    rows = [("none", score.name, value_and_interval(score)[0], "", "") for score in clean]
+    for one in noise:
+        for fall in one.falls:
+            digits = digits_of(fall.score)
+            ends = " to ".join(f"{end:+.{digits}f}" for end in fall.interval or ())
+            value, _ = value_and_interval(fall.score)
+            rows.append((one.kind, fall.score.name, value, f"{fall.difference:+.{digits}f}", ends))
+    return make_table(headings, rows, numbers=headings[2:])
 
 
 def latent_table(latent: "LatentScores") -> Table:

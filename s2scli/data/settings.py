@@ -1,11 +1,12 @@
-"""Settings of `s2s prepare` and of noise.
+"""Settings of `s2s prepare`, of noise, and of `s2s augment`.
 
 The command line derives flags from them, so this module imports neither torch nor pyarrow.
 """
 
 import re
+from typing import Literal, Self, get_args
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from s2scli.normalization import Normalization
 from s2scli.settings import MOST, Settings, setting
@@ -161,13 +162,61 @@ class PrepareSettings(Settings):
         return source, target
 
 
-class NoiseSettings(Settings):
-    """Noise added to the sources of a denoising model.
+class SurfaceNoise(Settings):
+    """The rate of each kind of noise on the surface of a text.
 
-    Training sources get new noise every time they are read. Validation sources always get the same
-    noise. A masked token becomes the unknown token.
+    `data.surface_noise` says what each kind does. A word is a run without white space, or one
+    Chinese or Japanese character.
     """
 
+    panel = "Noise"
+
+    typos: float = setting(
+        0.0,
+        "Share of source words with a typing error: two letters swapped, one dropped, repeated or "
+        "replaced (Karpukhin et al. 2019).",
+        ge=0,
+        le=1,
+    )
+    case: float = setting(
+        0.0,
+        "Share of source words in another case: lower case, capitals or a first capital.",
+        ge=0,
+        le=1,
+    )
+    drop: float = setting(0.0, "Share of source words to drop.", ge=0, le=1)
+    swap: float = setting(
+        0.0, "Share of source words to swap with the next one; at most half are.", ge=0, le=1
+    )
+    unknown: float = setting(
+        0.0,
+        "Share of source words whose letters are all replaced, by others of the same script: words "
+        "that no text has.",
+        ge=0,
+        le=1,
+    )
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether any rate is above 0."""
+        return any(getattr(self, name) for name in SurfaceNoise.model_fields)
+
+
+class NoiseSettings(SurfaceNoise):
+    """Noise added to training sources.
+
+    The noise of words (typos, case, drop, swap, unknown) changes the text before it is tokenized,
+    and makes a model robust; validation sources stay clean. The noise of tokens (permute, span,
+    delete, mask) is for denoising models; validation sources always get the same noise. Training
+    sources get new noise every time they are read. A masked token becomes the unknown token.
+    """
+
+    share: float = setting(
+        0.5,
+        "Share of the sources that get typos, case, drop, swap and unknown; the others stay clean.",
+        ge=0,
+        le=1,
+    )
     permute: int = setting(
         0,
         "Shuffle source tokens locally: move each by at most this many positions; 0 moves none "
@@ -192,3 +241,65 @@ class NoiseSettings(Settings):
     )
     delete: float = setting(0.0, "Share of source tokens to delete.", ge=0, lt=1)
     mask: float = setting(0.0, "Share of source tokens to mask one by one.", ge=0, le=1)
+
+
+NoiseKind = Literal["typos", "case", "drop", "swap", "unknown"]
+
+
+class NoiseTestSettings(Settings):
+    """The noise with which `s2s evaluate` scores a model again."""
+
+    panel = "Noise"
+
+    noise: str | None = setting(
+        None,
+        "Score again with each of these kinds of noise in the sources, separated by commas, and "
+        "show how far the scores fall: typos (one typing error in a word), case, drop, swap "
+        "(neighbouring words), unknown (all letters of a word replaced).",
+        "kinds",
+    )
+    noise_rate: float = setting(0.1, "Share of the words that get the noise.", gt=0, le=1)
+    noise_seed: int = setting(1, "Seed of the noise.", ge=0, lt=2**63)
+
+    @field_validator("noise")
+    @classmethod
+    def _check_noise(cls, value: str | None) -> str | None:
+        known = get_args(NoiseKind)
+        for kind in value.split(",") if value is not None else ():
+            if kind not in known:
+                raise ValueError(f"noise: expected {', '.join(known)}, found {kind!r:.40}")
+        return value
+
+    @model_validator(mode="after")
+    def _rate_is_read(self) -> Self:
+        if given := self.noise is None and self.model_fields_set - {"noise"}:
+            raise ValueError(f"{min(given)} has no effect without --noise")
+        return self
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of noise, each once, in the order given."""
+        return tuple(dict.fromkeys(self.noise.split(","))) if self.noise else ()
+
+
+class AugmentSettings(SurfaceNoise):
+    """How `s2s augment` makes rows."""
+
+    panel = "Rows"
+
+    method: Literal["back-translate", "forward-translate", "distil", "noise"] = setting(
+        "back-translate",
+        "What the lines are, and what is made of them: back-translate (target text; a model of the "
+        "reverse direction writes the sources: Sennrich et al. 2016), forward-translate (source "
+        "text; the model writes the targets: self-training), distil (pairs; the model's output "
+        "nearest to the target by chrF replaces it: Kim & Rush 2016, sections 3.2 and 3.3) or "
+        "noise (pairs; no model).",
+    )
+    tag: str = setting(
+        "<BT>",
+        "With back-translate: a word in front of each source that the model wrote, so that they "
+        "can be told from real sources (Caswell et al. 2019); empty writes none.",
+        "word",
+        pattern=r"^\S*$",
+    )
+    noise_seed: int = setting(1, "Seed of the noise of the sources.", panel="Noise", ge=0, lt=2**63)

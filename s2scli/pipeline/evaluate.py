@@ -14,6 +14,7 @@ from s2scli.data.codecs.text import one_line
 from s2scli.data.formats import FORMATS
 from s2scli.data.lines import STDIN, open_text
 from s2scli.data.rows import require_examples
+from s2scli.data.settings import NoiseTestSettings
 from s2scli.data.stream import LINE_BYTES, Line
 from s2scli.errors import (
     CheckpointError,
@@ -48,8 +49,10 @@ from s2scli.workspace import Workspace
 if TYPE_CHECKING:
     from s2scli.data.store import Corpus
     from s2scli.pipeline.evaluate_latent import LatentScores
+    from s2scli.pipeline.evaluate_noise import NoiseScores
 
 MANY_REPEATS = 0.02
+NO_NOISE = NoiseTestSettings()
 OPTIONAL = ("bits_per_pixel", "latent", "diversity")
 METRICS_OF_PICTURES = (*PICTURE_METRICS, "token_accuracy")
 
@@ -74,6 +77,7 @@ class EvaluateRequest:
         importance_samples: the number of samples of z per pair, for the bounds of a variational
             autoencoder; 0 computes no bounds.
         diversity: whether to measure how much outputs and references repeat each other.
+        noise: the noise with which sources are scored again.
     """
 
     metrics: tuple[str, ...]
@@ -89,6 +93,7 @@ class EvaluateRequest:
     examples: int = 0
     importance_samples: int = 0
     diversity: bool = False
+    noise: NoiseTestSettings = NO_NOISE
 
     @property
     def of_workspace(self) -> bool:
@@ -109,6 +114,7 @@ class EvaluateRequest:
             "-o": self.output,
             "--multi-reference": self.multi_reference,
             "--diversity": self.diversity,
+            "--noise": self.noise.kinds,
         }
         for flag in (flag for flag, value in given.items() if value):
             raise UsageError(f"{flag} is for text, and the target is pictures")
@@ -176,6 +182,8 @@ class EvaluateRequest:
             raise UsageError("--int8 needs a model: give --source instead of --hypothesis")
         if self.hypothesis and self.importance_samples:
             raise UsageError("--importance-samples needs a model: give --source instead")
+        if self.hypothesis and self.noise.kinds:
+            raise UsageError("--noise needs a model: give --source instead of --hypothesis")
         if self.hypothesis and self.output and not self.wants_table:
             raise UsageError(
                 "-o with --hypothesis writes only a table: give -o FILE.tsv for the score of every "
@@ -252,6 +260,7 @@ class Evaluation:
         latent: the bounds of a variational autoencoder, if requested.
         diversity: how much the outputs repeat each other, if requested.
         noun: what was scored: sentences, recordings or pictures.
+        noise: the scores with each requested kind of noise in the sources.
     """
 
     scored: str
@@ -269,13 +278,17 @@ class Evaluation:
     latent: "LatentScores | None" = None
     diversity: Diversities | None = None
     noun: str = TEXT.noun
+    noise: tuple["NoiseScores", ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Convert to a JSON document, without the measurements of OPTIONAL that are None."""
-        tree = asdict(replace(self, scores=(), examples=()))
+        tree = asdict(replace(self, scores=(), examples=(), noise=()))
         for name in OPTIONAL:
             if tree[name] is None:
                 del tree[name]
+        del tree["noise"]
+        if self.noise:
+            tree["noise"] = [scores.as_json() for scores in self.noise]
         return {
             **tree,
             "scores": [score.as_json() for score in self.scores],
@@ -346,12 +359,22 @@ def evaluate(
         hint_at_repeats(texts, talk)
     if corpus and request.of_workspace:
         warn_if_stale(workspace, corpus, talk)
-    request = request.with_metrics(translator.sides)
-    found = evaluate_model(
-        texts, translator, translator.settings(overrides), request, settings, talk
-    )
+    if request.noise.kinds and translator.sides.source:
+        raise UsageError("--noise is for text, and the model reads another kind of source")
+    request, search = request.with_metrics(translator.sides), translator.settings(overrides)
+    found = evaluate_model(texts, translator, search, request, settings, talk)
     latent = _latent_scores(texts, translator, corpus, request.importance_samples, talk)
-    return replace(found, int8=request.int8, latent=latent)
+    found = replace(found, int8=request.int8, latent=latent)
+    if not request.noise.kinds:
+        return found
+    from s2scli.pipeline.evaluate_noise import evaluate_noise
+
+    scores_only = replace(request, output=None, examples=0, diversity=False)
+
+    def again(noisy: Texts) -> Evaluation:
+        return evaluate_model(noisy, translator, search, scores_only, settings, talk)
+
+    return replace(found, noise=evaluate_noise(texts, found, request.noise, again))
 
 
 def say_latent(translator: Translator, talk: Talk) -> None:

@@ -1,10 +1,14 @@
-"""Resegment training text every epoch (BPE dropout, subword sampling)."""
+"""Change training text every epoch: surface noise, BPE dropout, subword sampling."""
 
 from collections.abc import Sequence
+from random import Random
 
 import numpy as np
 
 from s2scli.data.example import TokenIds
+from s2scli.data.settings import NoiseSettings
+from s2scli.data.surface_noise import noisy
+from s2scli.special_ids import UNK_ID
 from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Source, Target, Tokenizers
 from s2scli.training.epochs import Resegment, Segmenters, as_they_are
@@ -12,9 +16,14 @@ from s2scli.training.settings import TrainingSettings
 
 
 def make_segmenters(tokenizers: Tokenizers, settings: TrainingSettings) -> Segmenters:
-    """Return a resegmenter for each side; rows are unchanged if the settings turn it off."""
+    """Return what changes each side; rows are unchanged if the settings turn it off.
+
+    Sources get noise, and then both sides are resegmented.
+    """
+    source = _segmenter(tokenizers.source, settings)
     return Segmenters(
-        _segmenter(tokenizers.source, settings), _segmenter(tokenizers.target, settings)
+        _with_noise(tokenizers.source, settings.noise, source),
+        _segmenter(tokenizers.target, settings),
     )
 
 
@@ -30,5 +39,29 @@ def _segmenter(tokenizer: Source | Target, settings: TrainingSettings) -> Resegm
     def segment(rows: Sequence[TokenIds], seed: int) -> list[TokenIds]:
         new = resegment([ids.tolist() for ids in rows], seed)
         return [np.array(ids, np.int32) for ids in new]
+
+    return segment
+
+
+def _with_noise(tokenizer: Source, noise: NoiseSettings, then: Resegment) -> Resegment:
+    """Return what adds surface noise to texts, and then calls `then`.
+
+    Texts with unknown tokens stay clean, because their ids do not say how they are written.
+    """
+    if not (noise.share and noise.is_noisy) or not isinstance(tokenizer, SentencePiece):
+        return then
+
+    def segment(rows: Sequence[TokenIds], seed: int) -> Sequence[TokenIds]:
+        random = Random(f"{seed} noise")
+        chosen = [random.random() < noise.share and UNK_ID not in ids for ids in rows]
+        clean = [
+            tokenizer.decode(ids) if one else "" for ids, one in zip(rows, chosen, strict=True)
+        ]
+        texts = [noisy(text, noise, random) for text in clean]
+        new = [
+            ids if text == before else np.array(tokenizer.encode(text), np.int32)
+            for ids, before, text in zip(rows, clean, texts, strict=True)
+        ]
+        return then(new, seed)
 
     return segment

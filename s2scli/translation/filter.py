@@ -1,5 +1,6 @@
 """The filter: read lines of files or stdin, and write one record for each line, in order."""
 
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ def run_filter(
     done: str = "translated",
     *,
     files: bool = False,
+    copied: Sequence[Path] = (),
     resuming: Resuming | None = None,
 ) -> Tally:
     """Process all lines of some files, window by window, as soon as they arrive.
@@ -45,6 +47,7 @@ def run_filter(
         talk: warns of lines with problems.
         done: what happens to a line, for messages, such as "translated".
         files: each input stands for itself, as a line with its path.
+        copied: files in front of the inputs, whose lines get records of status copied.
         resuming: keep an unfinished output file, and whether to continue one; None removes it.
 
     Raises:
@@ -59,11 +62,13 @@ def run_filter(
     with opened as out:
         tally = out.tally
         before = tally.lines
-        for asked, windows in _sources(inputs, stream, files):
+        fronts = ((False, read_windows(path, stream), _copy) for path in copied)
+        usual = ((*source, answer) for source in _sources(inputs, stream, files))
+        for asked, windows, answer_of in itertools.chain(fronts, usual):
             prompt = Prompt(asked, talk)
             prompt.show()
             for window in out.unread(windows):
-                records, refusal = _until_refused(answer(window))
+                records, refusal = _until_refused(answer_of(window))
                 if record_format:
                     shown = (
                         f"{record_format(index, record, clean)}\n"
@@ -94,6 +99,10 @@ def _sources(
         return
     for path in inputs:
         yield path == STDIN, read_windows(path, stream)
+
+
+def _copy(window: Sequence[Line]) -> Iterator[Record]:
+    return (Record(line, "copied") for line in window)
 
 
 def lines_of(files: Sequence[Path]) -> list[Line]:

@@ -15,7 +15,7 @@ from s2scli.translation.results import TargetText, Translation
 
 NOT_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
 
-Status = Literal["ok", "empty", "failed"]
+Status = Literal["ok", "empty", "failed", "copied"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Record:
 
     Attributes:
         line: the input line.
-        status: ok, empty (the line is blank, or too long and left out) or failed.
+        status: ok, empty (the line is blank, or too long and left out), failed, or copied (the
+            line is written as it is).
         source: the line's source.
         target: the line's target, if one was given.
         translation: the hypotheses, or the scored target; None unless the status is ok.

@@ -47,6 +47,7 @@ class Tally:
     Attributes:
         lines: the number of lines read.
         empty: the number of lines that are blank, or too long and left out.
+        copied: the number of lines written as they are.
         source: the tokens of the sources.
         target: the tokens of the given targets.
         overlong: lines that were too long for the model and did not fail.
@@ -56,6 +57,7 @@ class Tally:
 
     lines: int = 0
     empty: int = 0
+    copied: int = 0
     source: Unknown = field(default_factory=Unknown)
     target: Unknown = field(default_factory=Unknown)
     overlong: Oddities = field(default_factory=Oddities)
@@ -66,6 +68,7 @@ class Tally:
         """Count one record."""
         self.lines += 1
         self.empty += record.status == "empty"
+        self.copied += record.status == "copied"
         if record.translation:
             translation = record.translation
             self.source.add(len(translation.source_pieces), translation.unknown_tokens)
