@@ -9,7 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from s2scli.cli.app import app
+from s2scli.data.settings import NoiseSettings
 from s2scli.pipeline.segmenters import make_segmenters
+from s2scli.special_ids import UNK_ID
 from s2scli.tokenizer.settings import Kind
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.epochs import as_they_are
@@ -40,6 +42,26 @@ def test_off_is_off(kind: Kind) -> None:
     assert segmenters.source is segmenters.target is as_they_are
 
 
+@pytest.mark.parametrize("kind", ["bpe", "char"])
+def test_sources_get_noise_of_their_share_and_targets_none(kind: Kind) -> None:
+    both = learn(kind)
+    rows = [np.array(ids, np.int32) for ids in both.encode_many(LINES * 4)]
+    rows[0] = np.append(rows[0], np.int32(UNK_ID))  # nobody knows how it is written
+    settings = training_settings(noise=NoiseSettings(typos=0.5, share=0.5))
+    segmenters = make_segmenters(Tokenizers(both, both, joint=True), settings)
+    assert segmenters.target is as_they_are
+    new, again = segmenters.source(rows, 5), segmenters.source(rows, 5)
+    assert [ids.tolist() for ids in new] == [ids.tolist() for ids in again]
+    assert new[0] is rows[0]
+    kept = sum(one is other for one, other in zip(new, rows, strict=True))
+    assert 0 < kept < len(rows)
+    for ids in new[1:]:
+        assert ids.dtype == np.int32
+        assert ids.tolist() == both.encode(both.decode(ids)), "text, tokenized again"
+    none = training_settings(noise=NoiseSettings(typos=0.5, share=0.0))
+    assert make_segmenters(Tokenizers(both, both, joint=True), none).source is as_they_are
+
+
 def s2s(workspace: Path, *arguments: str) -> str:
     result = CliRunner().invoke(app, [*arguments, "-w", str(workspace)])
     assert result.exit_code == 0, result.output
@@ -62,7 +84,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     shutil.copytree(whole, stopped)
     shutil.copytree(whole, plain)
     train = ("train", "-r", "tiny", "--device", "cpu", "--max-steps")
-    noisy = ("--set", "training.bpe_dropout=0.3")
+    noisy = ("--set", "training.bpe_dropout=0.3", "--set", "training.noise.drop=0.3")
     said = s2s(whole, *train, "9", *noisy)
     assert "is resegmented every epoch, which gives 1." in said
     assert "resegmented" not in s2s(plain, *train, "9")

@@ -1,0 +1,110 @@
+"""The noise of `s2s evaluate --noise`, and the falls that it shows."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from s2scli.cli.app import app
+from s2scli.data.settings import NoiseTestSettings, SurfaceNoise
+from s2scli.data.surface_noise import noisy, random_for
+from s2scli.manifest import new_folder
+from s2scli.metrics.bootstrap import interval_of
+from s2scli.metrics.score import Score
+from s2scli.metrics.settings import MetricSettings
+from s2scli.pipeline.evaluate import Evaluation, Texts, evaluate_outputs
+from s2scli.pipeline.evaluate_noise import evaluate_noise, with_noise
+from tests.translation import stub
+
+SOURCES = [f"the dog number {n} runs home" for n in range(50)]
+TEXTS = Texts("pairs", tuple(SOURCES), tuple(source.upper() for source in SOURCES))
+
+
+def test_the_noise_of_a_source_depends_on_its_first_line_alone() -> None:
+    settings = NoiseTestSettings(noise="typos", noise_rate=0.5, noise_seed=3)
+    found = with_noise(TEXTS, "typos", settings)
+    noise = SurfaceNoise(typos=0.5)
+    expected = [noisy(text, noise, random_for(3, n)) for n, text in enumerate(SOURCES, 1)]
+    assert list(found.sources) == expected
+    assert found.references == TEXTS.references
+    twice = Texts("pairs", TEXTS.sources + TEXTS.sources[::-1], TEXTS.references * 2)
+    assert with_noise(twice, "typos", settings).sources == found.sources + found.sources[::-1]
+
+
+def test_differences_are_of_the_same_resampled_sets() -> None:
+    def shouted(texts: Texts) -> Evaluation:
+        outputs = tuple(source.upper() for source in texts.sources)
+        scored = Texts(texts.name, outputs, texts.references)
+        return evaluate_outputs(scored, ["bleu", "exact_match"], MetricSettings(resamples=100))
+
+    settings, asked = NoiseTestSettings(noise="drop,case", noise_rate=0.3), []
+
+    def again(texts: Texts) -> Evaluation:
+        asked.append(texts)
+        return shouted(texts)
+
+    clean = shouted(TEXTS)
+    drop, case = evaluate_noise(TEXTS, clean, settings, again)
+    assert [texts.name for texts in asked] == ["pairs with drop", "pairs with case"]
+    assert (drop.kind, drop.rate, drop.failed) == ("drop", 0.3, 0)
+    assert drop.changed == sum(map(str.__ne__, SOURCES, asked[0].sources)) > 25
+    for fall, before in zip(drop.falls, clean.scores, strict=True):
+        assert fall.difference == fall.score.value - before.value < 0
+        pairs = zip(before.resampled, fall.score.resampled, strict=True)
+        assert fall.interval == interval_of([after - first for first, after in pairs])
+        assert fall.interval and fall.interval[0] < fall.difference < fall.interval[1]
+    assert [fall.difference for fall in case.falls] == [0, 0], "it shouts anyway"
+    assert case.falls[0].score == Score(**vars(clean.scores[0]))
+
+
+def test_one_table_shows_clean_sources_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, stub.MODULE, stub.stub_module())
+    monkeypatch.chdir(tmp_path)
+    Path("s").write_text("".join(f"{source}\n" for source in TEXTS.sources))
+    Path("r").write_text("".join(f"{one}\n" for one in TEXTS.references))
+    with new_folder(tmp_path / "workspace" / "model", "model"):
+        pass
+
+    def run(*words: str) -> str:
+        given = ["evaluate", "--source", "s", "--reference", "r", "-m", "workspace/model"]
+        result = CliRunner().invoke(app, [*given, "--bleu", "--exact-match", *words])
+        assert result.exit_code == 0, result.stderr
+        return result.stdout
+
+    noise = ("--noise", "drop,case,drop", "--noise-rate", "0.3")
+    found = json.loads(run(*noise, "--json"))
+    assert [one["kind"] for one in found["noise"]] == ["drop", "case"]
+    fall = found["noise"][0]["scores"][0]
+    assert fall["difference"] == fall["value"] - found["scores"][0]["value"] < 0
+    low, high = fall["difference_interval"]
+    assert low < fall["difference"] < high
+    assert json.loads(run(*noise, "--json"))["noise"] == found["noise"]
+    assert "noise" not in json.loads(run("--json"))
+    lines = run(*noise).splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("noise: 30 % of the words"))
+    rows = [line.split() for line in lines[first + 2 : first + 8]]
+    assert [row[0] for row in rows] == ["none", "none", "drop", "drop", "case", "case"]
+    assert rows[0] == ["none", "BLEU", "100.00"]
+    assert rows[2][3] == f"{fall['difference']:+.2f}"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--noise", "typo"], "--noise: expected typos, case, drop, swap, unknown, found 'typo'"),
+        (["--noise", ""], "--noise: expected typos"),
+        (["--noise", "case", "--noise-rate", "0"], "--noise-rate: input should be greater than 0"),
+        (["--noise-rate", "0.2"], "--noise-rate has no effect without --noise"),
+        (["--noise-seed", "2"], "--noise-seed has no effect without --noise"),
+        (["--noise", "case", "--hypothesis", "s", "--reference", "s"], "--noise needs a model"),
+        (["--noise", "case", "--aer", "gold"], "--aer scores only alignments: leave --noise out"),
+    ],
+)
+def test_one_line_says_what_is_wrong(words: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, ["evaluate", *words])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in " ".join(result.stderr.split())
