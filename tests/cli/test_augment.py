@@ -47,8 +47,8 @@ def test_the_rows_are_the_corpus_that_prepare_reads(model: Path, run: Run, tmp_p
     table = run(*words, "-", "-o", "more.tsv", given="abc\n\ncab\n")
     assert "next: s2s prepare more.tsv -w NEW_WORKSPACE" in table.stderr
     assert [row.split() for row in table.stdout.splitlines()][-1] == ["=", "written", "33"]
-    read = json.loads(run("prepare", "more.tsv", "-w", "w", "--json").stdout)
-    assert read["read"] == 33 and read["dropped"] == {"empty both": 1}
+    (read,) = json.loads(run("prepare", "more.tsv", "-w", "w", "--json").stdout)["files"]
+    assert (read["read"], read["kept"], read["dropped"]) == (33, 32, {"empty_both": 1})
 
 
 def test_noise_needs_no_model_and_the_same_rows_can_be_copied(run: Run, tmp_path: Path) -> None:
