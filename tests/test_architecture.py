@@ -60,7 +60,7 @@ BESIDE_COMMANDS = {
     *{"budget", "rehearse", "samples", "space", "study", "processes"},
     *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
     *{"pictures", "inspect_pictures", "evaluate_latent", "evaluate_alignment"},
-    *{"overwriting", "subtitles", "watching"},
+    *{"evaluate_noise", "overwriting", "subtitles", "watching"},
 }
 NOT_COMMANDS = {
     *{"__init__", "advice", "app", "completion", "constraints", "everyday", "flags", "help"},

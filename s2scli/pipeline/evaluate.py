@@ -142,7 +142,13 @@ class EvaluateRequest:
         return self.wants_table or self.examples > 0
 
     def with_metrics(self, sides: Sides) -> "EvaluateRequest":
-        """Return the request with the default metrics for these sides if none are requested."""
+        """Return the request with the default metrics for these sides if none are requested.
+
+        Raises:
+            UsageError: --noise is requested, and the source is not text.
+        """
+        if self.noise.kinds and sides.source:
+            raise UsageError("--noise is for text, and the model reads another kind of source")
         return replace(self, metrics=self.metrics or usual_metrics(sides))
 
     def check(self) -> None:
@@ -359,22 +365,35 @@ def evaluate(
         hint_at_repeats(texts, talk)
     if corpus and request.of_workspace:
         warn_if_stale(workspace, corpus, talk)
-    if request.noise.kinds and translator.sides.source:
-        raise UsageError("--noise is for text, and the model reads another kind of source")
     request, search = request.with_metrics(translator.sides), translator.settings(overrides)
     found = evaluate_model(texts, translator, search, request, settings, talk)
     latent = _latent_scores(texts, translator, corpus, request.importance_samples, talk)
-    found = replace(found, int8=request.int8, latent=latent)
+    noise = _noise_scores(texts, found, translator, search, request, settings, talk)
+    return replace(found, int8=request.int8, latent=latent, noise=noise)
+
+
+def _noise_scores(
+    texts: Texts,
+    clean: Evaluation,
+    translator: Translator,
+    search: SearchSettings,
+    request: EvaluateRequest,
+    settings: MetricSettings,
+    talk: Talk,
+) -> tuple["NoiseScores", ...]:
+    """Score the texts again with each requested kind of noise in the sources."""
     if not request.noise.kinds:
-        return found
-    from s2scli.pipeline.evaluate_noise import evaluate_noise
+        return ()
+    from s2scli.pipeline.evaluate_noise import Rescored, evaluate_noise
 
     scores_only = replace(request, output=None, examples=0, diversity=False)
 
-    def again(noisy: Texts) -> Evaluation:
-        return evaluate_model(noisy, translator, search, scores_only, settings, talk)
+    def again(kind: str, sources: Sequence[str]) -> Rescored:
+        other = Texts(f"{texts.name} with {kind}", tuple(sources), texts.references)
+        found = evaluate_model(other, translator, search, scores_only, settings, talk)
+        return Rescored(found.scores, found.failed)
 
-    return replace(found, noise=evaluate_noise(texts, found, request.noise, again))
+    return evaluate_noise(texts.sources, clean.scores, request.noise, again)
 
 
 def say_latent(translator: Translator, talk: Talk) -> None:

@@ -1,16 +1,21 @@
 """`s2s evaluate --noise`: score a model again on sources with noise."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from s2scli.data.settings import NoiseTestSettings, SurfaceNoise
 from s2scli.data.surface_noise import noisy, random_for
 from s2scli.metrics.bootstrap import interval_of
 from s2scli.metrics.score import Score
 
-if TYPE_CHECKING:
-    from s2scli.pipeline.evaluate import Evaluation, Texts
+
+@dataclass(frozen=True)
+class Rescored:
+    """The scores of sources with noise, and the number of sentences not translated."""
+
+    scores: Sequence[Score]
+    failed: int
 
 
 @dataclass(frozen=True)
@@ -66,48 +71,40 @@ class NoiseScores:
 
 
 def evaluate_noise(
-    texts: "Texts",
-    clean: "Evaluation",
+    sources: Sequence[str],
+    clean: Sequence[Score],
     settings: NoiseTestSettings,
-    again: Callable[["Texts"], "Evaluation"],
+    again: Callable[[str, Sequence[str]], Rescored],
 ) -> tuple[NoiseScores, ...]:
     """Score sources with each kind of noise, and compare the scores with those of clean sources.
 
     Args:
-        texts: the clean sources and the references.
+        sources: the clean sources.
         clean: their scores.
         settings: the kinds, the rate and the seed.
-        again: scores other texts in the same way.
+        again: scores the sources with one kind of noise in the same way.
     """
     found = []
     for kind in settings.kinds:
-        other = with_noise(texts, kind, settings)
-        scored = again(other)
-        pairs = zip(texts.sources, other.sources, strict=True)
-        found.append(
-            NoiseScores(
-                kind,
-                settings.noise_rate,
-                sum(before != after for before, after in pairs),
-                scored.failed,
-                tuple(map(_fall, clean.scores, scored.scores)),
-            )
-        )
+        noisy_sources = with_noise(sources, kind, settings)
+        scored = again(kind, noisy_sources)
+        changed = sum(map(str.__ne__, sources, noisy_sources))
+        falls = tuple(map(_fall, clean, scored.scores))
+        found.append(NoiseScores(kind, settings.noise_rate, changed, scored.failed, falls))
     return tuple(found)
 
 
-def with_noise(texts: "Texts", kind: str, settings: NoiseTestSettings) -> "Texts":
-    """Return the texts with noise in the sources; equal sources get equal noise.
+def with_noise(sources: Sequence[str], kind: str, settings: NoiseTestSettings) -> tuple[str, ...]:
+    """Return the sources with noise; equal sources get equal noise.
 
     The noise of a source depends only on the seed and the number of the first pair that has it.
     """
     noise = SurfaceNoise.model_validate({kind: settings.noise_rate})
     known: dict[str, str] = {}
-    for number, source in enumerate(texts.sources, 1):
+    for number, source in enumerate(sources, 1):
         if source not in known:
             known[source] = noisy(source, noise, random_for(settings.noise_seed, number))
-    sources = tuple(known[source] for source in texts.sources)
-    return replace(texts, name=f"{texts.name} with {kind}", sources=sources)
+    return tuple(known[source] for source in sources)
 
 
 def _fall(clean: Score, score: Score) -> Fall:

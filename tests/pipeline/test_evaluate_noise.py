@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,53 +11,53 @@ from typer.testing import CliRunner
 from s2scli.cli.app import app
 from s2scli.data.settings import NoiseTestSettings, SurfaceNoise
 from s2scli.data.surface_noise import noisy, random_for
+from s2scli.errors import UsageError
 from s2scli.manifest import new_folder
 from s2scli.metrics.bootstrap import interval_of
 from s2scli.metrics.score import Score
 from s2scli.metrics.settings import MetricSettings
-from s2scli.pipeline.evaluate import Evaluation, Texts, evaluate_outputs
-from s2scli.pipeline.evaluate_noise import evaluate_noise, with_noise
+from s2scli.pipeline.evaluate import EvaluateRequest, Texts, evaluate_outputs
+from s2scli.pipeline.evaluate_noise import Rescored, evaluate_noise, with_noise
+from s2scli.sides import TEXT, Sides, Sound
 from tests.translation import stub
 
 SOURCES = [f"the dog number {n} runs home" for n in range(50)]
+METRICS = ("bleu", "exact_match")
 TEXTS = Texts("pairs", tuple(SOURCES), tuple(source.upper() for source in SOURCES))
 
 
 def test_the_noise_of_a_source_depends_on_its_first_line_alone() -> None:
     settings = NoiseTestSettings(noise="typos", noise_rate=0.5, noise_seed=3)
-    found = with_noise(TEXTS, "typos", settings)
+    found = with_noise(SOURCES, "typos", settings)
     noise = SurfaceNoise(typos=0.5)
     expected = [noisy(text, noise, random_for(3, n)) for n, text in enumerate(SOURCES, 1)]
-    assert list(found.sources) == expected
-    assert found.references == TEXTS.references
-    twice = Texts("pairs", TEXTS.sources + TEXTS.sources[::-1], TEXTS.references * 2)
-    assert with_noise(twice, "typos", settings).sources == found.sources + found.sources[::-1]
+    assert list(found) == expected
+    assert with_noise(SOURCES + SOURCES[::-1], "typos", settings) == found + found[::-1]
 
 
 def test_differences_are_of_the_same_resampled_sets() -> None:
-    def shouted(texts: Texts) -> Evaluation:
-        outputs = tuple(source.upper() for source in texts.sources)
-        scored = Texts(texts.name, outputs, texts.references)
-        return evaluate_outputs(scored, ["bleu", "exact_match"], MetricSettings(resamples=100))
+    def shouted(sources: Sequence[str]) -> Sequence[Score]:
+        texts = Texts("outputs", tuple(source.upper() for source in sources), TEXTS.references)
+        return evaluate_outputs(texts, METRICS, MetricSettings(resamples=100)).scores
 
-    settings, asked = NoiseTestSettings(noise="drop,case", noise_rate=0.3), []
+    settings = NoiseTestSettings(noise="drop,case", noise_rate=0.3)
+    asked: dict[str, Sequence[str]] = {}
 
-    def again(texts: Texts) -> Evaluation:
-        asked.append(texts)
-        return shouted(texts)
+    def again(kind: str, sources: Sequence[str]) -> Rescored:
+        asked[kind] = sources
+        return Rescored(shouted(sources), 2)
 
-    clean = shouted(TEXTS)
-    drop, case = evaluate_noise(TEXTS, clean, settings, again)
-    assert [texts.name for texts in asked] == ["pairs with drop", "pairs with case"]
-    assert (drop.kind, drop.rate, drop.failed) == ("drop", 0.3, 0)
-    assert drop.changed == sum(map(str.__ne__, SOURCES, asked[0].sources)) > 25
-    for fall, before in zip(drop.falls, clean.scores, strict=True):
+    clean = shouted(SOURCES)
+    drop, case = evaluate_noise(SOURCES, clean, settings, again)
+    assert list(asked) == ["drop", "case"]
+    assert (drop.kind, drop.rate, drop.failed) == ("drop", 0.3, 2)
+    assert drop.changed == sum(map(str.__ne__, SOURCES, asked["drop"])) > 25
+    for fall, before in zip(drop.falls, clean, strict=True):
         assert fall.difference == fall.score.value - before.value < 0
         pairs = zip(before.resampled, fall.score.resampled, strict=True)
         assert fall.interval == interval_of([after - first for first, after in pairs])
         assert fall.interval and fall.interval[0] < fall.difference < fall.interval[1]
     assert [fall.difference for fall in case.falls] == [0, 0], "it shouts anyway"
-    assert case.falls[0].score == Score(**vars(clean.scores[0]))
 
 
 def test_one_table_shows_clean_sources_first(
@@ -108,3 +109,10 @@ def test_one_line_says_what_is_wrong(words: list[str], message: str) -> None:
     result = CliRunner().invoke(app, ["evaluate", *words])
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in " ".join(result.stderr.split())
+
+
+def test_noise_is_for_text_alone() -> None:
+    request = EvaluateRequest((), noise=NoiseTestSettings(noise="case"))
+    assert request.with_metrics(TEXT).metrics
+    with pytest.raises(UsageError, match="--noise is for text"):
+        request.with_metrics(Sides(source=Sound(8000)))
