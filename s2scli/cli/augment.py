@@ -112,7 +112,8 @@ def _load(
     engine: EngineSettings,
 ) -> "Translator":
     """Load the model, which must read and write text."""
-    from s2scli.pipeline.translate import require_text, warn_of_untrained
+    from s2scli.pipeline.translate import warn_of_untrained
+    from s2scli.translation.demands import require_text
     from s2scli.translation.loading import EngineRequest, load_translator
 
     asked = EngineRequest(engine.engine, (), (), overrides, device, engine.int8)
