@@ -35,7 +35,8 @@ FOUNDATIONS = (
 )
 # A part imports from its own layer's part and from the layers after it.
 LAYERS = (
-    *(("__main__",), ("cli",), ("pipeline",), ("translation",), ("config",)),
+    *(("__main__",), ("cli",), ("pipeline",), ("serve",)),
+    *(("translation",), ("config",)),
     *(ROOMS, FOUNDATIONS, ("errors",)),
 )
 LAYER_OF = {part: number for number, layer in enumerate(LAYERS) for part in layer}
@@ -122,6 +123,9 @@ def may_import(importer: str, imported: str) -> bool:
         ("training", "metrics", False),
         ("pipeline", "translation", True),
         ("translation", "pipeline", False),
+        ("pipeline", "serve", True),
+        ("serve", "translation", True),
+        ("serve", "pipeline", False),
         ("pipeline", "cli", False),
         ("data", "config", False),
         ("errors", "settings", False),

@@ -41,6 +41,8 @@ COMMANDS = {
     "generate": "Generate sentences, one per line, or pictures, from latent vectors.",
     "report": "Write one page about a workspace: corpus, model, training, scores, errors and "
     "attention.",
+    "serve": "Serve models to browsers and to clients of LibreTranslate, with a page to try them "
+    "in.",
     "doctor": "Check the installation and the files of a workspace.",
     "verify": "Check artifacts completely: their files, hashes and contents.",
 }

@@ -12,6 +12,7 @@ from s2scli.data.batch import Batch, make_batch
 from s2scli.data.codecs import SourceCodec
 from s2scli.data.example import Values
 from s2scli.errors import CorpusError, UsageError
+from s2scli.model.seq2seq import Seq2Seq
 from s2scli.pipeline.inspect_search import read_sentence
 from s2scli.report.attention import WORD_BEGIN, AttentionMap
 from s2scli.report.characters import merge_bytes
@@ -111,10 +112,26 @@ def inspect_saliency(folder: Path, asked: Asked, talk: Talk) -> SaliencyMap:
             "where this one looks with `s2s inspect attention`"
         )
     translator = torch_engine.translator_of(loaded, device=CPU)
+    return explain(loaded.model, translator, asked, talk)
+
+
+def explain(model: Seq2Seq, translator: Translator, asked: Asked, talk: Talk) -> SaliencyMap:
+    """Return which source pieces caused which target pieces.
+
+    Args:
+        model: the model, in evaluation mode, on the CPU.
+        translator: the same model as a translator from text to text.
+        asked: the sentence and what to explain.
+        talk: shows the progress of the test.
+
+    Raises:
+        UsageError: the text is empty, or `instead` is in the target already.
+        CorpusError: the text is too long, or the search found no translation.
+    """
     values = read_sentence(translator, asked.source)
     ids = _target_of(translator, asked, values)
     labels = translator.source.labels(values, len(values) + 1, asked.source)
-    whole = Question(loaded.model, pairing(translator.source), (*values.tolist(), EOS_ID), ids)
+    whole = Question(model, pairing(translator.source), (*values.tolist(), EOS_ID), ids)
 
     def spell(target: Sequence[int]) -> tuple[str, ...]:
         return translator.target.pieces(whole.written(target), labels)

@@ -44,6 +44,21 @@ def inspect_search(
     settings = translator.settings(overrides)
     if settings.sample:
         raise UsageError("this model samples, and inspect search shows a beam search")
+    return trace_search(translator, source, settings)
+
+
+def trace_search(translator: Translator, source: str, settings: SearchSettings) -> SearchTree:
+    """Search for the translation of a sentence, and return what the search did.
+
+    Args:
+        translator: a model in PyTorch.
+        source: a sentence, or the path of a recording or a picture.
+        settings: the settings of a beam search.
+
+    Raises:
+        UsageError: the text is empty.
+        CorpusError: the sentence is too long, or the file cannot be read.
+    """
     engine = translator.engine
     assert isinstance(engine, TorchEngine)
     values, trace = read_sentence(translator, source), Trace()

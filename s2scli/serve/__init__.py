@@ -1,0 +1,1 @@
+"""The server: LibreTranslate's interface, transcriptions, and a page to try models in."""

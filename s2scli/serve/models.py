@@ -1,0 +1,170 @@
+"""The models that a server has, by name and by language."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from s2scli.search.settings import SearchSettings
+from s2scli.serve.languages import detect, name_of
+from s2scli.serve.refusal import RequestError
+from s2scli.sides import SideKind
+from s2scli.translation.translator import Translator
+
+AUTO = "auto"
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Insights:
+    """What else a model can show; None is not available.
+
+    Attributes:
+        search: returns the beam search of a sentence, as a JSON document.
+        saliency: returns what in a sentence caused its translation, as a JSON document.
+        between: returns the outputs on the way from one sentence or picture to another.
+    """
+
+    search: Callable[[str], Document] | None = None
+    saliency: Callable[[str], Document] | None = None
+    between: Callable[[str, str], Sequence[str]] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of those that are available."""
+        return [name for name in ("search", "saliency", "between") if getattr(self, name)]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model with its name and languages.
+
+    Attributes:
+        name: the name.
+        translator: the model.
+        settings: how it searches.
+        source: the code of its source language; empty if it was not given.
+        target: the code of its target language; empty if it was not given.
+        insights: what else it can show.
+    """
+
+    name: str
+    translator: Translator
+    settings: SearchSettings
+    source: str = "source"
+    target: str = "target"
+    insights: Insights = field(default_factory=Insights)
+
+    @property
+    def reads(self) -> SideKind:
+        """What the model reads: text, audio or image."""
+        side = self.translator.sides.source
+        return side.kind if side else "text"
+
+    @property
+    def writes(self) -> SideKind:
+        """What the model writes: text or image."""
+        side = self.translator.sides.target
+        return side.kind if side else "text"
+
+    @property
+    def pair(self) -> str:
+        """Its languages, for messages."""
+        return f"{self.source}-{self.target}"
+
+    def document(self) -> Document:
+        """Return what the page needs to know of the model."""
+        return {
+            "name": self.name,
+            "source": {"code": self.source, "name": name_of(self.source)},
+            "target": {"code": self.target, "name": name_of(self.target)},
+            "reads": self.reads,
+            "writes": self.writes,
+            "attention": self.translator.has_attention,
+            "insights": self.insights.names,
+        }
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The models of a server, in the order in which they were given."""
+
+    models: tuple[Served, ...]
+
+    def languages(self) -> list[Document]:
+        """Return the languages of the models that read text, as LibreTranslate lists them."""
+        targets: dict[str, dict[str, None]] = {}
+        for model in self._texts():
+            targets.setdefault(model.source, {})[model.target] = None
+            targets.setdefault(model.target, {})
+        return [
+            {"code": code, "name": name_of(code), "targets": list(found)}
+            for code, found in targets.items()
+        ]
+
+    def named(self, name: str, reads: SideKind = "text") -> Served:
+        """Return the model of a name; without one, the first that reads a kind of source.
+
+        Raises:
+            RequestError: there is none (400).
+        """
+        kind = {"text": "text", "audio": "recordings", "image": "pictures"}[reads]
+        fitting = [model for model in self.models if model.reads == reads]
+        found = next((model for model in fitting if name in ("", model.name)), None)
+        if found:
+            return found
+        if not fitting:
+            raise RequestError(400, f"no model here reads {kind}")
+        names = ", ".join(model.name for model in fitting)
+        raise RequestError(400, f"model: no such model that reads {kind}; expected one of {names}")
+
+    def choose(self, text: str, source: str, target: str, name: str = "") -> "Choice":
+        """Return the model for a text, and the language that was detected in it.
+
+        Args:
+            text: the text.
+            source: the code of its language, or `auto`.
+            target: the code of the language to translate to.
+            name: the name of the model; empty chooses the first one with these languages.
+
+        Raises:
+            RequestError: no model has this name and these languages, or the language cannot
+                be detected (400).
+        """
+        fitting = [
+            model
+            for model in self._texts()
+            if name in ("", model.name)
+            and target == model.target
+            and source in (AUTO, model.source)
+        ]
+        if not fitting:
+            served = ", ".join(dict.fromkeys(f"{one.pair} ({one.name})" for one in self._texts()))
+            raise RequestError(
+                400, f"source, target, model: not served; expected one of {served or 'none'}"
+            )
+        if source != AUTO:
+            return Choice(fitting[0])
+        by_source = {model.source: model for model in reversed(fitting)}
+        language, confidence = self.detect(text, list(by_source))
+        return Choice(by_source[language], {"language": language, "confidence": confidence})
+
+    def detect(self, text: str, among: Sequence[str] = ()) -> tuple[str, float]:
+        """Return the language of a text, among those of the models, and the confidence in percent.
+
+        Raises:
+            RequestError: the languages are not known, or the detector is missing (400).
+        """
+        codes = among or list(dict.fromkeys(model.source for model in self._texts()))
+        return detect(text, codes)
+
+    def _texts(self) -> list[Served]:
+        return [model for model in self.models if model.reads == "text"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The model for a text, and the language that was detected in it, or None."""
+
+    model: Served
+    detected: Document | None = None

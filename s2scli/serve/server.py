@@ -1,0 +1,82 @@
+"""The web server: listen, answer until a signal comes, and finish what is queued."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from s2scli.errors import LockedError, UsageError
+from s2scli.serve.guard import Gate, Guard
+
+BACKLOG = 2048
+KEEP_ALIVE = 75  # seconds
+TICK = 0.05  # seconds between two looks at the gate
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the command."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Args:
+        host: the address.
+        port: the port; 0 is any free one.
+
+    Raises:
+        LockedError: another program listens there.
+        UsageError: this computer has no such address, or the port needs more rights.
+    """
+    where = f"--host {host} --port {port}"
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise LockedError(
+                f"{where}: another program listens there; choose another --port, or 0 for any"
+            ) from error
+        raise UsageError(f"{where}: {error.strerror or error}; choose another address") from error
+
+
+def address_of(listening: socket.socket) -> str:
+    """Return the address of a socket for browsers."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(app: Guard, gate: Gate, listening: socket.socket) -> None:
+    """Answer requests until the gate closes; then finish those that have begun.
+
+    Args:
+        app: the application.
+        gate: whether requests are accepted; a signal closes it.
+        listening: the socket.
+    """
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="critical",  # other levels may quote texts
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=int(app.max_seconds) + 1,
+        lifespan="off",
+    )
+    asyncio.run(_run(_Server(config), gate, listening))
+
+
+async def _run(server: _Server, gate: Gate, listening: socket.socket) -> None:
+    serving = asyncio.create_task(server.serve([listening]))
+    while not (gate.draining or serving.done()):
+        await asyncio.sleep(TICK)
+    server.should_exit = True
+    await serving
