@@ -183,7 +183,7 @@ def read_token(path: Path | None, *, local: bool) -> str:
         raise MissingInputError(f"--token-file {path}: cannot be read as a line of text") from error
     if len(token) < SHORTEST_TOKEN or not token.isprintable():
         raise UsageError(
-            f"--token-file {path}: expected one line of at least {SHORTEST_TOKEN} characters, found "
+            f"--token-file {path}: expected a line of at least {SHORTEST_TOKEN} characters, found "
             f"{len(token)}"
         )
     return token

@@ -79,7 +79,6 @@ def make_app(service: Service, gate: Gate, around: Surroundings) -> Guard:
     _add_files(app, service)
     _add_insights(app, service)
     _add_pages(app, service, metrics=around.metrics)
-    routes = [str(path) for route in app.routes if (path := getattr(route, "path", ""))]
     inner: Any = app
     if around.origins:
         inner = CORSMiddleware(
@@ -90,7 +89,7 @@ def make_app(service: Service, gate: Gate, around: Surroundings) -> Guard:
         )
     limits = service.limits
     return Guard(
-        *(inner, gate, service.counts, frozenset(routes), limits.max_body, limits.max_seconds),
+        *(inner, gate, service.counts, limits.max_body, limits.max_seconds),
         *(around.local_only, around.report, around.detail),
     )
 

@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
@@ -16,7 +16,17 @@ JSON, FORM, PARTS = (
     "multipart/form-data",
 )
 
-Text = Annotated[str, Field(description="Plain text, or HTML.")]
+
+def _unicode(text: str) -> str:
+    """Refuse half a surrogate pair, which is no character and has no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("holds half of a surrogate pair") from error
+    return text
+
+
+Text = Annotated[str, AfterValidator(_unicode)]
 
 
 class Body(BaseModel):
@@ -24,18 +34,18 @@ class Body(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    api_key: str | None = Field(None, description="The token, if the server has one.")
+    api_key: Text | None = Field(None, description="The token, if the server has one.")
 
 
 class TranslateBody(Body):
     """What is asked of /translate."""
 
     q: Text | list[Text] = Field(description="A text, or several. Each line is translated alone.")
-    source: str = Field(description="Code of the language of the text; auto detects it.")
-    target: str = Field(description="Code of the language to translate to.")
+    source: Text = Field(description="Code of the language of the text; auto detects it.")
+    target: Text = Field(description="Code of the language to translate to.")
     format: Literal["text", "html"] = Field("text", description="html keeps the tags.")
     alternatives: int = Field(0, ge=0, description="Number of further translations of each text.")
-    model: str = Field("", description="Name of a model, if several have the same languages.")
+    model: Text = Field("", description="Name of a model, if several have the same languages.")
 
 
 class DetectBody(Body):
@@ -48,7 +58,7 @@ class SentenceBody(Body):
     """What is asked of a look into a model."""
 
     q: Text = Field(description="A sentence.")
-    model: str = Field("", description="Name of the model; by default the first that fits.")
+    model: Text = Field("", description="Name of the model; by default the first that fits.")
     alternatives: int = Field(0, ge=0, description="Number of further translations.")
 
 
@@ -57,13 +67,13 @@ class BetweenBody(Body):
 
     first: Text = Field(description="A sentence.")
     second: Text = Field(description="Another sentence.")
-    model: str = Field("", description="Name of the model; by default the first that fits.")
+    model: Text = Field("", description="Name of the model; by default the first that fits.")
 
 
 class FileBody(Body):
     """What is asked of a recording or a picture."""
 
-    model: str = Field("", description="Name of the model; by default the first that fits.")
+    model: Text = Field("", description="Name of the model; by default the first that fits.")
     response_format: Literal["json", "text", "srt", "vtt", "verbose_json"] = Field(
         "json", description="Format of a transcription."
     )

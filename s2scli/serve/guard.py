@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,6 @@ class Guard:
         app: the application.
         gate: whether requests are accepted.
         counts: counts the requests.
-        routes: the paths that are counted by name.
         max_body: the largest body in bytes.
         max_seconds: the longest time from a request to its answer.
         local_only: whether only the names of this computer are accepted as the host, so that no web
@@ -57,7 +56,6 @@ class Guard:
     app: App
     gate: Gate
     counts: Counts
-    routes: Collection[str]
     max_body: int
     max_seconds: float
     local_only: bool
@@ -94,7 +92,7 @@ class Guard:
             if not status:
                 await _refuse(answer, RequestError(500, UNEXPECTED))
         seconds = time.perf_counter() - begin
-        path = scope["path"] if scope["path"] in self.routes else ""
+        path = getattr(scope.get("route"), "path", "")  # a route's own name for its paths
         self.counts.request(path, status, seconds)
         self.detail(f"{scope['method']} {path or '(other)'} {status} {seconds * 1000:.0f} ms")
 

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
 from s2scli.serve.refusal import RequestError
@@ -64,28 +64,27 @@ def name_of(code: str) -> str:
     return NAMES.get(code, code)
 
 
-def detect(text: str, codes: Sequence[str]) -> tuple[str, float]:
-    """Return the language of a text and the confidence in percent.
+def probabilities(text: str, codes: Collection[str]) -> dict[str, float]:
+    """Return how probable it is that a text is in each of some languages, in percent.
 
     Args:
         text: the text.
-        codes: the languages to choose from.
+        codes: the languages; the probabilities add up to 100.
 
     Raises:
         RequestError: the detector does not know all of these languages, or is not installed (400).
     """
     try:
-        identifier = _identifier(tuple(codes))
+        found = _identifier(tuple(codes)).rank(text)
     except ImportError as error:
         raise RequestError(
             400, "source: detection needs py3langid, which is not installed on the server; give it"
         ) from error
     except ValueError as error:
         raise RequestError(
-            400, f"source: cannot detect one of {', '.join(codes)}; give it"
+            400, "source: it cannot be detected for these models; give it"
         ) from error
-    language, probability = identifier.classify(text)
-    return str(language), round(100 * float(probability), 1)
+    return {str(code): round(100 * float(share), 1) for code, share in found}
 
 
 @functools.lru_cache(maxsize=8)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from s2scli.search.settings import SearchSettings
-from s2scli.serve.languages import detect, name_of
+from s2scli.serve.languages import name_of, probabilities
 from s2scli.serve.refusal import RequestError
 from s2scli.sides import SideKind
 from s2scli.translation.translator import Translator
@@ -145,18 +145,18 @@ class Catalogue:
             )
         if source != AUTO:
             return Choice(fitting[0])
-        by_source = {model.source: model for model in reversed(fitting)}
-        language, confidence = self.detect(text, list(by_source))
-        return Choice(by_source[language], {"language": language, "confidence": confidence})
+        shares = self.detect(text)
+        best = max(fitting, key=lambda model: shares[model.source])
+        found = {"language": best.source, "confidence": shares[best.source]}
+        return Choice(best, found)
 
-    def detect(self, text: str, among: Sequence[str] = ()) -> tuple[str, float]:
-        """Return the language of a text, among those of the models, and the confidence in percent.
+    def detect(self, text: str) -> dict[str, float]:
+        """Return how probable it is that a text is in each language of the models, in percent.
 
         Raises:
             RequestError: the languages are not known, or the detector is missing (400).
         """
-        codes = among or list(dict.fromkeys(model.source for model in self._texts()))
-        return detect(text, codes)
+        return probabilities(text, [language["code"] for language in self.languages()])
 
     def _texts(self) -> list[Served]:
         return [model for model in self.models if model.reads == "text"]

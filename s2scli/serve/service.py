@@ -100,14 +100,15 @@ class Service:
         return document
 
     async def detect(self, text: str) -> list[Document]:
-        """Return the language of a text, as LibreTranslate answers.
+        """Return the languages that a text may be in, most probable first, as LibreTranslate does.
 
         Raises:
             RequestError: the text is too long (413), or no language can be detected (400).
         """
         self._check([text])
-        language, confidence = await asyncio.to_thread(self.catalogue.detect, text)
-        return [{"confidence": confidence, "language": language}]
+        shares = await asyncio.to_thread(self.catalogue.detect, text)
+        ranked = sorted(shares.items(), key=lambda item: -item[1])
+        return [{"confidence": share, "language": code} for code, share in ranked]
 
     async def look(self, body: SentenceBody, request: Request) -> Document:
         """Return the translation of a sentence with its attention maps and alternatives.
