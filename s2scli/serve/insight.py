@@ -1,11 +1,12 @@
 """Translations with what their model looked at, as JSON documents for the page."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from s2scli.report.attention import AttentionMap, attention_document
+from s2scli.report.attention import WORD_BEGIN, AttentionMap, attention_document, join_words
 from s2scli.report.characters import merge_bytes
 from s2scli.report.map_formats import LINK
 from s2scli.report.search_tree import Node, SearchTree, fate_of, label_of, runs_of
@@ -40,13 +41,28 @@ def _hypothesis(found: Translation, one: TargetText) -> Document:
 def map_document(attention: AttentionMap) -> Document:
     """Return a map of attention or saliency, [T, S], with the words that it links."""
     shown = attention_document(attention, LINK)
-    names = ("source_pieces", "target_pieces", "map", "alignment", "note", "target")
+    names = ("source_pieces", "target_pieces", "map", "note", "target")
     scores = attention.token_scores
     return {
         **{name: shown[name] for name in names},
+        "source_words": _words(attention.source_pieces),
+        "target_words": _words(attention.target_pieces),
         "weights": _rounded(attention.weights),
         "token_scores": None if scores is None else _rounded(scores),
     }
+
+
+def _words(pieces: Sequence[str]) -> list[Document]:
+    """Return the words of some pieces: the pieces of each, and whether no space is before it."""
+    return [
+        {
+            "text": word.text,
+            "start": word.start,
+            "stop": word.stop,
+            "glued": not pieces[word.start].startswith(WORD_BEGIN),
+        }
+        for word in join_words(pieces)
+    ]
 
 
 def search_document(tree: SearchTree) -> Document:
