@@ -166,16 +166,19 @@ def _add_files(app: FastAPI, service: Service) -> None:
         record = await service.read("audio", body, content, request)
         return transcription(record, body.response_format)
 
-    @app.post(
-        "/s2s/read/{kind}",
-        responses=REFUSALS,
-        openapi_extra=schema_of(FileBody, PARTS, file=True),
-    )
-    async def read(kind: Literal["audio", "image"], request: Request) -> Response:
-        """Return what a model makes of a recording or a picture, with its attention maps."""
-        body, content = await read_upload(request, service.limits.max_body)
-        service.admit(request, body.api_key)
-        return JSONResponse(record_document(await service.read(kind, body, content, request)))
+    def reads(kind: Literal["audio", "image"]) -> Any:
+        async def read(request: Request) -> Response:
+            """Return what a model makes of a file, with its attention maps."""
+            body, content = await read_upload(request, service.limits.max_body)
+            service.admit(request, body.api_key)
+            return JSONResponse(record_document(await service.read(kind, body, content, request)))
+
+        return read
+
+    for kind in ("audio", "image"):
+        extra = schema_of(FileBody, PARTS, file=True)
+        options: Any = {"methods": ["POST"], "responses": REFUSALS, "openapi_extra": extra}
+        app.add_api_route(f"/s2s/read/{kind}", reads(kind), name=f"read_{kind}", **options)
 
 
 def _add_insights(app: FastAPI, service: Service) -> None:
@@ -195,14 +198,19 @@ def _add_insights(app: FastAPI, service: Service) -> None:
         service.admit(request, body.api_key)
         return JSONResponse(await service.look(body, request))
 
-    @app.post(
-        "/s2s/inspect/{insight}", responses=REFUSALS, openapi_extra=schema_of(SentenceBody, JSON)
-    )
-    async def inspect(insight: Literal["search", "saliency"], request: Request) -> Response:
-        """Show the beam search of a sentence, or what in it caused its translation."""
-        body = await read_body(request, SentenceBody)
-        service.admit(request, body.api_key)
-        return JSONResponse(await service.inspect(insight, body, request))
+    def inspects(insight: Literal["search", "saliency"]) -> Any:
+        async def inspect(request: Request) -> Response:
+            """Show the beam search of a sentence, or what in it caused its translation."""
+            body = await read_body(request, SentenceBody)
+            service.admit(request, body.api_key)
+            return JSONResponse(await service.inspect(insight, body, request))
+
+        return inspect
+
+    for insight in ("search", "saliency"):
+        extra = schema_of(SentenceBody, JSON)
+        options: Any = {"methods": ["POST"], "responses": REFUSALS, "openapi_extra": extra}
+        app.add_api_route(f"/s2s/inspect/{insight}", inspects(insight), name=insight, **options)
 
     @app.post("/s2s/between", responses=REFUSALS, openapi_extra=schema_of(BetweenBody, JSON))
     async def between(request: Request) -> Response:

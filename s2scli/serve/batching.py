@@ -122,7 +122,7 @@ class BatchingQueue:
         self._changed.notify()
 
     def _count(self) -> int:
-        return sum(len(job.missing) for job in self._jobs)
+        return sum(len(job.missing) for job in self._jobs if not job.future.cancelled())
 
     def _work(self) -> None:
         while batch := self._next():

@@ -1,0 +1,157 @@
+"""What becomes of the texts, recordings and pictures of requests."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s2scli.data.codecs.sound_files import encode_wav
+from s2scli.search.settings import SearchSettings
+from s2scli.serve.models import Insights
+from s2scli.serve.service import LINE_BREAK, with_alternatives
+from tests.serve.serving import app_of, send, served, service_of
+from tests.sounds import RATE, saying, silence, tone_translator
+
+LANGUAGES = {"source": "en", "target": "de"}
+APP = app_of(service_of(max_characters=100, max_lines=5, max_inspected=20))
+
+
+def translated(**body: object) -> object:
+    return send(APP, "POST", "/translate", json={**LANGUAGES, **body}).json()
+
+
+def test_a_list_is_answered_with_a_list() -> None:
+    assert translated(q="a dog") == {"translatedText": "A DOG"}
+    assert translated(q=["a", "", "b"]) == {"translatedText": ["A", "", "B"]}
+    assert translated(q=[]) == {"translatedText": []}
+
+
+def test_line_breaks_stay() -> None:
+    assert translated(q="a\r\nb\n\n c") == {"translatedText": "A\r\nB\n\n C"}
+
+
+def test_tags_stay() -> None:
+    found = translated(q="<p>a <b>dog</b> &amp; cat</p>", format="html")
+    assert found == {"translatedText": "<p>A <b>DOG</b> &amp; CAT</p>"}
+
+
+def test_alternatives_are_those_of_all_lines() -> None:
+    found = translated(q="a\n\nb", alternatives=2)
+    assert found == {"translatedText": "A\n\nB", "alternatives": ["A!\n\nB!", "A!!\n\nB!!"]}
+    assert translated(q=["a"], alternatives=1)["alternatives"] == [["A!"]]  # type: ignore[index]
+    assert translated(q=" ", alternatives=1) == {"translatedText": "", "alternatives": []}
+
+
+def test_a_detected_language_is_told() -> None:
+    found = translated(q=["A dog runs."], source="auto")
+    (detected,) = found["detectedLanguage"]  # type: ignore[index]
+    assert detected["language"] == "en"
+    assert 50 < detected["confidence"] <= 100
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "error"),
+    [
+        ({"q": "a" * 101}, 413, "max_characters: at most 100 here, found 101"),
+        ({"q": ["a" * 60] * 2}, 413, "max_characters: at most 100 here, found 120"),
+        ({"q": "a\n" * 5}, 413, "max_lines: at most 5 here, found 6"),
+        ({"q": [""] * 6}, 413, "max_lines: at most 5 here, found 6"),
+        ({"q": "<b>a</b>" * 6, "format": "html"}, 413, "max_lines: at most 5 here, found 6"),
+        ({"q": "a", "alternatives": 5}, 413, "max_alternatives: at most 4 here, found 5"),
+        ({"q": "fine\nboom"}, 500, "q: the model failed at line 2 of 2"),
+        ({"q": "a", "target": "fr"}, 400, "source, target, model: not served; expected one of"),
+    ],
+)
+def test_refusals(body: dict[str, object], status: int, error: str) -> None:
+    answer = send(APP, "POST", "/translate", json={**LANGUAGES, **body})
+    assert answer.status_code == status
+    assert answer.json()["error"].startswith(error)
+
+
+def test_a_token_is_needed_where_there_is_one() -> None:
+    token = "a secret that is long"
+    app = app_of(service_of(token=token))
+    body = {"q": "a", **LANGUAGES}
+    for key in ({}, {"api_key": "wrong"}, {"api_key": "ä"}, {"api_key": None}):
+        answer = send(app, "POST", "/translate", json={**body, **key})
+        assert answer.status_code == 403
+        assert answer.json()["error"].startswith("api_key: missing or wrong")
+    bearer = {"authorization": f"Bearer {token}"}
+    for more in ({"json": {**body, "api_key": token}}, {"json": body, "headers": bearer}):
+        assert send(app, "POST", "/translate", **more).status_code == 200  # type: ignore[arg-type]
+    assert send(app, "GET", "/metrics").status_code == 403
+    assert send(app, "GET", "/metrics", headers=bearer).status_code == 200
+    assert send(app, "GET", "/languages").status_code == 200
+
+
+def test_a_look_has_maps_and_alternatives() -> None:
+    found = send(APP, "POST", "/s2s/look", json={"q": "a\ndog", "alternatives": 1}).json()
+    assert [one["text"] for one in found["hypotheses"]] == ["A DOG", "A DOG!"]
+    assert found["hypotheses"][0]["attention"]["source_pieces"] == ["a", "dog", "</s>"]
+    long = send(APP, "POST", "/s2s/look", json={"q": "a" * 21})
+    assert long.json() == {"error": "max_inspected: at most 20 here, found 21"}
+
+
+def test_insights_are_shown_or_refused() -> None:
+    insights = Insights(search=lambda text: {"of": text}, between=lambda a, b: [a, b])
+    app = app_of(service_of(served(insights=insights)))
+    assert send(app, "POST", "/s2s/inspect/search", json={"q": "a\nb"}).json() == {"of": "a b"}
+    refused = send(app, "POST", "/s2s/inspect/saliency", json={"q": "a"})
+    assert refused.json() == {"error": "model: en-de cannot show its saliency here"}
+    way = send(app, "POST", "/s2s/between", json={"first": "a", "second": "b"})
+    assert way.json() == {"outputs": ["a", "b"]}
+    refused = send(APP, "POST", "/s2s/between", json={"first": "a", "second": "b"})
+    assert "no such model with a single vector" in refused.json()["error"]
+    assert send(APP, "POST", "/s2s/inspect/other", json={"q": "a"}).status_code == 404
+
+
+SOUND = app_of(service_of(served("tones", tone_translator()), max_sound=2))
+
+
+def transcribed(content: bytes, **fields: str) -> tuple[int, str]:
+    files = {"file": ("a.wav", content)}
+    answer = send(SOUND, "POST", "/v1/audio/transcriptions", files=files, data=fields)
+    return answer.status_code, answer.text
+
+
+def test_recordings_are_transcribed() -> None:
+    low, high = (encode_wav(saying(word), RATE) for word in ("low", "high"))
+    assert transcribed(low) == (200, '{"text":"low"}')
+    assert transcribed(high, model="tones", response_format="text") == (200, "high\n")
+    assert transcribed(encode_wav(silence(1), RATE)) == (200, '{"text":""}')
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "status", "error"),
+    [
+        (b"/etc/passwd", {}, 400, "file: not a sound file, expected a sound file"),
+        (b"", {}, 400, "file: an empty file"),
+        (encode_wav(saying("low low low low low low low"), RATE), {}, 413, "max_sound: "),
+        (b"", {"model": "whisper-1"}, 400, "model: no such model that reads recordings"),
+        (b"", {"response_format": "pdf"}, 400, "response_format: Input should be 'json'"),
+    ],
+)
+def test_a_wrong_recording_is_refused(
+    content: bytes, fields: dict[str, str], status: int, error: str
+) -> None:
+    found, text = transcribed(content, **fields)
+    assert (found, error in text) == (status, True), text
+    assert base64.b64encode(content).decode()[:20] not in text or not content
+
+
+@pytest.mark.parametrize("settings", [{}, {"beam_size": 4, "beam_groups": 2}, {"mbr": 2}])
+@pytest.mark.parametrize("alternatives", [0, 1, 4, 9])
+def test_the_beam_holds_the_alternatives(settings: dict[str, int], alternatives: int) -> None:
+    own = SearchSettings.model_validate(settings)
+    found = with_alternatives(own, alternatives)
+    assert found.n_best == alternatives + 1
+    if alternatives < own.beam_size and not own.mbr:
+        assert found.beam_size == own.beam_size
+
+
+@given(st.text(st.sampled_from("a\r\n")))
+def test_lines_and_breaks_are_the_text(text: str) -> None:
+    parts = LINE_BREAK.split(text)
+    assert "".join(parts) == text
+    assert not any("\n" in line or "\r" in line for line in parts[::2])
