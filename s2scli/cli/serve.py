@@ -16,6 +16,7 @@ from s2scli.search.settings import NOT_EVALUATED, SearchSettings
 from s2scli.serve.settings import RequestLimits, ServeSettings
 from s2scli.settings import Tree
 
+EXTRA = ("fastapi", "python_multipart", "starlette", "uvicorn")
 _server: Any = functools.partial(typer.Option, rich_help_panel=ServeSettings.panel)
 
 
@@ -72,11 +73,11 @@ def command(
     try:
         from s2scli.pipeline import serve as story
     except ImportError as error:
-        if error.name and error.name.partition(".")[0] in ("fastapi", "starlette", "uvicorn"):
-            raise MissingExtraError(
-                f'{error.name} is not installed: pip install "s2scli[serve]"'
-            ) from error
-        raise
+        if error.name not in EXTRA:
+            raise
+        raise MissingExtraError(
+            f'{error.name} is not installed: pip install "s2scli[serve]"'
+        ) from error
     request = story.ServeRequest(
         [story.ModelRequest.read(text) for text in models or ()],
         *(settings, limits, overrides, stream, engine, device, token_file, cors or ()),

@@ -3,6 +3,7 @@
 import json
 from typing import Annotated, Any, Literal, TypeVar
 
+import python_multipart  # noqa: F401 - Starlette reads forms with it
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request

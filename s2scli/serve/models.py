@@ -94,9 +94,9 @@ class Catalogue:
     def languages(self) -> list[Document]:
         """Return the languages of the models that read text, as LibreTranslate lists them."""
         targets: dict[str, dict[str, None]] = {}
-        for model in self._texts():
-            targets.setdefault(model.source, {})[model.target] = None
-            targets.setdefault(model.target, {})
+        for each in self._texts():
+            targets.setdefault(each.source, {})[each.target] = None
+            targets.setdefault(each.target, {})
         return [
             {"code": code, "name": name_of(code), "targets": list(found)}
             for code, found in targets.items()
@@ -109,13 +109,13 @@ class Catalogue:
             RequestError: there is none (400).
         """
         kind = {"text": "text", "audio": "recordings", "image": "pictures"}[reads]
-        fitting = [model for model in self.models if model.reads == reads]
-        found = next((model for model in fitting if name in ("", model.name)), None)
+        fitting = [each for each in self.models if each.reads == reads]
+        found = next((each for each in fitting if name in ("", each.name)), None)
         if found:
             return found
         if not fitting:
             raise RequestError(400, f"no model here reads {kind}")
-        names = ", ".join(model.name for model in fitting)
+        names = ", ".join(each.name for each in fitting)
         raise RequestError(400, f"model: no such model that reads {kind}; expected one of {names}")
 
     def choose(self, text: str, source: str, target: str, name: str = "") -> "Choice":
@@ -132,11 +132,9 @@ class Catalogue:
                 be detected (400).
         """
         fitting = [
-            model
-            for model in self._texts()
-            if name in ("", model.name)
-            and target == model.target
-            and source in (AUTO, model.source)
+            each
+            for each in self._texts()
+            if name in ("", each.name) and target == each.target and source in (AUTO, each.source)
         ]
         if not fitting:
             served = ", ".join(dict.fromkeys(f"{one.pair} ({one.name})" for one in self._texts()))
@@ -146,7 +144,7 @@ class Catalogue:
         if source != AUTO:
             return Choice(fitting[0])
         shares = self.detect(text)
-        best = max(fitting, key=lambda model: shares[model.source])
+        best = max(fitting, key=lambda each: shares[each.source])
         found = {"language": best.source, "confidence": shares[best.source]}
         return Choice(best, found)
 
@@ -159,7 +157,7 @@ class Catalogue:
         return probabilities(text, [language["code"] for language in self.languages()])
 
     def _texts(self) -> list[Served]:
-        return [model for model in self.models if model.reads == "text"]
+        return [each for each in self.models if each.reads == "text"]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from s2scli.settings import flag_of
 Words = tuple[str, ...]
 PANELS = {
     *("Input and output", "Search", "Sampling", "Engine", "General", "Metrics", "Limits", "Export"),
-    *("Input", "Output", "Constraints"),
+    *("Input", "Output", "Constraints", "Server"),
     *(
         "Recipe and run",
         "Cleaning",

@@ -66,7 +66,7 @@ def test_requests_are_counted_and_logged_without_text() -> None:
 
 def malformed(order: random.Random) -> tuple[str, str, dict[str, Any]]:
     """Return a request that is wrong somewhere, or nowhere."""
-    values = [
+    values: list[Any] = [
         *("a", "", "en", "de", "auto", "html", "\x00", "\ud800", "🙂" * 50, "../../etc/passwd"),
         *(None, 0, -1, 1.5, True, [], ["a", 1], {}, {"a": []}, 10**30, float("nan"), [[[]]]),
         *("data:image/png;base64,AAAA", "<" * 200, "&#" * 99, "\n" * 300, "boom", ["boom", "b"]),
@@ -128,7 +128,8 @@ def check_by_schemathesis(paths: str, examples: int) -> None:
     excluded = CHECKS.get_by_names(["positive_data_acceptance"])
     modes = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
     for result in schema.include(path_regex=paths).get_all_operations():
-        cases = [result.ok().as_strategy(generation_mode=mode) for mode in modes]
+        operation: Any = result.ok()  # type: ignore[union-attr]
+        cases = [operation.as_strategy(generation_mode=mode) for mode in modes]
 
         @settings(max_examples=examples, database=None, suppress_health_check=list(HealthCheck))
         @given(case=st.one_of(*cases))
@@ -151,4 +152,4 @@ def test_the_interface_is_as_described() -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_interface_is_as_described_at_length() -> None:
-    check_by_schemathesis("", 100)
+    check_by_schemathesis("^/(?!v1/|s2s/read/)", 100)  # it cannot send what is no file as a file

@@ -1,0 +1,86 @@
+"""What is served: models by name and language, their insights, and the token."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s2scli.errors import MissingInputError, UsageError
+from s2scli.pipeline.generate import Writer
+from s2scli.pipeline.inspect_saliency import Asked, inspect_saliency
+from s2scli.pipeline.inspect_search import inspect_search
+from s2scli.pipeline.serve import ModelRequest, insights_of, read_token
+from s2scli.report.console import Talk
+from s2scli.report.search_tree import tree_document
+from s2scli.search.settings import GenerateSettings
+from s2scli.serve.insight import map_document, search_document
+from s2scli.translation import torch_engine
+from tests.folders import letters_of, write_model
+
+LETTERS = letters_of(["abc de"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("w/model", ModelRequest(Path("w/model"))),
+        ("small=w/model", ModelRequest(Path("w/model"), "small")),
+        ("en-de=w/model", ModelRequest(Path("w/model"), "en-de", "en", "de")),
+        ("small:en-de=w/model", ModelRequest(Path("w/model"), "small", "en", "de")),
+        ("./a=b/model", ModelRequest(Path("./a=b/model"))),
+        ("zh_Hant-en=m", ModelRequest(Path("m"), "zh_Hant-en", "zh_Hant", "en")),
+    ],
+)
+def test_models_are_read(text: str, expected: ModelRequest) -> None:
+    assert ModelRequest.read(text) == expected
+
+
+@pytest.mark.parametrize("text", ["en-de=", "=w", "a b=w", "small:x=w", "a b:en-de=w", ":en-de=w"])
+def test_a_wrong_model_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"-m {text}: expected DIR, NAME=DIR")):
+        ModelRequest.read(text)
+
+
+def test_others_need_a_token(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    assert read_token(None, local=True) == ""
+    with pytest.raises(UsageError, match="others can connect to this address, so a token"):
+        read_token(None, local=False)
+    with pytest.raises(MissingInputError, match="token: cannot be read as a line of text"):
+        read_token(file, local=True)
+    for wrong in ("short", "two lines of\na long token"):
+        file.write_text(wrong)
+        with pytest.raises(UsageError, match="expected a line of at least 16 characters"):
+            read_token(file, local=True)
+    file.write_text("a token that is long\n")
+    assert read_token(file, local=False) == "a token that is long"
+
+
+def test_insights_are_those_of_the_commands(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, LETTERS, scale=3.0)
+    translator = torch_engine.load(folder, device="cpu")
+    found = insights_of(translator, translator.engine.settings)
+    assert found.names == ["search", "saliency"]
+    assert found.search
+    assert found.saliency
+    tree = inspect_search([folder], "abc", {}, "cpu")
+    assert found.search("abc") == search_document(tree)
+    assert len(tree_document(tree)["ended"]) == len(found.search("abc")["ended"])
+    asked = Asked("abc", test=False)
+    expected = map_document(inspect_saliency(folder, asked, Talk.silent()).map)
+    weights: Any = found.saliency("abc")["weights"]
+    assert weights == [pytest.approx(row, abs=2e-3) for row in expected["weights"]]
+
+
+def test_a_way_between_sentences_is_that_of_generate(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, LETTERS, recipe="vae", scale=2.0)
+    translator = torch_engine.load(folder, device="cpu")
+    found = insights_of(translator, translator.engine.settings)
+    assert found.between
+    writer = Writer.load(folder, "cpu")
+    codes = writer.interpolate("abc", "ed", GenerateSettings(steps=11))
+    expected = [one.text for one in writer.write(codes, translator.engine.settings)]
+    assert found.between("abc", "ed") == expected
+    with pytest.raises(UsageError, match="found empty text"):
+        found.between("abc", " ")
