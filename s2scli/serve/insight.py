@@ -1,12 +1,13 @@
 """Translations with what their model looked at, as JSON documents for the page."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from s2scli.report.attention import WORD_BEGIN, AttentionMap, attention_document, join_words
+from s2scli.report.attention import AttentionMap, attention_document, join_words
 from s2scli.report.characters import merge_bytes
 from s2scli.report.map_formats import LINK
 from s2scli.report.search_tree import Node, SearchTree, fate_of, label_of, runs_of
@@ -53,16 +54,8 @@ def map_document(attention: AttentionMap) -> Document:
 
 
 def _words(pieces: Sequence[str]) -> list[Document]:
-    """Return the words of some pieces: the pieces of each, and whether no space is before it."""
-    return [
-        {
-            "text": word.text,
-            "start": word.start,
-            "stop": word.stop,
-            "glued": not pieces[word.start].startswith(WORD_BEGIN),
-        }
-        for word in join_words(pieces)
-    ]
+    """Return the words of some pieces, each with the indices of its pieces."""
+    return [asdict(word) for word in join_words(pieces)]
 
 
 def search_document(tree: SearchTree) -> Document:

@@ -1,15 +1,21 @@
 """What becomes of the texts, recordings and pictures of requests."""
 
 import base64
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s2scli.data.codecs.picture_files import data_uri, encode_png
 from s2scli.data.codecs.sound_files import encode_wav
+from s2scli.data.stream import Line
+from s2scli.pipeline.serve import insights_of
 from s2scli.search.settings import SearchSettings
 from s2scli.serve.models import Insights
 from s2scli.serve.service import LINE_BREAK, with_alternatives
+from s2scli.translation import torch_engine
+from tests.pictures import picture, write_picture_model
 from tests.serve.serving import app_of, send, served, service_of
 from tests.sounds import RATE, saying, silence, tone_translator
 
@@ -155,3 +161,27 @@ def test_lines_and_breaks_are_the_text(text: str) -> None:
     parts = LINE_BREAK.split(text)
     assert "".join(parts) == text
     assert not any("\n" in line or "\r" in line for line in parts[::2])
+
+
+def test_pictures_are_read_and_written(tmp_path: Path) -> None:
+    changes = ("model.attention={kind='none'}", "model.connection={kind='projected'}")
+    folder = write_picture_model(tmp_path / "m", *changes, from_pictures=True)
+    translator = torch_engine.load(folder, device="cpu")
+    settings = translator.engine.settings
+    insights = insights_of(translator, settings)
+    app = app_of(service_of(served("p", translator, insights=insights)))
+    png = encode_png(picture("left"))
+    (tmp_path / "a.png").write_bytes(png)
+    (expected,) = translator.translate([Line("", 1, str(tmp_path / "a.png"))])
+    answer = send(app, "POST", "/s2s/read/image", files={"file": ("a.png", png)})
+    assert answer.json()["hypotheses"][0]["text"] == expected.text
+    assert expected.text.startswith("data:image/png;base64,")
+    ends = {"first": data_uri(picture("left")), "second": data_uri(picture("right"))}
+    way = send(app, "POST", "/s2s/between", json=ends).json()["outputs"]
+    assert len(way) == 11
+    assert way[0] == expected.text
+    path = {"first": str(tmp_path / "a.png"), "second": str(tmp_path / "a.png")}
+    refused = send(app, "POST", "/s2s/between", json=path)
+    assert refused.json()["error"].startswith("first, second: expected pictures, as data:image/")
+    refused = send(app, "POST", "/s2s/read/image", files={"file": ("a.png", b"x")})
+    assert (refused.status_code, refused.json()["error"][:6]) == (400, "file: ")
