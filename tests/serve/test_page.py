@@ -169,7 +169,7 @@ def test_sounds_pictures_and_ways_between_sentences(browser: Any, tmp_path: Path
         page.wait_for_timeout(1500)  # the browser's own microphone beeps
         page.get_by_role("button", name="Stop").click()
         until(lambda: page.inner_text("#status").endswith(" ms"))
-        assert page.inner_text("#out") in ("low", "high")
+        assert set(page.inner_text("#out").split()) <= {"low", "high"}
         page.get_by_label("Model", exact=True).select_option(label="English to German (pictures)")
         box = page.locator("#canvas").bounding_box()
         page.mouse.move(box["x"] + 50, box["y"] + 50)
