@@ -67,8 +67,9 @@ def command(
 
     The page is at /, the description of the interface at /openapi.json. Clients of LibreTranslate
     find /translate, /languages and /detect; recordings go to /v1/audio/transcriptions. Lines of
-    requests that come together are translated together. SIGTERM or Ctrl-C ends the server after
-    what is queued is answered.
+    requests that come together are translated together. An export (s2s export) answers faster; the
+    page shows attention, beam search and saliency with --engine pytorch. SIGTERM or Ctrl-C ends the
+    server after what is queued is answered.
     """
     try:
         from s2scli.pipeline import serve as story

@@ -9,6 +9,7 @@ from typing import Any
 
 from s2scli.serve.counts import Counts
 from s2scli.serve.refusal import RequestError, over
+from s2scli.serve.settings import is_local
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -17,7 +18,6 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Report = Callable[[str], None]
 
-LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -101,7 +101,7 @@ class Guard:
         if self.gate.draining:
             raise RequestError(503, "the server is ending and accepts no requests")
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        if self.local_only and _host(headers.get(b"host", "")) not in LOCAL_HOSTS:
+        if self.local_only and not is_local(_host(headers.get(b"host", ""))):
             raise RequestError(
                 403, "host: expected localhost or 127.0.0.1; for other names, start with a token"
             )

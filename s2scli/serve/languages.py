@@ -1,5 +1,6 @@
 """Codes and names of languages, and the detection of the language of a text."""
 
+import copy
 import functools
 import re
 from collections.abc import Collection
@@ -90,8 +91,14 @@ def probabilities(text: str, codes: Collection[str]) -> dict[str, float]:
 @functools.lru_cache(maxsize=8)
 def _identifier(codes: tuple[str, ...]) -> Any:
     """Return a detector of these languages."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier = copy.copy(_of_all())
     identifier.set_languages(list(codes))
     return identifier
+
+
+@functools.cache
+def _of_all() -> Any:
+    """Return the detector of all languages."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

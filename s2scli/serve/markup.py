@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from s2scli.data.cleaning import is_blank
 from s2scli.translation.lines import divide_space
 
 TAG = re.compile(
@@ -49,8 +48,9 @@ class Markup:
 def read_markup(text: str) -> Markup:
     """Divide HTML into the texts between tags, and the rest.
 
-    The texts of elements that hold no language, such as `code`, and of elements with
-    `translate="no"` are not to be translated. Nothing is repaired: what is no tag is text.
+    A text without a letter or a digit is not to be translated, nor are those of elements that hold
+    no language, such as `code`, and of elements with `translate="no"`. Nothing is repaired: what
+    is no tag is text.
     """
     pieces = [*_pieces(text)]
     places = [index for index, (_, translate) in enumerate(pieces) if translate]
@@ -72,7 +72,8 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
 
 def _text(raw: str, opened: Sequence[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
     if raw:
-        yield raw, not (is_blank(html.unescape(raw)) or (opened and opened[-1][1]))
+        says = any(character.isalnum() for character in html.unescape(raw))
+        yield raw, says and not (opened and opened[-1][1])
 
 
 def _enter(tag: re.Match[str], opened: list[tuple[str, bool]]) -> None:

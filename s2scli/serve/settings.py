@@ -5,6 +5,14 @@ import ipaddress
 from s2scli.settings import Settings, setting
 
 
+def is_local(host: str) -> bool:
+    """Return whether a name or an address can only be that of this computer."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 class ServeSettings(Settings):
     """Where the server listens, and what it keeps and shows."""
 
@@ -39,10 +47,7 @@ class ServeSettings(Settings):
     @property
     def is_local(self) -> bool:
         """Whether only programs on this computer can connect."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_local(self.host)
 
 
 class RequestLimits(Settings):

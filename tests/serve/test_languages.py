@@ -27,7 +27,7 @@ def test_unknown_languages_and_a_missing_detector_are_refused(
 ) -> None:
     with pytest.raises(RequestError, match="cannot be detected for these models"):
         probabilities("a", ["source", "target"])
-    languages._identifier.cache_clear()
+    monkeypatch.setattr(languages, "_of_all", languages._of_all.__wrapped__)
     monkeypatch.setitem(sys.modules, "py3langid.langid", None)
     with pytest.raises(RequestError, match="needs py3langid, which is not installed"):
-        probabilities("a", ["en", "de"])
+        probabilities("a", ["en", "de", "fr", "it"])

@@ -32,6 +32,7 @@ def louder(text: str) -> str:
         ("<b>a <code>no</b> a", "<b>A <code>no</b> A"),
         ("one\n two", "ONE TWO"),
         ("&nbsp;&nbsp;", "&nbsp;&nbsp;"),
+        ("<b>a</b>. - !", "<b>A</b>. - !"),
         ("", ""),
     ],
 )

@@ -25,6 +25,7 @@ CHROMIUM = next(
 )
 
 
+WIDTH = "document.documentElement.scrollWidth"
 FLAGS = ("no-sandbox", "use-fake-device-for-media-stream", "use-fake-ui-for-media-stream")
 
 
@@ -152,7 +153,12 @@ def test_nothing_is_wider_than_the_window(
         for name in ("Alignment", "Attention", "Beam search", "Saliency"):
             page.get_by_role("tab", name=name).click()
             until(lambda: "computing" not in page.inner_text("#panel"))
-            assert page.evaluate("document.documentElement.scrollWidth") == width
+            assert page.evaluate(WIDTH) == width
+        for name in ("tones", "pictures", "walk"):
+            page.get_by_label("Model", exact=True).select_option(
+                label=f"English to German ({name})"
+            )
+            assert page.evaluate(WIDTH) == width
     assert faults == []
 
 
