@@ -106,7 +106,7 @@ class Guard:
                 403, "host: expected localhost or 127.0.0.1; for other names, start with a token"
             )
         length = headers.get(b"content-length", "")
-        if length.isdigit() and int(length) > self.max_body:
+        if length.isdecimal() and int(length) > self.max_body:
             raise over("max_body", self.max_body, int(length))
 
     def _limited(self, receive: Receive) -> Receive:
