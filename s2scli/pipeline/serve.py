@@ -226,15 +226,14 @@ def _name_of(folder: Path) -> str:
 def insights_of(translator: Translator, settings: SearchSettings) -> Insights:
     """Return what a model can show besides its translations and their attention.
 
-    The beam search and saliency are shown by PyTorch for texts; saliency on a CPU, of models that
-    do not copy. A walk between two sentences or pictures needs a single vector between encoder and
-    decoder.
+    The beam search and saliency are shown by PyTorch for texts; saliency on a CPU. A walk between
+    two sentences or pictures needs a single vector between encoder and decoder.
     """
     engine = translator.engine
     if not isinstance(engine, TorchEngine) or not isinstance(engine.model, Seq2Seq):
         return Insights()
     model, texts = engine.model, translator.sides.are_text
-    explains = texts and engine.device.type == "cpu" and not translator.copier
+    explains = texts and engine.device.type == "cpu"
     return Insights(
         partial(_search, translator, settings) if texts and not settings.sample else None,
         partial(_saliency, model, translator) if explains else None,
