@@ -29,8 +29,8 @@ def command(
             metavar="[NAME:][en-de=]DIR",
             callback=utf8,
             rich_help_panel=EngineSettings.panel,
-            help="Model folder to serve instead of the workspace's, with a name and the codes of the "
-            "languages that clients ask for (source and target if not given); repeatable.",
+            help="Model folder to serve instead of the workspace's, with a name and the codes of "
+            "the languages that clients ask for (source and target if not given); repeatable.",
         ),
     ] = None,
     token_file: Annotated[
