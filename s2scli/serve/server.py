@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 from collections.abc import Iterator
 
@@ -38,13 +39,27 @@ def listen(host: str, port: int) -> socket.socket:
     where = f"--host {host} --port {port}"
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        # asyncio sends small packets at once only if the protocol of the socket is named
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
+        raise _wrong(where, error) from error
+    try:
+        if os.name == "posix":  # elsewhere it would let two programs listen at once
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
         if error.errno == errno.EADDRINUSE:
             raise LockedError(
                 f"{where}: another program listens there; choose another --port, or 0 for any"
             ) from error
-        raise UsageError(f"{where}: {error.strerror or error}; choose another address") from error
+        raise _wrong(where, error) from error
+    return listening
+
+
+def _wrong(where: str, error: OSError) -> UsageError:
+    return UsageError(f"{where}: {error.strerror or error}; choose another address")
 
 
 def address_of(listening: socket.socket) -> str:

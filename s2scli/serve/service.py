@@ -21,7 +21,7 @@ from s2scli.serve.bodies import BetweenBody, FileBody, SentenceBody, TranslateBo
 from s2scli.serve.counts import Counts
 from s2scli.serve.insight import record_document
 from s2scli.serve.markup import read_markup
-from s2scli.serve.models import Catalogue, Document, Served
+from s2scli.serve.models import AUTO, Catalogue, Document, Served
 from s2scli.serve.refusal import RequestError, over
 from s2scli.serve.settings import RequestLimits
 from s2scli.sides import SideKind
@@ -84,9 +84,11 @@ class Service:
         count = sum(len(one.lines) for one in divided)
         if count > self.limits.max_lines:
             raise over("max_lines", self.limits.max_lines, count)
-        choice = await asyncio.to_thread(
-            self.catalogue.choose, "\n".join(texts), body.source, body.target, body.model
-        )
+        asked = "\n".join(texts), body.source, body.target, body.model
+        if body.source == AUTO:  # detection takes time
+            choice = await asyncio.to_thread(self.catalogue.choose, *asked)
+        else:
+            choice = self.catalogue.choose(*asked)
         options = self._options(choice.model, body.alternatives, Wanted(scores=False))
         lines = [line for one in divided for line in one.lines]
         found = iter(await self._records(choice.model, lines, options, request))

@@ -18,6 +18,7 @@ def test_a_port_is_taken_once() -> None:
     with listen("127.0.0.1", 0) as listening:
         port = listening.getsockname()[1]
         assert address_of(listening) == f"http://127.0.0.1:{port}"
+        assert listening.proto == socket.IPPROTO_TCP  # or each answer waits 40 ms in the kernel
         with pytest.raises(LockedError, match=f"--port {port}: another program listens there"):
             listen("127.0.0.1", port)
 
