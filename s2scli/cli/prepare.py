@@ -42,11 +42,23 @@ def command(
             metavar="FILE",
             help="TSV files (source TAB target), read in this order; or a source file and a target "
             "file with the same number of lines; or a .txt file of sentences, where the target is "
-            "the source. Plain or gzip; - is stdin.",
+            "the source; or files of other formats (--format), or folders that Hugging Face "
+            "datasets saved. Plain, gzip, bzip2, xz or zstd; - is stdin. FILE=2: in training, see "
+            "the rows of this file twice an epoch, or 0.5 times; this changes no other split.",
         ),
     ],
     valid: HeldOut = None,
     test: HeldOut = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TAG",
+            rich_help_panel="Input and output",
+            help="Put this tag in front of each source, such as de for the token <2de>: several "
+            "languages or styles in one model (Johnson et al. 2017); s2s translate --tag chooses "
+            "one. Once for all inputs, or once for each, in this order.",
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
     *,
     settings: Annotated[PrepareSettings, flags(PrepareSettings)],
@@ -59,10 +71,13 @@ def command(
     s2s prepare train.en.gz train.de.gz --valid val.en --valid val.de
     s2s prepare sentences.txt
     s2s prepare dialogues.tsv --history 3
+    s2s prepare corpus.jsonl --source-field translation.en --target-field translation.de
+    s2s prepare de.tsv=2 fr.tsv --tag de --tag fr
     """
-    from s2scli.pipeline.prepare import Inputs, prepare
+    from s2scli.pipeline.prepare import Inputs, prepare, weighted
 
-    inputs = Inputs(tuple(corpus), tuple(valid or ()), tuple(test or ()))
+    files, weights = zip(*map(weighted, corpus), strict=True)
+    inputs = Inputs(files, tuple(valid or ()), tuple(test or ()), weights, tuple(tag or ()))
     report = prepare(common.workspace, inputs, settings, common.talk, overwrite=overwrite)
     common.show_summary(report.tree(), *report_tables(report))
     common.say_next(f"train --recipe {recipe}" if (recipe := _recipe(report.sides)) else "train")

@@ -3,12 +3,14 @@
 import math
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from s2scli.data.example import Example
 from s2scli.data.rows import BadLine, Dropped, Notice, ReadRow, Row
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import CorpusError
 from s2scli.normalization import Normalization, normalize
+from s2scli.tags import tagged
 
 # white space and invisible characters of zero width
 BLANK = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff]*")
@@ -103,7 +105,10 @@ def check_lines(
 def swap_sides(rows: Iterable[Row]) -> Iterator[Row]:
     """Swap source and target of every example."""
     for row in rows:
-        yield Example(row.target, row.source, row.line) if isinstance(row, Example) else row
+        if isinstance(row, Example):
+            yield Example(row.target, row.source, row.line, tag=row.tag)
+        else:
+            yield row
 
 
 def tidy_rows(
@@ -116,7 +121,25 @@ def tidy_rows(
             continue
         source, target = tidy(row.source, of_source), tidy(row.target, of_target)
         reason = _emptiness(source, target)
-        yield Dropped(row.line, reason) if reason else Example(source, target, row.line)
+        if reason:
+            yield Dropped(row.line, reason)
+        else:
+            yield Example(source, target, row.line, tag=row.tag)
+
+
+def put_tags(rows: Iterable[Row], tag: str, used: set[str]) -> Iterator[Row]:
+    """Put a tag in front of the source of every example: its own, or `tag` if it has none.
+
+    Examples with the same text have the same group, whatever their tags. The tags are added to
+    `used`.
+    """
+    for row in rows:
+        if isinstance(row, Example):
+            used.add(row.tag or tag)
+            source = tagged(row.tag or tag, row.source)
+            yield replace(row, source=source, group=row.group or row.source)
+        else:
+            yield row
 
 
 def limit_lengths(rows: Iterable[Row], settings: PrepareSettings) -> Iterator[Row]:

@@ -20,9 +20,11 @@ class Example:
         target: its target.
         line: its line number in the input file, from 1.
         group: examples of the same group stay in one split; empty groups equal sources.
+        tag: the tag to put in front of the source; empty for none.
     """
 
     source: str
     target: str
     line: int
     group: str = ""
+    tag: str = ""

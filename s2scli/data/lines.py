@@ -1,20 +1,30 @@
-"""Reads the lines of a plain or gzip text file, or of stdin, as bytes, in bounded memory."""
+"""Reads the lines of a plain or compressed file, or of stdin, as bytes, in bounded memory."""
 
+import bz2
 import contextlib
 import gzip
 import hashlib
 import io
+import lzma
 import os
+import re
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import BinaryIO, cast
+from pathlib import Path, PurePath
+from typing import BinaryIO, TypeAlias, cast
 
 from s2scli.errors import CorpusError, MissingInputError
 
 STDIN = Path("-")
-GZIP_MAGIC = b"\x1f\x8b"
+GZIP, BZIP2, XZ, ZSTD = "gzip", "bzip2", "xz", "zstd"
+MAGIC = {
+    GZIP: re.compile(rb"\x1f\x8b"),
+    BZIP2: re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"),
+    XZ: re.compile(rb"\xfd7zXZ\0"),
+    ZSTD: re.compile(rb"\x28\xb5\x2f\xfd"),
+}
+COMPRESSED = {".gz": GZIP, ".bz2": BZIP2, ".xz": XZ, ".zst": ZSTD}
 UTF8_BOM = b"\xef\xbb\xbf"
 # UTF-32 comes first: its byte order mark can begin with that of UTF-16
 BOMS = {
@@ -23,6 +33,8 @@ BOMS = {
 }
 BUFFER_BYTES = 1 << 17
 MIN_LINE_LIMIT = 1 << 20
+
+Stream: TypeAlias = io.BufferedReader | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
 
 
 class BadLineError(Exception):
@@ -51,12 +63,31 @@ class TextFile:
         self.name = "stdin" if path == STDIN else str(path)
         self.short_name = os.fsencode(path.name).decode(errors="replace")
         self._hashed = _HashedReader(raw)
+        self._compression = ""
         self._stream = self._uncompressed(_buffered(self._hashed))
 
     @property
     def sha256(self) -> str:
         """The SHA-256 of the bytes read so far; of the whole file after all lines are read."""
         return self._hashed.sha256.hexdigest()
+
+    @property
+    def ending(self) -> str:
+        """The ending of the name in lower case, without that of a compressed file: .tsv."""
+        return PurePath(without_compression(self.path.name)).suffix.lower()
+
+    @property
+    def plain_path(self) -> Path:
+        """The path, for a reader that jumps to and fro in the file.
+
+        Raises:
+            CorpusError: it is stdin, or compressed.
+        """
+        if self.path == STDIN:
+            raise CorpusError("stdin: this format cannot be read from a stream; give the file")
+        if self._compression:
+            raise CorpusError(f"{self.name}: compressed with {self._compression}; unpack it first")
+        return self.path
 
     def first_lines(self) -> list[bytes]:
         """Return the non-blank lines at the start of the file, without consuming them.
@@ -125,22 +156,52 @@ class TextFile:
         while (piece := self._stream.readline(limit)) and not piece.endswith(b"\n"):
             pass
 
-    def _uncompressed(self, buffered: io.BufferedReader) -> io.BufferedReader | gzip.GzipFile:
-        if buffered.peek(2).startswith(GZIP_MAGIC):
-            return gzip.GzipFile(fileobj=buffered, mode="rb")
-        if self.path.suffix == ".gz" and buffered.peek(1):
-            raise CorpusError(f"{self.name}: not a gzip file, though its name ends in .gz")
+    def _uncompressed(self, buffered: io.BufferedReader) -> Stream:
+        start, suffix = buffered.peek(16), self.path.suffix
+        self._compression = next((name for name in MAGIC if MAGIC[name].match(start)), "")
+        if not self._compression and suffix in COMPRESSED and start:
+            kind = COMPRESSED[suffix]
+            raise CorpusError(f"{self.name}: not a {kind} file, though its name ends in {suffix}")
+        match self._compression:
+            case "gzip":
+                return gzip.GzipFile(fileobj=buffered, mode="rb")
+            case "bzip2":
+                return bz2.BZ2File(buffered)
+            case "xz":
+                return lzma.LZMAFile(buffered)
+            case "zstd":
+                return _buffered(_ZstdReader(buffered))
         return buffered
 
     @contextlib.contextmanager
     def _damage_reported(self) -> Iterator[None]:
         try:
             yield
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            reason = str(error).rstrip(".").lower()
-            raise CorpusError(f"{self.name}: damaged gzip file ({reason})") from error
+        except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
+            raise self._damaged(error) from error
         except OSError as error:
+            if self._compression and error.errno is None:
+                raise self._damaged(error) from error
             raise CorpusError(f"{self.name}: cannot be read: {error.strerror}") from error
+
+    def _damaged(self, error: Exception) -> CorpusError:
+        reason = str(error).rstrip(".").lower()
+        return CorpusError(f"{self.name}: damaged {self._compression} file ({reason})")
+
+
+class _ZstdReader(io.RawIOBase):
+    """Reads the uncompressed bytes of a zstd file."""
+
+    def __init__(self, compressed: io.BufferedReader) -> None:
+        import pyarrow as pa  # takes a while to import, and few files need it
+
+        self._inner = pa.CompressedInputStream(pa.PythonFile(compressed, "r"), "zstd")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        return int(self._inner.readinto(buffer))
 
 
 class _HashedReader(io.RawIOBase):
@@ -160,7 +221,7 @@ class _HashedReader(io.RawIOBase):
         return len(piece)
 
 
-def _buffered(raw: _HashedReader) -> io.BufferedReader:
+def _buffered(raw: io.RawIOBase) -> io.BufferedReader:
     return io.BufferedReader(cast(io.RawIOBase, raw), BUFFER_BYTES)
 
 
@@ -170,7 +231,7 @@ def open_text(path: Path) -> Iterator[TextFile]:
 
     Raises:
         MissingInputError: the file does not exist or cannot be opened.
-        CorpusError: the path is a directory, or its name ends in .gz but it is not a gzip file.
+        CorpusError: the path is a directory, or a file is not compressed as its name says.
     """
     if path == STDIN:
         # unbuffered: bytes are available at once, and a thread waiting for input holds no lock
@@ -187,6 +248,12 @@ def open_text(path: Path) -> Iterator[TextFile]:
         raise MissingInputError(f"{path}: cannot be read: {reason}") from error
     with file:
         yield TextFile(path, cast(BinaryIO, file))
+
+
+def without_compression(name: str) -> str:
+    """Return the name of a file without the ending of a compressed one."""
+    path = PurePath(name)
+    return path.stem if path.suffix.lower() in COMPRESSED else name
 
 
 def has_columns(lines: Sequence[bytes]) -> bool:

@@ -17,15 +17,17 @@ class BadLine:
         line: the line number, from 1.
         reason: the reason under which it is counted if dropped: over_long, columns, not_utf8, ...
         fault: a description of the error, for messages.
+        unit: what `line` counts: lines, or rows of a format whose rows are not lines.
     """
 
     file: str
     line: int
     reason: str
     fault: str
+    unit: str = "line"
 
     def __str__(self) -> str:
-        return f"{self.file}, line {self.line}: {self.fault}"
+        return f"{self.file}, {self.unit} {self.line}: {self.fault}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,41 @@ from s2scli.sides import SideKind
 COLUMNS = re.compile(r"[1-9][0-9]{0,3},[1-9][0-9]{0,3}")
 
 
-class PrepareSettings(Settings):
+FormatName = Literal[
+    "tsv", "sentences", "parallel", "jsonl", "csv", "parquet", "arrow", "tmx", "sgm"
+]
+
+
+class InputSettings(Settings):
+    """The format of input files, and which of their fields are read."""
+
+    panel = "Input and output"
+
+    input_format: FormatName | None = setting(
+        None,
+        "The format of the input: tsv (source TAB target), sentences, parallel (a source file and "
+        "a target file), jsonl, csv, parquet, arrow, tmx or sgm. By default, the ending of a name "
+        "tells it (.jsonl, .ndjson, .json, .csv, .parquet, .arrow, .feather, .tmx, .sgm, .sgml); "
+        "other files are text.",
+        flags=("--input-format", "--format"),
+        panel="Input and output",
+    )
+    source_field: str | None = setting(
+        None,
+        "The field of the source in JSONL, CSV, Parquet and Arrow, such as translation.en for a "
+        "nested one; in TMX, the language. By default source, src or input.",
+        "field",
+        panel="Input and output",
+    )
+    target_field: str | None = setting(
+        None,
+        "The field, or language, of the target; by default target, tgt or output.",
+        "field",
+        panel="Input and output",
+    )
+
+
+class PrepareSettings(InputSettings):
     """How a corpus is cleaned and split.
 
     By default, characters are not normalized. Even NFC cannot be undone: it changes CJK
@@ -37,6 +71,29 @@ class PrepareSettings(Settings):
         "default the first two.",
         "columns",
         panel="Input and output",
+    )
+    tag_field: str | None = setting(
+        None,
+        "The field with the tag of each row, which is put in front of its source, as by --tag.",
+        "field",
+        panel="Input and output",
+    )
+    tag_column: int | None = setting(
+        None,
+        "The column with the tag of each row in TSV files, counted from 1.",
+        "column",
+        panel="Input and output",
+        ge=1,
+        le=9999,
+    )
+    sampling_temperature: float = setting(
+        1.0,
+        "With several corpora: in training, see each of n rows so often that its share of an epoch "
+        "is proportional to n^(1/T); 1 sees every row once, more evens the corpora out (Conneau & "
+        "Lample 2019, section 3.1, with alpha = 1/T).",
+        panel="Input and output",
+        ge=1,
+        le=1000,
     )
     swap: bool = setting(False, "Swap source and target.", panel="Input and output")
     header: bool | None = setting(

@@ -5,6 +5,7 @@ blocks in another random order and divides them into windows of equal size. A sp
 `WINDOW` rows is a single window.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2scli.data.batching import Lengths, Rows, fits
+from s2scli.data.mixing import PLAIN, Mixture
 
 BLOCK, WINDOW = 2**10, 2**20  # rows
 BLOCKS_READ = 64  # at once, by `survey`
@@ -41,17 +43,19 @@ class Blocks:
     Attributes:
         numbers: the indices of these blocks, ascending, [blocks].
         kept: the number of rows to train on.
-        tokens: the total length of the longer side of these rows, end tokens included.
+        tokens: the total length of the longer side of the rows of an epoch, end tokens included.
+        seen: the number of rows of an epoch, each as often as it is seen; rounded up.
     """
 
     numbers: NDArray[np.int64]
     kept: int
     tokens: int
+    seen: int = 0
 
     @property
     def windows(self) -> int:
         """The number of windows of an epoch."""
-        return -(-len(self.numbers) * BLOCK // WINDOW)
+        return -(-max(len(self.numbers) * BLOCK, self.seen) // WINDOW)
 
     def of_window(self, window: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
         """Return the indices of the blocks of one window of an epoch, ascending."""
@@ -61,22 +65,27 @@ class Blocks:
         return np.sort(np.array_split(order, self.windows)[window])
 
 
-def survey(split: Sized, max_length: int) -> Blocks:
+def survey(split: Sized, max_length: int, mixture: Mixture = PLAIN) -> Blocks:
     """Read the lengths of all rows once, and return the blocks with rows to train on.
 
     Args:
         split: the rows.
         max_length: rows with a source or target of more tokens are left out.
+        mixture: how often rows are seen.
     """
-    counts, tokens, step = [np.empty(0, np.int64)], 0, BLOCKS_READ * BLOCK
+    counts, step = [np.empty(0, np.int64)], BLOCKS_READ * BLOCK
+    tokens = seen = 0.0
     for begin in range(0, len(split), step):
-        lengths = split.lengths(begin, min(len(split), begin + step))
+        end = min(len(split), begin + step)
+        lengths = split.lengths(begin, end)
         kept = fits(*lengths, max_length)
-        tokens += int((np.maximum(*lengths)[kept].astype(np.int64) + 1).sum())
+        times = mixture.times_of(np.arange(begin, end))[kept]
+        tokens += float((np.maximum(*lengths)[kept].astype(np.int64) + 1) @ times)
+        seen += float(times.sum())
         counts.append(np.add.reduceat(kept, np.arange(0, len(kept), BLOCK), dtype=np.int64))
         split.release()
     count = np.concatenate(counts)
-    return Blocks(np.flatnonzero(count), int(count.sum()), tokens)
+    return Blocks(np.flatnonzero(count), int(count.sum()), int(tokens), math.ceil(seen))
 
 
 def read_blocks(split: Sized, numbers: NDArray[np.int64]) -> tuple[Rows, Lengths, Lengths]:

@@ -13,22 +13,25 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, cast, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, cast, get_args
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from s2scli.artifacts import first_fault
 from s2scli.data.arrow import ArrowFile
 from s2scli.data.codecs.cell import Stored
 from s2scli.data.example import Example, Values
+from s2scli.data.mixing import LEAST, MOST, Mixture
 from s2scli.errors import CheckpointError, MissingInputError, UsageError
 from s2scli.manifest import MANIFEST, Manifest, is_published, read_manifest, verify_files
 from s2scli.normalization import Normalization
 from s2scli.sides import TEXT, Sides
+from s2scli.tags import check_tag
 
+T = TypeVar("T")
 TEXT_SCHEMA = pa.schema(
     [
         pa.field("source", pa.string(), nullable=False),
@@ -42,7 +45,8 @@ VALUE_TYPES = {
 }
 SPLITS = ("train", "valid", "test")
 Side = Literal["source", "target"]
-SIDES = TypeAdapter(Sides)
+SIDES, MIXTURE = TypeAdapter(Sides), TypeAdapter(Mixture)
+TAGS = TypeAdapter(tuple[Annotated[str, AfterValidator(check_tag)], ...])
 BATCH_ROWS = 10_000
 BATCH_CHARACTERS = 4_000_000
 
@@ -313,12 +317,40 @@ class Corpus:
         Raises:
             CheckpointError: the manifest says something impossible.
         """
+        return self._fact(SIDES, "sides", {})
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags in front of its sources.
+
+        Raises:
+            CheckpointError: the manifest says something impossible.
+        """
+        return self._fact(TAGS, "tags", ())
+
+    @property
+    def mixture(self) -> Mixture:
+        """How often the rows of its train split are seen in an epoch.
+
+        Raises:
+            CheckpointError: the manifest says something impossible.
+        """
+        found = self._fact(MIXTURE, "mixture", {})
+        if len(found.rows) != len(found.times) or not all(map(_is_times, found.times)):
+            raise CheckpointError(
+                f"{self.folder / MANIFEST}: mixture: damaged; make the corpus again with "
+                "`s2s prepare`"
+            )
+        return found
+
+    def _fact(self, kind: TypeAdapter[T], name: str, default: Any) -> T:
+        """Return a fact of the manifest, which is not trusted."""
         try:
-            tree = self.manifest.facts.get("sides", {})
-            return SIDES.validate_json(json.dumps(tree), strict=True)
+            tree = self.manifest.facts.get(name, default)
+            return kind.validate_json(json.dumps(tree), strict=True)
         except ValidationError as error:
             raise CheckpointError(
-                f"{self.folder / MANIFEST}: sides: {first_fault(error)}; make the corpus again "
+                f"{self.folder / MANIFEST}: {name}: {first_fault(error)}; make the corpus again "
                 "with `s2s prepare`"
             ) from error
 
@@ -347,6 +379,10 @@ class Corpus:
                 f"--{split}-size N or --{split} FILE"
             )
         return TextSplit(split_path(self.folder, split), self.sides)
+
+
+def _is_times(times: float) -> bool:
+    return LEAST <= times <= MOST
 
 
 @contextlib.contextmanager

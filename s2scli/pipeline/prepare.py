@@ -4,6 +4,7 @@ import contextlib
 import functools
 import itertools
 import math
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from s2scli.data.cleaning import (
     OVER_LONG,
     check_lines,
     limit_lengths,
+    put_tags,
     swap_sides,
     tidy_rows,
 )
@@ -38,27 +40,29 @@ from s2scli.data.corpus import (
 )
 from s2scli.data.dialogue import join_history
 from s2scli.data.example import Example
-from s2scli.data.formats import FORMATS, Format
-from s2scli.data.formats.grouping import group_files
-from s2scli.data.formats.tsv import Tsv
+from s2scli.data.formats.folders import expand_folders
+from s2scli.data.formats.grouping import Input, group_inputs
 from s2scli.data.lines import STDIN, TextFile, has_columns, line_limit, open_text
 from s2scli.data.media import MediaReader, choose_sides, kind_of_file
+from s2scli.data.mixing import LEAST, MOST, times_by
 from s2scli.data.rows import Row
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.splitting import SplitSizes, choose_split, default_size
-from s2scli.data.store import SPLITS, Corpus, split_path
+from s2scli.data.store import SPLITS, Corpus, TextSplit, split_path
 from s2scli.errors import CorpusError, UsageError
 from s2scli.manifest import new_folder
 from s2scli.normalization import Normalization
 from s2scli.pipeline.overwriting import require_replaceable
 from s2scli.report.console import Talk, shortened
 from s2scli.report.counting import counting
-from s2scli.settings import Tree
+from s2scli.settings import Tree, default_of
 from s2scli.sides import Sides
+from s2scli.tags import MAX_TAGS, check_tag
 from s2scli.workspace import Workspace
 
 HELD_OUT = ("valid", "test")
 ROWS_PER_UPDATE = 10_000
+WEIGHT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 NOTABLE_SHARE, NOTABLE_OVERLAP = 0.05, 0.01
 MIN_ROWS_TO_CORRELATE, MIN_CORRELATION = 50, 0.05
 MEDIA_SETTINGS = {
@@ -70,25 +74,53 @@ MEDIA_SETTINGS = {
     "image_width",
     "image_color",
 }
-NEWER = ("one_column", "columns", "swap", "header", "history")
+NEWER = (
+    *("one_column", "columns", "swap", "header", "history", "sampling_temperature"),
+    *("input_format", "source_field", "target_field", "tag_field", "tag_column"),
+)
 
 
 @dataclass(frozen=True)
 class Inputs:
     """The input files by role; `-` is stdin.
 
-    Each role has TSV files, or a source file and a target file. If the corpus has one column, each
-    role has one file of sentences.
+    Each role has files of pairs, or a source file and a target file. If the corpus has one column,
+    each role has one file of sentences.
+
+    Attributes:
+        corpus: the files of the corpora.
+        valid: the files of the valid split.
+        test: the files of the test split.
+        weights: how often the rows of each file of `corpus` are seen in an epoch; none is once.
+        tags: the tag of each corpus, or one tag for all.
     """
 
     corpus: tuple[Path, ...]
     valid: tuple[Path, ...] = ()
     test: tuple[Path, ...] = ()
+    weights: tuple[float, ...] = ()
+    tags: tuple[str, ...] = ()
 
     def roles(self) -> dict[str, tuple[Path, ...]]:
         """Return the input files by role; roles without files are left out."""
         roles = {"corpus": self.corpus, "valid": self.valid, "test": self.test}
         return {role: paths for role, paths in roles.items() if paths}
+
+
+def weighted(argument: Path) -> tuple[Path, float]:
+    """Return the file and the weight of an argument such as a.tsv=2; without a weight it is 1.
+
+    An existing file with this name is meant as a whole.
+
+    Raises:
+        UsageError: the weight is too small or too large.
+    """
+    name, equals, number = str(argument).rpartition("=")
+    if not equals or not WEIGHT.fullmatch(number) or argument.exists():
+        return argument, 1.0
+    if not LEAST <= float(number) <= MOST:
+        raise UsageError(f"{argument}: expected a weight from {LEAST:g} to {MOST:g}")
+    return Path(name), float(number)
 
 
 def prepare(
@@ -116,6 +148,7 @@ def prepare(
         StorageError: the disk is full or a write failed.
     """
     _check(inputs, settings)
+    inputs = _expanded(inputs)
     if not overwrite:
         require_replaceable(workspace, "corpus", talk)
     with _opened(inputs, talk) as files:
@@ -125,7 +158,7 @@ def prepare(
         is_what = "a turn of a dialogue" if settings.history else "its own source and target"
         talk.say(f"{report.files[0].names[0]}: each line is {is_what}")
     if len(report.files) > len(report.by_role()):
-        talk.say("several TSV files are read one after the other")
+        talk.say("several corpora are read one after the other")
     for notice in report.notices:
         talk.warn(notice)
     first = Corpus.load(workspace.corpus).open_split("train")[0]
@@ -151,9 +184,13 @@ def _make_corpus(
     """Read the files and publish the corpus."""
     with workspace.locked("prepare"), new_folder(workspace.corpus, "corpus") as draft:
         folder = draft.path
-        parts, sides = _with_sides(_parts("corpus", files["corpus"], settings), settings)
+        tags = inputs.tags
+        parts, sides = _with_sides(_parts("corpus", files["corpus"], settings, tags), settings)
+        mixing = _mixing(parts, files["corpus"], inputs, settings)
         held_out = {
-            role: _hold_out(role, files[role], settings, sides, folder)
+            role: _hold_out(
+                _parts(role, files[role], settings, tags), role, settings, sides, folder
+            )
             for role in HELD_OUT
             if role in files
         }
@@ -163,7 +200,12 @@ def _make_corpus(
             watch = SourceWatch(_hashes(held_out))
             tallies = write_splits(staged.corpus, split, folder, watch)
         report = _report(staged, held_out, tallies, watch, sides)
-        draft.facts = {**_recorded(settings, sides), "inputs": _digests(report)}
+        draft.facts = {
+            **_recorded(settings, sides),
+            **_mixture(parts, mixing, folder, settings, sides, talk),
+            **_tags([*parts, *(part for one in held_out.values() for part in one.parts)]),
+            "inputs": _digests(report),
+        }
         write_report(folder, report)
     return report
 
@@ -181,6 +223,7 @@ class _Staged:
 class _HeldOut:
     """A validation or test split from the user's own files."""
 
+    parts: Sequence["_Part"]
     accounts: tuple[FileAccount, ...]
     notices: tuple[str, ...]
     tally: SplitTally
@@ -198,6 +241,47 @@ def _check(inputs: Inputs, settings: PrepareSettings) -> None:
             raise UsageError(f"give either --{role} or --{role}-size, not both")
     if settings.history:
         _check_dialogue(settings)
+    _check_tags(inputs, settings)
+
+
+def _expanded(inputs: Inputs) -> Inputs:
+    """Return the inputs with the files of dataset folders in their place."""
+    corpora = [expand_folders([path]) for path in inputs.corpus]
+    pairs = zip(corpora, inputs.weights, strict=True) if inputs.weights else ()
+    return replace(
+        inputs,
+        corpus=tuple(itertools.chain.from_iterable(corpora)),
+        valid=tuple(expand_folders(inputs.valid)),
+        test=tuple(expand_folders(inputs.test)),
+        weights=tuple(weight for files, weight in pairs for _ in files),
+    )
+
+
+def _check_tags(inputs: Inputs, settings: PrepareSettings) -> None:
+    """Check that the tags are tags, and that other settings fit them.
+
+    Raises:
+        UsageError: they do not.
+    """
+    by_row = [
+        flag
+        for flag, given in (
+            ("--tag-field", settings.tag_field),
+            ("--tag-column", settings.tag_column),
+        )
+        if given
+    ]
+    if by_row and inputs.tags:
+        raise UsageError(f"give either --tag or {by_row[0]}, not both")
+    if by_row and settings.history:
+        raise UsageError(f"--history joins rows: leave {by_row[0]} out")
+    if (by_row or inputs.tags) and settings.source_kind != "text":
+        raise UsageError("a tag is put in front of a source of text: leave --source-kind out")
+    for tag in inputs.tags:
+        try:
+            check_tag(tag)
+        except ValueError as error:
+            raise UsageError(f"--tag: {error}") from error
 
 
 def _check_dialogue(settings: PrepareSettings) -> None:
@@ -221,11 +305,18 @@ def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> 
     Raises:
         UsageError: another setting or the files do not fit a corpus with one column.
     """
-    one_column = settings.one_column or (
-        len(inputs.corpus) == 1
-        and file.path.name.removesuffix(".gz").endswith(".txt")
-        and not settings.skip_bad_lines
-        and not has_columns(file.first_lines()[:1])
+    if settings.one_column and settings.input_format not in (None, "sentences"):
+        raise UsageError(f"--one-column does not work with {settings.input_format}; leave it out")
+    one_column = (
+        settings.one_column
+        or settings.input_format == "sentences"
+        or (
+            len(inputs.corpus) == 1
+            and settings.input_format is None
+            and file.ending == ".txt"
+            and not settings.skip_bad_lines
+            and not has_columns(file.first_lines()[:1])
+        )
     )
     for flag, given in (("--columns", settings.columns), ("--swap", settings.swap)):
         if one_column and given:
@@ -242,9 +333,7 @@ def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> 
 
 def _recorded(settings: PrepareSettings, sides: Sides) -> Tree:
     """Return the settings for the manifest; those in NEWER are recorded only if they are set."""
-    plain = {name for name in NEWER if getattr(settings, name) in (None, False)}
-    if settings.header is False:
-        plain.remove("header")
+    plain = {name for name in NEWER if getattr(settings, name) == default_of(PrepareSettings, name)}
     if sides.are_text:
         return settings.model_dump(exclude=plain | MEDIA_SETTINGS)
     return {**settings.model_dump(exclude=plain), "sides": asdict(sides)}
@@ -272,27 +361,12 @@ def _scratch(folder: Path) -> Iterator[Path]:
     shutil.rmtree(scratch)
 
 
-def _format(files: Sequence[TextFile], settings: PrepareSettings) -> Format:
-    """Return the format of one file or of two parallel files.
-
-    Raises:
-        UsageError: `columns` is set, but the files are not TSV.
-    """
-    if settings.one_column:
-        return FORMATS["sentences"]
-    if len(files) == 1:
-        return Tsv(settings.column_pair)
-    if settings.columns:
-        raise UsageError("--columns works only with TSV files, not with a source and a target file")
-    return FORMATS["parallel"]
-
-
-def _rows(files: Sequence[TextFile], settings: PrepareSettings) -> Iterator[Row]:
+def _rows(one: Input, settings: PrepareSettings) -> Iterator[Row]:
     """Read, check and tidy the rows of one file or of two parallel files."""
     rows = check_lines(
-        _format(files, settings).read(files, line_limit(settings.max_length)),
-        files[0].short_name,
-        header=settings.header,
+        one.format.read(one.files, line_limit(settings.max_length)),
+        one.files[0].short_name,
+        header=False if one.named else settings.header,
         skip_bad_lines=settings.skip_bad_lines,
         skip_flags="--one-column " * settings.one_column + "--skip-bad-lines",
     )
@@ -308,11 +382,21 @@ def _normalizations(settings: PrepareSettings) -> tuple[Normalization, Normaliza
 
 @dataclass(frozen=True)
 class _Part:
-    """One TSV file or one pair of parallel files, with its rows and their tally."""
+    """One file, dataset or pair of parallel files, with its rows and their tally.
+
+    Attributes:
+        files: the files.
+        rows: the rows.
+        tag: the tag of all its rows; empty if they have none, or have their own.
+        tally: the counts of its rows.
+        tags: the tags of the rows that were kept.
+    """
 
     files: Sequence[TextFile]
     rows: Iterator[Row]
+    tag: str = ""
     tally: RowTally = field(default_factory=RowTally)
+    tags: set[str] = field(default_factory=set)
 
     @property
     def folder(self) -> Path | None:
@@ -332,9 +416,24 @@ class _Part:
         )
 
 
-def _parts(role: str, files: Sequence[TextFile], settings: PrepareSettings) -> list[_Part]:
-    """Return the parts to read for a role, in order."""
-    return [_Part(group, _rows(group, settings)) for group in group_files(files, role)]
+def _parts(
+    role: str, files: Sequence[TextFile], settings: PrepareSettings, tags: Sequence[str]
+) -> list[_Part]:
+    """Return the parts to read for a role, in order.
+
+    Raises:
+        UsageError: the number of tags is not that of the parts.
+    """
+    inputs = group_inputs(files, role, settings)
+    if len(tags) > 1 and len(tags) != len(inputs):
+        raise UsageError(
+            f"{len(tags)} times --tag: expected one for all, or one for each of the {len(inputs)} "
+            f"inputs of {role}, in this order"
+        )
+    each = tags if len(tags) > 1 else [*tags, ""][:1] * len(inputs)
+    return [
+        _Part(one.files, _rows(one, settings), tag) for one, tag in zip(inputs, each, strict=True)
+    ]
 
 
 def _with_sides(parts: Sequence[_Part], settings: PrepareSettings) -> tuple[Sequence[_Part], Sides]:
@@ -362,6 +461,8 @@ def _examples(
             rows = join_history(rows, settings.history, one_column=settings.one_column)
         if not sides.are_text:
             rows = MediaReader(sides, settings, part.folder).read(rows)
+        if part.tag or settings.tag_field or settings.tag_column:
+            rows = put_tags(rows, part.tag, part.tags)
         for row in part.tally.keep(rows):
             yield replace(row, line=before + row.line) if before else row
         before += part.tally.read
@@ -384,13 +485,78 @@ def _stage(
 
 
 def _hold_out(
-    role: str, files: Sequence[TextFile], settings: PrepareSettings, sides: Sides, folder: Path
+    parts: Sequence[_Part], role: str, settings: PrepareSettings, sides: Sides, folder: Path
 ) -> _HeldOut:
     """Write the user's own files as the split `role`; drop rows with an empty side."""
-    parts = _parts(role, files, settings)
     examples = _examples(parts, settings, sides, limited=False)
     written, hashes = write_held_out(examples, split_path(folder, role), sides)
-    return _HeldOut(_accounts(role, parts), _notices(parts), written, hashes)
+    return _HeldOut(parts, _accounts(role, parts), _notices(parts), written, hashes)
+
+
+def _mixing(
+    parts: Sequence[_Part],
+    files: Sequence[TextFile],
+    inputs: Inputs,
+    settings: PrepareSettings,
+) -> tuple[float, ...]:
+    """Return the weight of each part; none if all rows are seen once.
+
+    Raises:
+        UsageError: there is only one part, or the files of one have different weights.
+    """
+    weights = inputs.weights or (1.0,) * len(files)
+    if set(weights) == {1.0} and settings.sampling_temperature == 1:
+        return ()
+    if len(parts) < 2:
+        raise UsageError(
+            "weights and --sampling-temperature mix several corpora, and there is only one"
+        )
+    by_file = dict(zip(files, weights, strict=True))
+    found = [{by_file[file] for file in part.files} for part in parts]
+    if any(len(one) > 1 for one in found):
+        raise UsageError("a source file and its target file need the same weight")
+    return tuple(min(one) for one in found)
+
+
+def _mixture(
+    parts: Sequence[_Part],
+    weights: Sequence[float],
+    folder: Path,
+    settings: PrepareSettings,
+    sides: Sides,
+    talk: Talk,
+) -> Tree:
+    """Return how the corpora are mixed, for the manifest, and say it; nothing if they are not."""
+    if not weights:
+        return {}
+    ends = np.cumsum([part.tally.read for part in parts])  # lines are numbered across the parts
+    rows = np.zeros(len(parts), np.int64)
+    for batch in TextSplit(split_path(folder, "train"), sides).batches():
+        corpora = np.searchsorted(ends, batch.column("line").to_numpy(), side="left")
+        rows += np.bincount(corpora, minlength=len(parts))
+    times = times_by(rows.tolist(), weights, settings.sampling_temperature)
+    seen = rows * times
+    for part, count, one, share in zip(parts, rows, times, seen / seen.sum(), strict=True):
+        names = " + ".join(file.short_name for file in part.files)
+        talk.say(
+            f"{names}: {count:,} training rows, each seen {one:g} times an epoch ({share:.1%})"
+        )
+    return {"mixture": {"rows": rows.tolist(), "times": list(times)}}
+
+
+def _tags(parts: Sequence[_Part]) -> Tree:
+    """Return the tags of all rows, for the manifest; nothing if there are none.
+
+    Raises:
+        CorpusError: there are too many.
+    """
+    tags = sorted(set().union(*(part.tags for part in parts)))
+    if len(tags) > MAX_TAGS:
+        raise CorpusError(
+            f"{len(tags):,} different tags, at most {MAX_TAGS:,} are allowed; the first are "
+            f"{', '.join(tags[:5])}: is this the right field or column?"
+        )
+    return {"tags": tags} if tags else {}
 
 
 def _notices(parts: Sequence[_Part]) -> tuple[str, ...]:

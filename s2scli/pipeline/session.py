@@ -235,4 +235,5 @@ def _open_batches(
         target_size=tokenizers.target.vocab_size,
         copying=copier is not None,
     )
-    return TrainingBatches(split, settings, make_segmenters(tokenizers, settings), world)
+    segmenters = make_segmenters(tokenizers, settings)
+    return TrainingBatches(split, settings, segmenters, world, corpus.mixture)

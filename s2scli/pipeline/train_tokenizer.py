@@ -159,6 +159,12 @@ def adopt_tokenizer(
     with new_folder(workspace.tokenizer, "tokenizer", made_from=made_from) as draft:
         tokenizers.write(draft.path)
     report = _report(corpus, tokenizers)
+    known = tokenizers.source.tags if isinstance(tokenizers.source, SentencePiece) else ()
+    if unknown := [tag for tag in corpus.tags if tag not in known]:
+        talk.warn(
+            f"the tokenizer has no token for the tags {', '.join(unknown[:10])}: the model reads "
+            "them as text; `s2s train-tokenizer` learns a tokenizer that has"
+        )
     _warn_of_unknown(report, "`s2s train-tokenizer` learns pieces for this corpus", talk)
     return report
 
@@ -331,6 +337,7 @@ def _learn_text(
     plan = plan_corpus(*count_pairs(sample, len(train)), settings)
     for reason in plan.reasons:
         talk.say(reason)
+    plan = replace(plan, source=replace(plan.source, tags=corpus.tags))
     return _learn_sides(train, plan, settings, corpus.normalization)
 
 
@@ -364,6 +371,7 @@ def _learn_side(
     text, _ = count_pairs(sample, len(train))
     plan, reason = plan_side(text, settings)
     talk.say(f"{side}: {reason}")
+    plan = replace(plan, tags=corpus.tags if side == "source" else ())
     return learn_sentencepiece(lambda: texts(settings.sample_size), plan, corpus.normalization)
 
 

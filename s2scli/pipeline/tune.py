@@ -152,7 +152,8 @@ def _is_small(workspace: Workspace, corpus: Corpus, tokenizers: Tokenizers, reci
     """Return whether `training.min_batches` makes the batches smaller."""
     codec = source_codec(tokenizers.source, recipe.copier(tokenizers))
     split = open_encoded(workspace.encoded, "train", corpus, codec)
-    return TrainingBatches(split, recipe.training).batch_tokens < recipe.training.batch_tokens
+    batches = TrainingBatches(split, recipe.training, mixture=corpus.mixture)
+    return batches.batch_tokens < recipe.training.batch_tokens
 
 
 def plan(workspace: Workspace, request: TuneRequest, talk: Talk) -> Space:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2scli.report.attention import END, WORD_BEGIN, AttentionMap
+from s2scli.tags import tag_of
 
 NO_WORD = -1
 
@@ -14,11 +15,12 @@ def word_indices(pieces: Sequence[str]) -> list[int]:
     """Return the index of the word of each piece; words are separated by spaces.
 
     A piece that is only ▁ belongs to the word after it, or to the last word if none follows. The
-    index of an end token is `NO_WORD`; a line that was split has one after each part.
+    index of an end token, and of a tag, is `NO_WORD`; a line that was split has an end token after
+    each part.
     """
     indices, word, inside = [], -1, False
     for piece in pieces:
-        if piece == END:
+        if piece == END or tag_of(piece):
             indices.append(NO_WORD)
             inside = False
             continue

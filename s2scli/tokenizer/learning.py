@@ -3,7 +3,7 @@
 import io
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import sentencepiece
@@ -11,6 +11,7 @@ import sentencepiece
 from s2scli.errors import TokenizerError
 from s2scli.normalization import Normalization
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from s2scli.tags import TAGGED, divide_tag, token_of
 from s2scli.tokenizer.escaping import escape
 from s2scli.tokenizer.plan import BYTE_PIECES, SPECIAL_PIECES, TokenizerPlan
 from s2scli.tokenizer.sentencepiece import SentencePiece
@@ -38,7 +39,7 @@ def learn_sentencepiece(
     Raises:
         TokenizerError: SentencePiece cannot learn from these texts.
     """
-    least = SPECIAL_PIECES + BYTE_PIECES * plan.byte_fallback + 1
+    least = SPECIAL_PIECES + BYTE_PIECES * plan.byte_fallback + len(plan.tags) + 1
     plan = replace(plan, vocab_size=max(plan.vocab_size, least))
     try:
         model = _learn(texts(), plan)
@@ -71,7 +72,7 @@ def _learn(texts: Iterable[str], plan: TokenizerPlan) -> bytes:
 def _train(texts: Iterable[str], plan: TokenizerPlan) -> bytes:
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=_training_lines(texts),
+        sentence_iterator=_training_lines(texts, plan.tags),
         model_writer=model,
         model_type=plan.kind,
         vocab_size=plan.vocab_size,
@@ -83,6 +84,7 @@ def _train(texts: Iterable[str], plan: TokenizerPlan) -> bytes:
         unk_id=UNK_ID,
         bos_id=BOS_ID,
         eos_id=EOS_ID,
+        control_symbols=[token_of(tag) for tag in plan.tags],  # which no text contains
         unk_surface=" ⁇" if plan.kind == "word" else "⁇",
         normalization_rule_name="identity",
         remove_extra_whitespaces=False,
@@ -94,8 +96,12 @@ def _train(texts: Iterable[str], plan: TokenizerPlan) -> bytes:
     return model.getvalue()
 
 
-def _training_lines(texts: Iterable[str]) -> Iterator[str]:
-    return (LONG_RUN.sub(r"\g<0> ", escape(text)) for text in texts)
+def _training_lines(texts: Iterable[str], tags: Sequence[str]) -> Iterator[str]:
+    """Yield the texts without their tags, and without anything that is spelled like one."""
+    for text in texts:
+        if tags:
+            text = TAGGED.sub(r"< 2\1>", divide_tag(text, tags)[1])
+        yield LONG_RUN.sub(r"\g<0> ", escape(text))
 
 
 def _explained(error: RuntimeError) -> TokenizerError:

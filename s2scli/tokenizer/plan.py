@@ -46,6 +46,7 @@ class TokenizerPlan:
         byte_fallback: whether characters outside the vocabulary are written as bytes.
         character_coverage: share of the running characters that are in the vocabulary.
         split_digits: whether every digit is a piece of its own.
+        tags: the tags that stand in front of sources; each is a piece of its own.
     """
 
     kind: Kind
@@ -53,6 +54,7 @@ class TokenizerPlan:
     byte_fallback: bool
     character_coverage: float
     split_digits: bool
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

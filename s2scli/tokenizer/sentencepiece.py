@@ -13,6 +13,7 @@ from s2scli.artifacts import read_artifact
 from s2scli.errors import TokenizerError
 from s2scli.normalization import Normalization, normalize
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from s2scli.tags import divide_tag, tag_of
 from s2scli.tokenizer.escaping import escape, unescape
 from s2scli.tokenizer.resegmentation import CUTS, Pieces, Resegmenter
 from s2scli.tokenizer.settings import Kind
@@ -99,14 +100,30 @@ class SentencePiece:
         text = normalize(text, self.normalization)
         return " ".join(text.split()) if self.kind == "word" else text.strip(" ")
 
+    @functools.cached_property
+    def tags(self) -> Mapping[str, int]:
+        """The tags that can stand in front of a text, with their ids."""
+        ids = (id for id in range(self.vocab_size) if self._processor.is_control(id))
+        return {tag: id for id in ids if (tag := tag_of(self.piece(id)))}
+
+    def _divided(self, text: str) -> tuple[list[int], str]:
+        """Return the id of the tag in front of a text, if there is one, and the text after it."""
+        tag, rest = divide_tag(text, self.tags)
+        return [self.tags[tag]] if tag else [], rest
+
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text."""
-        ids: list[int] = self._processor.encode(escape(self.canonical(text)))
+        """Return the ids of a text; a tag in front of it has one id."""
+        tag, rest = self._divided(text)
+        ids: list[int] = tag + self._processor.encode(escape(self.canonical(rest)))
         return ids[::-1] if self.reverse else ids
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text; faster than encoding one by one."""
-        ids: list[list[int]] = self._processor.encode([escape(self.canonical(t)) for t in texts])
+        divided = [self._divided(text) for text in texts]
+        rests = [escape(self.canonical(rest)) for _, rest in divided]
+        ids: list[list[int]] = self._processor.encode(rests)
+        if self.tags:
+            ids = [tag + row for (tag, _), row in zip(divided, ids, strict=True)]
         return [row[::-1] for row in ids] if self.reverse else ids
 
     def spelled(self, text: str) -> list[tuple[int, str]]:
@@ -115,10 +132,12 @@ class SentencePiece:
         A run of unknown pieces, which `encode` gives one id, is taken apart: into words for kind
         word, and into characters for other kinds.
         """
+        tag, text = self._divided(text)
         escaped = escape(self.canonical(text))
         ids, pieces = self._processor.encode(escaped), self._processor.encode_as_pieces(escaped)
         apart = _WORD if self.kind == "word" else _CHARACTER
-        found = [
+        found = [(id, self.piece(id)) for id in tag]
+        found += [
             (id, part)
             for id, piece in zip(ids, pieces, strict=True)
             for part in (apart.findall(piece) if id == UNK_ID else (piece,))
@@ -135,11 +154,12 @@ class SentencePiece:
 
         The characters are those of the escaped `canonical` text without spaces. A span is the index
         of the first one and that after the last. A piece that is only a space covers none. The
-        bytes of a character cover it together.
+        bytes of a character cover it together. A tag covers none.
         """
+        tag, text = self._divided(text)
         escaped = escape(self.canonical(text))
         pieces: list[str] = self._processor.encode(escaped, out_type=str)  # unknown ones as written
-        spans, end = [], 0
+        spans, end = [(0, 0) for _ in tag], 0
         for piece in pieces:
             byte = BYTE.fullmatch(piece)
             if byte and int(byte[1], 16) & 0xC0 == 0x80:  # a byte that continues a character
@@ -183,10 +203,11 @@ class SentencePiece:
         return "".join(parts).replace(SPACE, " ").strip(" ")
 
     def surfaces(self, text: str) -> list[str]:
-        """Return the text that each token of a text stands for, in reading order."""
+        """Return the text that each token of a text stands for, in reading order; "" for a tag."""
+        tag, text = self._divided(text)
         escaped = escape(self.canonical(text))
         pieces = self._processor.encode(escaped, return_type="proto").pieces
-        return [unescape(piece.surface).replace(SPACE, " ") for piece in pieces]
+        return [""] * len(tag) + [unescape(one.surface).replace(SPACE, " ") for one in pieces]
 
     @functools.cached_property
     def spellings(self) -> tuple[bytes, ...]:

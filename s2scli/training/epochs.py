@@ -20,6 +20,7 @@ from s2scli.data.batching import (
     plan_epoch,
 )
 from s2scli.data.example import TokenIds, Values
+from s2scli.data.mixing import PLAIN, Mixture
 from s2scli.data.noise import damage, drop_tokens
 from s2scli.data.shuffling import Sized, read_blocks, survey
 from s2scli.errors import CorpusError
@@ -28,6 +29,7 @@ from s2scli.training.settings import TrainingSettings
 from s2scli.training.world import ALONE, World
 
 MEASURED_ROWS = 1000
+MIXING = 1  # in a seed: the random numbers for how often rows are seen
 Resegment: TypeAlias = Callable[[Sequence[TokenIds], int], Sequence[TokenIds]]
 
 
@@ -104,10 +106,11 @@ class TrainingBatches:
         settings: TrainingSettings,
         segmenters: Segmenters = Segmenters(),
         world: World = ALONE,
+        mixture: Mixture = PLAIN,
     ) -> None:
         self.split, self.settings = split, settings
-        self.segmenters, self.world = segmenters, world
-        self._blocks = survey(split, settings.max_length)
+        self.segmenters, self.world, self.mixture = segmenters, world, mixture
+        self._blocks = survey(split, settings.max_length, mixture)
         self.kept, self.too_long = self._blocks.kept, len(split) - self._blocks.kept
         if not self.kept:
             raise CorpusError(
@@ -241,9 +244,18 @@ class TrainingBatches:
         )
 
     def _rows_of(self, epoch: int, window: int) -> tuple[Rows, Lengths, Lengths]:
-        """Return the rows of a window, too long ones included, and their lengths."""
+        """Return the rows of a window, too long ones included, and their lengths.
+
+        A row is there as often as the mixture of corpora says.
+        """
         blocks = self._blocks.of_window(window, seed=self.settings.seed, epoch=epoch)
-        return read_blocks(self.split, blocks)
+        rows, *lengths = read_blocks(self.split, blocks)
+        if not self.mixture.is_plain:
+            random = np.random.default_rng([self.settings.seed, epoch, number_of(window), MIXING])
+            usable = fits(*lengths, self.settings.max_length)
+            counts = self.mixture.draw(rows, usable, random)
+            rows, *lengths = (np.repeat(values, counts) for values in (rows, *lengths))
+        return rows, *lengths
 
 
 def _padding(lengths: Lengths, batches: Sequence[Rows]) -> float:

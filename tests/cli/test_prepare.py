@@ -65,7 +65,7 @@ def test_several_files_are_one_corpus_and_each_is_accounted_for(tmp_path: Path) 
     files = [written(tmp_path, f"a {n}\tb {n}\nc {n}\td {n}\n", f"{n}.tsv") for n in range(10)]
     result = run(tmp_path, *files)
     assert result.exit_code == 0, result.output
-    assert "several TSV files are read one after the other\n" in result.stderr
+    assert "several corpora are read one after the other\n" in result.stderr
     cells = [re.split(r"\s{2,}", line.strip()) for line in result.stdout.split("\n")]
     for cell in (["read", "20"], ["corpus", "10 files"], ["3.tsv", "2", "0", "2"]):
         assert cell in cells

@@ -1,4 +1,4 @@
-"""Every corpus format: what is written is read again, and what is broken is named."""
+"""Every text format: what is written is read again, and what is broken is named."""
 
 import io
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from s2scli.data.cleaning import is_blank
 from s2scli.data.example import Example
-from s2scli.data.formats import FORMATS, LINE_FORMATS, Cells, Format
+from s2scli.data.formats import LINE_FORMATS, TEXT_FORMATS, Cells, TextFormat
 from s2scli.data.lines import TextFile
 from s2scli.data.rows import BadLine, ReadRow, require_examples
 from s2scli.errors import CorpusError
@@ -18,16 +18,16 @@ from s2scli.errors import CorpusError
 LIMIT = 1000
 CELL = st.text(st.characters(exclude_characters="\0\t\r\n\ufeff", exclude_categories=["Cs"]))
 FULL_CELL = CELL.filter(lambda cell: not is_blank(cell))  # a blank one may be read as empty
-every_format = pytest.mark.parametrize("name", FORMATS)
+every_format = pytest.mark.parametrize("name", TEXT_FORMATS)
 
 
-def write(format: Format, pairs: Sequence[Cells]) -> list[bytes]:
+def write(format: TextFormat, pairs: Sequence[Cells]) -> list[bytes]:
     files = [io.BytesIO() for _ in range(format.files)]
     format.write(pairs, files)
     return [file.getvalue() for file in files]
 
 
-def read(format: Format, contents: Sequence[bytes]) -> list[ReadRow]:
+def read(format: TextFormat, contents: Sequence[bytes]) -> list[ReadRow]:
     files = [
         TextFile(Path(f"file-{number}"), io.BytesIO(content))
         for number, content in enumerate(contents)
@@ -45,7 +45,7 @@ def pairs_for(name: str, cells: Sequence[str]) -> list[Cells]:
 def test_what_is_written_is_read(name: str, cells: list[str]) -> None:
     pairs = pairs_for(name, cells)
     expected = [Example(*pair, number) for number, pair in enumerate(pairs, 1)]
-    assert read(FORMATS[name], write(FORMATS[name], pairs)) == expected
+    assert read(TEXT_FORMATS[name], write(TEXT_FORMATS[name], pairs)) == expected
 
 
 @pytest.mark.parametrize("name", LINE_FORMATS)
@@ -71,10 +71,10 @@ def test_a_broken_line_is_named_and_the_others_are_read(
     name: str, broken: bytes, reason: str, fault: str
 ) -> None:
     pairs = pairs_for(name, ["first", "second", "third"])
-    for file, content in enumerate(write(FORMATS[name], pairs)):
-        contents = write(FORMATS[name], pairs)
+    for file, content in enumerate(write(TEXT_FORMATS[name], pairs)):
+        contents = write(TEXT_FORMATS[name], pairs)
         contents[file] = content.replace(b"second"[:: 1 - 2 * file], broken)
-        rows = read(FORMATS[name], contents)
+        rows = read(TEXT_FORMATS[name], contents)
         assert [rows[0], rows[2]] == [Example(*pairs[0], 1), Example(*pairs[2], 3)]
         assert isinstance(rows[1], BadLine)
         assert (rows[1].file, rows[1].line, rows[1].reason) == (f"file-{file}", 2, reason)
@@ -85,11 +85,11 @@ def test_a_broken_line_is_named_and_the_others_are_read(
 @every_format
 def test_an_empty_file_is_an_error(name: str) -> None:
     with pytest.raises(CorpusError, match="file-0: the file is empty"):
-        read(FORMATS[name], write(FORMATS[name], []))
+        read(TEXT_FORMATS[name], write(TEXT_FORMATS[name], []))
 
 
 @every_format
 @pytest.mark.parametrize("cell", ["a\nb", "a\r", "\0"])
 def test_a_cell_that_would_be_read_otherwise_is_not_written(name: str, cell: str) -> None:
     with pytest.raises(CorpusError, match=r"cannot write '.*' in a cell"):
-        write(FORMATS[name], [(cell, cell)])
+        write(TEXT_FORMATS[name], [(cell, cell)])

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, ClassVar, Protocol, TypeAlias
 
 from s2scli.data.cleaning import OVER_LONG
+from s2scli.data.formats.fields import Fields
 from s2scli.data.lines import TextFile
 from s2scli.data.rows import BadLine, ReadRow
 from s2scli.errors import CorpusError
@@ -14,7 +15,7 @@ Cells: TypeAlias = tuple[str, str]
 
 
 class Format(Protocol):
-    """Reads and writes the pairs of a corpus in one or more files."""
+    """Reads the pairs of a corpus in one or more files."""
 
     files: ClassVar[int]
     """The number of files that make up a corpus."""
@@ -33,6 +34,17 @@ class Format(Protocol):
         """
         ...
 
+
+class FieldFormat(Format, Protocol):
+    """A format with named fields."""
+
+    def __init__(self, fields: Fields) -> None:
+        """Create a format that reads these fields."""
+
+
+class TextFormat(Format, Protocol):
+    """A format of lines of text, which is also written."""
+
     def write(self, pairs: Iterable[Cells], files: Sequence[BinaryIO]) -> None:
         """Write pairs so that `read` returns the same pairs.
 
@@ -42,7 +54,7 @@ class Format(Protocol):
         ...
 
 
-class LineFormat(Format, Protocol):
+class LineFormat(TextFormat, Protocol):
     """A single-file format whose lines can be read one at a time, for example from a stream."""
 
     def pair(self, line: str) -> Cells:
@@ -62,15 +74,16 @@ class LineFormat(Format, Protocol):
         ...
 
 
-def over_long(file: TextFile, line: int, limit: int) -> BadLine:
+def over_long(file: TextFile, line: int, limit: int, unit: str = "line") -> BadLine:
     """Return the bad line for a line that exceeds the limit.
 
     Args:
         file: the file of the line.
         line: the line number, from 1.
         limit: the maximum size of a line in bytes.
+        unit: what is counted: lines or rows.
     """
-    return BadLine(file.name, line, OVER_LONG, f"longer than {limit:,} bytes")
+    return BadLine(file.name, line, OVER_LONG, f"longer than {limit:,} bytes", unit)
 
 
 def encode_line(cells: Sequence[str], forbidden: str) -> bytes:

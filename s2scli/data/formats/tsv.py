@@ -6,6 +6,7 @@ from typing import BinaryIO, ClassVar
 
 from s2scli.data.cleaning import is_blank
 from s2scli.data.example import Example
+from s2scli.data.formats.fields import require_tag
 from s2scli.data.formats.foreign import refuse_foreign
 from s2scli.data.formats.format import Cells, encode_line, over_long
 from s2scli.data.lines import BadLineError, TextFile, decode_line
@@ -24,9 +25,11 @@ class Tsv:
     Attributes:
         columns: the columns of source and target in a file, counted from 1; None uses the first
             two, with a notice if there are more.
+        tag_column: the column of the tag in a file, counted from 1; None reads no tag.
     """
 
     columns: tuple[int, int] | None = None
+    tag_column: int | None = None
     files: ClassVar[int] = 1
 
     def read(self, files: Sequence[TextFile], limit: int) -> Iterator[ReadRow]:
@@ -38,7 +41,8 @@ class Tsv:
         """
         (file,) = files
         refuse_foreign(file)
-        source, target = self.columns or FIRST_TWO
+        (source, target), tag = self.columns or FIRST_TWO, self.tag_column or 0
+        last, flag = max((source, "--columns"), (target, "--columns"), (tag, "--tag-column"))
         columns = first = 0
         for number, line in enumerate(file.lines(limit), start=1):
             if line is None:
@@ -51,18 +55,19 @@ class Tsv:
                     if is_blank(text):
                         yield Example("", "", number)
                         continue
-                    _check_columns(len(cells), columns, first, max(source, target))
+                    _check_columns(len(cells), columns, first, last, flag)
                     if not columns:
                         columns, first = len(cells), number
-                        if columns > 2 and not self.columns:
+                        if columns > 2 + bool(tag) and not self.columns:
                             yield Notice(
                                 f"{file.short_name} has {columns} columns, of which the first two "
                                 "are used; to choose others, use for example --columns 2,3"
                             )
+                name = require_tag(cells[tag - 1]) if tag else ""
             except BadLineError as error:
                 yield BadLine(file.name, number, error.reason, str(error))
             else:
-                yield Example(cells[source - 1], cells[target - 1], number)
+                yield Example(cells[source - 1], cells[target - 1], number, tag=name)
 
     def pair(self, line: str) -> Cells:
         """Split a line into source and target; a blank line is returned as both."""
@@ -90,7 +95,7 @@ class Tsv:
         file.writelines(encode_line(pair, forbidden="\t") for pair in pairs)
 
 
-def _check_columns(found: int, expected: int, first: int, last: int) -> None:
+def _check_columns(found: int, expected: int, first: int, last: int, flag: str) -> None:
     """Check the number of columns of a row.
 
     Args:
@@ -98,6 +103,7 @@ def _check_columns(found: int, expected: int, first: int, last: int) -> None:
         expected: the number of columns of the first row; 0 if this is the first row.
         first: the line number of the first row.
         last: the highest column number that is used.
+        flag: the flag that asks for it.
 
     Raises:
         BadLineError: the number of columns is wrong.
@@ -108,4 +114,4 @@ def _check_columns(found: int, expected: int, first: int, last: int) -> None:
     if expected and found != expected:
         raise BadLineError("columns", f"{found} columns, but line {first} has {expected}")
     if found < last:
-        raise BadLineError("columns", f"{found} columns, but --columns asks for column {last}")
+        raise BadLineError("columns", f"{found} columns, but {flag} asks for column {last}")

@@ -48,9 +48,3 @@ def test_files_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(kind, match=message):
         group_files(files(*contents), "valid")
-
-
-@pytest.mark.parametrize("count", [2, 3])
-def test_csv_files_are_no_sides_of_a_corpus(count: int) -> None:
-    with pytest.raises(CorpusError, match=r"0.csv: looks like CSV"):
-        group_files(files(*[b"a,b\n"] * count, suffix=".csv"), "corpus")
