@@ -17,8 +17,12 @@ def _option(name: str, *spelling: str, **more: Any) -> Any:
     return typer.Option(*spelling, help=field.description, rich_help_panel=panel, **more)
 
 
+SHOWN_TAG = {"metavar": "TAG", "show_default": False}
+
+
 def _demands(
     *,
+    tag: Annotated[str, _option("tag", "--tag", panel="Input", **SHOWN_TAG)] = "",
     prefix: Annotated[bool, _option("prefix", "--prefix")] = False,
     glossary: Annotated[Path | None, _option("glossary", "--glossary", metavar="FILE")] = None,
     protect: Annotated[bool, _option("protect", "--protect")] = False,
@@ -32,6 +36,7 @@ def _demands(
     ] = None,
 ) -> DemandSettings:
     return DemandSettings(
+        tag=tag,
         prefix=prefix,
         glossary=glossary,
         protect=protect,

@@ -19,7 +19,7 @@ from s2scli.cli.options import (
     ModelsOption,
     translate_example,
 )
-from s2scli.data.settings import NoiseTestSettings
+from s2scli.data.settings import InputSettings, NoiseTestSettings
 from s2scli.errors import UsageError
 from s2scli.export.settings import EngineSettings
 from s2scli.metrics import METRICS, digits_of, metric_names
@@ -46,7 +46,11 @@ def command(
         typer.Option(metavar="SPLIT", help="Split to score: train, valid or test. [default: test]"),
     ] = None,
     source: Annotated[
-        Path | None, typer.Option(help="Translate and score this file instead of a split.")
+        Path | None,
+        typer.Option(
+            help="Translate and score this file instead of a split; one with fields, such as "
+            "test.jsonl, has the references, too."
+        ),
     ] = None,
     hypothesis: Annotated[
         Path | None, typer.Option(help="Score these outputs; no model is used.")
@@ -134,6 +138,7 @@ def command(
     metrics: Annotated[Tree, flags(metric_choice("outputs", "model"), load=False)],
     settings: Annotated[MetricSettings, flags(MetricSettings)],
     noise: Annotated[NoiseTestSettings, flags(NoiseTestSettings)],
+    reading: Annotated[InputSettings, flags(InputSettings)],
     engine: Annotated[EngineSettings, flags(EngineSettings, only=("int8",))],
     overrides: Annotated[Tree, flags(SearchSettings, but=NOT_EVALUATED, load=False, default=OWN)],
     common: CommonOptions,
@@ -175,6 +180,7 @@ def command(
         importance_samples or 0,
         diversity,
         noise,
+        reading,
     )
     if examples is None and request.searches and sys.stdout.isatty() and not common.json:
         request = replace(request, examples=USUAL_EXAMPLES)

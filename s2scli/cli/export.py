@@ -9,11 +9,13 @@ import typer
 
 from s2scli.cli.flags import flags
 from s2scli.cli.options import CommonOptions, ModelOption
+from s2scli.data.settings import InputSettings
 from s2scli.errors import UsageError
 from s2scli.export.settings import ExportSettings
 from s2scli.metrics import METRICS
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table, whole
+from s2scli.settings import flag_of
 
 if TYPE_CHECKING:
     from s2scli.translation.agreement import Agreement
@@ -42,11 +44,14 @@ def command(
     ] = False,
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="Pairs for --verify: source TAB reference."),
+        typer.Argument(
+            metavar="FILE", help="Pairs for --verify: source TAB reference, or a file with fields."
+        ),
     ] = None,
     model: ModelOption = None,
     *,
     settings: Annotated[ExportSettings, flags(ExportSettings)],
+    reading: Annotated[InputSettings, flags(InputSettings)],
     common: CommonOptions,
 ) -> None:
     """Export a Transformer and its tokenizer for CTranslate2 or HuggingFace Transformers.
@@ -64,8 +69,11 @@ def command(
     if not verify:
         for name in sorted({"lines", "tolerance"} & settings.model_fields_set):
             raise UsageError(f"--{name} has no effect without --verify")
+    if not file and reading.model_fields_set:
+        flag = flag_of(min(reading.model_fields_set))
+        raise UsageError(f"{flag} has no effect without --verify FILE")
     talk = common.talk
-    verification = Verification(common.workspace, file) if verify else None
+    verification = Verification(common.workspace, file, reading) if verify else None
     report = export(common.workspace.find_model(model), output, settings, verification, talk)
     if common.json:
         talk.show_json(asdict(report))

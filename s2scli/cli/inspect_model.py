@@ -39,6 +39,7 @@ def _document(facts: "ModelFacts") -> dict[str, Any]:
         "digest": facts.manifest.digest,
         "recipe": facts.recipe.model_dump(mode="json"),
         "vocab_size": facts.vocab_size,
+        "tags": facts.tags,
         "training": facts.manifest.facts,
         "made_from": facts.manifest.made_from,
         "parameters": {"total": sum(facts.parts.values()), "parts": facts.parts},
@@ -80,7 +81,15 @@ def _facts(facts: "ModelFacts") -> list[tuple[str, str]]:
         if side
     ]
     recorded = [(key, _value(value)) for key, value in facts.manifest.facts.items()]
-    return [*named.items(), *media, *vocab, *recorded, ("digest", facts.manifest.digest[:16])]
+    tags = [("tags (translate --tag)", ", ".join(facts.tags))] if facts.tags else []
+    return [
+        *named.items(),
+        *media,
+        *vocab,
+        *tags,
+        *recorded,
+        ("digest", facts.manifest.digest[:16]),
+    ]
 
 
 def _value(value: object) -> str:

@@ -26,7 +26,8 @@ def command(
         list[Path] | None,
         typer.Argument(
             metavar="FILE",
-            help="Source TAB target in each line; plain or gzip; - is stdin.",
+            help="Source TAB target in each line, or files with fields (--input-format); plain or "
+            "compressed; - is stdin.",
             rich_help_panel=StreamSettings.panel,
         ),
     ] = None,

@@ -41,6 +41,7 @@ class TextFormat(enum.StrEnum):
     VTT = "vtt"
 
 
+INPUT_FORMAT = {"input_format": "--input-format"}  # --format is that of the output
 SUBTITLES = (TextFormat.SRT, TextFormat.VTT)
 SHOWS = "--json, which shows the alignment"
 _input: Any = functools.partial(typer.Option, rich_help_panel=StreamSettings.panel)
@@ -67,8 +68,9 @@ def command(
         typer.Argument(
             metavar="FILE",
             rich_help_panel=StreamSettings.panel,
-            help="Texts to translate, plain or gzip; - is stdin. For a model that reads sound or "
-            "pictures, each line is the path of a file.",
+            help="Texts to translate, one per line, or files with fields (--input-format); plain "
+            "or compressed; - is stdin. For a model that reads sound or pictures, each line is the "
+            "path of a file.",
         ),
     ] = None,
     as_files: Annotated[
@@ -124,7 +126,9 @@ def command(
     device: DeviceOption = "auto",
     *,
     overrides: Annotated[Tree, flags(SearchSettings, load=False, default=OWN)],
-    stream: Annotated[StreamSettings, flags(StreamSettings)],
+    stream: Annotated[
+        StreamSettings, flags(StreamSettings, but=("target_field",), spelled=INPUT_FORMAT)
+    ],
     demanded: DemandOptions,
     engine: Annotated[EngineSettings, flags(EngineSettings)],
     common: CommonOptions,

@@ -222,7 +222,7 @@ class _HashedReader(io.RawIOBase):
 
 
 def _buffered(raw: io.RawIOBase) -> io.BufferedReader:
-    return io.BufferedReader(cast(io.RawIOBase, raw), BUFFER_BYTES)
+    return io.BufferedReader(raw, BUFFER_BYTES)
 
 
 @contextlib.contextmanager

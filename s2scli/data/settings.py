@@ -3,8 +3,9 @@
 The command line derives flags from them, so this module imports neither torch nor pyarrow.
 """
 
+import functools
 import re
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from pydantic import field_validator, model_validator
 
@@ -20,33 +21,41 @@ FormatName = Literal[
 ]
 
 
+format_setting: Any = functools.partial(
+    setting,
+    None,
+    "The format of the input: tsv (source TAB target), sentences, parallel (a source file and a "
+    "target file), jsonl, csv, parquet, arrow, tmx or sgm. By default, the ending of a name tells "
+    "it (.jsonl, .ndjson, .json, .csv, .parquet, .arrow, .feather, .tmx, .sgm, .sgml); other files "
+    "are text.",
+    flags=("--input-format", "--format"),
+)
+source_field_setting: Any = functools.partial(
+    setting,
+    None,
+    "The field of the source in JSONL, CSV, Parquet and Arrow, such as translation.en for a nested "
+    "one; in TMX, the language. By default source, src or input.",
+    "field",
+)
+target_field_setting: Any = functools.partial(
+    setting,
+    None,
+    "The field, or language, of the target; by default target, tgt or output.",
+    "field",
+)
+
+
 class InputSettings(Settings):
     """The format of input files, and which of their fields are read."""
 
-    panel = "Input and output"
+    panel = "Input"
 
-    input_format: FormatName | None = setting(
-        None,
-        "The format of the input: tsv (source TAB target), sentences, parallel (a source file and "
-        "a target file), jsonl, csv, parquet, arrow, tmx or sgm. By default, the ending of a name "
-        "tells it (.jsonl, .ndjson, .json, .csv, .parquet, .arrow, .feather, .tmx, .sgm, .sgml); "
-        "other files are text.",
-        flags=("--input-format", "--format"),
-        panel="Input and output",
-    )
-    source_field: str | None = setting(
-        None,
-        "The field of the source in JSONL, CSV, Parquet and Arrow, such as translation.en for a "
-        "nested one; in TMX, the language. By default source, src or input.",
-        "field",
-        panel="Input and output",
-    )
-    target_field: str | None = setting(
-        None,
-        "The field, or language, of the target; by default target, tgt or output.",
-        "field",
-        panel="Input and output",
-    )
+    input_format: FormatName | None = format_setting()
+    source_field: str | None = source_field_setting()
+    target_field: str | None = target_field_setting()
+
+
+BY_NAME = InputSettings()
 
 
 class PrepareSettings(InputSettings):
@@ -59,6 +68,9 @@ class PrepareSettings(InputSettings):
 
     panel = "Cleaning"
 
+    input_format: FormatName | None = format_setting(panel="Input and output")
+    source_field: str | None = source_field_setting(panel="Input and output")
+    target_field: str | None = target_field_setting(panel="Input and output")
     one_column: bool = setting(
         False,
         "Use each line as both source and target; the default for a .txt file without a TAB in "

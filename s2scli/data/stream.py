@@ -16,9 +16,10 @@ from pydantic import field_validator, model_validator
 
 from s2scli.data.cleaning import is_blank
 from s2scli.data.lines import STDIN, UTF8_BOM, open_text
+from s2scli.data.settings import InputSettings
 from s2scli.data.windows import Source, gather
 from s2scli.errors import CorpusError
-from s2scli.settings import Settings, setting
+from s2scli.settings import setting
 
 BLOCK_BYTES = 1 << 16
 BLOCKS_AHEAD = 16
@@ -30,10 +31,8 @@ Overlong = Literal["split", "truncate", "empty", "error"]
 Unit = Literal["line", "sentence", "document"]
 
 
-class StreamSettings(Settings):
+class StreamSettings(InputSettings):
     """How a stream of lines is read."""
-
-    panel = "Input"
 
     window: int = setting(
         512,
@@ -102,6 +101,8 @@ class Line:
         bad_byte: the position of the first byte that is not UTF-8 in its line, from 1; 0 if there
             is none.
         cut: whether only the first 10,000,000 bytes were kept.
+        target: the target, if the input has fields and the target is read, too.
+        fault: why the row of an input with fields cannot be read; empty if it can.
     """
 
     name: str
@@ -109,6 +110,8 @@ class Line:
     text: str
     bad_byte: int = 0
     cut: bool = False
+    target: str | None = None
+    fault: str = ""
 
     @property
     def where(self) -> str:
@@ -264,8 +267,12 @@ class ParagraphReader:
         )
 
 
-def read_windows(path: Path, settings: StreamSettings) -> Iterator[list[Line]]:
+def read_windows(
+    path: Path, settings: StreamSettings, *, pairs: bool = False
+) -> Iterator[list[Line]]:
     """Yield the lines, or paragraphs, of a file, or of stdin for `-`, in non-empty windows.
+
+    The rows of a file with fields are lines, too: their sources and, for `pairs`, their targets.
 
     A window ends when it is full (`settings.window` lines or 4 million characters), when its
     first line has waited for `settings.max_wait` ms, or at the end of the file. Lines before an
@@ -275,8 +282,13 @@ def read_windows(path: Path, settings: StreamSettings) -> Iterator[list[Line]]:
         MissingInputError: the file does not exist or cannot be opened.
         CorpusError: the file is a directory or damaged, or a line is not UTF-8 and
             `settings.strict` is true.
+        UsageError: the format has two files.
     """
-    lines = LineReader(path, strict=settings.strict)
+    from s2scli.data.row_stream import open_rows  # few inputs have fields
+
+    lines: Source[Line | None] = open_rows(path, settings, pairs=pairs) or LineReader(
+        path, strict=settings.strict
+    )
     return gather(
         ParagraphReader(lines) if settings.unit == "document" else lines,
         size=settings.window,

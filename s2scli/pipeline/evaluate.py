@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from s2scli.data.cleaning import is_blank
 from s2scli.data.codecs.image import PictureCodec
 from s2scli.data.codecs.text import one_line
-from s2scli.data.formats import FORMATS
-from s2scli.data.lines import STDIN, open_text
+from s2scli.data.lines import STDIN
+from s2scli.data.row_stream import names_pairs, open_pairs
 from s2scli.data.rows import require_examples
-from s2scli.data.settings import NoiseTestSettings
-from s2scli.data.stream import LINE_BYTES, Line
+from s2scli.data.settings import BY_NAME, InputSettings, NoiseTestSettings
+from s2scli.data.stream import Line
 from s2scli.errors import (
     CheckpointError,
     CorpusError,
@@ -78,6 +78,7 @@ class EvaluateRequest:
             autoencoder; 0 computes no bounds.
         diversity: whether to measure how much outputs and references repeat each other.
         noise: the noise with which sources are scored again.
+        reading: the format and the fields of files.
     """
 
     metrics: tuple[str, ...]
@@ -94,6 +95,7 @@ class EvaluateRequest:
     importance_samples: int = 0
     diversity: bool = False
     noise: NoiseTestSettings = NO_NOISE
+    reading: InputSettings = BY_NAME
 
     @property
     def of_workspace(self) -> bool:
@@ -151,6 +153,18 @@ class EvaluateRequest:
             raise UsageError("--noise is for text, and the model reads another kind of source")
         return replace(self, metrics=self.metrics or usual_metrics(sides))
 
+    @property
+    def _has_pairs(self) -> bool:
+        """Whether the file of sources has the references, too."""
+        only = self.source is not None and not self.hypothesis
+        return only and self.source is not None and names_pairs(self.source, self.reading)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file of pairs, or those of the sources (or outputs) and of the references."""
+        first = self.hypothesis or self.source
+        return tuple(path for path in (first, self.reference) if path)
+
     def check(self) -> None:
         """Check that the flags do not contradict each other.
 
@@ -162,7 +176,7 @@ class EvaluateRequest:
                 raise UsageError(f"unknown metric {name!r}; expected one of {', '.join(METRICS)}")
         if self.source and self.hypothesis and not self.multi_reference:
             raise UsageError("give either --source (to translate it) or --hypothesis, not both")
-        if (self.source or self.hypothesis) and not self.reference:
+        if (self.source or self.hypothesis) and not self.reference and not self._has_pairs:
             given = "--source" if self.source else "--hypothesis"
             raise UsageError(f"{given} needs --reference FILE with the reference targets")
         if self.reference and not (self.source or self.hypothesis):
@@ -342,11 +356,11 @@ def evaluate(
         require_writable(request.output)
     if request.hypothesis and request.reference:
         return _evaluate_file(
-            read_files(request.hypothesis, request.reference), request.with_metrics(TEXT), settings
+            read_files(request.files, request.reading), request.with_metrics(TEXT), settings
         )
     corpus = None
     if request.source and request.reference:
-        texts = read_files(request.source, request.reference)
+        texts = read_files(request.files, request.reading)
     else:
         from s2scli.data.store import Corpus
 
@@ -433,21 +447,22 @@ def read_split(corpus: "Corpus", split: str) -> Texts:
     return Texts(f"{split} split", tuple(found.sources()), tuple(found.targets()))
 
 
-def read_files(sources: Path, references: Path) -> Texts:
-    """Read two line-aligned files, plain or gzip.
+def read_files(files: Sequence[Path], reading: InputSettings) -> Texts:
+    """Read two line-aligned files, or one file of pairs.
 
     Raises:
-        UsageError: both are stdin.
+        UsageError: both are stdin, or the format has another number of files.
         MissingInputError: a file is missing.
         CorpusError: a file is damaged, empty or not UTF-8, or they have different numbers of lines.
     """
-    if sources == references == STDIN:
+    if list(files) == [STDIN, STDIN]:
         raise UsageError("- is given twice, but stdin can be read only once")
-    with open_text(sources) as source, open_text(references) as reference:
-        rows = FORMATS["parallel"].read([source, reference], LINE_BYTES)
+    with open_pairs(files, reading, "parallel") as rows:
         pairs = [(row.source, row.target) for row in require_examples(rows)]
+    if not pairs:
+        raise CorpusError(f"{files[0]}: no rows")
     left, right = zip(*pairs, strict=True)
-    return Texts(f"{sources.name} against {references.name}", left, right)
+    return Texts(" against ".join(file.name for file in files), left, right)
 
 
 def hint_at_repeats(texts: Texts, talk: Talk) -> None:
@@ -504,7 +519,7 @@ def _sources_of(texts: Texts, request: EvaluateRequest) -> Texts:
     """Return the texts with the source of each output, if a file of sources was given."""
     if not (request.source and request.reference):
         return texts
-    given = read_files(request.source, request.reference)
+    given = read_files([request.source, request.reference], request.reading)
     return replace(given, name=str(request.source))
 
 

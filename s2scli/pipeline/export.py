@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from s2scli.config import recipe_toml
+from s2scli.data.settings import BY_NAME, InputSettings
 from s2scli.data.store import Corpus
 from s2scli.errors import CheckpointError, LockedError, MissingInputError, UsageError
 from s2scli.export.settings import ExportSettings
@@ -41,10 +42,12 @@ class Verification:
     Attributes:
         workspace: the workspace whose validation split is used.
         file: a file of pairs to use instead of the validation split.
+        reading: the format and the fields of the file.
     """
 
     workspace: Workspace
     file: Path | None = None
+    reading: InputSettings = BY_NAME
 
     def pairs(self, most: int, translator: Translator, talk: Talk) -> list[Pair]:
         """Return up to `most` pairs that the model can translate.
@@ -55,7 +58,7 @@ class Verification:
             CheckpointError: the corpus is damaged.
         """
         if self.file:
-            return read_pairs(self.file, most, translator, talk)
+            return read_pairs(self.file, self.reading, most, translator, talk)
         try:
             split = Corpus.load(self.workspace.find_corpus()).open_split("valid")
         except MissingInputError as error:

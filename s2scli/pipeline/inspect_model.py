@@ -38,6 +38,7 @@ class ModelFacts:
         vocab_size: the vocabulary sizes: source and target, or joint.
         sides: what the model reads and writes.
         parameters: the tensors of the model, sorted by name.
+        tags: the tags that its sources can have in front of them.
     """
 
     recipe: Recipe
@@ -45,6 +46,7 @@ class ModelFacts:
     vocab_size: dict[str, int]
     sides: Sides
     parameters: tuple[Parameter, ...]
+    tags: tuple[str, ...] = ()
 
     @property
     def parts(self) -> dict[str, int]:
@@ -69,4 +71,5 @@ def inspect_model(folder: Path) -> ModelFacts:
         found.tokenizers.vocab_sizes,
         found.tokenizers.sides,
         tuple(Parameter(name, shape) for name, shape in sorted(found.shapes.items())),
+        found.tokenizers.tags,
     )

@@ -179,7 +179,9 @@ def score(
             totals.add(record)
             yield record
 
-    totals.tally = run_filter(inputs, output, stream, answer, record_format, talk, "scored")
+    totals.tally = run_filter(
+        *(inputs, output, stream, answer, record_format, talk, "scored"), pairs=sources is None
+    )
     if totals.sentences:
         token = totals.units[0]
         talk.detail(f"{token.count:,} target tokens, perplexity {token.perplexity:.4f} per token")

@@ -20,6 +20,7 @@ from s2scli.report.console import Talk
 from s2scli.report.counting import counting
 from s2scli.settings import load_settings
 from s2scli.sides import Media, Picture, Sound
+from s2scli.tags import divide_tag
 from s2scli.tokenizer.copying import Copier
 from s2scli.tokenizer.learning import learn_sentencepiece
 from s2scli.tokenizer.pictures import (
@@ -159,8 +160,7 @@ def adopt_tokenizer(
     with new_folder(workspace.tokenizer, "tokenizer", made_from=made_from) as draft:
         tokenizers.write(draft.path)
     report = _report(corpus, tokenizers)
-    known = tokenizers.source.tags if isinstance(tokenizers.source, SentencePiece) else ()
-    if unknown := [tag for tag in corpus.tags if tag not in known]:
+    if unknown := [tag for tag in corpus.tags if tag not in tokenizers.tags]:
         talk.warn(
             f"the tokenizer has no token for the tags {', '.join(unknown[:10])}: the model reads "
             "them as text; `s2s train-tokenizer` learns a tokenizer that has"
@@ -333,7 +333,10 @@ def _learn_text(
     train: TextSplit, corpus: Corpus, settings: TokenizerSettings, talk: Talk
 ) -> Tokenizers:
     """Learn a tokenizer for each side, or one for both."""
-    sample = sample_pairs(train, min(settings.sample_size, PLANNING_PAIRS))
+    sample = (
+        (divide_tag(source, corpus.tags)[1], target)
+        for source, target in sample_pairs(train, min(settings.sample_size, PLANNING_PAIRS))
+    )
     plan = plan_corpus(*count_pairs(sample, len(train)), settings)
     for reason in plan.reasons:
         talk.say(reason)

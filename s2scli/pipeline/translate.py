@@ -71,6 +71,8 @@ class TranslateRequest:
             options |= asked.speller.constraints.tree()
         if asked.dictionary is not None:
             options["dictionary"] = digest_of(sorted(asked.dictionary.items()))
+        if asked.tag:
+            options["tag"] = asked.tag
         return Resuming(translator.identity, options, self.resume)
 
 

@@ -99,6 +99,11 @@ class Tokenizers:
         )
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that can stand in front of a source."""
+        return tuple(self.source.tags) if isinstance(self.source, SentencePiece) else ()
+
+    @property
     def sides(self) -> Sides:
         """What both sides are: text, sound or pictures."""
         source = None if isinstance(self.source, SentencePiece) else self.source

@@ -249,13 +249,13 @@ class TrainingBatches:
         A row is there as often as the mixture of corpora says.
         """
         blocks = self._blocks.of_window(window, seed=self.settings.seed, epoch=epoch)
-        rows, *lengths = read_blocks(self.split, blocks)
-        if not self.mixture.is_plain:
-            random = np.random.default_rng([self.settings.seed, epoch, number_of(window), MIXING])
-            usable = fits(*lengths, self.settings.max_length)
-            counts = self.mixture.draw(rows, usable, random)
-            rows, *lengths = (np.repeat(values, counts) for values in (rows, *lengths))
-        return rows, *lengths
+        rows, sources, targets = read_blocks(self.split, blocks)
+        if self.mixture.is_plain:
+            return rows, sources, targets
+        random = np.random.default_rng([self.settings.seed, epoch, number_of(window), MIXING])
+        usable = fits(sources, targets, self.settings.max_length)
+        counts = self.mixture.draw(rows, usable, random)
+        return np.repeat(rows, counts), np.repeat(sources, counts), np.repeat(targets, counts)
 
 
 def _padding(lengths: Lengths, batches: Sequence[Rows]) -> float:

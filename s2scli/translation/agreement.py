@@ -10,10 +10,10 @@ from typing import Any
 
 from s2scli.data.cleaning import is_blank, tidy
 from s2scli.data.example import Example
-from s2scli.data.formats import FORMATS
-from s2scli.data.lines import open_text
+from s2scli.data.row_stream import open_pairs
 from s2scli.data.rows import BadLine, ReadRow
-from s2scli.data.stream import LINE_BYTES, Line
+from s2scli.data.settings import InputSettings
+from s2scli.data.stream import Line
 from s2scli.errors import CheckpointError, CorpusError
 from s2scli.export.settings import ExportSettings, Quantization
 from s2scli.export.targets import TARGETS, Target
@@ -154,11 +154,14 @@ def _require_agreement(
         )
 
 
-def read_pairs(path: Path, most: int, translator: Translator, talk: Talk) -> list[Pair]:
-    """Read the first pairs of a TSV file, plain or gzip, and keep those that fit the model.
+def read_pairs(
+    path: Path, reading: InputSettings, most: int, translator: Translator, talk: Talk
+) -> list[Pair]:
+    """Read the first pairs of a file, and keep those that fit the model.
 
     Args:
-        path: the file.
+        path: the file: TSV, or of a format that its name or `reading` tells.
+        reading: its format and fields.
         most: the maximum number of pairs to read, including those that are too long for the model.
         translator: the model.
         talk: warns of the lines that are left out.
@@ -167,8 +170,8 @@ def read_pairs(path: Path, most: int, translator: Translator, talk: Talk) -> lis
         MissingInputError: the file does not exist.
         CorpusError: the file is damaged, or no pair fits the model.
     """
-    with open_text(path) as file:
-        found, bad = _first_pairs(FORMATS["tsv"].read([file], LINE_BYTES), most)
+    with open_pairs([path], reading, "tsv") as rows:
+        found, bad = _first_pairs(rows, most)
     if bad:
         talk.warn(f"bad lines left out: {len(bad):,}; the first is {bad[0]}")
     return choose_pairs(found, str(path), translator, talk)

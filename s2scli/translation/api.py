@@ -37,6 +37,11 @@ class TextModel:
 
     translator: Translator
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The values of `tag`, if the model was trained with some."""
+        return tuple(self.translator.tags)
+
     def translate(self, texts: Sequence[Source], **settings: Any) -> list[str]:
         """Translate texts, recordings or pictures; return the best translation of each one.
 
@@ -55,7 +60,7 @@ class TextModel:
                 of a file each; a recording may also be a pair (samples, rate), where the samples
                 are an array of int16, or of floats from -1 to 1, [N] or [N, channels].
             settings: search settings that override the model's own, such as `beam_size=1` or
-                `mbr=5`; and the options of `s2s translate`, which its help explains:
+                `mbr=5`; and the options of `s2s translate`, which its help explains: `tag`,
                 `glossary` and `dictionary` (a file, or a dict of terms), `protect`, `ban` (a list),
                 `ban_from`, `prefix` (each text is source TAB prefix), `replace_unknown`,
                 `unit` (`line`, `sentence` or `document`) with `language`, and `overlong`.

@@ -20,10 +20,16 @@ Terms = Path | dict[str, str]  # a TSV file, or the terms themselves
 
 
 class DemandSettings(Settings):
-    """What outputs must contain, what they must not, and what replaces unknown tokens."""
+    """The tag of sources, what outputs must contain and what not, and what replaces unknown tokens."""
 
     panel = "Constraints"
 
+    tag: str = setting(
+        "",
+        "Put this tag in front of each source, for a model trained with tags (s2s prepare --tag); "
+        "s2s inspect model lists them. Without this, a line can begin with its own.",
+        "tag",
+    )
     prefix: bool = setting(
         False,
         "Each line is source TAB prefix, and its outputs begin with the prefix. The prefix may be "
@@ -130,6 +136,7 @@ class Demands:
         from s2scli.translation.options import Options
 
         self._refuse_unsearched(settings)
+        translator.require_tag(self.given.tag)
         if stream.unit != "line":
             require_text(translator, f"--unit {stream.unit}")
         if self.dictionary is not None:
@@ -139,6 +146,7 @@ class Demands:
             *(settings, stream.overlong, wanted, stream.window, stream.unit, stream.language),
             translator.speller(self.constraints),
             self.dictionary,
+            self.given.tag,
         )
 
     def _refuse_unsearched(self, settings: SearchSettings) -> None:

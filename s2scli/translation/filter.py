@@ -31,6 +31,7 @@ def run_filter(
     *,
     files: bool = False,
     copied: Sequence[Path] = (),
+    pairs: bool = False,
     resuming: Resuming | None = None,
 ) -> Tally:
     """Process all lines of some files, window by window, as soon as they arrive.
@@ -48,6 +49,7 @@ def run_filter(
         done: what happens to a line, for messages, such as "translated".
         files: each input stands for itself, as a line with its path.
         copied: files in front of the inputs, whose lines get records of status copied.
+        pairs: read the targets of inputs with fields, too.
         resuming: keep an unfinished output file, and whether to continue one; None removes it.
 
     Raises:
@@ -63,7 +65,7 @@ def run_filter(
         tally = out.tally
         before = tally.lines
         fronts = ((False, read_windows(path, stream), _copy) for path in copied)
-        usual = ((*source, answer) for source in _sources(inputs, stream, files))
+        usual = ((*source, answer) for source in _sources(inputs, stream, files, pairs))
         for asked, windows, answer_of in itertools.chain(fronts, usual):
             prompt = Prompt(asked, talk)
             prompt.show()
@@ -90,7 +92,7 @@ def run_filter(
 
 
 def _sources(
-    inputs: Sequence[Path], stream: StreamSettings, files: bool
+    inputs: Sequence[Path], stream: StreamSettings, files: bool, pairs: bool
 ) -> Iterator[tuple[bool, Iterable[Sequence[Line]]]]:
     """Yield the windows of lines of each input, and whether it is stdin."""
     if files:
@@ -98,7 +100,7 @@ def _sources(
         yield False, [lines[i : i + stream.window] for i in range(0, len(lines), stream.window)]
         return
     for path in inputs:
-        yield path == STDIN, read_windows(path, stream)
+        yield path == STDIN, read_windows(path, stream, pairs=pairs)
 
 
 def _copy(window: Sequence[Line]) -> Iterator[Record]:

@@ -18,6 +18,7 @@ from s2scli.scripts import space_between
 from s2scli.search.ranking import normalise
 from s2scli.search.rules import NO_DEMAND, Demand
 from s2scli.search.settings import SearchSettings
+from s2scli.tags import tagged
 from s2scli.translation.protecting import Protected
 from s2scli.translation.records import Record
 from s2scli.translation.results import TargetText, Translation
@@ -115,6 +116,19 @@ def plan_line(
     except BadCellError as error:
         fault = "" if error.reason == "silent" else str(error)
         return Plan(line, source, fault=fault)
+
+
+def put_tag(plan: Plan, tag: str, codec: SourceCodec) -> Plan:
+    """Put a tag in front of each part of a plan; the text of the line stays without it.
+
+    A tag has one token, which the plan left room for.
+    """
+    texts = [tagged(tag, part.text) for part in plan.parts]
+    parts = zip(plan.parts, texts, strict=True)
+    return replace(
+        plan,
+        parts=tuple(replace(part, text=text, values=codec.encode(text)) for part, text in parts),
+    )
 
 
 def _plan_sentences(

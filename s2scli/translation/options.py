@@ -40,6 +40,7 @@ class Options:
         speller: what outputs must contain or must not; None demands nothing.
         dictionary: translations of source tokens, with which unknown tokens are replaced by what
             they attend to, so `wanted.attention` is needed; None leaves unknown tokens.
+        tag: the tag to put in front of each source; without one, a source may have its own.
     """
 
     settings: SearchSettings
@@ -50,6 +51,7 @@ class Options:
     language: str | None = None
     speller: Speller | None = None
     dictionary: Mapping[str, str] | None = None
+    tag: str = ""
 
     @property
     def splitter(self) -> Splitter | None:

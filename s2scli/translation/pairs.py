@@ -43,7 +43,14 @@ class EncodedPair:
 
 
 def pair_of(line: Line, *, one_column: bool = False) -> Pair:
-    """Read a line as source TAB target; with `one_column` the whole line is both."""
+    """Read a line as source TAB target; with `one_column` the whole line is both.
+
+    A row of an input with fields is a pair already.
+    """
+    if line.fault:
+        return Pair(line, fault=line.fault)
+    if line.target is not None:
+        return Pair(line, line.text, line.target)
     if line.cut:
         return Pair(line, fault=f"longer than {LINE_BYTES:,} bytes")
     try:

@@ -1,7 +1,7 @@
 """Translate lines of text with an engine and a codec for each side (imports no torch)."""
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
@@ -11,20 +11,21 @@ from s2scli.data.codecs.cell import Stored
 from s2scli.data.example import Values
 from s2scli.data.sentences import Splitter
 from s2scli.data.stream import Line
-from s2scli.errors import S2SError
+from s2scli.errors import S2SError, UsageError
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.rules import NO_RULES
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.sides import TEXT, Sides, Sound
 from s2scli.special_ids import UNK_ID
+from s2scli.tags import divide_tag
 from s2scli.tokenizer.copying import Copier
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.constraints import Constraints, Speller, speller_of
 from s2scli.translation.copied import with_copies
 from s2scli.translation.cues import Cue, time_words
 from s2scli.translation.engine import Engine
-from s2scli.translation.lines import Part, Plan, fault_of, isolate, make_record, plan_line
+from s2scli.translation.lines import Part, Plan, fault_of, isolate, make_record, plan_line, put_tag
 from s2scli.translation.options import Options
 from s2scli.translation.pairs import EncodedPair, Pair, encode_pair, failed, scored
 from s2scli.translation.records import Record
@@ -33,6 +34,8 @@ from s2scli.translation.risk import least_risk
 from s2scli.translation.unknown import replacements
 
 Item = TypeVar("Item")
+
+SHOWN = 50  # tags in a message
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,24 @@ class Translator:
     def has_attention(self) -> bool:
         """Whether the engine returns attention weights."""
         return self.engine.attention_shape is not None
+
+    @property
+    def tags(self) -> Collection[str]:
+        """The tags that a source can have in front of it; none for sound and pictures."""
+        return self.source.tokenizer.tags if isinstance(self.source, TextCodec) else ()
+
+    def require_tag(self, tag: str) -> None:
+        """Check that the model knows a tag.
+
+        Args:
+            tag: the tag; an empty one is no tag, which every model knows.
+
+        Raises:
+            UsageError: the model does not know it.
+        """
+        if tag and tag not in self.tags:
+            known = ", ".join(sorted(self.tags)[:SHOWN]) or "none"
+            raise UsageError(f"--tag {tag:.60}: unknown to the model; its tags: {known}")
 
     def settings(self, overrides: Tree, where: str = "command line") -> SearchSettings:
         """Return the model's own search settings with overrides.
@@ -206,15 +227,20 @@ class Translator:
         return plans, None
 
     def _plan(self, line: Line, options: Options, split: Splitter | None) -> Plan:
-        most, overlong, speller = self.engine.max_source_tokens, options.overlong, options.speller
+        if line.fault:
+            return Plan(line, line.text, fault=line.fault)
+        overlong, speller = options.overlong, options.speller
+        tag, text = (options.tag, line.text) if options.tag else divide_tag(line.text, self.tags)
+        most = self.engine.max_source_tokens - bool(tag)
         try:
             if speller is None:
-                return plan_line(line, self.source, most, overlong, split)
-            asked = speller.read(line.text)
-            text = asked.protected.text
-            return speller.demanded(
-                plan_line(line, self.source, most, overlong, split, text), asked
-            )
+                plan = plan_line(line, self.source, most, overlong, split, text)
+            else:
+                asked = speller.read(text)
+                text = asked.protected.text
+                plan = plan_line(line, self.source, most, overlong, split, text)
+                plan = speller.demanded(plan, asked)
+            return put_tag(plan, tag, self.source) if tag else plan
         except S2SError:
             raise
         except Exception as error:  # noqa: BLE001 - a text that its codec cannot encode

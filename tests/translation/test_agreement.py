@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from s2scli.data.example import TokenIds
+from s2scli.data.settings import BY_NAME
 from s2scli.errors import CheckpointError, CorpusError
 from s2scli.export.settings import ExportSettings
 from s2scli.report.console import Talk
@@ -75,7 +76,7 @@ def test_the_first_pairs_that_fit_the_model_are_read(
 ) -> None:
     rows = ["a\tb", "\tb", "no tab", "a b c d e f g h i\tb", "b\tc", "c\td"]
     (tmp_path / "pairs.tsv").write_text("".join(f"{row}\n" for row in rows))
-    found = read_pairs(tmp_path / "pairs.tsv", 3, stub_translator(), Talk())
+    found = read_pairs(tmp_path / "pairs.tsv", BY_NAME, 3, stub_translator(), Talk())
     assert [(pair.line.number, pair.source, pair.target) for pair in found] == [
         (1, "a", "b"),
         (5, "b", "c"),
@@ -85,7 +86,7 @@ def test_the_first_pairs_that_fit_the_model_are_read(
     assert "left out 1 of 3 pairs, too long for the model" in told
     (tmp_path / "none.tsv").write_text("\tb\n")
     with pytest.raises(CorpusError, match="found no pair to verify with; expected source TAB"):
-        read_pairs(tmp_path / "none.tsv", 3, stub_translator(), Talk())
+        read_pairs(tmp_path / "none.tsv", BY_NAME, 3, stub_translator(), Talk())
 
 
 @dataclasses.dataclass
