@@ -181,7 +181,10 @@ class EvaluateRequest:
             raise UsageError(f"{given} needs --reference FILE with the reference targets")
         if self.reference and not (self.source or self.hypothesis):
             raise UsageError("--reference also needs --source FILE or --hypothesis FILE")
-        if self.reference and self.split:
+        if not self.files and self.reading.model_fields_set:
+            flag = flag_of(min(self.reading.model_fields_set))
+            raise UsageError(f"{flag} is for files: give --source FILE")
+        if self.files and self.split:
             raise UsageError("give either --split or files, not both")
         forced = self.needing("model")
         if self.hypothesis and forced:
@@ -359,7 +362,7 @@ def evaluate(
             read_files(request.files, request.reading), request.with_metrics(TEXT), settings
         )
     corpus = None
-    if request.source and request.reference:
+    if request.files:
         texts = read_files(request.files, request.reading)
     else:
         from s2scli.data.store import Corpus

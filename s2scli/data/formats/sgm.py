@@ -93,7 +93,12 @@ def _segments(file: TextFile, limit: int) -> Iterator[_Segment]:
     """Yield the segments of a file; one that does not end has no text."""
     id, size = b"", -1  # a size below 0: outside of a segment
     parts: list[bytes] = []
-    for line in file.lines(limit):
+    for number, line in enumerate(file.lines(limit), start=1):
+        if line is None and size < 0:
+            raise CorpusError(
+                f"{file.name}, line {number}: longer than {limit:,} bytes; put each segment on a "
+                "line of its own"
+            )
         at, length = 0, limit if line is None else len(line)
         line = line or b""
         while True:

@@ -91,9 +91,7 @@ def _languages(fields: Fields, unit: _Unit, file: str) -> Fields:
     Raises:
         CorpusError: they are not given, and it is not clear from the first unit which they are.
     """
-    names = list(unit.texts)
-    if unit.declared in names[1:]:
-        names = [unit.declared, *(name for name in names if name != unit.declared)]
+    names = sorted(unit.texts, key=lambda name: not f"{name}-".startswith(f"{unit.declared}-"))
     given = fields.source, fields.target
     if None not in given or (fields.alone and fields.source):
         return fields
