@@ -1,5 +1,6 @@
 """What `s2s prepare` does with every awkward corpus of the hostile manifest, by the manifest."""
 
+import contextlib
 import csv
 import json
 import os
@@ -14,8 +15,13 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.data.example import Example
+from s2scli.data.formats import ENDINGS, FORMATS
+from s2scli.data.formats.folders import expand_folders
+from s2scli.data.lines import open_text
 from s2scli.data.store import SPLITS, Corpus
-from s2scli.errors import MissingInputError
+from s2scli.data.stream import LINE_BYTES
+from s2scli.errors import MissingInputError, S2SError
+from tests.data.formats.writers import EVERY, write
 
 MANIFEST = "hostile/MANIFEST.tsv"
 FILES = (
@@ -318,3 +324,41 @@ def test_no_split_is_missing_silently(data_folder: Path, tmp_path: Path) -> None
     prepare(data_folder, tmp_path, "one_row.tsv")
     with pytest.raises(MissingInputError, match="no valid split"):
         Corpus.load(tmp_path / "corpus").open_split("valid")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_hostile_rows_are_the_same_in_every_format(
+    data_folder: Path, tmp_path: Path, name: str
+) -> None:
+    """All rows that TSV can read, of all files, are read from the other formats, too."""
+    rows = [row for file in FILES for row in _readable(data_folder / "hostile" / file)]
+    pairs = [pair for pair in rows if not (name in XML and CONTROLS.search("".join(pair)))]
+    assert len(pairs) > 200
+    files = expand_folders(write(tmp_path, name, pairs))
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(open_text(file)) for file in files]
+        found = list(FORMATS[ENDINGS[files[0].suffix]].read(opened, LINE_BYTES))
+    sources = [(row.source, row.target) for row in found if isinstance(row, Example)]
+    stripped = name == "a.sgm"
+    expected = [tuple(map(_as_read, pair)) for pair in pairs]
+    if stripped:
+        expected = [(source.strip(), target.strip()) for source, target in expected]
+    assert sources == expected
+
+
+XML = ("a.tmx",)
+CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # which XML 1.0 cannot express
+
+
+def _as_read(cell: str) -> str:
+    return re.sub("\r\n|\r|\n", " ", cell)
+
+
+def _readable(path: Path) -> list[tuple[str, str]]:
+    """Return the pairs of a hostile file that TSV can read; none of one that cannot be opened."""
+    try:
+        with open_text(path) as file:
+            rows = list(FORMATS["tsv"].read([file], 100_000))
+    except S2SError:
+        return []
+    return [(row.source, row.target) for row in rows if isinstance(row, Example)]

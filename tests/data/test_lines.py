@@ -1,16 +1,20 @@
+import bz2
 import gzip
 import hashlib
 import io
+import lzma
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from s2scli.data.lines import (
+    COMPRESSED,
     STDIN,
     BadLineError,
     TextFile,
@@ -97,6 +101,37 @@ def test_gzip_is_known_by_its_content_with_all_its_members(tmp_path: Path) -> No
         == read(written(tmp_path, data, "a"))
         == [*(b"a", b"b")]
     )
+
+
+def zstd(data: bytes) -> bytes:
+    sink = io.BytesIO()
+    sink.close = lambda: None  # type: ignore[method-assign]
+    with pa.CompressedOutputStream(pa.PythonFile(sink, "w"), "zstd") as stream:
+        stream.write(data)
+    return sink.getvalue()
+
+
+PACKERS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "zstd": zstd}
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_a_compressed_file_is_known_by_its_content(tmp_path: Path, kind: str) -> None:
+    pack = PACKERS[kind]
+    suffix = next(suffix for suffix, name in COMPRESSED.items() if name == kind)
+    data = pack(b"a\n") + pack(b"b\n" * 9000)
+    for name in ("a", f"a.tsv{suffix}"):
+        assert read(written(tmp_path, data, name)) == [b"a", *[b"b"] * 9000]
+    with open_text(tmp_path / f"a.tsv{suffix}") as file:
+        assert file.ending == ".tsv"
+        assert file.first_lines()[:1] == [b"a"]
+        with pytest.raises(CorpusError, match=f"compressed with {kind}; unpack it first"):
+            _ = file.plain_path
+    assert read(written(tmp_path, pack(b"x" * 1_000_000))) == [None]
+    for broken in (data[:-9], data[: len(data) // 2], data[:12]):
+        with pytest.raises(CorpusError, match=rf"a\.x: damaged {kind} file \(.+\)"):
+            read(written(tmp_path, broken, "a.x"))
+    with pytest.raises(CorpusError, match=f"not a {kind} file, though its name ends in {suffix}"):
+        read(written(tmp_path, b"a\n", f"a{suffix}"))
 
 
 def test_the_hash_is_that_of_the_file_as_it_is(tmp_path: Path) -> None:
