@@ -31,6 +31,7 @@ FOUNDATIONS = (
     "sides",
     "sizes",
     "synonyms",
+    "tags",
     "normalization",
 )
 # A part imports from its own layer's part and from the layers after it.

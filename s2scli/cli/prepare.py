@@ -54,7 +54,7 @@ def command(
         typer.Option(
             metavar="TAG",
             rich_help_panel="Input and output",
-            help="Put this tag in front of each source, such as de for the token <2de>: several "
+            help="Put this tag, such as de, in front of each source, as one token: several "
             "languages or styles in one model (Johnson et al. 2017); s2s translate --tag chooses "
             "one. Once for all inputs, or once for each, in this order.",
         ),

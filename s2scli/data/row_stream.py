@@ -50,7 +50,7 @@ class RowReader:
         return None
 
 
-def open_rows(path: Path, settings: StreamSettings, *, pairs: bool) -> RowReader | None:
+def open_rows(path: Path, settings: StreamSettings, *, pairs: bool = False) -> RowReader | None:
     """Return a reader of the rows of a file; None for a file of lines.
 
     Args:

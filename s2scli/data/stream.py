@@ -268,11 +268,11 @@ class ParagraphReader:
 
 
 def read_windows(
-    path: Path, settings: StreamSettings, *, pairs: bool = False
+    path: Path, settings: StreamSettings, rows: Source[Line | None] | None = None
 ) -> Iterator[list[Line]]:
     """Yield the lines, or paragraphs, of a file, or of stdin for `-`, in non-empty windows.
 
-    The rows of a file with fields are lines, too: their sources and, for `pairs`, their targets.
+    The lines of a file with fields are its `rows` (`data.row_stream.open_rows`).
 
     A window ends when it is full (`settings.window` lines or 4 million characters), when its
     first line has waited for `settings.max_wait` ms, or at the end of the file. Lines before an
@@ -282,13 +282,8 @@ def read_windows(
         MissingInputError: the file does not exist or cannot be opened.
         CorpusError: the file is a directory or damaged, or a line is not UTF-8 and
             `settings.strict` is true.
-        UsageError: the format has two files.
     """
-    from s2scli.data.row_stream import open_rows  # few inputs have fields
-
-    lines: Source[Line | None] = open_rows(path, settings, pairs=pairs) or LineReader(
-        path, strict=settings.strict
-    )
+    lines = rows or LineReader(path, strict=settings.strict)
     return gather(
         ParagraphReader(lines) if settings.unit == "document" else lines,
         size=settings.window,

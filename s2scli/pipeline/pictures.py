@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2scli.data.codecs.picture_files import Pixels, content_of_picture, encode_png, pixels_of_uri
+from s2scli.data.row_stream import open_rows
 from s2scli.data.stream import StreamSettings, read_windows
 from s2scli.errors import UsageError
 from s2scli.files import write_file
@@ -83,7 +84,11 @@ def digits_for(inputs: Sequence[Path], stream: StreamSettings) -> int:
     """Return the number of digits for numbering the lines of the inputs; 6 if one is a pipe."""
     if not all(path.is_file() for path in inputs):
         return MOST_DIGITS
-    lines = sum(len(window) for path in inputs for window in read_windows(path, stream))
+    lines = sum(
+        len(window)
+        for path in inputs
+        for window in read_windows(path, stream, open_rows(path, stream))
+    )
     return max(DIGITS, len(str(lines)))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2scli.data.cleaning import is_blank
+from s2scli.data.row_stream import open_rows
 from s2scli.data.stream import Line, StreamSettings, read_windows
 from s2scli.errors import StorageError, UsageError
 from s2scli.files import write_file
@@ -118,7 +119,11 @@ def _lines(request: SubtitleRequest) -> list[Line]:
     """Return a line for each recording."""
     if request.files:
         return lines_of(request.inputs)
-    windows = (w for path in request.inputs for w in read_windows(path, request.stream))
+    windows = (
+        window
+        for path in request.inputs
+        for window in read_windows(path, request.stream, open_rows(path, request.stream))
+    )
     return [line for window in windows for line in window if not is_blank(line.text)]
 
 

@@ -20,7 +20,7 @@ Terms = Path | dict[str, str]  # a TSV file, or the terms themselves
 
 
 class DemandSettings(Settings):
-    """The tag of sources, what outputs must contain and what not, and what replaces unknown tokens."""
+    """The tag of sources, what outputs must and must not contain, and what replaces the unknown."""
 
     panel = "Constraints"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from s2scli.data.codecs.text import one_line
 from s2scli.data.lines import STDIN
+from s2scli.data.row_stream import open_rows
 from s2scli.data.stream import Line, StreamSettings, read_windows
 from s2scli.errors import MissingInputError, S2SError
 from s2scli.report.console import Talk, visible
@@ -100,7 +101,7 @@ def _sources(
         yield False, [lines[i : i + stream.window] for i in range(0, len(lines), stream.window)]
         return
     for path in inputs:
-        yield path == STDIN, read_windows(path, stream, pairs=pairs)
+        yield path == STDIN, read_windows(path, stream, open_rows(path, stream, pairs=pairs))
 
 
 def _copy(window: Sequence[Line]) -> Iterator[Record]:

@@ -88,7 +88,7 @@ class Translator:
     @property
     def tags(self) -> Collection[str]:
         """The tags that a source can have in front of it; none for sound and pictures."""
-        return self.source.tokenizer.tags if isinstance(self.source, TextCodec) else ()
+        return self.source.tags
 
     def require_tag(self, tag: str) -> None:
         """Check that the model knows a tag.

@@ -314,7 +314,7 @@ def test_files_that_do_not_belong_together(
 def test_a_line_without_end_is_refused(
     evaluate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("s2scli.pipeline.evaluate.LINE_BYTES", 10)
+    monkeypatch.setattr("s2scli.data.row_stream.LINE_BYTES", 10)
     (tmp_path / "left").write_text("a\n" + "b" * 20)
     names = [str(tmp_path / "left"), "--reference", str(tmp_path / "left")]
     result = evaluate("--hypothesis", *names)

@@ -155,7 +155,8 @@ def test_a_tag_is_put_in_front_of_every_part_of_a_line(
 ) -> None:
     model = s2scli.load(tagged_model)
     assert model.tags == ("de", "fr")
-    engine, seen = model.translator.engine, []
+    engine = model.translator.engine
+    seen: list[list[int]] = []
     search = type(engine).search
 
     def spied(self, sources, *rest, **more):  # type: ignore[no-untyped-def]

@@ -124,4 +124,5 @@ def test_any_bytes_in_sgm_give_rows_or_one_fault(parts: list[bytes]) -> None:
     except CorpusError as error:
         assert "\n" not in str(error)
         return
-    assert [row.line for row in rows if not isinstance(row, str)] == list(range(1, len(rows) + 1))
+    numbers = [row.line for row in rows if isinstance(row, Example | BadLine)]
+    assert numbers == list(range(1, len(rows) + 1))

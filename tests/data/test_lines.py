@@ -111,7 +111,12 @@ def zstd(data: bytes) -> bytes:
     return sink.getvalue()
 
 
-PACKERS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "zstd": zstd}
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": zstd,
+}
 
 
 @pytest.mark.parametrize("kind", PACKERS)

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,7 +27,7 @@ def read(name: str, *contents: bytes, fields: Fields = USUAL) -> list[ReadRow]:
     return list((kind(fields) if kind else FORMATS[name]).read(files, LIMIT))
 
 
-def arrow(*rows: dict[str, object], schema: pa.Schema | None = None) -> bytes:
+def arrow(*rows: Mapping[str, object], schema: pa.Schema | None = None) -> bytes:
     table = pa.Table.from_pylist(list(rows), schema)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
