@@ -39,6 +39,10 @@ class WordCodec:
         self.known = ["<pad>", UNKNOWN, "<s>", "</s>"]
         self.ids = {word: id for id, word in enumerate(self.known)}
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return ()
+
     def encode(self, cell: str, source: str = "") -> TokenIds:
         words = re.findall(r"\s*\S+(?:\s+$)?", cell)
         return np.array([self._id(word) for word in words], np.int32)

@@ -1,7 +1,7 @@
 """The audio codec: a cell is a sound file, read as 16-bit samples."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +94,11 @@ class AudioCodec:
     def unknown(self, values: Values) -> int:
         """Return 0: sound has no tokens."""
         return 0
+
+    @property
+    def tags(self) -> Collection[str]:
+        """No tags: they stand in front of text."""
+        return ()
 
     def surfaces(self, cell: str) -> list[str]:
         """Return nothing: sound has no text."""

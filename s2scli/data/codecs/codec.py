@@ -1,6 +1,6 @@
 """The protocols of codecs, which convert the cells of one side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from s2scli.data.batching import Lengths
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 class SourceCodec(Protocol):
     """Converts the cells of the source to model input."""
+
+    @property
+    def tags(self) -> Collection[str]:
+        """The tags that can stand in front of a cell; sound and pictures have none."""
+        ...
 
     def encode(self, cell: str) -> Values:
         """Return the model input for a cell: token ids (without an end token), samples or pixels.

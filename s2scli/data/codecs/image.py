@@ -1,6 +1,6 @@
 """The image codecs: a cell is a picture file, read as columns of pixels or as tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -86,6 +86,11 @@ class ImageCodec:
     def unknown(self, values: Values) -> int:
         """Return 0: pixels are not tokens."""
         return 0
+
+    @property
+    def tags(self) -> Collection[str]:
+        """No tags: they stand in front of text."""
+        return ()
 
     def surfaces(self, cell: str) -> list[str]:
         """Return nothing: pictures have no text."""

@@ -1,7 +1,7 @@
 """The text codec: a cell is a line of text, tokenized by SentencePiece."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,11 @@ class TextCodec:
     def are_words(self) -> bool:
         """Whether each token is a word, with a space before it."""
         return self.tokenizer.kind == "word"
+
+    @property
+    def tags(self) -> Collection[str]:
+        """The tags that can stand in front of a source."""
+        return self.tokenizer.tags
 
     def encode(self, cell: str, source: str = "") -> TokenIds:
         """Tidy a text in the same way as the corpus, and return its token ids."""
