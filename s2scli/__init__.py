@@ -35,6 +35,8 @@ def prepare(
     *,
     valid: str | Path | Sequence[str | Path] = (),
     test: str | Path | Sequence[str | Path] = (),
+    weights: Sequence[float] = (),
+    tags: Sequence[str] = (),
     overwrite: bool = False,
     quiet: bool = True,
     **settings: Any,
@@ -46,10 +48,13 @@ def prepare(
         >>> report.splits["train"].rows
 
     Args:
-        corpus: one or more TSV files, a source file and a target file, or a .txt file of sentences.
+        corpus: one or more files of pairs, or folders of datasets; a source file and a target file;
+            or a .txt file of sentences.
         workspace: the folder to write the corpus to.
         valid: your own valid split: TSV files, or a source file and a target file.
         test: your own test split.
+        weights: how often the rows of each file are seen in an epoch of training; none is once.
+        tags: the tag of each corpus, or one for all, as `s2s prepare --tag`.
         overwrite: replace a corpus that a model was trained on.
         quiet: print only warnings on stderr, and no messages or progress.
         settings: how the corpus is cleaned and split; the flags of `s2s prepare` with underscores.
@@ -73,7 +78,7 @@ def prepare(
 
     return command.prepare(
         Workspace(Path(workspace)),
-        command.Inputs(_paths(corpus), _paths(valid), _paths(test)),
+        command.Inputs(*(_paths(corpus), _paths(valid), _paths(test)), tuple(weights), tuple(tags)),
         load_settings(PrepareSettings, settings, "prepare"),
         Talk(quiet=quiet, interactive=False),
         overwrite=overwrite,
@@ -176,7 +181,8 @@ def evaluate(
         metrics: names of `s2scli.metrics.METRICS`, or rouge for all three of ROUGE; empty means
             bleu, chrf and exact_match; for a model that reads sound, wer, cer and exact_match.
         split: train, valid or test; None means test.
-        source: translate and score this file instead of a split.
+        source: translate and score this file instead of a split; one with fields has the
+            references, too.
         hypothesis: score the outputs in this file; no model is used.
         reference: the file of reference targets for `source` or `hypothesis`.
         output: write the outputs to this file; a .tsv file gets the score of each sentence too.
@@ -187,7 +193,8 @@ def evaluate(
         device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
         quiet: print only warnings on stderr, and no messages or progress.
         settings: metric settings (`tokenize`, `resamples`), and search settings that override the
-            model's own, such as `beam_size=1`.
+            model's own, such as `beam_size=1`; for files, `input_format`, `source_field` and
+            `target_field`.
 
     Returns:
         The scores with their 95 % intervals and signatures, and what was scored.
@@ -201,11 +208,16 @@ def evaluate(
         CorpusError: a file is damaged, or line counts differ.
         StorageError: the outputs cannot be written.
     """
+    from s2scli.data.settings import InputSettings
     from s2scli.metrics import metric_names
     from s2scli.pipeline import evaluate as command
     from s2scli.report.console import Talk
+    from s2scli.settings import load_settings
     from s2scli.workspace import Workspace
 
+    fields = {
+        name: settings.pop(name) for name in [*settings] if name in InputSettings.model_fields
+    }
     metric_settings, search = _divided(settings)
     request = command.EvaluateRequest(
         metric_names(metrics),
@@ -219,6 +231,7 @@ def evaluate(
         multi_reference=multi_reference,
         int8=int8,
         examples=examples,
+        reading=load_settings(InputSettings, fields, "evaluate"),
     )
     home, talk = Workspace(Path(workspace)), Talk(quiet=quiet, interactive=False)
     found = command.evaluate(home, request, search, metric_settings, talk)

@@ -100,8 +100,8 @@ class PrepareSettings(InputSettings):
     )
     sampling_temperature: float = setting(
         1.0,
-        "With several corpora: in training, see each of n rows so often that its share of an epoch "
-        "is proportional to n^(1/T); 1 sees every row once, more evens the corpora out (Conneau & "
+        "With several corpora: in training, the share of a corpus of n rows in an epoch is "
+        "proportional to n^(1/T); 1 sees every row once, more evens the corpora out (Conneau & "
         "Lample 2019, section 3.1, with alpha = 1/T).",
         panel="Input and output",
         ge=1,

@@ -111,15 +111,10 @@ def weighted(argument: Path) -> tuple[Path, float]:
     """Return the file and the weight of an argument such as a.tsv=2; without a weight it is 1.
 
     An existing file with this name is meant as a whole.
-
-    Raises:
-        UsageError: the weight is too small or too large.
     """
     name, equals, number = str(argument).rpartition("=")
     if not equals or not WEIGHT.fullmatch(number) or argument.exists():
         return argument, 1.0
-    if not LEAST <= float(number) <= MOST:
-        raise UsageError(f"{argument}: expected a weight from {LEAST:g} to {MOST:g}")
     return Path(name), float(number)
 
 
@@ -236,6 +231,12 @@ def _check(inputs: Inputs, settings: PrepareSettings) -> None:
         raise UsageError("no corpus file is given")
     if sum(path == STDIN for paths in roles.values() for path in paths) > 1:
         raise UsageError("- is given twice, but stdin can be read only once")
+    if inputs.weights and len(inputs.weights) != len(inputs.corpus):
+        raise UsageError(
+            f"{len(inputs.weights)} weights for {len(inputs.corpus)} files: expected one for each"
+        )
+    if any(not LEAST <= weight <= MOST for weight in inputs.weights):
+        raise UsageError(f"expected weights from {LEAST:g} to {MOST:g}, such as corpus.tsv=2")
     for role, size in (("valid", settings.valid_size), ("test", settings.test_size)):
         if role in roles and size is not None:
             raise UsageError(f"give either --{role} or --{role}-size, not both")

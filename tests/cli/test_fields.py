@@ -89,7 +89,9 @@ def test_pairs_with_fields_are_scored(
     assert [bool(line) for line in result.stdout.split("\n")] == [True, False, False, True, False]
 
 
-def test_a_file_with_fields_is_evaluated(run: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_file_with_fields_is_evaluated(
+    run: Callable[..., Result], tmp_path: Path, stub_model: Path
+) -> None:
     full = [(f"a {n} b c", f"A {n} B {'C' if n else 'D'}") for n in range(4)]
     (jsonl,), (src, ref) = write(tmp_path, "a.jsonl", full), write(tmp_path, "a.sgm", full)
     tsv = tmp_path / "a.tsv"
@@ -106,6 +108,10 @@ def test_a_file_with_fields_is_evaluated(run: Callable[..., Result], tmp_path: P
         result = run("evaluate", *files, "--exact-match", "--json")
         assert result.exit_code == 0, result.stderr
         assert json.loads(result.stdout)["scores"][0]["value"] == 75
+    found = s2scli.evaluate(
+        tmp_path, metrics=["exact_match"], source=tsv, input_format="tsv", models=[stub_model]
+    )
+    assert found.scores[0].value == 75
 
 
 @pytest.mark.parametrize(

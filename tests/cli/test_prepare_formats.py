@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+import s2scli
 from s2scli.cli.app import app
 from s2scli.data.mixing import Mixture
 from s2scli.data.store import Corpus, split_path
-from s2scli.errors import CheckpointError
+from s2scli.errors import CheckpointError, UsageError
 from s2scli.manifest import Manifest
 from tests.data.formats.writers import EVERY, dataset, write
 
@@ -95,7 +96,7 @@ FLAWS: list[tuple[list[str], int, str]] = [
     (["{tsv}", "--format", "xml"], 2, "--input-format"),
     (["{tsv}=2"], 2, "weights and --sampling-temperature mix several corpora"),
     (["{tsv}", "--sampling-temperature", "5"], 2, "weights and --sampling-temperature mix"),
-    (["{tsv}=2000", "{jsonl}"], 2, "expected a weight from 0.01 to 1000"),
+    (["{tsv}=2000", "{jsonl}"], 2, "expected weights from 0.01 to 1000, such as corpus.tsv=2"),
     (["{tsv}=x", "{jsonl}"], 66, "a.tsv=x: no such file"),
     (["{src}=2", "{ref}", "{jsonl}"], 2, "a source file and its target file need the same weight"),
     (["{tsv}", "{jsonl}", *["--tag", "a"] * 3], 2, "3 times --tag: expected one for all, or one"),
@@ -209,3 +210,12 @@ def test_a_dataset_that_its_own_library_saved(tmp_path: Path) -> None:
     expected = train_of(tmp_path)
     assert run(tmp_path, dataset(tmp_path / "ours", PAIRS)).exit_code == 0
     assert train_of(tmp_path) == expected
+
+
+def test_the_python_api_takes_weights_and_tags(tmp_path: Path) -> None:
+    files, home = [tsv(tmp_path / f"{name}.tsv") for name in "ab"], tmp_path / "w"
+    s2scli.prepare(files, home, weights=[2, 1], tags=["x", "y"])
+    corpus = Corpus.load(home / "corpus")
+    assert (corpus.tags, corpus.mixture.times) == (("x", "y"), (2.0, 1.0))
+    with pytest.raises(UsageError, match="1 weights for 2 files: expected one for each"):
+        s2scli.prepare(files, home, weights=[2])
