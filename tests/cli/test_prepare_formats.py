@@ -14,7 +14,9 @@ from s2scli.data.mixing import Mixture
 from s2scli.data.store import Corpus, split_path
 from s2scli.errors import CheckpointError, UsageError
 from s2scli.manifest import Manifest
+from s2scli.tokenizer.tokenizers import Tokenizers
 from tests.data.formats.writers import EVERY, dataset, write
+from tests.folders import letters_of, write_model
 
 PAIRS = [(f"source {n} ä", f'target "{n}", <x> & y') for n in range(30)]
 
@@ -181,6 +183,18 @@ def test_more_tags_than_a_model_can_have_are_refused(tmp_path: Path) -> None:
     result = run(tmp_path, path, "--tag-column", "3")
     assert result.exit_code == 65
     assert "1,100 different tags, at most 1,000 are allowed; the first are x0, x1" in result.stderr
+
+
+def test_a_tokenizer_without_the_tags_is_pointed_out(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model", letters_of([text for pair in PAIRS for text in pair]))
+    assert run(tmp_path, tsv(tmp_path / "a.tsv"), "--tag", "de").exit_code == 0
+    words = ["train-tokenizer", "-w", str(tmp_path / "w")]
+    adopted = CliRunner().invoke(app, [*words, "--from", str(model)])
+    assert adopted.exit_code == 0, adopted.stderr
+    assert "the tokenizer has no token for the tags de" in " ".join(adopted.stderr.split())
+    learned = CliRunner().invoke(app, words)
+    assert learned.exit_code == 0, learned.stderr
+    assert Tokenizers.load(tmp_path / "w" / "tokenizer").tags == ("de",)
 
 
 @pytest.mark.parametrize(
