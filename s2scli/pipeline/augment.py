@@ -104,6 +104,7 @@ def augment(translator: Translator | None, request: AugmentRequest, talk: Talk) 
         talk,
         "made into a row",
         copied=request.originals,
+        pairs=request.settings.method not in ("back-translate", "forward-translate"),
         resuming=request.resuming(translator),
     )
     missing = tally.empty + tally.failed.count
@@ -129,7 +130,7 @@ def _method(translator: Translator | None, request: AugmentRequest) -> Answer:
 def _read_pairs(window: Sequence[Line]) -> Iterator[Record]:
     """Yield the record of each pair, unchanged."""
     for pair in map(pair_of, window):
-        if pair.fault and not is_blank(pair.line.text):
+        if pair.fault and (pair.line.fault or not is_blank(pair.line.text)):
             yield failed(pair, pair.fault)
         else:
             status: Status = "empty" if is_blank(pair.source) else "ok"

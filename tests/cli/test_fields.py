@@ -114,6 +114,13 @@ def test_a_file_with_fields_is_evaluated(
     assert found.scores[0].value == 75
 
 
+def test_pairs_with_fields_are_augmented(tmp_path: Path, rows: Path) -> None:
+    words = ["augment", str(rows), *FIELDS, "--target-field", "x.t", "--method", "noise"]
+    result = CliRunner().invoke(app, [*words, "--drop", "0.0001"])
+    assert result.exit_code == 3
+    assert result.stdout == "a\tA\n\n\nb c\tB C\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
