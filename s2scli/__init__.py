@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from s2scli.data.accounting import Report
+    from s2scli.data.settings import InputSettings
     from s2scli.metrics.settings import MetricSettings
     from s2scli.pipeline.evaluate import Evaluation
     from s2scli.pipeline.train import TrainReport
@@ -208,36 +209,38 @@ def evaluate(
         CorpusError: a file is damaged, or line counts differ.
         StorageError: the outputs cannot be written.
     """
-    from s2scli.data.settings import InputSettings
     from s2scli.metrics import metric_names
     from s2scli.pipeline import evaluate as command
     from s2scli.report.console import Talk
-    from s2scli.settings import load_settings
     from s2scli.workspace import Workspace
 
-    fields = {
-        name: settings.pop(name) for name in [*settings] if name in InputSettings.model_fields
-    }
+    reading = _reading(settings)
     metric_settings, search = _divided(settings)
     request = command.EvaluateRequest(
         metric_names(metrics),
         split,
-        _path(source),
-        _path(hypothesis),
-        _path(reference),
-        _path(output),
+        *map(_path, (source, hypothesis, reference, output)),
         models=_paths(models),
         device=device,
         multi_reference=multi_reference,
         int8=int8,
         examples=examples,
-        reading=load_settings(InputSettings, fields, "evaluate"),
+        reading=reading,
     )
     home, talk = Workspace(Path(workspace)), Talk(quiet=quiet, interactive=False)
     found = command.evaluate(home, request, search, metric_settings, talk)
     if request.of_workspace:
         command.save_evaluation(found, home, talk)
     return found
+
+
+def _reading(settings: dict[str, Any]) -> "InputSettings":
+    """Remove the settings of reading files from the others, and return them."""
+    from s2scli.data.settings import InputSettings
+    from s2scli.settings import load_settings
+
+    names = InputSettings.model_fields.keys() & settings.keys()
+    return load_settings(InputSettings, {name: settings.pop(name) for name in names}, "evaluate")
 
 
 def load(

@@ -179,8 +179,7 @@ def command(
         examples or 0,
         importance_samples or 0,
         diversity,
-        noise,
-        reading,
+        *(noise, reading),
     )
     if examples is None and request.searches and sys.stdout.isatty() and not common.json:
         request = replace(request, examples=USUAL_EXAMPLES)
