@@ -214,8 +214,7 @@ def evaluate(
     from s2scli.report.console import Talk
     from s2scli.workspace import Workspace
 
-    reading = _reading(settings)
-    metric_settings, search = _divided(settings)
+    reading, (metric_settings, search) = _reading(settings), _divided(settings)
     request = command.EvaluateRequest(
         metric_names(metrics),
         split,
