@@ -218,7 +218,7 @@ def evaluate(
     request = command.EvaluateRequest(
         metric_names(metrics),
         split,
-        *map(_path, (source, hypothesis, reference, output)),
+        *(_path(source), _path(hypothesis), _path(reference), _path(output)),
         models=_paths(models),
         device=device,
         multi_reference=multi_reference,
