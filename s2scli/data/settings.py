@@ -9,21 +9,137 @@ from typing import Literal, Self, get_args
 from pydantic import field_validator, model_validator
 
 from s2scli.normalization import Normalization
-from s2scli.settings import MOST, Settings, setting
+from s2scli.settings import MOST, Settings, flag_of, setting
 from s2scli.sides import SideKind
 
 COLUMNS = re.compile(r"[1-9][0-9]{0,3},[1-9][0-9]{0,3}")
 
 
-class PrepareSettings(Settings):
+class CleaningSettings(Settings):
+    """The cleaning rules, in the order in which they are applied.
+
+    First the rules that change text, then those that drop pairs. A pair is counted under the first
+    rule that drops it. On by default is only what clean text never meets.
+    """
+
+    panel = "Cleaning"
+
+    fix_encoding: bool = setting(
+        False,
+        "Repair text that was decoded with the wrong encoding, such as `Ã¼` for `ü`; needs ftfy.",
+    )
+    unescape_html: bool = setting(
+        False,
+        "Replace HTML entities such as `&amp;` by their characters. Off by default, because text "
+        "about HTML has entities of its own.",
+    )
+    remove_controls: bool = setting(
+        True, "Remove control characters; those that are white space become a space."
+    )
+    redact: bool = setting(
+        False,
+        "Replace e-mail addresses, telephone numbers, card numbers and account numbers (IBAN) by "
+        "placeholders, in source and target, also in --valid and --test.",
+        panel="Privacy",
+    )
+    redact_list: str | None = setting(
+        None,
+        "Replace the texts in this file, one on each line, without regard to case.",
+        "file",
+        panel="Privacy",
+    )
+    drop_shifted: bool = setting(
+        False,
+        "Drop stretches in which the lines of the two sides are shifted by one; without this, they "
+        "are only reported.",
+    )
+    max_length: int = setting(
+        5000,
+        "Drop pairs with a source or target longer than this, in characters.",
+        "characters",
+        ge=1,
+        le=100_000_000,
+    )
+    max_length_ratio: float = setting(
+        50.0,
+        "Drop pairs in which one side is more than this many times as long as the other.",
+        ge=1,
+    )
+    drop_same: bool = setting(
+        False, "Drop pairs whose source and target are the same; not for tasks that copy."
+    )
+    max_repeats: int = setting(
+        0,
+        "Drop pairs in which one character is repeated more often than this without a break, such "
+        "as 20; 0 keeps all.",
+        "characters",
+        ge=0,
+        le=100_000_000,
+    )
+    max_other_script: float | None = setting(
+        None,
+        "Drop pairs in which more than this share of the letters of a side is not of its script; "
+        "by default off.",
+        ge=0,
+        le=1,
+    )
+    source_script: str | None = setting(
+        None,
+        "With --max-other-script: the script of the source, such as Latin; by default the most "
+        "frequent one in the first rows of each file.",
+        "script",
+    )
+    target_script: str | None = setting(
+        None, "With --max-other-script: the script of the target, likewise.", "script"
+    )
+    max_unmatched: float | None = setting(
+        None,
+        "Drop pairs in which more than this share of numbers and web addresses is on one side "
+        "only; by default off.",
+        ge=0,
+        le=1,
+    )
+    rules: str | None = setting(
+        None,
+        'Your own rules: a TOML file with `[rules.NAME]` and `python = "file.py:function"`. The '
+        "function gets source and target, and returns True to drop the pair. This runs the code.",
+        "file",
+    )
+    source_language: str | None = setting(
+        None,
+        "Drop pairs whose source is in another language than this, such as en; sides of fewer than "
+        "20 letters are kept. Needs py3langid.",
+        "language",
+    )
+    target_language: str | None = setting(
+        None, "Drop pairs whose target is in another language than this, likewise.", "language"
+    )
+    near_duplicates: float | None = setting(
+        None,
+        "Drop pairs that are similar to an earlier pair: the least share of common character "
+        "5-grams, estimated by MinHash, such as 0.8; by default only exact duplicates are dropped.",
+        ge=0.6,
+        le=1,
+    )
+
+    @model_validator(mode="after")
+    def _scripts_are_read(self) -> Self:
+        for name in ("source_script", "target_script"):
+            if getattr(self, name) is not None and self.max_other_script is None:
+                raise ValueError(
+                    f"{flag_of(name)} has no effect without --max-other-script: add it, such as "
+                    "--max-other-script 0.5"
+                )
+        return self
+
+
+class PrepareSettings(CleaningSettings):
     """How a corpus is cleaned and split.
 
     By default, characters are not normalized. Even NFC cannot be undone: it changes CJK
     compatibility ideographs and the order of Hebrew and Arabic marks. So the user chooses the
     normalization, and `s2s prepare` reports when NFC would change the corpus.
     """
-
-    panel = "Cleaning"
 
     one_column: bool = setting(
         False,
@@ -111,18 +227,6 @@ class PrepareSettings(Settings):
         "Unicode normalization of source and target, also applied to every text to translate: "
         "none, nfc (composed characters) or nfkc (also replaces full-width characters, ligatures "
         "and similar variants).",
-    )
-    max_length: int = setting(
-        5000,
-        "Drop pairs with a source or target longer than this, in characters.",
-        "characters",
-        ge=1,
-        le=100_000_000,
-    )
-    max_length_ratio: float = setting(
-        50.0,
-        "Drop pairs in which one side is more than this many times as long as the other.",
-        ge=1,
     )
     valid_size: int | None = setting(
         None,

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -24,9 +25,16 @@ from s2scli.data.cleaning import (
     LENGTH_RATIO,
     OVER_LONG,
     check_lines,
-    limit_lengths,
     swap_sides,
     tidy_rows,
+)
+from s2scli.data.cleaning.own import LoadedRule, load_rules, own_files
+from s2scli.data.cleaning.rule import Filter
+from s2scli.data.cleaning.rules import (
+    Cleaner,
+    corpus_cleaner,
+    held_out_cleaner,
+    require_usable,
 )
 from s2scli.data.corpus import (
     HashArray,
@@ -44,7 +52,7 @@ from s2scli.data.formats.tsv import Tsv
 from s2scli.data.lines import STDIN, TextFile, has_columns, line_limit, open_text
 from s2scli.data.media import MediaReader, choose_sides, kind_of_file
 from s2scli.data.rows import Row
-from s2scli.data.settings import PrepareSettings
+from s2scli.data.settings import CleaningSettings, PrepareSettings
 from s2scli.data.splitting import SplitSizes, choose_split, default_size
 from s2scli.data.store import SPLITS, Corpus, split_path
 from s2scli.errors import CorpusError, UsageError
@@ -53,7 +61,7 @@ from s2scli.normalization import Normalization
 from s2scli.pipeline.overwriting import require_replaceable
 from s2scli.report.console import Talk, shortened
 from s2scli.report.counting import counting
-from s2scli.settings import Tree
+from s2scli.settings import Tree, default_of
 from s2scli.sides import Sides
 from s2scli.workspace import Workspace
 
@@ -70,7 +78,10 @@ MEDIA_SETTINGS = {
     "image_width",
     "image_color",
 }
-NEWER = ("one_column", "columns", "swap", "header", "history")
+NEWER = (
+    *("one_column", "columns", "swap", "header", "history"),
+    *(name for name in CleaningSettings.model_fields if not name.startswith("max_length")),
+)
 
 
 @dataclass(frozen=True)
@@ -120,7 +131,9 @@ def prepare(
         require_replaceable(workspace, "corpus", talk)
     with _opened(inputs, talk) as files:
         settings = _with_columns(inputs, files["corpus"][0], settings)
-        report = _make_corpus(workspace, inputs, files, settings, talk)
+        require_usable(settings)
+        own = load_own_rules(settings, talk)
+        report = _make_corpus(workspace, inputs, files, settings, own, talk)
     if settings.one_column:
         is_what = "a turn of a dialogue" if settings.history else "its own source and target"
         talk.say(f"{report.files[0].names[0]}: each line is {is_what}")
@@ -146,12 +159,15 @@ def _make_corpus(
     inputs: Inputs,
     files: Mapping[str, Sequence[TextFile]],
     settings: PrepareSettings,
+    own: Mapping[str, LoadedRule],
     talk: Talk,
 ) -> Report:
     """Read the files and publish the corpus."""
     with workspace.locked("prepare"), new_folder(workspace.corpus, "corpus") as draft:
         folder = draft.path
-        parts, sides = _with_sides(_parts("corpus", files["corpus"], settings), settings)
+        filters = {name: rule.filter for name, rule in own.items()}
+        read = _parts("corpus", files["corpus"], settings, filters)
+        parts, sides = _with_sides(read, settings)
         held_out = {
             role: _hold_out(role, files[role], settings, sides, folder)
             for role in HELD_OUT
@@ -163,7 +179,8 @@ def _make_corpus(
             watch = SourceWatch(_hashes(held_out))
             tallies = write_splits(staged.corpus, split, folder, watch)
         report = _report(staged, held_out, tallies, watch, sides)
-        draft.facts = {**_recorded(settings, sides), "inputs": _digests(report)}
+        hashes = {"own_rules": {name: rule.sha256 for name, rule in own.items()}} if own else {}
+        draft.facts = {**_recorded(settings, sides), **hashes, "inputs": _digests(report)}
         write_report(folder, report)
     return report
 
@@ -240,11 +257,32 @@ def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> 
     return settings.model_copy(update={"one_column": one_column, **both})
 
 
+def load_own_rules(settings: PrepareSettings, talk: Talk) -> dict[str, LoadedRule]:
+    """Return a user's own rules by name, after a warning that this runs code.
+
+    Raises:
+        MissingInputError: a file does not exist or cannot be read.
+        ConfigError: the file of rules is not valid, or its Python code fails.
+    """
+    if settings.rules is None:
+        return {}
+    files = ", ".join(map(str, own_files(settings.rules)))
+    talk.warn(f"{settings.rules}: its rules are code, which runs now: {files}")
+    return load_rules(settings.rules)
+
+
 def _recorded(settings: PrepareSettings, sides: Sides) -> Tree:
-    """Return the settings for the manifest; those in NEWER are recorded only if they are set."""
-    plain = {name for name in NEWER if getattr(settings, name) in (None, False)}
-    if settings.header is False:
-        plain.remove("header")
+    """Return the settings for the manifest; those in NEWER are recorded only if they are set.
+
+    Of a file only its name is recorded.
+    """
+    named = {
+        name: Path(file).name
+        for name in ("rules", "redact_list")
+        if (file := getattr(settings, name))
+    }
+    settings = settings.model_copy(update=named)
+    plain = {name for name in NEWER if getattr(settings, name) == default_of(PrepareSettings, name)}
     if sides.are_text:
         return settings.model_dump(exclude=plain | MEDIA_SETTINGS)
     return {**settings.model_dump(exclude=plain), "sides": asdict(sides)}
@@ -308,10 +346,11 @@ def _normalizations(settings: PrepareSettings) -> tuple[Normalization, Normaliza
 
 @dataclass(frozen=True)
 class _Part:
-    """One TSV file or one pair of parallel files, with its rows and their tally."""
+    """One TSV file or one pair of parallel files, with its rows, their cleaner and their tally."""
 
     files: Sequence[TextFile]
     rows: Iterator[Row]
+    cleaner: Cleaner
     tally: RowTally = field(default_factory=RowTally)
 
     @property
@@ -329,12 +368,28 @@ class _Part:
             read=self.tally.read,
             kept=self.tally.kept,
             dropped=dict(sorted(self.tally.dropped.items())),
+            changed=dict(sorted(self.tally.changed.items())),
+            samples={name: tuple(part) for name, part in sorted(self.tally.samples.items())},
         )
 
 
-def _parts(role: str, files: Sequence[TextFile], settings: PrepareSettings) -> list[_Part]:
-    """Return the parts to read for a role, in order."""
-    return [_Part(group, _rows(group, settings)) for group in group_files(files, role)]
+def _parts(
+    role: str,
+    files: Sequence[TextFile],
+    settings: PrepareSettings,
+    own: Mapping[str, Filter] = MappingProxyType({}),
+) -> list[_Part]:
+    """Return the parts to read for a role, in order; a user's own rules are for the corpus."""
+    return [
+        _Part(
+            group,
+            _rows(group, settings),
+            corpus_cleaner(settings, group[0].short_name, own)
+            if role == "corpus"
+            else held_out_cleaner(settings),
+        )
+        for group in group_files(files, role)
+    ]
 
 
 def _with_sides(parts: Sequence[_Part], settings: PrepareSettings) -> tuple[Sequence[_Part], Sides]:
@@ -344,20 +399,17 @@ def _with_sides(parts: Sequence[_Part], settings: PrepareSettings) -> tuple[Sequ
     return [replace(first, rows=rows), *others], sides
 
 
-def _examples(
-    parts: Sequence[_Part], settings: PrepareSettings, sides: Sides, *, limited: bool
-) -> Iterator[Example]:
+def _examples(parts: Sequence[_Part], settings: PrepareSettings, sides: Sides) -> Iterator[Example]:
     """Yield the examples of all parts; line numbers continue from one part to the next.
 
     Args:
         parts: the parts to read.
         settings: the settings of preparation.
         sides: what the sides are made of.
-        limited: drop texts that are too long.
     """
     before = 0
     for part in parts:
-        rows = limit_lengths(part.rows, settings) if limited else part.rows
+        rows = part.cleaner.rows(part.rows)
         if settings.history:
             rows = join_history(rows, settings.history, one_column=settings.one_column)
         if not sides.are_text:
@@ -371,16 +423,17 @@ def _stage(
     parts: Sequence[_Part], settings: PrepareSettings, sides: Sides, scratch: Path, talk: Talk
 ) -> _Staged:
     """Read and clean the corpus and write its rows to the scratch folder."""
-    examples = _examples(parts, settings, sides, limited=True)
-    corpus = stage(_counted(examples, talk), scratch, sides)
-    start = 0
+    examples = _counted(_examples(parts, settings, sides), talk)
+    corpus = stage(examples, scratch, sides, settings.near_duplicates)
+    start = lines = 0
     for part in parts:
         end = start + part.tally.kept
-        part.tally.drop_duplicates(corpus.copies(start, end))
-        start = end
+        for reason, rows in corpus.dropped(start, end).items():
+            part.tally.drop(reason, rows.on_lines_after(lines))
+        start, lines = end, lines + part.tally.read
     accounts = _accounts("corpus", parts)
-    lengths = _length_notices(functools.reduce(FileAccount.plus, accounts), settings)
-    return _Staged(corpus, accounts, (*_notices(parts), *lengths))
+    limits = _length_notices(functools.reduce(FileAccount.plus, accounts), settings)
+    return _Staged(corpus, accounts, (*_notices(parts), *limits))
 
 
 def _hold_out(
@@ -388,7 +441,7 @@ def _hold_out(
 ) -> _HeldOut:
     """Write the user's own files as the split `role`; drop rows with an empty side."""
     parts = _parts(role, files, settings)
-    examples = _examples(parts, settings, sides, limited=False)
+    examples = _examples(parts, settings, sides)
     written, hashes = write_held_out(examples, split_path(folder, role), sides)
     return _HeldOut(_accounts(role, parts), _notices(parts), written, hashes)
 

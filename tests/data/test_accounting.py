@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from s2scli.data.accounting import (
+    DroppedRows,
     FileAccount,
     Report,
     RowTally,
@@ -25,9 +26,9 @@ def test_read_is_kept_and_dropped() -> None:
     rows: list[Row] = [Notice("one"), first, Dropped(2, "columns"), Notice("two"), last]
     assert list(tally.keep(rows)) == [first, last]
     assert tally.notices == ["one", "two"]
-    tally.drop_duplicates(0)
+    tally.drop("duplicate", DroppedRows(0))
     assert dict(tally.dropped) == {"columns": 1}
-    tally.drop_duplicates(1)
+    tally.drop("duplicate", DroppedRows(1))
     assert (tally.read, tally.kept, dict(tally.dropped)) == (3, 1, {"columns": 1, "duplicate": 1})
 
 
