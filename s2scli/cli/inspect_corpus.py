@@ -9,12 +9,11 @@ from rich.table import Table
 
 from s2scli.cli.options import CommonOptions
 from s2scli.cli.prepare import report_tables
+from s2scli.report.bars import bar
 from s2scli.report.tables import make_table
 
 if TYPE_CHECKING:
     from s2scli.pipeline.inspect_corpus import CorpusView
-
-BAR_WIDTH = 16
 
 
 def command(
@@ -54,7 +53,7 @@ def _lengths(view: "CorpusView") -> Table:
     rows = []
     for part in view.lengths:
         span = "-".join(map(str, sorted({part.shortest, part.longest})))
-        bars = _bar(part.sources, most), _bar(part.targets, most)
+        bars = bar(part.sources, most), bar(part.targets, most)
         rows.append((span, f"{part.sources:,}", bars[0], f"{part.targets:,}", bars[1]))
     headings = (f"characters in {view.split}", "sources", "", "targets", "")
     return make_table(headings, rows, numbers=("sources", "targets"))
@@ -67,18 +66,13 @@ def _sizes(view: "CorpusView") -> list[Table]:
         bins = [part for part in view.sizes if part.side == side]
         most = max((part.rows for part in bins), default=1)
         rows = [
-            (f"{part.smallest:g}-{part.limit:g}", f"{part.rows:,}", _bar(part.rows, most))
+            (f"{part.smallest:g}-{part.limit:g}", f"{part.rows:,}", bar(part.rows, most))
             for part in bins
         ]
         unit = bins[0].unit if bins else ""
         headings = (f"{unit} of {side} in {view.split}", "rows", "")
         tables.append(make_table(headings, rows, numbers=("rows",)))
     return tables
-
-
-def _bar(count: int, most: int) -> str:
-    """Return a bar for `count`. Its length is rounded up, so that only 0 has no bar."""
-    return "█" * -(-count * BAR_WIDTH // most)
 
 
 def _samples(view: "CorpusView") -> Table:

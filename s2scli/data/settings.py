@@ -19,7 +19,9 @@ class CleaningSettings(Settings):
     """The cleaning rules, in the order in which they are applied.
 
     First the rules that change text, then those that drop pairs. A pair is counted under the first
-    rule that drops it. On by default is only what clean text never meets.
+    rule that drops it. By default only lengths and exact duplicates are checked, and no character
+    is changed: every other rule can meet text that is right. `s2s prepare --suggest` says which
+    rules a corpus needs.
     """
 
     panel = "Cleaning"
@@ -34,7 +36,7 @@ class CleaningSettings(Settings):
         "about HTML has entities of its own.",
     )
     remove_controls: bool = setting(
-        True, "Remove control characters; those that are white space become a space."
+        False, "Remove control characters; those that are white space become a space."
     )
     redact: bool = setting(
         False,

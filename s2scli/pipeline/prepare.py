@@ -345,7 +345,7 @@ def _normalizations(settings: PrepareSettings) -> tuple[Normalization, Normaliza
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """One TSV file or one pair of parallel files, with its rows, their cleaner and their tally."""
 
     files: Sequence[TextFile]
@@ -378,10 +378,10 @@ def _parts(
     files: Sequence[TextFile],
     settings: PrepareSettings,
     own: Mapping[str, Filter] = MappingProxyType({}),
-) -> list[_Part]:
+) -> list[Part]:
     """Return the parts to read for a role, in order; a user's own rules are for the corpus."""
     return [
-        _Part(
+        Part(
             group,
             _rows(group, settings),
             corpus_cleaner(settings, group[0].short_name, own)
@@ -392,14 +392,37 @@ def _parts(
     ]
 
 
-def _with_sides(parts: Sequence[_Part], settings: PrepareSettings) -> tuple[Sequence[_Part], Sides]:
+@contextlib.contextmanager
+def opened_parts(
+    inputs: Inputs, settings: PrepareSettings, talk: Talk
+) -> Iterator[tuple[PrepareSettings, list[Part]]]:
+    """Open a corpus of text to look at it, without writing anything; yield settings and parts.
+
+    Raises:
+        UsageError: the inputs or settings contradict each other, or the corpus is not text.
+        MissingInputError: a file is missing or unreadable.
+        CorpusError: a file cannot be read as a corpus.
+        MissingExtraError: a rule needs a library that is not installed.
+    """
+    _check(inputs, settings)
+    if (settings.source_kind, settings.target_kind) != ("text", "text"):
+        raise UsageError("--explain and --suggest are for text on both sides")
+    with _opened(Inputs(inputs.corpus), talk) as files:
+        settings = _with_columns(inputs, files["corpus"][0], settings)
+        require_usable(settings)
+        own = load_own_rules(settings, talk)
+        filters = {name: rule.filter for name, rule in own.items()}
+        yield settings, _parts("corpus", files["corpus"], settings, filters)
+
+
+def _with_sides(parts: Sequence[Part], settings: PrepareSettings) -> tuple[Sequence[Part], Sides]:
     """Decide what the sides are made of, by the first rows; return the parts to read, too."""
     first, *others = parts
     sides, rows = choose_sides(first.rows, settings, first.folder)
     return [replace(first, rows=rows), *others], sides
 
 
-def _examples(parts: Sequence[_Part], settings: PrepareSettings, sides: Sides) -> Iterator[Example]:
+def _examples(parts: Sequence[Part], settings: PrepareSettings, sides: Sides) -> Iterator[Example]:
     """Yield the examples of all parts; line numbers continue from one part to the next.
 
     Args:
@@ -420,7 +443,7 @@ def _examples(parts: Sequence[_Part], settings: PrepareSettings, sides: Sides) -
 
 
 def _stage(
-    parts: Sequence[_Part], settings: PrepareSettings, sides: Sides, scratch: Path, talk: Talk
+    parts: Sequence[Part], settings: PrepareSettings, sides: Sides, scratch: Path, talk: Talk
 ) -> _Staged:
     """Read and clean the corpus and write its rows to the scratch folder."""
     examples = _counted(_examples(parts, settings, sides), talk)
@@ -446,11 +469,11 @@ def _hold_out(
     return _HeldOut(_accounts(role, parts), _notices(parts), written, hashes)
 
 
-def _notices(parts: Sequence[_Part]) -> tuple[str, ...]:
+def _notices(parts: Sequence[Part]) -> tuple[str, ...]:
     return tuple(itertools.chain.from_iterable(part.tally.notices for part in parts))
 
 
-def _accounts(role: str, parts: Sequence[_Part]) -> tuple[FileAccount, ...]:
+def _accounts(role: str, parts: Sequence[Part]) -> tuple[FileAccount, ...]:
     """Return the account of each part.
 
     Raises:

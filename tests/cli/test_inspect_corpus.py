@@ -17,8 +17,7 @@ def run(folder: Path, *arguments: str) -> Result:
 def prepared(tmp_path: Path) -> Path:
     lines = (f"{n:0{n % 9 + 1}}\t{'x' * (n % 5 + 1)}{n}\x1b[31m\n" for n in range(100))
     (tmp_path / "corpus.tsv").write_text("".join(lines))
-    arguments = (str(tmp_path / "corpus.tsv"), "--no-remove-controls")
-    assert run(tmp_path, "prepare", *arguments).exit_code == 0
+    assert run(tmp_path, "prepare", str(tmp_path / "corpus.tsv")).exit_code == 0
     return tmp_path
 
 
