@@ -131,7 +131,7 @@ def report_tables(report: "Report") -> list[RenderableType]:
 
 
 def _rows(report: "Report") -> Table:
-    """Return the rows read, dropped (by reason) and kept."""
+    """Return the rows read, dropped (by reason), kept and changed (by rule)."""
     accounts = report.by_role()
     reasons = sorted({reason for account in accounts for reason in account.dropped})
     dropped = {f"- {reason.replace('_', ' ')}": reason for reason in reasons}
@@ -142,6 +142,13 @@ def _rows(report: "Report") -> Table:
             for name, reason in dropped.items()
         ),
         ("= kept", *(f"{account.kept:,}" for account in accounts)),
+        *(
+            (
+                f"changed: {name.replace('_', ' ')}",
+                *(f"{one.changed.get(name, 0):,}" for one in accounts),
+            )
+            for name in sorted({name for account in accounts for name in account.changed})
+        ),
     ]
     return _table("rows", [account.role for account in accounts], rows)
 

@@ -36,7 +36,9 @@ class CleaningSettings(Settings):
         "about HTML has entities of its own.",
     )
     remove_controls: bool = setting(
-        False, "Remove control characters; those that are white space become a space."
+        False,
+        "Remove control characters and escape sequences of terminals; those that are white space "
+        "become a space.",
     )
     redact: bool = setting(
         False,

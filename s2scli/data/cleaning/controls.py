@@ -1,4 +1,4 @@
-"""A repair that removes control characters."""
+"""A repair that removes control characters and the escape sequences of terminals."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from s2scli.data.cleaning.rule import Context, Repair
 LINE_FEED, DELETE, LAST_C1 = 0x0A, 0x7F, 0x9F
 # those that count as white space become a space, so that words stay apart
 AS_SPACE = re.compile("[\t\v\f\r\x1c-\x1f\x85]")
-REMOVED = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
+REMOVED = re.compile("\x1b\\[[0-9;?]{0,16}[@-~]|[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 
 
 def _apply(side: Texts, context: Context) -> Sequence[str]:
@@ -26,7 +26,7 @@ def _apply(side: Texts, context: Context) -> Sequence[str]:
 
 
 CONTROLS = Repair(
-    does="remove control characters",
+    does="remove control characters and escape sequences of terminals",
     apply=_apply,
     is_on=lambda settings: settings.remove_controls,
     flag="--remove-controls",
