@@ -30,11 +30,11 @@ Signatures = NDArray[np.uint16]
 def signatures(sources: Sequence[str], targets: Sequence[str]) -> Signatures:
     """Return the MinHash signature of each pair, [rows, 64].
 
-    Letter case and the kind of white space make no difference. A text shorter than 5 characters is
-    one gram.
+    Letter case and the kind of white space make no difference. A pair of fewer than
+    5 characters is padded with spaces.
     """
     pairs = [
-        " ".join(f"{source} \t {target}".lower().split())
+        " ".join(f"{source} {target}".lower().split()).ljust(GRAM)
         for source, target in zip(sources, targets, strict=True)
     ]
     found = np.empty((len(pairs), HASHES), np.uint16)
@@ -142,7 +142,7 @@ def _block_signatures(texts: Sequence[str]) -> Signatures:
     # the gram at index i is inside its text if the text goes on for 5 characters from there
     rows = np.repeat(np.arange(len(texts)), side.lengths + 1)
     ends = (side.starts + side.lengths)[rows]
-    inside = (np.arange(len(grams)) + GRAM <= ends) | (np.arange(len(grams)) == side.starts[rows])
+    inside = np.arange(len(grams)) + GRAM <= ends
     grams, rows = grams[inside], rows[inside]
     starts = np.searchsorted(rows, np.arange(len(texts)))
     found = np.empty((len(texts), HASHES), np.uint16)
