@@ -67,7 +67,7 @@ BESIDE_COMMANDS = {
 }
 NOT_COMMANDS = {
     *{"__init__", "advice", "app", "completion", "constraints", "everyday", "flags", "help"},
-    *{"cleaning", "map_options", "options"},
+    *{"cards", "cleaning", "map_options", "options"},
 }
 NAMELESS = ("util", "helper", "common", "misc", "constants")
 MAX_LINES = 60
