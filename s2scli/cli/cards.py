@@ -64,8 +64,8 @@ def _charts(view: "CorpusView", card: "Card") -> Iterator[Bars]:
                 )
     for side in card.sides:
         yield Bars(
-            f"{side.side} words read",
-            ("different",),
+            f"different {side.side} words, by words read",
+            ("words",),
             tuple(
                 (f"{tokens:,}", _counts(types))
                 for tokens, types in zip(side.tokens, side.types, strict=True)
@@ -136,10 +136,8 @@ def _leaks(
             (
                 ("equal sources", *(f"{leak.equal_sources:,}" for leak in card.leaks)),
                 ("near or equal pairs", *(f"{leak.near:,}" for leak in card.leaks)),
-                (
-                    "rows compared",
-                    *(f"{leak.rows:,} with {leak.train_rows:,}" for leak in card.leaks),
-                ),
+                ("rows compared", *(f"{leak.rows:,}" for leak in card.leaks)),
+                ("with train rows", *(f"{leak.train_rows:,}" for leak in card.leaks)),
             ),
         )
 

@@ -30,6 +30,7 @@ GROWTH_POINTS = 8
 RATIO_POWERS = range(-5, 6)  # the bins of target / source length are half powers of 2
 SHOWN_SCRIPTS, SHOWN_LANGUAGES = 4, 5
 BATCH = 4096
+UNSURE = "unsure"
 # The settings with which the rules look for what may be wrong in a corpus that is prepared.
 ASKED = PrepareSettings(
     max_length_ratio=4,
@@ -39,16 +40,41 @@ ASKED = PrepareSettings(
     max_unmatched=0.5,
     redact=True,
 )
-NOTABLE = {  # the share of rows from which a rule is worth a look; and what to do about them
-    "encoding": (0.0002, "--fix-encoding repairs them"),
-    "html_entities": (0.0005, "--unescape-html replaces them"),
-    "control_characters": (0.0002, "--remove-controls removes them"),
-    "redacted": (0.0, "--redact replaces e-mail addresses, telephone, card and account numbers"),
-    "length_ratio": (0.01, "--max-length-ratio 4 drops them"),
-    "same_text": (0.01, "--drop-same drops them, unless the task is to copy"),
-    "repeated_characters": (0.002, "--max-repeats 20 drops them"),
-    "other_script": (0.002, "--max-other-script 0.5 drops them"),
-    "unmatched_numbers": (0.02, "--max-unmatched 0.5 drops them"),
+# The share of rows from which a rule is worth a look, what is wrong with them, and what to do.
+NOTABLE = {
+    "encoding": (0.0002, "were decoded with the wrong encoding", "--fix-encoding repairs them"),
+    "html_entities": (0.0005, "have HTML entities", "--unescape-html replaces them"),
+    "control_characters": (0.0002, "have control characters", "--remove-controls removes them"),
+    "redacted": (
+        0.0,
+        "have e-mail addresses, telephone, card or account numbers",
+        "--redact replaces them by placeholders",
+    ),
+    "length_ratio": (
+        0.01,
+        "have a side more than 4 times as long as the other",
+        "--max-length-ratio 4 drops them",
+    ),
+    "same_text": (
+        0.01,
+        "have the same text on both sides",
+        "--drop-same drops them, unless the task is to copy",
+    ),
+    "repeated_characters": (
+        0.002,
+        "repeat one character more than 20 times",
+        "--max-repeats 20 drops them",
+    ),
+    "other_script": (
+        0.002,
+        "are mostly in another script than the others",
+        "--max-other-script 0.5 drops them",
+    ),
+    "unmatched_numbers": (
+        0.02,
+        "have numbers or web addresses on one side only",
+        "--max-unmatched 0.5 drops them",
+    ),
 }
 MUCH_DROPPED, MUCH_NEAR, MUCH_UNKNOWN, MANY_PIECES, MAIN_LANGUAGE = 0.05, 0.05, 0.005, 4.0, 0.95
 
@@ -248,7 +274,7 @@ def _languages(texts: Sequence[str]) -> tuple[Share, ...]:
     long = [text for text in texts if len(text) >= language.MIN_LETTERS]
     part = long[:: max(1, math.ceil(len(long) / LANGUAGE_ROWS))]
     judged = (language.language_of(text) for text in part)
-    found = Counter(code if sure >= language.MIN_CONFIDENCE else "?" for code, sure in judged)
+    found = Counter(code if sure >= language.MIN_CONFIDENCE else UNSURE for code, sure in judged)
     return tuple(
         Share(code, round(count / len(part), 4))
         for code, count in found.most_common(SHOWN_LANGUAGES)
@@ -398,11 +424,11 @@ def _findings(card: Card, report: Report) -> Iterator[Finding]:
             "--near-duplicates 0.8 drops them",
         )
     for view in card.rules:
-        least, do = NOTABLE[view.rule]
+        least, what, do = NOTABLE[view.rule]
         if view.rows > least * card.sample:
             yield Finding(
                 3.0 if view.rule == "redacted" else 1 + view.rows / card.sample,
-                f"{view.rows:,} of {card.sample:,} rows: {view.rule.replace('_', ' ')}",
+                f"{view.rows:,} of {card.sample:,} train rows {what}",
                 do,
             )
     for side in card.sides:
@@ -410,7 +436,7 @@ def _findings(card: Card, report: Report) -> Iterator[Finding]:
 
 
 def _side_findings(side: SideView) -> Iterator[Finding]:
-    known = [share for share in side.languages if share.name != "?"]
+    known = [share for share in side.languages if share.name != UNSURE]
     if known and MAIN_LANGUAGE > known[0].share > 0.5:
         yield Finding(
             1.5,

@@ -1,11 +1,13 @@
 """A report card as one HTML page that loads nothing and runs no script."""
 
+import re
 from collections.abc import Sequence
 
 from s2scli.report.card import Bars, CardPage, Samples, ShownRow
 from s2scli.report.markup import escaped
 from s2scli.report.page import DARK, page
 
+FLAG = re.compile(r"--[a-z][a-z-]*(?: [0-9.]+)?")
 STYLE = f"""
 main {{ max-width: 68rem; }}
 h2 {{ font-size: 1.5rem; margin: 0 0 1rem; }}
@@ -17,6 +19,7 @@ h3 {{ font-size: 1.05rem; margin: 2rem 0 .6rem; }}
 .findings {{ padding-left: 1.4rem; margin: 0; }}
 .findings li {{ margin: .35rem 0; overflow-wrap: anywhere; }}
 .do, .quiet {{ opacity: .75; }}
+.flag {{ white-space: nowrap; }}
 .charts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr));
   gap: 0 2.5rem; }}
 .charts section {{ min-width: 0; }}
@@ -41,7 +44,7 @@ details {{ border-top: 1px solid var(--line); padding: .45rem 0; }}
 details:last-of-type {{ border-bottom: 1px solid var(--line); }}
 summary {{ cursor: pointer; }}
 .pair {{ margin: .5rem 0 .9rem; display: grid; gap: .1rem 1.2rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); font-size: .92rem; }}
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); font-size: .92rem; }}
 .pair .line {{ grid-column: 1 / -1; }}
 .pair div {{ overflow-wrap: anywhere; }}
 del {{ opacity: .65; text-decoration-color: var(--c1); }}
@@ -57,8 +60,8 @@ def card_html(card: CardPage) -> str:
         f"<div><b>{escaped(value)}</b>{escaped(name)}</div>" for name, value in card.facts
     )
     findings = "".join(
-        f"<li>{escaped(what)}"
-        + (f' <span class="do">→ {escaped(do)}</span>' if do else "")
+        f"<li>{_flagged(what)}"
+        + (f' <span class="do">→ {_flagged(do)}</span>' if do else "")
         + "</li>"
         for what, do in card.findings
     )
@@ -80,6 +83,11 @@ def card_html(card: CardPage) -> str:
 <footer><p>{escaped(card.note)}</p></footer>
 </main>"""
     return page(card.title, STYLE, body)
+
+
+def _flagged(text: str) -> str:
+    """Return a text whose flags are never broken over two lines."""
+    return FLAG.sub(r'<span class="flag">\g<0></span>', escaped(text))
 
 
 def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
