@@ -67,17 +67,3 @@ def test_a_fault_is_one_line(
     assert result.exit_code == status
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
-
-
-def test_the_card_is_shown_and_written_as_a_page(prepared: Path) -> None:
-    shown = run(prepared, "corpus").stdout
-    for text in ("look at first", "target / source length", "different source words"):
-        assert text in shown
-    page = prepared / "card.html"
-    result = run(prepared, "corpus", "--html", str(page))
-    assert (result.exit_code, result.stdout) == (0, "")
-    html = page.read_text()
-    assert "Look at first" in html and "Corpus: corpus.tsv" in html and "\x1b" not in html
-    card = json.loads(run(prepared, "corpus", "--json").stdout)["card"]
-    assert [side["side"] for side in card["sides"]] == ["source", "target"]
-    assert any("control characters" in finding["what"] for finding in card["findings"])

@@ -90,7 +90,7 @@ def fates(settings: PrepareSettings, *rows: Row) -> list[str]:
 def test_a_score_depends_on_its_row_alone(name: str, batch: list[tuple[str, str]]) -> None:
     def scores(rows: list[tuple[str, str]]) -> list[float]:
         both = Pairs.of([row[0] for row in rows], [row[1] for row in rows])
-        return FILTERS[name].score(both, CONTEXT).tolist()
+        return [float(score) for score in FILTERS[name].score(both, CONTEXT)]
 
     together = scores(batch)
     assert together == [scores([row])[0] for row in batch]
@@ -306,7 +306,7 @@ def test_a_list_is_redacted_by_whole_words_without_regard_to_case(tmp_path: Path
 
 def test_nothing_that_is_redacted_is_shown_anywhere(tmp_path: Path) -> None:
     settings = PrepareSettings(redact=True, remove_controls=True, max_length=30)
-    rows = [
+    rows: list[Row] = [
         Example("a@example.org\x07", "b", 1),
         Example("c@example.org", "x" * 40, 2),
         Dropped(3, "empty_target", "d@example.org", ""),
