@@ -62,9 +62,9 @@ def command(
 
 def view_tables(view: "CorpusView") -> list[RenderableType]:
     """Return the tables of a corpus, with an empty line between them."""
-    histograms = [_lengths(view)] if view.report.sides.are_text else _sizes(view)
-    tables = [*report_tables(view.report), *(part for one in histograms for part in (one, ""))]
-    return [*tables, *([_samples(view), ""] if view.samples else [])]
+    shown = [_lengths(view)] if view.report.sides.are_text else _sizes(view)
+    shown += [_samples(view)] if view.samples else []
+    return [*report_tables(view.report), *(part for one in shown for part in (one, ""))]
 
 
 def _write_page(view: "CorpusView", path: Path, common: Common) -> None:

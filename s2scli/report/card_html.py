@@ -5,57 +5,62 @@ from collections.abc import Sequence
 
 from s2scli.report.card import Bars, CardPage, Samples, ShownRow
 from s2scli.report.markup import escaped
-from s2scli.report.page import DARK, page
+from s2scli.report.page import Part, page
 
 FLAG = re.compile(r"--[a-z][a-z-]*(?: [0-9.]+)?")
-STYLE = f"""
-main {{ max-width: 68rem; }}
-h2 {{ font-size: 1.5rem; margin: 0 0 1rem; }}
-h3 {{ font-size: 1.05rem; margin: 2rem 0 .6rem; }}
-.facts {{ display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0; }}
-.facts div {{ flex: 1 1 7rem; border: 1px solid var(--line); border-radius: .5rem;
-  padding: .5rem .8rem; }}
-.facts b {{ display: block; font-size: 1.35rem; font-weight: 600; }}
-.findings {{ padding-left: 1.4rem; margin: 0; }}
-.findings li {{ margin: .35rem 0; overflow-wrap: anywhere; }}
-.do, .quiet {{ opacity: .75; }}
-.flag {{ white-space: nowrap; }}
-.charts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr));
-  gap: 0 2.5rem; }}
-.charts section {{ min-width: 0; }}
-.chart {{ display: grid; grid-template-columns: max-content minmax(3rem, 1fr) max-content;
-  gap: 1px .7rem; align-items: center; font-size: .88rem; font-variant-numeric: tabular-nums; }}
-.chart .label {{ text-align: right; }}
-.chart .value {{ text-align: right; }}
-.chart i {{ display: block; height: .8rem; border-radius: 0 .2rem .2rem 0; min-width: 1px; }}
-.chart .gap {{ grid-column: 1 / -1; height: .3rem; }}
-.s0 {{ background: var(--c0); }} .s1 {{ background: var(--c1); }}
-.legend {{ font-size: .88rem; margin: 0 0 .4rem; }}
-.legend i {{ display: inline-block; width: .8rem; height: .8rem; border-radius: .2rem;
-  margin: 0 .35rem 0 .9rem; vertical-align: -1px; }}
-.legend i:first-child {{ margin-left: 0; }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-size: .92rem; }}
-th, td {{ padding: .2rem 1.2rem .2rem 0; text-align: right; font-weight: 400; white-space: nowrap;
-  font-variant-numeric: tabular-nums; }}
-th:first-child {{ text-align: left; }}
-thead th {{ border-bottom: 1px solid var(--line); opacity: .75; }}
-details {{ border-top: 1px solid var(--line); padding: .45rem 0; }}
-details:last-of-type {{ border-bottom: 1px solid var(--line); }}
-summary {{ cursor: pointer; }}
-.pair {{ margin: .5rem 0 .9rem; display: grid; gap: .1rem 1.2rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); font-size: .92rem; }}
-.pair .line {{ grid-column: 1 / -1; }}
-.pair div {{ overflow-wrap: anywhere; }}
-del {{ opacity: .65; text-decoration-color: var(--c1); }}
-ins {{ text-decoration: none; }}
-:root {{ --c0: #0f7c8a; --c1: #b0670a; }}
-{DARK} {{ :root {{ --c0: #4cc9da; --c1: #f2b34c; }} }}
+STYLE = """
+main { max-width: 68rem; }
+h2 { font-size: 1.5rem; margin: 0 0 1rem; }
+h3 { font-size: 1.05rem; margin: 2rem 0 .6rem; }
+.facts { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0; }
+.facts div { flex: 1 1 7rem; border: 1px solid var(--line); border-radius: .5rem;
+  padding: .5rem .8rem; }
+.facts b { display: block; font-size: 1.35rem; font-weight: 600; }
+.findings { padding-left: 1.4rem; margin: 0; }
+.findings li { margin: .35rem 0; overflow-wrap: anywhere; }
+.do, .quiet { opacity: .75; }
+.flag { white-space: nowrap; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr));
+  gap: 0 2.5rem; }
+.charts > div { min-width: 0; }
+.chart { display: grid; grid-template-columns: max-content minmax(3rem, 1fr) max-content;
+  gap: 1px .7rem; align-items: center; font-size: .88rem; font-variant-numeric: tabular-nums; }
+.chart .label { text-align: right; }
+.chart .value { text-align: right; }
+.chart i { display: block; height: .8rem; border-radius: 0 .2rem .2rem 0; min-width: 1px; }
+.chart .gap { grid-column: 1 / -1; height: .3rem; }
+.s0 { background: var(--c0); } .s1 { background: var(--c1); }
+.legend { font-size: .88rem; margin: 0 0 .4rem; }
+.legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: .2rem;
+  margin: 0 .35rem 0 .9rem; vertical-align: -1px; }
+.legend i:first-child { margin-left: 0; }
+.wide { overflow-x: auto; }
+.numbers { border-collapse: collapse; font-size: .92rem; }
+.numbers th, .numbers td { padding: .2rem 1.2rem .2rem 0; text-align: right; font-weight: 400;
+  white-space: nowrap; font-variant-numeric: tabular-nums; }
+.numbers th:first-child { text-align: left; }
+.numbers thead th { border-bottom: 1px solid var(--line); opacity: .75; }
+details { border-top: 1px solid var(--line); padding: .45rem 0; }
+details:last-of-type { border-bottom: 1px solid var(--line); }
+summary { cursor: pointer; }
+.pair { margin: .5rem 0 .9rem; display: grid; gap: .1rem 1.2rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); font-size: .92rem; }
+.pair .line { grid-column: 1 / -1; }
+.pair div { overflow-wrap: anywhere; }
+del { opacity: .65; text-decoration-color: var(--c1); }
+ins { text-decoration: none; }
 """
 
 
 def card_html(card: CardPage) -> str:
-    """Return the page: the main numbers, what to look at first, the charts and the samples."""
+    """Return the report card as a page of its own."""
+    part = card_part(card)
+    heading = f"<h2>{escaped(card.title)}</h2>"
+    return page(card.title, Part(part.style, f"<main>\n{heading}\n{part.body}\n</main>"))
+
+
+def card_part(card: CardPage) -> Part:
+    """Return the main numbers, what to look at first, the charts and the samples."""
     facts = "".join(
         f"<div><b>{escaped(value)}</b>{escaped(name)}</div>" for name, value in card.facts
     )
@@ -70,9 +75,7 @@ def card_html(card: CardPage) -> str:
     charts = "\n".join(map(_chart, card.charts))
     samples = "\n".join(map(_samples, card.samples))
     heading = "<h3>Samples</h3>\n" if samples else ""
-    body = f"""<main>
-<h2>{escaped(card.title)}</h2>
-<div class="facts">{facts}</div>
+    body = f"""<div class="facts">{facts}</div>
 <h3>Look at first</h3>
 {listed}
 {tables}
@@ -80,9 +83,8 @@ def card_html(card: CardPage) -> str:
 {charts}
 </div>
 {heading}{samples}
-<footer><p>{escaped(card.note)}</p></footer>
-</main>"""
-    return page(card.title, STYLE, body)
+<footer><p>{escaped(card.note)}</p></footer>"""
+    return Part(STYLE, body)
 
 
 def _flagged(text: str) -> str:
@@ -98,8 +100,8 @@ def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -
         for first, *cells in rows
     )
     return (
-        f'<h3>{escaped(title)}</h3>\n<div class="wide"><table><thead><tr>{head}</tr></thead>\n'
-        f"<tbody>{body}</tbody></table></div>"
+        f'<h3>{escaped(title)}</h3>\n<div class="wide"><table class="numbers">\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
     )
 
 
@@ -122,10 +124,7 @@ def _chart(chart: Bars) -> str:
             parts.append('<span class="gap"></span>')
     shown = f'<p class="legend">{legend}</p>\n' if len(chart.series) > 1 else ""
     rows = "\n".join(parts)
-    return (
-        f"<section><h3>{escaped(chart.title)}</h3>\n"
-        f'{shown}<div class="chart">\n{rows}\n</div></section>'
-    )
+    return f'<div><h3>{escaped(chart.title)}</h3>\n{shown}<div class="chart">\n{rows}\n</div></div>'
 
 
 def _samples(samples: Samples) -> str:
