@@ -132,12 +132,10 @@ def _chapters(found: "Dossier", talk: Talk) -> "Iterator[Chapter]":
 
 
 def _corpus(view: "CorpusView") -> "Part":
-    """Return the tables of a corpus and, if it is text, its report card."""
+    """Return the report card of a corpus; its tables if it is not text."""
     from s2scli.report.card_html import card_part
-    from s2scli.report.document import joined
 
-    tables = _tables(view_tables(view))
-    return joined([tables, card_part(card_page(view))]) if view.card else tables
+    return card_part(card_page(view)) if view.card else _tables(view_tables(view))
 
 
 def _tables(shown: "Iterable[RenderableType]") -> "Part":

@@ -47,6 +47,7 @@ summary { cursor: pointer; }
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); font-size: .92rem; }
 .pair .line { grid-column: 1 / -1; }
 .pair div { overflow-wrap: anywhere; }
+@media (max-width: 32rem) { .numbers th, .numbers td { padding-right: .7rem; } }
 del { opacity: .65; text-decoration-color: var(--c1); }
 ins { text-decoration: none; }
 """
