@@ -359,6 +359,11 @@ def test_aligned_shuffled_and_constant_lengths_are_not_shifted() -> None:
     assert find_shifts(Pairs.of(["a"], ["b"])) == []
 
 
+def test_a_dialogue_is_not_shifted() -> None:
+    turns = [f"{text}{n}" for n, text in enumerate(aligned(500)[0])]
+    assert find_shifts(Pairs.of(turns[:-1], turns[1:])) == []
+
+
 def test_numbers_that_agree_row_by_row_refute_a_shift() -> None:
     sources, targets = aligned(300)
     moved = [targets[0], *targets[:-1]]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from s2scli.data.cleaning.numbers import anchors, may_have_anchors
 from s2scli.data.cleaning.pairs import Mask, Pairs, Scores
 
-MIN_ROWS = 20
+MIN_ROWS = 40
 MAX_STRETCHES = 8  # in one batch
 SHIFTED_CORRELATION, OWN_CORRELATION = 0.6, 0.3
 # what a row must gain by the shift, in log length: rows that agree either way end a stretch
@@ -41,11 +41,11 @@ class Shift:
 def find_shifts(pairs: Pairs) -> list[Shift]:
     """Return the stretches of a batch of consecutive rows in which the sides are shifted.
 
-    A stretch has at least 20 rows. Its log lengths correlate less than 0.3 row by row and more
+    A stretch has at least 40 rows. Its log lengths correlate less than 0.3 row by row and more
     than 0.6 at the offset, and the numbers and web addresses in it, if there are any, agree better
-    at the offset.
+    at the offset. In a dialogue, where each target is the next source, nothing is shifted.
     """
-    if len(pairs) < MIN_ROWS + 1:
+    if len(pairs) < MIN_ROWS + 1 or _is_dialogue(pairs):
         return []
     source, target = (np.log(np.maximum(side.lengths, 1)) for side in pairs.sides)
     found = [
@@ -105,6 +105,16 @@ def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     x, y = x - x.mean(), y - y.mean()
     scale = np.sqrt((x @ x) * (y @ y))
     return float(x @ y / scale) if scale > 0 else 0.0
+
+
+def _is_dialogue(pairs: Pairs) -> bool:
+    """Whether most targets are the next source, or most sources the next target."""
+    sources, targets = pairs.source.texts, pairs.target.texts
+    for earlier, later in ((targets, sources), (sources, targets)):
+        equal = sum(one == other for one, other in zip(earlier, later[1:], strict=False))
+        if 2 * equal > len(pairs):
+            return True
+    return False
 
 
 def _anchors_agree(pairs: Pairs, shift: Shift) -> bool:
