@@ -203,11 +203,16 @@ def _test(
 
 
 def _difference(splits: Sequence[SplitRepeats]) -> tuple[float | None, float | None]:
-    """Return how much larger the share of the first split is, and two standard errors of that."""
+    """Return how much larger the share of the first split is, and two standard errors of that.
+
+    The standard error is that of Agresti and Caffo 2000, with one success and one failure added to
+    each sample, so that it is right for few rows and for shares near 0.
+    """
     train, held = splits[0], splits[1:]
-    rows = sum(one.rows for one in held)
+    rows, repeated = sum(one.rows for one in held), sum(one.repeated for one in held)
     if not rows:
         return None, None
-    share = sum(one.repeated for one in held) / rows
-    variances = (p * (1 - p) / n for p, n in ((train.share, train.rows), (share, rows)))
-    return train.share - share, STANDARD_ERRORS * math.sqrt(sum(variances))
+    samples = ((train.repeated, train.rows), (repeated, rows))
+    shares = [((hits + 1) / (count + 2), count + 2) for hits, count in samples]
+    error = math.sqrt(sum(share * (1 - share) / count for share, count in shares))
+    return train.share - repeated / rows, STANDARD_ERRORS * error

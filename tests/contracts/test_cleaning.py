@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as few
 from hypothesis import strategies as st
 
 from s2scli.data.cleaning import encoding, language, redaction
@@ -86,6 +87,7 @@ def fates(settings: PrepareSettings, *rows: Row) -> list[str]:
 
 
 @pytest.mark.parametrize("name", FILTERS)
+@few(max_examples=30)
 @given(batch=pairs)
 def test_a_score_depends_on_its_row_alone(name: str, batch: list[tuple[str, str]]) -> None:
     def scores(rows: list[tuple[str, str]]) -> list[float]:
@@ -98,6 +100,7 @@ def test_a_score_depends_on_its_row_alone(name: str, batch: list[tuple[str, str]
 
 
 @pytest.mark.parametrize("name", REPAIRS)
+@few(max_examples=30)
 @given(batch=st.lists(texts, min_size=1, max_size=6))
 def test_a_repair_depends_on_its_text_alone_and_changes_nothing_twice(
     name: str, batch: list[str]
@@ -139,12 +142,14 @@ def test_a_repair_changes_both_sides_when_it_is_on(name: str, texts: tuple[str, 
     assert cleaned(PrepareSettings(), row) == [row]
 
 
+@few(max_examples=30)
 @given(batch=pairs)
 def test_without_rules_every_row_stays_as_it_is(batch: list[tuple[str, str]]) -> None:
     rows = [Example(*pair, line) for line, pair in enumerate(batch, start=1)]
     assert cleaned(PrepareSettings(max_length_ratio=1e6), *rows) == rows
 
 
+@few(max_examples=30)
 @given(batch=pairs)
 def test_every_row_is_kept_or_dropped_once(batch: list[tuple[str, str]]) -> None:
     rows = [Example(*pair, line) for line, pair in enumerate(batch, start=1)]
@@ -287,11 +292,11 @@ def test_check_digits_find_every_wrong_digit() -> None:
 
 @pytest.mark.parametrize("unit", ["a", "1", "a.", "1 ", "a@", "a@a.", "+1 ", "(1)", "A1", "&#"])
 def test_no_text_makes_a_search_slow(unit: str) -> None:
-    side, start = Texts([unit * (200_000 // len(unit))]), time.process_time()
+    side, start = Texts([unit * (50_000 // len(unit))]), time.process_time()
     for name in ("redacted", "html_entities", "control_characters"):
         REPAIRS[name].apply(side, CONTEXT)
     anchors(side.texts[0])
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 1
 
 
 def test_a_list_is_redacted_by_whole_words_without_regard_to_case(tmp_path: Path) -> None:

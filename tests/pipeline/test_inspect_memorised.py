@@ -56,7 +56,7 @@ def test_the_difference_has_the_error_of_two_shares() -> None:
     splits = [SplitRepeats("train", 100, 50, 0), SplitRepeats("valid", 50, 10, 0)]
     more, margin = _difference(splits)
     assert more == pytest.approx(0.3)
-    assert margin == pytest.approx(2 * np.sqrt(0.25 / 100 + 0.16 / 50))
+    assert margin == pytest.approx(2 * np.sqrt(0.25 / 102 + 11 / 52 * 41 / 52 / 52))
     assert "has memorised: +30.0%" in Memorised(tuple(splits), more, margin, ()).sentence
     assert "never saw" in Memorised(tuple(splits), 0.01, 0.02, ()).sentence
     assert _difference(splits[:1]) == (None, None)
