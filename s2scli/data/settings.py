@@ -215,12 +215,6 @@ class CleaningSettings(Settings):
         ge=0,
         le=1,
     )
-    rules: str | None = setting(
-        None,
-        'Your own rules: a TOML file with `[rules.NAME]` and `python = "file.py:function"`. The '
-        "function gets source and target, and returns True to drop the pair. This runs the code.",
-        "file",
-    )
     source_language: str | None = setting(
         None,
         "Drop pairs whose source is in another language than this, such as en; sides of fewer than "
@@ -229,6 +223,12 @@ class CleaningSettings(Settings):
     )
     target_language: str | None = setting(
         None, "Drop pairs whose target is in another language than this, likewise.", "language"
+    )
+    rules: str | None = setting(
+        None,
+        'Your own rules: a TOML file with `[rules.NAME]` and `python = "file.py:function"`. The '
+        "function gets source and target, and returns True to drop the pair. This runs the code.",
+        "file",
     )
     near_duplicates: float | None = setting(
         None,
