@@ -76,6 +76,7 @@ NOTABLE = {
         "--max-unmatched 0.5 drops them",
     ),
 }
+MOST_DIRT = 0.5  # what more rows have than this is the task, such as to copy
 MUCH_DROPPED, MUCH_NEAR, MUCH_UNKNOWN, MANY_PIECES, MAIN_LANGUAGE = 0.05, 0.05, 0.005, 4.0, 0.95
 
 
@@ -425,7 +426,7 @@ def _findings(card: Card, report: Report) -> Iterator[Finding]:
         )
     for view in card.rules:
         least, what, do = NOTABLE[view.rule]
-        if view.rows > least * card.sample:
+        if least * card.sample < view.rows <= MOST_DIRT * card.sample:
             yield Finding(
                 3.0 if view.rule == "redacted" else 1 + view.rows / card.sample,
                 f"{view.rows:,} of {card.sample:,} train rows {what}",

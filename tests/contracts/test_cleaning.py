@@ -402,6 +402,7 @@ def test_a_users_own_rule_drops_what_it_says(tmp_path: Path) -> None:
     ("code", "rules", "message"),
     [
         ("def judge(:", RULES_FILE, "mine.py fails: SyntaxError"),
+        ("raise SystemExit(0)", RULES_FILE, "mine.py fails: SystemExit: 0"),
         ("x = 1", RULES_FILE, "has no function judge"),
         ("", "[rules]", "no rules; expected [rules.NAME]"),
         ("", '[rules.a]\npython = "mine.py"', "expected file.py:function, found 'mine.py'"),

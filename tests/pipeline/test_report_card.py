@@ -85,6 +85,12 @@ def test_scripts_ratios_and_growth_are_counted(tmp_path: Path) -> None:
     assert source.pieces_per_word is None
 
 
+def test_what_most_rows_have_is_the_task_and_no_finding(tmp_path: Path) -> None:
+    card = card_of(tmp_path, [(source, source) for source, _ in rows_of(40)], rows_of(1))
+    assert {view.rule: view.rows for view in card.rules}["same_text"] == 40
+    assert not any("same text" in finding.what for finding in card.findings)
+
+
 def test_growth_counts_words_and_different_words() -> None:
     tokens, types = _growth(["a b a", "c", "a b c d"])
     assert (tokens[-1], types[-1]) == (8, 4)

@@ -105,7 +105,7 @@ def _load(path: str, name: str, rule: OwnRule) -> LoadedRule:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{where}: {file} fails: {_named(error)}") from error
     judge = getattr(module, function, None)
     if not callable(judge):
@@ -132,7 +132,7 @@ def _filter(where: str, judge: Judge) -> Filter:
 def _asked(where: str, judge: Judge, source: str, target: str) -> bool:
     try:
         answer = judge(source, target)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise CorpusError(
             f"{where}: fails for the source {source!r:.60}: {_named(error)}"
         ) from error
@@ -141,6 +141,6 @@ def _asked(where: str, judge: Judge, source: str, target: str) -> bool:
     return bool(answer)
 
 
-def _named(error: Exception) -> str:
+def _named(error: BaseException) -> str:
     """Return the kind of an error and its message on one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
