@@ -426,7 +426,8 @@ def _findings(card: Card, report: Report) -> Iterator[Finding]:
         )
     for view in card.rules:
         least, what, do = NOTABLE[view.rule]
-        if least * card.sample < view.rows <= MOST_DIRT * card.sample:
+        most = MOST_DIRT if isinstance(RULES[view.rule], Filter) else 1.0
+        if least * card.sample < view.rows <= most * card.sample:
             yield Finding(
                 3.0 if view.rule == "redacted" else 1 + view.rows / card.sample,
                 f"{view.rows:,} of {card.sample:,} train rows {what}",
