@@ -51,6 +51,7 @@ UNSAFE_CALLS = {"eval", "exec", "__import__", "torch.load", "os.system", "os.pop
 UNSAFE_FLAGS = {"shell", "allow_pickle"}
 # Members of a union or of a table: the contract that runs over all of them is their test.
 CONTRACTS = {
+    "data/cleaning": "test_cleaning.py",
     "data/formats": "test_formats.py",
     "model/attention": "test_attention.py",
     "model/connection": "test_matrix.py",
@@ -63,10 +64,11 @@ BESIDE_COMMANDS = {
     *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
     *{"pictures", "inspect_pictures", "evaluate_latent", "evaluate_alignment"},
     *{"evaluate_noise", "overwriting", "subtitles", "watching"},
+    *{"explaining", "suggesting", "report_card"},
 }
 NOT_COMMANDS = {
     *{"__init__", "advice", "app", "completion", "constraints", "everyday", "flags", "help"},
-    *{"map_options", "options"},
+    *{"cards", "cleaning", "map_options", "options"},
 }
 NAMELESS = ("util", "helper", "common", "misc", "constants")
 MAX_LINES = 60

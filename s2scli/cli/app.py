@@ -55,6 +55,8 @@ INSPECTIONS = {
     "are.",
     "neighbours": "Show the training sources nearest to a sentence, to see where an output comes "
     "from.",
+    "memorised": "Test which training rows a model repeats when given their source and their "
+    "beginning.",
     "corpus": "Show how many rows were read and kept, the splits, the text "
     "lengths, and sample rows.",
     "tokenizer": "Show the pieces and ids of a text, and whether decoding them restores it.",

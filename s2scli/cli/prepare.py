@@ -1,6 +1,7 @@
 """`s2s prepare`."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,13 +9,16 @@ import typer
 from rich.console import RenderableType
 from rich.table import Table
 
+from s2scli.cli.cleaning import explanation_parts, suggestion_parts
 from s2scli.cli.flags import flags
-from s2scli.cli.options import CommonOptions, OverwriteOption
+from s2scli.cli.options import Common, CommonOptions, OverwriteOption
 from s2scli.data.settings import PrepareSettings
+from s2scli.errors import UsageError
 from s2scli.report.tables import make_table
 
 if TYPE_CHECKING:
     from s2scli.data.accounting import FileAccount, Report
+    from s2scli.pipeline.prepare import Inputs
     from s2scli.sides import Media, Sides
 
 # the recipe to suggest, by the kinds of source and target
@@ -60,6 +64,24 @@ def command(
         ),
     ] = None,
     overwrite: OverwriteOption = False,
+    explain_line: Annotated[
+        int | None,
+        typer.Option(
+            "--explain",
+            metavar="LINE",
+            min=1,
+            rich_help_panel=PrepareSettings.panel,
+            help="Write nothing; show what each rule thinks of this line of the corpus, from 1.",
+        ),
+    ] = None,
+    suggest_rules: Annotated[
+        bool,
+        typer.Option(
+            "--suggest",
+            rich_help_panel=PrepareSettings.panel,
+            help="Write nothing; look at a sample of the corpus, and propose rules and limits.",
+        ),
+    ] = False,
     *,
     settings: Annotated[PrepareSettings, flags(PrepareSettings)],
     common: CommonOptions,
@@ -73,14 +95,40 @@ def command(
     s2s prepare dialogues.tsv --history 3
     s2s prepare corpus.jsonl --source-field translation.en --target-field translation.de
     s2s prepare de.tsv=2 fr.tsv --tag de --tag fr
+    s2s prepare crawled.tsv --suggest
+    s2s prepare crawled.tsv --max-length-ratio 4 --explain 17
     """
     from s2scli.pipeline.prepare import Inputs, prepare, weighted
 
     files, weights = zip(*map(weighted, corpus), strict=True)
     inputs = Inputs(files, tuple(valid or ()), tuple(test or ()), weights, tuple(tag or ()))
+    if explain_line is not None:
+        _explain(inputs, settings, explain_line, common, also=suggest_rules)
+        return
+    if suggest_rules:
+        _suggest(inputs, settings, common)
+        return
     report = prepare(common.workspace, inputs, settings, common.talk, overwrite=overwrite)
     common.show_summary(report.tree(), *report_tables(report))
     common.say_next(f"train --recipe {recipe}" if (recipe := _recipe(report.sides)) else "train")
+
+
+def _explain(
+    inputs: "Inputs", settings: PrepareSettings, line: int, common: Common, *, also: bool
+) -> None:
+    from s2scli.pipeline.explaining import explain
+
+    if also:
+        raise UsageError("--explain and --suggest: give one of them")
+    found = explain(inputs, settings, line, common.talk)
+    common.show(asdict(found), *explanation_parts(found))
+
+
+def _suggest(inputs: "Inputs", settings: PrepareSettings, common: Common) -> None:
+    from s2scli.pipeline.suggesting import suggest
+
+    found = suggest(inputs, settings, common.talk)
+    common.show({**asdict(found), "flags": found.flags}, *suggestion_parts(found))
 
 
 def _recipe(sides: "Sides") -> str:
@@ -98,7 +146,7 @@ def report_tables(report: "Report") -> list[RenderableType]:
 
 
 def _rows(report: "Report") -> Table:
-    """Return the rows read, dropped (by reason) and kept."""
+    """Return the rows read, dropped (by reason), kept and changed (by rule)."""
     accounts = report.by_role()
     reasons = sorted({reason for account in accounts for reason in account.dropped})
     dropped = {f"- {reason.replace('_', ' ')}": reason for reason in reasons}
@@ -109,6 +157,13 @@ def _rows(report: "Report") -> Table:
             for name, reason in dropped.items()
         ),
         ("= kept", *(f"{account.kept:,}" for account in accounts)),
+        *(
+            (
+                f"changed: {name.replace('_', ' ')}",
+                *(f"{one.changed.get(name, 0):,}" for one in accounts),
+            )
+            for name in sorted({name for account in accounts for name in account.changed})
+        ),
     ]
     return _table("rows", [account.role for account in accounts], rows)
 

@@ -8,6 +8,7 @@ import typer
 from rich.console import RenderableType
 from rich.table import Table
 
+from s2scli.cli.cards import card_page
 from s2scli.cli.doctor import installation_rows
 from s2scli.cli.evaluate import facts_table, scores_table, signatures, value_and_interval
 from s2scli.cli.inspect_corpus import view_tables
@@ -19,6 +20,7 @@ from s2scli.report.console import Talk
 from s2scli.report.tables import make_table, table_html
 
 if TYPE_CHECKING:
+    from s2scli.pipeline.inspect_corpus import CorpusView
     from s2scli.pipeline.report import Dossier
     from s2scli.report.document import Chapter
     from s2scli.report.page import Part
@@ -107,7 +109,7 @@ def _chapters(found: "Dossier", talk: Talk) -> "Iterator[Chapter]":
     from s2scli.report.page import Part
     from s2scli.report.training import training_part
 
-    yield Chapter("corpus", "Corpus", _tables(view_tables(found.corpus)))
+    yield Chapter("corpus", "Corpus", _corpus(found.corpus))
     if found.tokenizer:
         settings = [(name, _chosen(value)) for name, value in found.tokenizer.items()]
         yield Chapter("tokenizer", "Tokenizer", _tables([make_table(("setting", ""), settings)]))
@@ -127,6 +129,13 @@ def _chapters(found: "Dossier", talk: Talk) -> "Iterator[Chapter]":
     yield Chapter("machine", "Machine", _tables([machine]))
     commands = Part("", preformatted("\n".join(found.commands)))
     yield Chapter("commands", "Commands", commands)
+
+
+def _corpus(view: "CorpusView") -> "Part":
+    """Return the report card of a corpus; its tables if it is not text."""
+    from s2scli.report.card_html import card_part
+
+    return card_part(card_page(view)) if view.card else _tables(view_tables(view))
 
 
 def _tables(shown: "Iterable[RenderableType]") -> "Part":

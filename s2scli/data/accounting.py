@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from s2scli.artifacts import first_fault, read_json
-from s2scli.data.cleaning import DUPLICATE
 from s2scli.data.example import Example
-from s2scli.data.rows import Dropped, Row
+from s2scli.data.rows import Changed, Dropped, Row
 from s2scli.data.store import SPLITS
 from s2scli.errors import CheckpointError
 from s2scli.manifest import encode_json
@@ -24,6 +23,51 @@ from s2scli.sides import TEXT, Sides
 
 REPORT = "report.json"
 TINY = 1e-9
+SAMPLES, SAMPLE_CHARACTERS = 3, 200
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A row that a rule dropped or changed; texts are cut to 200 characters.
+
+    Attributes:
+        line: its line number.
+        source: the source; of a changed row, after the rule.
+        target: the target, likewise.
+        source_before: the source before the rule; "" if the row was dropped, or if what was
+            replaced must not be shown.
+        target_before: the target before, likewise.
+    """
+
+    line: int
+    source: str
+    target: str
+    source_before: str = ""
+    target_before: str = ""
+
+    def cut(self) -> "Sample":
+        """Return the sample with texts of at most 200 characters."""
+        texts = (self.source, self.target, self.source_before, self.target_before)
+        return Sample(self.line, *(_cut(text) for text in texts))
+
+    def tree(self) -> dict[str, Any]:
+        """Return the sample for `report.json`, without the texts that are not there."""
+        before = {"source_before", "target_before"}
+        return {name: value for name, value in asdict(self).items() if value or name not in before}
+
+
+@dataclass(frozen=True)
+class DroppedRows:
+    """How many rows were dropped for one reason, and the first of them."""
+
+    count: int
+    samples: tuple[Sample, ...] = ()
+
+    def on_lines_after(self, before: int) -> "DroppedRows":
+        """Return the same rows with the line numbers of a file that begins after others."""
+        return replace(
+            self, samples=tuple(replace(one, line=one.line - before) for one in self.samples)
+        )
 
 
 @dataclass(frozen=True)
@@ -39,6 +83,9 @@ class FileAccount:
         read: the number of lines read.
         kept: the number of rows that are in a split.
         dropped: the number of rows dropped, by reason.
+        changed: the number of rows whose text was changed, by rule. They are kept, or dropped for
+            another reason.
+        samples: the first rows that were dropped or changed, by reason or rule.
     """
 
     role: str
@@ -47,6 +94,8 @@ class FileAccount:
     read: int
     kept: int
     dropped: dict[str, int]
+    changed: dict[str, int] = field(default_factory=dict)
+    samples: dict[str, tuple[Sample, ...]] = field(default_factory=dict)
 
     def plus(self, other: "FileAccount") -> "FileAccount":
         """Return the sum of this account and another one of the same role."""
@@ -57,7 +106,22 @@ class FileAccount:
             self.read + other.read,
             self.kept + other.kept,
             dict(sorted((Counter(self.dropped) + Counter(other.dropped)).items())),
+            dict(sorted((Counter(self.changed) + Counter(other.changed)).items())),
+            {
+                name: (*self.samples.get(name, ()), *other.samples.get(name, ()))[:SAMPLES]
+                for name in sorted(self.samples.keys() | other.samples.keys())
+            },
         )
+
+    def tree(self) -> dict[str, Any]:
+        """Return the account for `report.json`, without what nothing was changed or shown of."""
+        tree = asdict(self)
+        samples = {name: [one.tree() for one in part] for name, part in self.samples.items()}
+        for name, part in (("changed", self.changed), ("samples", samples)):
+            del tree[name]
+            if part:
+                tree[name] = part
+        return tree
 
 
 @dataclass(frozen=True)
@@ -111,6 +175,7 @@ class Report:
     def tree(self) -> dict[str, Any]:
         """Return the content of `report.json`."""
         tree = asdict(self)
+        tree["files"] = [account.tree() for account in self.files]
         if self.sides.are_text:
             del tree["sides"]
         return tree
@@ -153,11 +218,15 @@ class RowTally:
     Attributes:
         read: the number of lines read.
         dropped: the number of rows dropped, by reason.
+        changed: the number of rows whose text was changed, by rule.
+        samples: the first rows that were dropped or changed, by reason or rule.
         notices: the notices about the file.
     """
 
     read: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
 
     def keep(self, rows: Iterable[Row]) -> Iterator[Example]:
@@ -169,13 +238,24 @@ class RowTally:
             elif isinstance(row, Dropped):
                 self.read += 1
                 self.dropped[row.reason] += 1
+                if row.source or row.target:
+                    self._keep_sample(row.reason, Sample(row.line, row.source, row.target))
+            elif isinstance(row, Changed):
+                self.changed[row.reason] += 1
+                self._keep_sample(row.reason, Sample(row.line, *row.after, *row.before))
             else:
                 self.notices.append(row.text)
 
-    def drop_duplicates(self, count: int) -> None:
-        """Count `count` of the rows read as duplicates."""
-        if count:
-            self.dropped[DUPLICATE] += count
+    def _keep_sample(self, name: str, sample: Sample) -> None:
+        kept = self.samples.setdefault(name, [])
+        if len(kept) < SAMPLES:
+            kept.append(sample.cut())
+
+    def drop(self, reason: str, rows: DroppedRows) -> None:
+        """Count some of the rows read as dropped after all."""
+        if rows.count:
+            self.dropped[reason] += rows.count
+            self.samples[reason] = list(rows.samples)
 
     @property
     def kept(self) -> int:
@@ -262,6 +342,10 @@ def correlation(moments: NDArray[np.float64]) -> float | None:
     if min(covariance[0, 0], covariance[1, 1]) < TINY:
         return None
     return float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SAMPLE_CHARACTERS else f"{text[: SAMPLE_CHARACTERS - 1]}…"
 
 
 def _is_nfc(text: str) -> bool:

@@ -15,11 +15,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from s2scli.data.accounting import SplitTally
+from s2scli.data.accounting import SAMPLES, DroppedRows, Sample, SplitTally
+from s2scli.data.cleaning import DUPLICATE, NEAR_DUPLICATE
 from s2scli.data.duplicates import DuplicateFinder, pair_digests, source_hashes
 from s2scli.data.example import Example
+from s2scli.data.near_duplicates import NearDuplicateFinder, signatures
 from s2scli.data.splitting import Split
-from s2scli.data.store import BatchWriter, batch_rows, schema_of, split_path
+from s2scli.data.store import TEXT_SCHEMA, BatchWriter, batch_rows, schema_of, split_path
 from s2scli.sides import TEXT, Sides
 
 HashArray: TypeAlias = NDArray[np.int64]
@@ -35,14 +37,40 @@ class StagedCorpus:
         kept: the number of rows without duplicates.
     """
 
-    def __init__(self, path: Path, first: NDArray[np.bool_], sides: Sides = TEXT) -> None:
+    def __init__(
+        self,
+        path: Path,
+        first: NDArray[np.bool_],
+        sides: Sides = TEXT,
+        near: NDArray[np.bool_] | None = None,
+    ) -> None:
         self.schema = schema_of(sides)
         self.rows, self.kept = len(first), int(np.count_nonzero(first))
-        self._path, self._first = path, first
+        self._path, self._first, self._near = path, first, near
 
-    def copies(self, start: int, end: int) -> int:
-        """Return the number of duplicates among the rows `start` to `end` - 1."""
-        return end - start - int(np.count_nonzero(self._first[start:end]))
+    def dropped(self, start: int, end: int) -> dict[str, DroppedRows]:
+        """Return the duplicates among the rows `start` to `end` - 1 by reason."""
+        copies = np.flatnonzero(~self._first[start:end]) + start
+        if self._near is None:
+            return {DUPLICATE: self._counted(copies)}
+        near = self._near[copies]
+        return {
+            DUPLICATE: self._counted(copies[~near]),
+            NEAR_DUPLICATE: self._counted(copies[near]),
+        }
+
+    def _counted(self, rows: NDArray[np.int64]) -> DroppedRows:
+        """Return the number of some rows, and the first of them."""
+        wanted, samples = rows[:SAMPLES].tolist(), []
+        start = 0
+        for batch, mask in self._stored(TEXT_SCHEMA.names) if wanted else ():
+            inside = [row - start for row in wanted if start <= row < start + len(mask)]
+            for values in batch.take(pa.array(inside, pa.int64())).to_pylist():
+                samples.append(Sample(values["line"], values["source"], values["target"]).cut())
+            start += len(mask)
+            if len(samples) == len(wanted):
+                break
+        return DroppedRows(len(rows), tuple(samples))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows that are kept, in order, with the columns of the corpus and hash."""
@@ -72,21 +100,46 @@ class StagedCorpus:
                 start += batch.num_rows
 
 
-def stage(examples: Iterable[Example], scratch: Path, sides: Sides = TEXT) -> StagedCorpus:
-    """Write the examples to the folder `scratch`, and find the duplicates among them."""
+def stage(
+    examples: Iterable[Example],
+    scratch: Path,
+    sides: Sides = TEXT,
+    near_duplicates: float | None = None,
+) -> StagedCorpus:
+    """Write the examples to the folder `scratch`, and find the duplicates among them.
+
+    Args:
+        examples: the rows, cleaned.
+        scratch: an empty folder for temporary files.
+        sides: the kind of each side.
+        near_duplicates: the least similarity of near duplicates; None looks for exact ones only.
+    """
     path, schema = scratch / "rows.arrow", schema_of(sides).append(HASH)
     groups: deque[str] = deque()
-    with DuplicateFinder(scratch) as finder, BatchWriter(path, schema) as writer:
+    with ExitStack() as stack:
+        finder = stack.enter_context(DuplicateFinder(scratch))
+        similar = (
+            None
+            if near_duplicates is None
+            else stack.enter_context(NearDuplicateFinder(scratch / "near"))
+        )
+        writer = stack.enter_context(BatchWriter(path, schema))
         for batch in batch_rows(_noting_groups(examples, groups), sides):
             sources, targets = (
                 batch.column("source").to_pylist(),
                 batch.column("target").to_pylist(),
             )
             finder.add(pair_digests(sources, targets))
+            if similar:
+                similar.add(signatures(sources, targets))
             hashes = pa.array(group_hashes(sources, targets, groups, sides))
             writer.write(pa.RecordBatch.from_arrays([*batch.columns, hashes], schema=schema))
         first = finder.first_occurrences()
-    return StagedCorpus(path, first, sides)
+        if similar is None or near_duplicates is None:
+            return StagedCorpus(path, first, sides)
+        near = similar.near_copies(near_duplicates) & first
+        first &= ~near
+    return StagedCorpus(path, first, sides, near)
 
 
 def _noting_groups(examples: Iterable[Example], groups: deque[str]) -> Iterator[Example]:

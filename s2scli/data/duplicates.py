@@ -9,13 +9,16 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 BUCKETS = 64
 RECORD = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])
+
+
+Number = TypeVar("Number", np.bool_, np.int64)
 
 
 def pair_digests(sources: Sequence[str], targets: Sequence[str]) -> NDArray[np.uint64]:
@@ -59,18 +62,40 @@ class DuplicateFinder:
         The mask is a memory-mapped file with one byte per row, so that the system can move it out
         of memory.
         """
-        self._files.close()
-        if not self.rows:
-            return np.ones(0, np.bool_)
-        first = np.memmap(self._folder / "first", np.bool_, mode="w+", shape=(self.rows,))
-        for path in self._paths:
-            records = np.sort(np.fromfile(path, RECORD), order=["high", "low", "row"])
-            copies = (records["high"][1:] == records["high"][:-1]) & (
-                records["low"][1:] == records["low"][:-1]
-            )
+        first = self._mapped("first", np.bool_)
+        for records, copies in self._sorted():
             first[records["row"][:1]] = True
             first[records["row"][1:]] = ~copies
         return first
+
+    def originals(self) -> NDArray[np.int64]:
+        """Return for each row the first row with the same digest, which may be itself, [rows].
+
+        The rows are in a memory-mapped file.
+        """
+        originals = self._mapped("originals", np.int64)
+        for records, copies in self._sorted():
+            begins = np.concatenate([np.ones(len(records[:1]), np.bool_), ~copies])
+            group = np.cumsum(begins) - 1
+            originals[records["row"]] = records["row"][begins][group]
+        return originals
+
+    def _mapped(self, name: str, kind: type[Number]) -> NDArray[Number]:
+        """Close the buckets, and return an array on disk with a value for each row."""
+        self._files.close()
+        if not self.rows:
+            return np.ones(0, kind)
+        return np.memmap(self._folder / name, kind, mode="w+", shape=(self.rows,))
+
+    def _sorted(self) -> Iterator[tuple[NDArray[np.void], NDArray[np.bool_]]]:
+        """Yield the sorted records of each bucket, and which equal the record before, [n - 1]."""
+        for path in self._paths:
+            records = np.sort(np.fromfile(path, RECORD), order=["high", "low", "row"])
+            yield (
+                records,
+                (records["high"][1:] == records["high"][:-1])
+                & (records["low"][1:] == records["low"][:-1]),
+            )
 
     def __enter__(self) -> Self:
         return self

@@ -1,7 +1,7 @@
 """The types of rows while a corpus is read: examples, bad lines, dropped lines and notices."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from s2scli.data.example import Example
@@ -32,10 +32,36 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A dropped line, and the reason under which it is counted."""
+    """A dropped line, and the reason under which it is counted.
+
+    Attributes:
+        line: the line number, from 1.
+        reason: the reason.
+        source: the source, to show as a sample; "" if the line could not be read.
+        target: the target, likewise.
+    """
 
     line: int
     reason: str
+    source: str = field(default="", compare=False)
+    target: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a rule did to the text of a row; the row itself follows, or is dropped.
+
+    Attributes:
+        line: the line number, from 1.
+        reason: the name of the rule.
+        before: source and target before; empty texts if they must not be shown.
+        after: source and target after.
+    """
+
+    line: int
+    reason: str
+    before: tuple[str, str]
+    after: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +74,7 @@ class Notice:
 ReadRow: TypeAlias = Example | BadLine | Notice
 """A row from a format reader."""
 
-Row: TypeAlias = Example | Dropped | Notice
+Row: TypeAlias = Example | Dropped | Changed | Notice
 """A row during cleaning."""
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, get_args
 from pydantic import field_validator, model_validator
 
 from s2scli.normalization import Normalization
-from s2scli.settings import MOST, Settings, setting
+from s2scli.settings import MOST, Settings, flag_of, setting
 from s2scli.sides import SideKind
 
 COLUMNS = re.compile(r"[1-9][0-9]{0,3},[1-9][0-9]{0,3}")
@@ -58,15 +58,13 @@ class InputSettings(Settings):
 BY_NAME = InputSettings()
 
 
-class PrepareSettings(InputSettings):
-    """How a corpus is cleaned and split.
+class CorpusSettings(InputSettings):
+    """How a corpus is read, and what its sides are.
 
     By default, characters are not normalized. Even NFC cannot be undone: it changes CJK
     compatibility ideographs and the order of Hebrew and Arabic marks. So the user chooses the
     normalization, and `s2s prepare` reports when NFC would change the corpus.
     """
-
-    panel = "Cleaning"
 
     input_format: FormatName | None = format_setting(panel="Input and output")
     source_field: str | None = source_field_setting(panel="Input and output")
@@ -181,6 +179,65 @@ class PrepareSettings(InputSettings):
         "none, nfc (composed characters) or nfkc (also replaces full-width characters, ligatures "
         "and similar variants).",
     )
+
+    @field_validator("columns")
+    @classmethod
+    def _check_columns(cls, value: str | None) -> str | None:
+        if value is not None and not COLUMNS.fullmatch(value):
+            raise ValueError(f"columns: expected two numbers such as 2,3, found {value!r:.40}")
+        return value
+
+    @property
+    def column_pair(self) -> tuple[int, int] | None:
+        """The column numbers of source and target; None if `columns` is not given."""
+        if self.columns is None:
+            return None
+        source, target = map(int, self.columns.split(","))
+        return source, target
+
+
+class CleaningSettings(Settings):
+    """The cleaning rules, in the order in which they are applied.
+
+    First the rules that change text, then those that drop pairs. A pair is counted under the first
+    rule that drops it. By default only lengths and exact duplicates are checked, and no character
+    is changed: every other rule can meet text that is right. `s2s prepare --suggest` says which
+    rules a corpus needs.
+    """
+
+    panel = "Cleaning"
+
+    fix_encoding: bool = setting(
+        False,
+        "Repair text that was decoded with the wrong encoding, such as `Ã¼` for `ü`; needs ftfy.",
+    )
+    unescape_html: bool = setting(
+        False,
+        "Replace HTML entities such as `&amp;` by their characters. Off by default, because text "
+        "about HTML has entities of its own.",
+    )
+    remove_controls: bool = setting(
+        False,
+        "Remove control characters and escape sequences of terminals; those that are white space "
+        "become a space.",
+    )
+    redact: bool = setting(
+        False,
+        "Replace e-mail addresses, telephone numbers, card numbers and account numbers (IBAN) by "
+        "placeholders, in source and target, also in --valid and --test.",
+        panel="Privacy",
+    )
+    redact_list: str | None = setting(
+        None,
+        "Replace the texts in this file, one on each line, without regard to case.",
+        "file",
+        panel="Privacy",
+    )
+    drop_shifted: bool = setting(
+        False,
+        "Drop stretches in which the lines of the two sides are shifted by one; without this, they "
+        "are only reported.",
+    )
     max_length: int = setting(
         5000,
         "Drop pairs with a source or target longer than this, in characters.",
@@ -193,6 +250,77 @@ class PrepareSettings(InputSettings):
         "Drop pairs in which one side is more than this many times as long as the other.",
         ge=1,
     )
+    drop_same: bool = setting(
+        False, "Drop pairs whose source and target are the same; not for tasks that copy."
+    )
+    max_repeats: int = setting(
+        0,
+        "Drop pairs in which one character is repeated more often than this without a break, such "
+        "as 20; 0 keeps all.",
+        "characters",
+        ge=0,
+        le=100_000_000,
+    )
+    max_other_script: float | None = setting(
+        None,
+        "Drop pairs in which more than this share of the letters of a side is not of its script; "
+        "by default off.",
+        ge=0,
+        le=1,
+    )
+    source_script: str | None = setting(
+        None,
+        "With --max-other-script: the script of the source, such as Latin; by default the most "
+        "frequent one in the first rows of each file.",
+        "script",
+    )
+    target_script: str | None = setting(
+        None, "With --max-other-script: the script of the target, likewise.", "script"
+    )
+    max_unmatched: float | None = setting(
+        None,
+        "Drop pairs in which more than this share of numbers and web addresses is on one side "
+        "only; by default off.",
+        ge=0,
+        le=1,
+    )
+    source_language: str | None = setting(
+        None,
+        "Drop pairs whose source is in another language than this, such as en; sides of fewer than "
+        "20 letters are kept. Needs py3langid.",
+        "language",
+    )
+    target_language: str | None = setting(
+        None, "Drop pairs whose target is in another language than this, likewise.", "language"
+    )
+    rules: str | None = setting(
+        None,
+        'Your own rules: a TOML file with `[rules.NAME]` and `python = "file.py:function"`. The '
+        "function gets source and target, and returns True to drop the pair. This runs the code.",
+        "file",
+    )
+    near_duplicates: float | None = setting(
+        None,
+        "Drop pairs that are similar to an earlier pair: the least share of common character "
+        "5-grams, estimated by MinHash, such as 0.8; by default only exact duplicates are dropped.",
+        ge=0.6,
+        le=1,
+    )
+
+    @model_validator(mode="after")
+    def _scripts_are_read(self) -> Self:
+        for name in ("source_script", "target_script"):
+            if getattr(self, name) is not None and self.max_other_script is None:
+                raise ValueError(
+                    f"{flag_of(name)} has no effect without --max-other-script: add it, such as "
+                    "--max-other-script 0.5"
+                )
+        return self
+
+
+class PrepareSettings(CleaningSettings, CorpusSettings):
+    """How a corpus is read, cleaned and split."""
+
     valid_size: int | None = setting(
         None,
         "Number of rows in the valid split; by default 10 %, at most 2000.",
@@ -214,21 +342,6 @@ class PrepareSettings(InputSettings):
         "Drop and count lines that are not UTF-8, contain NUL or have the wrong number of columns, "
         "instead of stopping at the first one.",
     )
-
-    @field_validator("columns")
-    @classmethod
-    def _check_columns(cls, value: str | None) -> str | None:
-        if value is not None and not COLUMNS.fullmatch(value):
-            raise ValueError(f"columns: expected two numbers such as 2,3, found {value!r:.40}")
-        return value
-
-    @property
-    def column_pair(self) -> tuple[int, int] | None:
-        """The column numbers of source and target; None if `columns` is not given."""
-        if self.columns is None:
-            return None
-        source, target = map(int, self.columns.split(","))
-        return source, target
 
 
 class SurfaceNoise(Settings):

@@ -12,7 +12,10 @@ from s2scli.data.accounting import Report, cell_sizes, read_report
 from s2scli.data.example import Example
 from s2scli.data.store import Corpus, TextSplit
 from s2scli.manifest import in_one_generation
+from s2scli.pipeline.inspect_tokenizer import load_tokenizers
+from s2scli.pipeline.report_card import Card, make_card
 from s2scli.sides import Sides
+from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.workspace import Workspace
 
 MAX_EXPONENT = 30  # the last bin holds lengths from 2^30 characters
@@ -60,6 +63,7 @@ class CorpusView:
             is empty unless both sides are text.
         sizes: a histogram of each side, likewise; empty if both sides are text.
         samples: evenly spaced rows of the split.
+        card: what is in the corpus and what to look at first; None unless both sides are text.
     """
 
     report: Report
@@ -68,6 +72,7 @@ class CorpusView:
     lengths: tuple[LengthBin, ...]
     sizes: tuple[SizeBin, ...]
     samples: tuple[Example, ...]
+    card: Card | None
 
 
 def inspect_corpus(workspace: Workspace, split: str, count: int) -> CorpusView:
@@ -75,22 +80,25 @@ def inspect_corpus(workspace: Workspace, split: str, count: int) -> CorpusView:
 
     Raises:
         MissingInputError: there is no corpus, or the split does not exist.
-        CheckpointError: the corpus is damaged.
+        CheckpointError: the corpus or the tokenizer is damaged.
     """
     folder = workspace.find_corpus()
-    return in_one_generation(folder, lambda: _view(folder, split, count))
+    tokenizers = load_tokenizers(workspace, None) if workspace.tokenizer.exists() else None
+    return in_one_generation(folder, lambda: _view(folder, split, count, tokenizers))
 
 
-def _view(folder: Path, split: str, count: int) -> CorpusView:
+def _view(folder: Path, split: str, count: int, tokenizers: Tokenizers | None) -> CorpusView:
     corpus = Corpus.load(folder)
     rows = corpus.open_split(split)
+    report = read_report(corpus.folder)
     return CorpusView(
-        report=read_report(corpus.folder),
+        report=report,
         settings=corpus.manifest.facts,
         split=split,
         lengths=_length_bins(rows) if corpus.sides.are_text else (),
         sizes=() if corpus.sides.are_text else tuple(_size_bins(rows, corpus.sides)),
         samples=tuple(_samples(rows, count)),
+        card=make_card(corpus, report, tokenizers) if corpus.sides.are_text else None,
     )
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -25,10 +26,17 @@ from s2scli.data.cleaning import (
     LENGTH_RATIO,
     OVER_LONG,
     check_lines,
-    limit_lengths,
     put_tags,
     swap_sides,
     tidy_rows,
+)
+from s2scli.data.cleaning.own import LoadedRule, load_rules, own_files
+from s2scli.data.cleaning.rule import Filter
+from s2scli.data.cleaning.rules import (
+    Cleaner,
+    corpus_cleaner,
+    held_out_cleaner,
+    require_usable,
 )
 from s2scli.data.corpus import (
     HashArray,
@@ -46,7 +54,7 @@ from s2scli.data.lines import STDIN, TextFile, has_columns, line_limit, open_tex
 from s2scli.data.media import MediaReader, choose_sides, kind_of_file
 from s2scli.data.mixing import LEAST, MOST, times_by
 from s2scli.data.rows import Row
-from s2scli.data.settings import PrepareSettings
+from s2scli.data.settings import CleaningSettings, PrepareSettings
 from s2scli.data.splitting import SplitSizes, choose_split, default_size
 from s2scli.data.store import SPLITS, Corpus, TextSplit, split_path
 from s2scli.errors import CorpusError, UsageError
@@ -77,6 +85,7 @@ MEDIA_SETTINGS = {
 NEWER = (
     *("one_column", "columns", "swap", "header", "history", "sampling_temperature"),
     *("input_format", "source_field", "target_field", "tag_field", "tag_column"),
+    *(name for name in CleaningSettings.model_fields if not name.startswith("max_length")),
 )
 
 
@@ -148,7 +157,9 @@ def prepare(
         require_replaceable(workspace, "corpus", talk)
     with _opened(inputs, talk) as files:
         settings = _with_columns(inputs, files["corpus"][0], settings)
-        report = _make_corpus(workspace, inputs, files, settings, talk)
+        require_usable(settings)
+        own = load_own_rules(settings, talk)
+        report = _make_corpus(workspace, inputs, files, settings, own, talk)
     if settings.one_column:
         is_what = "a turn of a dialogue" if settings.history else "its own source and target"
         talk.say(f"{report.files[0].names[0]}: each line is {is_what}")
@@ -174,13 +185,16 @@ def _make_corpus(
     inputs: Inputs,
     files: Mapping[str, Sequence[TextFile]],
     settings: PrepareSettings,
+    own: Mapping[str, LoadedRule],
     talk: Talk,
 ) -> Report:
     """Read the files and publish the corpus."""
     with workspace.locked("prepare"), new_folder(workspace.corpus, "corpus") as draft:
         folder = draft.path
+        filters = {name: rule.filter for name, rule in own.items()}
         tags = inputs.tags
-        parts, sides = _with_sides(_parts("corpus", files["corpus"], settings, tags), settings)
+        read = _parts("corpus", files["corpus"], settings, tags, filters)
+        parts, sides = _with_sides(read, settings)
         mixing = _mixing(parts, files["corpus"], inputs, settings)
         held_out = {
             role: _hold_out(
@@ -195,8 +209,10 @@ def _make_corpus(
             watch = SourceWatch(_hashes(held_out))
             tallies = write_splits(staged.corpus, split, folder, watch)
         report = _report(staged, held_out, tallies, watch, sides)
+        hashes = {"own_rules": {name: rule.sha256 for name, rule in own.items()}} if own else {}
         draft.facts = {
             **_recorded(settings, sides),
+            **hashes,
             **_mixture(parts, mixing, folder, settings, sides, talk),
             **_tags([*parts, *(part for one in held_out.values() for part in one.parts)]),
             "inputs": _digests(report),
@@ -218,7 +234,7 @@ class _Staged:
 class _HeldOut:
     """A validation or test split from the user's own files."""
 
-    parts: Sequence["_Part"]
+    parts: Sequence["Part"]
     accounts: tuple[FileAccount, ...]
     notices: tuple[str, ...]
     tally: SplitTally
@@ -332,8 +348,31 @@ def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> 
     return settings.model_copy(update={"one_column": one_column, **both})
 
 
+def load_own_rules(settings: PrepareSettings, talk: Talk) -> dict[str, LoadedRule]:
+    """Return a user's own rules by name, after a warning that this runs code.
+
+    Raises:
+        MissingInputError: a file does not exist or cannot be read.
+        ConfigError: the file of rules is not valid, or its Python code fails.
+    """
+    if settings.rules is None:
+        return {}
+    files = ", ".join(map(str, own_files(settings.rules)))
+    talk.warn(f"{settings.rules}: its rules are code, which runs now: {files}")
+    return load_rules(settings.rules)
+
+
 def _recorded(settings: PrepareSettings, sides: Sides) -> Tree:
-    """Return the settings for the manifest; those in NEWER are recorded only if they are set."""
+    """Return the settings for the manifest; those in NEWER are recorded only if they are set.
+
+    Of a file only its name is recorded.
+    """
+    named = {
+        name: Path(file).name
+        for name in ("rules", "redact_list")
+        if (file := getattr(settings, name))
+    }
+    settings = settings.model_copy(update=named)
     plain = {name for name in NEWER if getattr(settings, name) == default_of(PrepareSettings, name)}
     if sides.are_text:
         return settings.model_dump(exclude=plain | MEDIA_SETTINGS)
@@ -382,12 +421,13 @@ def _normalizations(settings: PrepareSettings) -> tuple[Normalization, Normaliza
 
 
 @dataclass(frozen=True)
-class _Part:
-    """One file, dataset or pair of parallel files, with its rows and their tally.
+class Part:
+    """One file, dataset or pair of parallel files, with its rows, their cleaner and their tally.
 
     Attributes:
         files: the files.
         rows: the rows.
+        cleaner: the rules for its rows.
         tag: the tag of all its rows; empty if they have none, or have their own.
         tally: the counts of its rows.
         tags: the tags of the rows that were kept.
@@ -395,6 +435,7 @@ class _Part:
 
     files: Sequence[TextFile]
     rows: Iterator[Row]
+    cleaner: Cleaner
     tag: str = ""
     tally: RowTally = field(default_factory=RowTally)
     tags: set[str] = field(default_factory=set)
@@ -414,13 +455,19 @@ class _Part:
             read=self.tally.read,
             kept=self.tally.kept,
             dropped=dict(sorted(self.tally.dropped.items())),
+            changed=dict(sorted(self.tally.changed.items())),
+            samples={name: tuple(part) for name, part in sorted(self.tally.samples.items())},
         )
 
 
 def _parts(
-    role: str, files: Sequence[TextFile], settings: PrepareSettings, tags: Sequence[str]
-) -> list[_Part]:
-    """Return the parts to read for a role, in order.
+    role: str,
+    files: Sequence[TextFile],
+    settings: PrepareSettings,
+    tags: Sequence[str],
+    own: Mapping[str, Filter] = MappingProxyType({}),
+) -> list[Part]:
+    """Return the parts to read for a role, in order; a user's own rules are for the corpus.
 
     Raises:
         UsageError: the number of tags is not that of the parts.
@@ -433,31 +480,60 @@ def _parts(
         )
     each = tags if len(tags) > 1 else [*tags, ""][:1] * len(inputs)
     return [
-        _Part(one.files, _rows(one, settings), tag) for one, tag in zip(inputs, each, strict=True)
+        Part(
+            one.files,
+            _rows(one, settings),
+            corpus_cleaner(settings, one.files[0].short_name, own)
+            if role == "corpus"
+            else held_out_cleaner(settings),
+            tag,
+        )
+        for one, tag in zip(inputs, each, strict=True)
     ]
 
 
-def _with_sides(parts: Sequence[_Part], settings: PrepareSettings) -> tuple[Sequence[_Part], Sides]:
+@contextlib.contextmanager
+def opened_parts(
+    inputs: Inputs, settings: PrepareSettings, talk: Talk
+) -> Iterator[tuple[PrepareSettings, list[Part]]]:
+    """Open a corpus of text to look at it, without writing anything; yield settings and parts.
+
+    Raises:
+        UsageError: the inputs or settings contradict each other, or the corpus is not text.
+        MissingInputError: a file is missing or unreadable.
+        CorpusError: a file cannot be read as a corpus.
+        MissingExtraError: a rule needs a library that is not installed.
+    """
+    _check(inputs, settings)
+    inputs = _expanded(inputs)
+    if (settings.source_kind, settings.target_kind) != ("text", "text"):
+        raise UsageError("--explain and --suggest are for text on both sides")
+    with _opened(replace(inputs, valid=(), test=()), talk) as files:
+        settings = _with_columns(inputs, files["corpus"][0], settings)
+        require_usable(settings)
+        own = load_own_rules(settings, talk)
+        filters = {name: rule.filter for name, rule in own.items()}
+        yield settings, _parts("corpus", files["corpus"], settings, inputs.tags, filters)
+
+
+def _with_sides(parts: Sequence[Part], settings: PrepareSettings) -> tuple[Sequence[Part], Sides]:
     """Decide what the sides are made of, by the first rows; return the parts to read, too."""
     first, *others = parts
     sides, rows = choose_sides(first.rows, settings, first.folder)
     return [replace(first, rows=rows), *others], sides
 
 
-def _examples(
-    parts: Sequence[_Part], settings: PrepareSettings, sides: Sides, *, limited: bool
-) -> Iterator[Example]:
+def _examples(parts: Sequence[Part], settings: PrepareSettings, sides: Sides) -> Iterator[Example]:
     """Yield the examples of all parts; line numbers continue from one part to the next.
 
     Args:
         parts: the parts to read.
         settings: the settings of preparation.
         sides: what the sides are made of.
-        limited: drop texts that are too long.
     """
     before = 0
     for part in parts:
-        rows = limit_lengths(part.rows, settings) if limited else part.rows
+        rows = part.cleaner.rows(part.rows)
         if settings.history:
             rows = join_history(rows, settings.history, one_column=settings.one_column)
         if not sides.are_text:
@@ -470,32 +546,33 @@ def _examples(
 
 
 def _stage(
-    parts: Sequence[_Part], settings: PrepareSettings, sides: Sides, scratch: Path, talk: Talk
+    parts: Sequence[Part], settings: PrepareSettings, sides: Sides, scratch: Path, talk: Talk
 ) -> _Staged:
     """Read and clean the corpus and write its rows to the scratch folder."""
-    examples = _examples(parts, settings, sides, limited=True)
-    corpus = stage(_counted(examples, talk), scratch, sides)
-    start = 0
+    examples = _counted(_examples(parts, settings, sides), talk)
+    corpus = stage(examples, scratch, sides, settings.near_duplicates)
+    start = lines = 0
     for part in parts:
         end = start + part.tally.kept
-        part.tally.drop_duplicates(corpus.copies(start, end))
-        start = end
+        for reason, rows in corpus.dropped(start, end).items():
+            part.tally.drop(reason, rows.on_lines_after(lines))
+        start, lines = end, lines + part.tally.read
     accounts = _accounts("corpus", parts)
-    lengths = _length_notices(functools.reduce(FileAccount.plus, accounts), settings)
-    return _Staged(corpus, accounts, (*_notices(parts), *lengths))
+    limits = _length_notices(functools.reduce(FileAccount.plus, accounts), settings)
+    return _Staged(corpus, accounts, (*_notices(parts), *limits))
 
 
 def _hold_out(
-    parts: Sequence[_Part], role: str, settings: PrepareSettings, sides: Sides, folder: Path
+    parts: Sequence[Part], role: str, settings: PrepareSettings, sides: Sides, folder: Path
 ) -> _HeldOut:
     """Write the user's own files as the split `role`; drop rows with an empty side."""
-    examples = _examples(parts, settings, sides, limited=False)
+    examples = _examples(parts, settings, sides)
     written, hashes = write_held_out(examples, split_path(folder, role), sides)
     return _HeldOut(parts, _accounts(role, parts), _notices(parts), written, hashes)
 
 
 def _mixing(
-    parts: Sequence[_Part],
+    parts: Sequence[Part],
     files: Sequence[TextFile],
     inputs: Inputs,
     settings: PrepareSettings,
@@ -520,7 +597,7 @@ def _mixing(
 
 
 def _mixture(
-    parts: Sequence[_Part],
+    parts: Sequence[Part],
     weights: Sequence[float],
     folder: Path,
     settings: PrepareSettings,
@@ -545,7 +622,7 @@ def _mixture(
     return {"mixture": {"rows": rows.tolist(), "times": list(times)}}
 
 
-def _tags(parts: Sequence[_Part]) -> Tree:
+def _tags(parts: Sequence[Part]) -> Tree:
     """Return the tags of all rows, for the manifest; nothing if there are none.
 
     Raises:
@@ -560,11 +637,11 @@ def _tags(parts: Sequence[_Part]) -> Tree:
     return {"tags": tags} if tags else {}
 
 
-def _notices(parts: Sequence[_Part]) -> tuple[str, ...]:
+def _notices(parts: Sequence[Part]) -> tuple[str, ...]:
     return tuple(itertools.chain.from_iterable(part.tally.notices for part in parts))
 
 
-def _accounts(role: str, parts: Sequence[_Part]) -> tuple[FileAccount, ...]:
+def _accounts(role: str, parts: Sequence[Part]) -> tuple[FileAccount, ...]:
     """Return the account of each part.
 
     Raises:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from s2scli.data.cleaning import check_lines, limit_lengths, tidy_rows
+from s2scli.data.cleaning import check_lines, tidy_rows
+from s2scli.data.cleaning.rules import corpus_cleaner
 from s2scli.data.corpus import stage
 from s2scli.data.example import Example
 from s2scli.data.formats import FORMATS
@@ -38,7 +39,7 @@ def test_how_fast_rows_are_read(tmp_path: Path) -> None:
         read = FORMATS["tsv"].read([text], line_limit(settings.max_length))
         rows = check_lines(read, "equal", header=False, skip_bad_lines=False, skip_flags="")
         tidied = tidy_rows(rows, settings.normalization, settings.normalization)
-        kept = limit_lengths(tidied, settings)
+        kept = corpus_cleaner(settings).rows(tidied)
         corpus = stage(timed(row for row in kept if isinstance(row, Example)), tmp_path)
     print(json.dumps({"rows per processor second": rates}))
     assert (corpus.rows, corpus.kept) == (ROWS, 1)

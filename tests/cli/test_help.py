@@ -19,6 +19,7 @@ PANELS = {
     *(
         "Recipe and run",
         "Cleaning",
+        "Privacy",
         "Sound and pictures",
         "Splits",
         "Tokenizer",

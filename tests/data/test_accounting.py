@@ -5,16 +5,18 @@ import numpy as np
 import pytest
 
 from s2scli.data.accounting import (
+    DroppedRows,
     FileAccount,
     Report,
     RowTally,
+    Sample,
     SplitTally,
     correlation,
     read_report,
     write_report,
 )
 from s2scli.data.example import Example
-from s2scli.data.rows import Dropped, Notice, Row
+from s2scli.data.rows import Changed, Dropped, Notice, Row
 from s2scli.data.store import batch_rows
 from s2scli.errors import CheckpointError
 
@@ -25,9 +27,9 @@ def test_read_is_kept_and_dropped() -> None:
     rows: list[Row] = [Notice("one"), first, Dropped(2, "columns"), Notice("two"), last]
     assert list(tally.keep(rows)) == [first, last]
     assert tally.notices == ["one", "two"]
-    tally.drop_duplicates(0)
+    tally.drop("duplicate", DroppedRows(0))
     assert dict(tally.dropped) == {"columns": 1}
-    tally.drop_duplicates(1)
+    tally.drop("duplicate", DroppedRows(1))
     assert (tally.read, tally.kept, dict(tally.dropped)) == (3, 1, {"columns": 1, "duplicate": 1})
 
 
@@ -91,3 +93,36 @@ def test_a_damaged_report_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "report.json").write_text(text)
     with pytest.raises(CheckpointError, match=r"report.json: .*damaged"):
         read_report(tmp_path)
+
+
+def test_rows_that_were_dropped_or_changed_are_counted_with_the_first_of_them() -> None:
+    tally = RowTally()
+    rows: list[Row] = [Dropped(n, "same_text", "a" * 300, "b") for n in range(1, 6)]
+    rows += [Changed(9, "encoding", ("before", "b"), ("after", "b")), Example("after", "b", 9)]
+    rows += [Dropped(10, "columns")]
+    assert list(tally.keep(rows)) == [Example("after", "b", 9)]
+    assert (tally.read, tally.kept, dict(tally.changed)) == (7, 1, {"encoding": 1})
+    assert [one.line for one in tally.samples["same_text"]] == [1, 2, 3]
+    assert tally.samples["same_text"][0].source == "a" * 199 + "…"
+    assert tally.samples["encoding"] == [Sample(9, "after", "b", "before", "b")]
+    assert "columns" not in tally.samples
+    later = DroppedRows(1, (Sample(107, "x", "y"),)).on_lines_after(100)
+    tally.drop("duplicate", later)
+    assert tally.samples["duplicate"] == [Sample(7, "x", "y")]
+
+
+def test_accounts_of_a_role_keep_the_first_samples_of_all() -> None:
+    one, other = (
+        FileAccount(
+            *("corpus", (name,), (name,), 4, 2, {"same_text": 2}),
+            changed={"encoding": 1},
+            samples={"same_text": (Sample(1, name, name), Sample(2, name, name))},
+        )
+        for name in ("a", "b")
+    )
+    both = one.plus(other)
+    assert (both.changed, both.dropped) == ({"encoding": 2}, {"same_text": 4})
+    assert [sample.source for sample in both.samples["same_text"]] == ["a", "a", "b"]
+    assert one.tree()["samples"]["same_text"][0] == {"line": 1, "source": "a", "target": "a"}
+    plain = FileAccount("corpus", ("a",), ("a",), 1, 1, {}).tree()
+    assert "samples" not in plain and "changed" not in plain

@@ -3,7 +3,6 @@ import pytest
 from s2scli.data.cleaning import (
     check_lines,
     is_blank,
-    limit_lengths,
     looks_like_header,
     swap_sides,
     tidy,
@@ -11,7 +10,6 @@ from s2scli.data.cleaning import (
 )
 from s2scli.data.example import Example
 from s2scli.data.rows import BadLine, Dropped, Notice, ReadRow, Row
-from s2scli.data.settings import PrepareSettings
 from s2scli.errors import CorpusError
 from s2scli.normalization import Normalization
 
@@ -100,26 +98,6 @@ def test_rows_with_an_empty_side_are_dropped_by_reason() -> None:
         Dropped(2, "empty_source"),
         Dropped(3, "empty_target"),
         Dropped(4, "empty_both"),
-        Dropped(5, "columns"),
-        Notice("as it is"),
-    ]
-
-
-def test_lengths_are_limited_at_the_limit_and_not_before() -> None:
-    settings = PrepareSettings(max_length=10, max_length_ratio=3)
-    rows: list[Row] = [
-        Example("x" * 10, "y" * 4, 1),
-        Example("x" * 11, "y" * 11, 2),
-        Example("x" * 3, "y" * 9, 3),
-        Example("x" * 10, "y" * 3, 4),
-        Dropped(5, "columns"),
-        Notice("as it is"),
-    ]
-    assert list(limit_lengths(rows, settings)) == [
-        rows[0],
-        Dropped(2, "over_long"),
-        rows[2],
-        Dropped(4, "length_ratio"),
         Dropped(5, "columns"),
         Notice("as it is"),
     ]

@@ -45,3 +45,11 @@ def test_a_hash_is_the_upper_63_bits_of_blake2b_whatever_the_process() -> None:
     digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts]
     expected = [int.from_bytes(digest, "little") // 2 for digest in digests]
     assert source_hashes(texts).tolist() == expected
+
+
+def test_the_original_of_a_row_is_the_first_equal_one(tmp_path: Path) -> None:
+    texts = ["a", "b", "a", "c", "b", "a"]
+    with DuplicateFinder(tmp_path) as finder:
+        finder.add(pair_digests(texts[:4], texts[:4]))
+        finder.add(pair_digests(texts[4:], texts[4:]))
+        assert finder.originals().tolist() == [texts.index(text) for text in texts]

@@ -1,13 +1,14 @@
-"""Cleaning: changes the text of rows and drops rows, one row at a time."""
+"""Cleaning: changes the text of rows and drops rows.
 
-import math
+Here is what every row goes through, one at a time. Each rule of its own is a module beside this.
+"""
+
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from s2scli.data.example import Example
 from s2scli.data.rows import BadLine, Dropped, Notice, ReadRow, Row
-from s2scli.data.settings import PrepareSettings
 from s2scli.errors import CorpusError
 from s2scli.normalization import Normalization, normalize
 from s2scli.tags import tagged
@@ -30,8 +31,10 @@ EMPTY_SOURCE = "empty_source"
 EMPTY_TARGET = "empty_target"
 EMPTY_BOTH = "empty_both"
 OVER_LONG = "over_long"
+SHIFTED = "shifted"
 LENGTH_RATIO = "length_ratio"
 DUPLICATE = "duplicate"
+NEAR_DUPLICATE = "near_duplicate"
 HEADER = "header"
 
 
@@ -120,9 +123,9 @@ def tidy_rows(
             yield row
             continue
         source, target = tidy(row.source, of_source), tidy(row.target, of_target)
-        reason = _emptiness(source, target)
+        reason = emptiness(source, target)
         if reason:
-            yield Dropped(row.line, reason)
+            yield Dropped(row.line, reason, source, target)
         elif source is row.source and target is row.target:
             yield row  # a new one takes longer than all the rest
         else:
@@ -144,27 +147,8 @@ def put_tags(rows: Iterable[Row], tag: str, used: set[str]) -> Iterator[Row]:
             yield row
 
 
-def limit_lengths(rows: Iterable[Row], settings: PrepareSettings) -> Iterator[Row]:
-    """Drop examples that exceed `max_length` or `max_length_ratio`.
-
-    The length ratio is checked only if both sides are text: other cells are file names.
-    """
-    both_text = settings.source_kind == settings.target_kind == "text"
-    max_ratio = settings.max_length_ratio if both_text else math.inf
-    for row in rows:
-        if not isinstance(row, Example):
-            yield row
-            continue
-        shorter, longer = sorted((len(row.source), len(row.target)))
-        if longer > settings.max_length:
-            yield Dropped(row.line, OVER_LONG)
-        elif longer > max_ratio * shorter:
-            yield Dropped(row.line, LENGTH_RATIO)
-        else:
-            yield row
-
-
-def _emptiness(source: str, target: str) -> str:
+def emptiness(source: str, target: str) -> str:
+    """Return the reason to drop a pair with a blank side; "" if neither is blank."""
     if is_blank(source):
         return EMPTY_BOTH if is_blank(target) else EMPTY_SOURCE
     return EMPTY_TARGET if is_blank(target) else ""

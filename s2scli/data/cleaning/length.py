@@ -1,0 +1,30 @@
+"""Filters on the lengths of a pair, in characters."""
+
+import numpy as np
+
+from s2scli.data.cleaning.pairs import Pairs, Scores
+from s2scli.data.cleaning.rule import Context, Filter
+
+
+def _longest(pairs: Pairs, context: Context) -> Scores:
+    return np.maximum(pairs.source.lengths, pairs.target.lengths).astype(np.float64)
+
+
+def _ratio(pairs: Pairs, context: Context) -> Scores:
+    lengths = pairs.source.lengths, pairs.target.lengths
+    return np.asarray(np.maximum(*lengths) / np.maximum(np.minimum(*lengths), 1))
+
+
+LENGTH = Filter(
+    measures="characters of the longer side",
+    score=_longest,
+    limit=lambda settings: settings.max_length,
+    flag="--max-length",
+    any_kind=True,
+)
+RATIO = Filter(
+    measures="length of the longer side / length of the shorter side",
+    score=_ratio,
+    limit=lambda settings: settings.max_length_ratio,
+    flag="--max-length-ratio",
+)
