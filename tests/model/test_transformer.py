@@ -75,7 +75,7 @@ def test_an_encoder_layer_equals_pytorchs(norm_first: bool, activation: Any) -> 
 def test_a_decoder_layer_equals_pytorchs(norm_first: bool) -> None:
     settings = TransformerDecoderSettings(**STACK, norm_first=norm_first)
     attention = MultiHeadAttention(DIM, DIM, HEADS, 0.0)
-    ours = TransformerDecoderLayer(settings, attention)
+    ours = TransformerDecoderLayer(settings, attention, settings.make_self_attention())
     randomise(ours)
     theirs = nn.TransformerDecoderLayer(DIM, HEADS, 6, 0.0, batch_first=True, norm_first=norm_first)
     copy_attention(
