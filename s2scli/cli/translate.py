@@ -164,11 +164,15 @@ def command(
     inputs = _existing(files or [STDIN], as_files)
     demands = demanded.read()
     needs, prefers = [*attended, *demanded.flags], [SHOWS] * as_json
-    asked = EngineRequest(engine.engine, needs, prefers, overrides, device, engine.int8)
+    asked = EngineRequest(
+        engine.engine, needs, prefers, overrides, device, engine.int8, engine.shortlist
+    )
     with flag_errors():
         translator = load_translator(common.workspace, models or (), asked, talk)
         settings = translator.settings(overrides)
     refuse_unread(overrides, settings)
+    if engine.shortlist:
+        demanded.refuse_with_shortlist()
     warn_of_untrained(map(common.workspace.find_model, models or (None,)), talk)
     check_inputs(translator, inputs, files=as_files)
     require_attention(translator, attended)

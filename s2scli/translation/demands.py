@@ -72,6 +72,18 @@ class DemandSettings(Settings):
         }
         return [flag for flag, value in given.items() if value]
 
+    def refuse_with_shortlist(self) -> None:
+        """Refuse a shortlist with what outputs must contain: it may forbid the tokens.
+
+        Raises:
+            UsageError: something is demanded of outputs.
+        """
+        demands = [flag for flag in self.flags if flag in ("--prefix", "--glossary", "--protect")]
+        if demands:
+            raise UsageError(
+                f"--shortlist may forbid the tokens that {demands[0]} needs; leave one of them out"
+            )
+
     def read(self) -> "Demands":
         """Read the files, and return what is demanded.
 

@@ -27,9 +27,15 @@ from s2scli.search.loop import Notice, search
 from s2scli.search.model import Model
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
+from s2scli.search.shortlist import Shortlist, Shortlisted
 from s2scli.search.trace import Observer
 from s2scli.translation.batches import in_order, similar_batches
-from s2scli.translation.model_folder import LoadedModel, load_model_folder, reading_of
+from s2scli.translation.model_folder import (
+    LoadedModel,
+    load_model_folder,
+    read_shortlist,
+    reading_of,
+)
 from s2scli.translation.options import Wanted
 from s2scli.translation.pool import SearchPool
 from s2scli.translation.translator import Translator
@@ -39,7 +45,13 @@ MAX_WIDTH = 4  # wider beams do not make batches smaller
 SEARCH_KERNELS = 1024  # kernels to cache: shapes vary, as batches shrink when sentences end
 
 
-def load(folder: Path, *others: Path, device: str = "auto", int8: bool = False) -> Translator:
+def load(
+    folder: Path,
+    *others: Path,
+    device: str = "auto",
+    int8: bool = False,
+    shortlist: bool = False,
+) -> Translator:
     """Load a model folder, or several as an ensemble.
 
     Args:
@@ -47,11 +59,13 @@ def load(folder: Path, *others: Path, device: str = "auto", int8: bool = False) 
         others: further model folders.
         device: auto, cpu, cuda or cuda:N.
         int8: use 8-bit weights: faster, with nearly the same outputs.
+        shortlist: compute only the tokens of the model's shortlist.
 
     Raises:
-        MissingInputError: there is no model in a folder.
+        MissingInputError: there is no model in a folder, or no shortlist.
         CheckpointError: a folder is damaged or was written by a newer version.
-        UsageError: the models do not share a tokenizer, or only some of them copy.
+        UsageError: the models do not share a tokenizer, or only some of them copy; or a shortlist
+            is asked of several models.
         ConfigError: there is no such device, or PyTorch has no 8-bit matrix products for it.
     """
     keep_freed_memory(SEARCH_KERNELS)
@@ -62,11 +76,18 @@ def load(folder: Path, *others: Path, device: str = "auto", int8: bool = False) 
     for other, path in zip(more, others, strict=True):
         _check_tokenizers(first, folder, other, path)
         _check_outputs(first, folder, other, path)
-    return translator_of(first, *more, device=on, int8=int8)
+    if shortlist and more:
+        raise UsageError("--shortlist is for one model: leave it or the other models out")
+    words = read_shortlist(folder, first) if shortlist else None
+    return translator_of(first, *more, device=on, int8=int8, shortlist=words)
 
 
 def translator_of(
-    first: LoadedModel, *more: LoadedModel, device: torch.device, int8: bool = False
+    first: LoadedModel,
+    *more: LoadedModel,
+    device: torch.device,
+    int8: bool = False,
+    shortlist: Shortlist | None = None,
 ) -> Translator:
     """Return a translator for a model, or for several as an ensemble.
 
@@ -77,16 +98,20 @@ def translator_of(
         more: further models with the same tokenizer.
         device: the device of the models.
         int8: use 8-bit weights.
+        shortlist: the tokens that outputs may have, for one model; None allows all.
     """
     models = (first, *more)
     for one in models:
         lay_out(one.model, int8=int8)
-    model = Ensemble([one.model for one in models]) if more else first.model
+    model: Model[Any] = Ensemble([one.model for one in models]) if more else first.model
+    if shortlist is not None:
+        model = Shortlisted(first.model, shortlist)
     copier = first.recipe.copier(first.tokenizers)
     codec = source_codec(first.tokenizers.source, copier)
     recipes = tuple(one.recipe for one in models)
     engine = TorchEngine(recipes, model, device, codec, reading_of(first))
     identity = [one.manifest.digest for one in models] + ["int8"] * int8
+    identity += ["shortlist"] * (shortlist is not None)
     return Translator.of(engine, first.tokenizers, identity, copier)
 
 
