@@ -197,8 +197,7 @@ class Seq2Seq(nn.Module):
 
     def narrowed_output(self, tokens: Tensor) -> PlainOutput:
         """Return the output layer of some tokens [U] alone, for `step`; the model must not copy."""
-        narrowed: PlainOutput = self.output.narrowed(tokens)
-        return narrowed
+        return cast(PlainOutput, self.output).narrowed(tokens)
 
     def step(
         self,
@@ -220,7 +219,7 @@ class Seq2Seq(nn.Module):
         found = self.output.decode(self.decoder, embedded, state, attention=attention)
         hidden, weights = found.hidden[:, 0], found.attention_weights
         return DecoderStep(
-            (self.output if output is None else output).logits(hidden),
+            self.logits(hidden) if output is None else output.logits(hidden),
             found.state,
             None if weights is None else weights[:, 0],
             self.output.p_copy(hidden),

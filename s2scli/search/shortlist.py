@@ -10,6 +10,7 @@ Axes: B sentences, R rows per sentence, N = B x R, V target vocabulary, U tokens
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -166,18 +167,19 @@ class Shortlisted:
         )
 
     def step(
-        self, token_ids: Tensor, state: ShortlistedState, *, attention: bool = False
+        self, token_ids: Tensor, state: DecoderState, *, attention: bool = False
     ) -> DecoderStep:
         """Read one token per row [N] and predict the next; other tokens have a logit of -inf."""
-        step = self.model.step(token_ids, state.state, attention=attention, output=state.layer)
-        sentences, union = state.allowed.shape
+        own = cast(ShortlistedState, state)
+        step = self.model.step(token_ids, own.state, attention=attention, output=own.layer)
+        sentences, union = own.allowed.shape
         logits = step.logits.view(sentences, -1, union)
-        logits = logits.masked_fill(~state.allowed[:, None], IMPOSSIBLE).flatten(0, 1)
+        logits = logits.masked_fill(~own.allowed[:, None], IMPOSSIBLE).flatten(0, 1)
         every = logits.new_full((len(logits), self.model.vocab_size), IMPOSSIBLE)
         return replace(
             step,
-            logits=every.index_copy_(1, state.tokens, logits),
-            state=replace(state, state=step.state),
+            logits=every.index_copy_(1, own.tokens, logits),
+            state=replace(own, state=step.state),
         )
 
     def __call__(self, batch: Pairs, *, attention: bool = False) -> ModelOutput:
