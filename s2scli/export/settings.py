@@ -68,7 +68,7 @@ class EngineSettings(Settings):
     )
     shortlist: bool = setting(
         False,
-        "Let each source token choose the target tokens that are computed, in PyTorch: faster with "
-        "a large vocabulary, with nearly the same outputs; needs the shortlist from `s2s inspect "
-        "alignment --shortlist`.",
+        "Let each source token choose the target tokens that are computed, in PyTorch, with nearly "
+        "the same outputs. It pays only with a vocabulary of tens of thousands of tokens. It needs "
+        "the shortlist from `s2s inspect alignment --shortlist`.",
     )

@@ -1,25 +1,25 @@
 """A lexical shortlist: each source token allows some target tokens, and only these are computed.
 
-The tokens that a sentence allows depend on its own source alone. The output layer computes the
-union of what the sentences of a batch allow; the others of the union are impossible. So a batch and
-its order change nothing.
+The tokens that a sentence allows depend on its own source alone. The search of a batch knows only
+the union of what its sentences allow; for each sentence, the others of the union are impossible. So
+a batch and its order change nothing. All sentences allow the special tokens.
 
 Axes: B sentences, R rows per sentence, N = B x R, V target vocabulary, U tokens of the union.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from s2scli.model.output.plain import PlainOutput
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.states import DecoderState, DecoderStep, EncoderOutput, ModelOutput, Pairs
+from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.live import IMPOSSIBLE
-from s2scli.special_ids import EOS_ID, UNK_ID
+from s2scli.special_ids import EOS_ID
 
 COMMON, BEST = 50, 50
 
@@ -53,12 +53,12 @@ class Shortlist:
             counts: how often each target token occurs.
             source_vocab_size: the number of source tokens.
         """
-        common = sorted({EOS_ID, UNK_ID, *_most(counts, COMMON)})
+        common = sorted(_most(counts, COMMON))
         best = torch.full((source_vocab_size, BEST), EOS_ID)
         for source, targets in links.items():
             chosen = _most(targets, BEST)
             best[source, : len(chosen)] = torch.tensor(chosen)
-        return cls(torch.tensor(common), best)
+        return cls(torch.tensor(common, dtype=torch.long), best)
 
     def allowed(self, source: Tensor, lengths: Tensor, vocab_size: int) -> Tensor:
         """Return which tokens each sentence allows, [B, V].
@@ -75,6 +75,7 @@ class Shortlist:
         allowed = torch.zeros(len(source), vocab_size, dtype=torch.bool, device=source.device)
         allowed.scatter_(1, tokens, True)
         allowed[:, self.common] = True
+        allowed[:, : EOS_ID + 1] = True
         return allowed
 
     def to(self, device: torch.device) -> "Shortlist":
@@ -88,28 +89,11 @@ def _most(counts: Counter[int], most: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class ShortlistedSource:
-    """A batch of encoded sources, and the tokens that each allows, [B, V]."""
-
-    output: EncoderOutput
-    allowed: Tensor
-
-
-@dataclass(frozen=True)
 class ShortlistedState:
-    """The decoder's state, and the output layer of the tokens that the batch allows.
-
-    Attributes:
-        state: the decoder's state.
-        tokens: the ids of the union, [U].
-        allowed: which of them each sentence allows, [B, U].
-        layer: the output layer of the union.
-    """
+    """The decoder's state, and which tokens of the union each sentence allows, [B, U]."""
 
     state: DecoderState
-    tokens: Tensor
     allowed: Tensor
-    layer: PlainOutput
 
     def reorder(self, indices: Tensor) -> "ShortlistedState":
         """Return the state whose row i is row `indices[i]` of this one, [N']."""
@@ -117,21 +101,29 @@ class ShortlistedState:
 
     def keep(self, sentences: Tensor) -> "ShortlistedState":
         """Return the state of the sentences at these indices, [B']."""
-        return replace(
-            self, state=self.state.keep(sentences), allowed=self.allowed.index_select(0, sentences)
-        )
+        return ShortlistedState(self.state.keep(sentences), self.allowed.index_select(0, sentences))
 
 
 class Shortlisted:
-    """A model that writes only the tokens of a shortlist, with the interface of a model.
+    """A model that writes only the tokens of one batch, with the interface of a model.
+
+    To the search, the union of the tokens is the vocabulary: a token is its index in the union,
+    where special tokens come first and keep their ids. `restore` returns the ids of outputs.
 
     Args:
         model: a model in evaluation mode that reads text and does not copy.
         shortlist: the shortlist, on the device of the model.
+        source: the padded sources of the batch, [B, S].
+        lengths: the number of real tokens in each source, [B].
     """
 
-    def __init__(self, model: Seq2Seq, shortlist: Shortlist) -> None:
-        self.model, self.shortlist = model, shortlist
+    def __init__(
+        self, model: Seq2Seq, shortlist: Shortlist, source: Tensor, lengths: Tensor
+    ) -> None:
+        allowed = shortlist.allowed(source, lengths, model.vocab_size)
+        self.model, self.tokens = model, allowed.any(0).nonzero()[:, 0]  # [U]
+        self.allowed = allowed.index_select(1, self.tokens)
+        self.output = model.narrowed_output(self.tokens)
 
     @property
     def attention_shape(self) -> tuple[int, int] | None:
@@ -143,43 +135,33 @@ class Shortlisted:
         """Whether the encoder has a CTC layer."""
         return self.model.has_ctc
 
-    def encode(self, source: Tensor, lengths: Tensor) -> ShortlistedSource:
-        """Encode sources [B, S] of these lengths [B], and look up what they allow."""
-        allowed = self.shortlist.allowed(source, lengths, self.model.vocab_size)
-        return ShortlistedSource(self.model.encode(source, lengths), allowed)
+    def encode(self, source: Tensor, lengths: Tensor) -> EncoderOutput:
+        """Encode the sources [B, S] of the batch."""
+        return self.model.encode(source, lengths)
 
     def positions(self, lengths: Tensor) -> Tensor:
         """Return how many encoder states sources of these lengths have, [B]."""
         return self.model.positions(lengths)
 
-    def ctc_log_probs(self, encoded: ShortlistedSource) -> Tensor:
-        """Return log-probabilities of the CTC layer's symbols at each state, [B, S, V]."""
-        return self.model.ctc_log_probs(encoded.output)
+    def ctc_log_probs(self, encoded: EncoderOutput) -> Tensor:
+        """Return log-probabilities of the CTC layer's symbols at each state, [B, S, U]."""
+        return self.model.ctc_log_probs(encoded)[..., self.tokens]
 
-    def start(self, encoded: ShortlistedSource) -> ShortlistedState:
+    def start(self, encoded: EncoderOutput) -> ShortlistedState:
         """Return the state before the first token, one row for each sentence."""
-        tokens = encoded.allowed.any(0).nonzero()[:, 0]
-        return ShortlistedState(
-            self.model.start(encoded.output),
-            tokens,
-            encoded.allowed.index_select(1, tokens),
-            self.model.narrowed_output(tokens),
-        )
+        return ShortlistedState(self.model.start(encoded), self.allowed)
 
     def step(
         self, token_ids: Tensor, state: DecoderState, *, attention: bool = False
     ) -> DecoderStep:
-        """Read one token per row [N] and predict the next; other tokens have a logit of -inf."""
+        """Read one token per row [N] and predict the next: logits [N, U]."""
         own = cast(ShortlistedState, state)
-        step = self.model.step(token_ids, own.state, attention=attention, output=own.layer)
-        sentences, union = own.allowed.shape
-        logits = step.logits.view(sentences, -1, union)
-        logits = logits.masked_fill(~own.allowed[:, None], IMPOSSIBLE).flatten(0, 1)
-        every = logits.new_full((len(logits), self.model.vocab_size), IMPOSSIBLE)
+        token_ids = self.tokens.index_select(0, token_ids)
+        step = self.model.step(token_ids, own.state, attention=attention, output=self.output)
+        logits = step.logits.view(len(own.allowed), -1, len(self.tokens))
+        logits.masked_fill_(~own.allowed[:, None], IMPOSSIBLE)
         return replace(
-            step,
-            logits=every.index_copy_(1, own.tokens, logits),
-            state=replace(own, state=step.state),
+            step, logits=logits.flatten(0, 1), state=ShortlistedState(step.state, own.allowed)
         )
 
     def __call__(self, batch: Pairs, *, attention: bool = False) -> ModelOutput:
@@ -190,3 +172,11 @@ class Shortlisted:
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits [B, T, V] of the `hidden` output of `__call__`."""
         return self.model.logits(hidden)
+
+    def restore(self, found: Sequence[tuple[Hypothesis, ...]]) -> list[tuple[Hypothesis, ...]]:
+        """Return hypotheses of the search with the ids of their tokens."""
+        ids = self.tokens.tolist()
+        return [
+            tuple(replace(one, token_ids=tuple(ids[t] for t in one.token_ids)) for one in some)
+            for some in found
+        ]

@@ -73,15 +73,14 @@ class DemandSettings(Settings):
         return [flag for flag, value in given.items() if value]
 
     def refuse_with_shortlist(self) -> None:
-        """Refuse a shortlist with what outputs must contain: it may forbid the tokens.
+        """Refuse a shortlist with constraints: their tokens may not be on it.
 
         Raises:
-            UsageError: something is demanded of outputs.
+            UsageError: there is a constraint on outputs.
         """
-        demands = [flag for flag in self.flags if flag in ("--prefix", "--glossary", "--protect")]
-        if demands:
+        if self.flags:
             raise UsageError(
-                f"--shortlist may forbid the tokens that {demands[0]} needs; leave one of them out"
+                f"--shortlist has no search with {self.flags[0]}; leave one of them out"
             )
 
     def read(self) -> "Demands":

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from s2scli.config import Recipe
 from s2scli.data.batch import make_batch
@@ -16,7 +17,7 @@ from s2scli.errors import ConfigError, UsageError
 from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.model.kernels.layout import lay_out
 from s2scli.model.kernels.machine import this_machine
-from s2scli.model.seq2seq import pick_device
+from s2scli.model.seq2seq import Seq2Seq, pick_device
 from s2scli.report.readings import BEST_HEADS, Reading
 from s2scli.search.ctc_alignment import align_best
 from s2scli.search.demands import is_met
@@ -103,13 +104,11 @@ def translator_of(
     models = (first, *more)
     for one in models:
         lay_out(one.model, int8=int8)
-    model: Model[Any] = Ensemble([one.model for one in models]) if more else first.model
-    if shortlist is not None:
-        model = Shortlisted(first.model, shortlist)
+    model = Ensemble([one.model for one in models]) if more else first.model
     copier = first.recipe.copier(first.tokenizers)
     codec = source_codec(first.tokenizers.source, copier)
     recipes = tuple(one.recipe for one in models)
-    engine = TorchEngine(recipes, model, device, codec, reading_of(first))
+    engine = TorchEngine(recipes, model, device, codec, reading_of(first), shortlist)
     identity = [one.manifest.digest for one in models] + ["int8"] * int8
     identity += ["shortlist"] * (shortlist is not None)
     return Translator.of(engine, first.tokenizers, identity, copier)
@@ -125,6 +124,7 @@ class TorchEngine:
         device: the device of the model.
         codec: the codec of the source; it pads sources into a batch.
         reading: the attention weights of the (first) model that alignments are read from.
+        shortlist: the tokens that outputs of the model may have; None allows all.
         pool: searches batches in parallel on a CPU.
     """
 
@@ -133,6 +133,7 @@ class TorchEngine:
     device: torch.device
     codec: SourceCodec
     reading: Reading = BEST_HEADS
+    shortlist: Shortlist | None = None
     pool: SearchPool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -237,8 +238,9 @@ class TorchEngine:
         def search_batch(indices: Sequence[int], check: Notice) -> list[tuple[Hypothesis, ...]]:
             source, lengths = self.codec.pad([sources[some[index]] for index in indices])
             source = source.to(self.device)
+            model, narrowed = self.model, self._narrowed(source, lengths)
             found = search(
-                self.model,
+                narrowed or model,
                 source,
                 lengths,
                 settings,
@@ -247,14 +249,22 @@ class TorchEngine:
                 before_step=check,
                 observer=observer,
             )
-            if wanted.times and self.model.has_ctc:
-                return align_best(self.model, source, lengths, found)
+            if narrowed:
+                found = narrowed.restore(found)
+            if wanted.times and model.has_ctc:
+                return align_best(model, source, lengths, found)
             return found
 
         most = max((demand.phrase_tokens for demand in rules.demands), default=0)
         sizes = self._sizes([sources[index] for index in some])
         batches = self._batches(sizes, settings.width, settings.width + most)
         return in_order(batches, self.pool.map(search_batch, batches))
+
+    def _narrowed(self, source: Tensor, lengths: Tensor) -> Shortlisted | None:
+        """Return the model with the vocabulary of a batch; None without a shortlist."""
+        if self.shortlist is None:
+            return None
+        return Shortlisted(cast(Seq2Seq, self.model), self.shortlist, source, lengths)
 
     def force(
         self,

@@ -1,6 +1,7 @@
 """A shortlist changes which tokens are possible, and nothing else."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from s2scli.data.batch import make_source
+from s2scli.data.example import Values
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.states import DecoderState, DecoderStep
 from s2scli.search.hypothesis import Hypothesis
@@ -15,7 +17,7 @@ from s2scli.search.loop import search
 from s2scli.search.settings import SearchSettings
 from s2scli.search.shortlist import Shortlist, Shortlisted
 from s2scli.settings import Tree
-from s2scli.special_ids import EOS_ID, UNK_ID
+from s2scli.special_ids import EOS_ID
 from tests.models import MODELS, VOCAB_SIZE, ids, make_model
 
 SOURCES = [ids(4, 5, 6, 7), ids(8, 9), ids(10, 4, 4, 9, 9, 5), ids(5)]
@@ -49,6 +51,14 @@ class Masked:
         return step
 
 
+def search_within(
+    model: Seq2Seq, shortlist: Shortlist, sources: Sequence[Values]
+) -> list[tuple[Hypothesis, ...]]:
+    source, lengths = make_source(sources)
+    narrowed = Shortlisted(model, shortlist, source, lengths)
+    return narrowed.restore(search(narrowed, source, lengths, SETTINGS))
+
+
 def assert_same(found: tuple[Hypothesis, ...], expected: tuple[Hypothesis, ...]) -> None:
     assert [one.token_ids for one in found] == [one.token_ids for one in expected]
     assert [one.score for one in found] == pytest.approx([one.score for one in expected], 1e-9)
@@ -60,9 +70,7 @@ def test_the_whole_vocabulary_changes_nothing(tree: Tree) -> None:
     whole = Shortlist(torch.arange(VOCAB_SIZE), torch.full((VOCAB_SIZE, 1), EOS_ID))
     source, lengths = make_source(SOURCES)
     plain = search(model, source, lengths, SETTINGS)
-    for found, expected in zip(
-        search(Shortlisted(model, whole), source, lengths, SETTINGS), plain, strict=True
-    ):
+    for found, expected in zip(search_within(model, whole, SOURCES), plain, strict=True):
         assert [one.token_ids for one in found] == [one.token_ids for one in expected]
         assert [one.score for one in found] == [one.score for one in expected]
 
@@ -70,10 +78,8 @@ def test_the_whole_vocabulary_changes_nothing(tree: Tree) -> None:
 @some_models
 def test_a_sentence_alone_or_in_any_batch_has_the_tokens_it_allows(tree: Tree) -> None:
     model, shortlist = make_model(tree).double(), some_tokens()
-    source, lengths = make_source(SOURCES)
-    together = search(Shortlisted(model, shortlist), source, lengths, SETTINGS)
-    backwards = make_source(SOURCES[::-1])
-    turned = search(Shortlisted(model, shortlist), *backwards, SETTINGS)[::-1]
+    together = search_within(model, shortlist, SOURCES)
+    turned = search_within(model, shortlist, SOURCES[::-1])[::-1]
     for one, found, other in zip(SOURCES, together, turned, strict=True):
         alone, length = make_source([one])
         allowed = shortlist.allowed(alone, length, VOCAB_SIZE)
@@ -95,7 +101,7 @@ def test_the_most_frequent_are_chosen_and_equal_ones_by_id() -> None:
     counts = Counter({token: 2 if token < 70 else 3 for token in range(10, 110)})
     shortlist = Shortlist.of({5: counts, 6: Counter({9: 1})}, counts, 8)
     chosen = [*range(70, 110), *range(10, 20)]
-    assert shortlist.common.tolist() == sorted([UNK_ID, EOS_ID, *chosen])
+    assert shortlist.common.tolist() == sorted(chosen)
     assert shortlist.best[5].tolist() == chosen
     assert shortlist.best[6].tolist() == [9] + [EOS_ID] * 49
     assert set(shortlist.best[7].tolist()) == {EOS_ID}
