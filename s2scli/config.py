@@ -232,7 +232,8 @@ def fit_to_sides(tree: Tree, sides: Sides) -> Tree:
 
 def _grid(tree: Tree, target: Media) -> Tree:
     """Return the model's settings for the positions of target pictures."""
-    if _get(tree, "model", "decoder", "kind") != "transformer" or not isinstance(target, Picture):
+    kind = _get(tree, "model", "decoder", "kind")
+    if kind not in ("transformer", "ssru") or not isinstance(target, Picture):
         return {}
     assert target.width, "prepare fixes the size of target pictures"
     return {"decoder": {"positions": "grid", "grid_columns": -(-target.width // BLOCK_WIDTH)}}

@@ -38,7 +38,7 @@ class Settings(BaseModel):
     """
 
     panel: ClassVar[str] = "Settings"
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 def setting(

@@ -97,6 +97,11 @@ def all_models() -> Iterator[tuple[str, Tree]]:
     for activation in ("gelu", "silu", "swiglu"):
         yield f"transformer-{activation}", transformer_tree(activation=activation)
     yield "transformer-post-rms", transformer_tree(norm="rms", norm_first=False)
+    ssru: Tree = {"kind": "ssru", "model_dim": 8, "num_layers": 2, "ffn_dim": 6}
+    for attention in ("multi_head", "none"):
+        yield f"ssru-{attention}", {**transformer_tree(attention), "decoder": ssru}
+    mixed = {**model_tree("lstm", attention="multi_head"), "connection": {"kind": "none"}}
+    yield "ssru-lstm", {**mixed, "decoder": {**ssru, "positions": "learned"}}
     yield "transformer-deep-shallow", transformer_tree(decoder={"num_layers": 1})
     yield "grid", model_tree("gru", "lstm", "none", grid_columns=2)
     yield "grid-feeding", model_tree("gru", "gru", grid_columns=2, input_feeding=True)

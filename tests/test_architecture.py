@@ -320,6 +320,7 @@ for arguments in ([], *([name] for name in commands)):
         app([*arguments, "--help"])
     except SystemExit as end:
         assert not end.code, arguments
+    assert arguments or "rich" not in sys.modules
 print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
 """
     command = [sys.executable, "-X", "utf8", "-c", program]

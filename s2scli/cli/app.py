@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from s2scli import __version__
 from s2scli.cli.help import HelpfulGroup
 from s2scli.errors import S2SError, StorageError, UsageError
 from s2scli.memory import explained
-from s2scli.report.console import make_console, stdout_errors, visible
+from s2scli.report.console import make_console, visible
+from s2scli.report.streams import stdout_errors
 
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 141
@@ -109,8 +109,8 @@ def _reported(ctx: Any) -> Iterator[None]:
         raise failure
     status, message = _account(explained(failure, ctx.invoked_subcommand if ctx else "s2s"))
     if message:
-        line = Text(visible(message.replace("\n", " ")), style="red")
-        make_console(stderr=True).print(line, soft_wrap=True)
+        line = visible(message.replace("\n", " "))
+        make_console(stderr=True).print(line, style="red", soft_wrap=True)
     raise typer.Exit(status)
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from s2scli.cli.completion import complete_recipe
 from s2scli.cli.evaluate import signatures, value_and_interval
-from s2scli.cli.flags import flags, metric_choice
+from s2scli.cli.flags import flags
 from s2scli.cli.options import (
     SOME_FAILED,
     CommonOptions,
@@ -23,6 +23,7 @@ from s2scli.cli.options import (
     translate_example,
 )
 from s2scli.metrics import metric_names
+from s2scli.metrics.choice import metric_choice
 from s2scli.metrics.settings import MetricSettings
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table, whole

@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from s2scli.cli.flags import OWN, flag_errors, flags, metric_choice
+from s2scli.cli.flags import OWN, flag_errors, flags
 from s2scli.cli.options import (
     Common,
     CommonOptions,
@@ -23,6 +23,7 @@ from s2scli.data.settings import InputSettings, NoiseTestSettings
 from s2scli.errors import UsageError
 from s2scli.export.settings import EngineSettings
 from s2scli.metrics import METRICS, digits_of, metric_names
+from s2scli.metrics.choice import metric_choice
 from s2scli.metrics.links import NAME, AlignmentFiles
 from s2scli.metrics.settings import MetricSettings
 from s2scli.report.console import shortened, visible, without_content

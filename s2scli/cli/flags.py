@@ -11,13 +11,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 import typer
-from pydantic import create_model
 
 from s2scli.errors import ConfigError, UsageError
-from s2scli.metrics import GROUPS, METRICS
-from s2scli.metrics.settings import MetricSettings
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import Settings, Tree, default_of, extra_of, flag_of, load_settings, setting
+from s2scli.settings import Settings, Tree, default_of, extra_of, flag_of, load_settings
 
 COMMAND_LINE = "command line"
 SETTING_NAME = re.compile(r"^\w+(?=:)|(?<!['\w])(?:[a-z]+(?:_[a-z]+)+|mbr\b)")
@@ -109,21 +106,6 @@ def flags(
 
     collect.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     return Options(collect)
-
-
-def metric_choice(*needs: str) -> type[Settings]:
-    """Return a boolean setting for each metric, or group of metrics, that needs one of these."""
-    group_of = {name: group for group, (members, _) in GROUPS.items() for name in members}
-    helps = {
-        group_of.get(name, name): GROUPS[group_of[name]][1] if name in group_of else metric.help
-        for name, metric in METRICS.items()
-        if metric.needs in needs
-    }
-    fields: dict[str, Any] = {
-        name: (bool, setting(False, text, panel=MetricSettings.panel))
-        for name, text in helps.items()
-    }
-    return create_model("MetricChoice", __base__=Settings, **fields)
 
 
 def _flag(group: type[Settings], name: str, default: str | None, spelled: str | None) -> Any:

@@ -4,19 +4,18 @@ import difflib
 import importlib
 import keyword
 import re
+import shutil
 from collections import UserDict
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import typer
-from rich.padding import Padding
-from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 from s2scli.memory import require_address_space
-from s2scli.report.console import make_console
-from s2scli.report.panels import print_panels
+from s2scli.report.console import write_stdout
+from s2scli.report.panels import panels_text, paragraphs_text, shows_colours
 
 INPUT_AND_OUTPUT, GENERAL = "Input and output", "General"
 
@@ -28,15 +27,15 @@ class PanelHelp:
 
     def format_help(self: Any, ctx: Any, formatter: Any) -> None:
         """Print the help; called by Click."""
-        console = make_console()
         text = [_plain(self.get_usage(ctx)), *map(_joined, (self.help or "").split("\n\n"))]
-        console.print(Padding(Text("\n\n".join(text)), 1))
         panels: dict[str, list[Row]] = {}
         for title, row in (*_option_rows(self, ctx), *_command_rows(self, ctx)):
             panels.setdefault(title, []).append(row)
         # the general options last
-        print_panels(
-            console, {title: panels[title] for title in sorted(panels, key=GENERAL.__eq__)}
+        ordered = {title: panels[title] for title in sorted(panels, key=GENERAL.__eq__)}
+        width = shutil.get_terminal_size().columns
+        write_stdout(
+            paragraphs_text(text, width) + panels_text(ordered, width, colours=shows_colours())
         )
 
 

@@ -35,6 +35,15 @@ def command(
         bool,
         typer.Option("--save", help="Record the best reading with the model, which then uses it."),
     ] = False,
+    shortlist: Annotated[
+        bool,
+        typer.Option(
+            "--shortlist",
+            help="Align the train split too, with the reading that the model uses then, and record "
+            "with the model the target tokens that each source token is aligned to most often, for "
+            "s2s translate --shortlist.",
+        ),
+    ] = False,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     *,
@@ -47,10 +56,14 @@ def command(
     alignments: by the agreement with a model of the reverse direction, or without one by the mutual
     information of the linked pieces. s2s translate --alignment and s2s evaluate --aer use it.
 
-    s2s inspect alignment --save
+    s2s inspect alignment --save --shortlist
     s2s inspect alignment --reverse ../fra-eng/model --save
     """
-    from s2scli.pipeline.inspect_alignment import inspect_alignment, keep_reading
+    from s2scli.pipeline.inspect_alignment import (
+        inspect_alignment,
+        keep_reading,
+        keep_shortlist,
+    )
 
     found = inspect_alignment(common.workspace, model, reverse, pairs, device, common.talk)
     common.show(_document(found), _table(found))
@@ -59,6 +72,10 @@ def command(
         common.talk.say(f"recorded in {folder}: alignments are read from {found.best.name}")
     elif found.best != found.used:
         common.talk.say("--save records the best reading with the model")
+    if shortlist:
+        folder = keep_shortlist(common.workspace, model, device, common.talk)
+        common.talk.say(f"recorded a shortlist in {folder}")
+        common.say_next(f"translate{f' -m {model}' if model else ''} --shortlist < input.txt")
 
 
 def _table(found: "AlignmentChoice") -> Table:

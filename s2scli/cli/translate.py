@@ -27,6 +27,7 @@ from s2scli.settings import Tree
 if TYPE_CHECKING:
     from s2scli.pipeline.translate import TranslateRequest
     from s2scli.report.console import Talk
+    from s2scli.translation.loading import EngineRequest
     from s2scli.translation.records import RecordFormat
     from s2scli.translation.tally import Tally
     from s2scli.translation.translator import Translator
@@ -151,7 +152,7 @@ def command(
     from s2scli.pipeline.subtitles import SubtitleRequest, check_inputs, write_subtitles
     from s2scli.pipeline.translate import TranslateRequest, warn_of_untrained
     from s2scli.translation.demands import require_attention, require_text
-    from s2scli.translation.loading import EngineRequest, load_translator
+    from s2scli.translation.loading import load_translator
     from s2scli.translation.options import Wanted
     from s2scli.translation.records import plain_record
 
@@ -167,8 +168,7 @@ def command(
     _refuse_alignment(alignment and stream.unit == "document")
     inputs = _existing(files or [STDIN], as_files)
     demands = demanded.read()
-    needs, prefers = [*attended, *demanded.flags], [SHOWS] * as_json
-    asked = EngineRequest(engine.engine, needs, prefers, overrides, device, engine.int8)
+    asked = _engine_request(engine, demanded, attended, as_json, overrides, device)
     with flag_errors():
         translator = load_translator(common.workspace, models or (), asked, talk)
         settings = translator.settings(overrides)
@@ -209,6 +209,30 @@ def _translate(
     if as_json or not writes_pictures(translator):
         return translate(translator, request, talk)
     return _translate_to_pictures(translator, request, talk, scores, alignment)
+
+
+def _engine_request(
+    engine: EngineSettings,
+    demanded: DemandOptions,
+    attended: Sequence[str],
+    as_json: bool,
+    overrides: Tree,
+    device: str,
+) -> "EngineRequest":
+    """Return what the engine must support."""
+    from s2scli.translation.loading import EngineRequest
+
+    if engine.shortlist:
+        demanded.refuse_with_shortlist()
+    return EngineRequest(
+        engine.engine,
+        [*attended, *demanded.flags],
+        [SHOWS] * as_json,
+        overrides,
+        device,
+        engine.int8,
+        engine.shortlist,
+    )
 
 
 def _existing(inputs: list[Path], as_files: bool) -> list[Path]:

@@ -66,3 +66,9 @@ class EngineSettings(Settings):
         False,
         "Use 8-bit weights in PyTorch on a CPU: faster, with nearly the same outputs.",
     )
+    shortlist: bool = setting(
+        False,
+        "Let each source token choose the target tokens that are computed, in PyTorch, with nearly "
+        "the same outputs. It pays only with a vocabulary of tens of thousands of tokens. It needs "
+        "the shortlist from `s2s inspect alignment --shortlist`.",
+    )

@@ -10,6 +10,7 @@ from s2scli.devices import choose_device
 from s2scli.errors import ConfigError
 from s2scli.model.frontend.tokens import TokenFrontend
 from s2scli.model.kernels.linear import make_linear
+from s2scli.model.output.plain import PlainOutput
 from s2scli.model.settings import ModelSettings
 from s2scli.model.states import (
     DecoderState,
@@ -194,8 +195,17 @@ class Seq2Seq(nn.Module):
         hidden: Tensor = output.hidden
         return hidden
 
+    def narrowed_output(self, tokens: Tensor) -> PlainOutput:
+        """Return the output layer of some tokens [U] alone, for `step`; the model must not copy."""
+        return cast(PlainOutput, self.output).narrowed(tokens)
+
     def step(
-        self, token_ids: Tensor, state: DecoderState, *, attention: bool = False
+        self,
+        token_ids: Tensor,
+        state: DecoderState,
+        *,
+        attention: bool = False,
+        output: PlainOutput | None = None,
     ) -> DecoderStep:
         """Read one token per row and predict the next.
 
@@ -203,13 +213,14 @@ class Seq2Seq(nn.Module):
             token_ids: the token of each row, [N].
             state: the state before these tokens.
             attention: whether to return attention weights.
+            output: the `narrowed_output` of U tokens, for logits [N, U]; None computes all.
         """
         embedded = self.target(self.output.readable(token_ids[:, None]))
-        output = self.output.decode(self.decoder, embedded, state, attention=attention)
-        hidden, weights = output.hidden[:, 0], output.attention_weights
+        found = self.output.decode(self.decoder, embedded, state, attention=attention)
+        hidden, weights = found.hidden[:, 0], found.attention_weights
         return DecoderStep(
-            self.logits(hidden),
-            output.state,
+            self.logits(hidden) if output is None else output.logits(hidden),
+            found.state,
             None if weights is None else weights[:, 0],
             self.output.p_copy(hidden),
         )

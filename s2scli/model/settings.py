@@ -18,6 +18,7 @@ from s2scli.model.connection.latent import LatentConnectionSettings
 from s2scli.model.connection.none import NoConnectionSettings
 from s2scli.model.connection.projected import ProjectedConnectionSettings
 from s2scli.model.decoder.recurrent import RecurrentDecoderSettings
+from s2scli.model.decoder.ssru import SSRUDecoderSettings
 from s2scli.model.decoder.transformer import TransformerDecoderSettings
 from s2scli.model.encoder.recurrent import RecurrentEncoderSettings
 from s2scli.model.encoder.transformer import TransformerEncoderSettings
@@ -62,7 +63,8 @@ SourceSettings = Annotated[
     BeforeValidator(_tokens_by_default),
 ]
 DecoderSettings = Annotated[
-    RecurrentDecoderSettings | TransformerDecoderSettings, Field(discriminator="kind")
+    RecurrentDecoderSettings | TransformerDecoderSettings | SSRUDecoderSettings,
+    Field(discriminator="kind"),
 ]
 OutputSettings = Annotated[PlainOutputSettings | PointerOutputSettings, Field(discriminator="kind")]
 

@@ -34,6 +34,8 @@ MODEL_SIZES = {
     "base": ModelSize(512, 2048, 8, 6, 2),
 }
 
+STACKS = {"transformer", "ssru"}  # the kinds with layers of a Transformer
+
 
 def sized(model: ModelSettings, size: ModelSize) -> list[str]:
     """Return the settings that give a model this size, as for `--set`.
@@ -41,7 +43,7 @@ def sized(model: ModelSettings, size: ModelSize) -> list[str]:
     Only settings of the model's kinds are set. A bidirectional encoder splits its width between the
     two directions.
     """
-    recurrent = "transformer" not in (model.encoder.kind, model.decoder.kind)
+    recurrent = not STACKS & {model.encoder.kind, model.decoder.kind}
     state = size.width * (2 if recurrent else 1)
     both_ways = getattr(model.encoder, "bidirectional", False)
     sections: dict[str, Tree] = {
@@ -61,7 +63,7 @@ def sized(model: ModelSettings, size: ModelSize) -> list[str]:
 
 def _side(kind: str, size: ModelSize, width: int) -> Tree:
     """Return the settings of an encoder or a decoder."""
-    layers = size.transformer_layers if kind == "transformer" else size.recurrent_layers
+    layers = size.transformer_layers if kind in STACKS else size.recurrent_layers
     return {
         "model_dim": width,
         "num_layers": layers,

@@ -1,6 +1,8 @@
 """`s2s inspect alignment`: find the layer and the step whose attention aligns best."""
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,7 +20,10 @@ from s2scli.report.console import Talk
 from s2scli.report.counting import counting
 from s2scli.report.heads import AttentionHeads
 from s2scli.report.readings import Reading, every_reading, linked_pieces, mutual_information
-from s2scli.translation.model_folder import record_reading
+from s2scli.search.shortlist import Shortlist
+from s2scli.tokenizer.sentencepiece import SentencePiece
+from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.model_folder import record_reading, record_shortlist
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import Pair, pairs_of
 from s2scli.translation.translator import Translator
@@ -89,7 +94,7 @@ def inspect_alignment(
     translator = _load(workspace.find_model(model), device)
     backward = _load(workspace.find_model(reverse), device) if reverse else None
     folder = workspace.find_corpus()
-    pairs = in_one_generation(folder, lambda: _validation_pairs(folder, most))
+    pairs = in_one_generation(folder, lambda: _pairs(folder, "valid", most))
     found = _aligned(translator, pairs, talk)
     others = _aligned(backward, [_flipped(pair) for pair in pairs], talk) if backward else {}
     if backward:
@@ -108,12 +113,61 @@ def keep_reading(workspace: Workspace, model: Path | None, reading: Reading) -> 
         LockedError: a run is writing to the workspace.
         StorageError: the disk is full or a write failed.
     """
+    return _record(workspace, model, lambda folder: record_reading(folder, reading))
+
+
+def keep_shortlist(workspace: Workspace, model: Path | None, device: str, talk: Talk) -> Path:
+    """Align the train split, record a shortlist with a model, and return the model's folder.
+
+    Args:
+        workspace: its corpus has the training pairs.
+        model: the model folder; None is the workspace's.
+        device: auto, cpu, cuda or cuda:N.
+        talk: shows progress.
+
+    Raises:
+        MissingInputError: there is no corpus or no model.
+        CheckpointError: the corpus or the model is damaged.
+        UsageError: the model has no attention, does not read and write text, or copies.
+        LockedError: a run is writing to the workspace.
+        StorageError: the disk is full or a write failed.
+    """
+    own = workspace.find_model(model)
+    translator = _load(own, device)
+    if translator.copier is not None:
+        raise UsageError(f"{own}: a model that copies can write any token, and has no shortlist")
+    folder = workspace.find_corpus()
+    pairs = in_one_generation(folder, lambda: _pairs(folder, "train", None))
+    shortlist = make_shortlist(translator, Tokenizers.load(own), pairs, talk)
+    return _record(workspace, model, lambda into: record_shortlist(into, shortlist))
+
+
+def make_shortlist(
+    translator: Translator, tokenizers: Tokenizers, pairs: Sequence[Pair], talk: Talk
+) -> Shortlist:
+    """Return the shortlist of the links in pairs; pairs that cannot be scored are left out."""
+    source, target = tokenizers.texts
+    sources, targets = _ids(source), _ids(target)
+    reading = translator.engine.reading
+    links: defaultdict[int, Counter[int]] = defaultdict(Counter)
+    counts: Counter[int] = Counter()
+    for _, heads in _heads(translator, pairs, talk):
+        for piece, linked in linked_pieces(reading.map(heads)):
+            if piece in sources and linked in targets:
+                links[sources[piece]][targets[linked]] += 1
+        counts.update(targets[piece] for piece in heads.target_pieces if piece in targets)
+    return Shortlist.of(links, counts, source.vocab_size)
+
+
+def _ids(tokenizer: SentencePiece) -> dict[str, int]:
+    return {piece: id for id, piece in enumerate(tokenizer.vocabulary)}
+
+
+def _record(workspace: Workspace, model: Path | None, record: Callable[[Path], None]) -> Path:
+    """Record something in a model folder, with a lock if it is the workspace's."""
     folder = workspace.find_model(model)
-    if model is not None:
-        record_reading(folder, reading)
-        return folder
-    with workspace.locked("inspect alignment"):
-        record_reading(folder, reading)
+    with workspace.locked("inspect alignment") if model is None else nullcontext():
+        record(folder)
     return folder
 
 
@@ -124,13 +178,15 @@ def _load(folder: Path, device: str) -> Translator:
     return translator
 
 
-def _validation_pairs(folder: Path, most: int) -> list[Pair]:
+def _pairs(folder: Path, split: str, most: int | None) -> list[Pair]:
     rows = [
         (row.source, row.target)
-        for row in islice(iter(Corpus.load(folder).open_split("valid")), most)
+        for row in islice(iter(Corpus.load(folder).open_split(split)), most)
         if not (is_blank(row.source) or is_blank(row.target))
     ]
-    return pairs_of("valid split", [source for source, _ in rows], [target for _, target in rows])
+    return pairs_of(
+        f"{split} split", [source for source, _ in rows], [target for _, target in rows]
+    )
 
 
 def _flipped(pair: Pair) -> Pair:
@@ -141,16 +197,21 @@ def _aligned(
     translator: Translator, pairs: Sequence[Pair], talk: Talk
 ) -> dict[int, AttentionHeads]:
     """Return the attention of each pair that the model can score, by the number of its line."""
+    return dict(_heads(translator, pairs, talk))
+
+
+def _heads(
+    translator: Translator, pairs: Sequence[Pair], talk: Talk
+) -> Iterator[tuple[int, AttentionHeads]]:
+    """Yield the number of each line that the model can score, and its attention."""
     options = Options(translator.engine.settings, wanted=Wanted(attention=True))
-    found = {}
     with counting(talk, "aligning", "pairs", len(pairs)) as advance:
         for record in translator.score(pairs, options):
             if record.translation and record.best:
                 heads = record.translation.heads(record.best)
                 assert heads is not None, "a model with attention"
-                found[record.line.number] = heads
+                yield record.line.number, heads
             advance(1)
-    return found
 
 
 def _scores(

@@ -1,17 +1,18 @@
-"""The output of a command: messages on stderr, results on stdout."""
+"""The output of a command: messages on stderr, results on stdout.
 
-import contextlib
+Imports Rich only when a console is made, so that `--help` is fast.
+"""
+
 import io
-import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, RenderableType
-from rich.text import Text
+from s2scli.report.streams import stdout_errors
 
-from s2scli.errors import StorageError
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\udc80-\udcff]")
 
@@ -51,42 +52,6 @@ def _spelled(match: re.Match[str]) -> str:
     return "␡" if code == 0x7F else f"\\u{code:04x}"
 
 
-class StreamConsole(Console):
-    """A console that does not exit when its stream is closed.
-
-    On stdout, a failed write raises an error; a broken pipe is raised unchanged. On stderr, a
-    failed write makes the console quiet, so a lost message never ends a command.
-    """
-
-    def on_broken_pipe(self) -> None:
-        """Raise the broken pipe again; Rich itself would exit."""
-        self.quiet = True
-        raise
-
-    def _check_buffer(self) -> None:
-        """Write the buffer; all output of Rich passes through here, including live displays."""
-        if not self.stderr:
-            with stdout_errors():
-                super()._check_buffer()
-            return
-        try:
-            super()._check_buffer()
-        except OSError:
-            self.quiet = True
-            _forget_stderr()
-
-
-@contextlib.contextmanager
-def stdout_errors() -> Iterator[None]:
-    """Turn a failure to write stdout into a `StorageError`; a broken pipe is raised unchanged."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise StorageError(f"cannot write stdout: {error.strerror}") from error
-
-
 def write_stdout(text: str) -> None:
     """Write text to stdout unchanged."""
     with stdout_errors():
@@ -94,14 +59,10 @@ def write_stdout(text: str) -> None:
         sys.stdout.flush()
 
 
-def _forget_stderr() -> None:
-    """Discard what is still buffered, so that the interpreter does not write it at exit."""
-    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-        os.dup2(nowhere.fileno(), sys.stderr.fileno())
-
-
-def make_console(*, stderr: bool = False, width: int | None = None, **options: Any) -> Console:
+def make_console(*, stderr: bool = False, width: int | None = None, **options: Any) -> "Console":
     """Return a Rich console that interprets no markup and respects NO_COLOR and pipes."""
+    from s2scli.report.stream_console import StreamConsole
+
     return StreamConsole(
         stderr=stderr,
         width=width,
@@ -113,7 +74,7 @@ def make_console(*, stderr: bool = False, width: int | None = None, **options: A
     )
 
 
-def plain_text(shown: Iterable[RenderableType]) -> str:
+def plain_text(shown: "Iterable[RenderableType]") -> str:
     """Return results as the text of a file, without colours."""
     written = io.StringIO()
     console = make_console(file=written, width=FILE_WIDTH, no_color=True, soft_wrap=True)
@@ -153,7 +114,7 @@ class Talk:
     def say(self, text: str) -> None:
         """Print a message, unless `quiet`."""
         if not self.quiet:
-            self.stderr.print(Text(visible(text)), soft_wrap=True)
+            self._print(visible(text))
 
     def detail(self, text: str) -> None:
         """Print a message if `verbose`."""
@@ -162,16 +123,19 @@ class Talk:
 
     def warn(self, text: str) -> None:
         """Print a warning, even if `quiet`."""
-        self.stderr.print(Text(f"warning: {visible(text)}", style="yellow"), soft_wrap=True)
+        self._print(f"warning: {visible(text)}", "yellow")
 
     def confirm(self, question: str) -> bool:
         """Ask a yes-or-no question, even if `quiet`; without a terminal the answer is no."""
         if not (self.interactive and sys.stdin.isatty() and self.stderr.is_terminal):
             return False
-        self.stderr.print(Text(visible(f"{question} [y/N] ")), end="", soft_wrap=True)
+        self._print(visible(f"{question} [y/N] "), end="")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
-    def show(self, result: RenderableType, *, soft_wrap: bool = False) -> None:
+    def _print(self, text: str, style: str | None = None, end: str = "\n") -> None:
+        self.stderr.print(text, style=style, end=end, soft_wrap=True)
+
+    def show(self, result: "RenderableType", *, soft_wrap: bool = False) -> None:
         """Print a result (a table, a heatmap) on stdout; `soft_wrap` keeps long lines whole."""
         self.stdout.print(result, soft_wrap=soft_wrap)
 

@@ -78,6 +78,17 @@ class DemandSettings(Settings):
         }
         return [flag for flag, value in given.items() if value]
 
+    def refuse_with_shortlist(self) -> None:
+        """Refuse a shortlist with constraints: their tokens may not be on it.
+
+        Raises:
+            UsageError: there is a constraint on outputs.
+        """
+        if self.flags:
+            raise UsageError(
+                f"--shortlist has no search with {self.flags[0]}; leave one of them out"
+            )
+
     def read(self) -> "Demands":
         """Read the files, and return what is demanded.
 

@@ -30,6 +30,7 @@ class EngineRequest:
         overrides: the given search settings.
         device: auto, cpu, cuda or cuda:N.
         int8: use 8-bit weights in PyTorch.
+        shortlist: compute only the tokens of the model's shortlist.
     """
 
     engine: Engine = "auto"
@@ -38,6 +39,7 @@ class EngineRequest:
     overrides: Tree = field(default_factory=dict)
     device: str = "auto"
     int8: bool = False
+    shortlist: bool = False
 
 
 def load_translator(
@@ -65,16 +67,23 @@ def load_translator(
         talk.detail(f"engine: {TARGET.name} ({export.folder}, {export.facts.quantization})")
         return load_export(export.folder, request.device)
     talk.detail("engine: PyTorch")
-    return load_in_torch(workspace, models, request.device, request.int8)
+    return load_in_torch(
+        workspace, models, request.device, request.int8, shortlist=request.shortlist
+    )
 
 
 def load_in_torch(
-    workspace: Workspace, models: Sequence[Path], device: str, int8: bool = False
+    workspace: Workspace,
+    models: Sequence[Path],
+    device: str,
+    int8: bool = False,
+    *,
+    shortlist: bool = False,
 ) -> Translator:
     """Load model folders (several are an ensemble), or the workspace's model, into PyTorch.
 
     Raises:
-        MissingInputError: there is no model; the message says how to get one.
+        MissingInputError: there is no model, or no shortlist; the message says how to get one.
         CheckpointError: a model is damaged or was written by a newer version.
         UsageError: the models of an ensemble do not share a tokenizer.
         ConfigError: there is no such device, or PyTorch has no 8-bit matrix products for it.
@@ -82,7 +91,7 @@ def load_in_torch(
     folders = [workspace.find_model(model) for model in models or (None,)]
     from s2scli.translation.torch_engine import load  # torch takes over a second to import
 
-    return load(*folders, device=device, int8=int8)
+    return load(*folders, device=device, int8=int8, shortlist=shortlist)
 
 
 def choose_export(folders: Sequence[Path], request: EngineRequest, talk: Talk) -> Export | None:
@@ -138,6 +147,7 @@ def _unsupported(export: Export, folders: Sequence[Path], request: EngineRequest
     return [
         *request.needs,
         *["--int8"] * request.int8,
+        *["--shortlist"] * request.shortlist,
         *["several models (-m)"] * (len(folders) > 1),
         *export.unsupported(load_settings(SearchSettings, tree, "command line")),
     ]

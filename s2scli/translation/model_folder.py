@@ -13,11 +13,12 @@ from torch import Tensor
 
 from s2scli.artifacts import plain_file_size
 from s2scli.config import Recipe, recipe_toml
-from s2scli.errors import CheckpointError, ConfigError
+from s2scli.errors import CheckpointError, ConfigError, MissingInputError
 from s2scli.manifest import Manifest, in_one_generation, new_folder, verify_folder
 from s2scli.model.seq2seq import Seq2Seq, count_parameters
 from s2scli.model.weights import encode_tensors, load_weights, read_tensors, utf8_path
 from s2scli.report.readings import BEST_HEADS, Reading
+from s2scli.search.shortlist import Shortlist
 from s2scli.settings import load_settings, read_toml
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.model_card import model_card
@@ -25,6 +26,7 @@ from s2scli.translation.model_card import model_card
 MAX_HEADER_BYTES = 1_000_000
 RECIPE, WEIGHTS, CARD = "recipe.toml", "model.safetensors", "README.md"
 READING = "alignment"  # the key of the reading among the facts
+SHORTLIST = "shortlist.safetensors"
 
 
 @dataclass(frozen=True)
@@ -188,11 +190,62 @@ def record_reading(folder: Path, reading: Reading) -> None:
     Raises:
         See `load_model_folder`; and StorageError if the disk is full or a write failed.
     """
+    _rewrite(folder, {READING: reading.model_dump()}, {})
+
+
+def record_shortlist(folder: Path, shortlist: Shortlist) -> None:
+    """Write a shortlist into a model folder, instead of the one that it has.
+
+    The folder is replaced atomically; its other files stay as they are.
+
+    Raises:
+        See `load_model_folder`; and StorageError if the disk is full or a write failed.
+    """
+    tensors = {"common": shortlist.common.int(), "best": shortlist.best.int()}
+    _rewrite(folder, {}, {SHORTLIST: encode_tensors(tensors)})
+
+
+def read_shortlist(folder: Path, loaded: LoadedModel) -> Shortlist:
+    """Return the shortlist of a model, on the device of its weights.
+
+    Raises:
+        MissingInputError: the model has none; the message says how to make one.
+        CheckpointError: it is damaged, or it does not belong to the model.
+    """
+    if SHORTLIST not in loaded.manifest.files:
+        raise MissingInputError(
+            f"{folder}: no shortlist here; make one: s2s inspect alignment --shortlist"
+        )
+    tensors = read_tensors(folder / SHORTLIST)
+    common, best = tensors.get("common"), tensors.get("best")
+    if common is None or best is None or common.ndim != 1 or best.ndim != 2:
+        raise CheckpointError(f"{folder / SHORTLIST}: not a shortlist")
+    source, target = loaded.tokenizers.texts
+    every = torch.cat([common, best.flatten()])
+    if (
+        every.dtype != torch.int32
+        or len(best) != source.vocab_size
+        or not _are_ids(every, target.vocab_size)
+    ):
+        raise CheckpointError(f"{folder / SHORTLIST}: not of the vocabularies of this model")
+    device = next(loaded.model.parameters()).device
+    return Shortlist(common.long(), best.long()).to(device)
+
+
+def _are_ids(tokens: Tensor, vocab_size: int) -> bool:
+    """Whether these are ids of a vocabulary."""
+    return bool(((tokens >= 0) & (tokens < vocab_size)).all())
+
+
+def _rewrite(folder: Path, facts: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+    """Replace a model folder by one with more facts and files, atomically."""
     manifest = verify_folder(folder, "model")
     with new_folder(folder, "model", made_from=manifest.made_from) as draft:
-        draft.facts = {**manifest.facts, READING: reading.model_dump()}
-        for name in manifest.files:
+        draft.facts = {**manifest.facts, **facts}
+        for name in manifest.files.keys() - files.keys():
             shutil.copyfile(folder / name, draft.path / name)
+        for name, content in files.items():
+            (draft.path / name).write_bytes(content)
 
 
 def weight_shapes(path: Path) -> dict[str, tuple[int, ...]]:

@@ -23,7 +23,8 @@ from s2scli.artifacts import first_fault, read_json
 from s2scli.data.stream import Line
 from s2scli.errors import CheckpointError, ConfigError, LockedError, StorageError
 from s2scli.files import FILES, Files, lock_file, new_file, storage_errors, write_file
-from s2scli.report.console import Talk, stdout_errors
+from s2scli.report.console import Talk
+from s2scli.report.streams import stdout_errors
 from s2scli.translation.tally import Tally
 
 PART, JOURNAL = ".part", ".part.json"

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from s2scli.config import Recipe
 from s2scli.data.batch import make_batch
@@ -16,7 +17,7 @@ from s2scli.errors import ConfigError, UsageError
 from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.model.kernels.layout import lay_out
 from s2scli.model.kernels.machine import this_machine
-from s2scli.model.seq2seq import pick_device
+from s2scli.model.seq2seq import Seq2Seq, pick_device
 from s2scli.report.readings import BEST_HEADS, Reading
 from s2scli.search.ctc_alignment import align_best
 from s2scli.search.demands import is_met
@@ -27,9 +28,15 @@ from s2scli.search.loop import Notice, search
 from s2scli.search.model import Model
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
+from s2scli.search.shortlist import Shortlist, Shortlisted
 from s2scli.search.trace import Observer
 from s2scli.translation.batches import in_order, similar_batches
-from s2scli.translation.model_folder import LoadedModel, load_model_folder, reading_of
+from s2scli.translation.model_folder import (
+    LoadedModel,
+    load_model_folder,
+    read_shortlist,
+    reading_of,
+)
 from s2scli.translation.options import Wanted
 from s2scli.translation.pool import SearchPool
 from s2scli.translation.translator import Translator
@@ -39,7 +46,13 @@ MAX_WIDTH = 4  # wider beams do not make batches smaller
 SEARCH_KERNELS = 1024  # kernels to cache: shapes vary, as batches shrink when sentences end
 
 
-def load(folder: Path, *others: Path, device: str = "auto", int8: bool = False) -> Translator:
+def load(
+    folder: Path,
+    *others: Path,
+    device: str = "auto",
+    int8: bool = False,
+    shortlist: bool = False,
+) -> Translator:
     """Load a model folder, or several as an ensemble.
 
     Args:
@@ -47,11 +60,13 @@ def load(folder: Path, *others: Path, device: str = "auto", int8: bool = False) 
         others: further model folders.
         device: auto, cpu, cuda or cuda:N.
         int8: use 8-bit weights: faster, with nearly the same outputs.
+        shortlist: compute only the tokens of the model's shortlist.
 
     Raises:
-        MissingInputError: there is no model in a folder.
+        MissingInputError: there is no model in a folder, or no shortlist.
         CheckpointError: a folder is damaged or was written by a newer version.
-        UsageError: the models do not share a tokenizer, or only some of them copy.
+        UsageError: the models do not share a tokenizer, or only some of them copy; or a shortlist
+            is asked of several models.
         ConfigError: there is no such device, or PyTorch has no 8-bit matrix products for it.
     """
     keep_freed_memory(SEARCH_KERNELS)
@@ -62,11 +77,18 @@ def load(folder: Path, *others: Path, device: str = "auto", int8: bool = False) 
     for other, path in zip(more, others, strict=True):
         _check_tokenizers(first, folder, other, path)
         _check_outputs(first, folder, other, path)
-    return translator_of(first, *more, device=on, int8=int8)
+    if shortlist and more:
+        raise UsageError("--shortlist is for one model: leave it or the other models out")
+    words = read_shortlist(folder, first) if shortlist else None
+    return translator_of(first, *more, device=on, int8=int8, shortlist=words)
 
 
 def translator_of(
-    first: LoadedModel, *more: LoadedModel, device: torch.device, int8: bool = False
+    first: LoadedModel,
+    *more: LoadedModel,
+    device: torch.device,
+    int8: bool = False,
+    shortlist: Shortlist | None = None,
 ) -> Translator:
     """Return a translator for a model, or for several as an ensemble.
 
@@ -77,6 +99,7 @@ def translator_of(
         more: further models with the same tokenizer.
         device: the device of the models.
         int8: use 8-bit weights.
+        shortlist: the tokens that outputs may have, for one model; None allows all.
     """
     models = (first, *more)
     for one in models:
@@ -85,8 +108,9 @@ def translator_of(
     copier = first.recipe.copier(first.tokenizers)
     codec = source_codec(first.tokenizers.source, copier)
     recipes = tuple(one.recipe for one in models)
-    engine = TorchEngine(recipes, model, device, codec, reading_of(first))
+    engine = TorchEngine(recipes, model, device, codec, reading_of(first), shortlist)
     identity = [one.manifest.digest for one in models] + ["int8"] * int8
+    identity += ["shortlist"] * (shortlist is not None)
     return Translator.of(engine, first.tokenizers, identity, copier)
 
 
@@ -100,6 +124,7 @@ class TorchEngine:
         device: the device of the model.
         codec: the codec of the source; it pads sources into a batch.
         reading: the attention weights of the (first) model that alignments are read from.
+        shortlist: the tokens that outputs of the model may have; None allows all.
         pool: searches batches in parallel on a CPU.
     """
 
@@ -108,6 +133,7 @@ class TorchEngine:
     device: torch.device
     codec: SourceCodec
     reading: Reading = BEST_HEADS
+    shortlist: Shortlist | None = None
     pool: SearchPool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -212,8 +238,9 @@ class TorchEngine:
         def search_batch(indices: Sequence[int], check: Notice) -> list[tuple[Hypothesis, ...]]:
             source, lengths = self.codec.pad([sources[some[index]] for index in indices])
             source = source.to(self.device)
+            model, narrowed = self.model, self._narrowed(source, lengths)
             found = search(
-                self.model,
+                narrowed or model,
                 source,
                 lengths,
                 settings,
@@ -222,14 +249,22 @@ class TorchEngine:
                 before_step=check,
                 observer=observer,
             )
-            if wanted.times and self.model.has_ctc:
-                return align_best(self.model, source, lengths, found)
+            if narrowed:
+                found = narrowed.restore(found)
+            if wanted.times and model.has_ctc:
+                return align_best(model, source, lengths, found)
             return found
 
         most = max((demand.phrase_tokens for demand in rules.demands), default=0)
         sizes = self._sizes([sources[index] for index in some])
         batches = self._batches(sizes, settings.width, settings.width + most)
         return in_order(batches, self.pool.map(search_batch, batches))
+
+    def _narrowed(self, source: Tensor, lengths: Tensor) -> Shortlisted | None:
+        """Return the model with the vocabulary of a batch; None without a shortlist."""
+        if self.shortlist is None:
+            return None
+        return Shortlisted(cast(Seq2Seq, self.model), self.shortlist, source, lengths)
 
     def force(
         self,

@@ -6,10 +6,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner, Result
 
+from s2scli.cli.app import app
+from s2scli.model.weights import encode_tensors
 from s2scli.report.readings import Reading
+from s2scli.search.shortlist import Shortlist
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.translation.model_folder import load_model_folder, reading_of
+from s2scli.translation.model_folder import (
+    SHORTLIST,
+    load_model_folder,
+    read_shortlist,
+    reading_of,
+    record_reading,
+    record_shortlist,
+)
 from tests.cli.inspecting import model_of, refused, run, run_json
 from tests.faults import seal
 from tests.folders import write_model
@@ -97,3 +108,52 @@ def test_a_manifest_with_another_choice_is_damage(
     path.write_text(json.dumps(tree))
     seal(workspace / "model")
     assert message in refused(run("alignment", "-w", workspace), 65)
+
+
+def translate(*words: str | Path) -> Result:
+    return CliRunner().invoke(app, ["translate", *map(str, words)], input="one two\nthree\n")
+
+
+def test_a_shortlist_is_recorded_and_used_on_request(workspace: Path) -> None:
+    given = ("-w", workspace, "--device", "cpu")
+    line = refused(translate(*given, "--shortlist"), 66)
+    assert "s2s inspect alignment --shortlist" in line
+    record_reading(workspace / "model", Reading(layer=2))
+    said = run("alignment", *given, "-n", "5", "--shortlist").stderr
+    assert "recorded a shortlist" in said and "--shortlist < input.txt" in said
+    loaded = load_model_folder(workspace / "model", CPU)
+    shortlist = read_shortlist(workspace / "model", loaded)
+    vocab_size = loaded.model.vocab_size
+    assert len(shortlist.best) == vocab_size and 0 < len(shortlist.common) <= 50
+    assert len(set(shortlist.best.flatten().tolist())) > 2
+    found = translate(*given, "--shortlist", "--max-length", "5")
+    assert found.exit_code == 0 and len(found.stdout.splitlines()) == 2
+    assert reading_of(loaded) == Reading(layer=2), "the reading is kept"
+    constrained = translate(*given, "--shortlist", "--prefix")
+    assert "--shortlist has no search with --prefix" in refused(constrained, 2)
+    several = translate(*given, "--shortlist", "-m", workspace / "model", "-m", workspace / "model")
+    assert "--shortlist is for one model" in refused(several, 2)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"best": torch.zeros(3, 2)}, "not a shortlist"),
+        ({"best": torch.zeros(3, 2).int(), "common": torch.zeros(2).int()}, "not of the vocab"),
+        ({"best": torch.zeros(40, 2).int(), "common": torch.tensor([9999]).int()}, "not of the"),
+    ],
+)
+def test_a_shortlist_of_something_else_is_damage(
+    tensors: dict[str, torch.Tensor], message: str, workspace: Path
+) -> None:
+    record_shortlist(workspace / "model", Shortlist(torch.tensor([3]), torch.tensor([[3]])))
+    (workspace / "model" / SHORTLIST).write_bytes(encode_tensors(tensors))
+    seal(workspace / "model")
+    assert message in refused(translate("-w", workspace, "--shortlist"), 65)
+
+
+def test_a_model_that_copies_has_no_shortlist(workspace: Path, tmp_path: Path) -> None:
+    changes = ("model.attention={kind='dot'}", "model.output={kind='pointer'}")
+    copier = write_model(tmp_path / "copier", Tokenizers.load(workspace / "model"), *changes)
+    result = run("alignment", "-q", "-w", workspace, "-m", copier, "-n", "5", "--shortlist")
+    assert result.exit_code == 2 and "a model that copies can write any token" in result.stderr

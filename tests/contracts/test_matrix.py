@@ -70,7 +70,7 @@ def test_every_combination_keeps_the_laws(group: Group) -> None:
 def test_the_matrix_is_the_unions() -> None:
     assert CHOICES == {
         "encoder.kind": ["elman", "gru", "lstm", "transformer"],
-        "decoder.kind": ["elman", "gru", "lstm", "transformer"],
+        "decoder.kind": ["elman", "gru", "lstm", "transformer", "ssru"],
         "decoder.attend": ["before", "after"],
         "decoder.input_feeding": [False, True],
         "attention.kind": ["additive", "dot", "general", "scaled_dot", "multi_head", "none"],
@@ -92,7 +92,7 @@ def test_every_refusal_says_why_and_what_to_choose() -> None:
 
 def test_only_these_are_refused() -> None:
     """A second, plain table of what cannot be made."""
-    state_parts = {"elman": 1, "gru": 1, "lstm": 2, "transformer": 0}
+    state_parts = {"elman": 1, "gru": 1, "lstm": 2, "transformer": 0, "ssru": 0}
     for combination in (*matrix().possible, *matrix().refused):
         choices = combination.choices
         begun = state_parts[str(choices["decoder.kind"])]

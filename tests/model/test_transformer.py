@@ -75,12 +75,11 @@ def test_an_encoder_layer_equals_pytorchs(norm_first: bool, activation: Any) -> 
 def test_a_decoder_layer_equals_pytorchs(norm_first: bool) -> None:
     settings = TransformerDecoderSettings(**STACK, norm_first=norm_first)
     attention = MultiHeadAttention(DIM, DIM, HEADS, 0.0)
-    ours = TransformerDecoderLayer(settings, attention)
+    self_attention = settings.make_self_attention()
+    ours = TransformerDecoderLayer(settings, attention, self_attention)
     randomise(ours)
     theirs = nn.TransformerDecoderLayer(DIM, HEADS, 6, 0.0, batch_first=True, norm_first=norm_first)
-    copy_attention(
-        theirs.self_attn, ours.self_attention.query_key_value, ours.self_attention.output
-    )
+    copy_attention(theirs.self_attn, self_attention.query_key_value, self_attention.output)
     both = nn.Linear(DIM, 3 * DIM)
     both.weight.data = torch.cat([attention.query.weight, attention.key_value.weight])
     both.bias.data = torch.cat([attention.query.bias, attention.key_value.bias])

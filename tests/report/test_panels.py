@@ -1,9 +1,8 @@
-import io
+import re
 
 import pytest
 
-from s2scli.report.console import make_console
-from s2scli.report.panels import print_panels
+from s2scli.report.panels import panels_text
 
 PANELS = {
     "Search": [
@@ -15,9 +14,7 @@ PANELS = {
 
 
 def printed(width: int) -> list[str]:
-    file = io.StringIO()
-    print_panels(make_console(width=width, file=file), PANELS)
-    return file.getvalue().splitlines()
+    return panels_text(PANELS, width, colours=False).splitlines()
 
 
 @pytest.mark.parametrize("width", [40, 80, 160])
@@ -37,3 +34,13 @@ def test_every_panel_has_its_title_in_order() -> None:
     titles = [line.strip("╭─╮ ") for line in printed(80) if line.startswith("╭")]
     assert titles == ["Search", "General"]
     assert any("[default: 5]" in line for line in printed(80))
+
+
+def test_colours_change_no_text_and_dim_the_note() -> None:
+    coloured = panels_text(PANELS, 40, colours=True)
+    assert re.sub(r"\x1b\[\d+m", "", coloured) == panels_text(PANELS, 40, colours=False)
+    assert "\x1b[36m--beam-size INT" in coloured
+    dimmed = [
+        line for line in coloured.splitlines() if re.search(r"\x1b\[2m(\[default:|5\])", line)
+    ]
+    assert dimmed

@@ -163,7 +163,9 @@ def stub_translator(engine: StubEngine | None = None) -> Translator:
 def stub_module(make: Callable[[], Translator] = stub_translator) -> types.ModuleType:
     """Return what stands in for the module of the PyTorch engine, and loads what `make` makes."""
 
-    def load(*folders: Path, device: str = "auto", int8: bool = False) -> Translator:
+    def load(
+        *folders: Path, device: str = "auto", int8: bool = False, shortlist: bool = False
+    ) -> Translator:
         return make()
 
     module = types.ModuleType(MODULE)

@@ -4,9 +4,9 @@ R is the number of rows per sentence, P the number of tokens in the caches, C th
 connection's vector.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,7 @@ from s2scli.model.decoder.settings import AttentionBuilder
 from s2scli.model.kernels.linear import make_linear
 from s2scli.model.states import Connected, DecoderOutput, EncoderOutput, StateShape
 from s2scli.model.transformer.entrance import Entrance
-from s2scli.model.transformer.self_attention import KeyValueCache
-from s2scli.model.transformer.settings import TransformerSettings
+from s2scli.model.transformer.settings import StackSettings, TransformerSettings
 from s2scli.settings import setting
 
 
@@ -47,7 +46,9 @@ class TransformerDecoderSettings(TransformerSettings):
             ConfigError: the number of heads or the widths do not match.
         """
         self.check("model.decoder")
-        return TransformerDecoder(self, input_dim, memory_dim, vector_dim, attention)
+        return TransformerDecoder(
+            self, self.make_self_attention, input_dim, memory_dim, vector_dim, attention
+        )
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class TransformerState:
     """The state of a Transformer decoder between steps.
 
     Attributes:
-        caches: keys and values of each layer's self-attention.
+        caches: keys and values of each layer's self-attention, or the cache of what replaces it.
         seen: True where a row has read a token of the caches, [B, R, P]; None if each sentence
             has always had one row.
         attended: the prepared memory of each layer's attention, one row per sentence; empty
@@ -65,7 +66,7 @@ class TransformerState:
         length: the number of tokens each row has read.
     """
 
-    caches: tuple[KeyValueCache, ...]
+    caches: tuple[Any, ...]
     seen: Tensor | None
     attended: tuple[AttendedMemory, ...]
     vector: Tensor | None
@@ -136,12 +137,33 @@ def see_more(seen: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     return sight, sight[:, steps - 1 :: steps]
 
 
+class SelfReader(Protocol):
+    """Lets each token of a row read the earlier ones: self-attention, or what replaces it."""
+
+    def continue_from(
+        self, cache: Any, states: Tensor, angles: Tensor | None, sight: Tensor | None
+    ) -> tuple[Tensor, Any]:
+        """Read T new tokens, and return the output [N, T, D] and the cache after them."""
+        ...
+
+    def empty_cache(self, states: Tensor) -> Any:
+        """Return the cache before the first token."""
+        ...
+
+
 class TransformerDecoder(nn.Module):
-    """A Transformer decoder; the state holds the keys and values of the tokens read."""
+    """A Transformer decoder; the state holds the keys and values of the tokens read.
+
+    Attributes:
+        state_type: the type of its states.
+    """
+
+    state_type = TransformerState
 
     def __init__(
         self,
-        settings: TransformerDecoderSettings,
+        settings: StackSettings,
+        make_self_attention: Callable[[], nn.Module],
         input_dim: int,
         memory_dim: int,
         vector_dim: int,
@@ -152,7 +174,9 @@ class TransformerDecoder(nn.Module):
         self.entrance = Entrance(settings, input_dim)
         self.summary = make_linear(vector_dim, settings.model_dim) if vector_dim else None
         layers = [
-            TransformerDecoderLayer(settings, attention.build(settings.model_dim, memory_dim))
+            TransformerDecoderLayer(
+                settings, attention.build(settings.model_dim, memory_dim), make_self_attention()
+            )
             for _ in range(settings.num_layers)
         ]
         self.layers = nn.ModuleList(layers)
@@ -168,7 +192,7 @@ class TransformerDecoder(nn.Module):
     def start(self, output: EncoderOutput, connected: Connected) -> TransformerState:
         """Return the state before the first token, with one row per sentence."""
         memory, mask = output.memory, output.attention_mask
-        return TransformerState(
+        return self.state_type(
             tuple(layer.self_attention.empty_cache(memory) for layer in self._layers()),
             None,
             tuple(
@@ -230,16 +254,18 @@ class LayerOutput:
     """
 
     states: Tensor
-    cache: KeyValueCache
+    cache: Any
     weights: Tensor | None
 
 
 class TransformerDecoderLayer(nn.Module):
     """Self-attention, optional attention over the memory, and a feed-forward network."""
 
-    def __init__(self, settings: TransformerDecoderSettings, attention: Attention | None) -> None:
+    def __init__(
+        self, settings: StackSettings, attention: Attention | None, self_attention: nn.Module
+    ) -> None:
         super().__init__()
-        self.self_attention = settings.make_self_attention()
+        self.self_attention = cast(SelfReader, self_attention)
         self.around_self_attention = settings.make_residual()
         self.attention = attention
         if attention is not None:
@@ -254,7 +280,7 @@ class TransformerDecoderLayer(nn.Module):
     def forward(
         self,
         states: Tensor,
-        cache: KeyValueCache,
+        cache: Any,
         sight: Tensor | None,
         memory: AttendedMemory | None,
         angles: Tensor | None,

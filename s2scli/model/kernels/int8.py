@@ -48,8 +48,11 @@ class Int8Weight:
         integers[: len(rows)] = (rows * (levels / largest)).add_(levels + 1.5)
         product = self._product(integers)[: len(rows)]
         scales = largest / levels
-        found = product.mul_(scales) if bias is None else torch.addcmul(bias, product, scales)
-        return found.view(*values.shape[:-1], -1)
+        if bias is None:
+            product.mul_(scales)
+        else:  # in place, as a second tensor of this size does not fit into the caches
+            torch.addcmul(bias, product, scales, out=product)
+        return product.view(*values.shape[:-1], -1)
 
     def _product(self, integers: Tensor) -> Tensor:
         """Return the product with quantized inputs [M, K], before their scales apply, [M, N]."""

@@ -39,19 +39,21 @@ class Linear(nn.Linear):
         return {**self.__dict__, "layout": None}
 
 
-def make_linear(input_dim: int, output_dim: int, *, parts: int = 1) -> Linear:
+def make_linear(input_dim: int, output_dim: int, *, parts: int = 1, bias: bool = True) -> Linear:
     """Return a layer with uniform Xavier weights (Glorot & Bengio 2010, eq. 16) and zero bias.
 
     Args:
         input_dim: width of the input.
         output_dim: width of the output of each part.
         parts: the number of layers to merge into one; each is initialized as a separate layer.
+        bias: whether the layer has a bias.
     """
-    layer = Linear(input_dim, parts * output_dim)
+    layer = Linear(input_dim, parts * output_dim, bias=bias)
     if not layer.weight.is_meta:  # on meta, init would import torch._dynamo, over a second
         for part in layer.weight.detach().chunk(parts):
             nn.init.xavier_uniform_(part)
-        nn.init.zeros_(layer.bias)
+        if bias:
+            nn.init.zeros_(layer.bias)
     return layer
 
 

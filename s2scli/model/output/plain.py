@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from s2scli.model.kernels.cross_entropy import label_smoothed_cross_entropy
 from s2scli.model.kernels.linear import Linear
@@ -54,6 +55,20 @@ class PlainOutput(Linear):
         """Apply the layer: [..., D] to [..., V]."""
         logits: Tensor = self(hidden)
         return logits
+
+    def narrowed(self, tokens: Tensor) -> "PlainOutput":
+        """Return the layer of these tokens [U] alone, [..., D] to [..., U], laid out like this one.
+
+        It has a copy of their weights, for a search.
+        """
+        with torch.inference_mode(False), torch.no_grad():  # a layout needs the weight's version
+            tokens = tokens.clone()
+            narrow = PlainOutput(self.in_features, len(tokens), device="meta")
+            narrow.weight = nn.Parameter(self.weight.index_select(0, tokens), False)
+            narrow.bias = nn.Parameter(self.bias.index_select(0, tokens), False)
+            if self.layout is not None:
+                narrow.lay_out(int8=self.layout.int8)
+        return narrow
 
     def token_loss(self, hidden: Tensor, target: Tensor, smoothing: float) -> Tensor:
         """Return the label-smoothed cross-entropy summed over tokens, in nats, as a scalar.

@@ -13,13 +13,13 @@ from s2scli.model.transformer.positions import (
     rotary_angles,
     sinusoids,
 )
-from s2scli.model.transformer.settings import TransformerSettings
+from s2scli.model.transformer.settings import StackSettings
 
 
 class Entrance(nn.Module):
     """Scales embeddings by the root of their width, projects them and adds positions."""
 
-    def __init__(self, settings: TransformerSettings, input_dim: int) -> None:
+    def __init__(self, settings: StackSettings, input_dim: int) -> None:
         super().__init__()
         self.scale = math.sqrt(input_dim)  # embeddings are initialized with a norm of about 1
         self.project = (
@@ -27,7 +27,7 @@ class Entrance(nn.Module):
             if input_dim == settings.model_dim
             else make_linear(input_dim, settings.model_dim)
         )
-        self.dim, self.head_dim = settings.model_dim, settings.model_dim // settings.num_heads
+        self.dim, self.head_dim = settings.model_dim, settings.head_dim
         self.kind = settings.positions
         self.learned: nn.Module | None = None
         if settings.positions == "learned":

@@ -11,12 +11,11 @@ from s2scli.model.transformer.self_attention import SelfAttention
 from s2scli.settings import Settings, setting
 
 
-class TransformerSettings(Settings):
-    """Settings of a stack of Transformer layers."""
+class StackSettings(Settings):
+    """Settings of a stack of Transformer layers, whatever reads the other tokens in them."""
 
     model_dim: int = setting(256, "Width of the states.", "units", ge=1, le=16384)
     num_layers: int = setting(3, "Number of layers.", "layers", ge=1, le=64)
-    num_heads: int = setting(4, "Number of self-attention heads.", "heads", ge=1, le=256)
     ffn_dim: int = setting(
         1024, "Inner width of the feed-forward networks.", "units", ge=1, le=65536
     )
@@ -67,29 +66,24 @@ class TransformerSettings(Settings):
         ge=0.0,
         lt=1.0,
     )
-    attention_dropout: float = setting(
-        0.0, "Dropout on the self-attention weights.", "probability", ge=0.0, lt=1.0
-    )
     ffn_dropout: float = setting(
         0.0, "Dropout inside the feed-forward networks.", "probability", ge=0.0, lt=1.0
     )
 
+    @property
+    def head_dim(self) -> int:
+        """Width of a self-attention head; 0 without self-attention."""
+        return 0
+
     def check(self, section: str) -> None:
-        """Check that the number of heads and the positions match the other settings.
+        """Check that the settings match.
 
         Args:
             section: path of these settings, for messages.
 
         Raises:
-            ConfigError: the number of heads does not divide the width, the heads have an odd
-                width with rotary positions, or a grid has no columns.
+            ConfigError: a grid has no columns.
         """
-        check_heads(f"{section}.num_heads", self.num_heads, self.model_dim)
-        if self.positions == "rotary" and self.model_dim // self.num_heads % 2:
-            raise ConfigError(
-                f"{section}.positions: rotary needs heads of even width; found a head width of "
-                f"{self.model_dim // self.num_heads}; choose another num_heads or sinusoidal"
-            )
         if self.positions == "grid" and not self.grid_columns:
             raise ConfigError(
                 f"{section}.positions: grid needs {section}.grid_columns, the number of tokens in "
@@ -99,10 +93,6 @@ class TransformerSettings(Settings):
     def make_residual(self) -> Residual:
         """Return a residual connection for one sublayer."""
         return Residual(self.make_norm(), norm_first=self.norm_first, dropout=self.dropout)
-
-    def make_self_attention(self) -> SelfAttention:
-        """Return the self-attention of one layer."""
-        return SelfAttention(self.model_dim, self.num_heads, self.attention_dropout)
 
     def make_feed_forward(self) -> FeedForward:
         """Return the feed-forward network of one layer."""
@@ -120,3 +110,39 @@ class TransformerSettings(Settings):
     def epsilon(self) -> float:
         """What is added to the variance in each norm."""
         return EPSILONS[self.norm] if self.norm_epsilon is None else self.norm_epsilon
+
+
+class TransformerSettings(StackSettings):
+    """Settings of a stack of Transformer layers with self-attention."""
+
+    num_heads: int = setting(4, "Number of self-attention heads.", "heads", ge=1, le=256)
+    attention_dropout: float = setting(
+        0.0, "Dropout on the self-attention weights.", "probability", ge=0.0, lt=1.0
+    )
+
+    @property
+    def head_dim(self) -> int:
+        """Width of a self-attention head."""
+        return self.model_dim // self.num_heads
+
+    def check(self, section: str) -> None:
+        """Check that the settings match.
+
+        Args:
+            section: path of these settings, for messages.
+
+        Raises:
+            ConfigError: the number of heads does not divide the width, the heads have an odd
+                width with rotary positions, or a grid has no columns.
+        """
+        check_heads(f"{section}.num_heads", self.num_heads, self.model_dim)
+        if self.positions == "rotary" and self.head_dim % 2:
+            raise ConfigError(
+                f"{section}.positions: rotary needs heads of even width; found a head width of "
+                f"{self.head_dim}; choose another num_heads or sinusoidal"
+            )
+        super().check(section)
+
+    def make_self_attention(self) -> SelfAttention:
+        """Return the self-attention of one layer."""
+        return SelfAttention(self.model_dim, self.num_heads, self.attention_dropout)

@@ -1,8 +1,11 @@
 """The plain output is a linear layer whose loss is the fused one."""
 
+import pytest
 import torch
 
 from s2scli.model.kernels.cross_entropy import label_smoothed_cross_entropy
+from s2scli.model.kernels.layout import lay_out
+from tests.machines import needs_int8
 from tests.models import make_model, model_tree, small_batch
 
 
@@ -23,3 +26,16 @@ def test_it_changes_neither_what_is_read_nor_what_is_kept() -> None:
 def test_its_weights_have_the_names_of_a_layer() -> None:
     names = [name for name in make_model(model_tree()).state_dict() if name.startswith("output")]
     assert names == ["output.weight", "output.bias"]
+
+
+@pytest.mark.parametrize("int8", [None, False, pytest.param(True, marks=needs_int8)])
+def test_a_part_of_it_has_the_logits_of_its_tokens(int8: bool | None) -> None:
+    model = make_model(model_tree())
+    if int8 is not None:
+        lay_out(model, int8=int8)
+    tokens = torch.tensor([3, 5, 9])
+    with torch.inference_mode():
+        hidden = model(small_batch()).hidden
+        narrow = model.narrowed_output(tokens)
+        torch.testing.assert_close(narrow.logits(hidden), model.logits(hidden)[..., tokens])
+    assert (narrow.layout is None) == (model.output.layout is None)
