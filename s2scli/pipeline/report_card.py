@@ -20,6 +20,7 @@ from s2scli.data.settings import PrepareSettings
 from s2scli.data.store import Corpus, TextSplit
 from s2scli.errors import MissingExtraError
 from s2scli.scripts import units_of
+from s2scli.tags import divide_tag
 from s2scli.tokenizer.quality import measure_quality
 from s2scli.tokenizer.sentencepiece import SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
@@ -208,17 +209,18 @@ def make_card(corpus: Corpus, report: Report, tokenizers: Tokenizers | None) -> 
     """
     train = corpus.open_split("train")
     sample = spaced(train, SAMPLE_ROWS)
+    plain = [replace(row, source=divide_tag(row.source, corpus.tags)[1]) for row in sample]
     compared = sample[:: max(1, math.ceil(len(sample) / NEAR_ROWS))]
     found = _signatures(compared)
     near = int(_near_earlier(found).sum())
-    sides = tuple(_side(side, sample, tokenizers) for side in ("source", "target"))
-    rules = tuple(_rules(sample))
+    sides = tuple(_side(side, plain, tokenizers) for side in ("source", "target"))
+    rules = tuple(_rules(plain))
     leaks = tuple(
         _leak(name, corpus.open_split(name), summary.source_in_train, compared, found)
         for name, summary in report.splits.items()
         if name != "train"
     )
-    card = Card((), len(sample), sides, _ratios(sample), rules, (near, len(compared)), leaks)
+    card = Card((), len(sample), sides, _ratios(plain), rules, (near, len(compared)), leaks)
     findings = sorted(_findings(card, report), key=lambda finding: -finding.weight)
     return replace(card, findings=tuple(findings))
 

@@ -23,12 +23,17 @@ def rows_of(count: int) -> list[tuple[str, str]]:
     return [(text, text.upper()) for text in texts]
 
 
-def card_of(folder: Path, rows: list[tuple[str, str]], held: list[tuple[str, str]]) -> Card:
+def card_of(
+    folder: Path,
+    rows: list[tuple[str, str]],
+    held: list[tuple[str, str]],
+    tags: tuple[str, ...] = (),
+) -> Card:
     for name, part in (("c.tsv", rows), ("v.tsv", held)):
         lines = "".join(f"{source}\t{target}\n" for source, target in part)
         (folder / name).write_text(lines, "utf-8")
     workspace = Workspace(folder / "w")
-    inputs = Inputs((folder / "c.tsv",), valid=(folder / "v.tsv",))
+    inputs = Inputs((folder / "c.tsv",), valid=(folder / "v.tsv",), tags=tags)
     prepare(workspace, inputs, PrepareSettings(test_size=0), Talk(quiet=True))
     card = inspect_corpus(workspace, "train", 0).card
     assert card is not None
@@ -83,6 +88,15 @@ def test_scripts_ratios_and_growth_are_counted(tmp_path: Path) -> None:
     assert sum(one.rows for one in card.ratios) == card.sample == 51
     assert source.types[-1] == len(WORDS) + 2
     assert source.pieces_per_word is None
+
+
+def test_tags_are_no_text(tmp_path: Path) -> None:
+    cards = []
+    for name, tags in (("plain", ()), ("tagged", ("x2",))):
+        (tmp_path / name).mkdir()
+        cards.append(card_of(tmp_path / name, rows_of(50), rows_of(1), tags))
+    plain, tagged = cards
+    assert (tagged.sides, tagged.ratios, tagged.rules) == (plain.sides, plain.ratios, plain.rules)
 
 
 def test_what_most_rows_have_is_the_task_and_no_finding(tmp_path: Path) -> None:
