@@ -29,7 +29,7 @@ class PanelHelp:
         """Print the help; called by Click."""
         text = [_plain(self.get_usage(ctx)), *map(_joined, (self.help or "").split("\n\n"))]
         panels: dict[str, list[Row]] = {}
-        for title, row in (*_option_rows(self, ctx), *_command_rows(self, ctx)):
+        for title, row in (*option_rows(self, ctx), *_command_rows(self, ctx)):
             panels.setdefault(title, []).append(row)
         # the general options last
         ordered = {title: panels[title] for title in sorted(panels, key=GENERAL.__eq__)}
@@ -49,7 +49,7 @@ def _plain(usage: str) -> str:
     return re.sub(r"[{}]", "", usage)
 
 
-def _option_rows(command: Any, ctx: Any) -> Iterator[tuple[str, Row]]:
+def option_rows(command: Any, ctx: Any) -> Iterator[tuple[str, Row]]:
     """Yield the panel of each option and argument, with its names and help."""
     for parameter in command.get_params(ctx):
         if not (record := parameter.get_help_record(ctx)):
@@ -123,17 +123,17 @@ def _flags_of(command: Any, ctx: Any) -> list[str]:
 def _flags_of_others(root: Any) -> dict[str, list[str]]:
     """Map each flag of the program to the commands that have it."""
     commands: dict[str, list[str]] = {}
-    for words, command in _all_commands(root.command, "s2s"):
+    for words, command in all_commands(root.command, "s2s"):
         for flag in _flags_of(command, root):
             commands.setdefault(flag, []).append(words)
     return commands
 
 
-def _all_commands(group: Any, words: str) -> Iterator[tuple[str, Any]]:
+def all_commands(group: Any, words: str) -> Iterator[tuple[str, Any]]:
     """Yield the full name (such as `s2s inspect model`) and the command of each one in a group."""
     for name, command in getattr(group, "commands", {}).items():
         yield f"{words} {name}", command
-        yield from _all_commands(command, f"{words} {name}")
+        yield from all_commands(command, f"{words} {name}")
 
 
 class HelpfulCommand(HelpfulOptions, TyperCommand):
