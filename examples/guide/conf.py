@@ -25,9 +25,9 @@ html_theme = "furo"
 html_title = f"s2s {__version__}"
 html_show_copyright = False
 myst_heading_anchors = 3
+myst_enable_extensions = ["html_image"]
 autodoc_typehints = "none"  # the docstrings say it in words
 autodoc_member_order = "bysource"
-templates_path: list[str] = []
 
 
 def setup(app: Any) -> dict[str, bool]:

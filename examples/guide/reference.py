@@ -101,7 +101,13 @@ def settings() -> str:
     parts = []
     for name, rows in groupby(list_recipe_settings(), key=section):
         cells = (
-            (f"`{row.path}`", f"`{row.type}`", f"`{row.default}`", row.unit, plain(row.help))
+            (
+                f"`{row.path.rpartition('.')[2]}`",
+                f"`{row.type}`",
+                f"`{row.default}`",
+                row.unit,
+                plain(row.help),
+            )
             for row in rows
         )
         lines = table(("setting", "type", "default", "unit", "what it does"), cells)

@@ -141,7 +141,8 @@ def test_the_others_flags_have_ours_beside_them() -> None:
 
 def test_every_link_leads_to_a_file() -> None:
     for path in DOCUMENTS:
-        for link in re.findall(r"\]\(([^)\s:#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+        text = path.read_text(encoding="utf-8")
+        for link in re.findall(r"(?:\]\(|src=\")([^)\s:#\"]+)(?:#[^)]*)?[)\"]", text):
             assert (path.parent / link).exists(), f"{path}: {link}"
 
 
@@ -163,9 +164,12 @@ def test_the_reference_has_every_command_option_and_setting() -> None:
     for each in ("--beam-size", "--workspace", "--max-minutes", "RECIPE..."):
         assert each in commands
     for row in list_recipe_settings():
-        path, text = (cell.replace("|", r"\|") for cell in (row.path, row.help))
-        assert f"| `{path}` |" in settings, row.path
-        assert text[-20:] in settings.replace("\\", "") or reference.plain(row.help) in settings
+        section, _, name = row.path.rpartition(".")
+        part = settings.partition(f"## {reference.plain(section or 'recipe')}\n")[2]
+        (cells,) = re.findall(rf"^[|] `{name}` [|] (.*)$", part.partition("\n## ")[0], re.MULTILINE)
+        assert cells.endswith(
+            reference.table("", [[reference.plain(row.help)]]).splitlines()[2][2:]
+        )
     assert all(f"| `{flag_of(name)}` |" in reference.metrics() for name in METRICS)
     assert all(f"| `{name}` |" in reference.recipes() for name in recipe_names())
     for error in S2SError.__subclasses__():
