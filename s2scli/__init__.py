@@ -1,7 +1,7 @@
 """s2s trains sequence-to-sequence models and translates with them.
 
 The commands `s2s prepare`, `train` and `evaluate` are functions here, and `load` returns a trained
-model:
+model::
 
     import s2scli
 

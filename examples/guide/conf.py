@@ -26,6 +26,7 @@ html_title = f"s2s {__version__}"
 html_show_copyright = False
 myst_heading_anchors = 3
 myst_enable_extensions = ["html_image"]
+default_role = "code"  # of a name between backquotes in a docstring
 autodoc_typehints = "none"  # the docstrings say it in words
 autodoc_member_order = "bysource"
 

@@ -15,7 +15,7 @@ import typer
 
 from s2scli import errors
 from s2scli.cli.app import BROKEN_PIPE, INTERRUPTED, app
-from s2scli.cli.help import all_commands, option_rows
+from s2scli.cli.help import all_commands, panels_of
 from s2scli.cli.options import SOME_FAILED
 from s2scli.config import list_recipe_settings, load_recipe, recipe_names
 from s2scli.data.formats import FORMATS as CORPUS_FORMATS
@@ -70,24 +70,23 @@ def _readme(path: str, folder: Path) -> str:
 
 def commands() -> str:
     """Return every command, with its arguments and options."""
-    return "\n".join(_command(name, command) for name, command in all_commands(_program(), "s2s"))
+    program: Any = typer.main.get_command(app)
+    context = program.make_context("s2s", [], resilient_parsing=True)
+    return "\n".join(
+        _command(name, command, context) for name, command in all_commands(program, "s2s")
+    )
 
 
-def _program() -> Any:
-    return typer.main.get_command(app)
-
-
-def _command(name: str, command: Any) -> str:
-    context = command.make_context(name, [], resilient_parsing=True)
+def _command(name: str, command: Any, parent: Any) -> str:
+    context = command.make_context(name, [], parent=parent, resilient_parsing=True)
     about = [
         f"```sh\n{paragraph}\n```" if paragraph.startswith("s2s ") else plain(paragraph)
         for paragraph in inspect.cleandoc(command.help or "").split("\n\n")
     ]
-    rows = sorted(option_rows(command, context), key=lambda row: row[0])
     panels = [
         f"**{title}**\n\n"
-        + table(("option", "meaning"), ((f"`{names}`", plain(text)) for _, (names, text) in group))
-        for title, group in groupby(rows, key=lambda row: row[0])
+        + table(("option", "meaning"), ((f"`{names}`", plain(text)) for names, text in rows))
+        for title, rows in panels_of(command, context).items()
     ]
     return "\n\n".join([f"## {name}", *about, *panels, ""])
 

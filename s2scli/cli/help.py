@@ -28,15 +28,20 @@ class PanelHelp:
     def format_help(self: Any, ctx: Any, formatter: Any) -> None:
         """Print the help; called by Click."""
         text = [_plain(self.get_usage(ctx)), *map(_joined, (self.help or "").split("\n\n"))]
-        panels: dict[str, list[Row]] = {}
-        for title, row in (*option_rows(self, ctx), *_command_rows(self, ctx)):
-            panels.setdefault(title, []).append(row)
-        # the general options last
-        ordered = {title: panels[title] for title in sorted(panels, key=GENERAL.__eq__)}
         width = shutil.get_terminal_size().columns
-        write_stdout(
-            paragraphs_text(text, width) + panels_text(ordered, width, colours=shows_colours())
-        )
+        panels = panels_text(panels_of(self, ctx), width, colours=shows_colours())
+        write_stdout(paragraphs_text(text, width) + panels)
+
+
+def panels_of(command: Any, ctx: Any) -> dict[str, list[Row]]:
+    """Return the options, arguments and commands of a command by panel, the general ones last.
+
+    Each has its names and its help.
+    """
+    panels: dict[str, list[Row]] = {}
+    for title, row in (*_option_rows(command, ctx), *_command_rows(command, ctx)):
+        panels.setdefault(title, []).append(row)
+    return {title: panels[title] for title in sorted(panels, key=GENERAL.__eq__)}
 
 
 def _joined(paragraph: str) -> str:
@@ -49,7 +54,7 @@ def _plain(usage: str) -> str:
     return re.sub(r"[{}]", "", usage)
 
 
-def option_rows(command: Any, ctx: Any) -> Iterator[tuple[str, Row]]:
+def _option_rows(command: Any, ctx: Any) -> Iterator[tuple[str, Row]]:
     """Yield the panel of each option and argument, with its names and help."""
     for parameter in command.get_params(ctx):
         if not (record := parameter.get_help_record(ctx)):
