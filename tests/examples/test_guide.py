@@ -127,8 +127,15 @@ def test_a_wrong_call_is_found(words: str) -> None:
         require_call(words.split())
 
 
-def test_the_others_flags_have_ours_beside_them() -> None:
-    flags = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", reference.commands()))
+@pytest.fixture(scope="module")
+def commands() -> str:
+    """The reference of all commands."""
+    text: str = reference.commands()
+    return text
+
+
+def test_the_others_flags_have_ours_beside_them(commands: str) -> None:
+    flags = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", commands))
     text = (GUIDE / "migration.md").read_text(encoding="utf-8")
     rows = [
         re.split(r"(?<!\\) \| ", row.strip("| ")) for row in text.splitlines() if row[:1] == "|"
@@ -157,8 +164,8 @@ def test_every_part_of_the_reference_is_on_a_page() -> None:
     assert sorted(reference.MARK.findall(text)) == sorted(reference.PARTS)
 
 
-def test_the_reference_has_every_command_option_and_setting() -> None:
-    commands, settings = reference.commands(), reference.settings()
+def test_the_reference_has_every_command_option_and_setting(commands: str) -> None:
+    settings = reference.settings()
     for name in (*COMMANDS, *(f"inspect {each}" for each in INSPECTIONS)):
         assert f"## s2s {name}\n" in commands, name
     for each in ("--beam-size", "--workspace", "--max-minutes", "RECIPE..."):
