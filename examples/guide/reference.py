@@ -18,11 +18,14 @@ from s2scli.cli.app import BROKEN_PIPE, INTERRUPTED, app
 from s2scli.cli.help import all_commands, panels_of
 from s2scli.cli.options import SOME_FAILED
 from s2scli.config import list_recipe_settings, load_recipe, recipe_names
+from s2scli.data import encoded, store
 from s2scli.data.formats import FORMATS as CORPUS_FORMATS
 from s2scli.errors import S2SError
 from s2scli.manifest import FORMATS, Manifest
 from s2scli.metrics import METRICS
 from s2scli.settings import SettingRow, flag_of
+from s2scli.training.metrics_log import MEASUREMENTS, NOTES
+from s2scli.translation.records import json_record
 from s2scli.workspace import Workspace
 
 HERE = Path(__file__).parent
@@ -176,6 +179,32 @@ def _fields(kind: Any) -> str:
     return table(("field", "what it holds"), cells)
 
 
+def tables() -> str:
+    """Return what the Arrow files of a workspace hold."""
+    return "\n\n".join(
+        f"- `{name}`: {paragraph(one.__doc__ or '')}"
+        for name, one in (("corpus", store), ("encoded", encoded))
+    )
+
+
+def log() -> str:
+    """Return the kinds of lines of `metrics.jsonl`, with their fields."""
+    return "\n\n".join(
+        f"### {kind}\n\n{plain(summary(made))}\n\n{_fields(made)}"
+        for kind, made in (MEASUREMENTS | NOTES).items()
+    )
+
+
+def records() -> str:
+    """Return what is said of the JSON lines of `s2s translate --json`."""
+    return paragraph(inspect.getdoc(json_record) or "")
+
+
+def paragraph(text: str) -> str:
+    """Return all but the first paragraph of a docstring."""
+    return plain(inspect.cleandoc(text).partition("\n\n")[2])
+
+
 def formats() -> str:
     """Return every format of a corpus."""
     cells = ((name, plain(_of_module(one))) for name, one in CORPUS_FORMATS.items())
@@ -234,6 +263,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "statuses": statuses,
     "folders": folders,
     "manifest": manifest,
+    "tables": tables,
+    "log": log,
+    "records": records,
     "formats": formats,
     "api": api,
 }
