@@ -1,7 +1,7 @@
 """s2s trains sequence-to-sequence models and translates with them.
 
 The commands `s2s prepare`, `train` and `evaluate` are functions here, and `load` returns a trained
-model:
+model::
 
     import s2scli
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from s2scli.pipeline.train import TrainReport
     from s2scli.translation.api import TextModel
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["evaluate", "load", "prepare", "train"]
 
 

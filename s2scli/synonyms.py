@@ -28,9 +28,10 @@ INNER = _both("ffn_dim")
 CELL = _both("kind")
 DROPOUT = ("--dropout", *_both("dropout"))
 RESUME = "s2s train resumes automatically: run the same command again; --restart starts a new run"
-LOG = "s2s writes no TensorBoard files; use s2s inspect training (--json for the numbers)"
+TRACK = ("training.track",)
+LOG = "s2s logs to its workspace; use s2s inspect training (--json for the numbers)"
 WORKERS = "s2s needs no data loader processes"
-DISTRIBUTED = "s2s trains on one device; choose it with --device"
+PROCESSES = ("--processes",)
 COMPILE = "s2s does not compile models"
 SAVED = "s2s saves models in its workspace; choose it with --workspace"
 
@@ -315,18 +316,18 @@ SYNONYMS: Mapping[str, Meaning] = {
     "restore": RESUME,
     "restore_file": RESUME,
     "checkpoint": RESUME,
-    "tensorboard": LOG,
-    "tensorboard_logdir": LOG,
+    "tensorboard": TRACK,
+    "tensorboard_logdir": TRACK,
     "wandb": LOG,
     "wandb_project": LOG,
     "log_dir": LOG,
-    "report_to": LOG,
+    "report_to": TRACK,
     "num_workers": WORKERS,
     "workers": WORKERS,
     "dataloader_num_workers": WORKERS,
-    "world_size": DISTRIBUTED,
-    "nproc_per_node": DISTRIBUTED,
-    "local_rank": DISTRIBUTED,
+    "world_size": PROCESSES,
+    "nproc_per_node": PROCESSES,
+    "gpu_ranks": PROCESSES,
     "compile": COMPILE,
     "torch_compile": COMPILE,
     "output_dir": SAVED,

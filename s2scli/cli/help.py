@@ -28,15 +28,20 @@ class PanelHelp:
     def format_help(self: Any, ctx: Any, formatter: Any) -> None:
         """Print the help; called by Click."""
         text = [_plain(self.get_usage(ctx)), *map(_joined, (self.help or "").split("\n\n"))]
-        panels: dict[str, list[Row]] = {}
-        for title, row in (*_option_rows(self, ctx), *_command_rows(self, ctx)):
-            panels.setdefault(title, []).append(row)
-        # the general options last
-        ordered = {title: panels[title] for title in sorted(panels, key=GENERAL.__eq__)}
         width = shutil.get_terminal_size().columns
-        write_stdout(
-            paragraphs_text(text, width) + panels_text(ordered, width, colours=shows_colours())
-        )
+        panels = panels_text(panels_of(self, ctx), width, colours=shows_colours())
+        write_stdout(paragraphs_text(text, width) + panels)
+
+
+def panels_of(command: Any, ctx: Any) -> dict[str, list[Row]]:
+    """Return the options, arguments and commands of a command by panel, the general ones last.
+
+    Each has its names and its help.
+    """
+    panels: dict[str, list[Row]] = {}
+    for title, row in (*_option_rows(command, ctx), *_command_rows(command, ctx)):
+        panels.setdefault(title, []).append(row)
+    return {title: panels[title] for title in sorted(panels, key=GENERAL.__eq__)}
 
 
 def _joined(paragraph: str) -> str:
@@ -123,17 +128,17 @@ def _flags_of(command: Any, ctx: Any) -> list[str]:
 def _flags_of_others(root: Any) -> dict[str, list[str]]:
     """Map each flag of the program to the commands that have it."""
     commands: dict[str, list[str]] = {}
-    for words, command in _all_commands(root.command, "s2s"):
+    for words, command in all_commands(root.command, "s2s"):
         for flag in _flags_of(command, root):
             commands.setdefault(flag, []).append(words)
     return commands
 
 
-def _all_commands(group: Any, words: str) -> Iterator[tuple[str, Any]]:
+def all_commands(group: Any, words: str) -> Iterator[tuple[str, Any]]:
     """Yield the full name (such as `s2s inspect model`) and the command of each one in a group."""
     for name, command in getattr(group, "commands", {}).items():
         yield f"{words} {name}", command
-        yield from _all_commands(command, f"{words} {name}")
+        yield from all_commands(command, f"{words} {name}")
 
 
 class HelpfulCommand(HelpfulOptions, TyperCommand):

@@ -47,12 +47,13 @@ def test_the_answer_is_what_to_write(unknown: str, own: tuple[str, ...], answer:
         (("train", "--bf16"), "did you mean --precision?"),
         (("compare", "--lr", "8"), "it is a setting: --set training.optimizer.learning_rate=VAL"),
         (("train", "--resume"), "No such option: --resume; s2s train resumes automatically: "),
-        (("train", "--tensorboard"), "s2s writes no TensorBoard files; use s2s inspect training"),
+        (("train", "--tensorboard"), "it is a setting: --set training.track=VALUE"),
         (("train", "--patienc", "3"), "No such option: --patienc (Possible options: --patience)"),
         (("translate", "--num_beams=4"), "No such option: --num_beams; did you mean --beam-size?"),
         (("prepare", "--beam-size", "3"), "it is an option of s2s evaluate, s2s compare, s2s tra"),
         (("train", "--zzz"), "No such option: --zzz │"),
-        (("--tensorboard",), "s2s writes no TensorBoard files"),
+        (("--wandb",), "s2s logs to its workspace; use s2s inspect training"),
+        (("train", "--world-size", "2"), "did you mean --processes?"),
     ],
 )
 def test_an_unknown_option_is_answered(words: tuple[str, ...], answer: str) -> None:
