@@ -176,7 +176,7 @@ def _show_combinations(common: Common) -> None:
         (str(encoder), *(f"{matrix.count(str(encoder), str(decoder)):,}" for decoder in decoders))
         for encoder in encoders
     ]
-    headings = ("encoder", *(f"{decoder} decoder" for decoder in decoders))
+    headings = ("encoder, decoder:", *map(str, decoders))
     chosen = [(f"model.{path}", _listed(values)) for path, values in matrix.choices.items()]
     refused = [
         (f"{refusal.count:,}", Text.assemble(refusal.fault, "\n", (_where(refusal.choices), "dim")))

@@ -143,7 +143,7 @@ def made_once(matrix: Matrix, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_combinations_are_counted_and_refusals_explained() -> None:
     shown = run("recipe", "--combinations").stdout
     assert re.match(r"2,\d\d\d of 3,\d\d\d combinations make a model:\n", shown)
-    assert re.search(r"^lstm +188 +188 +230 +35$", shown, re.MULTILINE)
+    assert re.search(r"^lstm +188 +188 +230 +35 +35 *$", shown, re.MULTILINE)
     assert re.search(r"^model.decoder.attend +before, after *$", shown, re.MULTILINE)
     assert re.search(r"^144 +model.connection.kind: last needs an encoder", shown, re.MULTILINE)
     assert "decoder.kind = elman, gru, lstm; decoder.attend = before" in shown
