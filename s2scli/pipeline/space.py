@@ -129,28 +129,33 @@ def _own(path: str, recipe: Recipe, tree: Tree) -> Value | None:
     return tree if isinstance(tree, Value) else None
 
 
-def near(space: Space, values: Values, random: np.random.Generator) -> dict[str, Value]:
-    """Return values near others, for a local search.
+def near(space: Space, best: Sequence[Values], random: np.random.Generator) -> dict[str, Value]:
+    """Return values near the best ones, for a local search.
 
-    About half of the parameters move, and at least one: a choice to the next one before or after
-    it, a number by a normal distribution whose standard deviation is 15 % of its range.
+    About half of the parameters move, and at least one. A number moves by a normal distribution
+    whose standard deviation is 15 % of its range; a choice becomes that of one of the best.
+
+    Args:
+        space: the parameters.
+        best: the values of the best trials, best first; numbers move from those of the first.
+        random: the random generator.
     """
     moves = random.random(len(space)) < MOVED_SHARE
     moves[random.integers(len(space))] = True
     return {
-        name: _moved(parameter, values[name], random) if moved else values[name]
+        name: _moved(parameter, [values[name] for values in best], random)
+        if moved
+        else best[0][name]
         for moved, (name, parameter) in zip(moves, space.items(), strict=True)
     }
 
 
-def _moved(parameter: Parameter, value: Value, random: np.random.Generator) -> Value:
+def _moved(parameter: Parameter, best: Sequence[Value], random: np.random.Generator) -> Value:
     if parameter.low is None or parameter.high is None:
-        at = parameter.choices.index(value)
-        beside = [*parameter.choices[max(0, at - 1) : at], *parameter.choices[at + 1 : at + 2]]
-        return beside[random.integers(len(beside))] if beside else value
+        return best[int(random.integers(len(best)))]
     scale, back = (math.log, math.exp) if parameter.log else (float, float)
     low, high = scale(parameter.low), scale(parameter.high)
-    place = scale(float(value)) + random.normal(0, MOVE * (high - low))
+    place = scale(float(best[0])) + random.normal(0, MOVE * (high - low))
     place = high - abs((place - low) % (2 * (high - low)) - (high - low))  # reflected at both ends
     moved = min(max(back(place), parameter.low), parameter.high)
     return round(moved) if parameter.is_whole else moved

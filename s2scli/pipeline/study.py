@@ -6,6 +6,7 @@ the process ends. So a trial that is unfinished and unlocked was killed, and is 
 
 import contextlib
 import math
+import statistics
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ DATABASE, NAME = "study.db", "tune"
 OWN = "own"  # marks the trial with the recipe's own values
 MAX_STARTS = 3
 SLICES = 10  # trials are compared at every tenth of the budget
-UNPRUNED_TRIALS, UNPRUNED_SLICES, MIN_COMPARED = 4, 4, 3
+UNPRUNED_SLICES, MIN_COMPARED = 4, 4
+PARENTS = 3
 RANDOM_TRIALS = 8
 LOCK_SECONDS = 60
 
@@ -168,9 +170,6 @@ class Study:
             study_name=NAME,
             direction="maximize" if self.criterion.higher_is_better else "minimize",
             load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(
-                UNPRUNED_TRIALS, UNPRUNED_SLICES, n_min_trials=MIN_COMPARED
-            ),
         )
 
     def claim(self, most: int) -> "Trial | None":
@@ -207,11 +206,12 @@ class Study:
             return self._open(asked, lock)
 
     def _suggest_near(self, number: int) -> None:
-        """Every second trial searches near the best one so far, which is often the recipe's own."""
-        best = next((each for each in self.outcomes() if each.state == "complete"), None)
+        """Every second trial searches near the best ones so far, often the recipe's own values."""
+        best = [each.values for each in self.outcomes() if each.state == "complete"][:PARENTS]
         if number % 2 and best:
-            values = near(self.space, best.values, np.random.default_rng(number))
-            self._study.enqueue_trial(values)
+            values = near(self.space, best, np.random.default_rng(number))
+            if values != best[0]:
+                self._study.enqueue_trial(values)
 
     def _open(self, trial: "optuna.Trial", lock: FileLock) -> "Trial":
         starts = trial.user_attrs.get("starts", 0) + 1
@@ -271,6 +271,25 @@ class Study:
                 each.number,
             ),
         )
+
+    def is_worse_than_most(self, number: int, score: float, part: int) -> bool:
+        """Return whether a trial is worse than the median of the others at the same point.
+
+        A trial validates at some points only; the best of its scores before a point counts there.
+
+        Args:
+            number: the number of the trial.
+            score: its best score so far.
+            part: the tenths of the budget that are used.
+        """
+        best, worst = (max, -math.inf) if self.criterion.higher_is_better else (min, math.inf)
+        others = [
+            best((one for at, one in each.intermediate_values.items() if at <= part), default=worst)
+            for each in self._study.get_trials(deepcopy=False)
+            if each.number != number and _has_used(each, part)
+        ]
+        enough = len(others) >= MIN_COMPARED
+        return enough and self.criterion.is_better(statistics.median(others), score)
 
     def importances(self) -> dict[str, float]:
         """Return each parameter's importance for a score in the best tenth; they sum to 1.
@@ -332,7 +351,8 @@ class Trial:
         with self.study.locked(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a resumed trial reports some scores again
             self.trial.report(score, number)
-            if used < 1 and self.trial.should_prune():
+            compared = UNPRUNED_SLICES <= number < SLICES
+            if compared and self.study.is_worse_than_most(self.number, score, number):
                 raise PrunedError
 
 
@@ -387,6 +407,11 @@ def _used(values: Values, attributes: Mapping[str, Any]) -> Values:
     if attributes.get(OWN):
         return values
     return {name: rounded(value) for name, value in values.items()}
+
+
+def _has_used(trial: "optuna.trial.FrozenTrial", part: int) -> bool:
+    """Return whether a trial got as far as this tenth of the budget."""
+    return trial.state.name == "COMPLETE" or max(trial.intermediate_values, default=-1) >= part
 
 
 def _outcome(trial: "optuna.trial.FrozenTrial") -> Outcome:

@@ -13,9 +13,10 @@ from s2scli.pipeline.space import Parameter, Value, near, rounded
 from s2scli.pipeline.study import (
     DATABASE,
     MAX_STARTS,
+    MIN_COMPARED,
+    PARENTS,
     RANDOM_TRIALS,
     UNPRUNED_SLICES,
-    UNPRUNED_TRIALS,
     PrunedError,
     Study,
     Trial,
@@ -57,14 +58,16 @@ def test_the_first_trial_has_the_own_values(tmp_path: Path) -> None:
 
 
 def test_every_second_trial_is_near_the_best(tmp_path: Path) -> None:
-    study = open_study(tmp_path)
-    for number in range(10):
-        trial, best = claimed(study), max(study.outcomes(), key=lambda one: one.score or 0.0)
-        if number % 2:
-            random = np.random.default_rng(number)
-            expected = near(SPACE, best.values, random)
+    study, followed = open_study(tmp_path), 0
+    for number in range(12):
+        best = [each.values for each in study.outcomes()][:PARENTS]
+        trial = claimed(study)
+        expected = near(SPACE, best, np.random.default_rng(number)) if number % 2 else {}
+        if expected and expected != best[0]:  # equal values would be tried twice
+            followed += 1
             assert trial.values == {name: rounded(value) for name, value in expected.items()}
         study.finish(trial, 5.0 if number == 4 else 1.0 + number / 100, 1.0, 4)
+    assert followed >= 4
 
 
 def test_a_study_has_so_many_trials_whoever_asks(tmp_path: Path) -> None:
@@ -125,7 +128,7 @@ def test_outcomes_are_ranked(metric: str, order: list[int], tmp_path: Path) -> N
 
 def test_a_trial_below_the_median_is_pruned(tmp_path: Path) -> None:
     study = open_study(tmp_path)
-    for _ in range(UNPRUNED_TRIALS):
+    for _ in range(MIN_COMPARED):
         trial = claimed(study)
         trial.report(10.0, 0.55)
         study.finish(trial, 10.0, 1.0, 4)
@@ -137,6 +140,29 @@ def test_a_trial_below_the_median_is_pruned(tmp_path: Path) -> None:
     assert study.outcomes()[-1].state == "pruned"
     good = claimed(study)
     good.report(11.0, 0.55)
+
+
+def test_the_last_score_before_counts_where_a_trial_has_none(tmp_path: Path) -> None:
+    study = open_study(tmp_path)
+    for score in (1.0, 2.0, 9.0, 9.0, 9.0):  # scores at half of the budget
+        trial = claimed(study)
+        trial.report(score, 0.5)
+        study.finish(trial, 10.0, 1.0, 4)
+    trial = claimed(study)
+    trial.report(9.5, 0.7)  # nobody else has a score at this point
+    with pytest.raises(PrunedError):
+        trial.report(8.0, 0.8)
+    study.prune(trial, 0.8, 3)
+    last = claimed(study)
+    last.report(9.0, 0.9)  # equal to the median, without the trial that did not come so far
+
+
+def test_without_a_score_a_trial_is_the_worst(tmp_path: Path) -> None:
+    study = open_study(tmp_path, metric="loss")
+    for _ in range(MIN_COMPARED):
+        study.finish(claimed(study), 3.0, 1.0, 4)  # validated at its end only
+    trial = claimed(study)
+    trial.report(99.0, 0.5)
 
 
 def test_a_watch_reports_the_best_score_so_far(tmp_path: Path) -> None:
