@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+from s2scli.data.cleaning.language import identifier
+from s2scli.errors import MissingExtraError
 from s2scli.serve.refusal import RequestError
 
 CODE = re.compile(r"[A-Za-z]{2,3}(?:_[A-Za-z0-9]{2,8})*")
@@ -77,7 +79,7 @@ def probabilities(text: str, codes: Collection[str]) -> dict[str, float]:
     """
     try:
         found = _identifier(tuple(codes)).rank(text)
-    except ImportError as error:
+    except MissingExtraError as error:
         raise RequestError(
             400, "source: detection needs py3langid, which is not installed on the server; give it"
         ) from error
@@ -91,14 +93,6 @@ def probabilities(text: str, codes: Collection[str]) -> dict[str, float]:
 @functools.lru_cache(maxsize=8)
 def _identifier(codes: tuple[str, ...]) -> Any:
     """Return a detector of these languages."""
-    identifier = copy.copy(_of_all())
-    identifier.set_languages(list(codes))
-    return identifier
-
-
-@functools.cache
-def _of_all() -> Any:
-    """Return the detector of all languages."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    some = copy.copy(identifier())
+    some.set_languages(list(codes))
+    return some

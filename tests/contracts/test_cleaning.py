@@ -484,7 +484,7 @@ def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setattr(encoding, "fixer", encoding.fixer.__wrapped__)
     monkeypatch.setattr("s2scli.data.cleaning.rules.fixer", encoding.fixer)
-    monkeypatch.setattr(language, "_identifier", language._identifier.__wrapped__)
+    monkeypatch.setattr(language, "identifier", language.identifier.__wrapped__)
     with pytest.raises(MissingExtraError, match=r"ftfy is not installed: pip install 's2scli\["):
         require_usable(PrepareSettings(fix_encoding=True))
     with pytest.raises(MissingExtraError, match="py3langid is not installed"):

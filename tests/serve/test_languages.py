@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from s2scli.data.cleaning import language
 from s2scli.serve import languages
 from s2scli.serve.languages import name_of, probabilities
 from s2scli.serve.refusal import RequestError
@@ -27,7 +28,7 @@ def test_unknown_languages_and_a_missing_detector_are_refused(
 ) -> None:
     with pytest.raises(RequestError, match="cannot be detected for these models"):
         probabilities("a", ["source", "target"])
-    monkeypatch.setattr(languages, "_of_all", languages._of_all.__wrapped__)
+    monkeypatch.setattr(languages, "identifier", language.identifier.__wrapped__)
     monkeypatch.setitem(sys.modules, "py3langid.langid", None)
     with pytest.raises(RequestError, match="needs py3langid, which is not installed"):
         probabilities("a", ["en", "de", "fr", "it"])

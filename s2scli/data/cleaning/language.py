@@ -20,7 +20,7 @@ def language_of(text: str) -> tuple[str, float]:
     Raises:
         MissingExtraError: py3langid is not installed.
     """
-    language, confidence = _identifier().classify(text)
+    language, confidence = identifier().classify(text)
     return str(language), float(confidence)
 
 
@@ -31,15 +31,20 @@ def require_language(flag: str, code: str | None) -> None:
         MissingExtraError: py3langid is not installed.
         UsageError: py3langid does not know this language.
     """
-    if code is not None and code not in _identifier().labels:
+    if code is not None and code not in identifier().labels:
         raise UsageError(
             f"{flag} {code}: unknown language; expected a code of two letters, one of "
-            f"{' '.join(sorted(_identifier().labels))}"
+            f"{' '.join(sorted(identifier().labels))}"
         )
 
 
 @cache
-def _identifier() -> Any:
+def identifier() -> Any:
+    """Return py3langid's identifier of all its languages; it must not be changed.
+
+    Raises:
+        MissingExtraError: py3langid is not installed.
+    """
     try:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError as error:
@@ -52,7 +57,7 @@ def _identifier() -> Any:
 def is_installed() -> bool:
     """Whether languages can be recognized."""
     try:
-        _identifier()
+        identifier()
     except MissingExtraError:
         return False
     return True
