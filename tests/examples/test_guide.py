@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from s2scli.cli.app import COMMANDS, INSPECTIONS, app
 from s2scli.config import list_recipe_settings, recipe_names, recipe_path
@@ -185,6 +186,9 @@ def test_the_reference_has_every_command_option_and_setting(commands: str) -> No
 
 
 def test_every_file_of_a_workspace_is_described(trained_workspace: Path) -> None:
+    for words in ("evaluate", "report"):  # they write files beside the folders
+        result = CliRunner().invoke(app, [words, "-q", "-w", str(trained_workspace)])
+        assert result.exit_code == 0, result.stderr
     text = (GUIDE / "reference" / "files.md").read_text(encoding="utf-8")
     described = text + reference.folders()
     for path in trained_workspace.rglob("*"):
