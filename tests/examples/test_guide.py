@@ -20,6 +20,7 @@ from s2scli.errors import S2SError
 from s2scli.metrics import METRICS
 from s2scli.settings import flag_of
 from tests.examples.scripts import EXAMPLES, load_script
+from tests.toy import write_corpus
 
 GUIDE = EXAMPLES / "guide"
 PAGES = sorted(GUIDE.rglob("*.md"))
@@ -185,14 +186,20 @@ def test_the_reference_has_every_command_option_and_setting(commands: str) -> No
         assert f"| {error.exit_status} |" in reference.statuses(), error
 
 
-def test_every_file_of_a_workspace_is_described(trained_workspace: Path) -> None:
-    for words in ("evaluate", "report"):  # they write files beside the folders
-        result = CliRunner().invoke(app, [words, "-q", "-w", str(trained_workspace)])
+def test_every_file_of_a_workspace_is_described(tmp_path: Path) -> None:
+    corpus, workspace = write_corpus(tmp_path / "corpus.tsv", 60), tmp_path / "workspace"
+    for words in (
+        ["prepare", str(corpus)],
+        ["train", "-r", "tiny", "--max-steps", "2", "--log-samples", "1"],
+        ["evaluate"],
+        ["report"],
+    ):
+        result = CliRunner().invoke(app, [*words, "-q", "-w", str(workspace)])
         assert result.exit_code == 0, result.stderr
     text = (GUIDE / "reference" / "files.md").read_text(encoding="utf-8")
     described = text + reference.folders()
-    for path in trained_workspace.rglob("*"):
-        if path.is_file() or path.parent == trained_workspace:
+    for path in workspace.rglob("*"):
+        if path.is_file() or path.parent == workspace:
             assert f"`{path.name}`" in described, path
 
 
