@@ -38,7 +38,7 @@ def test_the_reverse_model_reads_the_other_sentences_alone(raw: Path) -> None:
     assert [words.count("--swap") for words in prepared] == [0, 1, 0]
     assert all(words[-1] == str(text / "val.tsv") for words in prepared), "never the test split"
     scored = [words for words in found if words[0] == "evaluate"]
-    assert len(scored) == 2 and all("valid" in words for words in scored)
+    assert len(scored) == 3 and all("valid" in words for words in scored)
 
 
 def test_both_models_are_scored_with_every_kind_of_noise(raw: Path) -> None:
