@@ -12,9 +12,12 @@ import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import BinaryIO, TypeAlias, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 from s2scli.errors import CorpusError, MissingInputError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 STDIN = Path("-")
 GZIP, BZIP2, XZ, ZSTD = "gzip", "bzip2", "xz", "zstd"
@@ -200,7 +203,7 @@ class _ZstdReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
         return int(self._inner.readinto(buffer))
 
 
@@ -214,9 +217,10 @@ class _HashedReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        piece: bytes = self._read(len(buffer))
-        buffer[: len(piece)] = piece
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        view = memoryview(buffer)
+        piece: bytes = self._read(len(view))
+        view[: len(piece)] = piece
         self.sha256.update(piece)
         return len(piece)
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -172,7 +173,7 @@ def test_a_tag_is_put_in_front_of_every_part_of_a_line(
     seen: list[list[int]] = []
     search = type(engine).search
 
-    def spied(self, sources, *rest, **more):  # type: ignore[no-untyped-def]
+    def spied(self: Any, sources: Any, *rest: Any, **more: Any) -> Any:
         seen.extend(ids.tolist() for ids in sources)
         return search(self, sources, *rest, **more)
 

@@ -104,11 +104,10 @@ def test_gzip_is_known_by_its_content_with_all_its_members(tmp_path: Path) -> No
 
 
 def zstd(data: bytes) -> bytes:
-    sink = io.BytesIO()
-    sink.close = lambda: None  # type: ignore[method-assign]
-    with pa.CompressedOutputStream(pa.PythonFile(sink, "w"), "zstd") as stream:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
         stream.write(data)
-    return sink.getvalue()
+    return bytes(sink.getvalue())
 
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {

@@ -14,17 +14,18 @@ import io
 import lzma
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
-import atheris  # type: ignore[import-not-found, import-untyped, unused-ignore]
+atheris = import_module("atheris")  # in no extra: pip install atheris
 
 with atheris.instrument_imports(include=["s2scli.data"]):
+    from s2scli.data.example import Example
     from s2scli.data.formats import FORMATS
     from s2scli.data.lines import TextFile
-from s2scli.data.example import Example
-from s2scli.data.rows import BadLine
-from s2scli.errors import S2SError
-from tests.data.formats.writers import WRITERS, write
+    from s2scli.data.rows import BadLine
+    from s2scli.errors import S2SError
+    from tests.data.formats.writers import WRITERS, write
 
 LIMIT = 4096
 NAMES = sorted(FORMATS)

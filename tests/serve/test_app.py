@@ -121,6 +121,7 @@ def check_by_schemathesis(paths: str, examples: int) -> None:
     from hypothesis import HealthCheck, given, settings
     from hypothesis import strategies as st
     from schemathesis.checks import CHECKS
+    from schemathesis.core.result import Ok
 
     app = app_of(service_of())
     schema = schemathesis.openapi.from_dict(send(app, "GET", "/openapi.json").json())
@@ -128,7 +129,8 @@ def check_by_schemathesis(paths: str, examples: int) -> None:
     excluded = CHECKS.get_by_names(["positive_data_acceptance"])
     modes = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
     for result in schema.include(path_regex=paths).get_all_operations():
-        operation: Any = result.ok()  # type: ignore[union-attr]
+        assert isinstance(result, Ok), result
+        operation: Any = result.ok()
         cases = [operation.as_strategy(generation_mode=mode) for mode in modes]
 
         @settings(max_examples=examples, database=None, suppress_health_check=list(HealthCheck))

@@ -72,8 +72,8 @@ def test_requests_take_turns(queue: BatchingQueue, engine: SlowEngine) -> None:
     ended: list[str] = []
     long = queue.submit([f"long{i}" for i in range(10)], OPTIONS)
     short = queue.submit(["short"], OPTIONS)
-    for name, future in (("long", long), ("short", short)):
-        future.add_done_callback(lambda _, name=name: ended.append(name))  # type: ignore[misc]
+    long.add_done_callback(lambda _: ended.append("long"))
+    short.add_done_callback(lambda _: ended.append("short"))
     finish(engine, [long, short])
     assert texts(long) == [f"LONG{i}" for i in range(10)]
     assert ended == ["short", "long"]

@@ -2,6 +2,7 @@
 
 import base64
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ LANGUAGES = {"source": "en", "target": "de"}
 APP = app_of(service_of(max_characters=100, max_lines=5, max_inspected=20))
 
 
-def translated(**body: object) -> object:
+def translated(**body: object) -> Any:
     return send(APP, "POST", "/translate", json={**LANGUAGES, **body}).json()
 
 
@@ -45,13 +46,13 @@ def test_tags_stay() -> None:
 def test_alternatives_are_those_of_all_lines() -> None:
     found = translated(q="a\n\nb", alternatives=2)
     assert found == {"translatedText": "A\n\nB", "alternatives": ["A!\n\nB!", "A!!\n\nB!!"]}
-    assert translated(q=["a"], alternatives=1)["alternatives"] == [["A!"]]  # type: ignore[index]
+    assert translated(q=["a"], alternatives=1)["alternatives"] == [["A!"]]
     assert translated(q=" ", alternatives=1) == {"translatedText": "", "alternatives": []}
 
 
 def test_a_detected_language_is_told() -> None:
     found = translated(q=["A dog runs."], source="auto")
-    (detected,) = found["detectedLanguage"]  # type: ignore[index]
+    (detected,) = found["detectedLanguage"]
     assert detected["language"] == "en"
     assert 50 < detected["confidence"] <= 100
 

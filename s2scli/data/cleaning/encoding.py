@@ -23,7 +23,8 @@ def fixer() -> Callable[[str], str]:
         from ftfy import fix_encoding
     except ImportError as error:
         raise MissingExtraError("ftfy is not installed: pip install 's2scli[clean]'") from error
-    return fix_encoding  # type: ignore[no-any-return,unused-ignore]
+    repair: Callable[[str], str] = fix_encoding
+    return repair
 
 
 def _apply(side: Texts, context: Context) -> Sequence[str]:
