@@ -17,7 +17,7 @@ from s2scli.manifest import new_folder, read_manifest
 from s2scli.report.console import Talk
 from s2scli.search.limits import longest_output
 from s2scli.translation.agreement import Agreement, choose_pairs, compare_exports, read_pairs
-from s2scli.translation.ctranslate2_engine import ExportFacts
+from s2scli.translation.export_engine import ExportFacts
 from s2scli.translation.loading import folder_beside
 from s2scli.translation.model_card import model_card
 from s2scli.translation.model_folder import (

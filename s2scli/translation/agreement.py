@@ -23,8 +23,9 @@ from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import EOS_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.translation.ctranslate2_engine import CTranslate2Engine, ExportFacts
+from s2scli.translation.ctranslate2_engine import CTranslate2Engine
 from s2scli.translation.engine import Engine
+from s2scli.translation.export_engine import ExportFacts
 from s2scli.translation.lines import size_of
 from s2scli.translation.model_folder import LoadedModel
 from s2scli.translation.options import Options, Wanted

@@ -15,37 +15,23 @@ from typing import Any, Self
 
 from s2scli.data.example import TokenIds, Values
 from s2scli.errors import CheckpointError, ConfigError, UsageError
-from s2scli.export.settings import Quantization
 from s2scli.export.targets import TARGETS
 from s2scli.manifest import Manifest, in_one_generation, verify_folder
-from s2scli.report.readings import BEST_HEADS, Reading
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.limits import longest_output
-from s2scli.search.ranking import normalise
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import MOST, Settings, flag_of, load_settings, setting
+from s2scli.settings import flag_of, load_settings
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.batches import similar_batches
+from s2scli.translation.export_engine import ExportEngine, ExportFacts, ranking_score
 from s2scli.translation.options import Wanted
 from s2scli.translation.translator import Translator
 
 TARGET = TARGETS["ctranslate2"]
 BATCH_TOKENS = 1024  # source tokens, including padding
 SEARCHED = ("beam_size", "n_best", "length_penalty", "max_length_ratio", "max_length")
-
-
-class ExportFacts(Settings):
-    """Facts in the manifest of an export, which make it usable without PyTorch."""
-
-    name: str = setting(..., "The recipe's name.")
-    quantization: Quantization = setting(
-        ..., "Type of the stored weights, as CTranslate2 names it."
-    )
-    max_source_tokens: int = setting(..., "Maximum source length.", "tokens", ge=1, le=MOST)
-    positions: int = setting(..., "Maximum length of source and target.", "tokens", ge=1, le=MOST)
-    search: SearchSettings = setting(..., "The recipe's search settings.")
 
 
 @dataclass(frozen=True)
@@ -129,47 +115,8 @@ def read_export(folder: Path) -> tuple[Export, Tokenizers]:
 
 
 @dataclass(frozen=True)
-class CTranslate2Engine:
-    """An exported model in CTranslate2.
-
-    Attributes:
-        program: a `ctranslate2.Translator`.
-        tokenizers: the tokenizers of the model.
-        facts: the facts in the export's manifest.
-    """
-
-    program: Any
-    tokenizers: Tokenizers
-    facts: ExportFacts
-
-    @property
-    def settings(self) -> SearchSettings:
-        """The recipe's search settings."""
-        return self.facts.search
-
-    @property
-    def max_source_tokens(self) -> int:
-        """The maximum source length in training, in tokens without the end token."""
-        return self.facts.max_source_tokens
-
-    def positions(self, length: int) -> int:
-        """Return the length: a token is an encoder state."""
-        return length
-
-    @property
-    def attention_shape(self) -> None:
-        """None: CTranslate2 returns the attention weights of one layer at most."""
-        return
-
-    @property
-    def reading(self) -> Reading:
-        """The default, as there are no attention weights."""
-        return BEST_HEADS
-
-    @property
-    def is_latent(self) -> bool:
-        """False: a latent model cannot be exported."""
-        return False
+class CTranslate2Engine(ExportEngine):
+    """An exported model in CTranslate2; `program` is a `ctranslate2.Translator`."""
 
     def search(
         self,
@@ -321,9 +268,3 @@ class CTranslate2Engine:
     @functools.cached_property
     def _target_ids(self) -> dict[str, int]:
         return {piece: id for id, piece in enumerate(self.tokenizers.texts[1].vocabulary)}
-
-
-def ranking_score(token_scores: Sequence[float], settings: SearchSettings) -> float:
-    """Return the ranking score of a hypothesis, given its tokens' log-probabilities."""
-    exponent, offset = settings.length_penalty, settings.length_offset
-    return normalise(sum(token_scores), len(token_scores), exponent, offset)

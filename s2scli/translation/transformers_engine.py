@@ -13,61 +13,20 @@ from typing import Any
 
 from s2scli.data.example import TokenIds, Values
 from s2scli.errors import UsageError
-from s2scli.report.readings import BEST_HEADS, Reading
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.limits import longest_output
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import BOS_ID, EOS_ID
-from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.translation.ctranslate2_engine import ExportFacts, ranking_score
+from s2scli.translation.export_engine import ExportEngine, ranking_score
 from s2scli.translation.options import Wanted
 
 SENTENCES = 16  # sources in a batch
 
 
 @dataclass(frozen=True)
-class TransformersEngine:
-    """A MarianMTModel and its `generate`.
-
-    Attributes:
-        program: a `transformers.MarianMTModel` on the CPU.
-        tokenizers: the tokenizers of the model.
-        facts: the facts in the export's manifest.
-    """
-
-    program: Any
-    tokenizers: Tokenizers
-    facts: ExportFacts
-
-    @property
-    def settings(self) -> SearchSettings:
-        """The recipe's search settings."""
-        return self.facts.search
-
-    @property
-    def max_source_tokens(self) -> int:
-        """The maximum source length in training, in tokens without the end token."""
-        return self.facts.max_source_tokens
-
-    def positions(self, length: int) -> int:
-        """Return the length: a token is an encoder state."""
-        return length
-
-    @property
-    def attention_shape(self) -> None:
-        """None: attention weights are not asked for."""
-        return
-
-    @property
-    def reading(self) -> Reading:
-        """The default, as there are no attention weights."""
-        return BEST_HEADS
-
-    @property
-    def is_latent(self) -> bool:
-        """False: a latent model cannot be exported."""
-        return False
+class TransformersEngine(ExportEngine):
+    """A MarianMTModel and its `generate`; `program` is the `transformers.MarianMTModel`."""
 
     def search(
         self,

@@ -26,8 +26,8 @@ from s2scli.translation.ctranslate2_engine import (
     TARGET,
     CTranslate2Engine,
     Export,
-    ExportFacts,
 )
+from s2scli.translation.export_engine import ExportFacts
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import pairs_of
 from s2scli.translation.results import Translation

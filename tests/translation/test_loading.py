@@ -10,7 +10,7 @@ from s2scli.errors import CheckpointError, MissingInputError, UsageError
 from s2scli.manifest import new_folder, read_manifest
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
-from s2scli.translation.ctranslate2_engine import ExportFacts
+from s2scli.translation.export_engine import ExportFacts
 from s2scli.translation.loading import EngineRequest, choose_export, folder_beside, is_export
 
 FACTS = ExportFacts(

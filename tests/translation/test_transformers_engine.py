@@ -76,13 +76,9 @@ def test_outputs_and_scores_are_ours(name: str, tmp_path: Path) -> None:
     assert compared > 2
 
 
-def test_it_knows_what_it_is() -> None:
+def test_constraints_are_refused() -> None:
     facts: Any = type("Facts", (), {"search": "search", "max_source_tokens": 9})()
     engine = TransformersEngine(None, letters(), facts)
-    assert engine.settings is facts.search
-    assert (engine.max_source_tokens, engine.positions(4)) == (9, 4)
-    assert engine.attention_shape is None
-    assert not engine.is_latent
     with pytest.raises(UsageError, match="does not support constraints"):
         engine.search(
             [np.array([4])], engine.settings, PLAIN, Rules(demands=(Demand(prefix=(4,)),))
