@@ -64,7 +64,7 @@ BESIDE_COMMANDS = {
     *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
     *{"pictures", "inspect_pictures", "evaluate_latent", "evaluate_alignment"},
     *{"evaluate_noise", "overwriting", "subtitles", "watching"},
-    *{"explaining", "suggesting", "report_card"},
+    *{"explaining", "suggesting", "report_card", "reproducing"},
 }
 NOT_COMMANDS = {
     *{"__init__", "advice", "app", "completion", "constraints", "everyday", "flags", "help"},

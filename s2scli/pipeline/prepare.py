@@ -214,6 +214,8 @@ def _make_corpus(
             **_recorded(settings, sides),
             **hashes,
             **_mixture(parts, mixing, folder, settings, sides, talk),
+            **({"weights": list(inputs.weights)} if mixing else {}),
+            **({"given_tags": list(tags)} if tags else {}),
             **_tags([*parts, *(part for one in held_out.values() for part in one.parts)]),
             "inputs": _digests(report),
         }

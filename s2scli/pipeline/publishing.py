@@ -14,6 +14,7 @@ from s2scli.config import Recipe
 from s2scli.data.accounting import read_report
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.manifest import verify_folder
+from s2scli.pipeline.reproducing import preparing_commands
 from s2scli.report.console import Talk
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.averaging import mean_weights, wearing
@@ -168,10 +169,12 @@ def _origin(workspace: Workspace) -> dict[str, Any]:
     }
     try:
         report = read_report(workspace.find_corpus())
+        commands = preparing_commands(workspace)
     except (MissingInputError, CheckpointError):  # it was moved after it was encoded
         return {MADE_WITH: made_with}
     data = {
         "files": [name for account in report.files for name in account.names],
+        "commands": commands,
         "rows": {split: summary.rows for split, summary in report.splits.items()},
     }
     return {DATA: data, MADE_WITH: made_with}

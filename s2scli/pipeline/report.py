@@ -1,6 +1,5 @@
 """`s2s report`: collect what a workspace has to say about its corpus, its model and its scores."""
 
-import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from s2scli.config import recipe_toml
-from s2scli.data.settings import PrepareSettings
 from s2scli.data.store import Corpus
 from s2scli.errors import MissingInputError
 from s2scli.manifest import is_published, read_manifest
@@ -20,10 +18,9 @@ from s2scli.pipeline.inspect_corpus import CorpusView, inspect_corpus
 from s2scli.pipeline.inspect_errors import Errors, ErrorsRequest, inspect_errors
 from s2scli.pipeline.inspect_model import ModelFacts, inspect_model
 from s2scli.pipeline.inspect_training import History, inspect_training
+from s2scli.pipeline.reproducing import preparing_commands
 from s2scli.report.console import Talk
 from s2scli.report.heads import AttentionHeads
-from s2scli.settings import flags_for
-from s2scli.tokenizer.settings import TokenizerSettings
 from s2scli.translation.loading import load_in_torch
 from s2scli.translation.model_folder import RECIPE
 from s2scli.workspace import Workspace
@@ -108,7 +105,7 @@ def report(workspace: Workspace, request: ReportRequest, talk: Talk) -> Dossier:
         found.attention,
         diagnose(workspace),
         (
-            *_preparing(view, tokenizer),
+            *preparing_commands(workspace),
             *([] if model is None else _training(request)),
         ),
     )
@@ -171,18 +168,6 @@ def _history(workspace: Workspace) -> History | None:
         return inspect_training(workspace)
     except MissingInputError:
         return None
-
-
-def _preparing(view: CorpusView, tokenizer: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the commands that make the corpus and the tokenizer."""
-    files = [
-        word
-        for account in view.report.files
-        for name in account.names
-        for word in ([name] if account.role == "corpus" else [f"--{account.role}", name])
-    ]
-    yield shlex.join(["s2s", "prepare", *files, *flags_for(PrepareSettings, view.settings)])
-    yield shlex.join(["s2s", "train-tokenizer", *flags_for(TokenizerSettings, tokenizer)])
 
 
 def _training(request: ReportRequest) -> Iterator[str]:

@@ -76,9 +76,9 @@ def _scores(facts: Mapping[str, Any]) -> Iterator[str]:
 
 def _commands(facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield the commands that make the model again, if it was trained on files."""
-    data = facts.get(DATA)
-    if data and IMPORTED not in facts:
-        yield f"    s2s prepare {' '.join(data['files'])}"
+    commands = facts.get(DATA, {}).get("commands")
+    if commands and IMPORTED not in facts:
+        yield from (f"    {command}" for command in commands)
         yield "    s2s train --recipe FOLDER/recipe.toml"
         yield ""
         yield "The recipe has every setting of the run but its limits."

@@ -12,7 +12,11 @@ FACTS: dict[str, Any] = {
     "parameters": 1234,
     "averaged": [20, 40],
     "scores": {"bleu": 12.345},
-    "data": {"files": ["a.tsv"], "rows": {"train": 1000, "valid": 20}},
+    "data": {
+        "files": ["a.tsv"],
+        "commands": ["s2s prepare a.tsv --swap", "s2s train-tokenizer"],
+        "rows": {"train": 1000, "valid": 20},
+    },
     "made_with": {"s2s": "0.1.0", "torch": "2.10"},
 }
 
@@ -31,7 +35,8 @@ def test_it_has_data_training_scores_commands_and_limits() -> None:
         "- the mean of the weights after updates 20, 40",
         "- s2s 0.1.0, torch 2.10",
         "- bleu: 12.35",
-        "    s2s prepare a.tsv",
+        "    s2s prepare a.tsv --swap",
+        "    s2s train-tokenizer",
         "    s2s translate -m FOLDER < input.txt",
         "## Limits",
     ):

@@ -1,0 +1,47 @@
+"""The recorded commands make the same corpus and the same tokenizer again."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from s2scli.cli.app import app
+from s2scli.manifest import read_manifest
+from s2scli.pipeline.reproducing import preparing_commands
+from s2scli.workspace import Workspace
+from tests.toy import write_corpus
+
+
+def invoke(words: list[str], workspace: Path) -> None:
+    result = CliRunner().invoke(app, [*words, "-q", "-w", str(workspace)])
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "a.tsv",
+        "a.tsv --swap --max-length 77 --no-header --skip-bad-lines",
+        "a.tsv=2 'b c.tsv' --tag up --tag down --test-size 3",
+        "a.tsv --valid 'b c.tsv' --tag up",
+        "a.tsv b.tsv --sampling-temperature 5 --max-repeats 9",
+    ],
+)
+def test_the_commands_make_the_same_again(
+    options: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, name in enumerate(("a.tsv", "b.tsv", "b c.tsv")):
+        write_corpus(tmp_path / name, 60 + 20 * number)
+    monkeypatch.chdir(tmp_path)
+    invoke(["prepare", *shlex.split(options)], tmp_path / "one")
+    invoke(["train-tokenizer", "--kind", "char", "--separate", "--no-split-digits"], Path("one"))
+    commands = preparing_commands(Workspace(tmp_path / "one"))
+    for command in commands:
+        program, *words = shlex.split(command)
+        assert program == "s2s"
+        invoke(words, tmp_path / "two")
+    for kind in ("corpus", "tokenizer"):
+        first, second = (read_manifest(tmp_path / each / kind, kind) for each in ("one", "two"))
+        assert first.digest == second.digest
+    assert preparing_commands(Workspace(tmp_path / "two")) == commands
