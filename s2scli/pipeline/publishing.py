@@ -12,6 +12,7 @@ from torch import Tensor
 from s2scli import __version__
 from s2scli.config import Recipe
 from s2scli.data.accounting import read_report
+from s2scli.data.store import Corpus
 from s2scli.errors import CheckpointError, MissingInputError
 from s2scli.manifest import verify_folder
 from s2scli.pipeline.reproducing import preparing_commands
@@ -51,6 +52,7 @@ class Publisher:
     tokenizers: Tokenizers
     run: Run
     log: MetricsLog
+    origin: Mapping[str, Any]
 
     def publish(self, scores: Mapping[str, float]) -> None:
         """Publish the weights that were just validated as the workspace's model.
@@ -153,13 +155,13 @@ class Publisher:
     ) -> None:
         facts = {
             **model_facts(self.run.model, step, seconds, scores, averaged),
-            **_origin(self.workspace),
+            **self.origin,
         }
         folder, tokenizers = self.workspace.model, self.tokenizers
         write_model_folder(folder, self.recipe, weights, tokenizers, facts)
 
 
-def _origin(workspace: Workspace) -> dict[str, Any]:
+def origin_of(workspace: Workspace, corpus: Corpus) -> dict[str, Any]:
     """Return the facts about a model's data, and about the programs that made it."""
     made_with = {
         "s2s": __version__,
@@ -168,13 +170,12 @@ def _origin(workspace: Workspace) -> dict[str, Any]:
         "processor": platform.machine(),
     }
     try:
-        report = read_report(workspace.find_corpus())
-        commands = preparing_commands(workspace)
+        report = read_report(corpus.folder)
     except (MissingInputError, CheckpointError):  # it was moved after it was encoded
         return {MADE_WITH: made_with}
     data = {
         "files": [name for account in report.files for name in account.names],
-        "commands": commands,
+        "commands": preparing_commands(workspace, report, corpus.manifest.facts),
         "rows": {split: summary.rows for split, summary in report.splits.items()},
     }
     return {DATA: data, MADE_WITH: made_with}

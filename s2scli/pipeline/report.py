@@ -105,7 +105,7 @@ def report(workspace: Workspace, request: ReportRequest, talk: Talk) -> Dossier:
         found.attention,
         diagnose(workspace),
         (
-            *preparing_commands(workspace),
+            *preparing_commands(workspace, view.report, view.settings),
             *([] if model is None else _training(request)),
         ),
     )

@@ -1,9 +1,10 @@
 """The commands that make a corpus and its tokenizer again, from what their manifests record."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from s2scli.data.accounting import FileAccount, read_report
+from s2scli.data.accounting import FileAccount, Report
 from s2scli.data.settings import PrepareSettings
 from s2scli.manifest import is_published, read_manifest
 from s2scli.settings import flags_for
@@ -11,18 +12,20 @@ from s2scli.tokenizer.settings import TokenizerSettings
 from s2scli.workspace import Workspace
 
 
-def preparing_commands(workspace: Workspace) -> list[str]:
+def preparing_commands(workspace: Workspace, report: Report, facts: Mapping[str, Any]) -> list[str]:
     """Return the commands; files have their names without folders.
 
     A tokenizer that was taken from a model has no command.
 
+    Args:
+        workspace: the workspace.
+        report: the report of its corpus.
+        facts: the facts in the manifest of its corpus.
+
     Raises:
-        MissingInputError: there is no corpus.
-        CheckpointError: an artifact is damaged.
+        CheckpointError: the tokenizer is damaged.
     """
-    folder = workspace.find_corpus()
-    facts = read_manifest(folder, "corpus").facts
-    files = [word for one in read_report(folder).files for word in _named(one)]
+    files = [word for one in report.files for word in _named(one)]
     weighted = _with_weights(files, facts.get("weights", ()))
     tags = [word for tag in facts.get("given_tags", ()) for word in ("--tag", tag)]
     words = [*weighted, *tags, *flags_for(PrepareSettings, facts)]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -14,7 +15,7 @@ from s2scli.export.targets import say_exports
 from s2scli.model.seq2seq import count_parameters
 from s2scli.model.weights import model_weights
 from s2scli.pipeline.carry_over import CarriedOver, carry_over, say_carried_over
-from s2scli.pipeline.publishing import Publisher
+from s2scli.pipeline.publishing import Publisher, origin_of
 from s2scli.pipeline.segmenters import make_segmenters
 from s2scli.pipeline.start import Start, restore_weights
 from s2scli.pipeline.train_tokenizer import Encoding
@@ -54,6 +55,7 @@ class Session:
     recipe: Recipe
     tokenizers: Tokenizers
     made_from: Mapping[str, str]
+    origin: Mapping[str, Any]
     carried_over: CarriedOver | None
     run: Run
     batches: TrainingBatches
@@ -69,7 +71,9 @@ class Session:
     @property
     def publisher(self) -> Publisher:
         """The publisher, which writes the model folder."""
-        return Publisher(self.workspace, self.recipe, self.tokenizers, self.run, self.log)
+        return Publisher(
+            self.workspace, self.recipe, self.tokenizers, self.run, self.log, self.origin
+        )
 
     def save(self, progress: Progress) -> None:
         """Write a checkpoint.
@@ -208,6 +212,7 @@ def put_together(
         recipe,
         tokenizers,
         made_from,
+        origin_of(workspace, corpus),
         carried_over,
         run,
         batches,

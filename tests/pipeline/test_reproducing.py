@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from s2scli.cli.app import app
+from s2scli.data.accounting import read_report
 from s2scli.manifest import read_manifest
 from s2scli.pipeline.reproducing import preparing_commands
 from s2scli.workspace import Workspace
@@ -16,6 +17,12 @@ from tests.toy import write_corpus
 def invoke(words: list[str], workspace: Path) -> None:
     result = CliRunner().invoke(app, [*words, "-q", "-w", str(workspace)])
     assert result.exit_code == 0, result.stderr
+
+
+def commands_of(folder: Path) -> list[str]:
+    workspace = Workspace(folder)
+    facts = read_manifest(workspace.corpus, "corpus").facts
+    return preparing_commands(workspace, read_report(workspace.corpus), facts)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +43,7 @@ def test_the_commands_make_the_same_again(
     monkeypatch.chdir(tmp_path)
     invoke(["prepare", *shlex.split(options)], tmp_path / "one")
     invoke(["train-tokenizer", "--kind", "char", "--separate", "--no-split-digits"], Path("one"))
-    commands = preparing_commands(Workspace(tmp_path / "one"))
+    commands = commands_of(tmp_path / "one")
     for command in commands:
         program, *words = shlex.split(command)
         assert program == "s2s"
@@ -44,4 +51,4 @@ def test_the_commands_make_the_same_again(
     for kind in ("corpus", "tokenizer"):
         first, second = (read_manifest(tmp_path / each / kind, kind) for each in ("one", "two"))
         assert first.digest == second.digest
-    assert preparing_commands(Workspace(tmp_path / "two")) == commands
+    assert commands_of(tmp_path / "two") == commands
