@@ -17,6 +17,7 @@ from s2scli.cli.options import (
     CommonOptions,
     DeviceOption,
     ModelsOption,
+    TagOption,
     translate_example,
 )
 from s2scli.data.settings import InputSettings, NoiseTestSettings
@@ -59,6 +60,7 @@ def command(
     reference: Annotated[
         Path | None, typer.Option(help="The reference targets, plain or gzip.")
     ] = None,
+    tag: TagOption = "",
     multi_reference: Annotated[
         bool,
         typer.Option(
@@ -180,7 +182,7 @@ def command(
         examples or 0,
         importance_samples or 0,
         diversity,
-        *(noise, reading),
+        *(noise, reading, tag),
     )
     if examples is None and request.searches and sys.stdout.isatty() and not common.json:
         request = replace(request, examples=USUAL_EXAMPLES)

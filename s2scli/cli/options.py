@@ -183,6 +183,14 @@ DeviceOption = Annotated[
         help="Where to compute: auto (a GPU if there is one), cpu, cuda or cuda:N.",
     ),
 ]
+TagOption = Annotated[
+    str,
+    typer.Option(
+        metavar="TAG",
+        help="Put this tag in front of each source of a file, for a model trained with tags (s2s "
+        "prepare --tag). Without this, a source can begin with its own.",
+    ),
+]
 OverwriteOption = Annotated[
     bool,
     _general("--overwrite", help="Replace data that trained models need, without asking."),

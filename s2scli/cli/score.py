@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from s2scli.cli.flags import flags
-from s2scli.cli.options import SOME_FAILED, CommonOptions, DeviceOption, ModelsOption
+from s2scli.cli.options import SOME_FAILED, CommonOptions, DeviceOption, ModelsOption, TagOption
 from s2scli.data.stream import StreamSettings
 from s2scli.errors import UsageError
 from s2scli.report.tables import make_table
@@ -41,6 +41,7 @@ def command(
             rich_help_panel=StreamSettings.panel,
         ),
     ] = None,
+    tag: TagOption = "",
     output: Annotated[
         Path | None,
         _output("-o", "--output", help="Write to this file, once all pairs are scored."),
@@ -99,6 +100,7 @@ def command(
     totals = score(
         *(inputs, to, translator, settings, stream, record_format, common.talk),
         sources=read_sources(source) if source else None,
+        tag=tag,
     )
     if summary and common.json:
         common.talk.show_json(totals.as_json())

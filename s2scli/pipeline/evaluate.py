@@ -36,6 +36,7 @@ from s2scli.report.counting import Advance, counting
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, flag_of
 from s2scli.sides import TEXT, Sides
+from s2scli.tags import tagged
 from s2scli.tokenizer.pictures import Bits
 from s2scli.translation.loading import load_in_torch
 from s2scli.translation.options import Options
@@ -79,6 +80,7 @@ class EvaluateRequest:
         diversity: whether to measure how much outputs and references repeat each other.
         noise: the noise with which sources are scored again.
         reading: the format and the fields of files.
+        tag: the tag to put in front of each source of a file.
     """
 
     metrics: tuple[str, ...]
@@ -96,6 +98,7 @@ class EvaluateRequest:
     diversity: bool = False
     noise: NoiseTestSettings = NO_NOISE
     reading: InputSettings = BY_NAME
+    tag: str = ""
 
     @property
     def of_workspace(self) -> bool:
@@ -184,6 +187,8 @@ class EvaluateRequest:
         if not self.files and self.reading.model_fields_set:
             flag = flag_of(min(self.reading.model_fields_set))
             raise UsageError(f"{flag} is for files: give --source FILE")
+        if self.tag and (self.hypothesis or not self.files):
+            raise UsageError("--tag is for the sources of a file: give --source FILE")
         if self.files and self.split:
             raise UsageError("give either --split or files, not both")
         forced = self.needing("model")
@@ -227,6 +232,12 @@ class Texts:
     name: str
     sources: tuple[str, ...]
     references: tuple[str, ...]
+
+    def tagged(self, tag: str) -> "Texts":
+        """Return the texts with a tag in front of each source; an empty one is none."""
+        if not tag:
+            return self
+        return replace(self, sources=tuple(tagged(tag, source) for source in self.sources))
 
 
 @dataclass(frozen=True)
@@ -346,8 +357,8 @@ def evaluate(
         talk: shows progress and warnings.
 
     Raises:
-        UsageError: the flags contradict each other, or the models of an ensemble do not share a
-            tokenizer.
+        UsageError: the flags contradict each other, the models of an ensemble do not share a
+            tokenizer, or the model does not know the tag.
         ConfigError: a search setting is wrong, or the device does not exist.
         MissingInputError: a file, the corpus or the model is missing.
         CheckpointError: the corpus or the model is damaged.
@@ -375,6 +386,8 @@ def evaluate(
 
         corpus, texts = in_one_generation(folder, read)
     translator = load_in_torch(workspace, request.models, request.device, request.int8)
+    translator.require_tag(request.tag)
+    texts = texts.tagged(request.tag)
     if translator.sides.target:
         request = request.for_pictures()
         say_latent(translator, talk)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from s2scli.errors import CorpusError
 from s2scli.report.console import Talk
 from s2scli.search.ranking import normalise
 from s2scli.search.settings import ScoreSettings
+from s2scli.tags import tagged
 from s2scli.translation.filter import run_filter
 from s2scli.translation.options import Options
 from s2scli.translation.pairs import listed_pair, pair_of
@@ -150,18 +151,21 @@ def score(
     talk: Talk,
     *,
     sources: Sequence[str] | None = None,
+    tag: str = "",
 ) -> Totals:
     """Score files (`-` is stdin) line by line; write to a file or to stdout.
 
     If an error occurs, stdout already has the lines before it; an output file appears only if all
     lines were written. If `record_format` is None, no lines are written. With `sources`, the lines
-    are those of an n-best list.
+    are those of an n-best list. With `tag`, it is put in front of each source.
 
     Raises:
+        UsageError: the model does not know the tag.
         MissingInputError: an input is missing.
         CorpusError: an input is damaged, or `stream.strict` is set and a line is invalid.
         StorageError: the output cannot be written; an existing file is not changed.
     """
+    translator.require_tag(tag)
     totals = Totals(pixels=_pixels(translator))
     options = Options(translator.engine.settings, window=stream.window)
     if translator.engine.is_latent:
@@ -175,6 +179,8 @@ def score(
             pairs = [pair_of(line, one_column=settings.one_column) for line in window]
         else:
             pairs = [listed_pair(line, sources) for line in window]
+        if tag:
+            pairs = [replace(pair, source=tagged(tag, pair.source)) for pair in pairs]
         for record in translator.score(pairs, options):
             totals.add(record)
             yield record

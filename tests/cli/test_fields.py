@@ -212,3 +212,32 @@ def test_a_tag_changes_what_is_written_and_belongs_to_no_word(tagged_model: Path
     refused = CliRunner().invoke(app, ["translate", "-m", str(tagged_model), "--tag", "it"])
     assert refused.exit_code == 2
     assert "--tag it: unknown to the model; its tags: de, fr" in refused.stderr
+
+
+def test_pairs_and_files_are_scored_with_a_tag(tagged_model: Path, tmp_path: Path) -> None:
+    def run(command: str, *arguments: object, status: int = 0) -> str:
+        words = [command, "-m", str(tagged_model), *map(str, arguments)]
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == status, result.output
+        return result.stdout if status == 0 else result.stderr
+
+    bare, own = tmp_path / "bare.tsv", tmp_path / "own.tsv"
+    bare.write_text("abc def\tkl\nabc\tmn\n")
+    own.write_text("<2de> abc def\tkl\n<2de> abc\tmn\n")
+    assert run("score", "--tag", "de", bare) == run("score", own) != run("score", bare)
+
+    def scores(path: Path, *arguments: str) -> Any:
+        columns = zip(*(line.split("\t") for line in path.read_text().splitlines()), strict=True)
+        for side, cells in zip(("source", "reference"), columns, strict=True):
+            (tmp_path / side).write_text("".join(f"{cell}\n" for cell in cells))
+        files = [word for side in ("source", "reference") for word in (f"--{side}", tmp_path / side)]
+        metrics = ("--chrf", "--perplexity", "--beam-size", "1", "--json")
+        found = run("evaluate", *files, *metrics, *arguments)
+        return json.loads(found)["scores"]
+
+    assert scores(bare, "--tag", "de") == scores(own) != scores(bare)
+    unknown = "--tag it: unknown to the model; its tags: de, fr"
+    assert unknown in run("score", "--tag", "it", bare, status=2)
+    for of in (["--split", "test"], ["--hypothesis", bare, "--reference", bare]):
+        refused = run("evaluate", "--tag", "de", *of, status=2)
+        assert "--tag is for the sources of a file: give --source FILE" in refused
