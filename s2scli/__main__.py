@@ -1,14 +1,17 @@
 """The entry point of `s2s` and `python -m s2scli`."""
 
+import gc
 import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from types import FrameType
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 IMPORT_SECONDS = 0.05  # between two looks whether an import has ended
 MIN_WIDTH = 20
+START_OBJECTS = 400_000  # more than importing PyTorch leaves
 
 
 def main() -> None:
@@ -21,6 +24,7 @@ def main() -> None:
     handled = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN]  # nohup ignores SIGHUP
     for number in handled:
         signal.signal(number, signal.SIG_DFL)
+    _put_off_collection()
 
     from typer.main import get_command
 
@@ -39,6 +43,23 @@ def main() -> None:
     finally:
         for number in handled:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _put_off_collection() -> None:
+    """Look for garbage when so many objects exist, and never again among them.
+
+    Modules stay as long as the process, so searching them for garbage takes time and finds little.
+    """
+    usual = gc.get_threshold()
+
+    def end(phase: str, found: Mapping[str, int]) -> None:
+        if phase == "stop":
+            gc.callbacks.remove(end)
+            gc.set_threshold(*usual)
+            gc.freeze()
+
+    gc.callbacks.append(end)
+    gc.set_threshold(START_OBJECTS)
 
 
 def _open_streams() -> None:

@@ -132,3 +132,30 @@ def test_a_signal_during_an_import_ends_the_command_after_it(name: str, tmp_path
     )
     end = "KeyboardInterrupt" if name == "SIGINT" else "SystemExit"
     assert (result.stdout, result.stderr) == (f"imported\n{end} True\n", "")
+
+
+COLLECTION = """
+import gc
+from s2scli.__main__ import START_OBJECTS, _put_off_collection
+
+usual, garbage = gc.get_threshold(), []
+garbage.append(garbage)
+del garbage
+gc.collect()
+before = gc.get_stats()[0]["collections"]
+_put_off_collection()
+held = [[] for _ in range(START_OBJECTS - 1000)]
+assert gc.get_stats()[0]["collections"] == before
+held += [[] for _ in range(1500)]
+assert gc.get_stats()[0]["collections"] == before + 1
+assert gc.get_freeze_count() > START_OBJECTS
+assert gc.get_threshold() == usual and not gc.callbacks
+for _ in range(10 * usual[0]):
+    later = []
+    later.append(later)
+assert gc.get_stats()[0]["collections"] > before + 1
+"""
+
+
+def test_the_first_garbage_is_looked_for_after_the_start() -> None:
+    subprocess.run([sys.executable, "-c", COLLECTION], check=True, timeout=SECONDS)
