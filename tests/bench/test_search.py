@@ -15,7 +15,6 @@ is for processors alone stays out: int8 of ours, and the choice of PyTorch's lay
 
 import gc
 import importlib.util
-import json
 import os
 import statistics
 import time
@@ -47,6 +46,7 @@ from s2scli.translation.pool import SearchPool
 from s2scli.translation.torch_engine import BATCH_TOKENS, MAX_WIDTH, SEARCH_KERNELS
 from tests.bench.peers import Marian
 from tests.bench.race import median_ratio
+from tests.bench.showing import show
 
 VOCAB_SIZE = 8000
 SENTENCES = int(os.environ.get("S2S_BENCH_SENTENCES", "1000"))
@@ -270,9 +270,9 @@ def race(decoders: dict[str, Decode], beam_size: int) -> dict[str, object]:
     }
 
 
-def show(name: str, beam_size: int, outcome: dict[str, object]) -> None:
+def show_race(name: str, beam_size: int, outcome: dict[str, object]) -> None:
     facts = {"device": str(DEVICE), "threads": THREADS, "rounds": ROUNDS, "sentences": SENTENCES}
-    print(json.dumps({"model": name, "beam_size": beam_size, **facts, **outcome}))
+    show({"model": name, "beam_size": beam_size, **facts, **outcome})
 
 
 @pytest.fixture(autouse=True)
@@ -298,7 +298,7 @@ def test_transformer(tmp_path: Path, beam_size: int) -> None:
             decoders[f"ctranslate2 {type}"] = ctranslate2_decode(model, settings, folder, type)
     if importlib.util.find_spec("transformers"):
         decoders["huggingface"] = huggingface(settings)
-    show("transformer", beam_size, race(decoders, beam_size))
+    show_race("transformer", beam_size, race(decoders, beam_size))
 
 
 @pytest.mark.bench
@@ -314,4 +314,4 @@ def test_recurrent(name: str, beam_size: int) -> None:
             "plain loop, PyTorch's layers": by_pytorch(loop(model, 64)),
             "plain loop, PyTorch's layers, a sentence at a time": by_pytorch(loop(model, 1)),
         }
-    show(name, beam_size, race(decoders, beam_size))
+    show_race(name, beam_size, race(decoders, beam_size))
