@@ -78,7 +78,9 @@ def choose_products(
         return _recorded(before)
     if not has_large_products(model):
         return Products()
-    measure = world.choose(lambda: _measured(settings, model, clock), Products)
+    measure: Callable[[], Products] = world.choose(
+        lambda: _measured(settings, model, clock), lambda: Products()
+    )
     return CHOICES[int(world.broadcast(CHOICES.index(measure())))]
 
 

@@ -12,6 +12,7 @@ examples/benchmarks), and S2S_BENCH_DEVICE=cuda to measure a GPU.
 """
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,8 @@ from pathlib import Path
 from tests.bench import page, results
 from tests.bench.running import run
 from tests.bench.tables import TABLES, Table
+
+BUSY = 0.5  # processes that want a core
 
 
 def main(
@@ -47,6 +50,8 @@ def main(
     failed = False
     for name in [] if chosen.render else _wanted(tables, machine, chosen.only, chosen.again):
         print(f"{name}: {tables[name].title}", file=sys.stderr)
+        if (load := os.getloadavg()[0]) > BUSY:
+            print(f"note: the load is {load:.2f}; other processes take speed away", file=sys.stderr)
         found = run(tables[name], chosen.limit_scale)
         print(f"{name}: {found.state} {found.reason}".rstrip(), file=sys.stderr)
         failed |= found.state in ("failed", "stopped")

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from s2scli.model.kernels.linear import Linear
-from s2scli.model.kernels.machine import set_library, this_machine, uses_one_dnn
+from s2scli.model.kernels.machine import Library, set_library, this_machine, uses_one_dnn
 from s2scli.model.kernels.products import Way
 from s2scli.training import products
 from s2scli.training.machine import describe_machine
@@ -67,7 +67,7 @@ def test_what_was_asked_for_is_not_replaced() -> None:
 
 
 @pytest.mark.parametrize("library", ["torch", "oneDNN"])
-def test_the_process_uses_the_library(library: products.Library) -> None:
+def test_the_process_uses_the_library(library: Library) -> None:
     Products(library).use(AUTO)
     assert uses_one_dnn(this_machine()) == (library == "oneDNN")
     Products().use(AUTO)
