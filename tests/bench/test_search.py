@@ -15,6 +15,7 @@ is for processors alone stays out: int8 of ours, and the choice of PyTorch's lay
 
 import gc
 import importlib.util
+import json
 import os
 import statistics
 import time
@@ -192,8 +193,8 @@ def ctranslate2_decode(model: Seq2Seq, settings: ModelSettings, folder: Path, ty
     import ctranslate2
 
     names = [f"w{id}" for id in range(VOCAB_SIZE)]
-    words = SimpleNamespace(vocabulary=names, piece=names.__getitem__)
-    tokenizers = cast(Any, SimpleNamespace(source=words, target=words))
+    words = SimpleNamespace(vocabulary=names, piece=names.__getitem__, ends=False)
+    tokenizers = cast(Any, SimpleNamespace(texts=(words, words)))
     weights = {name: weight.detach() for name, weight in model.state_dict().items()}
     spec = make_spec(settings, weights, tokenizers, 512)
     spec.validate()
@@ -315,3 +316,16 @@ def test_recurrent(name: str, beam_size: int) -> None:
             "plain loop, PyTorch's layers, a sentence at a time": by_pytorch(loop(model, 1)),
         }
     show_race(name, beam_size, race(decoders, beam_size))
+
+
+@pytest.mark.slow
+def test_everybody_searches_the_transformer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tests.bench.test_search.SENTENCES", 4)
+    monkeypatch.setattr("tests.bench.test_search.ROUNDS", 1)
+    test_transformer(tmp_path, 1)
+    found = json.loads(capsys.readouterr().out)["sentences_per_second"]
+    named = {"ctranslate2": "ctranslate2 int8", "transformers": "huggingface"}
+    installed = {label for name, label in named.items() if importlib.util.find_spec(name)}
+    assert installed | {"ours", "ours int8"} <= found.keys() and min(found.values()) > 0
