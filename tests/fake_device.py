@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 SHAPED_BY_VALUES = ("nonzero", "masked_select", "_unique2", "bincount", "repeat_interleave")
 READ_BY_HOST = ("_local_scalar_dense", "equal", "is_nonzero", *SHAPED_BY_VALUES)
+SHAPED_BY_NUMBERS = ("aten.repeat_interleave.self_int",)  # which the host knows
 SIZES_ON_HOST = ("_pack_padded_sequence",)  # only their first result is on the device
 READING_METHODS = (Tensor.tolist, Tensor.numpy, Tensor.__array__, Tensor.cpu)
 
@@ -47,6 +48,12 @@ class FakeDevice(AbstractContextManager["FakeDevice"]):
             for leaf in tree_leaves(values)
         )
 
+    def fetch(self, tensor: Tensor) -> Tensor:
+        """Return a copy of a tensor that is not on the device."""
+        copy = tensor.clone()
+        self._held.pop(copy.untyped_storage().data_ptr(), None)
+        return copy
+
     def __enter__(self) -> "FakeDevice":
         self._modes.enter_context(_Methods(self))
         self._modes.enter_context(_Operations(self))
@@ -75,9 +82,11 @@ class _Methods(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if func in READING_METHODS and self.device.has(args):
-            self.device.waits.append(func.__name__)
-        return func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        if func not in READING_METHODS or not self.device.has(args):
+            return result
+        self.device.waits.append(func.__name__)
+        return self.device.fetch(result) if func is Tensor.cpu else result
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -98,7 +107,9 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not self.device.has((args, kwargs)):
             return result
         name = func.overloadpacket.__name__
-        if name in READ_BY_HOST or (name.startswith("index") and self._has_mask(args)):
+        if (name in READ_BY_HOST and str(func) not in SHAPED_BY_NUMBERS) or (
+            name.startswith("index") and self._has_mask(args)
+        ):
             self.device.waits.append(name)
         results = tree_leaves(result)[: 1 if name in SIZES_ON_HOST else None]
         self.device.put(leaf for leaf in results if isinstance(leaf, Tensor))

@@ -14,6 +14,7 @@ from torch import nn
 
 from s2scli.data.formats import sentences
 from s2scli.data.lines import BadLineError
+from tests.bench.tables import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -73,6 +74,10 @@ def test_its_commands_can_be_given() -> None:
     ]
     for words in COMMANDS:
         words = [word for word in words if not re.match(r"[A-Z_]+=", word)]
+        if words[0] == "python":
+            assert words[:3] == ["python", "-m", "tests.bench"], words
+            assert {word for word in words[3:] if word not in ("--list", "--only")} <= {*TABLES}
+            continue
         assert words[0] in ("pip", "pre-commit", "ruff", "mypy", "pytest", ".ci/run", "git"), words
         for named in re.findall(r"\.\[(.*)\]", " ".join(words)):
             assert set(named.split(",")) <= set(extras), words

@@ -37,6 +37,7 @@ from s2scli.training.machine import describe_machine
 from s2scli.training.machine_use import MachineUse
 from s2scli.training.metrics_log import MetricsLog
 from s2scli.training.precision import arithmetic
+from s2scli.training.products import choose_products
 from s2scli.training.progress import Progress
 from s2scli.training.samples_log import SamplesLog
 from s2scli.training.settings import TrainingSettings
@@ -104,9 +105,7 @@ class Session:
             self.recipe.model_dump(mode="json"),
             self.made_from,
             progress,
-            describe_machine(
-                self.recipe.training, run.device, run.world, self.batches.plan_version
-            ),
+            describe_machine(run.settings, run.device, run.world, self.batches.plan_version),
             model_weights(run.model),
             optimizer_tensors(run.optimizer),
             random_state(run.device),
@@ -193,10 +192,11 @@ def put_together(
     """
     made_from = start.made_from(corpus.digest, tokenizers.digest)
     batches = _open_batches(workspace, corpus, recipe, tokenizers, world)
-    machine = describe_machine(recipe.training, device, world, batches.plan_version)
-    start.match_machine(machine, talk)
     torch.manual_seed(recipe.training.seed)
     model = build_model(recipe, tokenizers)
+    settings = choose_products(settings, device, model, world, start.machine).use(settings)
+    machine = describe_machine(settings, device, world, batches.plan_version)
+    start.match_machine(machine, talk)
     carried_over = carry_over(model, tokenizers, start.trained) if start.trained else None
     model = model.to(device)
     freeze(model, recipe.training.freeze)

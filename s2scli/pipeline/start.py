@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -55,6 +56,11 @@ class Start:
         if self.checkpoint:
             return load_settings(Recipe, self.checkpoint.settings, "checkpoint")
         return self.trained.recipe if self.trained else None
+
+    @property
+    def machine(self) -> Mapping[str, Any] | None:
+        """The machine of the run to resume (`training.machine`); None for a new run."""
+        return self.checkpoint.machine if self.checkpoint else None
 
     def choose_recipe(
         self,
@@ -159,9 +165,9 @@ class Start:
         With another number of processes than before, each keeps its own thread count. On a
         different machine, results may differ from those of an uninterrupted run.
         """
-        if not self.checkpoint:
+        machine = self.machine
+        if machine is None:
             return
-        machine = self.checkpoint.machine
         threads = machine.get("threads", torch.get_num_threads())
         alike = machine.get("processes", 1) == now["processes"]
         if alike and threads != torch.get_num_threads():

@@ -84,7 +84,7 @@ class Seen:
         Args:
             rows: the hypothesis's row at each step, [n, T].
         """
-        steps = zip(self.weights, rows.unbind(1), strict=True)
+        steps = zip(self.weights, rows.unbind(1), strict=False)  # there may be later ones
         return torch.stack([some[row] for some, row in steps if some is not None], 1)
 
 
@@ -97,15 +97,29 @@ def collect(
     settings: SearchSettings,
 ) -> None:
     """Add the hypotheses that end at this step to the endings of their sentences."""
-    sentence, index = (ended.score > IMPOSSIBLE).nonzero(as_tuple=True)
+    if (ended.score > IMPOSSIBLE).any():
+        add_endings(endings, live.grow(ended, log_probs), seen, settings)
+
+
+def add_endings(
+    endings: Sequence[Endings], whole: Live, seen: Seen, settings: SearchSettings
+) -> None:
+    """Add hypotheses to the endings of their sentences.
+
+    Args:
+        endings: the finished hypotheses of all sentences of the search.
+        whole: the hypotheses with their end token; those with a score of -inf do not count.
+        seen: what the model saw until then or later, perhaps on another device.
+        settings: the search settings.
+    """
+    sentence, index = (whole.scores > IMPOSSIBLE).nonzero(as_tuple=True)
     if not len(sentence):
         return
-    whole = live.grow(ended, log_probs)  # [B, C]
-    numbers, rows = live.numbers[sentence], whole.rows[sentence, index]
+    numbers, rows = whole.numbers[sentence], whole.rows[sentence, index]
     scores = rank(whole.scores, whole.length, settings)[sentence, index]
     if settings.coverage_penalty and seen.positions is not None:
         covered = coverage(seen.of(rows), seen.positions[numbers])
-        scores = scores + settings.coverage_penalty * covered
+        scores = scores + settings.coverage_penalty * covered.to(scores.device)
     for number, score, *parts in zip(
         numbers.tolist(),
         scores.tolist(),

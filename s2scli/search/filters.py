@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from s2scli.search.banned import BannedWords
-from s2scli.search.live import IMPOSSIBLE, Live
+from s2scli.search.live import IMPOSSIBLE, Live, makes_host_wait
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 
@@ -52,9 +52,11 @@ class NoRepeatedNgrams:
         written = live.tokens.flatten(0, 1)  # [N, T]
         ngrams = written.unfold(1, self.size, 1)  # [N, T - size + 1, size]
         last = written[:, live.length - self.size + 1 :]  # [N, size - 1]
-        seen = (ngrams[..., :-1] == last[:, None]).all(-1) & (ngrams[..., -1] != EOS_ID)
-        row, index = seen.nonzero(as_tuple=True)
-        log_probs.flatten(0, 1)[row, ngrams[row, index, -1]] = IMPOSSIBLE
+        tokens = ngrams[..., -1]  # [N, T - size + 1]
+        seen = (ngrams[..., :-1] == last[:, None]).all(-1) & (tokens != EOS_ID)
+        padding = log_probs[..., PAD_ID].clone()  # stands for those that were not seen
+        log_probs.flatten(0, 1).scatter_(1, tokens.masked_fill(~seen, PAD_ID), IMPOSSIBLE)
+        log_probs[..., PAD_ID] = padding
         return log_probs
 
 
@@ -116,8 +118,12 @@ class MinLength:
 
 def end_in_time(log_probs: Tensor, live: Live) -> Tensor:
     """Force the end token at the last allowed position."""
-    must = (live.longest <= live.length + 1).nonzero().squeeze(1)
-    if len(must):
+    must = live.longest <= live.length + 1  # [B]
+    if makes_host_wait(must.device):
+        end = log_probs[..., EOS_ID].clone()
+        log_probs.masked_fill_(must[:, None, None], IMPOSSIBLE)
+        log_probs[..., EOS_ID] = end
+    elif must.any():
         end = log_probs[must, :, EOS_ID]
         log_probs[must] = IMPOSSIBLE
         log_probs[must, :, EOS_ID] = end

@@ -124,3 +124,8 @@ class Live:
             self.longest.index_select(0, sentences),
             self.numbers.index_select(0, sentences),
         )
+
+
+def makes_host_wait(device: torch.device) -> bool:
+    """Whether the host waits for a device when it reads a value, or needs one to shape a result."""
+    return device.type != "cpu"

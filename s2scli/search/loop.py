@@ -2,7 +2,7 @@
 
 Each step runs the model (`model.py`), forbids some tokens (`filters.py`), chooses among the others
 (a `Chooser`), and checks whether a live hypothesis can still rank above the finished ones
-(`endings.py`).
+(`endings.py`; `looking.py` says when).
 """
 
 from collections.abc import Callable, Sequence
@@ -14,12 +14,13 @@ from s2scli.model.states import DecoderState
 from s2scli.search.choosing import Chooser
 from s2scli.search.constrained import Demanded, make_beam
 from s2scli.search.demands import Demands
-from s2scli.search.endings import Endings, Seen, collect, make_hypothesis, unfinished
+from s2scli.search.endings import Endings, Seen, make_hypothesis
 from s2scli.search.filters import Filter, make_filters
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.joint_ctc import JointCtc
 from s2scli.search.limits import longest_output
 from s2scli.search.live import Candidates, Live
+from s2scli.search.looking import make_looking
 from s2scli.search.model import Encoded, Model
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.sampling import Sampler, make_draws
@@ -98,7 +99,7 @@ def search_from(
 ) -> list[tuple[Hypothesis, ...]]:
     """Search from a decoder state, and return the `n_best` outputs per sentence, best first.
 
-    A finished sentence leaves the batch; `unfinished` decides when. The encoder memory is never
+    A finished sentence leaves the batch; `Looking` decides when. The encoder memory is never
     copied for the beam.
 
     Args:
@@ -123,6 +124,8 @@ def search_from(
     distinct = settings.beam_groups > 1 and not settings.sample
     endings = [Endings(settings.n_best, distinct) for _ in keys]
     seen, covers = Seen(positions), settings.coverage_penalty > 0
+    by_host = bool(observer or rules.demands or rules.banned)  # which reads every step
+    looking = make_looking(endings, longest, seen, settings, each_step=by_host)
     live = Live.begin(longest)
     while len(live.numbers):
         before_step()
@@ -132,13 +135,13 @@ def search_from(
         for rule in filters:
             log_probs = rule(log_probs, live)
         chosen = chooser.choose(log_probs, live)
-        collect(endings, live, chosen.ended, log_probs, seen, settings)
+        looking.see(live, chosen.ended, log_probs)
         if observer:
             observer.see(live, log_probs, chosen, endings)
         state = step.state.reorder(_rows(live, chosen.live))
         live = live.grow(chosen.live, log_probs)
-        kept = unfinished([endings[n] for n in live.numbers.tolist()], live, settings)
-        if len(kept) < len(live.numbers):
+        kept = looking.keep(live)
+        if kept is not None:
             live, state = live.keep(kept), state.keep(kept)
     shown = seen if attention else Seen()
     return [tuple(make_hypothesis(one, shown) for one in found.best()) for found in endings]

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from s2scli.model.kernels.machine import this_machine
+from s2scli.model.kernels.machine import this_machine, uses_one_dnn
 from s2scli.training.precision import arithmetic
 from s2scli.training.settings import TrainingSettings
 from s2scli.training.world import World
@@ -34,7 +34,7 @@ def describe_machine(
         "device": "cpu" if on_cpu else torch.cuda.get_device_name(device),
         "processor": platform.machine(),
         "precision": arithmetic(settings, device),
-        "products by": "oneDNN" if on_cpu and this_machine().prefers_one_dnn else "torch",
+        "products by": "oneDNN" if on_cpu and uses_one_dnn(this_machine()) else "torch",
         "batch plan": plan_version,
     }
 

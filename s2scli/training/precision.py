@@ -13,7 +13,8 @@ Arithmetic = Literal["float32", "bfloat16"]
 def arithmetic(settings: TrainingSettings, device: torch.device) -> Arithmetic:
     """Return the precision that `training.precision` selects on a device.
 
-    auto is bfloat16 on a GPU, and on a CPU that multiplies it in hardware; otherwise float32.
+    auto is bfloat16 on a GPU, and on a CPU that multiplies it in hardware; otherwise float32. A run
+    on a CPU measures first, and replaces auto by what it has found (`training.products`).
     """
     if settings.precision != "auto":
         return settings.precision

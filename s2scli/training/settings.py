@@ -166,8 +166,8 @@ class TrainingSettings(Settings):
     )
     precision: Literal["auto", "float32", "bfloat16"] = setting(
         "auto",
-        "Precision of the forward and backward passes; auto is bfloat16 on a GPU or on a CPU with "
-        "instructions for it, otherwise float32.",
+        "Precision of the forward and backward passes; auto is bfloat16 on a GPU or on a CPU that "
+        "is faster with it, otherwise float32.",
     )
     ema_decay: float = setting(
         0.0,

@@ -89,7 +89,7 @@ def bench_corpus() -> Corpus:
     tokenizers = Tokenizers.load(Path(folder) / "tokenizer")
     assert tokenizers.joint, f"{folder}: needs a joint vocabulary (s2s train-tokenizer --joint)"
     pairs = open_encoded(Path(folder) / "encoded", "train")
-    return Corpus(folder, pairs, tokenizers.target.vocab_size)
+    return Corpus(Path(folder).name, pairs, tokenizers.target.vocab_size)
 
 
 def first_batches(corpus: Corpus, settings: TrainingSettings, count: int) -> list[Batch]:

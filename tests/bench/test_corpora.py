@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.showing import show
+
 ROWS = int(os.environ.get("S2S_BENCH_ROWS", "1000000"))
 TEXT = "a the dog cat man woman park house river runs sees sleeps old young and in by of"
 WORDS = TEXT.split()
@@ -116,7 +118,7 @@ def test_how_fast_a_corpus_is_prepared(tmp_path: Path) -> None:
     found = {"rows": ROWS, "s2s, default rules": timed([*ours, str(tmp_path / "w")])}
     found["s2s, most rules"] = timed([*ours, str(tmp_path / "all"), *rules, *repairs])
     found["datasets, the same default rules"] = timed([*peer, "1"])
-    print(json.dumps(found, indent=1))
+    show(found)
     report = json.loads((tmp_path / "w" / "corpus" / "report.json").read_text())
     (account,) = report["files"]
     assert account["kept"] + sum(account["dropped"].values()) == account["read"] == ROWS

@@ -10,7 +10,6 @@ one engine, a worker for each of `OMP_NUM_THREADS`. `S2S_BENCH_EXPORT` is a fold
 """
 
 import dataclasses
-import json
 import os
 import statistics
 import time
@@ -39,6 +38,7 @@ from s2scli.translation.model_folder import build_model, write_model_folder
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.translator import Translator
 from tests.bench.race import median_ratio
+from tests.bench.showing import show
 
 WORDS = 4000
 UNTIED = ("model.tie_embeddings=none",)  # a random model that is tied repeats what it read
@@ -162,4 +162,4 @@ def test_engine(exported: Path, type: str, beam_size: int) -> None:
         contenders[name] = directly(program, pieces, texts, beam_size, most, of)
     facts = {"engine": type, "beam_size": beam_size, "workers": program.num_translators}
     counts = {"rounds": ROUNDS, "sentences": len(texts)}
-    print(json.dumps({**facts, **counts, **race(contenders)}))
+    show({**facts, **counts, **race(contenders)})

@@ -14,7 +14,6 @@ measured in processes of its own on an idle machine.
 
 import gzip
 import itertools
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Any
 import pytest
 
 from s2scli.training.metrics_log import MetricsLog
-from tests.bench.race import processor
+from tests.bench.showing import show
 from tests.bench.test_time_to_quality import LANGUAGES, s2s
 from tests.toy import write_corpus
 
@@ -139,10 +138,6 @@ def rehearsed(workspace: Path, updates: int, *options: str) -> dict[str, Any]:
     }
 
 
-def show(table: str, found: dict[str, Any]) -> None:
-    print(json.dumps({"table": table, "processor": processor(), **found}, indent=1))
-
-
 def setting(name: str, default: str) -> str:
     return os.environ.get(f"S2S_BENCH_{name}", default)
 
@@ -162,21 +157,22 @@ def test_tuning(tmp_path: Path) -> None:
     limit = ("--max-minutes", setting("TRIAL_MINUTES", "2"))
     trials, processes = int(setting("TRIALS", "20")), int(setting("PROCESSES", "1"))
     found = tuned(workspace, trials, limit, "default", ["valid"], processes)
-    show("tuning", found)
+    show({"table": "tuning", **found})
 
 
 @pytest.mark.bench
 @pytest.mark.timeout(0)
 def test_budget(tmp_path: Path) -> None:
     workspace = multi30k(tmp_path / "budget")
-    show("budget", budgeted(workspace, float(setting("BUDGET", "20")), "default"))
+    found = budgeted(workspace, float(setting("BUDGET", "20")), "default")
+    show({"table": "budget", **found})
 
 
 @pytest.mark.bench
 @pytest.mark.timeout(0)
 def test_rehearsal(tmp_path: Path) -> None:
     workspace = multi30k(tmp_path / "rehearsal")
-    show("rehearsal", rehearsed(workspace, int(setting("UPDATES", "150"))))
+    show({"table": "rehearsal", **rehearsed(workspace, int(setting("UPDATES", "150")))})
 
 
 @pytest.mark.slow

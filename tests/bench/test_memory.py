@@ -8,7 +8,6 @@ S2S_BENCH_SET ("training.validate_every=100 ..."), and looks five times a second
 given back every 100 updates: what then remains, the least, is what would grow.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -20,6 +19,7 @@ import pytest
 import torch
 
 from tests.bench.race import processor
+from tests.bench.showing import show
 
 PARTS = 5
 
@@ -73,4 +73,4 @@ def test_memory(tmp_path: Path) -> None:
         "least_mb": [round(min(part)) for part in parts],
         "most_mb": [round(max(part)) for part in parts],
     }
-    print(json.dumps(table, indent=1))
+    show(table)

@@ -18,7 +18,6 @@ where backward is two thirds of compute. B and L of the loopback are measured wi
 a gloo group; those of a network are given.
 """
 
-import json
 import os
 import shutil
 import statistics
@@ -36,6 +35,7 @@ from s2scli.model.seq2seq import Seq2Seq
 from s2scli.training.distributed import Distributed
 from s2scli.training.gradient_sums import BUCKET_BYTES
 from s2scli.training.metrics_log import MetricsLog
+from tests.bench.showing import show
 from tests.training.processes import connected
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(0)]
@@ -87,7 +87,7 @@ def test_two_processes_of_one_thread_against_one_of_two(tmp_path: Path) -> None:
         "ratios": [round(ratio, 3) for ratio in ratios],
         "load": os.getloadavg(),
     }
-    print(json.dumps(table, indent=1))
+    show(table)
 
 
 def seconds_to_sum(hosts: int, numbers: int) -> float:
@@ -160,4 +160,4 @@ def test_share_of_communication() -> None:
         },
         "load": os.getloadavg(),
     }
-    print(json.dumps(table, indent=1))
+    show(table)

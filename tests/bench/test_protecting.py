@@ -1,6 +1,5 @@
 """How many numbers, URLs, e-mail addresses and tags come out as they went in."""
 
-import json
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typer.testing import CliRunner
 
 from s2scli.cli.app import app
 from s2scli.translation.protecting import PROTECTED
+from tests.bench.showing import show
 
 WORDS = ("one", "two", "three", "four", "five", "six", "seven")
 KINDS: dict[str, Callable[[random.Random], str]] = {
@@ -75,5 +75,5 @@ def test_how_many_protected_texts_are_kept(workspace: Path) -> None:
         command = ["translate", "-q", "-w", str(workspace), *flags]
         outputs = invoke(*command, given="\n".join(sources)).splitlines()
         shares[f"{name} --protect"] = kept(sources, outputs)
-    print(json.dumps({"protected texts kept, in percent": shares}))
+    show({"protected texts kept, in percent": shares})
     assert set(shares["with --protect"].values()) == {100.0}

@@ -1,7 +1,6 @@
 """How fast a corpus is read, from the first rows to the last: equal rows, compressed."""
 
 import gzip
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from s2scli.data.example import Example
 from s2scli.data.formats import FORMATS
 from s2scli.data.lines import line_limit, open_text
 from s2scli.data.settings import PrepareSettings
+from tests.bench.showing import show
 
 ROWS, SLICE = 3_000_000, 300_000
 
@@ -41,5 +41,5 @@ def test_how_fast_rows_are_read(tmp_path: Path) -> None:
         tidied = tidy_rows(rows, settings.normalization, settings.normalization)
         kept = corpus_cleaner(settings).rows(tidied)
         corpus = stage(timed(row for row in kept if isinstance(row, Example)), tmp_path)
-    print(json.dumps({"rows per processor second": rates}))
+    show({"rows per processor second": rates})
     assert (corpus.rows, corpus.kept) == (ROWS, 1)

@@ -10,7 +10,6 @@ middle of the epoch. The smallest corpus shows what does not depend on the size:
 first validation. Processor time counts all threads, the check of hashes in the background included.
 """
 
-import json
 import os
 import re
 import shutil
@@ -36,6 +35,7 @@ from s2scli.training.progress import Progress
 from s2scli.training.settings import TrainingSettings
 from s2scli.workspace import Workspace
 from tests.bench.race import processor
+from tests.bench.showing import show
 from tests.bench.stores import write_store
 
 PAIRS = "10000 1000000 3000000 10000000 30000000"
@@ -146,4 +146,4 @@ def test_scale(tmp_path: Path) -> None:
         "load": os.getloadavg()[0],
         "rows": [measure(folder, int(n)) for n in os.environ.get("S2S_BENCH_PAIRS", PAIRS).split()],
     }
-    print(json.dumps(table, indent=1))
+    show(table)

@@ -47,6 +47,7 @@ from s2scli.translation.pool import SearchPool
 from s2scli.translation.torch_engine import BATCH_TOKENS, MAX_WIDTH, SEARCH_KERNELS
 from tests.bench.peers import Marian
 from tests.bench.race import median_ratio
+from tests.bench.showing import show
 
 VOCAB_SIZE = 8000
 SENTENCES = int(os.environ.get("S2S_BENCH_SENTENCES", "1000"))
@@ -192,8 +193,8 @@ def ctranslate2_decode(model: Seq2Seq, settings: ModelSettings, folder: Path, ty
     import ctranslate2
 
     names = [f"w{id}" for id in range(VOCAB_SIZE)]
-    words = SimpleNamespace(vocabulary=names, piece=names.__getitem__)
-    tokenizers = cast(Any, SimpleNamespace(source=words, target=words))
+    words = SimpleNamespace(vocabulary=names, piece=names.__getitem__, ends=False)
+    tokenizers = cast(Any, SimpleNamespace(texts=(words, words)))
     weights = {name: weight.detach() for name, weight in model.state_dict().items()}
     spec = make_spec(settings, weights, tokenizers, 512)
     spec.validate()
@@ -270,9 +271,9 @@ def race(decoders: dict[str, Decode], beam_size: int) -> dict[str, object]:
     }
 
 
-def show(name: str, beam_size: int, outcome: dict[str, object]) -> None:
+def show_race(name: str, beam_size: int, outcome: dict[str, object]) -> None:
     facts = {"device": str(DEVICE), "threads": THREADS, "rounds": ROUNDS, "sentences": SENTENCES}
-    print(json.dumps({"model": name, "beam_size": beam_size, **facts, **outcome}))
+    show({"model": name, "beam_size": beam_size, **facts, **outcome})
 
 
 @pytest.fixture(autouse=True)
@@ -298,7 +299,7 @@ def test_transformer(tmp_path: Path, beam_size: int) -> None:
             decoders[f"ctranslate2 {type}"] = ctranslate2_decode(model, settings, folder, type)
     if importlib.util.find_spec("transformers"):
         decoders["huggingface"] = huggingface(settings)
-    show("transformer", beam_size, race(decoders, beam_size))
+    show_race("transformer", beam_size, race(decoders, beam_size))
 
 
 @pytest.mark.bench
@@ -314,4 +315,17 @@ def test_recurrent(name: str, beam_size: int) -> None:
             "plain loop, PyTorch's layers": by_pytorch(loop(model, 64)),
             "plain loop, PyTorch's layers, a sentence at a time": by_pytorch(loop(model, 1)),
         }
-    show(name, beam_size, race(decoders, beam_size))
+    show_race(name, beam_size, race(decoders, beam_size))
+
+
+@pytest.mark.slow
+def test_everybody_searches_the_transformer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tests.bench.test_search.SENTENCES", 4)
+    monkeypatch.setattr("tests.bench.test_search.ROUNDS", 1)
+    test_transformer(tmp_path, 1)
+    found = json.loads(capsys.readouterr().out)["sentences_per_second"]
+    named = {"ctranslate2": "ctranslate2 int8", "transformers": "huggingface"}
+    installed = {label for name, label in named.items() if importlib.util.find_spec(name)}
+    assert installed | {"ours", "ours int8"} <= found.keys() and min(found.values()) > 0

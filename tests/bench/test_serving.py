@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.bench.showing import show
 from tests.bench.test_engine import make_export, make_texts
 
 CLIENTS, MANY_CLIENTS = 32, 200
@@ -174,5 +175,5 @@ def test_serving(tmp_path: Path) -> None:
         "one short line in ms": round(1000 * statistics.median(single), 1),
         f"{MANY_CLIENTS} clients for {SECONDS:g} s": loaded,
     }
-    print(json.dumps(report, indent=2))
+    show(report)
     assert loaded["lost"] == loaded["mixed up"] == 0

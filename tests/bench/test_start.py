@@ -5,7 +5,6 @@
 prints JSON: medians, in seconds, of whole processes run in turn.
 """
 
-import json
 import os
 import statistics
 import subprocess
@@ -14,6 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from tests.bench.showing import show
 
 RUNS = 7
 
@@ -39,4 +40,4 @@ def test_start(trained_workspace: Path) -> None:
         for name, (words, stdin) in commands.items():
             times[name].append(seconds(words, stdin))
     medians = {name: round(statistics.median(runs), 3) for name, runs in times.items()}
-    print(json.dumps({"runs": RUNS, "cores": os.cpu_count(), "median_seconds": medians}))
+    show({"runs": RUNS, "cores": os.cpu_count(), "median_seconds": medians})

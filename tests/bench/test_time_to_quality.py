@@ -23,6 +23,7 @@ import pytest
 import torch
 
 from tests.bench.race import processor
+from tests.bench.showing import show
 
 SPLITS = {"train": "train", "valid": "val", "test": "test_2016_flickr"}
 LANGUAGES = ("en", "de")
@@ -126,7 +127,7 @@ def test_time_to_quality(tmp_path: Path) -> None:
         "threads": os.environ.get("OMP_NUM_THREADS", str(torch.get_num_threads())),
         "torch": torch.__version__,
     }
-    print(json.dumps({"table": "time to quality", **machine, "runs": runs}, indent=1))
+    show({"table": "time to quality", **machine, "runs": runs})
 
 
 @pytest.mark.slow

@@ -11,7 +11,6 @@ S2S_BENCH_ROUNDS (9) and S2S_BENCH_UPDATES (4, a turn) say how long.
 """
 
 import importlib.metadata
-import json
 
 import pytest
 
@@ -25,6 +24,7 @@ from tests.bench.race import (
     race_length,
     setting,
 )
+from tests.bench.showing import show
 
 PEERS = {
     "transformer": ("marian", "marian, tuned", "nn.Transformer, tuned"),
@@ -64,7 +64,7 @@ def test_against_peers(shape: str, precision: str) -> None:
         **compare(trained, [label for label in trained if label not in PEERS[shape]]),
         "contenders": {label: describe(outcome) for label, outcome in trained.items()},
     }
-    print(json.dumps(table, indent=1))
+    show(table)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -75,4 +75,4 @@ def test_recipes(precision: str) -> None:
     outcomes = race(entries, length)
     described = {label: describe(outcome) for label, outcome in outcomes.items()}
     table = {"table": f"recipes {precision}", **setting(outcomes, length), "contenders": described}
-    print(json.dumps(table, indent=1))
+    show(table)

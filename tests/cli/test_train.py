@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -322,17 +323,32 @@ def test_a_run_of_another_machine_goes_on_with_a_warning(
     assert "now it is abacus: training continues, but the results may differ from" in result.stderr
 
 
-def test_a_run_that_another_library_multiplied_for_goes_on_with_a_warning(
+def test_a_run_goes_on_with_its_library(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = this_machine().prefers_one_dnn
-    other = machine_that_prefers(not wanted)
+    """Whatever this machine would choose by itself."""
+    other = machine_that_prefers(not this_machine().prefers_one_dnn)
     monkeypatch.setattr("s2scli.training.machine.this_machine", lambda: other)
     result = run(workspace, "--max-steps", "5")
     assert result.exit_code == 0
-    used, now = ("oneDNN", "torch") if wanted else ("torch", "oneDNN")
+    assert "products by" not in result.stderr
+
+
+def test_a_run_whose_library_is_missing_goes_on_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = prepare_toy(tmp_path / "workspace", 80)
+    with monkeypatch.context() as earlier:
+        one_dnn = machine_that_prefers(True)
+        earlier.setattr("s2scli.training.machine.this_machine", lambda: one_dnn)
+        assert run(workspace, "-r", "tiny", "--max-steps", "2").exit_code == 0
+    without = replace(one_dnn, has_one_dnn=False)
+    monkeypatch.setattr("s2scli.training.machine.this_machine", lambda: without)
+    monkeypatch.setattr("s2scli.training.products.this_machine", lambda: without)
+    result = run(workspace, "--max-steps", "3")
+    assert result.exit_code == 0
     assert (
-        f"the run so far used products by {used}, now it is {now}: training continues"
+        "the run so far used products by oneDNN, now it is torch: training continues"
         in result.stderr
     )
 

@@ -1,17 +1,23 @@
 """A run put together: resumed bit for bit, and shared among several processes."""
 
+import functools
 import shutil
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from s2scli.config import load_recipe
 from s2scli.data import shuffling
 from s2scli.data.batching import PLAN_OF_WINDOWS
 from s2scli.data.store import Corpus
+from s2scli.model.kernels import products as kernel_products
+from s2scli.model.kernels.machine import set_library
+from s2scli.model.kernels.products import Way
 from s2scli.model.weights import model_weights
 from s2scli.pipeline import publishing
 from s2scli.pipeline.session import Session, put_together
@@ -20,10 +26,13 @@ from s2scli.pipeline.train_tokenizer import Encoding, ensure_encoded, ensure_tok
 from s2scli.report.console import Talk
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.loop import train
+from s2scli.training.products import choose_products
 from s2scli.training.progress import Progress
 from s2scli.training.world import ALONE, World
 from s2scli.translation.model_folder import write_model_folder
 from s2scli.workspace import Workspace
+from tests.machines import needs_one_dnn
+from tests.model.kernels.clocks import StandInClock
 from tests.toy import prepare_toy
 from tests.training.worlds import together
 
@@ -48,9 +57,14 @@ def workspace(encoded: Workspace, tmp_path: Path) -> Workspace:
 
 
 def new_session(
-    workspace: Workspace, steps: int, start: Start = NEW, world: World = ALONE
+    workspace: Workspace,
+    steps: int,
+    start: Start = NEW,
+    world: World = ALONE,
+    changes: Sequence[str] = (),
 ) -> Session:
-    recipe = load_recipe("tiny", [*SETTINGS, f"training.limits.max_steps={steps}"])
+    limit = f"training.limits.max_steps={steps}"
+    recipe = load_recipe("tiny", [*SETTINGS, limit, *changes])
     tokenizers, cpu = Tokenizers.load(workspace.tokenizer), torch.device("cpu")
     corpus = Corpus.load(workspace.corpus)
     workspace.training.mkdir(exist_ok=True)
@@ -84,6 +98,47 @@ def test_a_saved_session_is_resumed_bit_for_bit(workspace: Workspace, tmp_path: 
     train_to_the_end(resumed)
     for name, weight in model_weights(whole.run.model).items():
         assert torch.equal(weight, model_weights(resumed.run.model)[name])
+
+
+CLOCKS: Mapping[str, Mapping[Way, float]] = {
+    "bfloat16 and oneDNN": {"torch": 0.03, "oneDNN": 0.02, "bfloat16": 0.01},
+    "float32 and torch": {"torch": 0.01, "oneDNN": 0.02, "bfloat16": 0.03},
+}
+
+
+@needs_one_dnn
+def test_products_are_measured_once_and_kept(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if the clock says otherwise when the run is resumed."""
+    monkeypatch.setattr(kernel_products, "FEWEST_WEIGHTS", 0)
+
+    def weights_after(steps: int, name: str, fastest: str) -> Mapping[str, Tensor]:
+        clock, folder = StandInClock(CLOCKS[fastest]), Workspace(tmp_path / name)
+        clock.replace_ways(monkeypatch)
+        timed = functools.partial(choose_products, clock=clock)
+        monkeypatch.setattr("s2scli.pipeline.session.choose_products", timed)
+        start = find_start(folder, None, QUIET, restart=False)
+        session = new_session(folder, steps, start, changes=["training.precision=auto"])
+        machine = session._checkpoint(session.run.progress).machine
+        found.append(f"{machine['precision']} and {machine['products by']}")
+        train_to_the_end(session)
+        return model_weights(session.run.model)
+
+    found: list[str] = []
+    for name in ("whole", "other", "resumed"):
+        shutil.copytree(workspace.root, tmp_path / name)
+    first, second = CLOCKS
+    try:
+        whole = weights_after(5, "whole", first)
+        other = weights_after(5, "other", second)
+        weights_after(3, "resumed", first)
+        resumed = weights_after(5, "resumed", second)
+    finally:
+        set_library(None)
+    assert found == [first, second, first, first]
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert not all(torch.equal(whole[name], other[name]) for name in whole)
 
 
 def test_it_tells_what_is_trained(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from s2scli.model.kernels.int8 import Int8Weight
-from s2scli.model.kernels.machine import Kernel, this_machine
+from s2scli.model.kernels.machine import Kernel, this_machine, uses_one_dnn
 from s2scli.model.kernels.one_dnn import OneDnnWeight
 
 FLOAT32 = frozenset({torch.float32})
@@ -20,7 +20,7 @@ BY_ONE_DNN = Kernel(
     FLOAT32,
     with_gradients=False,
     under_autocast=False,
-    wants=lambda machine: machine.prefers_one_dnn,
+    wants=uses_one_dnn,
 )
 
 

@@ -9,11 +9,9 @@ from torch.autograd.function import once_differentiable
 
 from s2scli.model.kernels import one_dnn
 from s2scli.model.kernels.layout import BY_ONE_DNN, FLOAT32, Layout
-from s2scli.model.kernels.machine import Kernel
+from s2scli.model.kernels.machine import Kernel, uses_one_dnn
 
-LEARNING_BY_ONE_DNN = Kernel(
-    FLOAT32, under_autocast=False, wants=lambda machine: machine.prefers_one_dnn
-)
+LEARNING_BY_ONE_DNN = Kernel(FLOAT32, under_autocast=False, wants=uses_one_dnn)
 
 
 class Linear(nn.Linear):

@@ -5,12 +5,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from s2scli.model.kernels import int8, one_dnn
 
+Library = Literal["torch", "oneDNN"]
 CPU_INFO = Path("/proc/cpuinfo")
 FLOATS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
 
@@ -43,6 +45,7 @@ class Machine:
     def prefers_one_dnn(self) -> bool:
         """Whether oneDNN multiplies float32 matrices faster than PyTorch's default, MKL.
 
+        This is for programs that do not measure it, as a training run does (`products`).
         On AMD processors with AVX-512, MKL reaches half the speed of oneDNN: 90 to 97 against 199
         to 211 GFLOP/s for two 2048 x 2048 matrices on one core of an EPYC (tests/bench).
         """
@@ -65,6 +68,20 @@ def this_machine() -> Machine:
         127 if "vnni" in processor else 63,
         _has_bfloat16(),
     )
+
+
+_library: Library | None = None  # of this process, as PyTorch has a number of threads
+
+
+def set_library(library: Library | None) -> None:
+    """Let this process multiply matrices of float32 by a library; None is the preferred one."""
+    global _library
+    _library = library
+
+
+def uses_one_dnn(machine: Machine) -> bool:
+    """Whether this process, on this machine, multiplies matrices of float32 by oneDNN."""
+    return machine.prefers_one_dnn if _library is None else _library == "oneDNN"
 
 
 def _has_bfloat16() -> bool:

@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from s2scli.model.kernels import machine
-from s2scli.model.kernels.machine import Kernel, Machine, this_machine
+from s2scli.model.kernels.machine import (
+    Kernel,
+    Library,
+    Machine,
+    set_library,
+    this_machine,
+    uses_one_dnn,
+)
 
 AMD = Machine("AVX512", "AuthenticAMD", True, True, True, 127, True)
 NUMBERS = torch.ones(2)
@@ -95,3 +102,14 @@ def test_a_kernel_is_for_its_machines(vendor: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(machine, "this_machine", lambda: replace(AMD, vendor=vendor))
     kernel = Kernel(wants=lambda machine: machine.prefers_one_dnn)
     assert kernel.runs(NUMBERS) == (vendor == "AuthenticAMD")
+
+
+@pytest.mark.parametrize("library", ["torch", "oneDNN", None])
+def test_a_process_can_choose_its_library(library: Library | None) -> None:
+    rule = replace(AMD, vendor="other")
+    try:
+        set_library(library)
+        assert uses_one_dnn(AMD) == (library != "torch")
+        assert uses_one_dnn(rule) == (library == "oneDNN")
+    finally:
+        set_library(None)
