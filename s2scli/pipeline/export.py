@@ -25,6 +25,7 @@ from s2scli.translation.model_folder import (
     RECIPE,
     LoadedModel,
     load_model_folder,
+    reading_of,
 )
 from s2scli.translation.pairs import Pair
 from s2scli.translation.torch_engine import translator_of
@@ -138,6 +139,7 @@ def export_facts(model: LoadedModel, settings: ExportSettings) -> ExportFacts:
         max_source_tokens=most,
         positions=max(LEAST_POSITIONS, most + 1, longest_output(most + 1, model.recipe.search)),
         search=model.recipe.search,
+        reading=reading_of(model),
     )
 
 

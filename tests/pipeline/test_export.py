@@ -30,7 +30,7 @@ from s2scli.pipeline.export import (
     export_facts,
 )
 from s2scli.report.console import Talk
-from s2scli.translation.ctranslate2_engine import Export
+from s2scli.translation.export_engine import Export
 from s2scli.translation.loading import folder_beside
 from s2scli.translation.model_folder import LoadedModel, load_model_folder
 from s2scli.translation.torch_engine import load
