@@ -51,7 +51,7 @@ class Onnx:
 
     def obstacles(self, settings: "ModelSettings") -> list[str]:
         """Return the reasons why there are no graphs of such a model; empty if there are."""
-        return transformer_obstacles(settings, f"s2s export --to {self.kind}")
+        return transformer_obstacles(settings, "this export")
 
     def write(
         self,

@@ -118,7 +118,9 @@ def require_exportable(target: Target, settings: "ModelSettings") -> None:
         ConfigError: the target cannot run the model; the message says why.
     """
     if target.obstacles(settings):
-        raise ConfigError(f"this model {_say(target, settings)}")
+        raise ConfigError(
+            f"this model {_say(target, settings)}; translate with the model folder itself"
+        )
 
 
 def _say(target: Target, settings: "ModelSettings") -> str:
