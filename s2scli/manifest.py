@@ -30,7 +30,7 @@ MANIFEST = "manifest.json"
 FORMATS = {
     **{"corpus": 2, "tokenizer": 2, "encoded": 2},
     **{"model": 2, "checkpoint": 2, "outputs": 2, "ctranslate2": 2},
-    **{"huggingface": 2},
+    **{"huggingface": 2, "onnx": 2},
 }
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 ATTEMPTS, LOOKS = 1_000, 100

@@ -12,7 +12,7 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
@@ -163,15 +163,22 @@ def flag_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def flags_for(group: type[Settings], values: Mapping[str, Any]) -> list[str]:
+def flags_for(
+    group: type[Settings], values: Mapping[str, Any], given: Collection[str] = ()
+) -> list[str]:
     """Return the command-line words that give settings of `group` these values.
 
     Values that are the defaults, and names that are no settings, are left out.
+
+    Args:
+        group: the settings.
+        values: their values, by name.
+        given: names whose values are not left out, even if they are the defaults.
     """
     words: list[str] = []
     for name, field in group.model_fields.items():
         value = values.get(name, default_of(group, name))
-        if value == default_of(group, name):
+        if value == default_of(group, name) and name not in given:
             continue
         if not isinstance(value, bool):
             words += [flag_of(name), str(value)]

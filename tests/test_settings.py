@@ -236,6 +236,8 @@ def test_settings_become_the_flags_that_give_them() -> None:
     expected = ["--plain-count", "2", "--name", "a b", "--separate", "--no-exact"]
     assert flags_for(Flags, values) == expected
     assert flags_for(Flags, {"shared": True, "exact": True}) == ["--shared"]
+    given = flags_for(Flags, {"plain_count": 1, "exact": True}, given=["plain_count", "exact"])
+    assert given == ["--plain-count", "1", "--exact"]
 
 
 def test_a_setting_declares_what_its_flag_is_called_and_where_it_is_shown() -> None:

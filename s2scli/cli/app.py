@@ -36,7 +36,7 @@ COMMANDS = {
     "models.",
     "score": "Score pairs: write the log-probability of each target (in "
     "nats), one per line, in order.",
-    "export": "Export a Transformer and its tokenizer for CTranslate2 or HuggingFace Transformers.",
+    "export": "Export a Transformer for CTranslate2, ONNX Runtime or HuggingFace Transformers.",
     "import": "Import a Transformer of another program, with its tokenizer, as a model folder.",
     "generate": "Generate sentences, one per line, or pictures, from latent vectors.",
     "report": "Write one page about a workspace: corpus, model, training, scores, errors and "

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from s2scli.cli.completion import complete_recipe
-from s2scli.cli.evaluate import signatures, value_and_interval
+from s2scli.cli.evaluate import signatures
 from s2scli.cli.flags import flags
 from s2scli.cli.options import (
     SOME_FAILED,
@@ -22,7 +22,7 @@ from s2scli.cli.options import (
     run_option,
     translate_example,
 )
-from s2scli.metrics import metric_names
+from s2scli.metrics import metric_names, value_and_interval
 from s2scli.metrics.choice import metric_choice
 from s2scli.metrics.settings import MetricSettings
 from s2scli.report.console import Talk

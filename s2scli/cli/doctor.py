@@ -19,6 +19,7 @@ STYLES = {"damaged": "red", "stale": "yellow", "sound": "green", "absent": "dim"
 
 PURPOSES = {
     "ctranslate2": "faster translation (s2s export)",
+    "onnx": "export for ONNX Runtime (s2s export --to onnx)",
     "speech": "sound: FLAC, Ogg and MP3 files, and other sample rates",
     "vision": "pictures: PNG, JPEG and other files",
 }

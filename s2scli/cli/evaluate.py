@@ -23,7 +23,7 @@ from s2scli.cli.options import (
 from s2scli.data.settings import InputSettings, NoiseTestSettings
 from s2scli.errors import UsageError
 from s2scli.export.settings import EngineSettings
-from s2scli.metrics import METRICS, digits_of, metric_names
+from s2scli.metrics import METRICS, digits_of, metric_names, value_and_interval
 from s2scli.metrics.choice import metric_choice
 from s2scli.metrics.links import NAME, AlignmentFiles
 from s2scli.metrics.settings import MetricSettings
@@ -368,9 +368,3 @@ def examples_table(examples: "Sequence[Example]") -> Table:
         rows.append(("", "", "", "output", sentence.output))
         rows.append(("",) * len(headings))
     return make_table(headings, rows[:-1], numbers=headings[1:3])
-
-
-def value_and_interval(score: "Score") -> tuple[str, str]:
-    """Return a score and its 95 % interval as text; the interval is "" if there is none."""
-    value, *ends = (f"{one:.{digits_of(score)}f}" for one in (score.value, *(score.interval or ())))
-    return value, " to ".join(ends)

@@ -54,12 +54,13 @@ def command(
     reading: Annotated[InputSettings, flags(InputSettings)],
     common: CommonOptions,
 ) -> None:
-    """Export a Transformer and its tokenizer for CTranslate2 or HuggingFace Transformers.
+    """Export a Transformer for CTranslate2, ONNX Runtime or HuggingFace Transformers.
 
-    s2s translate runs the export to CTranslate2, which is faster.
+    s2s translate runs the exports to CTranslate2, which is faster, and to ONNX Runtime.
 
     s2s export --quantization int8 --verify
     s2s export --to huggingface --verify valid.tsv
+    s2s export --to onnx
     """
     from s2scli.export.targets import TARGETS
     from s2scli.pipeline.export import Verification, export

@@ -10,12 +10,13 @@ from rich.table import Table
 
 from s2scli.cli.cards import card_page
 from s2scli.cli.doctor import installation_rows
-from s2scli.cli.evaluate import facts_table, scores_table, signatures, value_and_interval
+from s2scli.cli.evaluate import facts_table, scores_table, signatures
 from s2scli.cli.inspect_corpus import view_tables
 from s2scli.cli.inspect_errors import shown_errors
 from s2scli.cli.inspect_model import model_tables
 from s2scli.cli.inspect_training import shown_training
 from s2scli.cli.options import CommonOptions, DeviceOption
+from s2scli.metrics import value_and_interval
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table, table_html
 

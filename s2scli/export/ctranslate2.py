@@ -9,6 +9,7 @@ from s2scli.devices import choose_device
 from s2scli.errors import CheckpointError, ConfigError
 from s2scli.export.extra import require_ctranslate2
 from s2scli.export.model_bin import check_model
+from s2scli.export.obstacles import transformer_obstacles
 from s2scli.export.settings import Quantization
 from s2scli.tokenizer.tokenizers import Tokenizers
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from s2scli.model.settings import ModelSettings
-
-TRANSFORMERS_ONLY = "CTranslate2 runs Transformers only"
 
 
 class CTranslate2:
@@ -34,27 +33,14 @@ class CTranslate2:
 
     def obstacles(self, settings: "ModelSettings") -> list[str]:
         """Return the reasons why CTranslate2 cannot run such a model; empty if it can."""
+        found = transformer_obstacles(settings, self.name)
         encoder, attention, decoder = settings.encoder, settings.attention, settings.decoder
-        if settings.source.kind != "tokens":
-            return [f"the source is {settings.source.kind}, and CTranslate2 reads text only"]
-        if encoder.kind != "transformer":
-            return [f"the encoder is recurrent ({encoder.kind}), and {TRANSFORMERS_ONLY}"]
-        if decoder.kind != "transformer":
-            return [f"the decoder is recurrent ({decoder.kind}), and {TRANSFORMERS_ONLY}"]
-        found = []
-        if settings.output.kind != "plain":
-            found.append("it cannot copy tokens of the source (model.output.kind pointer)")
-        if attention.kind != "multi_head":
-            found.append(f"its decoders use multi-head attention, not {attention.kind}")
-        elif attention.num_heads != decoder.num_heads:
+        if encoder.kind != "transformer" or decoder.kind != "transformer":
+            return found
+        if attention.kind == "multi_head" and attention.num_heads != decoder.num_heads:
             found.append(
                 "its decoders need the same number of heads in attention to the source "
                 f"({attention.num_heads} here) and in self-attention ({decoder.num_heads} here)"
-            )
-        if settings.connection.kind != "none":
-            found.append(
-                "its decoders see the source only through attention, not through a connection "
-                f"({settings.connection.kind})"
             )
         if encoder.norm != decoder.norm:
             found.append("its encoder and decoder must use the same norm, and here they differ")

@@ -15,6 +15,15 @@ def require_ctranslate2() -> Any:
     return require_extra("ctranslate2", "CTranslate2", "ctranslate2")
 
 
+def require_onnx() -> Any:
+    """Import and return onnx, which writes graphs.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    return require_extra("onnx", "ONNX", "onnx")
+
+
 def require_extra(package: str, name: str, extra: str) -> Any:
     """Import and return a package.
 

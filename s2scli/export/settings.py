@@ -4,8 +4,8 @@ from typing import Literal
 
 from s2scli.settings import MOST, Settings, setting
 
-TargetName = Literal["ctranslate2", "huggingface"]
-Engine = Literal["auto", "pytorch", "ctranslate2"]
+TargetName = Literal["ctranslate2", "huggingface", "onnx"]
+Engine = Literal["auto", "pytorch", "ctranslate2", "onnx"]
 Quantization = Literal[
     "none",
     "int8",
@@ -26,8 +26,9 @@ class ExportSettings(Settings):
 
     to: TargetName = setting(
         "ctranslate2",
-        "Program to export the model to: ctranslate2, or huggingface (a MarianMTModel for "
-        "Transformers; models with norms after the sublayers and sinusoidal positions).",
+        "Program to export the model to: ctranslate2, huggingface (a MarianMTModel for "
+        "Transformers; models with norms after the sublayers and sinusoidal positions), or onnx "
+        "(graphs of the encoder and of a step of the decoder, for ONNX Runtime).",
     )
     quantization: Quantization = setting(
         "none",
@@ -58,9 +59,9 @@ class EngineSettings(Settings):
 
     engine: Engine = setting(
         "auto",
-        "Engine that runs the model: pytorch, or ctranslate2 with the export from `s2s export`; "
-        "auto selects ctranslate2 if it is installed, the export was made from this model, and no "
-        "flag needs PyTorch.",
+        "Engine that runs the model: pytorch, ctranslate2 with the export from `s2s export`, or "
+        "onnx with that from `s2s export --to onnx`; auto selects ctranslate2 if it is installed, "
+        "the export was made from this model, and no flag needs PyTorch.",
     )
     int8: bool = setting(
         False,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from s2scli.errors import ConfigError
 from s2scli.export.ctranslate2 import CTranslate2
 from s2scli.export.huggingface import HuggingFace
+from s2scli.export.onnx import Onnx
 from s2scli.export.settings import Quantization
 from s2scli.tokenizer.tokenizers import Tokenizers
 
@@ -98,7 +99,11 @@ class Target(Protocol):
         ...
 
 
-TARGETS: dict[str, Target] = {"ctranslate2": CTranslate2(), "huggingface": HuggingFace()}
+TARGETS: dict[str, Target] = {
+    "ctranslate2": CTranslate2(),
+    "huggingface": HuggingFace(),
+    "onnx": Onnx(),
+}
 
 
 def say_exports(settings: "ModelSettings") -> str:
@@ -113,7 +118,9 @@ def require_exportable(target: Target, settings: "ModelSettings") -> None:
         ConfigError: the target cannot run the model; the message says why.
     """
     if target.obstacles(settings):
-        raise ConfigError(f"this model {_say(target, settings)}")
+        raise ConfigError(
+            f"this model {_say(target, settings)}; translate with the model folder itself"
+        )
 
 
 def _say(target: Target, settings: "ModelSettings") -> str:

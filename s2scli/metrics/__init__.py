@@ -203,3 +203,9 @@ def metric_names(chosen: Iterable[str]) -> tuple[str, ...]:
 def digits_of(score: Score) -> int:
     """Return the number of decimals to show for a score; 2 for the alignment error rate."""
     return next((one.digits for one in METRICS.values() if one.name == score.name), DIGITS)
+
+
+def value_and_interval(score: Score) -> tuple[str, str]:
+    """Return a score and its 95 % interval as text; the interval is "" if there is none."""
+    value, *ends = (f"{one:.{digits_of(score)}f}" for one in (score.value, *(score.interval or ())))
+    return value, " to ".join(ends)

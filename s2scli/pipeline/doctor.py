@@ -17,8 +17,7 @@ from s2scli.manifest import Manifest, verify_folder
 from s2scli.model.kernels.machine import this_machine
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import list_checkpoints
-from s2scli.translation.ctranslate2_engine import TARGET
-from s2scli.translation.loading import folder_beside
+from s2scli.translation.loading import RUNNABLE, folder_beside
 from s2scli.workspace import Workspace
 
 PACKAGE = "s2scli"
@@ -174,7 +173,8 @@ def check_workspace(workspace: Workspace) -> Iterator[Health]:
         for folder in reversed(list_checkpoints(run.training)):
             yield check_artifact(folder, "checkpoint", of_run)
         yield check_artifact(run.model, "model", of_run)
-        optional = {"outputs": run.outputs, TARGET.kind: folder_beside(run.model)}
+        exports = {kind: folder_beside(run.model, kind) for kind in RUNNABLE}
+        optional = {"outputs": run.outputs, **exports}
         for kind, folder in optional.items():
             if folder.exists():
                 yield check_artifact(folder, kind, of_run)

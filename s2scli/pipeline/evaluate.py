@@ -1,6 +1,7 @@
 """`s2s evaluate`: score a model on a split or on files, or score existing outputs."""
 
 import contextlib
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ from s2scli.metrics.reference_rules import closest_references
 from s2scli.metrics.score import Score
 from s2scli.metrics.sentences import Example, Sentence, choose_examples, score_sentences
 from s2scli.metrics.settings import MetricSettings
+from s2scli.pipeline.reproducing import evaluating_command
 from s2scli.report.console import Talk
 from s2scli.report.counting import Advance, counting
 from s2scli.search.settings import SearchSettings
@@ -39,6 +41,7 @@ from s2scli.sides import TEXT, Sides
 from s2scli.tags import tagged
 from s2scli.tokenizer.pictures import Bits
 from s2scli.translation.loading import load_in_torch
+from s2scli.translation.model_card import HeldOut
 from s2scli.translation.options import Options
 from s2scli.translation.pairs import pairs_of
 from s2scli.translation.records import Record
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from s2scli.pipeline.evaluate_noise import NoiseScores
 
 MANY_REPEATS = 0.02
+KEPT, TEST = "evaluation.json", "test"
 NO_NOISE = NoiseTestSettings()
 OPTIONAL = ("bits_per_pixel", "latent", "diversity")
 METRICS_OF_PICTURES = (*PICTURE_METRICS, "token_accuracy")
@@ -295,6 +299,8 @@ class Evaluation:
         diversity: how much the outputs repeat each other, if requested.
         noun: what was scored: sentences, recordings or pictures.
         noise: the scores with each requested kind of noise in the sources.
+        command: the command that makes the scores again; "" if they are not of the workspace's own
+            model on a split of its corpus.
     """
 
     scored: str
@@ -313,6 +319,7 @@ class Evaluation:
     diversity: Diversities | None = None
     noun: str = TEXT.noun
     noise: tuple["NoiseScores", ...] = ()
+    command: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Convert to a JSON document, without the measurements of OPTIONAL that are None."""
@@ -346,6 +353,7 @@ def evaluate(
     overrides: Tree,
     settings: MetricSettings,
     talk: Talk,
+    translator: Translator | None = None,
 ) -> Evaluation:
     """Translate and score a split or files, or score existing outputs.
 
@@ -355,6 +363,7 @@ def evaluate(
         overrides: search settings that override the model's own.
         settings: the settings of the metrics.
         talk: shows progress and warnings.
+        translator: the models of the request, if they are loaded already; None loads them.
 
     Raises:
         UsageError: the flags contradict each other, the models of an ensemble do not share a
@@ -378,14 +387,15 @@ def evaluate(
     else:
         from s2scli.data.store import Corpus
 
-        folder, split = workspace.find_corpus(), request.split or "test"
+        folder, split = workspace.find_corpus(), request.split or TEST
 
         def read() -> tuple[Corpus, Texts]:
             corpus = Corpus.load(folder)
             return corpus, read_split(corpus, split)
 
         corpus, texts = in_one_generation(folder, read)
-    translator = load_in_torch(workspace, request.models, request.device, request.int8)
+    if translator is None:
+        translator = load_in_torch(workspace, request.models, request.device, request.int8)
     translator.require_tag(request.tag)
     texts = texts.tagged(request.tag)
     if translator.sides.target:
@@ -397,6 +407,8 @@ def evaluate(
         warn_if_stale(workspace, corpus, talk)
     request, search = request.with_metrics(translator.sides), translator.settings(overrides)
     found = evaluate_model(texts, translator, search, request, settings, talk)
+    if corpus and request.of_workspace:
+        found = replace(found, command=_command(found, split, request, settings))
     latent = _latent_scores(texts, translator, corpus, request.importance_samples, talk)
     noise = _noise_scores(texts, found, translator, search, request, settings, talk)
     return replace(found, int8=request.int8, latent=latent, noise=noise)
@@ -424,6 +436,16 @@ def _noise_scores(
         return Rescored(found.scores, found.failed)
 
     return evaluate_noise(texts.sources, clean.scores, request.noise, again)
+
+
+def _command(
+    found: Evaluation, split: str, request: EvaluateRequest, settings: MetricSettings
+) -> str:
+    """Return the command that makes the scores again."""
+    changed = {name: found.search[name] for name in found.changed}
+    return evaluating_command(
+        split, request.metrics, settings, changed, multi_reference=request.multi_reference
+    )
 
 
 def say_latent(translator: Translator, talk: Talk) -> None:
@@ -700,9 +722,35 @@ def save_evaluation(evaluation: Evaluation, workspace: Workspace, talk: Talk) ->
     try:
         digest = read_manifest(workspace.model, "model").digest
         document = {"model": digest, **evaluation.as_json()}
-        write_file(workspace.root / "evaluation.json", encode_json(document))
+        write_file(workspace.root / KEPT, encode_json(document))
     except (CheckpointError, MissingInputError, StorageError) as error:
         talk.warn(f"the scores were not saved: {error}")
+
+
+def read_test_scores(model: Path, digest: str) -> HeldOut | None:
+    """Return the scores on the test split that were saved beside a model folder.
+
+    None if there are none: nothing was saved, or scores of another split or another model, or what
+    is there cannot be read.
+
+    Args:
+        model: the model folder.
+        digest: the digest of its manifest.
+    """
+    try:
+        document = json.loads((model.resolve().parent / KEPT).read_bytes())
+        if document["model"] != digest or document["scored"] != f"{TEST} split":
+            return None
+        scores = tuple(map(_score_of, document["scores"]))
+        return HeldOut(int(document["sentences"]), scores, str(document["command"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _score_of(tree: Tree) -> Score:
+    """Return a score from its JSON document."""
+    interval = tree["interval"] and (float(tree["interval"][0]), float(tree["interval"][1]))
+    return Score(str(tree["name"]), float(tree["value"]), str(tree["signature"]), interval or None)
 
 
 def warn_if_stale(workspace: Workspace, corpus: "Corpus", talk: Talk) -> None:

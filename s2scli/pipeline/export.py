@@ -14,17 +14,19 @@ from s2scli.errors import CheckpointError, LockedError, MissingInputError, Usage
 from s2scli.export.settings import ExportSettings
 from s2scli.export.targets import TARGETS, Target, require_exportable
 from s2scli.manifest import new_folder, read_manifest
+from s2scli.pipeline.evaluate import read_test_scores
 from s2scli.report.console import Talk
 from s2scli.search.limits import longest_output
 from s2scli.translation.agreement import Agreement, choose_pairs, compare_exports, read_pairs
 from s2scli.translation.export_engine import ExportFacts
 from s2scli.translation.loading import folder_beside
-from s2scli.translation.model_card import model_card
+from s2scli.translation.model_card import HeldOut, model_card
 from s2scli.translation.model_folder import (
     CARD,
     RECIPE,
     LoadedModel,
     load_model_folder,
+    reading_of,
 )
 from s2scli.translation.pairs import Pair
 from s2scli.translation.torch_engine import translator_of
@@ -124,7 +126,7 @@ def export(
     require_exportable(target, found.recipe.model)
     facts = export_facts(found, settings)
     lines, agreements = _verify(found, facts, settings, verify, talk) if verify else (0, [])
-    _write(folder, target, found, facts)
+    _write(folder, target, found, facts, read_test_scores(model, found.manifest.digest))
     size = sum(record.bytes for record in read_manifest(folder, target.kind).files.values())
     return ExportReport(str(folder), settings.quantization, size, lines, agreements)
 
@@ -138,6 +140,7 @@ def export_facts(model: LoadedModel, settings: ExportSettings) -> ExportFacts:
         max_source_tokens=most,
         positions=max(LEAST_POSITIONS, most + 1, longest_output(most + 1, model.recipe.search)),
         search=model.recipe.search,
+        reading=reading_of(model),
     )
 
 
@@ -175,7 +178,13 @@ def _verify(
     return len(pairs), agreements
 
 
-def _write(folder: Path, target: Target, model: LoadedModel, facts: ExportFacts) -> None:
+def _write(
+    folder: Path,
+    target: Target,
+    model: LoadedModel,
+    facts: ExportFacts,
+    tested: HeldOut | None,
+) -> None:
     made_from = {"model": model.manifest.digest, "tokenizer": model.tokenizers.digest}
     with new_folder(folder, target.kind, made_from=made_from) as draft:
         draft.facts = facts.model_dump(mode="json")
@@ -187,13 +196,15 @@ def _write(folder: Path, target: Target, model: LoadedModel, facts: ExportFacts)
             facts.positions,
             facts.quantization,
         )
-        card = export_card(model, facts, target)
+        card = export_card(model, facts, target, tested)
         (draft.path / RECIPE).write_text(recipe_toml(model.recipe), encoding="utf-8", newline="\n")
         (draft.path / CARD).write_text(card, encoding="utf-8", newline="\n")
 
 
-def export_card(model: LoadedModel, facts: ExportFacts, target: Target) -> str:
-    """Return the README of an export: how to use it, and the card of its model."""
+def export_card(
+    model: LoadedModel, facts: ExportFacts, target: Target, tested: HeldOut | None = None
+) -> str:
+    """Return the README of an export: how to use it, and the card of its model with its scores."""
     _, target_side = model.tokenizers.texts
     weights = "float32" if facts.quantization == "none" else facts.quantization
     lines = [
@@ -206,6 +217,6 @@ def export_card(model: LoadedModel, facts: ExportFacts, target: Target) -> str:
         f"Use it: `{target.use}`. The tokenizer and the weights may contain strings that were",
         "frequent in the training text. It was exported from this model:",
         "",
-        "#" + model_card(model.recipe, model.tokenizers, model.manifest.facts),
+        "#" + model_card(model.recipe, model.tokenizers, model.manifest.facts, tested),
     ]
     return "\n".join(lines)

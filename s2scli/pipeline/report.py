@@ -23,6 +23,7 @@ from s2scli.report.console import Talk
 from s2scli.report.heads import AttentionHeads
 from s2scli.translation.loading import load_in_torch
 from s2scli.translation.model_folder import RECIPE
+from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
 
 SAMPLES = 5
@@ -121,9 +122,10 @@ class _Scored:
 
 
 def _score(workspace: Workspace, corpus: Corpus, request: ReportRequest, talk: Talk) -> _Scored:
-    """Translate a split once, and describe the outputs."""
+    """Translate a split once with a model that is loaded once, and describe the outputs."""
     target_is_text = corpus.sides.target is None
     examples = request.sentences if target_is_text else 0
+    translator = load_in_torch(workspace, (), request.device)
     with tempfile.TemporaryDirectory() as scratch:
         table = Path(scratch) / "outputs.tsv"
         asked = EvaluateRequest(
@@ -133,23 +135,22 @@ def _score(workspace: Workspace, corpus: Corpus, request: ReportRequest, talk: T
             device=request.device,
             examples=examples,
         )
-        evaluation = evaluate(workspace, asked, {}, MetricSettings(), talk)
+        evaluation = evaluate(workspace, asked, {}, MetricSettings(), talk, translator)
         errors = None
         if corpus.sides.are_text:
             worst = ErrorsRequest(outputs=table, count=request.worst)
             errors = replace(inspect_errors(workspace, worst, talk), scored=evaluation.scored)
-    return _Scored(evaluation, errors, _attention(workspace, evaluation, request, talk))
+    return _Scored(evaluation, errors, _attention(translator, evaluation, talk))
 
 
 def _attention(
-    workspace: Workspace, evaluation: Evaluation, request: ReportRequest, talk: Talk
+    translator: Translator, evaluation: Evaluation, talk: Talk
 ) -> tuple[AttentionHeads, ...]:
     """Return the attention for the example sentences, without those that are too long for a page.
 
     It is empty for a model without attention.
     """
     sources = [example.sentence.source for example in evaluation.examples]
-    translator = load_in_torch(workspace, (), request.device)
     if not translator.has_attention:
         return ()
     heads = [attention_of(translator, source, None, talk) for source in sources if source]

@@ -1,13 +1,15 @@
-"""The commands that make a corpus and its tokenizer again, from what their manifests record."""
+"""The commands that make a corpus, its tokenizer and the scores of a model again."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from s2scli.data.accounting import FileAccount, Report
 from s2scli.data.settings import PrepareSettings
 from s2scli.manifest import is_published, read_manifest
-from s2scli.settings import flags_for
+from s2scli.metrics.settings import MetricSettings
+from s2scli.search.settings import SearchSettings
+from s2scli.settings import flag_of, flags_for
 from s2scli.tokenizer.settings import TokenizerSettings
 from s2scli.workspace import Workspace
 
@@ -36,6 +38,30 @@ def preparing_commands(workspace: Workspace, report: Report, facts: Mapping[str,
             flags = flags_for(TokenizerSettings, manifest.facts)
             commands.append(shlex.join(["s2s", "train-tokenizer", *flags]))
     return commands
+
+
+def evaluating_command(
+    split: str,
+    metrics: Sequence[str],
+    settings: MetricSettings,
+    search: Mapping[str, Any],
+    *,
+    multi_reference: bool,
+) -> str:
+    """Return the command that makes the scores of a model on a split again.
+
+    Args:
+        split: the split of the corpus.
+        metrics: the names of the metrics.
+        settings: the settings of the metrics.
+        search: the search settings that differ from the model's own, by name.
+        multi_reference: whether the targets of all rows with the same source were accepted.
+    """
+    words = ["s2s", "evaluate", "--split", split, *map(flag_of, metrics)]
+    words += ["--multi-reference"] * multi_reference
+    words += flags_for(MetricSettings, settings.model_dump())
+    words += flags_for(SearchSettings, search, given=search.keys())
+    return shlex.join(words)
 
 
 def _named(account: FileAccount) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """`s2s verify`: check artifacts completely: their files, hashes and contents."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -9,11 +10,13 @@ from s2scli.data.accounting import read_report
 from s2scli.data.encoded import check_encoded
 from s2scli.data.store import SPLITS, Corpus, Side, split_path
 from s2scli.errors import MissingInputError, S2SError
+from s2scli.export.targets import TARGETS
 from s2scli.manifest import FORMATS, in_one_generation, is_published, kind_of, read_manifest
 from s2scli.pipeline.doctor import Health, check_artifact, check_workspace
 from s2scli.training.checkpoint import list_checkpoints, load_checkpoint
 from s2scli.training.metrics_log import MetricsLog
-from s2scli.translation.ctranslate2_engine import TARGET, read_export
+from s2scli.translation.export_engine import read_export
+from s2scli.translation.loading import RUNNABLE
 from s2scli.translation.model_folder import load_model_folder
 from s2scli.workspace import Workspace
 
@@ -108,5 +111,5 @@ CONTENTS: Mapping[str, Callable[[Path], object]] = {
     "encoded": _read_encoded,
     "checkpoint": load_checkpoint,
     "model": lambda folder: load_model_folder(folder, torch.device("cpu")),
-    TARGET.kind: read_export,
+    **{name: partial(read_export, target=TARGETS[name]) for name in RUNNABLE},
 }

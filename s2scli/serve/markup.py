@@ -12,7 +12,11 @@ TAG = re.compile(
     r"""|<(?P<close>/?)(?P<name>[A-Za-z][^\s<>/"']*+)(?P<rest>(?:[^<>"']|"[^"]*+"|'[^']*+')*+)>""",
     re.DOTALL,
 )
-NOT_TRANSLATED = re.compile(r"""\btranslate\s*=\s*["']?no\b""", re.IGNORECASE)
+NOT_TRANSLATED = re.compile(
+    r"""(?<![\w-])translate\s*=\s*["']?no\b"""
+    r"""|(?<![\w-])class\s*=\s*(?:"[^"]*|'[^']*|)(?<![\w-])notranslate(?![\w-])""",
+    re.IGNORECASE,
+)
 NO_LANGUAGE_NAMES = "script style code pre kbd samp var textarea svg math"
 VOID_NAMES = "area base br col embed hr img input link meta param source track wbr"
 NO_LANGUAGE, VOID = frozenset(NO_LANGUAGE_NAMES.split()), frozenset(VOID_NAMES.split())
@@ -26,10 +30,12 @@ class Markup:
     Attributes:
         pieces: the HTML, in order.
         places: the indices of the pieces that are texts to translate.
+        refused: for each piece, whether it is an element that is not translated, or inside one.
     """
 
     pieces: tuple[str, ...]
     places: tuple[int, ...]
+    refused: tuple[bool, ...]
 
     @property
     def texts(self) -> list[str]:
@@ -40,40 +46,54 @@ class Markup:
         """Return the HTML with other texts, which are escaped, in the places of its own."""
         pieces = list(self.pieces)
         for place, text in zip(self.places, texts, strict=True):
-            before, _, after = divide_space(pieces[place])
-            pieces[place] = f"{before}{html.escape(text, quote=False)}{after}"
+            pieces[place] = self.written(place, text)
         return "".join(pieces)
+
+    def written(self, place: int, text: str) -> str:
+        """Return a text as HTML, with the white space around the one in its place."""
+        before, _, after = divide_space(self.pieces[place])
+        return f"{before}{html.escape(text, quote=False)}{after}"
 
 
 def read_markup(text: str) -> Markup:
     """Divide HTML into the texts between tags, and the rest.
 
     A text without a letter or a digit is not to be translated, nor are those of elements that hold
-    no language, such as `code`, and of elements with `translate="no"`. Nothing is repaired: what
-    is no tag is text.
+    no language, such as `code`, and of elements with `translate="no"` or the class `notranslate`.
+    Nothing is repaired: what is no tag is text.
     """
     pieces = [*_pieces(text)]
-    places = [index for index, (_, translate) in enumerate(pieces) if translate]
-    return Markup(tuple(piece for piece, _ in pieces), tuple(places))
+    places = [index for index, (_, says, refused) in enumerate(pieces) if says and not refused]
+    texts = tuple(text for text, _, _ in pieces)
+    return Markup(texts, tuple(places), tuple(refused for _, _, refused in pieces))
 
 
-def _pieces(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield the pieces of HTML, each with whether it is to be translated."""
+def _pieces(text: str) -> Iterator[tuple[str, bool, bool]]:
+    """Yield the pieces of HTML: each with whether it is a text that says something, and `refused`.
+
+    See `Markup.refused`.
+    """
     end = 0
     opened: list[tuple[str, bool]] = []  # the open elements, and whether each is not translated
     for tag in TAG.finditer(text):
         yield from _text(text[end : tag.start()], opened)
-        yield tag.group(), False
-        end = tag.end()
+        before = _refused(opened)
         if tag["name"]:
             _enter(tag, opened)
+        yield tag.group(), False, before or _refused(opened)
+        end = tag.end()
     yield from _text(text[end:], opened)
 
 
-def _text(raw: str, opened: Sequence[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
+def _text(raw: str, opened: Sequence[tuple[str, bool]]) -> Iterator[tuple[str, bool, bool]]:
     if raw:
         says = any(character.isalnum() for character in html.unescape(raw))
-        yield raw, says and not (opened and opened[-1][1])
+        yield raw, says, _refused(opened)
+
+
+def _refused(opened: Sequence[tuple[str, bool]]) -> bool:
+    """Whether the innermost open element is not translated."""
+    return bool(opened and opened[-1][1])
 
 
 def _enter(tag: re.Match[str], opened: list[tuple[str, bool]]) -> None:
@@ -85,4 +105,4 @@ def _enter(tag: re.Match[str], opened: list[tuple[str, bool]]) -> None:
             del opened[len(names) - 1 - names[::-1].index(name) :]
     elif name not in VOID and not tag["rest"].endswith("/"):
         refused = name in NO_LANGUAGE or bool(NOT_TRANSLATED.search(tag["rest"]))
-        opened.append((name, refused or bool(opened and opened[-1][1])))
+        opened.append((name, refused or _refused(opened)))

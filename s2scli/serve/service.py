@@ -7,18 +7,21 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from hmac import compare_digest
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
+import numpy as np
 from starlette.requests import Request
 
 from s2scli.data.codecs.audio import AudioCodec
 from s2scli.data.codecs.cell import BadCellError, Stored
 from s2scli.data.stream import Line, StreamSettings
 from s2scli.errors import S2SError
+from s2scli.report.alignment import NO_WORD, word_indices
 from s2scli.search.settings import SearchSettings
 from s2scli.serve.batching import BatchingQueue
 from s2scli.serve.bodies import BetweenBody, FileBody, SentenceBody, TranslateBody
 from s2scli.serve.counts import Counts
+from s2scli.serve.inline import Html, Links, Written, find_blocks
 from s2scli.serve.insight import record_document
 from s2scli.serve.markup import read_markup
 from s2scli.serve.models import AUTO, Catalogue, Document, Served
@@ -27,18 +30,51 @@ from s2scli.serve.settings import RequestLimits
 from s2scli.sides import SideKind
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.records import Record
+from s2scli.translation.results import TargetText, Translation
 
 LINE_BREAK = re.compile(r"(\r\n|\r|\n)")
 PICTURE = "data:image/"
 T = TypeVar("T")
 
 
+class Divided(Protocol):
+    """A text in lines, whose translations become one text."""
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """The lines to translate."""
+        ...
+
+    @property
+    def aligns(self) -> bool:
+        """Whether the alignments of the translations are needed."""
+        ...
+
+    def keep_carried(self, written: Mapping[str, Sequence[Written]]) -> "Divided":
+        """Return the text in lines whose translations are all of use; see `Html.keep_carried`."""
+        ...
+
+    def join(self, written: Sequence[Written]) -> str:
+        """Return the text with translations of its lines."""
+        ...
+
+
 @dataclass(frozen=True)
-class Divided:
-    """A text in lines, and how their translations become one text."""
+class Plain:
+    """A plain text: its lines, and what breaks them."""
 
     lines: Sequence[str]
-    join: Callable[[Sequence[str]], str]
+    breaks: Sequence[str]
+    aligns: bool = False
+
+    def keep_carried(self, written: Mapping[str, Sequence[Written]]) -> "Plain":
+        """Return itself: every translation of a line is of use."""
+        return self
+
+    def join(self, written: Sequence[Written]) -> str:
+        """Return the text with translations of its lines."""
+        texts = [one.text for one in written]
+        return "".join(map("".join, zip(texts, [*self.breaks, ""], strict=True)))
 
 
 @dataclass(frozen=True)
@@ -89,10 +125,7 @@ class Service:
             choice = await asyncio.to_thread(self.catalogue.choose, *asked)
         else:
             choice = self.catalogue.choose(*asked)
-        options = self._options(choice.model, body.alternatives, Wanted(scores=False))
-        lines = [line for one in divided for line in one.lines]
-        found = iter(await self._records(choice.model, lines, options, request))
-        of_texts = [_answers(one, [next(found) for _ in one.lines]) for one in divided]
+        of_texts = await self._answers(choice.model, texts, body, request)
         single = isinstance(body.q, str)
         document: Document = {"translatedText": _shaped([one[0] for one in of_texts], single)}
         if body.alternatives:
@@ -100,6 +133,27 @@ class Service:
         if choice.detected:
             document["detectedLanguage"] = _shaped([choice.detected] * len(texts), single)
         return document
+
+    async def _answers(
+        self, model: Served, texts: Sequence[str], body: TranslateBody, request: Request
+    ) -> list[list[str]]:
+        """Return the translations of each text, best first.
+
+        HTML is translated by blocks, if the model has attention to place their tags with. A second
+        round translates the texts of blocks that are lost one by one.
+        """
+        divided = [_divide(text, body.format, model.translator.has_attention) for text in texts]
+        aligns = any(one.aligns for one in divided)
+        options = self._options(model, body.alternatives, Wanted(attention=aligns, scores=False))
+        lines = [line for one in divided for line in one.lines]
+        records = await self._records(model, lines, options, request)
+        known = {line: _written(record) for line, record in zip(lines, records, strict=True)}
+        divided = [one.keep_carried(known) for one in divided]
+        lost = [line for one in divided for line in one.lines if line not in known]
+        if lost:
+            records = await self._records(model, lost, options, request)
+            known |= {line: _written(one) for line, one in zip(lost, records, strict=True)}
+        return [_joined(one, [known[line] for line in one.lines]) for one in divided]
 
     async def detect(self, text: str) -> list[Document]:
         """Return the languages that a text may be in, most probable first, as LibreTranslate does.
@@ -285,24 +339,47 @@ def _all_of(model: Served) -> Wanted:
     return Wanted(attention=model.translator.has_attention, times=model.reads == "audio")
 
 
-def _divide(text: str, format: str) -> Divided:
+def _divide(text: str, format: str, by_blocks: bool = False) -> Divided:
+    """Divide a text into lines.
+
+    Args:
+        text: the text.
+        format: text or html.
+        by_blocks: whether HTML is divided into blocks with their tags, or at each tag.
+    """
     if format == "html":
         markup = read_markup(text)
-        return Divided(markup.texts, markup.with_texts)
-    lines, breaks = LINE_BREAK.split(text)[::2], LINE_BREAK.findall(text)
-
-    def join(translations: Sequence[str]) -> str:
-        return "".join(map("".join, zip(translations, [*breaks, ""], strict=True)))
-
-    return Divided(lines, join)
+        return Html(markup, find_blocks(markup) if by_blocks else ())
+    return Plain(LINE_BREAK.split(text)[::2], LINE_BREAK.findall(text))
 
 
-def _answers(divided: Divided, records: Sequence[Record]) -> list[str]:
+def _written(record: Record) -> tuple[Written, ...]:
+    """Return the translations of a line, best first."""
+    found = record.translation
+    return tuple(Written(one.text, _links(found, one)) for one in record.hypotheses if found)
+
+
+def _links(found: Translation, hypothesis: TargetText) -> Links | None:
+    """Return the aligned words of a source and a hypothesis; None if that is not known.
+
+    Words are those between spaces in both texts, if their pieces divide them alike.
+    """
+    weights = hypothesis.attention
+    if weights is None or not np.isfinite(weights).all():
+        return None
+    texts = ((found.source, found.source_pieces), (hypothesis.text, hypothesis.pieces))
+    for text, pieces in texts:
+        if max(word_indices(pieces), default=NO_WORD) + 1 != len(text.split()):
+            return None
+    return found.word_alignment(hypothesis)
+
+
+def _joined(divided: Divided, lines: Sequence[Sequence[Written]]) -> list[str]:
     """Return the translations of a text, best first: as many as all its lines have."""
-    spoken = [record for record in records if record.hypotheses]
-    count = min((len(record.hypotheses) for record in spoken), default=1)
+    count = min((len(ranked) for ranked in lines if ranked), default=1)
+    nothing = Written("")
     return [
-        divided.join([one.hypotheses[rank].text if one.hypotheses else "" for one in records])
+        divided.join([ranked[rank] if ranked else nothing for ranked in lines])
         for rank in range(count)
     ]
 

@@ -28,6 +28,7 @@ from s2scli.translation.engine import Engine
 from s2scli.translation.export_engine import ExportFacts
 from s2scli.translation.lines import size_of
 from s2scli.translation.model_folder import LoadedModel
+from s2scli.translation.onnx_engine import OnnxEngine
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import Pair
 from s2scli.translation.records import Record
@@ -38,6 +39,7 @@ from s2scli.translation.translator import Translator
 ENGINES: Mapping[str, Callable[[Any, Tokenizers, ExportFacts], Engine]] = {
     "ctranslate2": CTranslate2Engine,
     "huggingface": TransformersEngine,
+    "onnx": OnnxEngine.of,
 }
 EXACT = 1e-2  # largest accepted difference of a token's log-probability in float32
 

@@ -11,21 +11,20 @@ import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from s2scli.data.example import TokenIds, Values
-from s2scli.errors import CheckpointError, ConfigError, UsageError
+from s2scli.errors import UsageError
 from s2scli.export.targets import TARGETS
-from s2scli.manifest import Manifest, in_one_generation, verify_folder
+from s2scli.manifest import in_one_generation
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.limits import longest_output
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import flag_of, load_settings
+from s2scli.settings import flag_of
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
-from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.batches import similar_batches
-from s2scli.translation.export_engine import ExportEngine, ExportFacts, ranking_score
+from s2scli.translation.export_engine import ExportEngine, ExportFacts, ranking_score, read_export
 from s2scli.translation.options import Wanted
 from s2scli.translation.translator import Translator
 
@@ -34,49 +33,17 @@ BATCH_TOKENS = 1024  # source tokens, including padding
 SEARCHED = ("beam_size", "n_best", "length_penalty", "max_length_ratio", "max_length")
 
 
-@dataclass(frozen=True)
-class Export:
-    """An export: its folder and its manifest.
-
-    Attributes:
-        folder: the folder.
-        manifest: its manifest.
-        facts: the facts in the manifest.
-    """
-
-    folder: Path
-    manifest: Manifest
-    facts: ExportFacts
-
-    @classmethod
-    def of(cls, folder: Path, manifest: Manifest) -> Self:
-        """Read the facts of a manifest.
-
-        Raises:
-            CheckpointError: the manifest is not that of an export.
-        """
-        tree = dict(manifest.facts)
-        if "places" in tree:  # its name in version 0.1
-            tree["positions"] = tree.pop("places")
-        try:
-            facts = load_settings(ExportFacts, tree, str(folder))
-        except ConfigError as error:
-            raise CheckpointError(f"{error}; not an export of s2s") from error
-        return cls(folder, manifest, facts)
-
-    def unsupported(self, settings: SearchSettings) -> list[str]:
-        """Return the settings that CTranslate2 does not support, as flags."""
-        found = [
-            flag_of(name)
-            for name, declared in SearchSettings.model_fields.items()
-            if name not in SEARCHED and getattr(settings, name) != declared.get_default()
-        ]
-        longest = longest_output(self.facts.max_source_tokens + 1, settings)
-        if longest > self.facts.positions:
-            found.append(
-                f"outputs of {longest:,} tokens (the export allows {self.facts.positions:,})"
-            )
-        return found
+def unsupported(facts: ExportFacts, settings: SearchSettings) -> list[str]:
+    """Return the settings that CTranslate2 does not support, as flags."""
+    found = [
+        flag_of(name)
+        for name, declared in SearchSettings.model_fields.items()
+        if name not in SEARCHED and getattr(settings, name) != declared.get_default()
+    ]
+    longest = longest_output(facts.max_source_tokens + 1, settings)
+    if longest > facts.positions:
+        found.append(f"outputs of {longest:,} tokens (the export allows {facts.positions:,})")
+    return found
 
 
 def load(folder: Path, device: str = "auto") -> Translator:
@@ -91,27 +58,11 @@ def load(folder: Path, device: str = "auto") -> Translator:
     """
 
     def read() -> Translator:
-        export, tokenizers = read_export(folder)
+        export, tokenizers = read_export(folder, TARGET)
         engine = CTranslate2Engine(TARGET.open(folder, device), tokenizers, export.facts)
         return Translator.of(engine, tokenizers, [export.manifest.digest])
 
     return in_one_generation(folder, read)
-
-
-def read_export(folder: Path) -> tuple[Export, Tokenizers]:
-    """Verify an export and read its facts and tokenizers; CTranslate2 need not be installed.
-
-    Raises:
-        MissingInputError: there is no export.
-        CheckpointError: a file is missing or damaged, or the files do not belong together.
-        TokenizerError: a tokenizer is damaged.
-    """
-    export = Export.of(folder, verify_folder(folder, TARGET.kind))
-    tokenizers = Tokenizers.load(folder)
-    if export.manifest.made_from.get("tokenizer") != tokenizers.digest:
-        raise CheckpointError(f"{folder}: its tokenizer is not the model's")
-    TARGET.check(folder, tokenizers, export.facts.positions)
-    return export, tokenizers
 
 
 @dataclass(frozen=True)

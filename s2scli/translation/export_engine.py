@@ -1,14 +1,18 @@
-"""What the engines of exported models have in common: facts and no attention."""
+"""What exports have in common: their facts, how they are read, and the base of their engines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
+from s2scli.errors import CheckpointError, ConfigError
 from s2scli.export.settings import Quantization
+from s2scli.export.targets import Target
+from s2scli.manifest import Manifest, verify_folder
 from s2scli.report.readings import BEST_HEADS, Reading
 from s2scli.search.ranking import normalise
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import MOST, Settings, setting
+from s2scli.settings import MOST, Settings, load_settings, setting
 from s2scli.tokenizer.tokenizers import Tokenizers
 
 
@@ -22,6 +26,60 @@ class ExportFacts(Settings):
     max_source_tokens: int = setting(..., "Maximum source length.", "tokens", ge=1, le=MOST)
     positions: int = setting(..., "Maximum length of source and target.", "tokens", ge=1, le=MOST)
     search: SearchSettings = setting(..., "The recipe's search settings.")
+    reading: Reading = setting(
+        BEST_HEADS, "The attention weights that alignments are read from, if the program has them."
+    )
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export: its folder and its manifest.
+
+    Attributes:
+        folder: the folder.
+        manifest: its manifest.
+        facts: the facts in the manifest.
+    """
+
+    folder: Path
+    manifest: Manifest
+    facts: ExportFacts
+
+    @classmethod
+    def of(cls, folder: Path, manifest: Manifest) -> Self:
+        """Read the facts of a manifest.
+
+        Raises:
+            CheckpointError: the manifest is not that of an export.
+        """
+        tree = dict(manifest.facts)
+        if "places" in tree:  # its name in version 0.1
+            tree["positions"] = tree.pop("places")
+        try:
+            facts = load_settings(ExportFacts, tree, str(folder))
+        except ConfigError as error:
+            raise CheckpointError(f"{error}; not an export of s2s") from error
+        return cls(folder, manifest, facts)
+
+
+def read_export(folder: Path, target: Target) -> tuple[Export, Tokenizers]:
+    """Verify an export and read its facts and tokenizers; its program need not be installed.
+
+    Args:
+        folder: the folder of the export.
+        target: the target that it was exported to.
+
+    Raises:
+        MissingInputError: there is no export.
+        CheckpointError: a file is missing or damaged, or the files do not belong together.
+        TokenizerError: a tokenizer is damaged.
+    """
+    export = Export.of(folder, verify_folder(folder, target.kind))
+    tokenizers = Tokenizers.load(folder)
+    if export.manifest.made_from.get("tokenizer") != tokenizers.digest:
+        raise CheckpointError(f"{folder}: its tokenizer is not the model's")
+    target.check(folder, tokenizers, export.facts.positions)
+    return export, tokenizers
 
 
 @dataclass(frozen=True)
@@ -53,9 +111,9 @@ class ExportEngine:
         return length
 
     @property
-    def attention_shape(self) -> None:
-        """None: the other program returns no attention weights, or those of one layer at most."""
-        return
+    def attention_shape(self) -> tuple[int, int] | None:
+        """None: most programs return no attention weights, or those of one layer at most."""
+        return None
 
     @property
     def reading(self) -> Reading:

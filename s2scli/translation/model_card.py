@@ -1,27 +1,52 @@
 """The card of a model: the README.md in its folder, written from what its manifest records."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from s2scli.config import Recipe
+from s2scli.metrics import value_and_interval
+from s2scli.metrics.score import Score
 from s2scli.tokenizer.tokenizers import Tokenizers
 
 IMPORTED, DATA, MADE_WITH = "imported", "data", "made_with"  # keys among the facts of a model
 
 
-def model_card(recipe: Recipe, tokenizers: Tokenizers, facts: Mapping[str, Any]) -> str:
+@dataclass(frozen=True)
+class HeldOut:
+    """Scores of a model on the test split.
+
+    Attributes:
+        sentences: the number of scored sentences.
+        scores: one for each metric.
+        command: the command that makes them again.
+    """
+
+    sentences: int
+    scores: tuple[Score, ...]
+    command: str
+
+
+def model_card(
+    recipe: Recipe,
+    tokenizers: Tokenizers,
+    facts: Mapping[str, Any],
+    tested: HeldOut | None = None,
+) -> str:
     """Return the card: what the model is, its data and scores, how to make, use and test it.
 
     Args:
         recipe: the resolved recipe.
         tokenizers: the tokenizers of both sides.
         facts: what the manifest of the model records; the card leaves out what is not there.
+        tested: its scores on the test split; without them the card says how to make them.
     """
     sections = {
         "Model": _model(recipe, tokenizers, facts),
         "Data": _data(facts),
         "Training": () if IMPORTED in facts else _training(recipe, facts),
         "Validation scores": _scores(facts),
+        "Test scores": _tested(tested),
         "Use": ("    s2s translate -m FOLDER < input.txt",),
         "Make it again": _commands(facts),
         "Limits": _limits(recipe),
@@ -69,9 +94,25 @@ def _scores(facts: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"- {name}: {value:.4g}" for name, value in scores.items())
     if scores:
         yield ""
-        yield "They chose the weights. For scores on the test split, with intervals and signatures:"
+        yield "They chose the weights, so they are optimistic."
+
+
+def _tested(tested: HeldOut | None) -> Iterator[str]:
+    """Yield the scores on the test split, or the command that makes them."""
+    if tested is None:
+        yield "No scores are recorded. In the workspace of the model, this command makes them, with"
+        yield "intervals and signatures:"
         yield ""
         yield "    s2s evaluate"
+        return
+    for score in tested.scores:
+        value, interval = value_and_interval(score)
+        yield f"- {score.name}: {value}" + f" (95 % interval {interval})" * bool(interval)
+        yield f"  `{score.name}|{score.signature}`"
+    yield ""
+    yield f"{tested.sentences:,} sentences, scored by:"
+    yield ""
+    yield f"    {tested.command}"
 
 
 def _commands(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -115,24 +115,20 @@ def translator_of(
 
 
 @dataclass(frozen=True)
-class TorchEngine:
-    """A model in PyTorch, or an ensemble.
+class ModelSearch:
+    """Our own search over a model, in batches on a pool of threads.
 
     Attributes:
-        recipes: the recipes of the models; the first one has the search settings.
         model: the model, or an ensemble.
         device: the device of the model.
         codec: the codec of the source; it pads sources into a batch.
-        reading: the attention weights of the (first) model that alignments are read from.
         shortlist: the tokens that outputs of the model may have; None allows all.
         pool: searches batches in parallel on a CPU.
     """
 
-    recipes: tuple[Recipe, ...]
     model: Model[Any]
     device: torch.device
     codec: SourceCodec
-    reading: Reading = BEST_HEADS
     shortlist: Shortlist | None = None
     pool: SearchPool = field(init=False)
 
@@ -140,30 +136,6 @@ class TorchEngine:
         """Start the pool, with PyTorch's number of threads on a CPU and one for a GPU."""
         threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         object.__setattr__(self, "pool", SearchPool(threads))
-
-    @property
-    def settings(self) -> SearchSettings:
-        """The first recipe's search settings."""
-        return self.recipes[0].search
-
-    @property
-    def max_source_tokens(self) -> int:
-        """The smallest of the models' maximum source lengths in training, in tokens."""
-        return min(recipe.training.max_length for recipe in self.recipes)
-
-    @property
-    def attention_shape(self) -> tuple[int, int] | None:
-        """The numbers of layers and heads with attention in the (first) model; None without."""
-        return self.model.attention_shape
-
-    @property
-    def is_latent(self) -> bool:
-        """Whether a model has a latent vector; the search uses its mean."""
-        return any(recipe.model.connection.kind == "latent" for recipe in self.recipes)
-
-    def positions(self, length: int) -> int:
-        """Return how many encoder states a source of this length has in the (first) model."""
-        return int(self.model.positions(torch.tensor([length])))
 
     def search(
         self,
@@ -205,7 +177,7 @@ class TorchEngine:
                 "--ctc-weight: this model has no CTC layer; leave the option out, or train with "
                 "--set model.ctc_weight=0.3"
             )
-        if settings.coverage_penalty and self.attention_shape is None:
+        if settings.coverage_penalty and self.model.attention_shape is None:
             raise ConfigError(
                 "coverage_penalty needs attention, which the (first) model does not have; set it "
                 "to 0"
@@ -308,6 +280,79 @@ class TorchEngine:
         """
         budget = BATCH_TOKENS // min(width, MAX_WIDTH) * width // max(width, constrained)
         return similar_batches(lengths, max(1, budget), self.pool.workers)
+
+
+@dataclass(frozen=True)
+class TorchEngine:
+    """A model in PyTorch, or an ensemble.
+
+    Attributes:
+        recipes: the recipes of the models; the first one has the search settings.
+        model: the model, or an ensemble.
+        device: the device of the model.
+        codec: the codec of the source; it pads sources into a batch.
+        reading: the attention weights of the (first) model that alignments are read from.
+        shortlist: the tokens that outputs of the model may have; None allows all.
+        searcher: searches the model.
+    """
+
+    recipes: tuple[Recipe, ...]
+    model: Model[Any]
+    device: torch.device
+    codec: SourceCodec
+    reading: Reading = BEST_HEADS
+    shortlist: Shortlist | None = None
+    searcher: ModelSearch = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start the threads of the search."""
+        found = ModelSearch(self.model, self.device, self.codec, self.shortlist)
+        object.__setattr__(self, "searcher", found)
+
+    @property
+    def settings(self) -> SearchSettings:
+        """The first recipe's search settings."""
+        return self.recipes[0].search
+
+    @property
+    def max_source_tokens(self) -> int:
+        """The smallest of the models' maximum source lengths in training, in tokens."""
+        return min(recipe.training.max_length for recipe in self.recipes)
+
+    @property
+    def attention_shape(self) -> tuple[int, int] | None:
+        """The numbers of layers and heads with attention in the (first) model; None without."""
+        return self.model.attention_shape
+
+    @property
+    def is_latent(self) -> bool:
+        """Whether a model has a latent vector; the search uses its mean."""
+        return any(recipe.model.connection.kind == "latent" for recipe in self.recipes)
+
+    def positions(self, length: int) -> int:
+        """Return how many encoder states a source of this length has in the (first) model."""
+        return int(self.model.positions(torch.tensor([length])))
+
+    def search(
+        self,
+        sources: Sequence[Values],
+        settings: SearchSettings,
+        wanted: Wanted,
+        rules: Rules = NO_RULES,
+        observer: Observer | None = None,
+    ) -> list[tuple[Hypothesis, ...]]:
+        """Return the `n_best` best outputs of each source; see `ModelSearch.search`."""
+        return self.searcher.search(sources, settings, wanted, rules, observer)
+
+    def force(
+        self,
+        sources: Sequence[Values],
+        targets: Sequence[TokenIds],
+        settings: SearchSettings,
+        wanted: Wanted,
+    ) -> list[Hypothesis]:
+        """Score given targets: return a hypothesis with token scores and first choices for each."""
+        return self.searcher.force(sources, targets, settings, wanted)
 
 
 def _require_int8(device: torch.device) -> None:

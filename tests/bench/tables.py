@@ -41,6 +41,7 @@ def _search(title: str, chosen: str, settings: Mapping[str, str], minutes: float
 
 
 TABLES: Mapping[str, Table] = {
+    "versions": Table("Two versions", ("tests/bench/test_versions.py",), 60),
     "start": Table("Start of a command", ("tests/bench/test_start.py",), 5),
     "transformer-float32": _training("Transformer, float32", "transformer and float32"),
     "transformer-bfloat16": _training("Transformer, bfloat16", "transformer and bfloat16"),
@@ -91,11 +92,12 @@ TABLES: Mapping[str, Table] = {
     ),
     "engine": Table(
         "The engine CTranslate2",
-        ("tests/bench/test_engine.py",),
+        ("tests/bench/test_engine.py::test_engine",),
         20,
         {**ONE_THREAD, "S2S_BENCH_ROUNDS": "7"},
         rendering.engine,
     ),
+    "engines": Table("The engines", ("tests/bench/test_engine.py::test_engines",), 20),
     "serving": Table("The server", ("tests/bench/test_serving.py",), 15, TWO_THREADS),
     "corpora": Table("Preparing a corpus", ("tests/bench/test_corpora.py",), 30),
     "reading": Table("Reading a corpus", ("tests/bench/test_reading.py",), 10),

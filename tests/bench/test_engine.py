@@ -7,10 +7,14 @@ round. Everybody begins and ends with text: ours with lines and records, as the 
 others with SentencePiece, in batches that CTranslate2 sorts by length. They share
 one engine, a worker for each of `OMP_NUM_THREADS`. `S2S_BENCH_EXPORT` is a folder that
 `s2s export` wrote, `S2S_BENCH_TEXT` a file of sources; without them model and text are random.
+
+`test_engines` measures our own engines beside each other: PyTorch, CTranslate2 and ONNX Runtime.
+`S2S_BENCH_MODEL` is then a model folder.
 """
 
 import dataclasses
 import os
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -31,7 +35,7 @@ from s2scli.special_ids import EOS_ID
 from s2scli.tokenizer.learning import learn_sentencepiece
 from s2scli.tokenizer.plan import TokenizerPlan
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.translation import ctranslate2_engine
+from s2scli.translation import ctranslate2_engine, onnx_engine, torch_engine
 from s2scli.translation.ctranslate2_engine import TARGET, CTranslate2Engine
 from s2scli.translation.loading import folder_beside
 from s2scli.translation.model_folder import build_model, write_model_folder
@@ -56,8 +60,8 @@ def make_texts() -> list[str]:
     return [" ".join(f"w{word}" for word in random.integers(0, WORDS, n)) for n in lengths]
 
 
-def make_export(folder: Path) -> Path:
-    """Export a random model that ends its sentences, at random."""
+def make_model(folder: Path) -> Path:
+    """Write a random model that ends its sentences, at random."""
     words = tuple(f"w{word}" for word in range(WORDS))
     pieces = learn_sentencepiece(
         lambda: words, TokenizerPlan("word", WORDS + 4, False, 1.0, False), "none"
@@ -71,9 +75,14 @@ def make_export(folder: Path) -> Path:
     with torch.no_grad():
         model.output.bias[EOS_ID] += 1.5
     write_model_folder(folder, recipe, model_weights(model), tokenizers, {})
-    result = CliRunner().invoke(app, ["export", "-q", "-m", str(folder)])
+    return folder
+
+
+def make_export(model: Path, kind: str = TARGET.kind) -> Path:
+    """Export a model beside it."""
+    result = CliRunner().invoke(app, ["export", "-q", "-m", str(model), "--to", kind])
     assert result.exit_code == 0, result.output
-    return folder_beside(folder)
+    return folder_beside(model, kind)
 
 
 def ours(translator: Translator, texts: Sequence[str], beam_size: int) -> Translate:
@@ -131,11 +140,19 @@ def race(contenders: dict[str, Translate]) -> dict[str, object]:
     }
 
 
+def bench_texts() -> list[str]:
+    """Return the first sources of the file that was named, or random ones."""
+    named = os.environ.get("S2S_BENCH_TEXT")
+    return Path(named).read_text("utf-8").splitlines()[:SENTENCES] if named else make_texts()
+
+
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that was named, or a random one."""
     named = os.environ.get("S2S_BENCH_EXPORT")
-    return Path(named) if named else make_export(tmp_path_factory.mktemp("engine") / "model")
+    if named:
+        return Path(named)
+    return make_export(make_model(tmp_path_factory.mktemp("engine") / "model"))
 
 
 @pytest.mark.bench
@@ -144,8 +161,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("type", ["float32", "int8"])
 def test_engine(exported: Path, type: str, beam_size: int) -> None:
     pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
-    named = os.environ.get("S2S_BENCH_TEXT")
-    texts = Path(named).read_text("utf-8").splitlines()[:SENTENCES] if named else make_texts()
+    texts = bench_texts()
     loaded = ctranslate2_engine.load(exported, "cpu")
     assert isinstance(loaded.engine, CTranslate2Engine)
     program = TARGET.open(exported, "cpu", type)
@@ -163,3 +179,26 @@ def test_engine(exported: Path, type: str, beam_size: int) -> None:
     facts = {"engine": type, "beam_size": beam_size, "workers": program.num_translators}
     counts = {"rounds": ROUNDS, "sentences": len(texts)}
     show({**facts, **counts, **race(contenders)})
+
+
+@pytest.mark.bench
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("beam_size", [5, 1])
+def test_engines(beam_size: int, tmp_path: Path) -> None:
+    pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    named = os.environ.get("S2S_BENCH_MODEL")
+    model = tmp_path / "model"
+    if named:
+        shutil.copytree(named, model)
+    else:
+        make_model(model)
+    texts = bench_texts()
+    loaded = {
+        "onnx": onnx_engine.load(make_export(model, "onnx")),
+        "pytorch": torch_engine.load(model, device="cpu"),
+        "ctranslate2": ctranslate2_engine.load(make_export(model), "cpu"),
+    }
+    found = race({name: ours(one, texts, beam_size) for name, one in loaded.items()})
+    facts = {"beam_size": beam_size, "rounds": ROUNDS, "sentences": len(texts)}
+    show({**facts, **found})

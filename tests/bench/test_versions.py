@@ -11,7 +11,6 @@ those of whole processes, start-up included. `cpu_seconds` count processor time,
 on the machine disturbs less; a ratio above 1 says that this checkout needs more.
 """
 
-import json
 import os
 import resource
 import statistics
@@ -25,6 +24,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.race import ROOT, processor, rotated
+from tests.bench.showing import show
 from tests.bench.test_finding_settings import first_pairs, raw_file
 from tests.bench.test_time_to_quality import LANGUAGES
 
@@ -120,7 +120,7 @@ def test_versions(tmp_path: Path) -> None:
     found = in_turn(checkouts, commands, rounds)
     table = {name: compared(costs) for name, costs in found.items()}
     facts = {"processor": processor(), "rounds": rounds, "updates": int(updates)}
-    print(json.dumps({**facts, "commands": table}, indent=1))
+    show({**facts, "commands": table})
 
 
 def test_ratios_are_those_of_the_rounds() -> None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import shlex
 import sys
 import types
 from collections.abc import Callable
@@ -89,6 +90,24 @@ def test_it_is_kept_in_the_workspace_with_the_models_digest(evaluate: Run, works
     assert kept.pop("model") == read_manifest(workspace / "model", "model").digest
     assert kept == shown
     assert "tok:13a" in kept["scores"][0]["signature"]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "",
+        "--split valid --bleu --beam-size 2 --resamples 9",
+        "--chrf --multi-reference --length-penalty 0",
+    ],
+)
+def test_the_command_that_is_kept_makes_the_scores_again(evaluate: Run, flags: str) -> None:
+    shown = json.loads(evaluate("--json", *flags.split()).stdout)
+    program, command, *words = shlex.split(shown["command"])
+    assert (program, command) == ("s2s", "evaluate")
+    again = json.loads(evaluate("--json", *words).stdout)
+    for document in (shown, again):
+        del document["speed"]
+    assert again == shown
 
 
 def test_scores_that_cannot_be_kept_are_shown(evaluate: Run, workspace: Path) -> None:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from s2scli.cli.app import app
 from s2scli.manifest import encode_json
 from s2scli.translation.loading import folder_beside
-from tests.folders import write_transformer
+from tests.folders import letters_of, write_model, write_transformer
 from tests.machines import needs_int8
 
 pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
@@ -407,3 +407,68 @@ def test_an_export_to_transformers_is_verified_token_by_token(whole: Path, tmp_p
     assert beam["score_difference"] < 1e-4
     assert greedy["tokens"] == 1
     assert greedy["engine"] == "Transformers greedy"
+
+
+# ONNX Runtime
+
+
+@pytest.fixture(scope="module")
+def graphs(whole: Path) -> Path:
+    """The export of the model to ONNX, beside it."""
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    result = run("export", "-m", str(whole), "--to", "onnx")
+    assert result.exit_code == 0, result.output
+    assert f"next: s2s translate -m {whole}-onnx" in " ".join(result.stderr.split())
+    return folder_beside(whole, "onnx")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--scores",),
+        ("--nbest", "3", "--beam-size", "3"),
+        ("--alignment",),
+        ("--sample", "--seed", "7"),
+        ("--no-repeat-ngram", "2"),
+    ],
+)
+def test_onnx_runtime_writes_what_pytorch_writes(
+    whole: Path, graphs: Path, flags: tuple[str, ...]
+) -> None:
+    expected = lines(translate(whole, *flags, "--engine", "pytorch"))
+    assert lines(translate(graphs, *flags)) == expected
+    assert lines(translate(whole, *flags, "--engine", "onnx")) == expected
+
+
+def test_an_export_to_onnx_is_verified_token_by_token(whole: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    words = ("export", "--to", "onnx", "-o", str(tmp_path / "out"), "-m", str(whole), "--json")
+    result = run(*words, "--verify", str(pairs(tmp_path)))
+    assert result.exit_code == 0, result.output
+    _, beam, greedy = json.loads(result.stdout)["agreements"]
+    assert (beam["engine"], greedy["engine"]) == ("ONNX Runtime float32", "ONNX Runtime greedy")
+    assert beam["score_difference"] < 1e-4
+    assert beam["tokens"] == greedy["tokens"] == 1
+
+
+def test_what_cannot_be_exported_to_onnx_is_one_line(whole: Path, tmp_path: Path) -> None:
+    result = run("export", "-m", str(whole), "--to", "onnx", "--quantization", "int8")
+    assert result.exit_code == 2
+    assert "--quantization has no effect with --to onnx" in result.stderr
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    model = write_model(tmp_path / "model", letters_of(["abcdefgh ij"]))
+    result = run("export", "-m", str(model), "--to", "onnx")
+    assert result.exit_code == 78
+    said = " ".join(result.stderr.split())
+    assert "cannot be exported to ONNX Runtime: the encoder is recurrent (gru)" in said
+    assert said.endswith("translate with the model folder itself")
+
+
+def test_without_onnx_runtime_one_line_says_what_to_install(
+    graphs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    result = translate(graphs)
+    assert result.exit_code == 69
+    assert "pip install 's2scli[onnx]'" in result.stderr

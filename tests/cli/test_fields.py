@@ -230,7 +230,9 @@ def test_pairs_and_files_are_scored_with_a_tag(tagged_model: Path, tmp_path: Pat
         columns = zip(*(line.split("\t") for line in path.read_text().splitlines()), strict=True)
         for side, cells in zip(("source", "reference"), columns, strict=True):
             (tmp_path / side).write_text("".join(f"{cell}\n" for cell in cells))
-        files = [word for side in ("source", "reference") for word in (f"--{side}", tmp_path / side)]
+        files = [
+            word for side in ("source", "reference") for word in (f"--{side}", tmp_path / side)
+        ]
         metrics = ("--chrf", "--perplexity", "--beam-size", "1", "--json")
         found = run("evaluate", *files, *metrics, *arguments)
         return json.loads(found)["scores"]

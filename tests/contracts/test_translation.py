@@ -17,7 +17,7 @@ from s2scli.model.weights import model_weights
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import BOS_ID, PAD_ID
-from s2scli.translation import ctranslate2_engine, torch_engine
+from s2scli.translation import ctranslate2_engine, onnx_engine, torch_engine
 from s2scli.translation.loading import folder_beside
 from s2scli.translation.model_folder import build_model, write_model_folder
 from tests.folders import letters_of
@@ -62,10 +62,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def some_lines_fail(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Let both engines fail at a batch with the letter z in it."""
+    """Let the engines fail at a batch with the letter z in it."""
     codec = load(folder, device="cpu").translator.target  # that of both sides
     (failing,) = [id for id in codec.encode(FAILING) if codec.pieces([id]) == (FAILING,)]
-    for engine in (torch_engine.TorchEngine, ctranslate2_engine.CTranslate2Engine):
+    for engine in (
+        torch_engine.TorchEngine,
+        ctranslate2_engine.CTranslate2Engine,
+        onnx_engine.OnnxEngine,
+    ):
         monkeypatch.setattr(engine, "search", failing_at(int(failing), engine.search))
 
 
@@ -120,12 +124,15 @@ def test_whoever_asks_gets_the_same_lines(folder: Path, tmp_path: Path) -> None:
 SAID = ("plain", "over-long", "over-long without a space", "unknown", "odd", "spaced", "one")
 
 
-def test_an_exported_model_writes_the_same_lines(folder: Path) -> None:
-    pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
-    result = CliRunner().invoke(app, ["export", "-m", str(folder)])
+@pytest.mark.parametrize(
+    ("kind", "package"), [("ctranslate2", "ctranslate2"), ("onnx", "onnxruntime")]
+)
+def test_an_exported_model_writes_the_same_lines(folder: Path, kind: str, package: str) -> None:
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    result = CliRunner().invoke(app, ["export", "-m", str(folder), "--to", kind])
     assert result.exit_code == 0, result.output
     lines = list(LINES.values())
-    theirs = by_command(folder_beside(folder), lines)
+    theirs = by_command(folder_beside(folder, kind), lines)
     assert theirs == by_command(folder, lines, "--engine", "pytorch")
 
 

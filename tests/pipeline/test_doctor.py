@@ -44,8 +44,9 @@ def workspace(tmp_path: Path) -> Workspace:
         for step in (1, 2):
             write(run.training / f"checkpoint-0000000{step}", "checkpoint", **origins)
         write(run.outputs, "outputs", corpus=corpus, model=digest)
-        export = run.home / "model-ctranslate2"
-        write(export, "ctranslate2", model=digest, tokenizer=LETTERS.digest)
+        for kind in ("ctranslate2", "onnx"):
+            export = run.home / f"model-{kind}"
+            write(export, kind, model=digest, tokenizer=LETTERS.digest)
     return made
 
 
@@ -56,7 +57,7 @@ def states(workspace: Workspace) -> dict[str, str]:
 
 def test_what_belongs_together_is_sound(workspace: Workspace) -> None:
     run = ["training/checkpoint-00000001", "training/checkpoint-00000002"]
-    run += ["model", "outputs", "model-ctranslate2"]
+    run += ["model", "outputs", "model-ctranslate2", "model-onnx"]
     shared = ["corpus", "tokenizer", "encoded"]
     expected = [*shared, *run, *(f"compare/other/{name}" for name in run)]
     assert states(workspace) == dict.fromkeys(expected, "sound")
@@ -91,7 +92,9 @@ def test_what_was_made_with_another_tokenizer_is_stale(workspace: Workspace) -> 
     write_tokenizer(workspace, OTHERS, corpus=read_manifest(workspace.corpus, "corpus").digest)
     found = states(workspace)
     assert {found[name] for name in ("corpus", "tokenizer", "outputs")} == {"sound"}
-    assert {found[name] for name in ("encoded", "model", "model-ctranslate2")} == {"stale"}
+    assert {found[name] for name in ("encoded", "model", "model-ctranslate2", "model-onnx")} == {
+        "stale"
+    }
 
 
 def test_a_copied_tokenizer_goes_with_every_corpus(workspace: Workspace) -> None:

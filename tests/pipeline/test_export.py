@@ -1,5 +1,6 @@
 """What is exported, and what is left alone when it is not."""
 
+import json
 import shutil
 import sys
 from dataclasses import replace
@@ -21,6 +22,8 @@ from s2scli.errors import (
 from s2scli.export.settings import ExportSettings
 from s2scli.export.targets import TARGETS
 from s2scli.manifest import read_manifest
+from s2scli.metrics.score import Score
+from s2scli.pipeline.evaluate import Evaluation
 from s2scli.pipeline.export import (
     LEAST_POSITIONS,
     ExportReport,
@@ -30,7 +33,8 @@ from s2scli.pipeline.export import (
     export_facts,
 )
 from s2scli.report.console import Talk
-from s2scli.translation.ctranslate2_engine import Export
+from s2scli.translation.ctranslate2_engine import unsupported
+from s2scli.translation.export_engine import Export
 from s2scli.translation.loading import folder_beside
 from s2scli.translation.model_folder import LoadedModel, load_model_folder
 from s2scli.translation.torch_engine import load
@@ -138,8 +142,7 @@ def test_the_facts_are_the_models_and_have_room_for_its_own_search(
     assert (facts.name, facts.quantization, facts.search) == (recipe.name, "int8", recipe.search)
     assert facts.max_source_tokens == recipe.training.max_length
     assert facts.positions >= max(LEAST_POSITIONS, recipe.training.max_length + 1)
-    described = Export(Path(), loaded.manifest, facts)
-    assert not [reason for reason in described.unsupported(recipe.search) if "outputs" in reason]
+    assert not [reason for reason in unsupported(facts, recipe.search) if "outputs" in reason]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +158,19 @@ def test_the_card_names_model_weights_and_longest_source(
     assert card.startswith(f"# {loaded.recipe.name}, for CTranslate2\n")
     assert f"- weights: {weights}\n" in card
     assert "- maximum source length: 1,234 tokens\n" in card
+
+
+def test_the_card_has_the_scores_that_were_saved_for_the_model(
+    model: Path, loaded: LoadedModel, tmp_path: Path
+) -> None:
+    copied = Path(shutil.copytree(model, tmp_path / "model"))
+    saved = Evaluation("test split", 3, (Score("BLEU", 12.5, "nrefs:1"),), command="s2s evaluate")
+    document = {"model": loaded.manifest.digest, **saved.as_json()}
+    (tmp_path / "evaluation.json").write_text(json.dumps(document))
+    folder = Path(export(copied, None, ExportSettings(), None, TALK).folder)
+    assert "- BLEU: 12.50\n  `BLEU|nrefs:1`\n" in (folder / "README.md").read_text()
+    elsewhere = export(model, tmp_path / "out", ExportSettings(), None, TALK).folder
+    assert "No scores are recorded" in (Path(elsewhere) / "README.md").read_text()
 
 
 # what is not written

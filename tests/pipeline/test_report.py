@@ -1,6 +1,7 @@
 """What `s2s report` collects, for other sides than text and for parts of a workspace."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,8 @@ from s2scli.metrics.settings import MetricSettings
 from s2scli.pipeline.evaluate import EvaluateRequest, evaluate
 from s2scli.pipeline.report import ReportRequest, report
 from s2scli.report.console import Talk
+from s2scli.translation import torch_engine
+from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
 
 QUIET = Talk(quiet=True)
@@ -36,3 +39,17 @@ def test_no_sentences_means_no_attention(trained_workspace: Path) -> None:
 def test_a_corpus_is_needed(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="no corpus here"):
         report(Workspace(tmp_path), ReportRequest(), QUIET)
+
+
+def test_the_model_is_loaded_once(trained_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[Path] = []
+    load = torch_engine.load
+
+    def counting(folder: Path, *others: Path, **options: Any) -> Translator:
+        loaded.append(folder)
+        return load(folder, *others, **options)
+
+    monkeypatch.setattr(torch_engine, "load", counting)
+    found = report(Workspace(trained_workspace), ReportRequest(sentences=1), QUIET)
+    assert found.evaluation and found.errors and len(found.attention) == 1
+    assert loaded == [trained_workspace / "model"]

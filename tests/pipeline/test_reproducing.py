@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 from s2scli.cli.app import app
 from s2scli.data.accounting import read_report
 from s2scli.manifest import read_manifest
-from s2scli.pipeline.reproducing import preparing_commands
+from s2scli.metrics.settings import MetricSettings
+from s2scli.pipeline.reproducing import evaluating_command, preparing_commands
 from s2scli.workspace import Workspace
 from tests.toy import write_corpus
 
@@ -52,3 +53,17 @@ def test_the_commands_make_the_same_again(
         first, second = (read_manifest(tmp_path / each / kind, kind) for each in ("one", "two"))
         assert first.digest == second.digest
     assert commands_of(tmp_path / "two") == commands
+
+
+def test_the_command_of_scores_has_all_that_differs() -> None:
+    settings = MetricSettings(resamples=7, tokenize="char")
+    search = {"beam_size": 5, "length_penalty": 0.5}
+    command = evaluating_command(
+        "test", ("bleu", "exact_match"), settings, search, multi_reference=True
+    )
+    assert command == (
+        "s2s evaluate --split test --bleu --exact-match --multi-reference --tokenize char "
+        "--resamples 7 --beam-size 5 --length-penalty 0.5"
+    )
+    plain = evaluating_command("valid", ("chrf",), MetricSettings(), {}, multi_reference=False)
+    assert plain == "s2s evaluate --split valid --chrf"

@@ -1,9 +1,12 @@
 """What becomes of the texts, recordings and pictures of requests."""
 
 import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,13 +15,18 @@ from s2scli.data.codecs.picture_files import data_uri, encode_png
 from s2scli.data.codecs.sound_files import encode_wav
 from s2scli.data.stream import Line
 from s2scli.pipeline.serve import insights_of
+from s2scli.report.attention import END
+from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.settings import SearchSettings
+from s2scli.serve.markup import TAG
 from s2scli.serve.models import Insights
 from s2scli.serve.service import LINE_BREAK, with_alternatives
+from s2scli.special_ids import EOS_ID
 from s2scli.translation import torch_engine
 from tests.pictures import picture, write_picture_model
 from tests.serve.serving import app_of, send, served, service_of
 from tests.sounds import RATE, saying, silence, tone_translator
+from tests.translation.stub import StubEngine, WordCodec, stub_translator
 
 LANGUAGES = {"source": "en", "target": "de"}
 APP = app_of(service_of(max_characters=100, max_lines=5, max_inspected=20))
@@ -162,6 +170,101 @@ def test_lines_and_breaks_are_the_text(text: str) -> None:
     parts = LINE_BREAK.split(text)
     assert "".join(parts) == text
     assert not any("\n" in line or "\r" in line for line in parts[::2])
+
+
+class PieceCodec(WordCodec):
+    """Words are pieces as SentencePiece has them."""
+
+    def pieces(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> tuple[str, ...]:
+        return tuple(one if one == END else f"▁{one}" for one in super().pieces(token_ids))
+
+
+@dataclass
+class Backwards(StubEngine):
+    """Writes the words of a source backwards; `blur` makes it attend to the end alone."""
+
+    max_source_tokens: int = 50
+    codec: WordCodec = field(default_factory=PieceCodec)
+
+    def _hypotheses(self, text: str, n_best: int, attention: bool) -> tuple[Hypothesis, ...]:
+        words = text.split()
+        backwards = " ".join(reversed(words))
+        if "blur" in words:
+            attended = [len(words)] * (len(words) + 1)
+        else:
+            attended = [*reversed(range(len(words))), len(words)]
+        ids = (*self.codec.encode(backwards).tolist(), EOS_ID)
+        weights = np.eye(len(ids), dtype=np.float32)[attended][:, None]
+        found = Hypothesis(ids, -1.0, (-1.0,) * len(ids), weights if attention else None)
+        return (found,) * n_best
+
+
+def in_html(q: Any, engine: StubEngine | None = None, **more: Any) -> Any:
+    """Return the answer of a model that writes backwards to HTML."""
+    app = app_of(service_of(served(translator=stub_translator(engine or Backwards()))))
+    body = {"q": q, **LANGUAGES, "format": "html", **more}
+    return send(app, "POST", "/translate", json=body).json()
+
+
+@pytest.mark.parametrize(
+    ("q", "expected"),
+    [
+        ("<p>I <b>really</b> like it</p>", "<p>it like <b>really</b> I</p>"),
+        (
+            '<ul>\n<li>six <a href="x">one <i>two</i></a> </li>\n<li>a b</li></ul>',
+            '<ul>\n<li><a href="x"><i>two</i> one</a> six </li>\n<li>b a</li></ul>',
+        ),
+        ("<h1><b>a</b> b &amp; c</h1>", "<h1>c &amp; b <b>a</b></h1>"),
+        ("a b<br>c <i>d</i>", "b a<br><i>d</i> c"),
+        (
+            "<p>a <span class='notranslate'>b <b>c</b></span> d e</p>",
+            "<p>a <span class='notranslate'>b <b>c</b></span> e d</p>",
+        ),
+        (
+            "<td>a <b>b</b></td><td>blur b <i>c d</i></td>",
+            "<td><b>b</b> a</td><td>b blur <i>d c</i></td>",
+        ),
+        ("<p>a c<b>b d</b> e</p>", "<p>c a<b>d b</b> e</p>"),
+        (
+            "<script>a <b>b</b></script><style>c d</style>",
+            "<script>a <b>b</b></script><style>c d</style>",
+        ),
+    ],
+)
+def test_blocks_of_html_are_translated_with_their_tags(q: str, expected: str) -> None:
+    assert in_html(q) == {"translatedText": expected}
+    assert in_html([q, "a b"]) == {"translatedText": [expected, "b a"]}
+
+
+def test_the_texts_of_lost_blocks_alone_are_translated_again() -> None:
+    engine = Backwards()
+    in_html("<p>a <b>b</b></p><p>blur <i>c d</i></p>", engine)
+    assert engine.batches == [["a b", "blur c d"], ["blur", "c d"]]
+    plain = Backwards()
+    in_html("<p>a b</p>", plain)
+    assert plain.batches == [["a b"]]
+
+
+def test_without_attention_each_text_is_translated_by_itself() -> None:
+    engine = Backwards(attention_shape=None)
+    assert in_html("<p>a b <b>c d</b></p>", engine) == {"translatedText": "<p>b a <b>d c</b></p>"}
+    assert engine.batches == [["a b", "c d"]]
+
+
+def test_all_alternatives_of_html_have_the_tags() -> None:
+    found = in_html("<p>a <b>b</b></p>", alternatives=1)
+    assert found["alternatives"] == [found["translatedText"]] == ["<p><b>b</b> a</p>"]
+
+
+def test_a_model_that_has_seen_little_loses_no_tag(trained_workspace: Path) -> None:
+    translator = torch_engine.load(trained_workspace / "model", device="cpu")
+    app = app_of(service_of(served(translator=translator)))
+    q = '<p>one <b>two</b> <a href="x">five <i>six</i></a></p> <p>seven <b>one</b></p>'
+    body = {"q": q, **LANGUAGES, "format": "html"}
+    found = send(app, "POST", "/translate", json=body).json()["translatedText"]
+    tags = [[tag.group() for tag in TAG.finditer(text)] for text in (q, found)]
+    assert sorted(tags[0]) == sorted(tags[1])
+    assert [tag for tag in tags[1] if tag in ("<p>", "</p>")] == ["<p>", "</p>"] * 2
 
 
 def test_pictures_are_read_and_written(tmp_path: Path) -> None:

@@ -3,48 +3,33 @@
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
-from s2scli.config import Recipe
-from s2scli.data.codecs import source_codec
-from s2scli.data.stream import Line
-from s2scli.errors import CheckpointError, UsageError
+from s2scli.errors import UsageError
 from s2scli.export.settings import Quantization
-from s2scli.manifest import new_folder, read_manifest
 from s2scli.search.limits import longest_output
 from s2scli.search.rules import Demand, Rules
 from s2scli.search.settings import SearchSettings
 from s2scli.translation import ctranslate2_engine
 from s2scli.translation.batches import similar_batches
-from s2scli.translation.ctranslate2_engine import (
-    BATCH_TOKENS,
-    TARGET,
-    CTranslate2Engine,
-    Export,
-)
-from s2scli.translation.export_engine import ExportFacts
-from s2scli.translation.options import Options, Wanted
-from s2scli.translation.pairs import pairs_of
-from s2scli.translation.results import Translation
-from s2scli.translation.torch_engine import TorchEngine
+from s2scli.translation.ctranslate2_engine import BATCH_TOKENS, TARGET, CTranslate2Engine
+from s2scli.translation.options import Wanted
 from s2scli.translation.translator import Translator
-from tests.export.varieties import POSITIONS, TARGETS, TEXTS, VARIETIES, letters, variety
+from tests.export.varieties import POSITIONS, TEXTS, VARIETIES, letters, variety
+from tests.translation.engines import (
+    FACTS,
+    assert_same,
+    force,
+    in_torch,
+    largest_difference,
+    search,
+)
 
 needs_ctranslate2 = pytest.mark.skipif(
     importlib.util.find_spec("ctranslate2") is None,
     reason="ctranslate2 is not installed",
-)
-FACTS = ExportFacts(
-    name="test",
-    quantization="none",
-    max_source_tokens=32,
-    positions=POSITIONS,
-    search=SearchSettings(),
 )
 
 
@@ -55,36 +40,8 @@ def both(
     tokenizers = letters()
     settings, model = variety(VARIETIES[name], tokenizers)
     TARGET.write(folder, settings, model.state_dict(), tokenizers, POSITIONS, quantization)
-    recipe = Recipe(name=name, model=settings)
-    codec = source_codec(tokenizers.source)
-    ours = TorchEngine((recipe,), model, torch.device("cpu"), codec)
     theirs = CTranslate2Engine(TARGET.open(folder, "cpu"), tokenizers, FACTS)
-    return Translator.of(ours, tokenizers), Translator.of(theirs, tokenizers)
-
-
-def search(
-    translator: Translator,
-    settings: SearchSettings,
-    texts: Sequence[str] = TEXTS,
-    wanted: Wanted = Wanted(attention=True),  # noqa: B008
-) -> list[Translation]:
-    lines = [Line("f", number, text) for number, text in enumerate(texts, 1)]
-    records = translator.translate(lines, Options(settings, wanted=wanted))
-    return [record.translation for record in records if record.translation]
-
-
-def force(translator: Translator) -> list[Translation]:
-    records = translator.score(pairs_of("f", TEXTS, TARGETS))
-    return [record.translation for record in records if record.translation]
-
-
-def largest_difference(ours: list[Translation], theirs: list[Translation]) -> float:
-    """Return the largest difference of a token's score between the same hypotheses."""
-    pairs = [
-        (one.hypotheses[0].token_scores, other.hypotheses[0].token_scores)
-        for one, other in zip(ours, theirs, strict=True)
-    ]
-    return max(float(np.abs(np.subtract(one, other)).max()) for one, other in pairs)
+    return in_torch(name, settings, model), Translator.of(theirs, tokenizers)
 
 
 @needs_ctranslate2
@@ -162,16 +119,6 @@ def test_one_hypothesis_has_no_score_unless_it_is_asked_for(tmp_path: Path) -> N
             assert other.hypotheses[0].score == (one.hypotheses[0].score if known else 0)
 
 
-def assert_same(one: Translation, other: Translation) -> None:
-    """Check that two engines found one best output, and gave it the same scores."""
-    assert other.source_pieces == one.source_pieces
-    mine, found = one.hypotheses[0], other.hypotheses[0]
-    assert found.pieces == mine.pieces
-    assert found.text == mine.text
-    assert found.score == pytest.approx(mine.score, abs=1e-4)
-    assert found.token_scores == pytest.approx(mine.token_scores, abs=1e-4)
-
-
 @needs_ctranslate2
 @pytest.mark.parametrize("name", VARIETIES)
 def test_with_a_length_penalty_nothing_better_is_found(name: str, tmp_path: Path) -> None:
@@ -200,24 +147,6 @@ def test_the_engine_does_without_torch() -> None:
         "sys.exit('torch' in sys.modules or 'pyarrow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
-
-
-def test_an_export_of_version_0_1_is_read(tmp_path: Path) -> None:
-    """It called positions places."""
-    facts = FACTS.model_dump(mode="json")
-    facts["places"] = facts.pop("positions")
-    with new_folder(tmp_path / "export", "ctranslate2") as draft:
-        draft.facts = facts
-    manifest = read_manifest(tmp_path / "export", "ctranslate2")
-    assert Export.of(tmp_path / "export", manifest).facts == FACTS
-
-
-def test_a_manifest_that_says_something_else_is_refused(tmp_path: Path) -> None:
-    with new_folder(tmp_path / "export", "ctranslate2") as draft:
-        draft.facts = {"name": "x"}
-    manifest = read_manifest(tmp_path / "export", "ctranslate2")
-    with pytest.raises(CheckpointError, match="not an export of s2s"):
-        Export.of(tmp_path / "export", manifest)
 
 
 def test_rules_are_refused() -> None:

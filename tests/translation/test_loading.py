@@ -36,8 +36,8 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def write_export(folder: Path, model: str) -> Path:
-    with new_folder(folder, "ctranslate2", made_from={"model": model}) as draft:
+def write_export(folder: Path, model: str, kind: str = "ctranslate2") -> Path:
+    with new_folder(folder, kind, made_from={"model": model}) as draft:
         draft.facts = FACTS.model_dump(mode="json")
     return folder
 
@@ -116,3 +116,50 @@ def test_without_the_package_pytorch_is_chosen(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert chosen(model) is None
     assert chosen(model, engine="ctranslate2") is not None, "loading it says what to install"
+
+
+# ONNX Runtime
+
+
+@pytest.fixture
+def graphs(model: Path) -> Path:
+    """What passes for the export of the model to ONNX."""
+    digest = read_manifest(model, "model").digest
+    return write_export(folder_beside(model, "onnx"), digest, "onnx")
+
+
+def test_an_export_to_onnx_is_used_if_it_is_asked_for(model: Path, graphs: Path) -> None:
+    assert chosen(model, engine="onnx") == graphs == model.with_name("model-onnx")
+    assert chosen(graphs) == chosen(graphs, engine="onnx") == graphs
+    assert chosen(model) == folder_beside(model), "auto prefers CTranslate2"
+    assert is_export(graphs)
+
+
+def test_it_searches_by_every_rule_of_ours(graphs: Path) -> None:
+    search = {"sample": True, "no_repeat_ngram": 3, "max_length": 5000}
+    assert chosen(graphs, needs=["--alignment", "--protect"], overrides=search) == graphs
+
+
+def test_what_only_pytorch_does_is_refused(model: Path, graphs: Path) -> None:
+    with pytest.raises(UsageError, match="ONNX Runtime does not support --int8, --shortlist; leav"):
+        chosen(model, engine="onnx", int8=True, shortlist=True)
+    with pytest.raises(UsageError, match="does not support --ctc-weight"):
+        chosen(graphs, overrides={"ctc_weight": 0.3})
+    with pytest.raises(UsageError, match="does not support several models"):
+        chosen(model, model, engine="onnx")
+
+
+def test_an_export_is_run_by_its_own_program(model: Path, graphs: Path) -> None:
+    for engine, name in (("pytorch", "PyTorch"), ("ctranslate2", "CTranslate2")):
+        with pytest.raises(UsageError, match=f"to ONNX Runtime, which {name} cannot run; give the"):
+            chosen(graphs, engine=engine)
+    with pytest.raises(UsageError, match="to CTranslate2, which ONNX Runtime cannot run"):
+        chosen(folder_beside(model), engine="onnx")
+
+
+def test_the_command_that_makes_it_is_named(model: Path) -> None:
+    with pytest.raises(MissingInputError, match="make one: s2s export --to onnx"):
+        chosen(model, engine="onnx")
+    write_export(folder_beside(model, "onnx"), "another", "onnx")
+    with pytest.raises(CheckpointError, match=r"another model .* make one: s2s export --to onnx"):
+        chosen(model, engine="onnx")

@@ -3,7 +3,8 @@
 from typing import Any
 
 from s2scli.config import load_recipe
-from s2scli.translation.model_card import model_card
+from s2scli.metrics.score import Score
+from s2scli.translation.model_card import HeldOut, model_card
 from tests.folders import letters_of
 
 FACTS: dict[str, Any] = {
@@ -21,8 +22,8 @@ FACTS: dict[str, Any] = {
 }
 
 
-def card_of(**facts: Any) -> str:
-    return model_card(load_recipe("tiny"), letters_of(["abc"]), facts)
+def card_of(tested: HeldOut | None = None, **facts: Any) -> str:
+    return model_card(load_recipe("tiny"), letters_of(["abc"]), facts, tested)
 
 
 def test_it_has_data_training_scores_commands_and_limits() -> None:
@@ -55,3 +56,27 @@ def test_an_imported_model_says_where_it_comes_from() -> None:
     assert "- imported from opus, a model of Marian\n" in card
     assert "## Training" not in card
     assert "## Make it again" not in card
+
+
+def test_scores_on_the_test_split_have_interval_signature_and_command() -> None:
+    scores = (
+        Score("BLEU", 12.345, "nrefs:1|tok:13a", (10.0, 15.006)),
+        Score("perplexity", 3.14159, "unit:token"),
+    )
+    card = card_of(HeldOut(1000, scores, "s2s evaluate --split test --bleu --perplexity"))
+    assert (
+        "\n## Test scores\n\n"
+        "- BLEU: 12.35 (95 % interval 10.00 to 15.01)\n"
+        "  `BLEU|nrefs:1|tok:13a`\n"
+        "- perplexity: 3.14\n"
+        "  `perplexity|unit:token`\n\n"
+        "1,000 sentences, scored by:\n\n"
+        "    s2s evaluate --split test --bleu --perplexity\n"
+    ) in card.replace("3.142", "3.14")
+    assert "No scores are recorded" not in card
+
+
+def test_without_scores_on_the_test_split_it_says_how_to_make_them() -> None:
+    card = card_of(**FACTS)
+    assert "## Test scores\n\nNo scores are recorded. In the workspace of the model, this" in card
+    assert "\n    s2s evaluate\n" in card
