@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 import numpy as np
 
@@ -80,8 +80,8 @@ class Piece:
         if text.sha256 != self.sha256:
             raise CorpusError(f"{self.name}: has changed since it was opened; try again")
 
-    def _text(self, raw: "io.BytesIO | _Span") -> TextFile:
-        text = TextFile(self.path, raw, piece=self.number)
+    def _text(self, raw: io.IOBase) -> TextFile:
+        text = TextFile(self.path, cast(BinaryIO, raw), piece=self.number)
         text.name = self.name
         return text
 

@@ -52,11 +52,10 @@ from s2scli.data.settings import CleaningSettings, PrepareSettings
 from s2scli.data.shards import CleanedShard, Cleaning, clean_shard, divide, read_rows
 from s2scli.data.splitting import SplitSizes, choose_split, default_size
 from s2scli.data.store import SPLITS, Corpus, TextSplit, split_path
-from s2scli.errors import CorpusError, LostProcessError, S2SError, StorageError, UsageError
-from s2scli.files import FILES, storage_errors
+from s2scli.errors import CorpusError, UsageError
 from s2scli.manifest import new_folder
 from s2scli.pipeline.overwriting import require_replaceable
-from s2scli.pipeline.workers import ThisProcess, Workers
+from s2scli.pipeline.workers import THIS_PROCESS, Workers, kept_shards
 from s2scli.report.console import Talk, shortened
 from s2scli.report.counting import Advance, counting
 from s2scli.settings import Tree, default_of
@@ -130,7 +129,7 @@ def prepare(
     talk: Talk,
     *,
     overwrite: bool = False,
-    workers: Workers = ThisProcess(),  # noqa: B008 - it has no state
+    workers: Workers = THIS_PROCESS,
 ) -> Report:
     """Write the corpus of a workspace and report how many rows were kept and dropped.
 
@@ -407,25 +406,6 @@ def _opened(inputs: Inputs, talk: Talk) -> Iterator[dict[str, list[TextFile]]]:
             role: [stack.enter_context(open_text(path)) for path in paths]
             for role, paths in roles.items()
         }
-
-
-@contextlib.contextmanager
-def kept_shards(folder: Path) -> Iterator[Path]:
-    """Create a folder for finished shards; remove it when the block ends.
-
-    It is kept if the same command can go on with them: the run was stopped, lost its workers or
-    could not write.
-    """
-    with storage_errors(folder):
-        FILES.make_folder(folder)
-    try:
-        yield folder
-    except (LostProcessError, StorageError):
-        raise
-    except S2SError:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

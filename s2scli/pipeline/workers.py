@@ -5,21 +5,23 @@ run again when its process was killed.
 """
 
 import contextlib
-import functools
 import itertools
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Protocol, TypeVar
 
-from s2scli.errors import LostProcessError, UsageError
+from s2scli.errors import LostProcessError, S2SError, StorageError
+from s2scli.files import FILES, storage_errors
 from s2scli.report.console import Talk
 
 Item = TypeVar("Item")
@@ -61,6 +63,9 @@ class ThisProcess:
         return map(task, items)
 
 
+THIS_PROCESS = ThisProcess()
+
+
 @dataclass(frozen=True)
 class Processes:
     """Runs tasks in several processes of this machine; a few tasks are run here.
@@ -98,7 +103,9 @@ class Processes:
                     f"(restart {restart} of {MAX_RESTARTS})"
                 )
             with contextlib.suppress(BrokenProcessPool), _pool(self.count) as pool:
-                yield from _in_order(functools.partial(pool.submit, task), items, waiting, self)
+                yield from _in_order(
+                    lambda item, to=pool: to.submit(task, item), items, waiting, self
+                )
                 return
         raise LostProcessError(
             f"a worker process was killed {MAX_RESTARTS + 1} times: is there enough memory for "
@@ -134,8 +141,8 @@ class HeldErrors(Iterator[Item]):
     """Yields items; an error of theirs ends them, and is raised when it is their turn."""
 
     def __init__(self, items: Iterable[Item]) -> None:
-        self._items, self._error = iter(items), None
-        self._error: Exception | None
+        self._items = iter(items)
+        self._error: Exception | None = None
 
     def __next__(self) -> Item:
         if self._error is None:
@@ -151,6 +158,25 @@ class HeldErrors(Iterator[Item]):
         """Raise the error that ended the items, if there was one."""
         if self._error is not None:
             raise self._error
+
+
+@contextlib.contextmanager
+def kept_shards(folder: Path) -> Iterator[Path]:
+    """Create a folder for finished shards; remove it when the block ends.
+
+    It is kept if the same command can go on with them: the run was stopped, lost its workers or
+    could not write.
+    """
+    with storage_errors(folder):
+        FILES.make_folder(folder)
+    try:
+        yield folder
+    except (LostProcessError, StorageError):
+        raise
+    except S2SError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -195,17 +221,11 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def choose_workers(count: int | None, given: Sequence[str] = ()) -> Workers:
-    """Return who runs the tasks of a command on this machine.
+def local_workers(count: int | None) -> Workers:
+    """Return who runs tasks on this machine.
 
     Args:
         count: the number of processes; None is one for each core.
-        given: flags that contradict a number of processes.
-
-    Raises:
-        UsageError: such a flag is given, too.
     """
-    if count is not None and given:
-        raise UsageError(f"--workers are processes of this machine: leave it or {given[0]} out")
     count = count or cores()
-    return ThisProcess() if count == 1 else Processes(count)
+    return THIS_PROCESS if count == 1 else Processes(count)
