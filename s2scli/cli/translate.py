@@ -14,6 +14,7 @@ from s2scli.cli.flags import OWN, flag_errors, flags, refuse_unread
 from s2scli.cli.options import (
     SOME_FAILED,
     CommonOptions,
+    DaskOption,
     DeviceOption,
     ModelsOption,
     format_option,
@@ -23,12 +24,13 @@ from s2scli.errors import UsageError
 from s2scli.export.settings import EngineSettings
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree
+from s2scli.workspace import Workspace
 
 if TYPE_CHECKING:
     from s2scli.pipeline.translate import TranslateRequest
+    from s2scli.pipeline.translation_shards import Order
     from s2scli.report.console import Talk
     from s2scli.translation.loading import EngineRequest
-    from s2scli.translation.records import RecordFormat
     from s2scli.translation.tally import Tally
     from s2scli.translation.translator import Translator
 
@@ -125,6 +127,7 @@ def command(
     ] = None,
     models: ModelsOption = None,
     device: DeviceOption = "auto",
+    dask: DaskOption = None,
     *,
     overrides: Annotated[Tree, flags(SearchSettings, load=False, default=OWN)],
     stream: Annotated[
@@ -151,10 +154,11 @@ def command(
     from s2scli.data.lines import STDIN
     from s2scli.pipeline.subtitles import SubtitleRequest, check_inputs, write_subtitles
     from s2scli.pipeline.translate import TranslateRequest, warn_of_untrained
+    from s2scli.pipeline.translation_shards import Order
     from s2scli.translation.demands import require_attention, require_text
     from s2scli.translation.loading import load_translator
     from s2scli.translation.options import Wanted
-    from s2scli.translation.records import plain_record
+    from s2scli.translation.records import Shape
 
     many, talk = "n_best" in overrides, common.talk
     as_json = common.json or format is TextFormat.JSON
@@ -164,6 +168,7 @@ def command(
     shown = [*attended, *["--scores"] * scores, *["--nbest"] * many]
     _refuse_with_subtitles(format, common.json, shown)
     _refuse_resuming(resume, output, format)
+    _refuse_with_dask(dask, history=history is not None, files=as_files, subtitles=format)
     _refuse_with_history(history, resume=resume, sentences=stream.unit != "line", files=as_files)
     _refuse_alignment(alignment and stream.unit == "document")
     inputs = _existing(files or [STDIN], as_files)
@@ -179,20 +184,52 @@ def command(
     if history:
         require_text(translator, "--history")
     to = None if output == STDIN else output
-    shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
-    wanted = Wanted(as_json or alignment, scores=shape is not plain_record, times=as_json)
+    shape = Shape(as_json, many, scores, alignment, alignment_threshold)
+    wanted = Wanted(as_json or alignment, scores=not shape.is_plain, times=as_json)
     options = demands.options(translator, settings, stream, wanted)
     if format in SUBTITLES:
         subtitles = SubtitleRequest(inputs, as_files, to, str(format), settings, stream)
         raise typer.Exit(SOME_FAILED if write_subtitles(translator, subtitles, talk) else 0)
     request = TranslateRequest(
-        *(inputs, to, options, stream, shape, many or settings.sample, as_files),
-        _shape_name(as_json, many, scores, alignment, alignment_threshold),
-        *(resume, history),
+        *(inputs, to, options, stream, shape.record_format, many or settings.sample, as_files),
+        *(shape.name, resume, history),
     )
-    tally = _translate(translator, request, talk, as_json, scores, alignment)
+    if dask is not None:
+        folders = tuple(model.absolute() for model in models or ())
+        here = Workspace(common.workspace.root.absolute())
+        order = Order(here, folders, asked, overrides, demands, stream, wanted, shape)
+        tally = _translate_on(dask, translator, request, order, talk)
+    else:
+        tally = _translate(translator, request, talk, as_json, scores, alignment)
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
+
+
+def _translate_on(
+    dask: str,
+    translator: "Translator",
+    request: "TranslateRequest",
+    order: "Order",
+    talk: "Talk",
+) -> "Tally":
+    """Translate on the workers of a Dask scheduler.
+
+    Raises:
+        UsageError: there is no output file, or the lines cannot be translated apart.
+    """
+    from s2scli.pipeline.cluster import Cluster
+    from s2scli.pipeline.translation_shards import translate_by_shards
+    from s2scli.translation.demands import require_text
+
+    require_text(translator, "--dask")
+    if request.output is None:
+        raise UsageError("--dask writes a file: add -o FILE")
+    if request.options.settings.sample:
+        raise UsageError("--sample draws line after line: leave it or --dask out")
+    complete = order.for_request(translator, request)
+    return translate_by_shards(
+        request, request.output, complete, functools.partial(Cluster, dask), talk
+    )
 
 
 def _translate(
@@ -275,6 +312,20 @@ def _refuse_resuming(resume: bool, output: Path | None, format: TextFormat | Non
         raise UsageError("--resume continues an output file of text or JSON: add -o FILE")
 
 
+def _refuse_with_dask(
+    dask: str | None, *, history: bool, files: bool, subtitles: TextFormat | None
+) -> None:
+    """Refuse what contradicts --dask."""
+    flags = {
+        "--history": history,
+        "--files": files,
+        f"--format {subtitles}": subtitles in SUBTITLES,
+    }
+    for flag, given in flags.items():
+        if dask is not None and given:
+            raise UsageError(f"--dask translates lines of text: leave {flag} out")
+
+
 def _refuse_alignment(of_documents: bool) -> None:
     """Refuse to append an alignment to documents, which have several lines."""
     if of_documents:
@@ -317,25 +368,3 @@ def _translate_to_pictures(
     if request.output:
         return translate_to_folder(translator, drawn, request.output, talk)
     return translate(translator, drawn, talk)
-
-
-def _record_format(
-    as_json: bool, n_best: bool, scores: bool, alignment: bool, threshold: float | None
-) -> "RecordFormat":
-    from s2scli.translation import records
-
-    if as_json:
-        return records.json_record
-    shape = records.scored_record if scores else records.plain_record
-    if n_best:
-        shape = records.moses_record
-    return records.aligned(shape, threshold) if alignment else shape
-
-
-def _shape_name(
-    as_json: bool, n_best: bool, scores: bool, alignment: bool, threshold: float | None
-) -> str:
-    """Return the name of a record format, such as `text with scores and alignment`."""
-    name = "json" if as_json else "n-best" if n_best else "text"
-    least = "" if threshold is None else f" of {threshold} and more"
-    return name + " with scores" * scores + f" with alignment{least}" * alignment
