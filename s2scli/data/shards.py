@@ -32,7 +32,7 @@ from s2scli.data.formats import Format
 from s2scli.data.formats.grouping import Input
 from s2scli.data.lines import line_limit
 from s2scli.data.pieces import Dealer, Piece
-from s2scli.data.rows import BadLine, ReadRow, Row
+from s2scli.data.rows import BadLine, Notice, ReadRow, Row
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import CheckpointError, CorpusError
 from s2scli.files import FILES, TEMPORARY, new_file, removed_on_failure, storage_errors
@@ -197,37 +197,52 @@ def divide(cleaning: Cleaning, one: Input, offset: int, folder: Path) -> Iterato
     Raises:
         CorpusError: a file is damaged or has another format, or the numbers of lines differ.
     """
-    limit = line_limit(cleaning.settings.max_length)
-    dealer = Dealer(one.files, limit)
-    pieces = dealer.deal()
-    assert pieces, "the first pieces are always there"
-    heads, skipped = _heads(cleaning, pieces, limit)
-    shard = Shard(cleaning, _context(cleaning, pieces), pieces, 0, 0, offset, folder)
-    yield shard
-    before = shard.lines
-    while pieces := dealer.deal(heads):
-        shard = replace(shard, pieces=pieces, before=before, skipped=skipped)
+    dealer = Dealer(one.files, line_limit(cleaning.settings.max_length))
+    opening, before = None, 0
+    while True:
+        blank = (b"\n" * before,) * len(one.files)  # keeps the numbers of lines right
+        skipped = opening.lines if opening else before
+        pieces = dealer.deal(opening.heads if opening else blank)
+        if pieces is None:
+            return
+        opening = opening or _opening(cleaning, pieces)
+        context = opening.context if opening else Context(cleaning.settings)
+        shard = Shard(cleaning, context, pieces, before, skipped, offset, folder)
         yield shard
         before += shard.lines
 
 
-def _heads(
-    cleaning: Cleaning, pieces: tuple[Piece, ...], limit: int
-) -> tuple[tuple[bytes, ...], int]:
-    """Return the first lines of each file, up to its first row with text, and their number.
+@dataclass(frozen=True)
+class _Opening:
+    """What later rows of a file depend on.
 
-    The first row tells the number of columns, or the names of the fields.
+    Attributes:
+        heads: the lines of each file up to the first row with text, which tells the number of
+            columns, or the names of the fields.
+        lines: the number of these lines.
+        context: what the rules expect of all rows.
     """
+
+    heads: tuple[bytes, ...]
+    lines: int
+    context: Context
+
+
+def _opening(cleaning: Cleaning, pieces: tuple[Piece, ...]) -> _Opening | None:
+    """Return what later rows depend on; None if these pieces have no row with text."""
+    limit = line_limit(cleaning.settings.max_length)
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(piece.open()) for piece in pieces]
         rows = (row for row in cleaning.format.read(files, limit) if isinstance(row, Example))
-        count = next((row.line for row in rows if row.source or row.target), 1)
+        first = next((row.line for row in rows if row.source or row.target), None)
+    if first is None:
+        return None
     heads = []
     for piece in pieces:
         with piece.open() as file:
-            lines = itertools.islice(file.lines(limit), count)
+            lines = itertools.islice(file.lines(limit), first)
             heads.append(b"".join((line or b"") + b"\n" for line in lines))
-    return tuple(heads), count
+    return _Opening(tuple(heads), first, _context(cleaning, pieces))
 
 
 def _context(cleaning: Cleaning, pieces: tuple[Piece, ...]) -> Context:
@@ -320,7 +335,7 @@ def _write(shard: Shard, path: Path) -> CleanedShard:
 def _without_head(rows: Iterator[ReadRow], skipped: int, before: int) -> Iterator[ReadRow]:
     """Leave out the rows of the head and their notices, and number bad lines as in the file."""
     if skipped:
-        rows = itertools.dropwhile(lambda row: getattr(row, "line", 0) <= skipped, rows)
+        next(row for row in rows if not isinstance(row, Notice) and row.line == skipped)
     for row in rows:
         yield replace(row, line=row.line + before) if isinstance(row, BadLine) else row
 

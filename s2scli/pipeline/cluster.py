@@ -7,6 +7,7 @@ its workers. So s2s never starts one, and connects only to the address that it i
 import contextlib
 import functools
 import itertools
+import re
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import s2scli
-from s2scli.errors import ConfigError, LostProcessError, MissingExtraError, MissingInputError
+from s2scli.errors import (
+    ConfigError,
+    LostProcessError,
+    MissingExtraError,
+    MissingInputError,
+    UsageError,
+)
 from s2scli.files import storage_errors
 from s2scli.pipeline.workers import TASKS_AHEAD, HeldErrors
 from s2scli.report.console import Talk
@@ -27,7 +34,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CONNECT_SECONDS = 10
-QUIET = {"distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s", "logging.distributed": "error"}
+ADDRESS = re.compile(r"((tcp|tls|ws|wss)://)?[^/\s]+:\d{1,5}")
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,9 @@ class Cluster:
 
         Raises:
             MissingExtraError: Dask is not installed.
-            ConfigError: the address is wrong, the scheduler does not answer or has no workers, or
-                a worker has another version of s2s.
+            UsageError: the address is none.
+            ConfigError: the scheduler does not answer or has no workers, or a worker has another
+                version of s2s.
             MissingInputError: a worker does not see the folder.
             LostProcessError: the scheduler has gone, or workers are killed again and again.
         """
@@ -88,30 +96,29 @@ def _connected(address: str) -> Iterator["Client"]:
 
     Raises:
         MissingExtraError: Dask is not installed.
-        ConfigError: the address is wrong, or the scheduler does not answer.
+        UsageError: this is no address.
+        ConfigError: the scheduler does not answer.
     """
+    if not ADDRESS.fullmatch(address):
+        raise UsageError(
+            f"--dask {address!r:.80}: not an address; expected one such as tcp://host:8786"
+        )
     try:
-        import dask
-
-        with dask.config.set(QUIET):
-            from distributed import Client
+        from distributed import Client, client, core
+        from distributed.comm import tcp
     except ImportError as error:
         raise MissingExtraError("--dask needs Dask: pip install 's2scli[scale]'") from error
-    with dask.config.set(QUIET):
-        try:
-            client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-        except ValueError as error:
-            raise ConfigError(
-                f"--dask {address}: not an address ({error!s:.100}); expected one such as "
-                "tcp://host:8786"
-            ) from error
-        except (OSError, TimeoutError) as error:
-            raise ConfigError(
-                f"--dask {address}: no scheduler answers within {CONNECT_SECONDS} seconds; start "
-                "one with `dask scheduler`, and workers with `dask worker ADDRESS`"
-            ) from error
-        with client:
-            yield client
+    for module in (client, core, tcp):
+        module.logger.disabled = True  # errors say what matters
+    try:
+        connected = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, TimeoutError) as error:
+        raise ConfigError(
+            f"--dask {address}: no scheduler answers within {CONNECT_SECONDS} seconds; start "
+            "one with `dask scheduler`, and workers with `dask worker ADDRESS`"
+        ) from error
+    with connected:
+        yield connected
 
 
 def _checked_workers(client: "Client", folder: Path) -> int:

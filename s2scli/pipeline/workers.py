@@ -171,10 +171,13 @@ def kept_shards(folder: Path) -> Iterator[Path]:
         FILES.make_folder(folder)
     try:
         yield folder
-    except (LostProcessError, StorageError):
+    except S2SError as error:
+        if not isinstance(error, LostProcessError | StorageError):
+            shutil.rmtree(folder, ignore_errors=True)
         raise
-    except S2SError:
-        shutil.rmtree(folder, ignore_errors=True)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # if there is none yet
         raise
     shutil.rmtree(folder, ignore_errors=True)
 

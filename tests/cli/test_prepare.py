@@ -313,7 +313,7 @@ def interrupted(folder: Path, number: signal.Signals) -> int:
         process.stdin.write(CORPUS.encode())
         process.stdin.flush()
         deadline = time.monotonic() + 30
-        while not (folder / "w" / ".tmp-corpus" / "scratch" / "rows.arrow").exists():
+        while not (folder / "w" / ".shards").exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(number)
