@@ -14,7 +14,10 @@ import pytest
 
 from s2scli.data import pieces
 from s2scli.data.accounting import RowTally
+from s2scli.data.cleaning.own import load_rules
+from s2scli.data.cleaning.pairs import Pairs
 from s2scli.data.cleaning.rules import corpus_cleaner
+from s2scli.data.cleaning.shifts import find_shifts
 from s2scli.data.example import Example
 from s2scli.data.formats.grouping import group_inputs
 from s2scli.data.lines import line_limit, open_text
@@ -161,15 +164,19 @@ def test_sides_that_are_shifted_are_found_in_later_shards_too(
 ) -> None:
     words = random.Random(1)
     texts = [("ab " * words.randint(1, 40)).strip() for _ in range(400)]
-    lines = [f"{text}\t{text}\n" for text in texts[:200]]
-    lines += [f"{a}\t{b}\n" for b, a in itertools.pairwise(texts)]
+    pairs = [
+        *zip(texts[:200], texts, strict=False),
+        *((a, b) for b, a in itertools.pairwise(texts)),
+    ]
+    lines = [f"{source}\t{target.replace('ab', 'cd')}\n" for source, target in pairs]
     (tmp_path / "a.tsv").write_text("".join(lines))
     monkeypatch.setattr(pieces, "PIECE_BYTES", len("".join(lines[:200])))
     found = cleaned([tmp_path / "a.tsv"], folder, PrepareSettings())
     assert [one.shifts for one in found[:1]] == [[]]
-    (first, last, offset) = found[1].shifts[0]
-    assert (first, offset) == (201, -1)
-    assert last > 300
+    cells = [line.strip().split("\t") for line in lines[200:]]
+    expected = find_shifts(Pairs.of(*map(list, zip(*cells, strict=True))))
+    assert expected
+    assert found[1].shifts == [(one.start + 201, one.end + 200, one.offset) for one in expected]
 
 
 def test_tags_are_those_of_the_rows_that_are_kept(tmp_path: Path, folder: Path) -> None:
@@ -229,8 +236,6 @@ def test_rules_of_the_users_own_run_and_must_not_change(tmp_path: Path, folder: 
     settings = PrepareSettings(rules=str(tmp_path / "r.toml"))
     with open_text(tmp_path / "a.tsv") as file:
         (one,) = group_inputs([file], "corpus", settings)
-        from s2scli.data.cleaning.own import load_rules
-
         own = {name: rule.sha256 for name, rule in load_rules(str(settings.rules)).items()}
         (shard,) = divide(Cleaning.of(settings, one, own=own), one, 0, folder)
     found = clean_shard(shard)
