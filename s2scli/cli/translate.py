@@ -24,13 +24,13 @@ from s2scli.errors import UsageError
 from s2scli.export.settings import EngineSettings
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree
-from s2scli.workspace import Workspace
 
 if TYPE_CHECKING:
     from s2scli.pipeline.translate import TranslateRequest
     from s2scli.pipeline.translation_shards import Order
     from s2scli.report.console import Talk
     from s2scli.translation.loading import EngineRequest
+    from s2scli.translation.records import Shape
     from s2scli.translation.tally import Tally
     from s2scli.translation.translator import Translator
 
@@ -162,15 +162,14 @@ def command(
 
     many, talk = "n_best" in overrides, common.talk
     as_json = common.json or format is TextFormat.JSON
-    _refuse_unused(scores, as_json, many, alignment, alignment_threshold)
+    shape = Shape(as_json, many, scores, alignment, alignment_threshold)
     replaced = ["--replace-unknown"] * demanded.replace_unknown
     attended = ["--alignment"] * alignment + replaced
+    _refuse_unused(shape, stream)
     shown = [*attended, *["--scores"] * scores, *["--nbest"] * many]
     _refuse_with_subtitles(format, common.json, shown)
     _refuse_resuming(resume, output, format)
-    _refuse_with_dask(dask, history=history is not None, files=as_files, subtitles=format)
-    _refuse_with_history(history, resume=resume, sentences=stream.unit != "line", files=as_files)
-    _refuse_alignment(alignment and stream.unit == "document")
+    _refuse_apart(format, dask=dask, history=history, resume=resume, stream=stream, files=as_files)
     inputs = _existing(files or [STDIN], as_files)
     demands = demanded.read()
     asked = _engine_request(engine, demanded, attended, as_json, overrides, device)
@@ -181,10 +180,9 @@ def command(
     warn_of_untrained(map(common.workspace.find_model, models or (None,)), talk)
     check_inputs(translator, inputs, files=as_files)
     require_attention(translator, attended)
-    if history:
-        require_text(translator, "--history")
+    for flag in ("--history",) * (history is not None) + ("--dask",) * (dask is not None):
+        require_text(translator, flag)
     to = None if output == STDIN else output
-    shape = Shape(as_json, many, scores, alignment, alignment_threshold)
     wanted = Wanted(as_json or alignment, scores=not shape.is_plain, times=as_json)
     options = demands.options(translator, settings, stream, wanted)
     if format in SUBTITLES:
@@ -194,13 +192,8 @@ def command(
         *(inputs, to, options, stream, shape.record_format, many or settings.sample, as_files),
         *(shape.name, resume, history),
     )
-    if dask is not None:
-        folders = tuple(model.absolute() for model in models or ())
-        here = Workspace(common.workspace.root.absolute())
-        order = Order(here, folders, asked, overrides, demands, stream, wanted, shape)
-        tally = _translate_on(dask, translator, request, order, talk)
-    else:
-        tally = _translate(translator, request, talk, as_json, scores, alignment)
+    order = Order(common.workspace, models or (), asked, overrides, demands, stream, wanted, shape)
+    tally = _translate(translator, request, order, talk, dask)
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
 
@@ -219,9 +212,7 @@ def _translate_on(
     """
     from s2scli.pipeline.cluster import Cluster
     from s2scli.pipeline.translation_shards import translate_by_shards
-    from s2scli.translation.demands import require_text
 
-    require_text(translator, "--dask")
     if request.output is None:
         raise UsageError("--dask writes a file: add -o FILE")
     if request.options.settings.sample:
@@ -235,17 +226,18 @@ def _translate_on(
 def _translate(
     translator: "Translator",
     request: "TranslateRequest",
+    order: "Order",
     talk: "Talk",
-    as_json: bool,
-    scores: bool,
-    alignment: bool,
+    dask: str | None,
 ) -> "Tally":
     from s2scli.pipeline.pictures import writes_pictures
     from s2scli.pipeline.translate import translate
 
-    if as_json or not writes_pictures(translator):
+    if dask is not None:
+        return _translate_on(dask, translator, request, order, talk)
+    if order.shape.json or not writes_pictures(translator):
         return translate(translator, request, talk)
-    return _translate_to_pictures(translator, request, talk, scores, alignment)
+    return _translate_to_pictures(translator, request, talk, order.shape)
 
 
 def _engine_request(
@@ -283,17 +275,19 @@ def _existing(inputs: list[Path], as_files: bool) -> list[Path]:
     return inputs
 
 
-def _refuse_unused(
-    scores: bool, as_json: bool, n_best: bool, alignment: bool, threshold: float | None
-) -> None:
-    """Refuse a flag that has no effect."""
-    if scores and (as_json or n_best):
-        given_too = "--json" if as_json else "--nbest"
+def _refuse_unused(shape: "Shape", stream: StreamSettings) -> None:
+    """Refuse a flag that has no effect, and alignments of documents, which have several lines."""
+    if shape.scores and (shape.json or shape.n_best):
+        given_too = "--json" if shape.json else "--nbest"
         raise UsageError(f"{given_too} shows the scores already: leave --scores out")
-    if alignment and as_json:
+    if shape.alignment and shape.json:
         raise UsageError("--json shows the alignment already: leave --alignment out")
-    if threshold is not None and not alignment:
+    if shape.threshold is not None and not shape.alignment:
         raise UsageError("--alignment-threshold has no effect without --alignment")
+    if shape.alignment and stream.unit == "document":
+        raise UsageError(
+            "--alignment writes one line for each text: use --json, or --unit sentence"
+        )
 
 
 def _refuse_with_subtitles(format: TextFormat | None, as_json: bool, given: Sequence[str]) -> None:
@@ -312,35 +306,27 @@ def _refuse_resuming(resume: bool, output: Path | None, format: TextFormat | Non
         raise UsageError("--resume continues an output file of text or JSON: add -o FILE")
 
 
-def _refuse_with_dask(
-    dask: str | None, *, history: bool, files: bool, subtitles: TextFormat | None
+def _refuse_apart(
+    format: TextFormat | None,
+    *,
+    dask: str | None,
+    history: int | None,
+    resume: bool,
+    stream: StreamSettings,
+    files: bool,
 ) -> None:
-    """Refuse what contradicts --dask."""
-    flags = {
-        "--history": history,
-        "--files": files,
-        f"--format {subtitles}": subtitles in SUBTITLES,
-    }
-    for flag, given in flags.items():
-        if dask is not None and given:
-            raise UsageError(f"--dask translates lines of text: leave {flag} out")
-
-
-def _refuse_alignment(of_documents: bool) -> None:
-    """Refuse to append an alignment to documents, which have several lines."""
-    if of_documents:
-        raise UsageError(
-            "--alignment writes one line for each text: use --json, or --unit sentence"
-        )
-
-
-def _refuse_with_history(
-    history: int | None, *, resume: bool, sentences: bool, files: bool
-) -> None:
-    """Refuse what contradicts --history."""
-    for flag, given in (("--resume", resume), ("--unit", sentences), ("--files", files)):
+    """Refuse what contradicts --history, whose lines belong together, and --dask."""
+    with_history = (("--resume", resume), ("--unit", stream.unit != "line"), ("--files", files))
+    for flag, given in with_history:
         if history and given:
             raise UsageError(f"--history answers turn by turn: leave {flag} out")
+    with_dask = (
+        *(("--history", history), ("--files", files)),
+        (f"--format {format}", format in SUBTITLES),
+    )
+    for flag, given in with_dask:
+        if dask is not None and given:
+            raise UsageError(f"--dask translates lines of text: leave {flag} out")
 
 
 def _refuse_for_pictures(scores: bool, alignment: bool) -> None:
@@ -353,11 +339,10 @@ def _translate_to_pictures(
     translator: "Translator",
     request: "TranslateRequest",
     talk: "Talk",
-    scores: bool,
-    alignment: bool,
+    shape: "Shape",
 ) -> "Tally":
     """Write the output pictures into a folder, or draw them on the terminal."""
-    _refuse_for_pictures(scores, alignment)
+    _refuse_for_pictures(shape.scores, shape.alignment)
     if request.resume:
         raise UsageError("--resume is for text, and the outputs are pictures; leave it out")
     from s2scli.pipeline.pictures import drawn_record, require_place

@@ -48,8 +48,8 @@ class Order:
     """How lines are translated, as a worker needs to know it.
 
     Attributes:
-        workspace: the workspace, with an absolute path.
-        models: the model folders, absolute; none is the workspace's model.
+        workspace: the workspace.
+        models: the model folders; none is the workspace's model.
         engine: what the engine must support.
         overrides: the search settings that were given.
         demands: what outputs must contain or must not.
@@ -61,7 +61,7 @@ class Order:
     """
 
     workspace: Workspace
-    models: tuple[Path, ...]
+    models: Sequence[Path]
     engine: EngineRequest
     overrides: Tree
     demands: Demands
@@ -72,10 +72,16 @@ class Order:
     given: str = ""
 
     def for_request(self, translator: Translator, request: TranslateRequest) -> "Order":
-        """Return the order with what the digests of its shards depend on."""
+        """Return the order with absolute paths, and what the digests of its shards depend on."""
         known = request.resuming(translator)
         given = json.dumps([list(known.model), dict(known.options)], sort_keys=True, default=str)
-        return replace(self, identity=translator.identity, given=given)
+        return replace(
+            self,
+            workspace=Workspace(self.workspace.root.absolute()),
+            models=tuple(model.absolute() for model in self.models),
+            identity=translator.identity,
+            given=given,
+        )
 
 
 @dataclass(frozen=True)
@@ -269,7 +275,7 @@ def _translator(order: Order) -> Translator:
         CheckpointError: the model is another one than where the order was made.
     """
     root, engine = order.workspace.root, json.dumps(asdict(order.engine), sort_keys=True)
-    translator = _load(root, order.models, engine, order.identity)
+    translator = _load(root, tuple(order.models), engine, order.identity)
     if translator.identity != order.identity:
         named = order.models[0] if order.models else order.workspace.model
         raise CheckpointError(

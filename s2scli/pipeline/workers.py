@@ -13,7 +13,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -103,9 +103,7 @@ class Processes:
                     f"(restart {restart} of {MAX_RESTARTS})"
                 )
             with contextlib.suppress(BrokenProcessPool), _pool(self.count) as pool:
-                yield from _in_order(
-                    lambda item, to=pool: to.submit(task, item), items, waiting, self
-                )
+                yield from _in_order(pool, task, items, waiting, self.ahead)
                 return
         raise LostProcessError(
             f"a worker process was killed {MAX_RESTARTS + 1} times: is there enough memory for "
@@ -119,17 +117,18 @@ class Processes:
 
 
 def _in_order(
-    submit: "Callable[[Item], Future[Result]]",
+    pool: ProcessPoolExecutor,
+    task: Callable[[Item], Result],
     items: Iterator[Item],
     waiting: deque[Item],
-    workers: Processes,
+    ahead: int,
 ) -> Iterator[Result]:
     """Yield the results in the order of the items; those without a result stay in `waiting`."""
-    futures = deque(map(submit, waiting))
+    futures = deque(pool.submit(task, item) for item in waiting)
     while True:
-        for item in itertools.islice(items, workers.ahead - len(waiting)):
+        for item in itertools.islice(items, ahead - len(waiting)):
             waiting.append(item)
-            futures.append(submit(item))
+            futures.append(pool.submit(task, item))
         if not futures:
             return
         result = futures.popleft().result()

@@ -137,15 +137,13 @@ def test_a_scheduler_that_does_not_answer_is_named(
 ) -> None:
     pytest.importorskip("distributed")
     monkeypatch.setattr(module, "CONNECT_SECONDS", 1)
-    with pytest.raises(ConfigError, match="--dask tcp://127.0.0.1:9: no scheduler answers within"):
+    with pytest.raises(ConfigError, match=r"tcp://127\.0\.0\.1:9: no scheduler answers"):
         list(Cluster("tcp://127.0.0.1:9", tmp_path).map(square, [1], QUIET))
 
 
 def test_dask_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(
-        MissingExtraError, match=r"--dask needs Dask: pip install 's2scli\[scale\]'"
-    ):
+    with pytest.raises(MissingExtraError, match=r"Dask: pip install 's2scli\[scale\]'"):
         list(Cluster("tcp://127.0.0.1:9", tmp_path).map(square, [1], QUIET))
 
 
