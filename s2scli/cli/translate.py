@@ -208,15 +208,13 @@ def _translate_on(
     """Translate on the workers of a Dask scheduler.
 
     Raises:
-        UsageError: there is no output file, or the lines cannot be translated apart.
+        UsageError: there is no output file.
     """
     from s2scli.pipeline.cluster import Cluster
     from s2scli.pipeline.translation_shards import translate_by_shards
 
     if request.output is None:
         raise UsageError("--dask writes a file: add -o FILE")
-    if request.options.settings.sample:
-        raise UsageError("--sample draws line after line: leave it or --dask out")
     complete = order.for_request(translator, request)
     return translate_by_shards(
         request, request.output, complete, functools.partial(Cluster, dask), talk
@@ -321,7 +319,7 @@ def _refuse_apart(
         if history and given:
             raise UsageError(f"--history answers turn by turn: leave {flag} out")
     with_dask = (
-        *(("--history", history), ("--files", files)),
+        *(("--history", history is not None), ("--files", files)),
         (f"--format {format}", format in SUBTITLES),
     )
     for flag, given in with_dask:

@@ -251,6 +251,7 @@ def ensure_encoded(
     tokenizers: Tokenizers,
     talk: Talk,
     copier: Copier | None = None,
+    workers: Workers = THIS_PROCESS,
 ) -> Encoding:
     """Encode the corpus with `tokenizers`, unless an undamaged, current encoding exists.
 
@@ -263,6 +264,7 @@ def ensure_encoded(
         tokenizers: the tokenizers of both sides.
         talk: says why the corpus is encoded again.
         copier: for a model that copies, which keeps unknown pieces apart.
+        workers: who encodes the corpus, if there is no copier.
 
     Raises:
         CheckpointError: the corpus is damaged.
@@ -285,7 +287,7 @@ def ensure_encoded(
             if plain
             else "the encoded corpus is out of date"
         )
-    _encode(workspace, corpus, tokenizers, talk, copier)
+    _encode(workspace, corpus, tokenizers, talk, copier, workers)
     return Encoding(workspace.encoded)
 
 

@@ -169,7 +169,6 @@ def test_a_worker_with_another_model_is_refused(
         (("--history", "2"), "--dask translates lines of text: leave --history out"),
         (("--files",), "--dask translates lines of text: leave --files out"),
         (("--format", "srt"), "--dask translates lines of text: leave --format srt out"),
-        (("--sample",), "--sample draws line after line: leave it or --dask out"),
     ],
     ids=str,
 )
