@@ -29,6 +29,7 @@ from s2scli.sides import TEXT, Sides
 
 HashArray: TypeAlias = NDArray[np.int64]
 
+BLOCK_ROWS = 1_000_000
 HASH = pa.field("hash", pa.int64(), nullable=False)
 DIGEST = pa.field("digest", pa.binary(16), nullable=False)
 SIGNATURE = pa.field("signature", pa.binary(2 * HASHES), nullable=False)
@@ -57,7 +58,13 @@ class StagedCorpus:
 
     def dropped(self, start: int, end: int) -> dict[str, DroppedRows]:
         """Return the duplicates among the rows `start` to `end` - 1 by reason."""
-        copies = np.flatnonzero(~self._first[start:end]) + start
+        blocks = range(start, end, BLOCK_ROWS)
+        copies = np.concatenate(
+            [
+                np.empty(0, np.int64),
+                *(np.flatnonzero(~self._first[b : min(b + BLOCK_ROWS, end)]) + b for b in blocks),
+            ]
+        )
         if self._near is None:
             return {DUPLICATE: self._counted(copies)}
         near = self._near[copies]
