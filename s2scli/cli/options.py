@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from s2scli.pipeline.workers import Workers
 
 SOME_FAILED = 3
+SHARING = "Processes and machines"
 PIPE = " | "
 SUFFIXES = {
     "": "plain",
@@ -256,17 +257,15 @@ def _talk(
 TalkOptions = Annotated[Talk, Options(_talk)]
 
 
-_scale: Any = functools.partial(typer.Option, rich_help_panel="Processes and machines")
-DaskOption = Annotated[
-    str | None,
-    _scale(
-        "--dask",
-        metavar="ADDRESS",
-        help="Work on the workers of this Dask scheduler, such as tcp://host:8786, which have the "
-        "same s2s and see the same files. Whoever can connect to the scheduler can run any code "
-        "on them: keep it in a network that you trust, or use TLS.",
-    ),
-]
+_dask: Any = functools.partial(
+    typer.Option,
+    "--dask",
+    metavar="ADDRESS",
+    help="Work on the workers of this Dask scheduler, such as tcp://host:8786, which have the same "
+    "s2s and see the same files. Whoever can connect to the scheduler can run any code on them: "
+    "keep it in a network that you trust, or use TLS.",
+)
+DaskEngineOption = Annotated[str | None, _dask(rich_help_panel="Engine")]
 
 
 @dataclass(frozen=True)
@@ -300,8 +299,9 @@ class WorkersChoice:
 def _workers(
     workers: Annotated[
         int | None,
-        _scale(
+        typer.Option(
             "--workers",
+            rich_help_panel=SHARING,
             metavar="N",
             min=1,
             max=4096,
@@ -309,7 +309,7 @@ def _workers(
             "result does not depend on it.",
         ),
     ] = None,
-    dask: DaskOption = None,
+    dask: Annotated[str | None, _dask(rich_help_panel=SHARING)] = None,
 ) -> WorkersChoice:
     if workers is not None and dask is not None:
         raise UsageError("--workers are processes of this machine: give it or --dask, not both")

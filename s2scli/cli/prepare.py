@@ -96,6 +96,7 @@ def command(
     s2s prepare dialogues.tsv --history 3
     s2s prepare corpus.jsonl --source-field translation.en --target-field translation.de
     s2s prepare de.tsv=2 fr.tsv --tag de --tag fr
+    s2s prepare large.tsv.zst --workers 16
     s2s prepare crawled.tsv --suggest
     s2s prepare crawled.tsv --max-length-ratio 4 --explain 17
     """

@@ -14,7 +14,7 @@ from s2scli.cli.flags import OWN, flag_errors, flags, refuse_unread
 from s2scli.cli.options import (
     SOME_FAILED,
     CommonOptions,
-    DaskOption,
+    DaskEngineOption,
     DeviceOption,
     ModelsOption,
     format_option,
@@ -127,7 +127,7 @@ def command(
     ] = None,
     models: ModelsOption = None,
     device: DeviceOption = "auto",
-    dask: DaskOption = None,
+    dask: DaskEngineOption = None,
     *,
     overrides: Annotated[Tree, flags(SearchSettings, load=False, default=OWN)],
     stream: Annotated[
@@ -141,6 +141,7 @@ def command(
 
     s2s translate < input.txt > output.txt
     s2s translate --nbest 3 input.txt -o output.txt
+    s2s translate large.txt -o output.txt --dask tcp://host:8786
     With --nbest, each hypothesis is a line `line ||| hypothesis ||| score`, where lines are counted
     from 0, as in Moses. With --json, each line is an object: status (ok, empty, failed) and
     hypotheses with tokens, scores, and alignments of tokens and words as source-target pairs.

@@ -29,6 +29,7 @@ PANELS = {
         "Model",
         "Rows",
         "Noise",
+        "Processes and machines",
     ),
 }
 

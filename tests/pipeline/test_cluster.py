@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
 import s2scli
+from s2scli.cli.app import app
 from s2scli.data import pieces
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import (
@@ -23,6 +25,7 @@ from s2scli.errors import (
     UsageError,
 )
 from s2scli.pipeline import cluster as module
+from s2scli.pipeline import translation_shards
 from s2scli.pipeline.cluster import Cluster
 from s2scli.pipeline.prepare import Inputs, prepare
 from s2scli.pipeline.train_tokenizer import train_tokenizer
@@ -110,19 +113,47 @@ def test_a_corpus_has_the_same_bytes_though_a_worker_is_killed(
     (tmp_path / "alone").mkdir()
     (tmp_path / "together").mkdir()
     expected = corpus_of(tmp_path / "alone", THIS_PROCESS)
-    victim = next(iter(local.workers.values())).pid
-
-    def kill() -> None:
-        shards = tmp_path / "together" / "w" / ".shards"
-        while not any(shards.glob("*.json")):
-            time.sleep(0.01)
-        os.kill(victim, signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
+    killer = Killer(local, tmp_path / "together" / "w" / ".shards")
     found = corpus_of(tmp_path / "together", cluster_of(local, tmp_path / "together"))
     killer.join()
     assert found == expected
+
+
+@SLOW
+@LOUD
+def test_a_large_file_is_translated_as_on_one_machine_though_a_worker_is_killed(
+    local: "LocalCluster", trained_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translation_shards, "SHARD_LINES", 20)
+    words = ["one", "two", "three", "four"]
+    lines = [f"{a} {b} {c}" for a in words for b in words for c in words] * 3
+    (tmp_path / "in").write_text("\n".join(lines))
+    command = ["translate", "-w", str(trained_workspace), "--device", "cpu", str(tmp_path / "in")]
+    alone = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "alone")])
+    assert alone.exit_code == 0, alone.stderr
+    killer = Killer(local, tmp_path / "out.shards")
+    together = CliRunner().invoke(
+        app, [*command, "-o", str(tmp_path / "out"), "--dask", local.scheduler_address]
+    )
+    killer.join()
+    assert together.exit_code == 0, together.stderr
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "alone").read_bytes()
+    assert len((tmp_path / "out").read_text().splitlines()) == len(lines)
+    assert not (tmp_path / "out.shards").exists()
+
+
+class Killer(threading.Thread):
+    """Kills a worker of a cluster as soon as the first shard in a folder is finished."""
+
+    def __init__(self, local: "LocalCluster", folder: Path) -> None:
+        super().__init__()
+        self.pid, self.folder = next(iter(local.workers.values())).pid, folder
+        self.start()
+
+    def run(self) -> None:
+        while not any(self.folder.glob("*.json")):
+            time.sleep(0.01)
+        os.kill(self.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("address", ["", "nonsense", "foo://host:1", "tcp://host", "tcp://a b:1"])
