@@ -81,15 +81,6 @@ def test_the_work_of_a_killed_worker_is_done_again(local: "LocalCluster", tmp_pa
     assert list(workers.map(die_once, [tmp_path / name for name in names], QUIET)) == names
 
 
-@SLOW
-@LOUD
-def test_workers_that_are_killed_again_and_again_end_the_run(
-    local: "LocalCluster", tmp_path: Path
-) -> None:
-    with pytest.raises(LostProcessError, match="workers were killed again and again, last tcp:"):
-        list(cluster_of(local, tmp_path).map(die, range(4), QUIET))
-
-
 def corpus_of(folder: Path, workers: Workers) -> Mapping[str, bytes]:
     """Prepare and encode a corpus; return all files of both folders."""
     words = [f"{n} the dog sleeps in house {n * 7 % 301}" for n in range(3000)]
@@ -147,13 +138,24 @@ class Killer(threading.Thread):
 
     def __init__(self, local: "LocalCluster", folder: Path) -> None:
         super().__init__()
-        self.pid, self.folder = next(iter(local.workers.values())).pid, folder
+        local.wait_for_workers(1)
+        self.local, self.folder = local, folder
         self.start()
 
     def run(self) -> None:
         while not any(self.folder.glob("*.json")):
             time.sleep(0.01)
-        os.kill(self.pid, signal.SIGKILL)
+        worker = next(iter(self.local.workers.values()))
+        os.kill(worker.pid, signal.SIGKILL)
+
+
+@SLOW
+@LOUD
+def test_workers_that_are_killed_again_and_again_end_the_run(
+    local: "LocalCluster", tmp_path: Path
+) -> None:
+    with pytest.raises(LostProcessError, match="workers were killed again and again, last tcp:"):
+        list(cluster_of(local, tmp_path).map(die, range(4), QUIET))
 
 
 @pytest.mark.parametrize("address", ["", "nonsense", "foo://host:1", "tcp://host", "tcp://a b:1"])
