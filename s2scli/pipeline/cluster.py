@@ -34,6 +34,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CONNECT_SECONDS = 10
+MOST_SENT = "100 MB"  # a task with pieces of compressed files is no graph that is too large
 ADDRESS = re.compile(r"((tcp|tls|ws|wss)://)?[^/\s]+:\d{1,5}")
 
 
@@ -64,7 +65,7 @@ class Cluster:
         """
         ahead = HeldErrors(items)
         with _connected(self.address) as client:
-            count = _checked_workers(client, self.folder)
+            count = _checked_workers(client, self.folder.absolute())
             talk.detail(f"{count} workers of {self.address}")
             with _losses_reported(client, self.address):
                 yield from _in_order(client, task, ahead, TASKS_AHEAD * count)
@@ -104,10 +105,12 @@ def _connected(address: str) -> Iterator["Client"]:
             f"--dask {address!r:.80}: not an address; expected one such as tcp://host:8786"
         )
     try:
+        import dask
         from distributed import Client, client, core
         from distributed.comm import tcp
     except ImportError as error:
         raise MissingExtraError("--dask needs Dask: pip install 's2scli[scale]'") from error
+    dask.config.set({"distributed.admin.large-graph-warning-threshold": MOST_SENT})
     for module in (client, core, tcp):
         module.logger.disabled = True  # errors say what matters
     try:

@@ -598,7 +598,7 @@ def _cleaned_files(
     before = 0
     for number, part in enumerate(parts):
         if sides.are_text and part.cleaning.is_divisible:
-            shards = divide(part.cleaning, part.input, before, folders.shards)
+            shards = divide(part.cleaning, part.input, before, folders.shards.absolute())
             for cleaned in workers.map(clean_shard, shards, talk):
                 part.add(cleaned)
                 advance(cleaned.tally.read)
