@@ -30,7 +30,10 @@ DROPOUT = ("--dropout", *_both("dropout"))
 RESUME = "s2s train resumes automatically: run the same command again; --restart starts a new run"
 TRACK = ("training.track",)
 LOG = "s2s logs to its workspace; use s2s inspect training (--json for the numbers)"
-WORKERS = "s2s needs no data loader processes"
+WORKERS = (
+    "s2s train needs no data loader processes; s2s prepare and s2s train-tokenizer share their "
+    "work with --workers"
+)
 PROCESSES = ("--processes",)
 COMPILE = "s2s does not compile models"
 SAVED = "s2s saves models in its workspace; choose it with --workspace"

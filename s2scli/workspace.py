@@ -76,6 +76,11 @@ class Workspace:
         return self.root / "encoded"
 
     @property
+    def shards(self) -> Path:
+        """The finished shards of a command that was stopped, which goes on with them."""
+        return self.root / ".shards"
+
+    @property
     def training(self) -> Path:
         """The checkpoints and `metrics.jsonl` (`s2s train`)."""
         return self.home / "training"

@@ -65,6 +65,7 @@ BESIDE_COMMANDS = {
     *{"pictures", "inspect_pictures", "evaluate_latent", "evaluate_alignment"},
     *{"evaluate_noise", "overwriting", "subtitles", "watching"},
     *{"explaining", "suggesting", "report_card", "reproducing"},
+    *{"workers", "cluster", "encoding", "translation_shards"},
 }
 NOT_COMMANDS = {
     *{"__init__", "advice", "app", "completion", "constraints", "everyday", "flags", "help"},

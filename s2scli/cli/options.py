@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import RenderableType
@@ -18,7 +18,11 @@ from s2scli.files import new_file
 from s2scli.report.console import Talk, plain_text, visible, write_stdout
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
+if TYPE_CHECKING:
+    from s2scli.pipeline.workers import Workers
+
 SOME_FAILED = 3
+SHARING = "Processes and machines"
 PIPE = " | "
 SUFFIXES = {
     "": "plain",
@@ -259,6 +263,68 @@ def _talk(
 
 
 TalkOptions = Annotated[Talk, Options(_talk)]
+
+
+_dask: Any = functools.partial(
+    typer.Option,
+    "--dask",
+    metavar="ADDRESS",
+    help="Work on the workers of this Dask scheduler, such as tcp://host:8786, which have the same "
+    "s2s and see the same files. Whoever can connect to the scheduler can run any code on them: "
+    "keep it in a network that you trust, or use TLS.",
+)
+DaskEngineOption = Annotated[str | None, _dask(rich_help_panel="Engine")]
+
+
+@dataclass(frozen=True)
+class WorkersChoice:
+    """Who shares the work of a command.
+
+    Attributes:
+        count: the number of processes on this machine; None is one for each core.
+        dask: the address of a Dask scheduler; None works on this machine.
+    """
+
+    count: int | None = None
+    dask: str | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether one of them was given."""
+        return self.count is not None or self.dask is not None
+
+    def workers(self, workspace: Workspace) -> "Workers":
+        """Return who runs the tasks of a command on a workspace."""
+        if self.dask is not None:
+            from s2scli.pipeline.cluster import Cluster
+
+            return Cluster(self.dask, workspace.root)
+        from s2scli.pipeline.workers import local_workers
+
+        return local_workers(self.count)
+
+
+def _workers(
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            rich_help_panel=SHARING,
+            metavar="N",
+            min=1,
+            max=4096,
+            help="Share the work between this many processes; by default one for each core. The "
+            "result does not depend on it.",
+        ),
+    ] = None,
+    dask: Annotated[str | None, _dask(rich_help_panel=SHARING)] = None,
+) -> WorkersChoice:
+    if workers is not None and dask is not None:
+        raise UsageError("--workers are processes of this machine: give it or --dask, not both")
+    return WorkersChoice(workers, dask)
+
+
+WorkersOptions = Annotated[WorkersChoice, Options(_workers)]
 
 
 def _common(

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from s2scli.cli.cleaning import explanation_parts, suggestion_parts
 from s2scli.cli.flags import flags
-from s2scli.cli.options import Common, CommonOptions, OverwriteOption
+from s2scli.cli.options import Common, CommonOptions, OverwriteOption, WorkersOptions
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import UsageError
 from s2scli.report.tables import make_table
@@ -84,6 +84,7 @@ def command(
     ] = False,
     *,
     settings: Annotated[PrepareSettings, flags(PrepareSettings)],
+    sharing: WorkersOptions,
     common: CommonOptions,
 ) -> None:
     """Read, clean, deduplicate and split a corpus, and account for every row.
@@ -95,6 +96,7 @@ def command(
     s2s prepare dialogues.tsv --history 3
     s2s prepare corpus.jsonl --source-field translation.en --target-field translation.de
     s2s prepare de.tsv=2 fr.tsv --tag de --tag fr
+    s2s prepare large.tsv.zst --workers 16
     s2s prepare crawled.tsv --suggest
     s2s prepare crawled.tsv --max-length-ratio 4 --explain 17
     """
@@ -102,13 +104,18 @@ def command(
 
     files, weights = zip(*map(weighted, corpus), strict=True)
     inputs = Inputs(files, tuple(valid or ()), tuple(test or ()), weights, tuple(tag or ()))
+    if sharing.given and (explain_line is not None or suggest_rules):
+        raise UsageError("--explain and --suggest work here: leave --workers and --dask out")
     if explain_line is not None:
         _explain(inputs, settings, explain_line, common, also=suggest_rules)
         return
     if suggest_rules:
         _suggest(inputs, settings, common)
         return
-    report = prepare(common.workspace, inputs, settings, common.talk, overwrite=overwrite)
+    workers = sharing.workers(common.workspace)
+    report = prepare(
+        common.workspace, inputs, settings, common.talk, overwrite=overwrite, workers=workers
+    )
     common.show_summary(report.tree(), *report_tables(report))
     common.say_next(f"train --recipe {recipe}" if (recipe := _recipe(report.sides)) else "train")
 

@@ -9,7 +9,7 @@ from rich.console import Group
 
 from s2scli.cli.completion import complete_model
 from s2scli.cli.flags import flags
-from s2scli.cli.options import CommonOptions, OverwriteOption
+from s2scli.cli.options import CommonOptions, OverwriteOption, WorkersOptions
 from s2scli.errors import UsageError
 from s2scli.report.tables import make_table
 from s2scli.tokenizer.settings import TokenizerSettings
@@ -34,6 +34,7 @@ def command(
     overwrite: OverwriteOption = False,
     *,
     settings: Annotated[TokenizerSettings, flags(TokenizerSettings)],
+    sharing: WorkersOptions,
     common: CommonOptions,
 ) -> None:
     """Train the tokenizer on a prepared corpus, and encode the corpus with it.
@@ -46,10 +47,12 @@ def command(
 
     if model and settings.model_fields_set:
         raise UsageError("--from copies a tokenizer unchanged; leave out the other settings")
+    workspace, talk = common.workspace, common.talk
+    workers = sharing.workers(workspace)
     if model:
-        report = copy_tokenizer(common.workspace, model, common.talk, overwrite=overwrite)
+        report = copy_tokenizer(workspace, model, talk, overwrite=overwrite, workers=workers)
     else:
-        report = train_tokenizer(common.workspace, settings, common.talk, overwrite=overwrite)
+        report = train_tokenizer(workspace, settings, talk, overwrite=overwrite, workers=workers)
     common.show_summary(asdict(report), report_table(report))
     common.say_next("train")
 

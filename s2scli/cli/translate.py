@@ -14,6 +14,7 @@ from s2scli.cli.flags import OWN, flag_errors, flags, refuse_unread
 from s2scli.cli.options import (
     SOME_FAILED,
     CommonOptions,
+    DaskEngineOption,
     DeviceOption,
     ModelsOption,
     format_option,
@@ -26,9 +27,10 @@ from s2scli.settings import Tree
 
 if TYPE_CHECKING:
     from s2scli.pipeline.translate import TranslateRequest
+    from s2scli.pipeline.translation_shards import Order
     from s2scli.report.console import Talk
     from s2scli.translation.loading import EngineRequest
-    from s2scli.translation.records import RecordFormat
+    from s2scli.translation.records import Shape
     from s2scli.translation.tally import Tally
     from s2scli.translation.translator import Translator
 
@@ -125,6 +127,7 @@ def command(
     ] = None,
     models: ModelsOption = None,
     device: DeviceOption = "auto",
+    dask: DaskEngineOption = None,
     *,
     overrides: Annotated[Tree, flags(SearchSettings, load=False, default=OWN)],
     stream: Annotated[
@@ -138,6 +141,7 @@ def command(
 
     s2s translate < input.txt > output.txt
     s2s translate --nbest 3 input.txt -o output.txt
+    s2s translate large.txt -o output.txt --dask tcp://host:8786
     With --nbest, each hypothesis is a line `line ||| hypothesis ||| score`, where lines are counted
     from 0, as in Moses. With --json, each line is an object: status (ok, empty, failed) and
     hypotheses with tokens, scores, and alignments of tokens and words as source-target pairs.
@@ -151,21 +155,22 @@ def command(
     from s2scli.data.lines import STDIN
     from s2scli.pipeline.subtitles import SubtitleRequest, check_inputs, write_subtitles
     from s2scli.pipeline.translate import TranslateRequest, warn_of_untrained
+    from s2scli.pipeline.translation_shards import Order
     from s2scli.translation.demands import require_attention, require_text
     from s2scli.translation.loading import load_translator
     from s2scli.translation.options import Wanted
-    from s2scli.translation.records import plain_record
+    from s2scli.translation.records import Shape
 
     many, talk = "n_best" in overrides, common.talk
     as_json = common.json or format is TextFormat.JSON
-    _refuse_unused(scores, as_json, many, alignment, alignment_threshold)
+    shape = Shape(as_json, many, scores, alignment, alignment_threshold)
     replaced = ["--replace-unknown"] * demanded.replace_unknown
     attended = ["--alignment"] * alignment + replaced
+    _refuse_unused(shape, stream)
     shown = [*attended, *["--scores"] * scores, *["--nbest"] * many]
     _refuse_with_subtitles(format, common.json, shown)
     _refuse_resuming(resume, output, format)
-    _refuse_with_history(history, resume=resume, sentences=stream.unit != "line", files=as_files)
-    _refuse_alignment(alignment and stream.unit == "document")
+    _refuse_apart(format, dask=dask, history=history, resume=resume, stream=stream, files=as_files)
     inputs = _existing(files or [STDIN], as_files)
     demands = demanded.read()
     asked = _engine_request(engine, demanded, attended, as_json, overrides, device)
@@ -176,39 +181,62 @@ def command(
     warn_of_untrained(map(common.workspace.find_model, models or (None,)), talk)
     check_inputs(translator, inputs, files=as_files)
     require_attention(translator, attended)
-    if history:
-        require_text(translator, "--history")
+    for flag in ("--history",) * (history is not None) + ("--dask",) * (dask is not None):
+        require_text(translator, flag)
     to = None if output == STDIN else output
-    shape = _record_format(as_json, many, scores, alignment, alignment_threshold)
-    wanted = Wanted(as_json or alignment, scores=shape is not plain_record, times=as_json)
+    wanted = Wanted(as_json or alignment, scores=not shape.is_plain, times=as_json)
     options = demands.options(translator, settings, stream, wanted)
     if format in SUBTITLES:
         subtitles = SubtitleRequest(inputs, as_files, to, str(format), settings, stream)
         raise typer.Exit(SOME_FAILED if write_subtitles(translator, subtitles, talk) else 0)
     request = TranslateRequest(
-        *(inputs, to, options, stream, shape, many or settings.sample, as_files),
-        _shape_name(as_json, many, scores, alignment, alignment_threshold),
-        *(resume, history),
+        *(inputs, to, options, stream, shape.record_format, many or settings.sample, as_files),
+        *(shape.name, resume, history),
     )
-    tally = _translate(translator, request, talk, as_json, scores, alignment)
+    order = Order(common.workspace, models or (), asked, overrides, demands, stream, wanted, shape)
+    tally = _translate(translator, request, order, talk, dask)
     if tally.failed.count:
         raise typer.Exit(SOME_FAILED)
+
+
+def _translate_on(
+    dask: str,
+    translator: "Translator",
+    request: "TranslateRequest",
+    order: "Order",
+    talk: "Talk",
+) -> "Tally":
+    """Translate on the workers of a Dask scheduler.
+
+    Raises:
+        UsageError: there is no output file.
+    """
+    from s2scli.pipeline.cluster import Cluster
+    from s2scli.pipeline.translation_shards import translate_by_shards
+
+    if request.output is None:
+        raise UsageError("--dask writes a file: add -o FILE")
+    complete = order.for_request(translator, request)
+    return translate_by_shards(
+        request, request.output, complete, functools.partial(Cluster, dask), talk
+    )
 
 
 def _translate(
     translator: "Translator",
     request: "TranslateRequest",
+    order: "Order",
     talk: "Talk",
-    as_json: bool,
-    scores: bool,
-    alignment: bool,
+    dask: str | None,
 ) -> "Tally":
     from s2scli.pipeline.pictures import writes_pictures
     from s2scli.pipeline.translate import translate
 
-    if as_json or not writes_pictures(translator):
+    if dask is not None:
+        return _translate_on(dask, translator, request, order, talk)
+    if order.shape.json or not writes_pictures(translator):
         return translate(translator, request, talk)
-    return _translate_to_pictures(translator, request, talk, scores, alignment)
+    return _translate_to_pictures(translator, request, talk, order.shape)
 
 
 def _engine_request(
@@ -246,17 +274,19 @@ def _existing(inputs: list[Path], as_files: bool) -> list[Path]:
     return inputs
 
 
-def _refuse_unused(
-    scores: bool, as_json: bool, n_best: bool, alignment: bool, threshold: float | None
-) -> None:
-    """Refuse a flag that has no effect."""
-    if scores and (as_json or n_best):
-        given_too = "--json" if as_json else "--nbest"
+def _refuse_unused(shape: "Shape", stream: StreamSettings) -> None:
+    """Refuse a flag that has no effect, and alignments of documents, which have several lines."""
+    if shape.scores and (shape.json or shape.n_best):
+        given_too = "--json" if shape.json else "--nbest"
         raise UsageError(f"{given_too} shows the scores already: leave --scores out")
-    if alignment and as_json:
+    if shape.alignment and shape.json:
         raise UsageError("--json shows the alignment already: leave --alignment out")
-    if threshold is not None and not alignment:
+    if shape.threshold is not None and not shape.alignment:
         raise UsageError("--alignment-threshold has no effect without --alignment")
+    if shape.alignment and stream.unit == "document":
+        raise UsageError(
+            "--alignment writes one line for each text: use --json, or --unit sentence"
+        )
 
 
 def _refuse_with_subtitles(format: TextFormat | None, as_json: bool, given: Sequence[str]) -> None:
@@ -275,21 +305,27 @@ def _refuse_resuming(resume: bool, output: Path | None, format: TextFormat | Non
         raise UsageError("--resume continues an output file of text or JSON: add -o FILE")
 
 
-def _refuse_alignment(of_documents: bool) -> None:
-    """Refuse to append an alignment to documents, which have several lines."""
-    if of_documents:
-        raise UsageError(
-            "--alignment writes one line for each text: use --json, or --unit sentence"
-        )
-
-
-def _refuse_with_history(
-    history: int | None, *, resume: bool, sentences: bool, files: bool
+def _refuse_apart(
+    format: TextFormat | None,
+    *,
+    dask: str | None,
+    history: int | None,
+    resume: bool,
+    stream: StreamSettings,
+    files: bool,
 ) -> None:
-    """Refuse what contradicts --history."""
-    for flag, given in (("--resume", resume), ("--unit", sentences), ("--files", files)):
+    """Refuse what contradicts --history, whose lines belong together, and --dask."""
+    with_history = (("--resume", resume), ("--unit", stream.unit != "line"), ("--files", files))
+    for flag, given in with_history:
         if history and given:
             raise UsageError(f"--history answers turn by turn: leave {flag} out")
+    with_dask = (
+        *(("--history", history is not None), ("--files", files)),
+        (f"--format {format}", format in SUBTITLES),
+    )
+    for flag, given in with_dask:
+        if dask is not None and given:
+            raise UsageError(f"--dask translates lines of text: leave {flag} out")
 
 
 def _refuse_for_pictures(scores: bool, alignment: bool) -> None:
@@ -302,11 +338,10 @@ def _translate_to_pictures(
     translator: "Translator",
     request: "TranslateRequest",
     talk: "Talk",
-    scores: bool,
-    alignment: bool,
+    shape: "Shape",
 ) -> "Tally":
     """Write the output pictures into a folder, or draw them on the terminal."""
-    _refuse_for_pictures(scores, alignment)
+    _refuse_for_pictures(shape.scores, shape.alignment)
     if request.resume:
         raise UsageError("--resume is for text, and the outputs are pictures; leave it out")
     from s2scli.pipeline.pictures import drawn_record, require_place
@@ -317,25 +352,3 @@ def _translate_to_pictures(
     if request.output:
         return translate_to_folder(translator, drawn, request.output, talk)
     return translate(translator, drawn, talk)
-
-
-def _record_format(
-    as_json: bool, n_best: bool, scores: bool, alignment: bool, threshold: float | None
-) -> "RecordFormat":
-    from s2scli.translation import records
-
-    if as_json:
-        return records.json_record
-    shape = records.scored_record if scores else records.plain_record
-    if n_best:
-        shape = records.moses_record
-    return records.aligned(shape, threshold) if alignment else shape
-
-
-def _shape_name(
-    as_json: bool, n_best: bool, scores: bool, alignment: bool, threshold: float | None
-) -> str:
-    """Return the name of a record format, such as `text with scores and alignment`."""
-    name = "json" if as_json else "n-best" if n_best else "text"
-    least = "" if threshold is None else f" of {threshold} and more"
-    return name + " with scores" * scores + f" with alignment{least}" * alignment

@@ -251,6 +251,17 @@ class RowTally:
         if len(kept) < SAMPLES:
             kept.append(sample.cut())
 
+    def add(self, other: "RowTally", before: int = 0) -> None:
+        """Add the counts of the rows that follow, whose line numbers begin after `before`."""
+        self.read += other.read
+        self.dropped.update(other.dropped)
+        self.changed.update(other.changed)
+        self.notices += other.notices
+        for name, samples in other.samples.items():
+            moved = (replace(sample, line=sample.line + before) for sample in samples)
+            for sample in moved:
+                self._keep_sample(name, sample)
+
     def drop(self, reason: str, rows: DroppedRows) -> None:
         """Count some of the rows read as dropped after all."""
         if rows.count:

@@ -1,32 +1,40 @@
 """Removes duplicates and divides rows into splits, in bounded memory.
 
-`stage` writes all rows to a scratch file. Hashes then decide which rows are duplicates and which
-split each row belongs to. `write_splits` copies the rows to their splits.
+`write_rows` writes rows to files, with their hashes. The hashes then decide which rows are
+duplicates (`stage`) and which split each row belongs to. `write_splits` copies the rows to their
+splits.
 """
 
+import itertools
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from s2scli.data.accounting import SAMPLES, DroppedRows, Sample, SplitTally
 from s2scli.data.cleaning import DUPLICATE, NEAR_DUPLICATE
 from s2scli.data.duplicates import DuplicateFinder, pair_digests, source_hashes
 from s2scli.data.example import Example
-from s2scli.data.near_duplicates import NearDuplicateFinder, signatures
+from s2scli.data.near_duplicates import HASHES, NearDuplicateFinder, signatures
 from s2scli.data.splitting import Split
 from s2scli.data.store import TEXT_SCHEMA, BatchWriter, batch_rows, schema_of, split_path
 from s2scli.sides import TEXT, Sides
 
 HashArray: TypeAlias = NDArray[np.int64]
 
+BLOCK_ROWS = 1_000_000
 HASH = pa.field("hash", pa.int64(), nullable=False)
+DIGEST = pa.field("digest", pa.binary(16), nullable=False)
+SIGNATURE = pa.field("signature", pa.binary(2 * HASHES), nullable=False)
+
+Number = TypeVar("Number", np.uint16, np.uint64)
 
 
 class StagedCorpus:
@@ -39,18 +47,24 @@ class StagedCorpus:
 
     def __init__(
         self,
-        path: Path,
+        paths: Sequence[Path],
         first: NDArray[np.bool_],
         sides: Sides = TEXT,
         near: NDArray[np.bool_] | None = None,
     ) -> None:
         self.schema = schema_of(sides)
         self.rows, self.kept = len(first), int(np.count_nonzero(first))
-        self._path, self._first, self._near = path, first, near
+        self._paths, self._first, self._near = paths, first, near
 
     def dropped(self, start: int, end: int) -> dict[str, DroppedRows]:
         """Return the duplicates among the rows `start` to `end` - 1 by reason."""
-        copies = np.flatnonzero(~self._first[start:end]) + start
+        blocks = range(start, end, BLOCK_ROWS)
+        copies = np.concatenate(
+            [
+                np.empty(0, np.int64),
+                *(np.flatnonzero(~self._first[b : min(b + BLOCK_ROWS, end)]) + b for b in blocks),
+            ]
+        )
         if self._near is None:
             return {DUPLICATE: self._counted(copies)}
         near = self._near[copies]
@@ -88,34 +102,61 @@ class StagedCorpus:
         Args:
             names: the columns to read.
         """
-        schema = self.schema.append(HASH)
-        fields = [schema.get_field_index(name) for name in names]
-        options = pa.ipc.IpcReadOptions(included_fields=fields)
-        with pa.OSFile(os.fsencode(self._path)) as source:
-            file = pa.ipc.open_file(source, options=options)
-            start = 0
-            for number in range(file.num_record_batches):
-                batch = file.get_batch(number)
-                yield batch, self._first[start : start + batch.num_rows]
-                start += batch.num_rows
+        start = 0
+        for batch in itertools.chain.from_iterable(_read(path, names) for path in self._paths):
+            yield batch, self._first[start : start + batch.num_rows]
+            start += batch.num_rows
+
+
+def write_rows(
+    examples: Iterable[Example],
+    path: Path,
+    sides: Sides = TEXT,
+    *,
+    near: bool = False,
+    before: int = 0,
+) -> None:
+    """Write examples to a file, with the hashes that `stage` needs.
+
+    Args:
+        examples: the rows, cleaned.
+        path: the path of the file to write.
+        sides: the kind of each side.
+        near: whether near duplicates are looked for.
+        before: added to each line number.
+    """
+    schema = schema_of(sides).append(HASH).append(DIGEST)
+    if near:
+        schema = schema.append(SIGNATURE)
+    groups: deque[str] = deque()
+    with BatchWriter(path, schema) as writer:
+        for batch in batch_rows(_noting_groups(examples, groups), sides):
+            sources, targets = (batch.column(side).to_pylist() for side in ("source", "target"))
+            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+            columns["line"] = pc.add(columns["line"], before)
+            columns["hash"] = pa.array(group_hashes(sources, targets, groups, sides))
+            columns["digest"] = _binary(DIGEST, pair_digests(sources, targets))
+            if near:
+                columns["signature"] = _binary(SIGNATURE, signatures(sources, targets))
+            arrays = [columns[field.name] for field in schema]
+            writer.write(pa.RecordBatch.from_arrays(arrays, schema=schema))
 
 
 def stage(
-    examples: Iterable[Example],
+    paths: Iterable[Path],
     scratch: Path,
     sides: Sides = TEXT,
     near_duplicates: float | None = None,
 ) -> StagedCorpus:
-    """Write the examples to the folder `scratch`, and find the duplicates among them.
+    """Find the duplicates among the rows of some files of `write_rows`.
 
     Args:
-        examples: the rows, cleaned.
+        paths: the files, in the order of their rows; each is read as soon as it is there.
         scratch: an empty folder for temporary files.
         sides: the kind of each side.
         near_duplicates: the least similarity of near duplicates; None looks for exact ones only.
     """
-    path, schema = scratch / "rows.arrow", schema_of(sides).append(HASH)
-    groups: deque[str] = deque()
+    found: list[Path] = []
     with ExitStack() as stack:
         finder = stack.enter_context(DuplicateFinder(scratch))
         similar = (
@@ -123,23 +164,43 @@ def stage(
             if near_duplicates is None
             else stack.enter_context(NearDuplicateFinder(scratch / "near"))
         )
-        writer = stack.enter_context(BatchWriter(path, schema))
-        for batch in batch_rows(_noting_groups(examples, groups), sides):
-            sources, targets = (
-                batch.column("source").to_pylist(),
-                batch.column("target").to_pylist(),
-            )
-            finder.add(pair_digests(sources, targets))
-            if similar:
-                similar.add(signatures(sources, targets))
-            hashes = pa.array(group_hashes(sources, targets, groups, sides))
-            writer.write(pa.RecordBatch.from_arrays([*batch.columns, hashes], schema=schema))
+        names = [DIGEST.name, *([SIGNATURE.name] if similar else [])]
+        for path in paths:
+            found.append(path)
+            for batch in _read(path, names):
+                finder.add(_values(batch.column("digest"), np.uint64))
+                if similar:
+                    similar.add(_values(batch.column("signature"), np.uint16))
         first = finder.first_occurrences()
         if similar is None or near_duplicates is None:
-            return StagedCorpus(path, first, sides)
+            return StagedCorpus(found, first, sides)
         near = similar.near_copies(near_duplicates) & first
         first &= ~near
-    return StagedCorpus(path, first, sides, near)
+    return StagedCorpus(found, first, sides, near)
+
+
+def _read(path: Path, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the record batches of a file of `write_rows`, with some of its columns."""
+    with pa.OSFile(os.fsencode(path)) as source:
+        schema = pa.ipc.open_file(source).schema
+        options = pa.ipc.IpcReadOptions(included_fields=[schema.names.index(one) for one in names])
+        file = pa.ipc.open_file(source, options=options)
+        for number in range(file.num_record_batches):
+            yield file.get_batch(number)
+
+
+def _binary(field: pa.Field, values: NDArray[Any]) -> pa.Array:
+    """Return the rows of an array as values of a column of bytes."""
+    content = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.FixedSizeBinaryArray.from_buffers(field.type, len(values), [None, content])
+
+
+def _values(column: pa.Array, kind: type[Number]) -> NDArray[Number]:
+    """Return a column of bytes as an array, [rows, values]."""
+    width = column.type.byte_width
+    content = np.frombuffer(column.buffers()[1], np.uint8)
+    rows = content[column.offset * width : (column.offset + len(column)) * width]
+    return rows.view(kind).reshape(len(column), -1)
 
 
 def _noting_groups(examples: Iterable[Example], groups: deque[str]) -> Iterator[Example]:

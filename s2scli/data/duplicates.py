@@ -88,9 +88,13 @@ class DuplicateFinder:
         return np.memmap(self._folder / name, kind, mode="w+", shape=(self.rows,))
 
     def _sorted(self) -> Iterator[tuple[NDArray[np.void], NDArray[np.bool_]]]:
-        """Yield the sorted records of each bucket, and which equal the record before, [n - 1]."""
+        """Yield the sorted records of each bucket, and which equal the record before, [n - 1].
+
+        The files are removed.
+        """
         for path in self._paths:
             records = np.sort(np.fromfile(path, RECORD), order=["high", "low", "row"])
+            path.unlink()
             yield (
                 records,
                 (records["high"][1:] == records["high"][:-1])

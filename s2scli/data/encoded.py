@@ -44,7 +44,10 @@ def encode_split(
     path: Path,
     encode_source: Encode | None,
     encode_target: EncodeTarget,
-    advance: Callable[[int], None],
+    advance: Callable[[int], None] = lambda rows: None,
+    *,
+    first: int = 0,
+    end: int | None = None,
 ) -> None:
     """Write the token ids of a split to a file, in record batches of bounded size.
 
@@ -54,15 +57,34 @@ def encode_split(
         encode_source: returns the token ids of sources; None for sources without tokens.
         encode_target: returns the token ids of targets, given their sources too.
         advance: reports progress; called with the number of rows written since the last call.
+        first: the index of the first record batch to encode.
+        end: the index after the last one; None is the end.
     """
     schema = SCHEMA if encode_source else SCHEMA_WITHOUT_SOURCE
     with pa.OSFile(os.fsencode(path), "w") as file, pa.ipc.new_file(file, schema) as writer:
-        for sources, targets in split.cells():
+        for sources, targets in split.cells(first, end):
             sides = [encode_source(sources)] if encode_source else []
             sides.append(encode_target(targets, sources))
             arrays = [pa.array(ids, TOKEN_IDS) for ids in sides]
             writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
             advance(len(targets))
+
+
+def join_encoded(parts: Iterable[Path], path: Path, *, with_source: bool) -> None:
+    """Write the record batches of several files of `encode_split` to one file.
+
+    Args:
+        parts: the files, in the order of their rows; each is read as soon as it is there.
+        path: the path of the file to write.
+        with_source: whether sources have tokens.
+    """
+    schema = SCHEMA if with_source else SCHEMA_WITHOUT_SOURCE
+    with pa.OSFile(os.fsencode(path), "w") as file, pa.ipc.new_file(file, schema) as writer:
+        for part in parts:
+            with pa.OSFile(os.fsencode(part)) as source:
+                stored = pa.ipc.open_file(source)
+                for number in range(stored.num_record_batches):
+                    writer.write_batch(stored.get_batch(number))
 
 
 def pad_ids(sources: Sequence[Values]) -> "tuple[Tensor, Tensor]":

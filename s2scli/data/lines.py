@@ -59,15 +59,28 @@ class TextFile:
         path: the path; `-` is stdin.
         name: the name for messages.
         short_name: the name without folders, which can be stored in reports.
+        continued: whether it is a later piece of a file, whose start was checked before.
     """
 
-    def __init__(self, path: Path, raw: BinaryIO) -> None:
+    def __init__(self, path: Path, raw: BinaryIO, *, piece: int | None = None) -> None:
+        """Begin to read.
+
+        Args:
+            path: the path of the file.
+            raw: the bytes of the file, or of a piece of it, uncompressed.
+            piece: the number of the piece, from 0; None is the whole file.
+
+        Raises:
+            CorpusError: the file is not compressed as its name says.
+        """
         self.path = path
+        self.continued = bool(piece)
         self.name = "stdin" if path == STDIN else str(path)
         self.short_name = os.fsencode(path.name).decode(errors="replace")
         self._hashed = _HashedReader(raw)
         self._compression = ""
-        self._stream = self._uncompressed(_buffered(self._hashed))
+        buffered = _buffered(self._hashed)
+        self._stream = self._uncompressed(buffered) if piece is None else buffered
 
     @property
     def sha256(self) -> str:
@@ -91,6 +104,11 @@ class TextFile:
         if self._compression:
             raise CorpusError(f"{self.name}: compressed with {self._compression}; unpack it first")
         return self.path
+
+    @property
+    def has_spans(self) -> bool:
+        """Whether other processes can read spans of it: it is a file on disk, uncompressed."""
+        return self.path != STDIN and not self._compression and self.path.is_file()
 
     def first_lines(self) -> list[bytes]:
         """Return the non-blank lines at the start of the file, without consuming them.

@@ -9,7 +9,7 @@ import contextlib
 import functools
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -225,9 +225,22 @@ class TextSplit:
         """Yield the record batches in order, with columns source, target and line."""
         return self._file.batches()
 
-    def cells(self) -> Iterator[tuple[list[str], list[str]]]:
-        """Yield the sources and the targets, batch by batch, in order."""
-        for batch in self.batches():
+    @property
+    def batch_rows(self) -> Sequence[int]:
+        """The number of rows of each record batch."""
+        return self._file.rows
+
+    def cells(
+        self, first: int = 0, end: int | None = None
+    ) -> Iterator[tuple[list[str], list[str]]]:
+        """Yield the sources and the targets, batch by batch, in order.
+
+        Args:
+            first: the index of the first record batch.
+            end: the index after the last one; None is the end.
+        """
+        for number in range(len(self._starts) - 1)[first:end]:
+            batch = self._file.batch(number)
             yield list(self._cells_of(batch, "source")), list(self._cells_of(batch, "target"))
 
     def values(self, side: Side) -> list[Chunk]:

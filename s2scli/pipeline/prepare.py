@@ -22,18 +22,11 @@ from s2scli.data.accounting import (
     SplitTally,
     write_report,
 )
-from s2scli.data.cleaning import (
-    LENGTH_RATIO,
-    OVER_LONG,
-    check_lines,
-    put_tags,
-    swap_sides,
-    tidy_rows,
-)
+from s2scli.data.cleaning import LENGTH_RATIO, OVER_LONG, put_tags
 from s2scli.data.cleaning.own import LoadedRule, load_rules, own_files
-from s2scli.data.cleaning.rule import Filter
 from s2scli.data.cleaning.rules import (
     Cleaner,
+    Stretch,
     corpus_cleaner,
     held_out_cleaner,
     require_usable,
@@ -44,6 +37,7 @@ from s2scli.data.corpus import (
     StagedCorpus,
     stage,
     write_held_out,
+    write_rows,
     write_splits,
 )
 from s2scli.data.dialogue import join_history
@@ -55,14 +49,15 @@ from s2scli.data.media import MediaReader, choose_sides, kind_of_file
 from s2scli.data.mixing import LEAST, MOST, times_by
 from s2scli.data.rows import Row
 from s2scli.data.settings import CleaningSettings, PrepareSettings
+from s2scli.data.shards import CleanedShard, Cleaning, clean_shard, divide, read_rows
 from s2scli.data.splitting import SplitSizes, choose_split, default_size
 from s2scli.data.store import SPLITS, Corpus, TextSplit, split_path
 from s2scli.errors import CorpusError, UsageError
 from s2scli.manifest import new_folder
-from s2scli.normalization import Normalization
 from s2scli.pipeline.overwriting import require_replaceable
+from s2scli.pipeline.workers import THIS_PROCESS, Workers, kept_shards
 from s2scli.report.console import Talk, shortened
-from s2scli.report.counting import counting
+from s2scli.report.counting import Advance, counting
 from s2scli.settings import Tree, default_of
 from s2scli.sides import Sides
 from s2scli.tags import MAX_TAGS, check_tag
@@ -134,8 +129,11 @@ def prepare(
     talk: Talk,
     *,
     overwrite: bool = False,
+    workers: Workers = THIS_PROCESS,
 ) -> Report:
     """Write the corpus of a workspace and report how many rows were kept and dropped.
+
+    The corpus does not depend on the workers.
 
     Args:
         workspace: the workspace to write the corpus to.
@@ -143,6 +141,7 @@ def prepare(
         settings: how the files are read, cleaned and split.
         talk: shows warnings and the first pair.
         overwrite: replace a corpus that a model was trained on, without asking.
+        workers: who cleans the rows.
 
     Raises:
         UsageError: the inputs or settings contradict each other.
@@ -150,6 +149,7 @@ def prepare(
         CorpusError: a file cannot be read as a corpus; an existing corpus is kept.
         LockedError: another process uses the workspace, or a model was trained on its corpus.
         StorageError: the disk is full or a write failed.
+        LostProcessError: workers were killed again and again; the same command goes on.
     """
     _check(inputs, settings)
     inputs = _expanded(inputs)
@@ -159,7 +159,7 @@ def prepare(
         settings = _with_columns(inputs, files["corpus"][0], settings)
         require_usable(settings)
         own = load_own_rules(settings, talk)
-        report = _make_corpus(workspace, inputs, files, settings, own, talk)
+        report = _make_corpus(workspace, inputs, files, settings, own, workers, talk)
     if settings.one_column:
         is_what = "a turn of a dialogue" if settings.history else "its own source and target"
         talk.say(f"{report.files[0].names[0]}: each line is {is_what}")
@@ -186,14 +186,14 @@ def _make_corpus(
     files: Mapping[str, Sequence[TextFile]],
     settings: PrepareSettings,
     own: Mapping[str, LoadedRule],
+    workers: Workers,
     talk: Talk,
 ) -> Report:
     """Read the files and publish the corpus."""
     with workspace.locked("prepare"), new_folder(workspace.corpus, "corpus") as draft:
         folder = draft.path
-        filters = {name: rule.filter for name, rule in own.items()}
         tags = inputs.tags
-        read = _parts("corpus", files["corpus"], settings, tags, filters)
+        read = _parts("corpus", files["corpus"], settings, tags, own)
         parts, sides = _with_sides(read, settings)
         mixing = _mixing(parts, files["corpus"], inputs, settings)
         held_out = {
@@ -203,8 +203,9 @@ def _make_corpus(
             for role in HELD_OUT
             if role in files
         }
-        with _scratch(folder) as scratch:
-            staged = _stage(parts, settings, sides, scratch, talk)
+        with _scratch(folder) as scratch, kept_shards(workspace.shards) as shards:
+            folders = _Folders(scratch, shards)
+            staged = _stage(parts, settings, sides, folders, workers, talk)
             split = choose_split(staged.corpus.hashes, _sizes(staged.corpus.kept, inputs, settings))
             watch = SourceWatch(_hashes(held_out))
             tallies = write_splits(staged.corpus, split, folder, watch)
@@ -221,6 +222,19 @@ def _make_corpus(
         }
         write_report(folder, report)
     return report
+
+
+@dataclass(frozen=True)
+class _Folders:
+    """Where files are written to until the corpus is complete.
+
+    Attributes:
+        scratch: for this run.
+        shards: for finished shards, which outlive a run that is stopped.
+    """
+
+    scratch: Path
+    shards: Path
 
 
 @dataclass(frozen=True)
@@ -403,50 +417,46 @@ def _scratch(folder: Path) -> Iterator[Path]:
     shutil.rmtree(scratch)
 
 
-def _rows(one: Input, settings: PrepareSettings) -> Iterator[Row]:
-    """Read, check and tidy the rows of one file or of two parallel files."""
-    rows = check_lines(
-        one.format.read(one.files, line_limit(settings.max_length)),
-        one.files[0].short_name,
-        header=False if one.named else settings.header,
-        skip_bad_lines=settings.skip_bad_lines,
-        skip_flags="--one-column " * settings.one_column + "--skip-bad-lines",
-    )
-    return tidy_rows(swap_sides(rows) if settings.swap else rows, *_normalizations(settings))
-
-
-def _normalizations(settings: PrepareSettings) -> tuple[Normalization, Normalization]:
-    """Return the normalization of each side; names of files are kept as they are."""
-    source = settings.normalization if settings.source_kind == "text" else "none"
-    target = settings.normalization if settings.target_kind == "text" else "none"
-    return source, target
-
-
 @dataclass(frozen=True)
 class Part:
     """One file, dataset or pair of parallel files, with its rows, their cleaner and their tally.
 
     Attributes:
-        files: the files.
+        input: the files, and their format.
         rows: the rows.
         cleaner: the rules for its rows.
+        cleaning: how its rows are read and cleaned, for other processes.
         tag: the tag of all its rows; empty if they have none, or have their own.
         tally: the counts of its rows.
         tags: the tags of the rows that were kept.
+        shifts: the stretches whose sides are shifted, if it is cleaned shard by shard.
     """
 
-    files: Sequence[TextFile]
+    input: Input
     rows: Iterator[Row]
     cleaner: Cleaner
+    cleaning: Cleaning
     tag: str = ""
     tally: RowTally = field(default_factory=RowTally)
     tags: set[str] = field(default_factory=set)
+    shifts: list[Stretch] = field(default_factory=list)
+
+    @property
+    def files(self) -> Sequence[TextFile]:
+        """The files."""
+        return self.input.files
 
     @property
     def folder(self) -> Path | None:
         """Where the paths of sounds and pictures are looked up first; None for stdin."""
         path = self.files[0].path
         return None if path == STDIN else path.parent
+
+    def add(self, cleaned: CleanedShard) -> None:
+        """Count the rows of the next shard."""
+        self.tally.add(cleaned.tally)
+        self.shifts.extend(cleaned.shifts)
+        self.tags.update(cleaned.tags)
 
     def account(self, role: str) -> FileAccount:
         """Return the account of its rows; call it after reading them."""
@@ -467,7 +477,7 @@ def _parts(
     files: Sequence[TextFile],
     settings: PrepareSettings,
     tags: Sequence[str],
-    own: Mapping[str, Filter] = MappingProxyType({}),
+    own: Mapping[str, LoadedRule] = MappingProxyType({}),
 ) -> list[Part]:
     """Return the parts to read for a role, in order; a user's own rules are for the corpus.
 
@@ -480,18 +490,24 @@ def _parts(
             f"{len(tags)} times --tag: expected one for all, or one for each of the {len(inputs)} "
             f"inputs of {role}, in this order"
         )
+    filters = {name: rule.filter for name, rule in own.items()}
+    hashes = {name: rule.sha256 for name, rule in own.items()}
     each = tags if len(tags) > 1 else [*tags, ""][:1] * len(inputs)
     return [
-        Part(
-            one.files,
-            _rows(one, settings),
-            corpus_cleaner(settings, one.files[0].short_name, own)
+        _part(
+            one,
+            cleaning := Cleaning.of(settings, one, tag, hashes),
+            corpus_cleaner(settings, cleaning.file, filters)
             if role == "corpus"
             else held_out_cleaner(settings),
-            tag,
         )
         for one, tag in zip(inputs, each, strict=True)
     ]
+
+
+def _part(one: Input, cleaning: Cleaning, cleaner: Cleaner) -> Part:
+    read = one.format.read(one.files, line_limit(cleaning.settings.max_length))
+    return Part(one, read_rows(cleaning, read), cleaner, cleaning, cleaning.tag)
 
 
 @contextlib.contextmanager
@@ -514,8 +530,7 @@ def opened_parts(
         settings = _with_columns(inputs, files["corpus"][0], settings)
         require_usable(settings)
         own = load_own_rules(settings, talk)
-        filters = {name: rule.filter for name, rule in own.items()}
-        yield settings, _parts("corpus", files["corpus"], settings, inputs.tags, filters)
+        yield settings, _parts("corpus", files["corpus"], settings, inputs.tags, own)
 
 
 def _with_sides(parts: Sequence[Part], settings: PrepareSettings) -> tuple[Sequence[Part], Sides]:
@@ -548,11 +563,17 @@ def _examples(parts: Sequence[Part], settings: PrepareSettings, sides: Sides) ->
 
 
 def _stage(
-    parts: Sequence[Part], settings: PrepareSettings, sides: Sides, scratch: Path, talk: Talk
+    parts: Sequence[Part],
+    settings: PrepareSettings,
+    sides: Sides,
+    folders: _Folders,
+    workers: Workers,
+    talk: Talk,
 ) -> _Staged:
-    """Read and clean the corpus and write its rows to the scratch folder."""
-    examples = _counted(_examples(parts, settings, sides), talk)
-    corpus = stage(examples, scratch, sides, settings.near_duplicates)
+    """Read and clean the corpus and write its rows to files; find the duplicates among them."""
+    with counting(talk, "reading") as advance:
+        paths = _cleaned_files(parts, settings, sides, folders, workers, advance, talk)
+        corpus = stage(paths, folders.scratch, sides, settings.near_duplicates)
     start = lines = 0
     for part in parts:
         end = start + part.tally.kept
@@ -562,6 +583,36 @@ def _stage(
     accounts = _accounts("corpus", parts)
     limits = _length_notices(functools.reduce(FileAccount.plus, accounts), settings)
     return _Staged(corpus, accounts, (*_notices(parts), *limits))
+
+
+def _cleaned_files(
+    parts: Sequence[Part],
+    settings: PrepareSettings,
+    sides: Sides,
+    folders: _Folders,
+    workers: Workers,
+    advance: Advance,
+    talk: Talk,
+) -> Iterator[Path]:
+    """Clean the corpus, and yield the files with its rows, in order."""
+    before = 0
+    for number, part in enumerate(parts):
+        if sides.are_text and part.cleaning.is_divisible:
+            shards = divide(part.cleaning, part.input, before, folders.shards.absolute())
+            for cleaned in workers.map(clean_shard, shards, talk):
+                part.add(cleaned)
+                advance(cleaned.tally.read)
+                yield folders.shards / cleaned.name
+            part.tally.notices += [
+                notice.text for notice in part.cleaner.shift_notices(part.shifts)
+            ]
+        else:
+            path = folders.scratch / f"rows-{number}.arrow"
+            examples = _counted(_examples([part], settings, sides), advance)
+            near = settings.near_duplicates is not None
+            write_rows(examples, path, sides, near=near, before=before)
+            yield path
+        before += part.tally.read
 
 
 def _hold_out(
@@ -739,10 +790,9 @@ def _split_notices(splits: Mapping[str, SplitSummary], sides: Sides) -> Iterator
         )
 
 
-def _counted(examples: Iterable[Example], talk: Talk) -> Iterator[Example]:
+def _counted(examples: Iterable[Example], advance: Advance) -> Iterator[Example]:
     """Yield the examples and show their count."""
-    with counting(talk, "reading") as advance:
-        for number, example in enumerate(examples, start=1):
-            yield example
-            if number % ROWS_PER_UPDATE == 0:
-                advance(ROWS_PER_UPDATE)
+    for number, example in enumerate(examples, start=1):
+        yield example
+        if number % ROWS_PER_UPDATE == 0:
+            advance(ROWS_PER_UPDATE)

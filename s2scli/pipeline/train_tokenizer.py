@@ -2,24 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
-from s2scli.data.codecs import target_codec
 from s2scli.data.codecs.cell import values_of
 from s2scli.data.codecs.image import pixels_of
-from s2scli.data.encoded import Encode, EncodeTarget, encode_split
+from s2scli.data.encoded import encode_split, join_encoded
 from s2scli.data.sampling import sample_pairs, sample_rows
 from s2scli.data.store import Corpus, Side, TextSplit, split_path
 from s2scli.errors import CheckpointError, ConfigError, MissingInputError, UsageError
 from s2scli.files import remove_folder
 from s2scli.manifest import Manifest, Verification, new_folder, read_manifest, verify_folder
 from s2scli.normalization import Normalization
+from s2scli.pipeline.encoding import divide_split, encode_shard, encoder_of
 from s2scli.pipeline.overwriting import require_replaceable
+from s2scli.pipeline.workers import THIS_PROCESS, Workers, kept_shards
 from s2scli.report.console import Talk
-from s2scli.report.counting import counting
+from s2scli.report.counting import Advance, counting
 from s2scli.settings import load_settings
-from s2scli.sides import Media, Picture, Sound
+from s2scli.sides import Media, Picture
 from s2scli.tags import divide_tag
 from s2scli.tokenizer.copying import Copier
 from s2scli.tokenizer.learning import learn_sentencepiece
@@ -88,11 +89,17 @@ class TokenizerReport:
 
 
 def train_tokenizer(
-    workspace: Workspace, settings: TokenizerSettings, talk: Talk, *, overwrite: bool = False
+    workspace: Workspace,
+    settings: TokenizerSettings,
+    talk: Talk,
+    *,
+    overwrite: bool = False,
+    workers: Workers = THIS_PROCESS,
 ) -> TokenizerReport:
     """Train one tokenizer per side, or one for both, and encode the corpus.
 
-    With `overwrite`, a tokenizer that a model was trained with is replaced without asking.
+    With `overwrite`, a tokenizer that a model was trained with is replaced without asking. The
+    `workers` encode the corpus.
 
     Raises:
         MissingInputError: the workspace has no corpus.
@@ -108,16 +115,21 @@ def train_tokenizer(
     with workspace.locked("train-tokenizer"):
         corpus = Corpus.load(workspace.find_corpus()).verified
         tokenizers = _learn(workspace, corpus, settings, talk)
-        _encode(workspace, corpus, tokenizers, talk)
+        _encode(workspace, corpus, tokenizers, talk, workers=workers)
         report = _report(corpus, tokenizers)
     _warn_of_unknown(report, "--byte-fallback encodes them as bytes", talk)
     return report
 
 
 def copy_tokenizer(
-    workspace: Workspace, model: Path, talk: Talk, *, overwrite: bool = False
+    workspace: Workspace,
+    model: Path,
+    talk: Talk,
+    *,
+    overwrite: bool = False,
+    workers: Workers = THIS_PROCESS,
 ) -> TokenizerReport:
-    """Copy the tokenizers of a model and encode the corpus with them.
+    """Copy the tokenizers of a model, and let the `workers` encode the corpus with them.
 
     Raises:
         MissingInputError: there is no model, or the workspace has no corpus.
@@ -135,7 +147,7 @@ def copy_tokenizer(
     with workspace.locked("train-tokenizer"):
         corpus = Corpus.load(workspace.find_corpus())
         report = adopt_tokenizer(workspace, corpus, tokenizers, manifest.digest, talk)
-        _encode(workspace, corpus, tokenizers, talk)
+        _encode(workspace, corpus, tokenizers, talk, workers=workers)
     return report
 
 
@@ -239,6 +251,7 @@ def ensure_encoded(
     tokenizers: Tokenizers,
     talk: Talk,
     copier: Copier | None = None,
+    workers: Workers = THIS_PROCESS,
 ) -> Encoding:
     """Encode the corpus with `tokenizers`, unless an undamaged, current encoding exists.
 
@@ -251,6 +264,7 @@ def ensure_encoded(
         tokenizers: the tokenizers of both sides.
         talk: says why the corpus is encoded again.
         copier: for a model that copies, which keeps unknown pieces apart.
+        workers: who encodes the corpus, if there is no copier.
 
     Raises:
         CheckpointError: the corpus is damaged.
@@ -273,7 +287,7 @@ def ensure_encoded(
             if plain
             else "the encoded corpus is out of date"
         )
-    _encode(workspace, corpus, tokenizers, talk, copier)
+    _encode(workspace, corpus, tokenizers, talk, copier, workers)
     return Encoding(workspace.encoded)
 
 
@@ -428,41 +442,50 @@ def _encode(
     tokenizers: Tokenizers,
     talk: Talk,
     copier: Copier | None = None,
+    workers: Workers = THIS_PROCESS,
 ) -> None:
     """Encode every split of the corpus and publish the result."""
-    source: Encode | None
-    target: EncodeTarget
-    if copier:
-        source, target = copier.encode_sources, copier.encode_targets
-    else:
-        source, target = plain_encoders(tokenizers)
     texts = {split: corpus.verified.open_split(split) for split in corpus.splits}
     rows = sum(map(len, texts.values()))
     with (
         new_folder(workspace.encoded, "encoded", made_from=_ancestry(corpus, tokenizers)) as draft,
         counting(talk, "encoding the corpus", total=rows) as advance,
     ):
-        draft.facts = {"copying": True} if copier else {}
+        if not copier:
+            _encode_shards(workspace, corpus, tokenizers, draft.path, workers, advance, talk)
+            return
+        draft.facts = {"copying": True}
         for split, text in texts.items():
             path = split_path(draft.path, split)
-            encode_split(text, path, source, target, advance)
+            encode_split(text, path, copier.encode_sources, copier.encode_targets, advance)
 
 
-def plain_encoders(tokenizers: Tokenizers) -> tuple[Encode | None, EncodeTarget]:
-    """Return what turns the cells of each side into token ids."""
-    source, target = encoder_of(tokenizers.source), encoder_of(tokenizers.target)
-    assert target, "every target has tokens"
-    return source, lambda targets, sources: target(targets)
+def _encode_shards(
+    workspace: Workspace,
+    corpus: Corpus,
+    tokenizers: Tokenizers,
+    folder: Path,
+    workers: Workers,
+    advance: Advance,
+    talk: Talk,
+) -> None:
+    """Encode the splits shard by shard, and join the shards of each split."""
 
+    def finished(count: int) -> Iterator[Path]:
+        for shard in islice(encoded, count):
+            advance(shard.rows)
+            yield shard.path
 
-def encoder_of(side: Source | Target) -> Encode | None:
-    """Return what turns the cells of a side into token ids; None for a side without tokens."""
-    if isinstance(side, SentencePiece):
-        return side.encode_many
-    if isinstance(side, Sound | Picture):
-        return None
-    codec = target_codec(side)
-    return lambda cells: [codec.encode(cell).tolist() for cell in cells]
+    with kept_shards(workspace.shards) as shards:
+        by_split = {
+            split: list(divide_split(corpus, split, workspace.tokenizer, tokenizers.digest, shards))
+            for split in corpus.splits
+        }
+        encoded = workers.map(encode_shard, chain.from_iterable(by_split.values()), talk)
+        has_source = encoder_of(tokenizers.source) is not None
+        for split, parts in by_split.items():
+            path = split_path(folder, split)
+            join_encoded(finished(len(parts)), path, with_source=has_source)
 
 
 def _ancestry(corpus: Corpus, tokenizers: Tokenizers) -> dict[str, str]:

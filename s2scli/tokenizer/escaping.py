@@ -18,6 +18,8 @@ _ESCAPED = re.compile(f"{MARK}(.)", re.DOTALL)
 
 def escape(text: str) -> str:
     """Escape control characters and everything that SentencePiece reserves."""
+    if text.isascii() and text.isprintable() and "<" not in text:
+        return text  # has nothing to escape, and most texts of a corpus are so
     return _SPECIAL.sub(lambda match: MARK + _NAMES[match.group()], text)
 
 

@@ -19,6 +19,7 @@ from s2scli.tokenizer.resegmentation import CUTS, Pieces, Resegmenter
 from s2scli.tokenizer.settings import Kind
 
 SPACE = "\u2581"
+ALL = -1  # threads: one for each core
 ANCHORS = "0(.-"  # characters that seldom share a piece with what follows them
 MAX_MODEL_BYTES = 64_000_000
 MAX_VOCAB_SIZE = 1_000_000
@@ -117,14 +118,27 @@ class SentencePiece:
         ids: list[int] = tag + self._processor.encode(escape(self.canonical(rest)))
         return ids[::-1] if self.reverse else ids
 
-    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text; faster than encoding one by one."""
-        divided = [self._divided(text) for text in texts]
-        rests = [escape(self.canonical(rest)) for _, rest in divided]
-        ids: list[list[int]] = self._processor.encode(rests)
-        if self.tags:
-            ids = [tag + row for (tag, _), row in zip(divided, ids, strict=True)]
+    def encode_many(self, texts: Sequence[str], threads: int = ALL) -> list[list[int]]:
+        """Return the ids of each text; faster than encoding one by one.
+
+        Args:
+            texts: the texts.
+            threads: the number of threads; by default one for each core.
+        """
+        if not self.tags:
+            ids = self._ids_of(texts, threads)
+        else:
+            divided = [self._divided(text) for text in texts]
+            found = self._ids_of([rest for _, rest in divided], threads)
+            ids = [tag + row for (tag, _), row in zip(divided, found, strict=True)]
         return [row[::-1] for row in ids] if self.reverse else ids
+
+    def _ids_of(self, texts: Iterable[str], threads: int) -> list[list[int]]:
+        """Return the ids of texts without tags, in reading order."""
+        canonical = self.canonical
+        escaped = [escape(canonical(text)) for text in texts]
+        ids: list[list[int]] = self._processor.encode(escaped, num_threads=threads)
+        return ids
 
     def spelled(self, text: str) -> list[tuple[int, str]]:
         """Return the ids of a text, each with its piece as the text spells it.

@@ -85,7 +85,7 @@ def run_filter(
                 prompt.show()
             prompt.end()
     done += ", written as empty lines" * (record_format is not None)
-    _report(tally, stream, talk, done)
+    report_tally(tally, stream, talk, done)
     lines, seconds = tally.lines - before, time.perf_counter() - started
     rate = lines / max(seconds, 1e-9)
     talk.detail(f"{lines:,} lines in {seconds:.1f} s ({rate:.1f} lines/s)")
@@ -133,7 +133,7 @@ def _count(records: Sequence[Record], tally: Tally, talk: Talk, done: str) -> No
     talk.detail(f"{tally.lines:,} lines {done}")
 
 
-def _report(tally: Tally, stream: StreamSettings, talk: Talk, done: str) -> None:
+def report_tally(tally: Tally, stream: StreamSettings, talk: Talk, done: str) -> None:
     """Warn of lines with problems."""
     treated = {"split": "translated in parts", "truncate": "truncated", "empty": "left out"}
     if tally.not_utf8.count:

@@ -108,6 +108,45 @@ def aligned(record_format: RecordFormat, threshold: float | None = None) -> Reco
     return with_alignment
 
 
+@dataclass(frozen=True)
+class Shape:
+    """What is written of a record.
+
+    Attributes:
+        json: a JSON object.
+        n_best: a line for each hypothesis.
+        scores: the score in front of the text.
+        alignment: the word alignment after the text.
+        threshold: see `aligned`.
+    """
+
+    json: bool = False
+    n_best: bool = False
+    scores: bool = False
+    alignment: bool = False
+    threshold: float | None = None
+
+    @property
+    def record_format(self) -> RecordFormat:
+        """The function that formats a record."""
+        if self.json:
+            return json_record
+        shape = moses_record if self.n_best else scored_record if self.scores else plain_record
+        return aligned(shape, self.threshold) if self.alignment else shape
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether only texts are written."""
+        return not (self.json or self.n_best or self.scores or self.alignment)
+
+    @property
+    def name(self) -> str:
+        """A name such as `text with scores and alignment`."""
+        name = "json" if self.json else "n-best" if self.n_best else "text"
+        least = "" if self.threshold is None else f" of {self.threshold} and more"
+        return name + " with scores" * self.scores + f" with alignment{least}" * self.alignment
+
+
 def json_record(index: int, record: Record, clean: Clean) -> str:
     """Return a JSON object on one line.
 

@@ -21,6 +21,15 @@ class Oddities:
         if self.count <= NAMED:
             self.first.setdefault(line.name, []).append(line.number)
 
+    def add_all(self, other: "Oddities") -> None:
+        """Add the lines that another one counted, which follow."""
+        room = NAMED - min(self.count, NAMED)
+        self.count += other.count
+        for name, lines in other.first.items():
+            if room:
+                self.first.setdefault(name, []).extend(lines[:room])
+                room -= len(lines[:room])
+
     def __str__(self) -> str:
         files = (f"{name}: {', '.join(map(str, lines))}" for name, lines in self.first.items())
         more = f"; and {self.count - NAMED:,} more" if self.count > NAMED else ""
@@ -63,6 +72,17 @@ class Tally:
     overlong: Oddities = field(default_factory=Oddities)
     failed: Oddities = field(default_factory=Oddities)
     not_utf8: Oddities = field(default_factory=Oddities)
+
+    def add_all(self, other: "Tally") -> None:
+        """Add the counts of lines that follow."""
+        self.lines += other.lines
+        self.empty += other.empty
+        self.copied += other.copied
+        self.source.add(other.source.tokens, other.source.unknown)
+        self.target.add(other.target.tokens, other.target.unknown)
+        self.overlong.add_all(other.overlong)
+        self.failed.add_all(other.failed)
+        self.not_utf8.add_all(other.not_utf8)
 
     def add(self, record: Record) -> None:
         """Count one record."""

@@ -9,7 +9,7 @@ import pytest
 
 from s2scli.data.cleaning import check_lines, tidy_rows
 from s2scli.data.cleaning.rules import corpus_cleaner
-from s2scli.data.corpus import stage
+from s2scli.data.corpus import stage, write_rows
 from s2scli.data.example import Example
 from s2scli.data.formats import FORMATS
 from s2scli.data.lines import line_limit, open_text
@@ -40,6 +40,8 @@ def test_how_fast_rows_are_read(tmp_path: Path) -> None:
         rows = check_lines(read, "equal", header=False, skip_bad_lines=False, skip_flags="")
         tidied = tidy_rows(rows, settings.normalization, settings.normalization)
         kept = corpus_cleaner(settings).rows(tidied)
-        corpus = stage(timed(row for row in kept if isinstance(row, Example)), tmp_path)
+        staged = tmp_path / "rows.arrow"
+        write_rows(timed(row for row in kept if isinstance(row, Example)), staged)
+        corpus = stage([staged], tmp_path)
     show({"rows per processor second": rates})
     assert (corpus.rows, corpus.kept) == (ROWS, 1)

@@ -29,6 +29,7 @@ PANELS = {
         "Model",
         "Rows",
         "Noise",
+        "Processes and machines",
     ),
 }
 
@@ -93,6 +94,7 @@ def test_examples_are_lines_of_their_own_above_the_options() -> None:
     assert [line.strip() for line in above.splitlines() if line.startswith(" s2s ")] == [
         "s2s translate < input.txt > output.txt",
         "s2s translate --nbest 3 input.txt -o output.txt",
+        "s2s translate large.txt -o output.txt --dask tcp://host:8786",
         "s2s translate --files talk.wav --format srt -o talk.srt",
         "s2s translate --files *.flac --format vtt -o subtitles",
     ]

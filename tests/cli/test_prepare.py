@@ -313,7 +313,7 @@ def interrupted(folder: Path, number: signal.Signals) -> int:
         process.stdin.write(CORPUS.encode())
         process.stdin.flush()
         deadline = time.monotonic() + 30
-        while not (folder / "w" / ".tmp-corpus" / "scratch" / "rows.arrow").exists():
+        while not (folder / "w" / ".shards").exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(number)
@@ -401,3 +401,31 @@ def test_dialogues_are_texts_in_order(tmp_path: Path, words: list[str], fault: s
     result = run(tmp_path, written(tmp_path, CORPUS), "--history", "2", *words)
     assert result.exit_code == 2
     assert fault in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--workers", "2", "--dask", "tcp://h:1"), "give it or --dask, not both"),
+        (("--workers", "0"), "greater than or equal to 1"),
+        (("--explain", "1", "--workers", "2"), "leave --workers and --dask out"),
+        (("--suggest", "--dask", "tcp://h:1"), "leave --workers and --dask out"),
+        (("--dask", "host"), "--dask 'host': not an address; expected one such as tcp://host:8786"),
+    ],
+    ids=str,
+)
+def test_who_shares_the_work_is_said_once(
+    tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    result = run(tmp_path, written(tmp_path, CORPUS), *options)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+    assert not (tmp_path / "w" / "corpus").exists()
+
+
+def test_a_corpus_is_that_of_any_number_of_workers(tmp_path: Path) -> None:
+    digests = set()
+    for workers in ("1", "2"):
+        assert run(tmp_path, written(tmp_path, CORPUS), "--workers", workers).exit_code == 0
+        digests.add(verify_folder(tmp_path / "w" / "corpus", "corpus").digest)
+    assert len(digests) == 1

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
+from s2scli.manifest import verify_folder
 
 PHONES = ["AH0", "B", "K", "T", "S", "L", "IY1", "OW1"]
 
@@ -162,3 +163,14 @@ def test_a_models_tokenizer_is_taken_without_other_settings(
     report = json.loads(result.stdout)
     assert report["encoded"] == {"train": 320, "valid": 40, "test": 40}
     assert "unknown" in result.stderr and "learns pieces for this corpus" in result.stderr
+
+
+def test_the_encoded_corpus_is_that_of_any_number_of_workers(spellings: Path) -> None:
+    digests = set()
+    for workers in ("1", "2"):
+        assert run(spellings, "train-tokenizer", "--workers", workers).exit_code == 0
+        digests.add(verify_folder(spellings / "w" / "encoded", "encoded").digest)
+    assert len(digests) == 1
+    result = run(spellings, "train-tokenizer", "--dask", "host")
+    assert result.exit_code == 2
+    assert "not an address" in " ".join(result.stderr.split())

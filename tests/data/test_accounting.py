@@ -1,4 +1,6 @@
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +128,23 @@ def test_accounts_of_a_role_keep_the_first_samples_of_all() -> None:
     assert one.tree()["samples"]["same_text"][0] == {"line": 1, "source": "a", "target": "a"}
     plain = FileAccount("corpus", ("a",), ("a",), 1, 1, {}).tree()
     assert "samples" not in plain and "changed" not in plain
+
+
+def test_tallies_of_consecutive_rows_are_added_up() -> None:
+    def rows(first: int, end: int) -> Iterator[Row]:
+        """Yield the rows of some lines, which are numbered from 0."""
+        for line in range(end - first):
+            number = first + line
+            yield (
+                Example("a", "b", line) if number % 2 else Dropped(line, "columns", f"row {number}")
+            )
+            yield Changed(line, "redacted", ("", ""), ("a", f"{number}"))
+        yield Notice(f"{end}")
+
+    whole, together = RowTally(), RowTally()
+    list(whole.keep(row for row in rows(0, 9) if not isinstance(row, Notice)))
+    for first, end in ((0, 1), (1, 4), (4, 9)):
+        tally = RowTally()
+        list(tally.keep(rows(first, end)))
+        together.add(tally, first)
+    assert together == replace(whole, notices=["1", "4", "9"])

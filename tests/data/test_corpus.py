@@ -1,11 +1,19 @@
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from s2scli.data import store
-from s2scli.data.corpus import SourceWatch, stage, write_held_out, write_splits
+from s2scli.data.corpus import (
+    SourceWatch,
+    StagedCorpus,
+    stage,
+    write_held_out,
+    write_rows,
+    write_splits,
+)
 from s2scli.data.duplicates import source_hashes
 from s2scli.data.example import Example
 from s2scli.data.splitting import SplitSizes, choose_split
@@ -20,8 +28,22 @@ def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "BATCH_ROWS", 16)
 
 
-def test_staging_keeps_the_first_of_equal_rows(tmp_path: Path) -> None:
-    corpus = stage(EXAMPLES, tmp_path)
+def staged(examples: list[Example], scratch: Path, files: int = 1) -> StagedCorpus:
+    """Write the examples to several files, and stage them."""
+    scratch.mkdir(exist_ok=True)
+
+    def paths() -> Iterator[Path]:
+        for number, part in enumerate(np.array_split(np.arange(len(examples)), files)):
+            path = scratch / f"{number}.arrow"
+            write_rows([examples[row] for row in part], path)
+            yield path
+
+    return stage(paths(), scratch)
+
+
+@pytest.mark.parametrize("files", [1, 2, 7, 150])
+def test_staging_keeps_the_first_of_equal_rows(tmp_path: Path, files: int) -> None:
+    corpus = staged(EXAMPLES, tmp_path, files)
     assert (corpus.rows, corpus.kept) == (150, 120)
     lines = [line for batch in corpus.batches() for line in batch.column("line").to_pylist()]
     assert lines == [example.line for example in KEPT]
@@ -29,14 +51,29 @@ def test_staging_keeps_the_first_of_equal_rows(tmp_path: Path) -> None:
     assert np.concatenate(list(corpus.hashes())).tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("files", [1, 7])
+def test_near_duplicates_are_found_across_files(tmp_path: Path, files: int) -> None:
+    text = "a rather long sentence that is nearly the same as another one"
+    examples = [Example(f"{text} {n % 7}{'!' * (n // 7)}", text, n + 1) for n in range(21)]
+    paths = []
+    for number, part in enumerate(np.array_split(np.arange(21), files)):
+        paths.append(tmp_path / f"{number}.arrow")
+        write_rows([examples[row] for row in part], paths[-1], near=True, before=100)
+    (tmp_path / "scratch").mkdir()
+    corpus = stage(paths, tmp_path / "scratch", near_duplicates=0.5)
+    lines = [line for batch in corpus.batches() for line in batch.column("line").to_pylist()]
+    assert lines == [101]
+    (reason,) = [name for name, rows in corpus.dropped(0, 21).items() if rows.count]
+    assert reason == "near_duplicate"
+
+
 def test_no_rows_can_be_staged(tmp_path: Path) -> None:
-    corpus = stage([], tmp_path)
+    corpus = staged([], tmp_path)
     assert (corpus.rows, corpus.kept, list(corpus.hashes())) == (0, 0, [])
 
 
 def test_every_row_goes_to_one_split_in_order_and_no_source_to_two(tmp_path: Path) -> None:
-    (tmp_path / "scratch").mkdir()
-    corpus = stage(EXAMPLES, tmp_path / "scratch")
+    corpus = staged(EXAMPLES, tmp_path / "scratch")
     split = choose_split(corpus.hashes, SplitSizes(valid=7, test=11))
     tallies = write_splits(corpus, split, tmp_path, SourceWatch(np.empty(0, np.int64)))
     parts = {name: list(TextSplit(split_path(tmp_path, name))) for name in split.names}
@@ -53,8 +90,7 @@ def test_every_row_goes_to_one_split_in_order_and_no_source_to_two(tmp_path: Pat
 
 
 def test_a_split_of_no_rows_gets_no_file(tmp_path: Path) -> None:
-    (tmp_path / "scratch").mkdir()
-    corpus = stage(EXAMPLES, tmp_path / "scratch")
+    corpus = staged(EXAMPLES, tmp_path / "scratch")
     split = choose_split(corpus.hashes, SplitSizes(valid=0, test=0))
     write_splits(corpus, split, tmp_path, SourceWatch(np.empty(0, np.int64)))
     assert [path.name for path in tmp_path.glob("*.arrow")] == ["train.arrow"]

@@ -2,11 +2,16 @@
 
 import gzip
 import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from s2scli.data import pieces, shards
 from s2scli.data.accounting import Report, read_report
 from s2scli.data.example import Example
 from s2scli.data.settings import PrepareSettings
@@ -14,6 +19,7 @@ from s2scli.data.store import Corpus
 from s2scli.errors import CorpusError, UsageError
 from s2scli.manifest import verify_folder
 from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.workers import THIS_PROCESS, Processes, Workers
 from s2scli.report.console import Talk
 from s2scli.workspace import Workspace
 
@@ -258,3 +264,92 @@ def test_inputs_that_do_not_go_together_are_refused_unread(
     with pytest.raises(UsageError, match=message):
         prepare(workspace, inputs, PrepareSettings(valid_size=1), Talk(quiet=True))
     assert not workspace.root.exists()
+
+
+TEXT = "".join(
+    f"source {n} of some words\ttarget {n * 7 % 500} of words\n" if n % 9 else f"only {n}\t\n"
+    for n in range(3000)
+)
+SETTINGS = PrepareSettings(near_duplicates=0.9, unescape_html=True)
+
+
+def corpus_bytes(
+    workspace: Workspace, *paths: Path, workers: Workers = THIS_PROCESS
+) -> list[bytes]:
+    """Prepare a corpus, and return the content of its files but the report."""
+    inputs = Inputs(paths, tags=("de", "fr")[: len(paths)])
+    prepare(workspace, inputs, SETTINGS, Talk(quiet=True), workers=workers)
+    assert not workspace.shards.exists()
+    return [path.read_bytes() for path in sorted(workspace.corpus.glob("*.arrow"))]
+
+
+def report_of(workspace: Workspace) -> object:
+    """Return the report without the names and hashes of the files."""
+    report = read_report(workspace.corpus)
+    files = [replace(one, names=(), sha256=()) for one in report.files]
+    return replace(report, files=tuple(files))
+
+
+def test_processes_and_compression_make_no_difference(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 9000)
+    two = written(workspace, TEXT), written(workspace, TEXT[:20_000], "b.tsv")
+    expected = corpus_bytes(workspace, *two)
+    report = report_of(workspace)
+    assert corpus_bytes(workspace, *two, workers=Processes(2)) == expected
+    assert report_of(workspace) == report
+    packed = written(workspace, TEXT, "corpus.tsv.gz"), two[1]
+    assert corpus_bytes(workspace, *packed, workers=Processes(2)) == expected
+    assert report_of(workspace) == report
+
+
+@pytest.mark.parametrize("size", [2000, 9000])
+def test_rows_and_counts_do_not_depend_on_the_size_of_shards(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    path = written(workspace, TEXT)
+    corpus_bytes(workspace, path)
+    expected, report = rows(workspace), report_of(workspace)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", size)
+    corpus_bytes(workspace, path)
+    assert rows(workspace) == expected
+    assert report_of(workspace) == report
+
+
+def test_a_killed_run_goes_on_with_the_shards_that_are_finished(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 2000)
+    path = written(workspace, TEXT)
+    expected = corpus_bytes(workspace, path)
+    program = f"""
+from tests.pipeline.test_prepare import *
+if __name__ == "__main__":
+    pieces.PIECE_BYTES = 2000
+    workspace = Workspace(Path({str(workspace.root)!r}))
+    corpus_bytes(workspace, Path({str(path)!r}), workers=Processes(2))
+"""
+    script = workspace.root.with_name("script.py")
+    script.write_text(program)
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, str(script)], env=paths) as run:
+        while len(finished := list(workspace.shards.glob("*.json"))) < 3:
+            assert run.poll() is None
+        run.kill()
+    done, write = list[str](), shards._write
+
+    def note(shard: shards.Shard, to: Path) -> shards.CleanedShard:
+        done.append(f"{shard.digest}.json")
+        return write(shard, to)
+
+    monkeypatch.setattr(shards, "_write", note)
+    assert corpus_bytes(workspace, path) == expected
+    assert done
+    assert not {one.name for one in finished} & set(done)
+
+
+def test_formats_whose_lines_are_no_rows_are_read_here(workspace: Workspace) -> None:
+    table = "source,target\n" + "".join(f'"{a}\nb","{b}"\n' for a, b in PAIRS)
+    path = written(workspace, table, "corpus.csv")
+    assert corpus_bytes(workspace, path, workers=Processes(2)) == corpus_bytes(workspace, path)

@@ -10,6 +10,7 @@ from s2scli.translation.options import Options, Wanted
 from s2scli.translation.records import (
     Record,
     RecordFormat,
+    Shape,
     aligned,
     json_record,
     moses_record,
@@ -155,3 +156,26 @@ def test_json_gives_the_source_back_as_it_was() -> None:
     shown = json_record(0, record_of(text), one_line)
     assert json.loads(shown)["source"] == text
     assert shown.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("shape", "name", "record_format"),
+    [
+        (Shape(), "text", plain_record),
+        (Shape(scores=True), "text with scores", scored_record),
+        (Shape(n_best=True), "n-best", moses_record),
+        (Shape(json=True, n_best=True), "json", json_record),
+    ],
+)
+def test_a_shape_names_its_format(shape: Shape, name: str, record_format: RecordFormat) -> None:
+    assert (shape.name, shape.record_format) == (name, record_format)
+    assert shape.is_plain == (name == "text")
+
+
+def test_a_shape_with_alignments_appends_them() -> None:
+    shape, record = Shape(scores=True, alignment=True, threshold=0.5), record_of("")
+    assert shape.name == "text with scores with alignment of 0.5 and more"
+    assert shape.record_format(0, record, one_line) == aligned(scored_record, 0.5)(
+        0, record, one_line
+    )
+    assert not shape.is_plain

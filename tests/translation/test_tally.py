@@ -1,5 +1,7 @@
 """What was odd is counted, and the first lines are named."""
 
+import pytest
+
 from s2scli.data.stream import Line
 from s2scli.translation.tally import Oddities, Tally, Unknown
 from tests.translation.stub import stub_translator
@@ -25,3 +27,15 @@ def test_a_tally_counts_what_was_odd() -> None:
         failed=Oddities(2, {"f": [2], "g": [4]}),
         not_utf8=Oddities(1, {"g": [1]}),
     )
+
+
+@pytest.mark.parametrize("cut", [0, 1, 4, 12, 25])
+def test_tallies_of_consecutive_lines_are_added_up(cut: int) -> None:
+    lines = [Line("fg"[n > 7], n, f"boom {n}" if n % 2 else "b " * 9) for n in range(25)]
+    records = list(stub_translator().translate(lines))
+    whole, together, rest = Tally(), Tally(), Tally()
+    for number, record in enumerate(records):
+        whole.add(record)
+        (together if number < cut else rest).add(record)
+    together.add_all(rest)
+    assert together == whole

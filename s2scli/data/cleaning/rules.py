@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -42,6 +43,9 @@ FILTERS: dict[str, Filter] = {
 }
 RULES: dict[str, Repair | Filter] = {**REPAIRS, **FILTERS}
 
+Stretch: TypeAlias = tuple[int, int, int]
+"""Lines whose sides are shifted: the first line, the last line, the offset."""
+
 BATCH_ROWS, BATCH_CHARACTERS = 4096, 1_000_000
 NEARBY = 20  # stretches nearer than this are reported as one
 NAMED_STRETCHES = 5
@@ -53,11 +57,11 @@ class Cleaned:
 
     Attributes:
         rows: its rows in order, with those that were changed or dropped.
-        shifts: the stretches whose sides are shifted: first line, last line, offset.
+        shifts: the stretches whose sides are shifted.
     """
 
     rows: list[Row]
-    shifts: tuple[tuple[int, int, int], ...] = ()
+    shifts: tuple[Stretch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,14 +84,33 @@ class Cleaner:
 
     def rows(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Yield the rows of a file in order, cleaned, and then a notice of what is shifted."""
-        context = None
-        shifts: list[tuple[int, int, int]] = []
+        shifts: list[Stretch] = []
+        yield from self.cleaned(rows, shifts)
+        yield from self.shift_notices(shifts)
+
+    def cleaned(
+        self, rows: Iterable[Row], shifts: list[Stretch], context: Context | None = None
+    ) -> Iterator[Row]:
+        """Yield rows in order, cleaned.
+
+        Args:
+            rows: the rows of a file, or consecutive ones of them.
+            shifts: gets the stretches whose sides are shifted.
+            context: what the rules expect; None finds it by the first rows.
+        """
         for batch in _batches(rows):
             context = context or self.context(batch)
             cleaned = self.clean(batch, context)
             shifts += cleaned.shifts
             yield from cleaned.rows
+
+    def shift_notices(self, shifts: Sequence[Stretch]) -> Iterator[Notice]:
+        """Yield a notice for each of the first stretches; neighbouring ones are one."""
         yield from _shift_notices(shifts, self.file, self.settings)
+
+    def context_of(self, rows: Iterable[Row]) -> Context:
+        """Return what the rules expect of all rows of a file, by the first of them."""
+        return self.context(next(_batches(rows), []))
 
     def context(self, batch: Sequence[Row]) -> Context:
         """Return what the rules expect of all rows, by the first of them."""
@@ -296,10 +319,9 @@ def _different(sides: Sequence[Texts], after: Sequence[Sequence[str]]) -> list[i
 
 
 def _shift_notices(
-    shifts: Sequence[tuple[int, int, int]], file: str, settings: PrepareSettings
-) -> Iterator[Row]:
-    """Yield a notice for each of the first stretches; neighbouring ones are one."""
-    joined: list[tuple[int, int, int]] = []
+    shifts: Sequence[Stretch], file: str, settings: PrepareSettings
+) -> Iterator[Notice]:
+    joined: list[Stretch] = []
     for first, last, offset in shifts:
         if joined and offset == joined[-1][2] and first - joined[-1][1] <= NEARBY:
             joined[-1] = (joined[-1][0], last, offset)

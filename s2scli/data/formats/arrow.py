@@ -25,6 +25,7 @@ class Arrow:
 
     fields: Fields = USUAL
     files: ClassVar[int] = 1
+    by_line: ClassVar[bool] = False
 
     def read(self, files: Sequence[TextFile], limit: int) -> Iterator[ReadRow]:
         """Yield an example for every row; the files of a dataset are read one after the other.

@@ -29,6 +29,7 @@ class Csv:
 
     fields: Fields = USUAL
     files: ClassVar[int] = 1
+    by_line: ClassVar[bool] = False
 
     def read(self, files: Sequence[TextFile], limit: int) -> Iterator[ReadRow]:
         """Yield an example for every row after the first one.

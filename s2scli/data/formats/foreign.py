@@ -31,6 +31,8 @@ def refuse_foreign(file: TextFile, *, by_content: bool = True) -> None:
     Raises:
         CorpusError: the file has a foreign format; the message says how to read or convert it.
     """
+    if file.continued:
+        return
     found = _recognized(file, file.first_lines(), by_content=by_content)
     if found:
         what, how = found

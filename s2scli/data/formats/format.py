@@ -20,6 +20,9 @@ class Format(Protocol):
     files: ClassVar[int]
     """The number of files that make up a corpus."""
 
+    by_line: ClassVar[bool]
+    """Whether each line is a row, which depends on no row but the first one of the file."""
+
     def read(self, files: Sequence[TextFile], limit: int) -> Iterator[ReadRow]:
         """Yield a row for every line, in order and in bounded memory.
 

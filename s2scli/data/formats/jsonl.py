@@ -24,6 +24,7 @@ class Jsonl:
 
     fields: Fields = USUAL
     files: ClassVar[int] = 1
+    by_line: ClassVar[bool] = True
 
     def read(self, files: Sequence[TextFile], limit: int) -> Iterator[ReadRow]:
         """Yield an example for every line.

@@ -17,6 +17,7 @@ class Parallel:
     """A source file and a target file with the same number of lines; a TAB is ordinary text."""
 
     files: ClassVar[int] = 2
+    by_line: ClassVar[bool] = True
 
     def read(self, files: Sequence[TextFile], limit: int) -> Iterator[ReadRow]:
         """Yield an example for each pair of lines.
@@ -30,10 +31,7 @@ class Parallel:
             if source == NO_LINE or target == NO_LINE:
                 source_count = number - (source == NO_LINE) + sum(1 for _ in sources)
                 target_count = number - (target == NO_LINE) + sum(1 for _ in targets)
-                raise CorpusError(
-                    f"{files[0].name} has {source_count:,} lines but {files[1].name} has "
-                    f"{target_count:,}; line k of one must belong to line k of the other"
-                )
+                raise unequal(files, source_count, target_count)
             file = files[0]
             if source is None or target is None:
                 yield over_long(files[source is not None], number, limit)
@@ -50,3 +48,11 @@ class Parallel:
         for pair in pairs:
             for cell, file in zip(pair, files, strict=True):
                 file.write(encode_line([cell], forbidden=""))
+
+
+def unequal(files: Sequence[TextFile], source_count: int, target_count: int) -> CorpusError:
+    """Return the error for files with different numbers of lines."""
+    return CorpusError(
+        f"{files[0].name} has {source_count:,} lines but {files[1].name} has {target_count:,}; "
+        "line k of one must belong to line k of the other"
+    )

@@ -23,6 +23,7 @@ class Parquet:
 
     fields: Fields = USUAL
     files: ClassVar[int] = 1
+    by_line: ClassVar[bool] = False
 
     def read(self, files: Sequence[TextFile], limit: int) -> Iterator[ReadRow]:
         """Yield an example for every row.

@@ -15,6 +15,7 @@ class Sentences:
     """A single column: each line is both source and target; a TAB is an error."""
 
     files: ClassVar[int] = 1
+    by_line: ClassVar[bool] = True
 
     def read(self, files: Sequence[TextFile], limit: int) -> Iterator[ReadRow]:
         """Yield an example for every line."""

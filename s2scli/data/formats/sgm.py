@@ -35,6 +35,7 @@ class Sgm:
     """
 
     files: ClassVar[int] = 2
+    by_line: ClassVar[bool] = False
 
     def read(self, files: Sequence[TextFile], limit: int) -> Iterator[ReadRow]:
         """Yield an example for each pair of segments.

@@ -31,6 +31,7 @@ class Tsv:
     columns: tuple[int, int] | None = None
     tag_column: int | None = None
     files: ClassVar[int] = 1
+    by_line: ClassVar[bool] = True
 
     def read(self, files: Sequence[TextFile], limit: int) -> Iterator[ReadRow]:
         """Yield an example for every line.
