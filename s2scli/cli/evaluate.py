@@ -160,7 +160,7 @@ def command(
     from s2scli.pipeline.evaluate import EvaluateRequest, evaluate, save_evaluation
 
     if gold:
-        others = [*metrics, *overrides, *(["int8"] * engine.int8)]
+        others = [*metrics, *overrides, *(["int8"] * engine.int8), *(["tag"] * bool(tag))]
         unread = (split, multi_reference, output, examples, importance_samples, noise.noise)
         refuse_beside_aer(unread, others)
         files = AlignmentFiles(gold, source, reference, hypothesis, first_word)

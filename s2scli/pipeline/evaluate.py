@@ -38,7 +38,6 @@ from s2scli.report.counting import Advance, counting
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, flag_of
 from s2scli.sides import TEXT, Sides
-from s2scli.tags import tagged
 from s2scli.tokenizer.pictures import Bits
 from s2scli.translation.loading import load_in_torch
 from s2scli.translation.model_card import HeldOut
@@ -193,6 +192,8 @@ class EvaluateRequest:
             raise UsageError(f"{flag} is for files: give --source FILE")
         if self.tag and (self.hypothesis or not self.files):
             raise UsageError("--tag is for the sources of a file: give --source FILE")
+        if self.tag and self.importance_samples:
+            raise UsageError("--importance-samples needs the tag in the file: leave --tag out")
         if self.files and self.split:
             raise UsageError("give either --split or files, not both")
         forced = self.needing("model")
@@ -236,12 +237,6 @@ class Texts:
     name: str
     sources: tuple[str, ...]
     references: tuple[str, ...]
-
-    def tagged(self, tag: str) -> "Texts":
-        """Return the texts with a tag in front of each source; an empty one is none."""
-        if not tag:
-            return self
-        return replace(self, sources=tuple(tagged(tag, source) for source in self.sources))
 
 
 @dataclass(frozen=True)
@@ -397,7 +392,6 @@ def evaluate(
     if translator is None:
         translator = load_in_torch(workspace, request.models, request.device, request.int8)
     translator.require_tag(request.tag)
-    texts = texts.tagged(request.tag)
     if translator.sides.target:
         request = request.for_pictures()
         say_latent(translator, talk)
@@ -435,7 +429,7 @@ def _noise_scores(
         found = evaluate_model(other, translator, search, scores_only, settings, talk)
         return Rescored(found.scores, found.failed)
 
-    return evaluate_noise(texts.sources, clean.scores, request.noise, again)
+    return evaluate_noise(texts.sources, clean.scores, request.noise, again, translator.tags)
 
 
 def _command(
@@ -590,7 +584,7 @@ def evaluate_model(
     asked = ask(texts, once=request.multi_reference)
     if request.searches:
         with _output_file(request.output) as write:
-            found = _translate(asked.lines, translator, search, talk)
+            found = _translate(asked.lines, translator, Options(search, tag=request.tag), talk)
             outputs = found.hypotheses
             references = _references(texts, asked)
             if request.scores_sentences:
@@ -602,7 +596,7 @@ def evaluate_model(
         diversities = _diversities(outputs, references, request)
     unscored = 0
     if names := request.needing("model"):
-        forced = _force(texts, translator, talk)
+        forced = _force(texts, translator, request.tag, talk)
         scores += [METRICS[name].function(forced, settings) for name in names]
         unscored = len(texts.sources) - len(forced)
     if not found:
@@ -785,11 +779,11 @@ def _output_file(path: Path | None) -> Iterator[Callable[[Sequence[str]], None]]
 
 
 def _translate(
-    lines: Sequence[Line], translator: Translator, settings: SearchSettings, talk: Talk
+    lines: Sequence[Line], translator: Translator, options: Options, talk: Talk
 ) -> Outputs:
     started = time.perf_counter()
     with counting(talk, "translating", translator.sides.noun, len(lines)) as advance:
-        records = _counted(translator.translate(lines, Options(settings)), advance)
+        records = _counted(translator.translate(lines, options), advance)
     seconds = max(time.perf_counter() - started, 1e-9)
     failures = _warn_of_failures(records, "translated", talk)
     tokens = sum(len(record.best.pieces) for record in records if record.best)
@@ -820,7 +814,7 @@ def _warn_of_failures(records: Sequence[Record], done: str, talk: Talk) -> int:
     return len(failures)
 
 
-def _force(texts: Texts, translator: Translator, talk: Talk) -> list[TargetText]:
+def _force(texts: Texts, translator: Translator, tag: str, talk: Talk) -> list[TargetText]:
     """Score the tokens of each reference with the model.
 
     Pairs with a blank side, and pairs that the model cannot score, are left out.
@@ -833,8 +827,9 @@ def _force(texts: Texts, translator: Translator, talk: Talk) -> list[TargetText]
         for pair in pairs_of(texts.name, texts.sources, texts.references)
         if not (is_blank(pair.source) or is_blank(pair.target))
     ]
+    options = Options(translator.engine.settings, tag=tag)
     with counting(talk, "scoring", translator.sides.noun, len(pairs)) as advance:
-        records = _counted(translator.score(pairs), advance)
+        records = _counted(translator.score(pairs, options), advance)
     _warn_of_failures(records, "scored", talk)
     forced = [replace(record.best, text=record.target) for record in records if record.best]
     if not forced:

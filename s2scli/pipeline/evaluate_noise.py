@@ -1,6 +1,6 @@
 """`s2s evaluate --noise`: score a model again on sources with noise."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ from s2scli.data.settings import NoiseTestSettings, SurfaceNoise
 from s2scli.data.surface_noise import noisy, random_for
 from s2scli.metrics.bootstrap import interval_of
 from s2scli.metrics.score import Score
+from s2scli.tags import divide_tag, tagged
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def evaluate_noise(
     clean: Sequence[Score],
     settings: NoiseTestSettings,
     again: Callable[[str, Sequence[str]], Rescored],
+    tags: Collection[str] = (),
 ) -> tuple[NoiseScores, ...]:
     """Score sources with each kind of noise, and compare the scores with those of clean sources.
 
@@ -83,10 +85,11 @@ def evaluate_noise(
         clean: their scores.
         settings: the kinds, the rate and the seed.
         again: scores the sources with one kind of noise in the same way.
+        tags: the tags that a source can have in front of it, which get no noise.
     """
     found = []
     for kind in settings.kinds:
-        noisy_sources = with_noise(sources, kind, settings)
+        noisy_sources = with_noise(sources, kind, settings, tags)
         scored = again(kind, noisy_sources)
         changed = sum(map(str.__ne__, sources, noisy_sources))
         falls = tuple(map(_fall, clean, scored.scores))
@@ -94,8 +97,10 @@ def evaluate_noise(
     return tuple(found)
 
 
-def with_noise(sources: Sequence[str], kind: str, settings: NoiseTestSettings) -> tuple[str, ...]:
-    """Return the sources with noise; equal sources get equal noise.
+def with_noise(
+    sources: Sequence[str], kind: str, settings: NoiseTestSettings, tags: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Return the sources with noise, but for their tags; equal sources get equal noise.
 
     The noise of a source depends only on the seed and the number of the first pair that has it.
     """
@@ -103,7 +108,9 @@ def with_noise(sources: Sequence[str], kind: str, settings: NoiseTestSettings) -
     known: dict[str, str] = {}
     for number, source in enumerate(sources, 1):
         if source not in known:
-            known[source] = noisy(source, noise, random_for(settings.noise_seed, number))
+            tag, text = divide_tag(source, tags)
+            changed = noisy(text, noise, random_for(settings.noise_seed, number))
+            known[source] = tagged(tag, changed) if tag else changed
     return tuple(known[source] for source in sources)
 
 

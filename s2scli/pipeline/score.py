@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from s2scli.errors import CorpusError
 from s2scli.report.console import Talk
 from s2scli.search.ranking import normalise
 from s2scli.search.settings import ScoreSettings
-from s2scli.tags import tagged
 from s2scli.translation.filter import run_filter
 from s2scli.translation.options import Options
 from s2scli.translation.pairs import listed_pair, pair_of
@@ -167,7 +166,7 @@ def score(
     """
     translator.require_tag(tag)
     totals = Totals(pixels=_pixels(translator))
-    options = Options(translator.engine.settings, window=stream.window)
+    options = Options(translator.engine.settings, window=stream.window, tag=tag)
     if translator.engine.is_latent:
         talk.say(
             "the model has a latent vector z: scores are log p(target | z) at the mean of "
@@ -179,8 +178,6 @@ def score(
             pairs = [pair_of(line, one_column=settings.one_column) for line in window]
         else:
             pairs = [listed_pair(line, sources) for line in window]
-        if tag:
-            pairs = [replace(pair, source=tagged(tag, pair.source)) for pair in pairs]
         for record in translator.score(pairs, options):
             totals.add(record)
             yield record

@@ -10,6 +10,7 @@ from s2scli.data.example import TokenIds, Values
 from s2scli.data.formats import LINE_FORMATS
 from s2scli.data.lines import BadLineError
 from s2scli.data.stream import LINE_BYTES, Line
+from s2scli.tags import tagged
 from s2scli.translation.lines import Failure, size_of
 from s2scli.translation.nbest import listed
 from s2scli.translation.records import Record
@@ -35,9 +36,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class EncodedPair:
-    """A pair that the model can score, as it reads the source and writes the target."""
+    """A pair that the model can score, as it reads the source and writes the target.
+
+    Attributes:
+        pair: the pair.
+        text: its source, with the tag that was asked for.
+        source: the encoded `text`.
+        target: the encoded target.
+    """
 
     pair: Pair
+    text: str
     source: Values
     target: TokenIds
 
@@ -91,7 +100,7 @@ def pairs_of(name: str, sources: Sequence[str], targets: Sequence[str]) -> list[
 
 
 def encode_pair(
-    pair: Pair, source_codec: SourceCodec, target_codec: TargetCodec, most: int
+    pair: Pair, source_codec: SourceCodec, target_codec: TargetCodec, most: int, tag: str = ""
 ) -> EncodedPair | Record:
     """Encode a pair; return a record if it cannot be scored.
 
@@ -100,13 +109,15 @@ def encode_pair(
         source_codec: encodes its source.
         target_codec: encodes its target.
         most: the maximum number of tokens on either side.
+        tag: the tag to put in front of the source; an empty one is none.
     """
     if pair.fault:
         return failed(pair, pair.fault)
     if is_blank(pair.source):
         return Record(pair.line, "empty", pair.source, pair.target)
+    text = tagged(tag, pair.source) if tag else pair.source
     try:
-        source = source_codec.encode(pair.source)
+        source = source_codec.encode(text)
         target = target_codec.encode(pair.target, pair.source)
     except BadCellError as error:
         return failed(pair, str(error))
@@ -114,7 +125,7 @@ def encode_pair(
         if size > most:
             fault = f"too long: the {side} has {size:,} tokens, the model accepts at most {most:,}"
             return failed(pair, fault)
-    return EncodedPair(pair, source, target)
+    return EncodedPair(pair, text, source, target)
 
 
 def failed(pair: Pair, fault: str) -> Record:

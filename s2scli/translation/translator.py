@@ -165,13 +165,13 @@ class Translator:
 
         Args:
             pairs: sources with given targets.
-            options: only `wanted`, `window` and the length penalty in `settings` are used; None
-                uses the model's own settings.
+            options: only `wanted`, `window`, `tag` and the length penalty in `settings` are used;
+                None uses the model's own settings.
         """
         chosen = options or Options(self.engine.settings)
         work = functools.partial(self._force, options=chosen)
         for window in _windows(pairs, chosen.window):
-            read = [self._encode(pair) for pair in window]
+            read = [self._encode(pair, chosen.tag) for pair in window]
             found = iter(isolate([one for one in read if isinstance(one, EncodedPair)], work))
             for one in read:
                 yield scored(one, next(found)) if isinstance(one, EncodedPair) else one
@@ -246,10 +246,10 @@ class Translator:
         except Exception as error:  # noqa: BLE001 - a text that its codec cannot encode
             return Plan(line, line.text, fault=fault_of(error))
 
-    def _encode(self, pair: Pair) -> EncodedPair | Record:
+    def _encode(self, pair: Pair, tag: str) -> EncodedPair | Record:
         most = self.engine.max_source_tokens
         try:
-            return encode_pair(pair, self.source, self.target, most)
+            return encode_pair(pair, self.source, self.target, most, tag)
         except Exception as error:  # noqa: BLE001 - a text that its codec cannot encode
             return failed(pair, fault_of(error))
 
@@ -298,7 +298,7 @@ class Translator:
         sources, targets = [one.source for one in pairs], [one.target for one in pairs]
         found = self.engine.force(sources, targets, options.settings, options.wanted)
         return [
-            self._translation(one.pair.source, one.source, (hypothesis,))
+            self._translation(one.text, one.source, (hypothesis,))
             for one, hypothesis in zip(pairs, found, strict=True)
         ]
 

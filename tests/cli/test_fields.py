@@ -238,8 +238,15 @@ def test_pairs_and_files_are_scored_with_a_tag(tagged_model: Path, tmp_path: Pat
         return json.loads(found)["scores"]
 
     assert scores(bare, "--tag", "de") == scores(own) != scores(bare)
+    bare.write_text("\tkl\nabc\tmn\n")
+    assert run("score", "--tag", "de", bare).startswith("\n"), "a blank source has no score"
     unknown = "--tag it: unknown to the model; its tags: de, fr"
     assert unknown in run("score", "--tag", "it", bare, status=2)
     for of in (["--split", "test"], ["--hypothesis", bare, "--reference", bare]):
         refused = run("evaluate", "--tag", "de", *of, status=2)
         assert "--tag is for the sources of a file: give --source FILE" in refused
+    files = ["--source", bare, "--reference", bare]
+    refused = run("evaluate", "--tag", "de", *files, "--importance-samples", "2", status=2)
+    assert "--importance-samples needs the tag in the file: leave --tag out" in refused
+    refused = run("evaluate", "--tag", "de", *files, "--aer", bare, status=2)
+    assert "--aer scores only alignments: leave --tag out" in refused

@@ -116,3 +116,11 @@ def test_noise_is_for_text_alone() -> None:
     assert request.with_metrics(TEXT).metrics
     with pytest.raises(UsageError, match="--noise is for text"):
         request.with_metrics(Sides(source=Sound(8000)))
+
+
+def test_a_tag_gets_no_noise() -> None:
+    settings = NoiseTestSettings(noise="typos", noise_rate=1.0)
+    own = [f"<2de> {source}" for source in SOURCES]
+    plain = with_noise(SOURCES, "typos", settings)
+    assert with_noise(own, "typos", settings, {"de"}) == tuple(f"<2de> {text}" for text in plain)
+    assert all(text != source for text, source in zip(plain, SOURCES, strict=True))
