@@ -233,7 +233,7 @@ def insights_of(translator: Translator, settings: SearchSettings) -> Insights:
     if not isinstance(engine, TorchEngine) or not isinstance(engine.model, Seq2Seq):
         return Insights()
     model, texts = engine.model, translator.sides.are_text
-    explains = texts and engine.device.type == "cpu"
+    explains = texts and engine.searcher.device.type == "cpu"
     return Insights(
         partial(_search, translator, settings) if texts and not settings.sample else None,
         partial(_saliency, model, translator) if explains else None,
@@ -258,6 +258,6 @@ def _between(
     first: str,
     second: str,
 ) -> list[str]:
-    writer = Writer(engine.recipes[0], model, engine.device, translator)
+    writer = Writer(engine.recipes[0], model, engine.searcher.device, translator)
     codes = writer.interpolate(first, second, GenerateSettings(steps=STEPS))
     return [found.text for found in writer.write(codes, settings)]

@@ -28,6 +28,7 @@ from s2scli.training.loop import Run
 from s2scli.training.loss import score_batch
 from s2scli.training.precision import autocast
 from s2scli.training.signs import model_signs, output_signs, unigram_entropy
+from s2scli.translation.model_search import ModelSearch
 from s2scli.translation.options import Options
 from s2scli.translation.torch_engine import TorchEngine
 from s2scli.translation.translator import Translator
@@ -135,7 +136,9 @@ class Validator:
         return cls(
             run,
             Translator.of(
-                TorchEngine((recipe,), run.model, run.device, codec), tokenizers, copier=copier
+                TorchEngine((recipe,), ModelSearch(run.model, run.device, codec)),
+                tokenizers,
+                copier=copier,
             ),
             list(_batches(encoded, shares, recipe.training.noise)),
             [Line("the validation split", int(row) + 1, text[int(row)].source) for row in rows],

@@ -22,9 +22,9 @@ from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.translation.export_engine import ExportEngine, ExportFacts, read_export
+from s2scli.translation.model_search import ModelSearch
 from s2scli.translation.onnx_model import OnnxModel
 from s2scli.translation.options import Wanted
-from s2scli.translation.torch_engine import ModelSearch
 from s2scli.translation.translator import Translator
 
 TARGET = TARGETS["onnx"]

@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from s2scli.errors import CheckpointError
+from s2scli.errors import CheckpointError, ConfigError
 from s2scli.export.onnx import Sessions
 from s2scli.model.attention.memory import AttendedMemory
 from s2scli.model.decoder.transformer import TransformerState, see_more
@@ -93,8 +93,12 @@ class OnnxModel:
         return lengths
 
     def ctc_log_probs(self, encoder_output: Encoded) -> Tensor:
-        """Refuse: no export has a CTC layer, and `has_ctc` says so."""
-        raise NotImplementedError("an export has no CTC layer")
+        """Refuse; `has_ctc` says that an export has no CTC layer.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError("an export has no CTC layer")
 
     def start(self, encoder_output: Encoded) -> TransformerState:
         """Return the state before the first token, one row for each sentence."""

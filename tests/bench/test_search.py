@@ -43,8 +43,9 @@ from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.special_ids import BOS_ID, EOS_ID
 from s2scli.translation.batches import similar_batches
+from s2scli.translation.model_search import BATCH_TOKENS, MAX_WIDTH
 from s2scli.translation.pool import SearchPool
-from s2scli.translation.torch_engine import BATCH_TOKENS, MAX_WIDTH, SEARCH_KERNELS
+from s2scli.translation.torch_engine import SEARCH_KERNELS
 from tests.bench.peers import Marian
 from tests.bench.race import median_ratio
 from tests.bench.showing import show

@@ -26,7 +26,7 @@ from s2scli.special_ids import UNK_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.metrics_log import MetricsLog
 from s2scli.training.world import ALONE, World
-from s2scli.translation import torch_engine
+from s2scli.translation import model_search
 from s2scli.translation.model_folder import load_model_folder
 from s2scli.workspace import Workspace
 from tests.training.processes import connected
@@ -164,7 +164,7 @@ def test_lines_at_which_the_model_fails_count_as_empty_and_are_counted(
     def fail(*_: object, **__: object) -> list[object]:
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr(torch_engine, "search", fail)
+    monkeypatch.setattr(model_search, "search", fail)
     scores = validator()
     assert scores["failed_lines"] == len(validator.references)
     assert scores["exact_match"] == 0

@@ -13,6 +13,7 @@ from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.settings import ModelSettings
 from s2scli.search.settings import SearchSettings
 from s2scli.translation.export_engine import ExportFacts
+from s2scli.translation.model_search import ModelSearch
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import pairs_of
 from s2scli.translation.results import Translation
@@ -34,7 +35,7 @@ def in_torch(name: str, settings: ModelSettings, model: Seq2Seq) -> Translator:
     tokenizers = letters()
     recipe = Recipe(name=name, model=settings)
     codec = source_codec(tokenizers.source)
-    engine = TorchEngine((recipe,), model, torch.device("cpu"), codec)
+    engine = TorchEngine((recipe,), ModelSearch(model, torch.device("cpu"), codec))
     return Translator.of(engine, tokenizers)
 
 

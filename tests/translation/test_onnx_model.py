@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from s2scli.data.batch import make_batch, make_source
-from s2scli.errors import CheckpointError
+from s2scli.errors import CheckpointError, ConfigError
 from s2scli.export.onnx import Onnx, Sessions
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.states import DecoderState
@@ -38,7 +38,7 @@ def test_it_knows_its_shapes(tmp_path: Path) -> None:
     assert found.attention_shape == model.attention_shape
     assert found.vocab_size == model.vocab_size
     assert not found.has_ctc
-    with pytest.raises(NotImplementedError, match="no CTC layer"):
+    with pytest.raises(ConfigError, match="no CTC layer"):
         found.ctc_log_probs(found.encode(torch.tensor([[4, 3]]), torch.tensor([2])))
     lengths = torch.tensor([2, 5])
     assert found.positions(lengths) is lengths
