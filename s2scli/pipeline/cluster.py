@@ -6,7 +6,6 @@ its workers. So s2s never starts one, and connects only to the address that it i
 
 import contextlib
 import functools
-import itertools
 import re
 import uuid
 from collections import deque
@@ -24,11 +23,11 @@ from s2scli.errors import (
     UsageError,
 )
 from s2scli.files import storage_errors
-from s2scli.pipeline.workers import TASKS_AHEAD, HeldErrors
+from s2scli.pipeline.workers import TASKS_AHEAD, HeldErrors, in_order
 from s2scli.report.console import Talk
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -68,27 +67,14 @@ class Cluster:
             count = _checked_workers(client, self.folder.absolute())
             talk.detail(f"{count} workers of {self.address}")
             with _losses_reported(client, self.address):
-                yield from _in_order(client, task, ahead, TASKS_AHEAD * count)
-        ahead.reraise()
-
-
-def _in_order(
-    client: "Client", task: Callable[[Item], Result], items: Iterator[Item], ahead: int
-) -> Iterator[Result]:
-    """Yield the results in the order of the items."""
-    futures: deque[Future] = deque()
-    try:
-        while True:
-            for item in itertools.islice(items, ahead - len(futures)):
                 # a key of its own: the file of a result may have gone since another run
-                futures.append(client.submit(task, item, key=f"s2s-{uuid.uuid4().hex}"))
-            if not futures:
-                return
-            yield futures[0].result()
-            futures.popleft().release()
-    finally:
-        with contextlib.suppress(Exception):
-            client.cancel(list(futures))
+                yield from in_order(
+                    lambda item: client.submit(task, item, key=f"s2s-{uuid.uuid4().hex}"),
+                    ahead,
+                    TASKS_AHEAD * count,
+                    deque(),
+                )
+        ahead.reraise()
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ from s2scli.report.console import Talk
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Yielded = TypeVar("Yielded", covariant=True)
 
 MAX_RESTARTS = 3
 FEW = 4  # so many tasks take less time than it takes to start processes
@@ -102,13 +103,20 @@ class Processes:
                     "a worker process was killed; its work is done again "
                     f"(restart {restart} of {MAX_RESTARTS})"
                 )
-            with contextlib.suppress(BrokenProcessPool), _pool(self.count) as pool:
-                yield from _in_order(pool, task, items, waiting, self.ahead)
+            with contextlib.suppress(BrokenProcessPool):
+                yield from self._attempt(task, items, waiting)
                 return
         raise LostProcessError(
             f"a worker process was killed {MAX_RESTARTS + 1} times: is there enough memory for "
             f"{self.count} (--workers)? The same command goes on where this one stopped"
         )
+
+    def _attempt(
+        self, task: Callable[[Item], Result], items: Iterator[Item], waiting: deque[Item]
+    ) -> Iterator[Result]:
+        """Yield the results of one pool of processes; `in_order` explains `waiting`."""
+        with _pool(self.count) as pool:
+            yield from in_order(lambda item: pool.submit(task, item), items, self.ahead, waiting)
 
     @property
     def ahead(self) -> int:
@@ -116,19 +124,33 @@ class Processes:
         return TASKS_AHEAD * self.count
 
 
-def _in_order(
-    pool: ProcessPoolExecutor,
-    task: Callable[[Item], Result],
+class Submitted(Protocol[Yielded]):
+    """A task that was submitted: a future of the standard library, or of Dask."""
+
+    def result(self) -> Yielded:
+        """Wait for its result."""
+        ...
+
+
+def in_order(
+    submit: Callable[[Item], Submitted[Result]],
     items: Iterator[Item],
-    waiting: deque[Item],
     ahead: int,
+    waiting: deque[Item],
 ) -> Iterator[Result]:
-    """Yield the results in the order of the items; those without a result stay in `waiting`."""
-    futures = deque(pool.submit(task, item) for item in waiting)
+    """Submit a task for each item, and yield their results in order.
+
+    Args:
+        submit: submits the task of an item.
+        items: the items.
+        ahead: the number of tasks to submit before the first result is there.
+        waiting: the items that were submitted before without a result; later, those of this call.
+    """
+    futures = deque(map(submit, waiting))
     while True:
         for item in itertools.islice(items, ahead - len(waiting)):
             waiting.append(item)
-            futures.append(pool.submit(task, item))
+            futures.append(submit(item))
         if not futures:
             return
         result = futures.popleft().result()
