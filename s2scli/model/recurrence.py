@@ -3,8 +3,10 @@
 from typing import Literal
 
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from s2scli.model.kernels.steps import Recurrence
+from s2scli.model.kernels.unroll import BY_UNROLLING, unroll
 
 Cell = Literal["elman", "gru", "lstm"]
 
@@ -47,3 +49,40 @@ def pack_state(parts: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
 def unpack_state(state: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Return a state from PyTorch as a tuple of tensors [L, B, D]."""
     return (state,) if isinstance(state, Tensor) else tuple(state)
+
+
+def run(
+    recurrence: Recurrence, values: Tensor, lengths: Tensor
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run recurrent layers over padded sequences; padding affects no state.
+
+    Args:
+        recurrence: the layers.
+        values: the inputs, [B, S, I].
+        lengths: the number of real inputs of each row, [B].
+
+    Returns:
+        The outputs, 0 in the padding, [B, S, D], and the state after each row, each part
+        [L, B, D]. The last D, and L, count both directions.
+    """
+    packed = pack_padded_sequence(values, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    states, final = run_packed(recurrence, packed)
+    outputs, _ = pad_packed_sequence(states, batch_first=True, total_length=values.shape[1])
+    return outputs, final
+
+
+def run_packed(
+    recurrence: Recurrence, packed: PackedSequence
+) -> tuple[PackedSequence, tuple[Tensor, ...]]:
+    """Run recurrent layers over packed sequences, by the fastest implementation.
+
+    Returns:
+        The outputs, and the state after each sequence, each part [L x directions, B, D].
+    """
+    if not BY_UNROLLING.runs(packed.data):
+        states, final = recurrence(packed)
+        return states, unpack_state(final)
+    outputs, ends = unroll(recurrence, packed.data, packed.batch_sizes.tolist())
+    if (order := packed.unsorted_indices) is not None:
+        ends = tuple(part.index_select(1, order) for part in ends)
+    return packed._replace(data=outputs), ends

@@ -2,11 +2,10 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from s2scli.errors import ConfigError
 from s2scli.model.kernels.dropout import Dropout
-from s2scli.model.recurrence import STATE_PARTS, Cell, make_recurrence, unpack_state
+from s2scli.model.recurrence import STATE_PARTS, Cell, make_recurrence, run
 from s2scli.model.states import EncoderOutput, StateShape, length_mask
 from s2scli.settings import Settings, setting
 
@@ -42,7 +41,7 @@ class RecurrentEncoderSettings(Settings):
 
 
 class RecurrentEncoder(nn.Module):
-    """A recurrent encoder; it packs sequences, so that padding never affects a state."""
+    """A recurrent encoder; padding never affects a state."""
 
     def __init__(self, settings: RecurrentEncoderSettings, input_dim: int) -> None:
         super().__init__()
@@ -73,17 +72,13 @@ class RecurrentEncoder(nn.Module):
         width = embedded.shape[1]
         if self.reverse:
             embedded = reverse_rows(embedded, lengths)
-        packed = pack_padded_sequence(
-            embedded, lengths.cpu(), batch_first=True, enforce_sorted=False
-        )
-        states, final = self.recurrence(packed)
-        memory, _ = pad_packed_sequence(states, batch_first=True, total_length=width)  # [B, S, D]
+        memory, final = run(self.recurrence, embedded, lengths)  # [B, S, D]
         if self.reverse:
             memory = reverse_rows(memory, lengths)
         return EncoderOutput(
             self.dropout(memory),
             length_mask(lengths, width, memory.device),
-            tuple(self._join_directions(part) for part in unpack_state(final)),
+            tuple(self._join_directions(part) for part in final),
             padded=int(lengths.min()) < width,
         )
 

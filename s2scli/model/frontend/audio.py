@@ -6,13 +6,12 @@ from typing import Literal, TypeVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from s2scli.errors import ConfigError
 from s2scli.model.kernels.batch_norm import BatchNorm
 from s2scli.model.kernels.dropout import Dropout
 from s2scli.model.kernels.linear import make_linear
-from s2scli.model.recurrence import make_recurrence
+from s2scli.model.recurrence import make_recurrence, run
 from s2scli.model.states import length_mask
 from s2scli.settings import Settings, setting
 from s2scli.sides import Input, Sound
@@ -327,12 +326,8 @@ class PyramidHalving(nn.Module):
             lengths = halved(lengths)
             batch, width, dim = states.shape
             pairs = F.pad(states, (0, 0, 0, width % 2)).view(batch, -1, 2 * dim)
-            packed = pack_padded_sequence(
-                pairs, lengths.cpu(), batch_first=True, enforce_sorted=False
-            )
-            states, _ = pad_packed_sequence(
-                layer(packed)[0], batch_first=True, total_length=pairs.shape[1]
-            )
+            assert isinstance(layer, nn.LSTM)
+            states, _ = run(layer, pairs, lengths)
         return states, lengths
 
 

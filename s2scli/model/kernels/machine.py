@@ -99,6 +99,7 @@ class Kernel:
         dtypes: the supported dtypes.
         cpu_only: whether it runs only on CPU tensors.
         with_gradients: whether it may run while gradients are recorded.
+        gradients_only: whether it runs only while gradients are recorded.
         inference_only: whether it runs only in inference mode.
         under_autocast: whether it may run under autocast, which would choose another dtype.
         wants: a condition on the machine, or None.
@@ -107,6 +108,7 @@ class Kernel:
     dtypes: frozenset[torch.dtype] = FLOATS
     cpu_only: bool = True
     with_gradients: bool = True
+    gradients_only: bool = False
     inference_only: bool = False
     under_autocast: bool = True
     wants: Callable[[Machine], bool] | None = None
@@ -114,6 +116,8 @@ class Kernel:
     def runs(self, *tensors: Tensor) -> bool:
         """Whether it is used for these tensors, on this machine and in the current modes."""
         if not self.with_gradients and torch.is_grad_enabled():
+            return False
+        if self.gradients_only and not torch.is_grad_enabled():
             return False
         if self.inference_only and not torch.is_inference_mode_enabled():
             return False
