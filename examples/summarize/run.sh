@@ -43,10 +43,16 @@ jawikinews_text() {
     done
 }
 
-# train_and_score WORKSPACE NAME: train on the corpus of a workspace, and score NAME.source
-train_and_score() {
-    s2s train -w "$work/$1" --recipe summarize --max-minutes "$minutes" \
+# train WORKSPACE MINUTES OPTION...: train on the corpus of a workspace
+train() {
+    space=$work/$1 time=$2
+    shift 2
+    s2s train -w "$space" "$@" --max-minutes "$time" \
         --set training.metric=rouge1 --set training.validation_examples=300
+}
+
+# score WORKSPACE NAME: summarize NAME.source, and score the summaries
+score() {
     s2s evaluate -w "$work/$1" --rouge --multi-reference \
         --source "$work/text/$2.source" --reference "$work/text/$2.target"
 }
@@ -71,7 +77,8 @@ jawikinews)
     test -d "$work/jawikinews/corpus" || s2s prepare -w "$work/jawikinews" \
         "$text.train.tsv" --valid "$text.valid.tsv" --test "$text.test.tsv"
     baseline headlines.test characters 40
-    train_and_score jawikinews headlines.test
+    train jawikinews "$minutes" --recipe summarize
+    score jawikinews headlines.test
     ;;
 scitldr)
     test -d "$work/scitldr/corpus" || s2s prepare -w "$work/scitldr" \
@@ -79,7 +86,16 @@ scitldr)
         --test "$data/scitldr.test.tsv.gz"
     columns "$data/scitldr.test.multi.tsv.gz" scitldr.all
     baseline scitldr.all sentence
-    train_and_score scitldr scitldr.all
+    # half of the time, learn to copy the sentence of an abstract that is closest to its summary
+    for split in train dev; do
+        gzip -dc "$data/scitldr.$split.tsv.gz" | python "$here/closest_sentence.py" \
+            > "$work/text/sentences.$split.tsv"
+    done
+    test -d "$work/sentences/corpus" || s2s prepare -w "$work/sentences" \
+        "$work/text/sentences.train.tsv" --valid "$work/text/sentences.dev.tsv"
+    train sentences $((minutes / 2)) --recipe summarize
+    train scitldr $((minutes / 2)) --init-from "$work/sentences/model"
+    score scitldr scitldr.all
     ;;
 *)
     echo "expected baselines, jawikinews or scitldr, found $2" >&2

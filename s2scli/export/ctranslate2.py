@@ -10,7 +10,7 @@ from s2scli.errors import CheckpointError, ConfigError
 from s2scli.export.extra import require_ctranslate2
 from s2scli.export.model_bin import check_model
 from s2scli.export.obstacles import transformer_obstacles
-from s2scli.export.settings import Quantization
+from s2scli.export.settings import Quantization, Recommended
 from s2scli.tokenizer.tokenizers import Tokenizers
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class CTranslate2:
         tokenizers: Tokenizers,
         positions: int,
         quantization: Quantization,
+        recommended: Recommended,
     ) -> None:
         """Write `model.bin`, `config.json`, the vocabularies and the tokenizers."""
         from s2scli.export.ctranslate2_spec import write_spec

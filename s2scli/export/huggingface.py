@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from s2scli.artifacts import plain_file_size
 from s2scli.errors import CheckpointError, ConfigError
 from s2scli.export.extra import require_extra
-from s2scli.export.settings import Quantization
+from s2scli.export.settings import Quantization, Recommended
 from s2scli.manifest import encode_json
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from s2scli.tokenizer.sentencepiece import SentencePiece
@@ -78,6 +78,7 @@ class HuggingFace:
         tokenizers: Tokenizers,
         positions: int,
         quantization: Quantization,
+        recommended: Recommended,
     ) -> None:
         """Write the weights, the configurations and the tokenizer files."""
         if tokenizers.texts[1].reverse:
@@ -96,7 +97,7 @@ class HuggingFace:
         (folder / WEIGHTS).write_bytes(tensors)
         config = marian_config(settings, weights, positions)
         (folder / CONFIG).write_bytes(encode_json(config))
-        (folder / GENERATION).write_bytes(encode_json(_generation(positions)))
+        (folder / GENERATION).write_bytes(encode_json(_generation(positions, recommended)))
         _write_tokenizer(folder, tokenizers, positions)
 
     def check(self, folder: Path, tokenizers: Tokenizers, positions: int) -> None:
@@ -137,8 +138,8 @@ def _differences(required: Mapping[str, tuple[object, object]]) -> list[str]:
     ]
 
 
-def _generation(positions: int) -> dict[str, Any]:
-    """Return the content of `generation_config.json`.
+def _generation(positions: int, recommended: Recommended) -> dict[str, Any]:
+    """Return the content of `generation_config.json`, which `generate` uses by default.
 
     The padding and the begin token are never written, and the search goes on while another
     hypothesis may rank higher, as in our own search.
@@ -149,7 +150,10 @@ def _generation(positions: int) -> dict[str, Any]:
         "early_stopping": False,
         "eos_token_id": EOS_ID,
         "forced_eos_token_id": EOS_ID,
+        "length_penalty": recommended.length_penalty,
         "max_length": positions,
+        "no_repeat_ngram_size": recommended.no_repeat_ngram,
+        "num_beams": recommended.beam_size,
         "pad_token_id": PAD_ID,
         "suppress_tokens": [PAD_ID, BOS_ID],
     }

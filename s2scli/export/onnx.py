@@ -9,7 +9,7 @@ from s2scli.artifacts import plain_file_size
 from s2scli.errors import CheckpointError, ConfigError
 from s2scli.export.extra import require_extra, require_onnx
 from s2scli.export.obstacles import transformer_obstacles
-from s2scli.export.settings import Quantization
+from s2scli.export.settings import Quantization, Recommended
 from s2scli.tokenizer.tokenizers import Tokenizers
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Onnx:
         tokenizers: Tokenizers,
         positions: int,
         quantization: Quantization,
+        recommended: Recommended,
     ) -> None:
         """Write the graphs and the tokenizers. The graphs have no limit of positions."""
         from s2scli.export.onnx_graph import decoder_graph, encoder_graph

@@ -1,5 +1,6 @@
 """The settings of exports and engines. Imports no torch, so that `--help` is fast."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from s2scli.settings import MOST, Settings, setting
@@ -17,6 +18,21 @@ Quantization = Literal[
     "bfloat16",
     "float32",
 ]
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """The settings of the search that an export recommends to the program that runs it.
+
+    Attributes:
+        beam_size: hypotheses kept at each step.
+        length_penalty: exponent of the length, by which log-probabilities are divided.
+        no_repeat_ngram: size of the n-grams that no output repeats, in tokens; 0 allows repeats.
+    """
+
+    beam_size: int = 5
+    length_penalty: float = 1.0
+    no_repeat_ngram: int = 0
 
 
 class ExportSettings(Settings):

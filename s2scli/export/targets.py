@@ -8,7 +8,7 @@ from s2scli.errors import ConfigError
 from s2scli.export.ctranslate2 import CTranslate2
 from s2scli.export.huggingface import HuggingFace
 from s2scli.export.onnx import Onnx
-from s2scli.export.settings import Quantization
+from s2scli.export.settings import Quantization, Recommended
 from s2scli.tokenizer.tokenizers import Tokenizers
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Target(Protocol):
         tokenizers: Tokenizers,
         positions: int,
         quantization: Quantization,
+        recommended: Recommended,
     ) -> None:
         """Write a model and its tokenizers into an existing folder.
 
@@ -70,6 +71,7 @@ class Target(Protocol):
             tokenizers: the tokenizers; their pieces are the vocabularies.
             positions: the maximum length of source and target, for the position tables.
             quantization: how to store the weights; `none` is float32.
+            recommended: the search that the folder recommends, where the program reads it.
         """
         ...
 

@@ -195,6 +195,7 @@ def _write(
             model.tokenizers,
             facts.positions,
             facts.quantization,
+            facts.recommended,
         )
         card = export_card(model, facts, target, tested)
         (draft.path / RECIPE).write_text(recipe_toml(model.recipe), encoding="utf-8", newline="\n")

@@ -279,6 +279,7 @@ def _exported(
             model.tokenizers,
             facts.positions,
             kind,
+            facts.recommended,
         )
         _require_same_tokens(target, folder, model.tokenizers, pairs)
         engine = ENGINES[target.kind](target.open(folder, "cpu"), model.tokenizers, facts)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from s2scli.errors import CheckpointError, ConfigError
-from s2scli.export.settings import Quantization
+from s2scli.export.settings import Quantization, Recommended
 from s2scli.export.targets import Target
 from s2scli.manifest import Manifest, verify_folder
 from s2scli.report.readings import BEST_HEADS, Reading
@@ -29,6 +29,12 @@ class ExportFacts(Settings):
     reading: Reading = setting(
         BEST_HEADS, "The attention weights that alignments are read from, if the program has them."
     )
+
+    @property
+    def recommended(self) -> Recommended:
+        """The search that the folder recommends to its program."""
+        search = self.search
+        return Recommended(search.beam_size, search.length_penalty, search.no_repeat_ngram)
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,7 @@ class TransformersEngine(ExportEngine):
             num_beams=settings.beam_size,
             num_return_sequences=settings.n_best,
             length_penalty=settings.length_penalty,
+            no_repeat_ngram_size=settings.no_repeat_ngram,
             max_new_tokens=longest,
             max_length=None,
             do_sample=False,

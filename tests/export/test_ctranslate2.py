@@ -6,7 +6,7 @@ import pytest
 
 from s2scli.errors import CheckpointError, ConfigError
 from s2scli.export.ctranslate2 import CTranslate2
-from tests.export.varieties import POSITIONS, VARIETIES, letters, variety
+from tests.export.varieties import POSITIONS, RECOMMENDED, VARIETIES, letters, variety
 
 pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
 
@@ -14,7 +14,9 @@ pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed")
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     settings, model = variety(VARIETIES["pre-norm"], letters())
-    CTranslate2().write(tmp_path, settings, model.state_dict(), letters(), POSITIONS, "none")
+    CTranslate2().write(
+        tmp_path, settings, model.state_dict(), letters(), POSITIONS, "none", RECOMMENDED
+    )
     return tmp_path
 
 

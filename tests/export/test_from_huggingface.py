@@ -15,7 +15,7 @@ from s2scli.export.targets import TARGETS
 from s2scli.model.weights import encode_tensors, read_tensors
 from tests.export.foreign_models import TEXTS, make_side
 from tests.export.importing import PLAIN, imported
-from tests.export.varieties import MARIAN, POSITIONS, letters, variety
+from tests.export.varieties import MARIAN, POSITIONS, RECOMMENDED, letters, variety
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
@@ -26,7 +26,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizers = letters()
     settings, model = variety(MARIAN["tied"], tokenizers)
     TARGETS["huggingface"].write(
-        folder, settings, model.state_dict(), tokenizers, POSITIONS, "none"
+        folder, settings, model.state_dict(), tokenizers, POSITIONS, "none", RECOMMENDED
     )
     return folder
 

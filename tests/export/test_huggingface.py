@@ -9,6 +9,7 @@ import pytest
 
 from s2scli.errors import CheckpointError, ConfigError, MissingExtraError
 from s2scli.export.huggingface import FILES
+from s2scli.export.settings import Recommended
 from s2scli.export.targets import TARGETS, require_exportable
 from s2scli.model.settings import ModelSettings
 from s2scli.settings import Tree, load_settings
@@ -28,7 +29,8 @@ def tokenizers() -> Tokenizers:
 
 def write(folder: Path, tokenizers: Tokenizers) -> None:
     settings, model = variety(MARIAN["tied"], tokenizers)
-    TARGET.write(folder, settings, model.state_dict(), tokenizers, POSITIONS, "none")
+    recommended = Recommended(beam_size=3, length_penalty=0.6, no_repeat_ngram=4)
+    TARGET.write(folder, settings, model.state_dict(), tokenizers, POSITIONS, "none", recommended)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +70,8 @@ def test_the_folder_has_all_that_the_library_reads(tokenizers: Tokenizers, tmp_p
     assert config["decoder_start_token_id"] == BOS_ID
     generation = json.loads((tmp_path / "generation_config.json").read_text())
     assert generation["suppress_tokens"] == [PAD_ID, BOS_ID]
+    assert (generation["num_beams"], generation["length_penalty"]) == (3, 0.6)
+    assert generation["no_repeat_ngram_size"] == 4
     pieces = json.loads((tmp_path / "vocab.json").read_text())
     assert list(pieces) == tokenizers.texts[0].vocabulary
     TARGET.check(tmp_path, tokenizers, POSITIONS)

@@ -9,7 +9,7 @@ from s2scli.export.marian import SHARED, layer_names, marian_config, marian_tens
 from s2scli.export.targets import TARGETS
 from s2scli.tokenizer.tokenizers import Tokenizers
 from tests.export.importing import CPU, imported
-from tests.export.varieties import MARIAN, POSITIONS, letters, variety
+from tests.export.varieties import MARIAN, POSITIONS, RECOMMENDED, letters, variety
 from tests.models import small_batch
 
 TARGET = TARGETS["huggingface"]
@@ -28,7 +28,7 @@ def test_an_export_comes_back_as_the_same_model(
     assert not TARGET.obstacles(settings)
     folder = tmp_path / "theirs"
     folder.mkdir()
-    TARGET.write(folder, settings, model.state_dict(), tokenizers, POSITIONS, "none")
+    TARGET.write(folder, settings, model.state_dict(), tokenizers, POSITIONS, "none", RECOMMENDED)
     found = imported(folder, tmp_path / "model").loaded
     assert found.tokenizers.joint
     assert found.tokenizers.texts[0].vocabulary == tokenizers.texts[0].vocabulary

@@ -10,7 +10,7 @@ from s2scli.errors import CheckpointError, ConfigError, MissingExtraError
 from s2scli.export import onnx as target_module
 from s2scli.export.onnx import DECODER, ENCODER, Onnx
 from s2scli.settings import Tree
-from tests.export.varieties import POSITIONS, VARIETIES, letters, variety
+from tests.export.varieties import POSITIONS, RECOMMENDED, VARIETIES, letters, variety
 from tests.models import transformer_tree
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -19,7 +19,7 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 def write(folder: Path, tree: Tree = VARIETIES["pre-norm"]) -> Path:
     settings, model = variety(tree, letters())
-    Onnx().write(folder, settings, model.state_dict(), letters(), POSITIONS, "none")
+    Onnx().write(folder, settings, model.state_dict(), letters(), POSITIONS, "none", RECOMMENDED)
     return folder
 
 

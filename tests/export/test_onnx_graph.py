@@ -13,7 +13,7 @@ from s2scli.export.onnx import Onnx, Sessions
 from s2scli.export.onnx_graph import decoder_graph, encoder_graph
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
-from tests.export.varieties import POSITIONS, VARIETIES, letters, variety
+from tests.export.varieties import POSITIONS, RECOMMENDED, VARIETIES, letters, variety
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -47,7 +47,7 @@ def pairs() -> Pairs:
 
 def opened(name: str, folder: Path) -> tuple[Seq2Seq, Sessions]:
     settings, model = variety(VARIETIES[name], letters())
-    Onnx().write(folder, settings, model.state_dict(), letters(), POSITIONS, "none")
+    Onnx().write(folder, settings, model.state_dict(), letters(), POSITIONS, "none", RECOMMENDED)
     return model, Onnx().open(folder, "cpu")
 
 

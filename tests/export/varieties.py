@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
+from s2scli.export.settings import Recommended
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.model.settings import ModelSettings
 from s2scli.settings import Tree, load_settings
@@ -14,6 +15,7 @@ from tests.models import make_model, transformer_tree
 
 LETTERS = "abcdefgh ij"
 POSITIONS = 64
+RECOMMENDED = Recommended()
 TEXTS = ("a", "abc", "hgfe dcba", "abab abab ab", "j i j", "ghij", "bad cab", "face", "hi")
 TARGETS = ("b", "cab", "abcd", "gh", "jig a", "a", "fade", "hhhh", "bed")
 

@@ -17,7 +17,7 @@ from s2scli.translation.batches import similar_batches
 from s2scli.translation.ctranslate2_engine import BATCH_TOKENS, TARGET, CTranslate2Engine
 from s2scli.translation.options import Wanted
 from s2scli.translation.translator import Translator
-from tests.export.varieties import POSITIONS, TEXTS, VARIETIES, letters, variety
+from tests.export.varieties import POSITIONS, RECOMMENDED, TEXTS, VARIETIES, letters, variety
 from tests.translation.engines import (
     FACTS,
     assert_same,
@@ -39,7 +39,9 @@ def both(
     """Return a model in PyTorch, and as CTranslate2 has it."""
     tokenizers = letters()
     settings, model = variety(VARIETIES[name], tokenizers)
-    TARGET.write(folder, settings, model.state_dict(), tokenizers, POSITIONS, quantization)
+    TARGET.write(
+        folder, settings, model.state_dict(), tokenizers, POSITIONS, quantization, RECOMMENDED
+    )
     theirs = CTranslate2Engine(TARGET.open(folder, "cpu"), tokenizers, FACTS)
     return in_torch(name, settings, model), Translator.of(theirs, tokenizers)
 

@@ -21,7 +21,7 @@ from s2scli.translation.onnx_engine import TARGET, OnnxEngine
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.results import Translation
 from s2scli.translation.translator import Translator
-from tests.export.varieties import POSITIONS, TEXTS, VARIETIES, letters, variety
+from tests.export.varieties import POSITIONS, RECOMMENDED, TEXTS, VARIETIES, letters, variety
 from tests.folders import letters_of, write_transformer
 from tests.translation.engines import (
     FACTS,
@@ -40,7 +40,7 @@ def both(folder: Path, name: str = "pre-norm") -> tuple[Translator, Translator]:
     """Return a model in PyTorch, and as ONNX Runtime has it."""
     tokenizers = letters()
     settings, model = variety(VARIETIES[name], tokenizers)
-    TARGET.write(folder, settings, model.state_dict(), tokenizers, POSITIONS, "none")
+    TARGET.write(folder, settings, model.state_dict(), tokenizers, POSITIONS, "none", RECOMMENDED)
     engine = OnnxEngine.of(TARGET.open(folder, "cpu"), tokenizers, FACTS)
     return in_torch(name, settings, model), Translator.of(engine, tokenizers)
 

@@ -16,7 +16,16 @@ from s2scli.model.states import DecoderState
 from s2scli.search.forced import force
 from s2scli.special_ids import BOS_ID
 from s2scli.translation.onnx_model import OnnxModel
-from tests.export.varieties import POSITIONS, TARGETS, TEXTS, VARIETIES, ids_of, letters, variety
+from tests.export.varieties import (
+    POSITIONS,
+    RECOMMENDED,
+    TARGETS,
+    TEXTS,
+    VARIETIES,
+    ids_of,
+    letters,
+    variety,
+)
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -24,7 +33,7 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 def both(folder: Path, name: str = "pre-norm") -> tuple[Seq2Seq, OnnxModel]:
     settings, model = variety(VARIETIES[name], letters())
-    Onnx().write(folder, settings, model.state_dict(), letters(), POSITIONS, "none")
+    Onnx().write(folder, settings, model.state_dict(), letters(), POSITIONS, "none", RECOMMENDED)
     return model, OnnxModel(Onnx().open(folder, "cpu"))
 
 

@@ -15,6 +15,7 @@ from s2scli.model.weights import model_weights
 from s2scli.pipeline.export import export_facts
 from s2scli.search.limits import longest_output
 from s2scli.search.rules import Demand, Rules
+from s2scli.search.settings import SearchSettings
 from s2scli.translation.model_folder import load_model_folder, write_model_folder
 from s2scli.translation.options import Wanted
 from s2scli.translation.torch_engine import translator_of
@@ -37,7 +38,13 @@ def engines(name: str, folder: Path) -> tuple[Any, TransformersEngine]:
     (folder / "theirs").mkdir()
     facts = export_facts(loaded, ExportSettings(to="huggingface"))
     target.write(
-        folder / "theirs", settings, loaded.model.state_dict(), tokenizers, facts.positions, "none"
+        folder / "theirs",
+        settings,
+        loaded.model.state_dict(),
+        tokenizers,
+        facts.positions,
+        "none",
+        SearchSettings(),
     )
     program = target.open(folder / "theirs", "cpu")
     assert target.encode(folder / "theirs", TEXTS) == [
