@@ -48,7 +48,7 @@ train() {
     space=$work/$1 time=$2
     shift 2
     s2s train -w "$space" "$@" --max-minutes "$time" \
-        --set training.metric=rouge1 --set training.validation_examples=300
+        --set training.metric=rouge1 --set training.validation_examples=100
 }
 
 # score WORKSPACE NAME: summarize NAME.source, and score the summaries
