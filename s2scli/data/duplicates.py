@@ -1,7 +1,8 @@
 """Finds exact duplicates among any number of rows, in bounded memory.
 
 The digest of each row is written to one of `BUCKETS` files, chosen by the digest, so that equal
-rows go to the same file. Each file is then sorted on its own.
+rows go to the same file. Each file is then sorted on its own, in parts of about `PART_ROWS` rows,
+which are chosen by the digest too.
 """
 
 import contextlib
@@ -15,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 BUCKETS = 64
+PART_ROWS = 100_000
 RECORD = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])
-
 
 Number = TypeVar("Number", np.bool_, np.int64)
 
@@ -88,18 +89,20 @@ class DuplicateFinder:
         return np.memmap(self._folder / name, kind, mode="w+", shape=(self.rows,))
 
     def _sorted(self) -> Iterator[tuple[NDArray[np.void], NDArray[np.bool_]]]:
-        """Yield the sorted records of each bucket, and which equal the record before, [n - 1].
+        """Yield the sorted records of each part, and which equal the record before, [n - 1].
 
         The files are removed.
         """
         for path in self._paths:
-            records = np.sort(np.fromfile(path, RECORD), order=["high", "low", "row"])
+            parts = -(-path.stat().st_size // (PART_ROWS * RECORD.itemsize))
+            for part in range(parts):
+                records = np.sort(_part(path, part, parts), order=["high", "low", "row"])
+                yield (
+                    records,
+                    (records["high"][1:] == records["high"][:-1])
+                    & (records["low"][1:] == records["low"][:-1]),
+                )
             path.unlink()
-            yield (
-                records,
-                (records["high"][1:] == records["high"][:-1])
-                & (records["low"][1:] == records["low"][:-1]),
-            )
 
     def __enter__(self) -> Self:
         return self
@@ -111,6 +114,15 @@ class DuplicateFinder:
         trace: TracebackType | None,
     ) -> None:
         self._files.close()
+
+
+def _part(path: Path, part: int, parts: int) -> NDArray[np.void]:
+    """Return the records of one of so many parts of a bucket, in their order."""
+    found = []
+    with path.open("rb") as file:
+        while len(block := np.fromfile(file, RECORD, PART_ROWS)):
+            found.append(block[block["high"] // BUCKETS % parts == part])
+    return np.concatenate(found)
 
 
 def _digests(texts: Iterator[str], size: int) -> NDArray[np.uint64]:

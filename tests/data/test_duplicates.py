@@ -2,9 +2,11 @@ import hashlib
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s2scli.data import duplicates
 from s2scli.data.duplicates import DuplicateFinder, pair_digests, source_hashes
 
 
@@ -32,6 +34,12 @@ def test_it_finds_what_a_set_finds(batches: list[list[tuple[str, str]]]) -> None
 def test_thousands_of_rows_in_all_buckets(tmp_path: Path) -> None:
     rows = [(str(number % 3000), "x") for number in range(9000)]
     assert first_occurrences(tmp_path, [rows[:4000], rows[4000:]]) == [True] * 3000 + [False] * 6000
+
+
+def test_a_bucket_is_sorted_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "PART_ROWS", 10)  # buckets have about 140 rows
+    test_thousands_of_rows_in_all_buckets(tmp_path)
+    assert not list(tmp_path.glob("bucket-*"))
 
 
 def test_digests_tell_the_two_sides_apart() -> None:
