@@ -98,6 +98,9 @@ TABLES: Mapping[str, Table] = {
         rendering.engine,
     ),
     "engines": Table("The engines", ("tests/bench/test_engine.py", "-k", "test_engines"), 20),
+    "recurrence": Table(
+        "Recurrent layers in training", ("tests/bench/test_recurrence.py",), 10, ONE_THREAD
+    ),
     "serving": Table("The server", ("tests/bench/test_serving.py",), 15, TWO_THREADS),
     "corpora": Table("Preparing a corpus", ("tests/bench/test_corpora.py",), 30),
     "reading": Table("Reading a corpus", ("tests/bench/test_reading.py",), 10),

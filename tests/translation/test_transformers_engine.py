@@ -15,7 +15,6 @@ from s2scli.model.weights import model_weights
 from s2scli.pipeline.export import export_facts
 from s2scli.search.limits import longest_output
 from s2scli.search.rules import Demand, Rules
-from s2scli.search.settings import SearchSettings
 from s2scli.translation.model_folder import load_model_folder, write_model_folder
 from s2scli.translation.options import Wanted
 from s2scli.translation.torch_engine import translator_of
@@ -44,7 +43,7 @@ def engines(name: str, folder: Path) -> tuple[Any, TransformersEngine]:
         tokenizers,
         facts.positions,
         "none",
-        SearchSettings(),
+        facts.recommended,
     )
     program = target.open(folder / "theirs", "cpu")
     assert target.encode(folder / "theirs", TEXTS) == [
