@@ -2,14 +2,15 @@
 # Multi30k, English to German: scores of the recipes, the gain from pre-training, and from R-Drop and
 # SimCut, and documents.
 #
-#     sh examples/multi30k/run.sh RAW scores|tokenised|pretraining|consistency|documents [WORKSPACE]
+#     sh examples/multi30k/run.sh RAW scores|tokenised|pretraining|consistency|documents [WORKSPACE [MINUTES]]
 #
 # RAW is a folder with {train,val,test_2016_flickr}.{en,de}.gz of data/task1/raw of
 # https://github.com/multi30k/dataset (its terms: non-commercial research and education).
-# If you stop it, run it again to resume.
+# MINUTES is the time of each training of consistency, 10 by default. If you stop it, run it again to
+# resume.
 set -eu
 raw=$1 here=$(dirname "$0")
-work=${3:-workspace/multi30k}
+work=${3:-workspace/multi30k} minutes=${4:-10}
 mkdir -p "$work/text"
 
 # prepare WORKSPACE FOLDER SUFFIX: prepare the three splits in a folder
@@ -76,19 +77,19 @@ consistency)
         paste "$work/text/$split.de" "$work/text/$split.en" >> "$work/text/$split.tsv"
     done
     s2s prepare --overwrite -w "$work/both" "$work/text/some.tsv" --valid "$work/text/val.tsv"
-    s2s train -w "$work/both" -r default --max-minutes 5 --set training.simcut=3
+    s2s train -w "$work/both" -r default --max-minutes $((minutes / 2)) --set training.simcut=3
     for way in plain r-drop simcut bi-simcut; do
-        minutes=10
+        time=$minutes
         s2s prepare --overwrite -w "$work/$way" "$work/text/some.en" "$work/text/some.de" \
             --valid "$work/text/val.en" --valid "$work/text/val.de"
         case $way in
         plain) options="-r default" ;;
         r-drop) options="-r default --set training.r_drop=5" ;;
         simcut) options="-r default --set training.simcut=3" ;;
-        bi-simcut) options="--init-from $work/both/model" minutes=5 ;;
+        bi-simcut) options="--init-from $work/both/model" time=$((minutes / 2)) ;;
         esac
         # shellcheck disable=SC2086  # several words
-        s2s train -w "$work/$way" $options --max-minutes "$minutes" \
+        s2s train -w "$work/$way" $options --max-minutes "$time" \
             --set training.limits.patience=0
         s2s evaluate -w "$work/$way" --split valid --bleu --chrf
     done
