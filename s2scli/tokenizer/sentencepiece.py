@@ -19,6 +19,7 @@ from s2scli.tokenizer.resegmentation import CUTS, Pieces, Resegmenter
 from s2scli.tokenizer.settings import Kind
 
 SPACE = "\u2581"
+SPACE_BYTES = [f"<0x{byte:02X}>" for byte in SPACE.encode()]  # where no piece has a space
 ALL = -1  # threads: one for each core
 ANCHORS = "0(.-"  # characters that seldom share a piece with what follows them
 MAX_MODEL_BYTES = 64_000_000
@@ -168,18 +169,21 @@ class SentencePiece:
 
         The characters are those of the escaped `canonical` text without spaces. A span is the index
         of the first one and that after the last. A piece that is only a space covers none. The
-        bytes of a character cover it together. A tag covers none.
+        bytes of a character cover it together, those of a space none. A tag covers none.
         """
         tag, text = self._divided(text)
         escaped = escape(self.canonical(text))
         pieces: list[str] = self._processor.encode(escaped, out_type=str)  # unknown ones as written
         spans, end = [(0, 0) for _ in tag], 0
-        for piece in pieces:
+        for at, piece in enumerate(pieces):
             byte = BYTE.fullmatch(piece)
             if byte and int(byte[1], 16) & 0xC0 == 0x80:  # a byte that continues a character
-                spans.append((end - 1, end))
+                spans.append(spans[-1])
                 continue
-            start, end = end, end + (1 if byte else len(piece.replace(SPACE, "").replace(" ", "")))
+            size = len(piece.replace(SPACE, "").replace(" ", ""))
+            if byte:
+                size = 0 if pieces[at : at + len(SPACE_BYTES)] == SPACE_BYTES else 1
+            start, end = end, end + size
             spans.append((start, end))
         return "".join(escaped.split(" ")), spans
 
