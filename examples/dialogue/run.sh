@@ -28,12 +28,14 @@ train)
     s2s evaluate -w "$work" --perplexity --word-perplexity --byte-perplexity
     s2s evaluate -w "$work" --f1 --diversity --examples 9 -o "$work/text/best.tsv"
     # sampling: replies as varied as people's; the table has the sources and their true replies
-    cut -f 1 "$work/text/best.tsv" > "$work/text/history"
-    cut -f 2 "$work/text/best.tsv" > "$work/text/history.reply"
+    sed 1000q "$work/text/best.tsv" > "$work/text/first.tsv"
+    cut -f 1 "$work/text/first.tsv" > "$work/text/history"
+    cut -f 2 "$work/text/first.tsv" > "$work/text/history.reply"
+    cut -f 3 "$work/text/first.tsv" > "$work/text/beam"
     s2s translate -w "$work" --sample --top-p 0.9 "$work/text/history" -o "$work/text/sampled"
     # minimum Bayes risk: the sample that the other samples are most like
     s2s translate -w "$work" --sample --top-p 0.9 --mbr 20 "$work/text/history" -o "$work/text/mbr"
-    for name in sampled mbr; do
+    for name in beam sampled mbr; do
         echo "== $name"
         s2s evaluate --f1 --diversity \
             --hypothesis "$work/text/$name" --reference "$work/text/history.reply"
