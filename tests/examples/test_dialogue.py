@@ -41,12 +41,14 @@ def test_baselines_are_scored_beside_people(data: Path) -> None:
 
 
 def test_a_model_of_turns_is_trained_scored_and_sampled(data: Path) -> None:
-    prepare, _, train, *evaluate, translate, risky, sampled, _ = commands(data, "train")
+    prepare, _, train, *evaluate, translate, risky, beam, sampled, mbr = commands(data, "train")
     assert prepare[0] == "prepare" and prepare[-2:] == ["--history", "3"]
     assert train[0] == "train" and "transformer-tiny" in set(train) & set(recipe_names())
     asked = {word for words in evaluate for word in words}
     assert {"--word-perplexity", "--byte-perplexity", "--f1", "--diversity"} <= asked
-    assert "--sample" in translate and "--mbr" in risky and "--diversity" in sampled
+    assert "--sample" in translate and "--mbr" in risky
+    for words, name in ((beam, "beam"), (sampled, "sampled"), (mbr, "mbr")):
+        assert "--diversity" in words and str(data.parent / "work" / "text" / name) in words
     assert (data.parent / "work" / "text" / "history.reply").read_text() == "c\n"
 
 

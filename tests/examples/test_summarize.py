@@ -55,8 +55,17 @@ def test_headlines_have_a_split_of_their_own(data: Path) -> None:
 
 
 def test_summaries_are_scored_against_all_references(data: Path) -> None:
-    prepare, _, train, evaluate = commands(data, "scitldr")
+    pytest.importorskip("rouge_score", reason="rouge-score is not installed")
+    prepare, _, sentences, first, train, evaluate = commands(data, "scitldr")
     assert prepare[0] == "prepare" and "--test" in prepare and train[0] == "train"
+    work = data.parent / "work"
+    assert sentences[0] == "prepare" and str(work / "text" / "sentences.train.tsv") in sentences
+    copied = (work / "text" / "sentences.train.tsv").read_text()
+    assert copied == "We test. It works.\tWe test.\n" * 2
+    assert "summarize" in first and train[train.index("--init-from") + 1] == str(
+        work / "sentences" / "model"
+    )
+    assert [words[words.index("--max-minutes") + 1] for words in (first, train)] == ["3", "3"]
     assert evaluate[0] == "evaluate" and "--multi-reference" in evaluate
 
 
