@@ -129,7 +129,8 @@ def launch(arguments: Sequence[str], processes: int, max_restarts: int, talk: Ta
     """
     for module in (agent_api, process_api):
         module.logger.disabled = True  # `talk` says what matters
-    heeded = [name for name in SIGNALS if signal.getsignal(getattr(signal, name)) != signal.SIG_IGN]
+    handlers = {name: signal.getsignal(getattr(signal, name)) for name in SIGNALS}
+    heeded = [name for name, handler in handlers.items() if handler != signal.SIG_IGN]
     os.environ |= {LAUNCHED: "1", "TORCHELASTIC_SIGNALS_TO_HANDLE": ",".join(heeded)}
     meeting = RendezvousParameters(
         "c10d", "localhost:0", str(uuid.uuid4()), 1, 1, local_addr="localhost"
@@ -152,6 +153,8 @@ def launch(arguments: Sequence[str], processes: int, max_restarts: int, talk: Ta
             return 128 + stop.sigval
         finally:
             spec.rdzv_handler.shutdown()
+            for name in heeded:  # the launcher leaves its own
+                signal.signal(getattr(signal, name), handlers[name] or signal.SIG_DFL)
     if agent.loss is None or agent.loss.is_reported:
         return agent.loss.status if agent.loss else 0
     raise LostProcessError(

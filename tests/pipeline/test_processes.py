@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from s2scli.errors import LostProcessError
-from s2scli.pipeline.processes import Loss, first_loss, launch
+from s2scli.pipeline.processes import SIGNALS, Loss, first_loss, launch
 from s2scli.report.console import Talk
 from s2scli.training.distributed import LAUNCHED
 
@@ -35,7 +35,9 @@ class TestLaunch:
     """What becomes of the processes, and of the launcher."""
 
     def test_all_end_well(self) -> None:
+        before = [signal.getsignal(getattr(signal, name)) for name in SIGNALS]
         assert launch([SHELL + f"assert os.environ['{LAUNCHED}']"], 2, 0, Talk.silent()) == 0
+        assert [signal.getsignal(getattr(signal, name)) for name in SIGNALS] == before
 
     def test_an_error_that_a_process_reports_is_passed_on_without_a_restart(
         self, capsys: pytest.CaptureFixture[str]
