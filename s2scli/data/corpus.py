@@ -5,6 +5,7 @@ duplicates (`stage`) and which split each row belongs to. `write_splits` copies 
 splits.
 """
 
+import itertools
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from s2scli.data.accounting import SAMPLES, DroppedRows, Sample, SplitTally
 from s2scli.data.cleaning import DUPLICATE, NEAR_DUPLICATE
-from s2scli.data.duplicates import DuplicateFinder, pair_digests, release, source_hashes
+from s2scli.data.duplicates import DuplicateFinder, pair_digests, source_hashes
 from s2scli.data.example import Example
 from s2scli.data.near_duplicates import HASHES, NearDuplicateFinder, signatures
 from s2scli.data.splitting import Split
@@ -102,11 +103,9 @@ class StagedCorpus:
             names: the columns to read.
         """
         start = 0
-        for path in self._paths:
-            for batch in _read(path, names):
-                yield batch, self._first[start : start + batch.num_rows]
-                start += batch.num_rows
-            release(self._first)
+        for batch in itertools.chain.from_iterable(_read(path, names) for path in self._paths):
+            yield batch, self._first[start : start + batch.num_rows]
+            start += batch.num_rows
 
 
 def write_rows(

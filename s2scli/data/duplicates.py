@@ -7,11 +7,10 @@ which are chosen by the digest too.
 
 import contextlib
 import hashlib
-import mmap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +67,6 @@ class DuplicateFinder:
         for records, copies in self._sorted():
             first[records["row"][:1]] = True
             first[records["row"][1:]] = ~copies
-        release(first)
         return first
 
     def originals(self) -> NDArray[np.int64]:
@@ -116,13 +114,6 @@ class DuplicateFinder:
         trace: TracebackType | None,
     ) -> None:
         self._files.close()
-
-
-def release(mapped: NDArray[Any]) -> None:
-    """Release the memory of an array's pages, if it is a file; they are read again when needed."""
-    advice = getattr(mmap, "MADV_DONTNEED", None)  # missing on Windows
-    if advice is not None and isinstance(mapped.base, mmap.mmap):
-        mapped.base.madvise(advice)
 
 
 def _part(path: Path, part: int, parts: int) -> NDArray[np.void]:

@@ -61,21 +61,3 @@ def test_the_original_of_a_row_is_the_first_equal_one(tmp_path: Path) -> None:
         finder.add(pair_digests(texts[:4], texts[:4]))
         finder.add(pair_digests(texts[4:], texts[4:]))
         assert finder.originals().tolist() == [texts.index(text) for text in texts]
-
-
-@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells")
-def test_a_released_mask_is_on_disk_and_not_in_memory(tmp_path: Path) -> None:
-    def resident() -> int:
-        lines = iter(Path("/proc/self/smaps").read_text().splitlines())
-        any(line.endswith("/first") for line in lines)
-        return next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
-
-    texts = [str(number % 70_000) for number in range(100_000)]
-    with DuplicateFinder(tmp_path) as finder:
-        finder.add(pair_digests(texts, texts))
-        first = finder.first_occurrences()
-    assert resident() == 0
-    assert first.tolist() == [True] * 70_000 + [False] * 30_000
-    assert resident() > 0
-    duplicates.release(first)
-    assert resident() == 0
