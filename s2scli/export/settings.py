@@ -30,9 +30,9 @@ class Recommended:
         no_repeat_ngram: size of the n-grams that no output repeats, in tokens; 0 allows repeats.
     """
 
-    beam_size: int = 5
-    length_penalty: float = 1.0
-    no_repeat_ngram: int = 0
+    beam_size: int
+    length_penalty: float
+    no_repeat_ngram: int
 
 
 class ExportSettings(Settings):

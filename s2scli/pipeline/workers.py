@@ -5,7 +5,6 @@ run again when its process was killed.
 """
 
 import contextlib
-import ctypes
 import itertools
 import multiprocessing
 import os
@@ -23,6 +22,7 @@ from typing import Protocol, TypeVar
 
 from s2scli.errors import LostProcessError, S2SError, StorageError
 from s2scli.files import FILES, storage_errors
+from s2scli.model.kernels.allocation import return_freed_memory
 from s2scli.report.console import Talk
 
 Item = TypeVar("Item")
@@ -32,8 +32,6 @@ Yielded = TypeVar("Yielded", covariant=True)
 MAX_RESTARTS = 3
 FEW = 4  # so many tasks take less time than it takes to start processes
 TASKS_AHEAD = 2  # for each worker, so that none waits
-M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
-RETURNED_BYTES = 256 << 10
 
 
 class Workers(Protocol):
@@ -213,7 +211,7 @@ def _pool(count: int) -> Iterator[ProcessPoolExecutor]:
     The processes hold one end of a pipe. The system closes the other one, even if this process is
     killed.
     """
-    _return_freed_memory()
+    return_freed_memory()
     context = multiprocessing.get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(count, context, _begin, (theirs,))
@@ -230,21 +228,11 @@ def _pool(count: int) -> Iterator[ProcessPoolExecutor]:
 
 def _begin(alive: Connection) -> None:
     """Prepare a process: it ends with its parent, which alone handles signals."""
-    _return_freed_memory()
+    return_freed_memory()
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
-
-
-def _return_freed_memory() -> None:
-    """Let the C library return freed blocks of some size to the system at once, if it can.
-
-    glibc raises the size from which it does so with each block that is freed. The pieces of a
-    stream, megabytes each, then leave holes in the heap, which grows with the corpus.
-    """
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, RETURNED_BYTES)
 
 
 def _end_with(alive: Connection) -> None:

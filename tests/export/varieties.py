@@ -15,7 +15,7 @@ from tests.models import make_model, transformer_tree
 
 LETTERS = "abcdefgh ij"
 POSITIONS = 64
-RECOMMENDED = Recommended()
+RECOMMENDED = Recommended(beam_size=5, length_penalty=1.0, no_repeat_ngram=0)
 TEXTS = ("a", "abc", "hgfe dcba", "abab abab ab", "j i j", "ghij", "bad cab", "face", "hi")
 TARGETS = ("b", "cab", "abcd", "gh", "jig a", "a", "fade", "hhhh", "bed")
 

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -188,33 +187,3 @@ def test_no_empty_folder_is_left(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), kept_shards(tmp_path / "shards"):
         raise KeyboardInterrupt
     assert not (tmp_path / "shards").exists()
-
-
-HOLES = """
-import re, sys
-from pathlib import Path
-
-from s2scli.pipeline import workers
-
-def resident():
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"RssAnon:\\s*(\\d+)", status)[1]) >> 10
-
-if sys.argv[1] == "returned":
-    workers._return_freed_memory()
-large = b"x" * (30 << 20)
-del large
-before = resident()
-blocks = [(b"x" * (8 << 20), b"x" * 2000) for _ in range(6)]
-kept = [small for _, small in blocks]
-del blocks
-print(resident() - before)
-"""
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has the setting")
-@pytest.mark.parametrize("given", ["returned", "kept"])
-def test_the_memory_of_freed_pieces_is_returned(given: str) -> None:
-    command = [sys.executable, "-c", HOLES, given]
-    left = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    assert (left < 16) == (given == "returned"), "megabytes, of the 48 that were freed"

@@ -4,7 +4,8 @@ import ctypes
 import os
 import sys
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of mallopt(3)
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4  # of mallopt(3)
+RETURNED_BYTES = 256 << 10
 NEVER = 2**31 - 1
 # cache sizes of oneDNN and PyTorch; each holds 1024 kernels by default
 KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
@@ -26,6 +27,15 @@ def keep_freed_memory(kernels: int = 64) -> None:
         os.environ.setdefault(name, str(kernels))
     _call("mallopt", M_MMAP_MAX, 0)
     _call("mallopt", M_TRIM_THRESHOLD, NEVER)
+
+
+def return_freed_memory() -> None:
+    """Make glibc return each freed block of some size to the system at once.
+
+    By default, it raises the size from which it does so with each block that is freed. Blocks of
+    megabytes, such as the pieces of a stream, then leave gaps in memory, which accumulate.
+    """
+    _call("mallopt", M_MMAP_THRESHOLD, RETURNED_BYTES)
 
 
 def give_back_freed_memory() -> None:

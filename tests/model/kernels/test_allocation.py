@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 import subprocess
 import sys
 
@@ -118,3 +119,33 @@ print(resident() - before)
 @needs_one_dnn
 def test_ever_new_shapes_do_not_add_up() -> None:
     assert run(SHAPES) < 20_000_000
+
+
+HOLES = """
+import re, sys
+from pathlib import Path
+
+from s2scli.model.kernels.allocation import return_freed_memory
+
+def resident():
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"RssAnon:\\s*(\\d+)", status)[1]) >> 10
+
+if sys.argv[1] == "returned":
+    return_freed_memory()
+large = b"x" * (30 << 20)
+del large
+before = resident()
+blocks = [(b"x" * (8 << 20), b"x" * 2000) for _ in range(6)]
+kept = [small for _, small in blocks]
+del blocks
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has the setting")
+@pytest.mark.parametrize("given", ["returned", "kept"])
+def test_freed_blocks_are_returned_at_once(given: str) -> None:
+    command = [sys.executable, "-c", HOLES, given]
+    left = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert (left < 16) == (given == "returned"), "megabytes, of the 48 that were freed"
