@@ -26,11 +26,12 @@ def command(
         typer.Option(
             "-m",
             "--model",
-            metavar="[NAME:][en-de=]DIR",
+            metavar="DIR|NAME=DIR|en-de=DIR",
             callback=utf8,
             rich_help_panel=EngineSettings.panel,
-            help="Model folder to serve instead of the workspace's, with a name and the codes of "
-            "the languages that clients ask for (source and target if not given); repeatable.",
+            help="Model folder to serve instead of the workspace's. NAME=DIR names it, en-de=DIR "
+            "gives the codes of the languages that clients ask for (otherwise source and target), "
+            "and NAME:en-de=DIR does both; repeatable.",
         ),
     ] = None,
     token_file: Annotated[

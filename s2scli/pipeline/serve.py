@@ -58,7 +58,7 @@ class ModelRequest:
 
     @classmethod
     def read(cls, text: str) -> "ModelRequest":
-        """Read `[NAME:][en-de=]DIR`; what is no name before `=` belongs to the folder.
+        """Read DIR, NAME=DIR, en-de=DIR or NAME:en-de=DIR; a head with a slash is the folder's.
 
         Raises:
             UsageError: the folder is missing, or the name is wrong.

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import select
 import socket
 from collections.abc import Iterator
 
@@ -15,6 +16,8 @@ from s2scli.serve.guard import Gate, Guard
 BACKLOG = 2048
 KEEP_ALIVE = 75  # seconds
 TICK = 0.05  # seconds between two looks at the gate
+LINGER = 0.3  # seconds in which those who have just connected can send their request
+MOST_TURNS = 100  # of the event loop, to accept those who have connected
 
 
 class _Server(uvicorn.Server):
@@ -93,5 +96,23 @@ async def _run(server: _Server, gate: Gate, listening: socket.socket) -> None:
     serving = asyncio.create_task(server.serve([listening]))
     while not (gate.draining or serving.done()):
         await asyncio.sleep(TICK)
+    if not serving.done():
+        await _stop_listening(server, listening)
     server.should_exit = True
     await serving
+
+
+async def _stop_listening(server: _Server, listening: socket.socket) -> None:
+    """Let no one else connect, so that whoever has connected gets an answer, even if a refusal.
+
+    The system connects clients before the server accepts them, and resets those connections when
+    the socket is closed. So all of them are accepted first.
+    """
+    for _ in range(MOST_TURNS):
+        if not select.select([listening], [], [], 0)[0]:
+            break
+        await asyncio.sleep(0)
+    for one in server.servers:
+        one.close()
+    if server.server_state.connections:
+        await asyncio.sleep(LINGER)

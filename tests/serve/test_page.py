@@ -193,6 +193,49 @@ def test_sounds_pictures_and_ways_between_sentences(browser: Any, tmp_path: Path
 
 
 @pytest.mark.slow
+def test_another_model_shows_nothing_of_the_last_one(browser: Any, tmp_path: Path) -> None:
+    faults: list[str] = []
+    with running(services(tmp_path)) as address:
+        page = opened(browser, address, faults)
+        choose = page.get_by_label("Model", exact=True).select_option
+        choose(label="English to German (tones)")
+        wav = {"name": "a.wav", "mimeType": "audio/wav", "buffer": encode_wav(saying("low"), RATE)}
+        page.get_by_label("Recording").set_input_files(wav)
+        until(lambda: page.inner_text("#out") == "low")
+        choose(label="English to German (pictures)")
+        assert page.inner_text("#out") == page.inner_text("#status") == ""
+        assert page.input_value("#file") == ""
+        assert not page.is_visible("#audio")
+        empty = drawn_on(page)
+        box = page.locator("#canvas").bounding_box()
+        page.mouse.move(box["x"] + 50, box["y"] + 50)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 150, box["y"] + 150)
+        page.mouse.up()
+        page.wait_for_selector("#out img")
+        assert drawn_on(page) != empty
+        png = {"name": "a.png", "mimeType": "image/png", "buffer": empty}
+        page.get_by_label("Picture", exact=True).set_input_files(png)
+        page.wait_for_selector("#picture")
+        assert drawn_on(page) == empty  # the chosen picture takes the place of the drawing
+        choose(label="English to German (walk)")
+        page.get_by_label("From").first.fill("here")
+        page.get_by_label("To", exact=True).first.fill("there")
+        until(lambda: page.inner_text("#way") == "here")
+        choose(label="English to German (texts)")
+        choose(label="English to German (walk)")
+        until(lambda: page.inner_text("#way") == "here")
+    assert faults == []
+
+
+def drawn_on(page: Any) -> bytes:
+    """Return the canvas as it looks; the pointer is elsewhere."""
+    page.mouse.move(0, 0)
+    shot: bytes = page.locator("#canvas").screenshot()
+    return shot
+
+
+@pytest.mark.slow
 def test_a_token_is_asked_for_and_errors_are_shown(browser: Any) -> None:
     token, faults = "a secret that is long", list[str]()
     with running(service_of(token=token)) as address:

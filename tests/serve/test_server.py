@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from s2scli.errors import LockedError, UsageError
-from s2scli.serve.server import address_of, listen
+from s2scli.serve.server import TICK, address_of, listen
 from tests.serve.serving import running, served, service_of
 from tests.serve.test_batching import SlowEngine
 from tests.translation.stub import stub_translator
@@ -54,6 +54,17 @@ def test_who_waits_is_answered_before_the_end() -> None:
     assert found[0].json() == {"translatedText": "LATE"}
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{address}/health")
+
+
+def test_who_has_connected_is_answered() -> None:
+    """The server begins to end before a client that has connected sends its request."""
+    with running(service_of()) as address:
+        port = int(address.rpartition(":")[2])
+        late = socket.create_connection(("127.0.0.1", port))
+        time.sleep(0.2)  # it is accepted
+        threading.Timer(TICK + 0.15, late.sendall, [b"GET /health HTTP/1.1\r\n\r\n"]).start()
+    with late:
+        assert late.recv(1000).startswith(b"HTTP/1.1 ")
 
 
 def test_a_client_that_goes_away_is_dropped() -> None:
