@@ -40,14 +40,12 @@ class Int8Weight:
 
     def multiply(self, values: Tensor, bias: Tensor | None) -> Tensor:
         """Return W x + b, [..., K] to [..., N]."""
-        levels = self.levels
         rows = values.reshape(-1, values.shape[-1])  # [M, K]
-        largest = rows.abs().amax(1, keepdim=True).clamp_(min=LEAST)
-        # integers from 1 to 2 levels + 1; the conversion truncates, so 0.5 is added to round
-        integers = torch.empty(_padded(len(rows)), rows.shape[1], dtype=torch.uint8)
-        integers[: len(rows)] = (rows * (levels / largest)).add_(levels + 1.5)
-        product = self._product(integers)[: len(rows)]
-        scales = largest / levels
+        scales = rows.abs().amax(1, keepdim=True).clamp_(min=LEAST).div_(self.levels)
+        # PyTorch converts to int8 several times as fast as to uint8
+        integers = torch.empty(_padded(len(rows)), rows.shape[1], dtype=torch.int8)
+        integers[: len(rows)] = (rows / scales).round_()
+        product = self._product(integers.view(torch.uint8).add_(self.levels + 1))[: len(rows)]
         if bias is None:
             product.mul_(scales)
         else:  # in place, as a second tensor of this size does not fit into the caches
@@ -56,7 +54,7 @@ class Int8Weight:
 
     def _product(self, integers: Tensor) -> Tensor:
         """Return the product with quantized inputs [M, K], before their scales apply, [M, N]."""
-        product: Tensor = torch.ops.onednn.qlinear_pointwise(
+        product: Tensor = torch.ops.onednn.qlinear_pointwise.default(
             integers,
             1.0,
             self.levels + 1,
