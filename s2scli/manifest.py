@@ -146,7 +146,7 @@ def _read_manifest(folder: Path, kind: str) -> Manifest:
     recorded = tree.pop("digest", None)
     manifest = _parse(tree, path)
     if manifest.kind != kind:
-        raise CheckpointError(f"{folder}: expected a {kind}, found a {manifest.kind[:80]!r}")
+        raise CheckpointError(f"{folder}: expected the kind {kind}, found {manifest.kind[:80]!r}")
     if manifest.format > FORMATS[kind]:
         raise CheckpointError(
             f"{folder}: {kind} format {manifest.format!s:.20} is newer than this version of s2s "

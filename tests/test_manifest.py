@@ -104,7 +104,7 @@ def test_json_bytes_depend_on_the_value_alone() -> None:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda tree: tree.update(kind="corpus"), "expected a model, found a 'corpus'"),
+        (lambda tree: tree.update(kind="corpus"), "expected the kind model, found 'corpus'"),
         (lambda tree: tree.update(format=99), "model format 99 is newer .* upgrade s2scli"),
         (lambda tree: tree.pop("files"), r"not a manifest of s2s \(files: field required\)"),
         (lambda tree: tree.update(odd=1), r"not a manifest of s2s \(odd: unexpected"),

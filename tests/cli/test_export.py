@@ -348,7 +348,7 @@ def test_a_wrong_manifest_is_refused(
 def test_other_commands_say_what_they_expected(whole: Path) -> None:
     result = run("inspect", "model", "-m", str(folder_beside(whole)))
     assert result.exit_code == 65
-    assert "expected a model, found a 'ctranslate2'" in result.stderr
+    assert "expected the kind model, found 'ctranslate2'" in result.stderr
 
 
 def test_whether_a_recipe_exports_is_said_before_training(tmp_path: Path) -> None:
