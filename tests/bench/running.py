@@ -18,10 +18,10 @@ from tests.bench.results import Document, Result, State, versions
 from tests.bench.showing import DOCUMENTS
 from tests.bench.tables import Table
 
-# Where data are, and the device: the only settings that do not come from the table.
+# Where data and another checkout are, and the device: the only settings not from the table.
 FROM_OUTSIDE = frozenset(
     f"S2S_BENCH_{name}"
-    for name in ("WORKSPACE", "RAW", "TSV", "EXPORT", "MODEL", "TEXT", "FOLDER", "DEVICE")
+    for name in ("WORKSPACE", "RAW", "TSV", "EXPORT", "MODEL", "TEXT", "FOLDER", "BASE", "DEVICE")
 )
 PYTEST = (
     *(sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml")),

@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 
 from tests.bench.showing import show
-from tests.bench.test_engine import make_export, make_texts
+from tests.bench.test_engine import make_export, make_model, make_texts
 
 CLIENTS, MANY_CLIENTS = 32, 200
 ROUNDS = int(os.environ.get("S2S_BENCH_ROUNDS", "3"))
@@ -146,7 +146,7 @@ def load(port: int, texts: Sequence[str], expected: Sequence[str]) -> dict[str, 
 @pytest.mark.timeout(1800)
 def test_serving(tmp_path: Path) -> None:
     given = os.environ.get("S2S_BENCH_MODEL")
-    model = Path(given) if given else make_export(tmp_path / "model")
+    model = Path(given) if given else make_export(make_model(tmp_path / "model"))
     sources = os.environ.get("S2S_BENCH_TEXT")
     texts = Path(sources).read_text(encoding="utf-8").splitlines() if sources else make_texts()
     file = tmp_path / "texts"
@@ -177,3 +177,16 @@ def test_serving(tmp_path: Path) -> None:
     }
     show(report)
     assert loaded["lost"] == loaded["mixed up"] == 0
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_in_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("ctranslate2", reason='pip install -e ".[ctranslate2]"')
+    for name, value in {"ROUNDS": 1, "SECONDS": 1.0, "CLIENTS": 2, "MANY_CLIENTS": 3}.items():
+        monkeypatch.setattr(f"tests.bench.test_serving.{name}", value)
+    monkeypatch.setattr("tests.bench.test_engine.SENTENCES", 8)
+    test_serving(tmp_path)
+    found = json.loads(capsys.readouterr().out)
+    assert found["lines"] == 8 and found["3 clients for 1 s"]["requests"] > 0
