@@ -1,8 +1,9 @@
 #!/bin/sh
-# Multi30k, English to German: scores of the recipes, the gain from pre-training, and from R-Drop and
-# SimCut, and documents.
+# Multi30k, English to German: scores of the recipes, the gain from pre-training, from R-Drop and
+# SimCut, and from settings for little data, and documents.
 #
-#     sh examples/multi30k/run.sh RAW scores|tokenised|pretraining|consistency|documents [WORKSPACE [MINUTES]]
+#     sh examples/multi30k/run.sh RAW scores|tokenised|pretraining|consistency|little|documents \
+#         [WORKSPACE [MINUTES]]
 #
 # RAW is a folder with {train,val,test_2016_flickr}.{en,de}.gz of data/task1/raw of
 # https://github.com/multi30k/dataset (its terms: non-commercial research and education).
@@ -94,6 +95,25 @@ consistency)
         s2s evaluate -w "$work/$way" --split valid --bleu --chrf
     done
     ;;
+little)
+    for side in en de; do
+        gzip -dc "$raw/train.$side.gz" | sed 2000q > "$work/text/few.$side"
+    done
+    for way in plain label-smoothing word-dropout fewer-pieces; do
+        s2s prepare --overwrite -w "$work/$way" "$work/text/few.en" "$work/text/few.de" \
+            --valid "$raw/val.en.gz" --valid "$raw/val.de.gz"
+        options=""
+        case $way in
+        label-smoothing) options="--set training.label_smoothing=0.3" ;;
+        word-dropout) options="--set training.source_token_dropout=0.2 --set training.target_token_dropout=0.2" ;;
+        fewer-pieces) s2s train-tokenizer -w "$work/$way" --vocab-size 1000 ;;
+        esac
+        # shellcheck disable=SC2086  # several words or none
+        s2s train -w "$work/$way" -r default $options --max-steps 2500 \
+            --set training.limits.patience=0
+        s2s evaluate -w "$work/$way" --split valid --bleu --chrf
+    done
+    ;;
 documents)
     prepare "$work/documents" "$raw" .gz
     s2s train -w "$work/documents" --recipe transformer-tiny --max-minutes 10 \
@@ -122,7 +142,7 @@ documents)
     done
     ;;
 *)
-    echo "expected scores, tokenised, pretraining, consistency or documents, found $2" >&2
+    echo "expected scores, tokenised, pretraining, consistency, little or documents, found $2" >&2
     exit 2
     ;;
 esac

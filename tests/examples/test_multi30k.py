@@ -44,6 +44,22 @@ def test_pretraining_begins_one_of_two_with_the_other_model(raw: Path) -> None:
     assert (raw.parent / "work/text/few.en").read_text() == "A dog.\nTwo dogs.\n"
 
 
+def test_consistency_has_the_same_time_for_each_way(raw: Path) -> None:
+    found = [words for words in commands(raw, "consistency") if words[0] == "train"]
+    minutes = [words[words.index("--max-minutes") + 1] for words in found]
+    assert minutes == ["5", "10", "10", "10", "5"]  # Bi-SimCut: both directions first, then one
+    assert [words.count("--init-from") for words in found] == [0, 0, 0, 0, 1]
+
+
+def test_ways_for_little_data_differ_in_one_thing(raw: Path) -> None:
+    found = commands(raw, "little")
+    trainings = [words for words in found if words[0] == "train"]
+    assert len(trainings) == 4 and all("2500" in words for words in trainings)
+    changes = [sum("training." in word for word in words) for words in trainings]
+    assert changes == [1, 2, 3, 1]  # no patience; label smoothing; word dropout on both sides
+    assert [words[-1] for words in found if words[0] == "train-tokenizer"] == ["1000"]
+
+
 def test_another_word_is_refused(raw: Path) -> None:
     script = ["sh", str(EXAMPLE / "run.sh"), str(raw), "everything", str(raw.parent / "work")]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
