@@ -29,8 +29,19 @@ def grid(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
 
 
 def figures(documents: Sequence[Document]) -> list[str]:
-    """Show any documents: one line for each value, named by the keys that lead to it."""
-    return grid(("what", "value"), [row for each in documents for row in _flat(each)])
+    """Show any documents, whose values are named by the keys that lead to them.
+
+    A value has a line. Documents with the same keys stand side by side, or are the lines if there
+    are more of them than keys.
+    """
+    flat = [dict(_flat(each)) for each in documents]
+    names = list(flat[0])
+    if any(list(each) != names for each in flat):
+        return grid(("what", "value"), [row for each in flat for row in each.items()])
+    if len(flat) > len(names):
+        return grid(names, [list(each.values()) for each in flat])
+    rows = [(name, *(each[name] for each in flat)) for name in names]
+    return grid(("what", *["value"] * len(flat)), rows)
 
 
 def _flat(tree: Mapping[str, Any], *path: str) -> Iterable[tuple[str, Any]]:

@@ -105,6 +105,21 @@ def test_figures_of_any_document() -> None:
     ]
 
 
+def test_figures_of_documents_with_the_same_keys() -> None:
+    two: list[Document] = [{"a": number, "b": {"c": 2 * number}} for number in (1, 2)]
+    assert rendering.figures(two)[1:] == [
+        "| --- | --- | --- |",
+        "| a | 1 | 2 |",
+        "| b: c | 2 | 4 |",
+    ]
+    three = [*two, {"a": 3, "b": {"c": 6}}]
+    assert rendering.figures(three)[0] == "| a | b: c |"
+    assert rendering.figures(three)[2:] == ["| 1 | 2 |", "| 2 | 4 |", "| 3 | 6 |"]
+    assert rendering.figures([*two, {"a": 3}])[2:] == [
+        *("| a | 1 |", "| b: c | 2 |", "| a | 2 |", "| b: c | 4 |", "| a | 3 |")
+    ]
+
+
 def contender(speed: int) -> Document:
     return {
         "tokens_per_second": speed,
