@@ -29,7 +29,7 @@ from s2scli.settings import (
     write_toml,
 )
 from s2scli.sides import TEXT, Media, Picture, Sides, Sound
-from s2scli.sizes import SIZES, Size
+from s2scli.sizes import WITHOUT_CORPUS, Size
 from s2scli.tokenizer.copying import Copier
 from s2scli.tokenizer.pictures import BLOCK_WIDTH
 from s2scli.tokenizer.sentencepiece import SentencePiece
@@ -139,7 +139,7 @@ SIZE = "model.size"
 def load_recipe(
     name_or_path: str,
     assignments: Sequence[str] = (),
-    size: Size = SIZES[0],
+    size: Size = WITHOUT_CORPUS,
     sides: Sides = TEXT,
 ) -> Recipe:
     """Load a built-in recipe or a TOML file, and apply `section.key=value` assignments.

@@ -7,7 +7,7 @@ from s2scli.sizes import SIZES, Size, size_for
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_it_is_the_recipe_of_its_row_with_the_dropout_and_the_average(size: Size) -> None:
+def test_it_is_the_recipe_of_its_row_with_its_changes_and_the_average(size: Size) -> None:
     found, base = load_recipe(DEFAULT_RECIPE, size=size), load_recipe(size.recipe)
     for part in (found.model.encoder, found.model.decoder):
         assert part.dropout == size.dropout
@@ -19,8 +19,9 @@ def test_it_is_the_recipe_of_its_row_with_the_dropout_and_the_average(size: Size
 
 
 def test_the_corpus_decides() -> None:
-    assert size_for(1) == size_for(50_000) == SIZES[0] == size_for(0)
-    assert size_for(50_001) == SIZES[1]
+    assert size_for(1) == size_for(3_000) == SIZES[0] == size_for(0)
+    assert size_for(3_001) == size_for(50_000) == SIZES[1]
+    assert size_for(50_001) == SIZES[2]
     assert size_for(10**9) == SIZES[-1]
 
 
@@ -29,16 +30,25 @@ def test_the_table_grows() -> None:
     assert limits == sorted(set(limits))
 
 
-def test_without_a_corpus_it_is_the_smallest() -> None:
-    assert load_recipe(DEFAULT_RECIPE) == load_recipe(DEFAULT_RECIPE, size=SIZES[0])
+def test_without_a_corpus_it_is_that_of_thousands_of_pairs() -> None:
+    assert load_recipe(DEFAULT_RECIPE) == load_recipe(DEFAULT_RECIPE, size=size_for(10_000))
+
+
+def test_little_data_have_more_label_smoothing() -> None:
+    smoothing = [
+        load_recipe(DEFAULT_RECIPE, size=size_for(pairs)).training.label_smoothing
+        for pairs in (2_000, 20_000)
+    ]
+    assert smoothing == [0.3, 0.1]
+    assert str(SIZES[0]) == "lstm-attention with dropout 0.3 and label smoothing 0.3"
 
 
 def test_what_is_asked_for_comes_before_the_size() -> None:
     changes = ["model.encoder.dropout=0.05", "training.ema_decay=0"]
-    recipe = load_recipe(DEFAULT_RECIPE, changes, SIZES[1])
+    recipe = load_recipe(DEFAULT_RECIPE, changes, SIZES[2])
     assert (recipe.model.encoder.dropout, recipe.model.decoder.dropout) == (0.05, 0.2)
     assert recipe.training.ema_decay == 0
-    other = load_recipe(DEFAULT_RECIPE, ["model.decoder.kind=transformer"], SIZES[1]).model.decoder
+    other = load_recipe(DEFAULT_RECIPE, ["model.decoder.kind=transformer"], SIZES[2]).model.decoder
     assert (other.kind, other.dropout) == ("transformer", 0.1)
 
 

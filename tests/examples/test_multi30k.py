@@ -56,7 +56,9 @@ def test_ways_for_little_data_differ_in_one_thing(raw: Path) -> None:
     trainings = [words for words in found if words[0] == "train"]
     assert len(trainings) == 4 and all("2500" in words for words in trainings)
     changes = [sum("training." in word for word in words) for words in trainings]
-    assert changes == [1, 2, 3, 1]  # no patience; label smoothing; word dropout on both sides
+    assert changes == [2, 2, 4, 2]  # no patience; label smoothing; word dropout on both sides
+    smoothing = ["training.label_smoothing=0.3" in words for words in trainings]
+    assert smoothing == [False, True, False, False]
     assert [words[-1] for words in found if words[0] == "train-tokenizer"] == ["1000"]
 
 
