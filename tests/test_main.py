@@ -81,10 +81,11 @@ def test_closed_messages_and_a_closed_input_do_no_harm(trained_workspace: Path) 
     ("words", "columns"),
     [
         ("inspect corpus", ["1"]),
-        ("inspect training", ["19"]),
+        pytest.param("inspect training", ["19"], marks=pytest.mark.slow),
         ("inspect attention 'one two'", ["0"]),
-        ("evaluate --no-such-flag", ["0", "1", "19"]),
-        ("evaluate -m nowhere", ["0", "1", "19"]),
+        ("evaluate --no-such-flag", ["0"]),
+        pytest.param("evaluate --no-such-flag", ["1", "19"], marks=pytest.mark.slow),
+        pytest.param("evaluate -m nowhere", ["0", "1", "19"], marks=pytest.mark.slow),
     ],
 )
 def test_a_terminal_of_no_width_has_twenty_columns(

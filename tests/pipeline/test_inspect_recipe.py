@@ -1,5 +1,7 @@
 """What recipes there are, and what one resolves to."""
 
+import pytest
+
 from s2scli.config import Recipe, load_recipe, recipes_with_attention
 from s2scli.model.seq2seq import Seq2Seq, count_parameters
 from s2scli.pipeline.inspect_recipe import (
@@ -41,6 +43,7 @@ def test_every_recipe_is_listed_by_its_name() -> None:
     assert {"default", "vaswani2017"} <= set(names)
 
 
+@pytest.mark.slow
 def test_combinations_are_those_of_the_model() -> None:
     matrix = list_combinations()
     assert 0 < len(matrix.possible) < matrix.total
