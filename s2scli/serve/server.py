@@ -96,7 +96,7 @@ async def _run(server: _Server, gate: Gate, listening: socket.socket) -> None:
     serving = asyncio.create_task(server.serve([listening]))
     while not (gate.draining or serving.done()):
         await asyncio.sleep(TICK)
-    if not serving.done():
+    if server.started and not serving.done():
         await _stop_listening(server, listening)
     server.should_exit = True
     await serving

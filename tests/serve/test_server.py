@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from s2scli.errors import LockedError, UsageError
-from s2scli.serve.server import TICK, address_of, listen
-from tests.serve.serving import running, served, service_of
+from s2scli.serve.guard import Gate
+from s2scli.serve.server import TICK, address_of, listen, run
+from tests.serve.serving import app_of, running, served, service_of
 from tests.serve.test_batching import SlowEngine
 from tests.translation.stub import stub_translator
 
@@ -65,6 +66,12 @@ def test_who_has_connected_is_answered() -> None:
         threading.Timer(TICK + 0.15, late.sendall, [b"GET /health HTTP/1.1\r\n\r\n"]).start()
     with late:
         assert late.recv(1000).startswith(b"HTTP/1.1 ")
+
+
+def test_a_server_that_is_to_end_before_it_begins_just_ends() -> None:
+    gate = Gate(draining=True)
+    with listen("127.0.0.1", 0) as listening:
+        run(app_of(service_of(), gate=gate), gate, listening)
 
 
 def test_a_client_that_goes_away_is_dropped() -> None:
