@@ -100,18 +100,18 @@ little)
         gzip -dc "$raw/train.$side.gz" | sed 2000q > "$work/text/few.$side"
     done
     for way in plain label-smoothing word-dropout fewer-pieces; do
-        s2s prepare --overwrite -w "$work/$way" "$work/text/few.en" "$work/text/few.de" \
+        s2s prepare --overwrite -w "$work/little-$way" "$work/text/few.en" "$work/text/few.de" \
             --valid "$raw/val.en.gz" --valid "$raw/val.de.gz"
         smoothing=0.1 options=""
         case $way in
         label-smoothing) smoothing=0.3 ;;
         word-dropout) options="--set training.source_token_dropout=0.2 --set training.target_token_dropout=0.2" ;;
-        fewer-pieces) s2s train-tokenizer -w "$work/$way" --vocab-size 1000 ;;
+        fewer-pieces) s2s train-tokenizer -w "$work/little-$way" --vocab-size 1000 ;;
         esac
         # shellcheck disable=SC2086  # several words or none
-        s2s train -w "$work/$way" -r default $options --max-steps 2500 \
+        s2s train -w "$work/little-$way" -r default $options --max-steps 2500 \
             --set training.limits.patience=0 --set training.label_smoothing=$smoothing
-        s2s evaluate -w "$work/$way" --split valid --bleu --chrf
+        s2s evaluate -w "$work/little-$way" --split valid --bleu --chrf
     done
     ;;
 documents)

@@ -177,11 +177,7 @@ def test_sounds_pictures_and_ways_between_sentences(browser: Any, tmp_path: Path
         until(lambda: page.inner_text("#status").endswith(" ms"))
         assert set(page.inner_text("#out").split()) <= {"low", "high"}
         page.get_by_label("Model", exact=True).select_option(label="English to German (pictures)")
-        box = page.locator("#canvas").bounding_box()
-        page.mouse.move(box["x"] + 50, box["y"] + 50)
-        page.mouse.down()
-        page.mouse.move(box["x"] + 150, box["y"] + 150)
-        page.mouse.up()
+        draw(page)
         page.wait_for_selector("#out img")
         page.get_by_label("Model", exact=True).select_option(label="English to German (walk)")
         page.get_by_label("From").first.fill("here")
@@ -207,11 +203,7 @@ def test_another_model_shows_nothing_of_the_last_one(browser: Any, tmp_path: Pat
         assert page.input_value("#file") == ""
         assert not page.is_visible("#audio")
         empty = drawn_on(page)
-        box = page.locator("#canvas").bounding_box()
-        page.mouse.move(box["x"] + 50, box["y"] + 50)
-        page.mouse.down()
-        page.mouse.move(box["x"] + 150, box["y"] + 150)
-        page.mouse.up()
+        draw(page)
         page.wait_for_selector("#out img")
         assert drawn_on(page) != empty
         png = {"name": "a.png", "mimeType": "image/png", "buffer": empty}
@@ -226,6 +218,15 @@ def test_another_model_shows_nothing_of_the_last_one(browser: Any, tmp_path: Pat
         choose(label="English to German (walk)")
         until(lambda: page.inner_text("#way") == "here")
     assert faults == []
+
+
+def draw(page: Any) -> None:
+    """Draw a line on the canvas."""
+    box = page.locator("#canvas").bounding_box()
+    page.mouse.move(box["x"] + 50, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 150, box["y"] + 150)
+    page.mouse.up()
 
 
 def drawn_on(page: Any) -> bytes:
