@@ -1,24 +1,28 @@
 #!/bin/sh
-# Multi30k, English to German: scores of the recipes, the gain from pre-training, from R-Drop and
-# SimCut, and from settings for little data, and documents.
+# Multi30k, English to German: scores of the recipes, the gain from data diversification, from
+# pre-training, from R-Drop and SimCut, and from settings for little data, and documents.
 #
-#     sh examples/multi30k/run.sh RAW scores|tokenised|pretraining|consistency|little|documents \
-#         [WORKSPACE [MINUTES]]
+#     sh examples/multi30k/run.sh RAW MODE [WORKSPACE [MINUTES]]
+#
+# MODE is scores, diversified, tokenised, pretraining, consistency, little or documents.
 #
 # RAW is a folder with {train,val,test_2016_flickr}.{en,de}.gz of data/task1/raw of
 # https://github.com/multi30k/dataset (its terms: non-commercial research and education).
-# MINUTES is the time of each training of consistency, 10 by default. If you stop it, run it again to
-# resume.
+# MINUTES is the time of each training of consistency, 10 by default, or of the last three of
+# diversified, 60 by default. If you stop it, run it again to resume.
 set -eu
 raw=$1 here=$(dirname "$0")
-work=${3:-workspace/multi30k} minutes=${4:-10}
-mkdir -p "$work/text"
+work=${3:-workspace/multi30k}
+text=$work/text
+mkdir -p "$text"
 
-# prepare WORKSPACE FOLDER SUFFIX: prepare the three splits in a folder
+# prepare WORKSPACE FOLDER SUFFIX [OPTION...]: prepare the three splits in a folder
 prepare() {
-    test -d "$1/corpus" || s2s prepare -w "$1" "$2/train.en$3" "$2/train.de$3" \
-        --valid "$2/val.en$3" --valid "$2/val.de$3" \
-        --test "$2/test_2016_flickr.en$3" --test "$2/test_2016_flickr.de$3"
+    to=$1 from=$2 suffix=$3
+    shift 3
+    test -d "$to/corpus" || s2s prepare -w "$to" "$from/train.en$suffix" "$from/train.de$suffix" \
+        --valid "$from/val.en$suffix" --valid "$from/val.de$suffix" \
+        --test "$from/test_2016_flickr.en$suffix" --test "$from/test_2016_flickr.de$suffix" "$@"
 }
 
 case $2 in
@@ -29,14 +33,50 @@ scores)
     s2s evaluate -w "$work/raw" --bleu \
         -m "$work/raw/compare/default/model" -m "$work/raw/compare/transformer-tiny/model"
     ;;
+diversified)
+    minutes=${4:-60}
+    # Each caption in the words of two models: data diversification (Nguyen et al. 2020)
+    prepare "$work/forward" "$raw" .gz
+    prepare "$work/reverse" "$raw" .gz --swap
+    for way in forward reverse; do
+        test -d "$work/$way/tokenizer" || s2s train-tokenizer -w "$work/$way" --vocab-size 8000
+    done
+    s2s train -w "$work/forward" -r default --budget 25m --set training.metric=bleu
+    s2s train -w "$work/reverse" -r transformer-tiny --budget 25m --set training.metric=bleu \
+        --set model.encoder.dropout=0.2 --set model.decoder.dropout=0.2
+    for side in en de; do
+        gzip -dc "$raw/train.$side.gz" | tr '\t' ' ' > "$text/train.$side"
+        gzip -dc "$raw/val.$side.gz" > "$text/val.$side"
+        gzip -dc "$raw/test_2016_flickr.$side.gz" > "$text/test.$side"
+    done
+    for split in train val test; do
+        paste "$text/$split.en" "$text/$split.de" > "$text/$split.tsv"
+    done
+    test -f "$text/forward.tsv" || s2s augment "$text/train.en" --method forward-translate \
+        -m "$work/forward/model" --window 2048 -o "$text/forward.tsv" --resume
+    test -f "$text/reverse.tsv" || s2s augment "$text/train.de" --method back-translate --tag "" \
+        -m "$work/reverse/model" --window 2048 -o "$text/reverse.tsv" --resume
+    cat "$text/train.tsv" "$text/forward.tsv" "$text/reverse.tsv" > "$text/diversified.tsv"
+    for seed in 1 2 3; do
+        to=$work/diversified-$seed
+        test -d "$to/corpus" || s2s prepare -w "$to" "$text/diversified.tsv" \
+            --valid "$text/val.tsv" --test "$text/test.tsv"
+        test -d "$to/tokenizer" || s2s train-tokenizer -w "$to" --from "$work/forward/model"
+        s2s train -w "$to" -r transformer-tiny --seed $seed --budget "${minutes}m" \
+            --set training.metric=bleu
+        s2s evaluate -w "$to" --bleu
+    done
+    s2s evaluate -w "$work/diversified-1" --bleu -m "$work/diversified-1/model" \
+        -m "$work/diversified-2/model" -m "$work/diversified-3/model" -m "$work/forward/model"
+    ;;
 tokenised)
     for side in en de; do
         for split in train val test_2016_flickr; do
             gzip -dc "$raw/$split.$side.gz" |
-                python "$here/tokenize_moses.py" $side > "$work/text/$split.$side"
+                python "$here/tokenize_moses.py" $side > "$text/$split.$side"
         done
     done
-    prepare "$work/tokenised" "$work/text" ""
+    prepare "$work/tokenised" "$text" ""
     test -d "$work/tokenised/tokenizer" ||
         s2s train-tokenizer -w "$work/tokenised" --vocab-size 10000
     s2s train -w "$work/tokenised" --recipe transformer-tiny --max-minutes 60 \
@@ -47,15 +87,15 @@ tokenised)
     s2s evaluate -w "$work/tokenised" --bleu --tokenize none
     ;;
 pretraining)
-    gzip -dc "$raw/train.de.gz" | tr '\t' ' ' > "$work/text/german.txt"
-    gzip -dc "$raw/val.de.gz" > "$work/text/german.val.txt"
+    gzip -dc "$raw/train.de.gz" | tr '\t' ' ' > "$text/german.txt"
+    gzip -dc "$raw/val.de.gz" > "$text/german.val.txt"
     for side in en de; do
-        gzip -dc "$raw/train.$side.gz" | sed 2000q > "$work/text/few.$side"
+        gzip -dc "$raw/train.$side.gz" | sed 2000q > "$text/few.$side"
     done
-    s2s prepare --overwrite -w "$work/german" "$work/text/german.txt" --valid "$work/text/german.val.txt"
+    s2s prepare --overwrite -w "$work/german" "$text/german.txt" --valid "$text/german.val.txt"
     s2s train -w "$work/german" --recipe denoising --max-minutes 5
     for begin in nothing german; do
-        s2s prepare --overwrite -w "$work/from-$begin" "$work/text/few.en" "$work/text/few.de" \
+        s2s prepare --overwrite -w "$work/from-$begin" "$text/few.en" "$text/few.de" \
             --valid "$raw/val.en.gz" --valid "$raw/val.de.gz" \
             --test "$raw/test_2016_flickr.en.gz" --test "$raw/test_2016_flickr.de.gz"
         from=""
@@ -68,21 +108,22 @@ pretraining)
     done
     ;;
 consistency)
+    minutes=${4:-10}
     for side in en de; do
-        gzip -dc "$raw/train.$side.gz" | sed 5000q > "$work/text/some.$side"
-        gzip -dc "$raw/val.$side.gz" > "$work/text/val.$side"
+        gzip -dc "$raw/train.$side.gz" | sed 5000q > "$text/some.$side"
+        gzip -dc "$raw/val.$side.gz" > "$text/val.$side"
     done
     # both directions, for Bi-SimCut (Gao et al. 2022)
     for split in some val; do
-        paste "$work/text/$split.en" "$work/text/$split.de" > "$work/text/$split.tsv"
-        paste "$work/text/$split.de" "$work/text/$split.en" >> "$work/text/$split.tsv"
+        paste "$text/$split.en" "$text/$split.de" > "$text/$split.tsv"
+        paste "$text/$split.de" "$text/$split.en" >> "$text/$split.tsv"
     done
-    s2s prepare --overwrite -w "$work/both" "$work/text/some.tsv" --valid "$work/text/val.tsv"
+    s2s prepare --overwrite -w "$work/both" "$text/some.tsv" --valid "$text/val.tsv"
     s2s train -w "$work/both" -r default --max-minutes $((minutes / 2)) --set training.simcut=3
     for way in plain r-drop simcut bi-simcut; do
         time=$minutes
-        s2s prepare --overwrite -w "$work/$way" "$work/text/some.en" "$work/text/some.de" \
-            --valid "$work/text/val.en" --valid "$work/text/val.de"
+        s2s prepare --overwrite -w "$work/$way" "$text/some.en" "$text/some.de" \
+            --valid "$text/val.en" --valid "$text/val.de"
         case $way in
         plain) options="-r default" ;;
         r-drop) options="-r default --set training.r_drop=5" ;;
@@ -97,10 +138,10 @@ consistency)
     ;;
 little)
     for side in en de; do
-        gzip -dc "$raw/train.$side.gz" | sed 2000q > "$work/text/few.$side"
+        gzip -dc "$raw/train.$side.gz" | sed 2000q > "$text/few.$side"
     done
     for way in plain label-smoothing word-dropout fewer-pieces; do
-        s2s prepare --overwrite -w "$work/little-$way" "$work/text/few.en" "$work/text/few.de" \
+        s2s prepare --overwrite -w "$work/little-$way" "$text/few.en" "$text/few.de" \
             --valid "$raw/val.en.gz" --valid "$raw/val.de.gz"
         smoothing=0.1 options=""
         case $way in
@@ -118,31 +159,31 @@ documents)
     prepare "$work/documents" "$raw" .gz
     s2s train -w "$work/documents" --recipe transformer-tiny --max-minutes 10 \
         --set training.metric=bleu
-    s2s translate -w "$work/documents" "$raw/test_2016_flickr.en.gz" -o "$work/text/test.out"
+    s2s translate -w "$work/documents" "$raw/test_2016_flickr.en.gz" -o "$text/test.out"
     for side in en de; do
-        gzip -dc "$raw/test_2016_flickr.$side.gz" > "$work/text/test.$side"
+        gzip -dc "$raw/test_2016_flickr.$side.gz" > "$text/test.$side"
     done
-    (cd "$work/text" && paste test.en test.de test.out > all.tsv)
+    (cd "$text" && paste test.en test.de test.out > all.tsv)
     # without a mark at the end of a sentence, it cannot be told from the next one
-    awk -F '\t' '$1 ~ /[.!?]$/' "$work/text/all.tsv" > "$work/text/marked.tsv"
-    for text in "$work/text/marked" "$work/text/all"; do
+    awk -F '\t' '$1 ~ /[.!?]$/' "$text/all.tsv" > "$text/marked.tsv"
+    for part in "$text/marked" "$text/all"; do
         for column in 1 2 3; do
-            cut -f $column "$text.tsv" | python "$here/documents.py" join 10 > "$text.$column"
+            cut -f $column "$part.tsv" | python "$here/documents.py" join 10 > "$part.$column"
         done
-        s2s translate -w "$work/documents" --unit line "$text.1" -o "$text.line"
-        s2s translate -w "$work/documents" --unit sentence "$text.1" -o "$text.sentence"
+        s2s translate -w "$work/documents" --unit line "$part.1" -o "$part.line"
+        s2s translate -w "$work/documents" --unit sentence "$part.1" -o "$part.sentence"
         # a blank line ends a paragraph of a document
-        sed G "$text.1" | s2s translate -w "$work/documents" --unit document |
-            sed '/^$/d' > "$text.document"
+        sed G "$part.1" | s2s translate -w "$work/documents" --unit document |
+            sed '/^$/d' > "$part.document"
         for found in 3 sentence document line; do
-            echo "== $text.$found"
-            python "$here/documents.py" count "$text.3" "$text.$found"
-            s2s evaluate --bleu --hypothesis "$text.$found" --reference "$text.2"
+            echo "== $part.$found"
+            python "$here/documents.py" count "$part.3" "$part.$found"
+            s2s evaluate --bleu --hypothesis "$part.$found" --reference "$part.2"
         done
     done
     ;;
 *)
-    echo "expected scores, tokenised, pretraining, consistency, little or documents, found $2" >&2
+    echo "expected scores, diversified, tokenised, pretraining, consistency, little or documents, found $2" >&2
     exit 2
     ;;
 esac

@@ -36,6 +36,18 @@ def test_scores_compare_two_recipes_and_then_both_together(raw: Path) -> None:
     assert evaluate[0] == "evaluate" and evaluate.count("-m") == 2
 
 
+def test_diversified_pairs_are_the_pairs_and_the_outputs_of_two_models(raw: Path) -> None:
+    text = raw.parent / "work" / "text"
+    text.mkdir(parents=True)
+    (text / "forward.tsv").write_text("A dog.\tHund.\n")
+    (text / "reverse.tsv").write_text("Dog.\tA dog.\n")
+    found = commands(raw, "diversified")
+    assert [words[0] for words in found].count("train") == 5
+    rows = (text / "diversified.tsv").read_text().splitlines()
+    assert rows == ["A dog.\tA dog.", "Two dogs.\tTwo dogs.", "A dog.\tHund.", "Dog.\tA dog."]
+    assert found[-1].count("-m") == 4
+
+
 def test_pretraining_begins_one_of_two_with_the_other_model(raw: Path) -> None:
     found = commands(raw, "pretraining")
     german, *trainings = [words for words in found if words[0] == "train"]
