@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -76,13 +76,14 @@ MAX_LINES = 60
 
 
 @functools.cache
-def parse(module: Path) -> ast.Module:
-    return ast.parse((PACKAGE.parent / module).read_text(encoding="utf-8"))
+def nodes_of(module: Path) -> tuple[ast.AST, ...]:
+    """Return all nodes of a module's syntax tree."""
+    return tuple(ast.walk(ast.parse((PACKAGE.parent / module).read_text(encoding="utf-8"))))
 
 
 def imports_of(module: Path) -> Iterator[str]:
     """Yield the dotted name of everything a module imports, inside functions too."""
-    for node in ast.walk(parse(module)):
+    for node in nodes_of(module):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -91,7 +92,12 @@ def imports_of(module: Path) -> Iterator[str]:
 
 
 def calls_of(module: Path) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(parse(module)) if isinstance(node, ast.Call))
+    return (node for node in nodes_of(module) if isinstance(node, ast.Call))
+
+
+def strings_of(module: Path) -> list[str]:
+    constants = [node for node in nodes_of(module) if isinstance(node, ast.Constant)]
+    return [node.value for node in constants if isinstance(node.value, str)]
 
 
 def name_of(module: Path) -> str:
@@ -144,17 +150,15 @@ def test_every_part_has_its_layer() -> None:
     assert found - {"__init__", "__pycache__", "recipes"} - set(LAYER_OF) == set()
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_imports_go_one_way(module: Path) -> None:
+def imports_against_the_layers(module: Path) -> list[str]:
     importer = part_of(name_of(module))
     if importer is None:  # s2scli/__init__.py, the Python API
-        return
-    wrong = [
+        return []
+    return [
         name
         for name in imports_of(module)
         if (imported := part_of(name)) is not None and not may_import(importer, imported)
     ]
-    assert wrong == []
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:
@@ -183,39 +187,35 @@ def is_kernel(name: str) -> bool:
     return name == KERNELS or name.startswith(f"{KERNELS}.")
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_processors_and_modes_are_the_business_of_kernels(module: Path) -> None:
+def questions_of_kernels(module: Path) -> list[str]:
     """Outside nobody asks what this runs on or which mode PyTorch is in; to enter one is fine."""
-    tree, name = parse(module), name_of(module)
-    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
-    modes = [node.lineno for node in attributes if node.attr in MODES]
-    if name != f"{KERNELS}.machine":
-        assert modes == [], "only Kernel.runs asks for modes"
-        assert [each for each in imports_of(module) if each.endswith(MODES)] == []
+    name = name_of(module)
+    imports = list(imports_of(module))
+    attributes = [node for node in nodes_of(module) if isinstance(node, ast.Attribute)]
+    wrong = []
+    if name != f"{KERNELS}.machine":  # only Kernel.runs asks for modes
+        wrong += [ast.unparse(node) for node in attributes if node.attr in MODES]
+        wrong += [each for each in imports if each.endswith(MODES)]
     if not is_kernel(name):
-        strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
-        assert [node.lineno for node in attributes if ast.unparse(node) in LIBRARIES] == []
-        assert [node.lineno for node in strings if "cpuinfo" in str(node.value)] == []
-        assert [each for each in imports_of(module) if each.startswith(LIBRARIES)] == []
+        wrong += [path for node in attributes if (path := ast.unparse(node)) in LIBRARIES]
+        wrong += [text for text in strings_of(module) if "cpuinfo" in text]
+        wrong += [each for each in imports if each.startswith(LIBRARIES)]
+    return wrong
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_kernels_import_nothing_else_of_the_package(module: Path) -> None:
-    if is_kernel(name_of(module)):
-        own = [name for name in imports_of(module) if name.startswith("s2scli.")]
-        assert [name for name in own if not is_kernel(name)] == []
+def imports_of_kernels_from_elsewhere(module: Path) -> list[str]:
+    """Kernels import nothing else of the package."""
+    own = [name for name in imports_of(module) if name.startswith("s2scli.")]
+    return [name for name in own if is_kernel(name_of(module)) and not is_kernel(name)]
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_nobody_reaches_into_a_model(module: Path) -> None:
+def reaches_into_a_model(module: Path) -> list[str]:
     """Its parts are its own; `recipe.model.connection` and the like are settings."""
     if name_of(module).startswith("s2scli.model"):
-        return
-    tree = parse(module)
-    paths = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
-    assert [path for path in paths if PARTS_OF_MODEL.search(path)] == []
-    strings = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
-    assert [text for text in strings if re.search(r"(source|target)\.table", str(text))] == []
+        return []
+    paths = [ast.unparse(node) for node in nodes_of(module) if isinstance(node, ast.Attribute)]
+    tables = [text for text in strings_of(module) if re.search(r"(source|target)\.table", text)]
+    return [path for path in paths if PARTS_OF_MODEL.search(path)] + tables
 
 
 def test_packages_of_the_model_import_each_other_one_way() -> None:
@@ -237,22 +237,28 @@ def _package_of_model(name: str) -> str | None:
     return parts[0] if is_package else None
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_rooms_neither_print_nor_log(module: Path) -> None:
-    assert [call.lineno for call in calls_of(module) if ast.unparse(call.func) == "print"] == []
-    assert [name for name in imports_of(module) if name.partition(".")[0] == "logging"] == []
+def prints_and_logs(module: Path) -> list[str]:
+    printed = [f"print in line {call.lineno}" for call in calls_of(module) if named(call, "print")]
+    return printed + [name for name in imports_of(module) if name.partition(".")[0] == "logging"]
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_nothing_runs_code_from_data(module: Path) -> None:
-    imported = set(imports_of(module))
-    assert {name for name in imported if name.partition(".")[0] in UNSAFE_MODULES} == set()
-    assert {name for name in imported if name.startswith("torch.distributed.checkpoint")} == set()
-    assert imported & UNSAFE_CALLS == set()
+def runs_code_from_data(module: Path) -> list[str]:
+    wrong = [
+        name
+        for name in imports_of(module)
+        if name.partition(".")[0] in UNSAFE_MODULES
+        or name.startswith("torch.distributed.checkpoint")
+        or name in UNSAFE_CALLS
+    ]
     for call in calls_of(module):
-        assert loads_no_code(call), f"{module}:{call.lineno}"
         flags = {keyword.arg for keyword in call.keywords if not _is_false(keyword.value)}
-        assert not flags & UNSAFE_FLAGS, f"{module}:{call.lineno}"
+        if not loads_no_code(call) or flags & UNSAFE_FLAGS:
+            wrong.append(f"line {call.lineno}")
+    return wrong
+
+
+def named(call: ast.Call, name: str) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id == name
 
 
 def loads_no_code(call: ast.Call) -> bool:
@@ -265,17 +271,17 @@ def _is_false(value: ast.expr) -> bool:
     return isinstance(value, ast.Constant) and value.value is False
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_modules_are_named_for_what_they_hold(module: Path) -> None:
-    assert [name for part in module.parts for name in NAMELESS if part.startswith(name)] == []
+def says_nothing_by_its_name(module: Path) -> list[str]:
+    return [part for part in module.parts if part.startswith(NAMELESS)]
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_functions_fit_on_a_screen(module: Path) -> None:
-    for node in ast.walk(parse(module)):
+def functions_longer_than_a_screen(module: Path) -> list[str]:
+    wrong = []
+    for node in nodes_of(module):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or 0) - node.body[0].lineno + 1  # without the signature
-            assert lines <= MAX_LINES, f"{node.name} has {lines} lines"
+            wrong += [f"{node.name} has {lines} lines"] if lines > MAX_LINES else []
+    return wrong
 
 
 def has_code(module: Path) -> bool:
@@ -283,7 +289,7 @@ def has_code(module: Path) -> bool:
     return any(
         isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and not all(map(says_nothing, node.body))
-        for node in ast.walk(parse(module))
+        for node in nodes_of(module)
     )
 
 
@@ -294,14 +300,32 @@ def says_nothing(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Pass)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_every_module_has_its_test(module: Path) -> None:
+def has_no_test(module: Path) -> list[str]:
     if module.stem in ("__init__", "__main__") or not has_code(module):
-        return
+        return []
     folder = module.relative_to("s2scli").parent
     contract = CONTRACTS.get(folder.as_posix())
     path = Path("contracts") / contract if contract else folder / f"test_{module.stem}.py"
-    assert (TESTS / path).exists(), f"{module} is tested by no tests/{path.as_posix()}"
+    return [] if (TESTS / path).exists() else [f"there is no tests/{path.as_posix()}"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        imports_against_the_layers,
+        questions_of_kernels,
+        imports_of_kernels_from_elsewhere,
+        reaches_into_a_model,
+        prints_and_logs,
+        runs_code_from_data,
+        says_nothing_by_its_name,
+        functions_longer_than_a_screen,
+        has_no_test,
+    ],
+    ids=lambda fault: fault.__name__,
+)
+def test_no_module_has_the_fault(fault: Callable[[Path], list[str]]) -> None:
+    assert {str(module): found for module in MODULES if (found := fault(module))} == {}
 
 
 def test_every_command_is_one_file_in_the_pipeline() -> None:
