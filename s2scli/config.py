@@ -276,11 +276,12 @@ def _get(tree: Tree, *names: str) -> object:
 
 
 def _check_sides(recipe: Recipe, sides: Sides) -> None:
-    """Check that the recipe has no text-only setting for a source without tokens.
+    """Check that the recipe has no setting that is only for text, for a side that is not text.
 
     Raises:
         ConfigError: the recipe adds noise to tokens, and the source has no tokens; or it copies
-            tokens, and a side has none.
+            tokens, and a side has none; or its validation score compares texts, and the target is
+            pictures.
     """
     training = recipe.training
     if recipe.model.copies and not sides.are_text:
@@ -292,6 +293,11 @@ def _check_sides(recipe: Recipe, sides: Sides) -> None:
         raise ConfigError(
             "training.noise and training.source_token_dropout are for text, and the source is "
             f"{sides.source.kind}; leave them out"
+        )
+    if sides.target and training.metric not in ("loss", *VALIDATED):
+        raise ConfigError(
+            f"training.metric: {training.metric} compares texts, and the target is "
+            f"{sides.target.kind}; choose loss, {' or '.join(VALIDATED)}"
         )
 
 

@@ -157,6 +157,17 @@ def test_noise_of_tokens_needs_tokens(change: str) -> None:
             load_recipe(name, changes, sides=AUDIO)
 
 
+def test_pictures_are_not_judged_as_texts(tmp_path: Path) -> None:
+    sides, own = Sides(None, Picture(8, 8, 1)), tmp_path / "own.toml"
+    own.write_text("[search]\nmax_length = 9\n")  # it is not adapted, and chrF is the default
+    for name, changes in (("tiny", ["training.metric=chrf"]), (str(own), [])):
+        with pytest.raises(ConfigError, match="chrf compares texts, and the target is image"):
+            load_recipe(name, changes, sides=sides)
+    for metric in ("loss", "perplexity", "token_accuracy"):
+        changes = [f"training.metric={metric}"]
+        assert load_recipe("tiny", changes, sides=sides).training.metric == metric
+
+
 SIDES = ("encoder", "decoder")
 PICTURES = Sides(target=Picture(28, 28, 1))
 

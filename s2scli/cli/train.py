@@ -88,7 +88,7 @@ def command(
             min=1,
             help="Train in this many processes on this machine, one per GPU or some per CPU. Each "
             "batch is divided between them, so the result does not depend on their number except "
-            "for rounding and dropout.",
+            "for rounding, dropout, and means over a batch (free bits, batch norm of audio).",
         ),
     ] = 1,
     max_restarts: Annotated[

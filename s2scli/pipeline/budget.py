@@ -119,7 +119,7 @@ def fit_to_budget(
         ConfigError: the time is too short for one update.
     """
     given = _paths(changes)
-    if any(path.startswith(SCHEDULE) for path in given):
+    if any(f"{path}.".startswith(f"{SCHEDULE}.") for path in given):
         raise UsageError("--budget sets the schedule; leave out --set training.schedule")
     started = time.monotonic()
     budget = 60 * minutes

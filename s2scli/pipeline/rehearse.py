@@ -26,8 +26,15 @@ from s2scli.memory import explained, is_out_of_memory
 from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.pipeline.budget import measure_speed
 from s2scli.pipeline.session import Session
-from s2scli.pipeline.train import TrainRequest, check_request, open_run, train
-from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
+from s2scli.pipeline.start import find_start
+from s2scli.pipeline.train import (
+    TrainRequest,
+    check_request,
+    choose_recipe,
+    open_run,
+    prepare_text,
+    train,
+)
 from s2scli.pipeline.validation import open_validation
 from s2scli.report.console import Talk
 from s2scli.training.checkpoint import KEPT, checkpoint_folder, list_checkpoints
@@ -112,7 +119,9 @@ def rehearse(workspace: Workspace, request: TrainRequest, talk: Talk) -> Rehears
     with workspace.locked("train --rehearse"):
         corpus = Corpus.load(workspace.find_corpus())
         open_validation(corpus)
-        ensure_encoded(workspace, corpus, ensure_tokenizer(workspace, corpus, talk), talk)
+        start = find_start(workspace, request.init_from, talk, restart=True)
+        recipe = choose_recipe(corpus, request, start, QUIET)
+        prepare_text(workspace, corpus, recipe, start, talk)
         folder = workspace.root / GROUP
         _remove(folder)
         try:

@@ -46,14 +46,18 @@ def _segmenter(tokenizer: Source | Target, settings: TrainingSettings) -> Resegm
 def _with_noise(tokenizer: Source, noise: NoiseSettings, then: Resegment) -> Resegment:
     """Return what adds surface noise to texts, and then calls `then`.
 
-    Texts with unknown tokens stay clean, because their ids do not say how they are written.
+    Texts with unknown tokens stay clean, because their ids do not say how they are written. In a
+    model that copies, unknown tokens have ids after those of the vocabulary.
     """
     if not (noise.share and noise.is_noisy) or not isinstance(tokenizer, SentencePiece):
         return then
 
+    def is_known(ids: TokenIds) -> bool:
+        return UNK_ID not in ids and max(ids, default=0) < tokenizer.vocab_size
+
     def segment(rows: Sequence[TokenIds], seed: int) -> Sequence[TokenIds]:
         random = Random(f"{seed} noise")
-        chosen = [random.random() < noise.share and UNK_ID not in ids for ids in rows]
+        chosen = [random.random() < noise.share and is_known(ids) for ids in rows]
         clean = [
             tokenizer.decode(ids) if one else "" for ids, one in zip(rows, chosen, strict=True)
         ]

@@ -291,6 +291,13 @@ class Study:
         enough = len(others) >= MIN_COMPARED
         return enough and self.criterion.is_better(statistics.median(others), score)
 
+    def best_score(self, number: int) -> float | None:
+        """Return the best score that a trial has reported so far; None before the first."""
+        with self.locked():
+            reported = self._study.get_trials(deepcopy=False)[number].intermediate_values
+        best = max if self.criterion.higher_is_better else min
+        return best(reported.values(), default=None)
+
     def importances(self) -> dict[str, float]:
         """Return each parameter's importance for a score in the best tenth; they sum to 1.
 

@@ -183,12 +183,12 @@ def open_run(
     start = world.first(
         lambda: find_start(workspace, request.init_from, talk, restart=request.restart)
     )
-    recipe = _choose_recipe(corpus, request, start, talk)
+    recipe = choose_recipe(corpus, request, start, talk)
     start.check({"corpus": corpus.digest})
     start.check_model(workspace, request.init_from)
     tokenizers, encoding = world.first(
         world.choose(
-            lambda: _prepare_text(workspace, corpus, recipe, start, talk),
+            lambda: prepare_text(workspace, corpus, recipe, start, talk),
             lambda: (Tokenizers.load(workspace.tokenizer), Encoding(workspace.encoded)),
         )
     )
@@ -250,7 +250,7 @@ def _load_recipe(workspace: Workspace, name: str, changes: Sequence[str]) -> Rec
         return load_recipe(name, changes, sides=sides)
 
 
-def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Talk) -> Recipe:
+def choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Talk) -> Recipe:
     """Return the recipe of the run; for the default recipe, report the model it selects."""
     pairs = len(corpus.open_split("train"))
     size = size_for(pairs, corpus.sides)
@@ -276,7 +276,7 @@ def _choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Ta
     return recipe
 
 
-def _prepare_text(
+def prepare_text(
     workspace: Workspace, corpus: Corpus, recipe: Recipe, start: Start, talk: Talk
 ) -> tuple[Tokenizers, Encoding]:
     """Create the tokenizers and the encoded corpus if they are missing; return both."""

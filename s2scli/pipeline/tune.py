@@ -249,9 +249,8 @@ def _run_trial(job: Job, trial: Trial, talk: Talk, parent: int) -> int:
     values = ", ".join(f"{key} {rounded(value)}" for key, value in trial.values.items())
     talk.say(f"{name}{' (resumed)' * (trial.starts > 1)}: {values}")
     limits = job.request.budget
-    watch = Watch(
-        trial, Goal(*(limits[name] for name in ("max_steps", "max_epochs", "max_minutes"))).share
-    )
+    goal = Goal(*(limits[name] for name in ("max_steps", "max_epochs", "max_minutes")))
+    watch = Watch(trial, goal.share, best=study.best_score(trial.number))
 
     def follow(event: Event) -> None:
         if parent and os.getppid() != parent:

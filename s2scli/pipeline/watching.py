@@ -86,7 +86,8 @@ class Watch:
             self.told_of_split = True
             self.talk.warn(
                 f"update {event.step}: a batch does not fit into the memory of {device} and is "
-                "split, which takes time but gives the same gradient; with smaller batches "
+                "split, which takes time but gives the same gradient (means of free bits and batch "
+                "norm are over its parts); with smaller batches "
                 f"(--set training.batch_tokens={self.session.batches.batch_tokens // 2}, and more "
                 "training.accumulate) none is"
             )

@@ -32,6 +32,7 @@ from s2scli.training.events import (
     Validation,
 )
 from s2scli.training.progress import Progress
+from s2scli.training.schedule import PlateauSettings
 from s2scli.training.settings import TrainingSettings
 from s2scli.training.stopping import Criterion, ending
 from s2scli.training.update import accumulate, normalize, step_if_finite
@@ -308,9 +309,13 @@ def _recover(run: Run, roll_back: RollBack) -> Iterator[RolledBack]:
 
 
 def learning_rate(settings: TrainingSettings, progress: Progress, step: int) -> float:
-    """Return the learning rate of update `step`."""
-    base = settings.optimizer.learning_rate
-    return base * settings.schedule.factor(step) * progress.plateau.scale
+    """Return the learning rate of update `step`.
+
+    What a plateau schedule took off does not outlive it, if a resumed run has another one.
+    """
+    schedule = settings.schedule
+    scale = progress.plateau.scale if isinstance(schedule, PlateauSettings) else 1.0
+    return settings.optimizer.learning_rate * schedule.factor(step) * scale
 
 
 def _validate(

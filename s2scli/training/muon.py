@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim import Adam, Muon, Optimizer
 
-TABLES = ("source", "target", "output")  # parts of a model with one row per token
+TABLES = ("source", "target", "output", "ctc")  # parts of a model with one row per token
 
 
 class MuonWithAdam(Optimizer):

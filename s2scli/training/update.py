@@ -53,7 +53,8 @@ def accumulate(
     """Add up the gradients of the objective of some batches, summed over their target tokens.
 
     If a batch does not fit into memory, everything starts over with that batch split into halves,
-    which gives the same gradient. Random choices start over too, so that they depend only on the
+    which gives the same gradient, except for means over a batch: those of free bits and of batch
+    norm are over each half. Random choices start over too, so that they depend only on the
     random state and on the parts. A single example that does not fit is left out. With several
     processes, a sum of gradients that has started cannot be taken back: it is the gradient of the
     whole batch, with other random choices.

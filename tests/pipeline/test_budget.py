@@ -173,6 +173,8 @@ def test_settings_of_the_user_are_kept(
         trained(run, 5, "training.validate_every=8", changes[1])
     with pytest.raises(UsageError, match=r"leave out --set training\.schedule"):
         trained(prepared.of_run("none"), 5, "training.schedule.kind=constant")
+    report = trained(prepared.of_run("sampled"), 5, "training.scheduled_sampling.kind=linear")
+    assert report.step
 
 
 @pytest.mark.usefixtures("brief")

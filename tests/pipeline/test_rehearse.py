@@ -3,12 +3,14 @@
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from s2scli.data.store import Corpus
 from s2scli.errors import OutOfMemoryError, S2SError, StorageError, UsageError
+from s2scli.manifest import read_manifest
 from s2scli.pipeline import rehearse as pipeline
 from s2scli.pipeline.rehearse import (
     GROUP,
@@ -69,6 +71,16 @@ def test_a_rehearsal_leaves_no_trace_and_measures(prepared: Workspace) -> None:
     assert 0 < found.checkpoint_mb < found.disk_mb < found.most_disk_mb
     assert found.decoding_seconds > 0 and found.validation_seconds > 0
     assert found.learns and found.overfit[1] <= LEARNED * found.overfit[0]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_model_to_start_from_brings_its_tokenizer(prepared: Workspace, tmp_path: Path) -> None:
+    train_toy(prepared, max_steps=1)
+    fresh = prepare_toy(tmp_path / "workspace", 60)
+    request = replace(REQUEST, recipe=None, assignments=[], init_from=prepared.model)
+    rehearse(fresh, request, QUIET)
+    own, brought = (read_manifest(each.tokenizer, "tokenizer") for each in (prepared, fresh))
+    assert brought.files == own.files
 
 
 @pytest.mark.usefixtures("here")

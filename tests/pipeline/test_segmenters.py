@@ -46,16 +46,20 @@ def test_off_is_off(kind: Kind) -> None:
 def test_sources_get_noise_of_their_share_and_targets_none(kind: Kind) -> None:
     both = learn(kind)
     rows = [np.array(ids, np.int32) for ids in both.encode_many(LINES * 4)]
-    rows[0] = np.append(rows[0], np.int32(UNK_ID))  # nobody knows how it is written
+    unknown = (UNK_ID, both.vocab_size + 1)  # nobody knows how they are written
+    for row, id in enumerate(unknown):  # the second one is that of a model that copies
+        rows[row] = np.append(rows[row], np.int32(id))
     settings = training_settings(noise=NoiseSettings(typos=0.5, share=0.5))
     segmenters = make_segmenters(Tokenizers(both, both, joint=True), settings)
     assert segmenters.target is as_they_are
     new, again = segmenters.source(rows, 5), segmenters.source(rows, 5)
     assert [ids.tolist() for ids in new] == [ids.tolist() for ids in again]
-    assert new[0] is rows[0]
+    for seed in range(5):
+        first, second, *_ = segmenters.source(rows, seed)
+        assert first is rows[0] and second is rows[1]
     kept = sum(one is other for one, other in zip(new, rows, strict=True))
     assert 0 < kept < len(rows)
-    for ids in new[1:]:
+    for ids in new[2:]:
         assert ids.dtype == np.int32
         assert ids.tolist() == both.encode(both.decode(ids)), "text, tokenized again"
     none = training_settings(noise=NoiseSettings(typos=0.5, share=0.0))

@@ -178,6 +178,16 @@ def test_a_watch_reports_the_best_score_so_far(tmp_path: Path) -> None:
     assert reported == {2: 3.0, 4: 3.0, 6: 4.0}
 
 
+@pytest.mark.parametrize(("metric", "best"), [("chrf", 3.0), ("loss", 2.0)])
+def test_a_resumed_trial_keeps_its_best_score(tmp_path: Path, metric: str, best: float) -> None:
+    study = open_study(tmp_path, metric=metric)
+    trial = claimed(study)
+    assert study.best_score(trial.number) is None
+    trial.report(3.0, 0.2)
+    trial.report(2.0, 0.4)
+    assert open_study(tmp_path, metric=metric).best_score(trial.number) == best
+
+
 def test_the_parameter_that_decides_is_the_important_one(tmp_path: Path) -> None:
     study = open_study(tmp_path)
     for _ in range(RANDOM_TRIALS - 1):

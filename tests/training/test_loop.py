@@ -188,9 +188,12 @@ def test_plateau_follows_the_validations(split: EncodedSplit) -> None:
 
 def test_the_schedule_sets_the_rate() -> None:
     settings = training_settings(schedule={"kind": "inverse_sqrt", "warmup_steps": 10})
-    progress = Progress(plateau=PlateauState(scale=0.5))
-    assert learning_rate(settings, progress, 5) == pytest.approx(0.01 * 0.5 * 0.5)
-    assert learning_rate(settings, progress, 40) == pytest.approx(0.01 * 0.5 * 0.5)
+    progress = Progress(plateau=PlateauState(scale=0.5))  # of an earlier schedule
+    assert learning_rate(settings, progress, 5) == pytest.approx(0.01 * 0.5)
+    assert learning_rate(settings, progress, 40) == pytest.approx(0.01 * 0.5)
+    plateau = training_settings(schedule={"kind": "plateau", "warmup_steps": 10})
+    assert learning_rate(plateau, progress, 5) == pytest.approx(0.01 * 0.5 * 0.5)
+    assert learning_rate(plateau, progress, 40) == pytest.approx(0.01 * 0.5)
 
 
 def test_reports_are_means_over_the_tokens_since_the_last(split: EncodedSplit) -> None:

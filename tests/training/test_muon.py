@@ -17,6 +17,7 @@ from s2scli.training.optimizer import MuonSettings
         ("source.table.weight", (9, 3), False),
         ("target.table.weight", (9, 3), False),
         ("output.weight", (9, 3), False),
+        ("ctc.weight", (9, 3), False),
         ("outputs.weight", (9, 3), True),
     ],
 )
