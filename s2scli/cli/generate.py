@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 # A vector has no source, and --seed and --temperature apply to the vectors.
-NOT_SEARCHED = ("n_best", "max_length_ratio", "coverage_penalty", "mbr", "seed")
+NOT_SEARCHED = ("n_best", "max_length_ratio", "coverage_penalty", "ctc_weight", "mbr", "seed")
 SPELLED = {"temperature": "--token-temperature"}
 
 

@@ -8,7 +8,7 @@ import typer
 
 from s2scli.cli.completion import complete_model
 from s2scli.cli.flags import flags
-from s2scli.cli.options import SOME_FAILED, CommonOptions, DeviceOption
+from s2scli.cli.options import SOME_FAILED, CommonOptions, DeviceOption, TagOption
 from s2scli.errors import UsageError
 from s2scli.search.settings import INPUT, RerankSettings
 
@@ -78,6 +78,7 @@ def command(
         ),
     ] = None,
     device: DeviceOption = "auto",
+    tag: TagOption = "",
     *,
     settings: Annotated[RerankSettings, flags(RerankSettings)],
     common: CommonOptions,
@@ -112,6 +113,7 @@ def command(
         tuple(weights or [1.0] * (len(scorers) + 1)),
         settings,
         story.json_text if common.json else shape,
+        tag,
     )
     if story.rerank(scorers, request, common.talk):
         raise typer.Exit(SOME_FAILED)

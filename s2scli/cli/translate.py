@@ -164,13 +164,13 @@ def command(
     many, talk = "n_best" in overrides, common.talk
     as_json = common.json or format is TextFormat.JSON
     shape = Shape(as_json, many, scores, alignment, alignment_threshold)
-    replaced = ["--replace-unknown"] * demanded.replace_unknown
-    attended = ["--alignment"] * alignment + replaced
+    attended = ["--alignment"] * alignment + ["--replace-unknown"] * demanded.replace_unknown
     _refuse_unused(shape, stream)
     shown = [*attended, *["--scores"] * scores, *["--nbest"] * many]
     _refuse_with_subtitles(format, common.json, shown)
     _refuse_resuming(resume, output, format)
-    _refuse_apart(format, dask=dask, history=history, resume=resume, stream=stream, files=as_files)
+    given = {"--resume": resume, "--files": as_files, "--prefix": demanded.prefix}
+    _refuse_apart(given, format, stream, history=history, dask=dask)
     inputs = _existing(files or [STDIN], as_files)
     demands = demanded.read()
     asked = _engine_request(engine, demanded, attended, as_json, overrides, device)
@@ -306,21 +306,27 @@ def _refuse_resuming(resume: bool, output: Path | None, format: TextFormat | Non
 
 
 def _refuse_apart(
+    flags: dict[str, bool],
     format: TextFormat | None,
-    *,
-    dask: str | None,
-    history: int | None,
-    resume: bool,
     stream: StreamSettings,
-    files: bool,
+    *,
+    history: int | None,
+    dask: str | None,
 ) -> None:
-    """Refuse what contradicts --history, whose lines belong together, and --dask."""
-    with_history = (("--resume", resume), ("--unit", stream.unit != "line"), ("--files", files))
-    for flag, given in with_history:
+    """Refuse what contradicts --history, whose lines belong together, and --dask.
+
+    Args:
+        flags: which of --resume, --files and --prefix are given.
+        format: the format of the output.
+        stream: how lines are read.
+        history: the turns in a source.
+        dask: the address of a scheduler.
+    """
+    for flag, given in {**flags, "--unit": stream.unit != "line"}.items():
         if history and given:
             raise UsageError(f"--history answers turn by turn: leave {flag} out")
     with_dask = (
-        *(("--history", history is not None), ("--files", files)),
+        *(("--history", history is not None), ("--files", flags["--files"])),
         (f"--format {format}", format in SUBTITLES),
     )
     for flag, given in with_dask:

@@ -169,7 +169,7 @@ class PieceReader:
                 break
         if self._at == start and self._number:
             return None
-        if most is not None and len(held) == most and last == b"\n":
+        if held and last == b"\n" and not held.endswith(b"\n"):
             held += b"\n"  # ends the line that was cut
         hashed.update(held)
         self._number += 1

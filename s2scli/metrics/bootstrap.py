@@ -67,18 +67,18 @@ def paired_p(
 def resampled_ratios(
     numerators: Sequence[float], denominators: Sequence[float], resamples: int
 ) -> tuple[float, ...]:
-    """Return sum(numerators) / sum(denominators) over resampled test sets.
+    """Return sum(numerators) / sum(denominators) over resampled test sets; 0 / 0 is 0.
 
     Args:
         numerators: the numerator of each sentence.
-        denominators: the denominator of each sentence, above 0.
+        denominators: the denominator of each sentence, at least 0.
         resamples: number of test sets to draw.
     """
     import numpy as np
 
     above, below = np.asarray(numerators, np.float64), np.asarray(denominators, np.float64)
     return resampled_scores(
-        lambda drawn: above[drawn].sum() / below[drawn].sum(), len(above), resamples
+        lambda drawn: above[drawn].sum() / (below[drawn].sum() or 1.0), len(above), resamples
     )
 
 

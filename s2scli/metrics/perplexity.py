@@ -61,7 +61,15 @@ def _perplexity_per(
     interval = ratio_interval(losses, lengths, settings.resamples)
     return Score(
         name,
-        math.exp(math.fsum(losses) / math.fsum(lengths)),
+        exp(math.fsum(losses) / math.fsum(lengths)),
         f"per:{unit}|end:counted{bootstrap_signature(settings.resamples)}",
-        interval and (math.exp(interval[0]), math.exp(interval[1])),
+        interval and (exp(interval[0]), exp(interval[1])),
     )
+
+
+def exp(nats: float) -> float:
+    """Return e to the power of `nats`, or infinity if that overflows a float."""
+    try:
+        return math.exp(nats)
+    except OverflowError:
+        return math.inf

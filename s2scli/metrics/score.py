@@ -1,5 +1,6 @@
 """The result of a metric."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,10 +29,14 @@ class Score:
     resampled: tuple[float, ...] = field(default=(), repr=False)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the score as a JSON document, without the resampled scores."""
+        """Return the score as a JSON document, without the resampled scores; infinity is null."""
         return {
             "name": self.name,
-            "value": self.value,
+            "value": _finite(self.value),
             "signature": self.signature,
-            "interval": self.interval,
+            "interval": self.interval and [_finite(end) for end in self.interval],
         }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -25,7 +25,8 @@ class MetricSettings(Settings):
     )
     resamples: int = setting(
         1000,
-        "Number of bootstrap resamples for the 95 % intervals; 0 shows no intervals.",
+        "Number of bootstrap resamples for the 95 % intervals; 0 shows no intervals, and neither "
+        "do fewer than 40.",
         ge=0,
         le=100_000,
     )

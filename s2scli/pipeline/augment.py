@@ -48,6 +48,8 @@ class AugmentRequest:
         options = {
             **self.settings.model_dump(mode="json"),
             "overlong": self.stream.overlong,
+            "format": self.stream.input_format,
+            "fields": [self.stream.source_field, self.stream.target_field],
             "with": [str(path) for path in self.originals],
             "search": self.search.model_dump(mode="json") if self.search else None,
         }

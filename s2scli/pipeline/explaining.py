@@ -1,12 +1,12 @@
 """`s2s prepare --explain`: what every cleaning rule thinks of one row, without writing anything."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from s2scli.data.cleaning import DUPLICATE, SHIFTED
+from s2scli.data.cleaning import DUPLICATE, SHIFTED, put_tags
 from s2scli.data.cleaning.pairs import Pairs, Texts
 from s2scli.data.cleaning.rule import Context, Filter, Repair
 from s2scli.data.cleaning.rules import BATCH_ROWS, Cleaner, shift_of
@@ -15,7 +15,7 @@ from s2scli.data.example import Example
 from s2scli.data.rows import Dropped, Row
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import MissingExtraError, UsageError
-from s2scli.pipeline.prepare import Inputs, Part, opened_parts
+from s2scli.pipeline.prepare import Inputs, opened_parts
 from s2scli.report.console import Talk
 
 NEARBY = 250  # rows before and after, to see whether the sides are shifted
@@ -68,108 +68,134 @@ def explain(inputs: Inputs, settings: PrepareSettings, line: int, talk: Talk) ->
         talk: shows warnings.
 
     Raises:
-        UsageError: there is no such line, or the corpus is not text.
+        UsageError: there is no such line, the corpus is not text, or a setting joins or compares
+            rows.
         MissingInputError: a file is missing or unreadable.
         CorpusError: a file cannot be read as a corpus.
     """
-    before = 0
+    before, seen = 0, _Seen()
+    if settings.history or settings.near_duplicates is not None:
+        flag = "--history" if settings.history else "--near-duplicates"
+        raise UsageError(f"--explain looks at one row, and {flag} at several: leave one out")
     with opened_parts(inputs, settings, talk) as (known, parts):
         for part in parts:
-            found = _find(part, line - before)
-            if isinstance(found, _Found):
-                return _explained(found, part.cleaner, known, line)
-            if isinstance(found, Dropped):
-                return Explanation(line, found.source, found.target, found.reason)
-            before += found
+            watcher = _Watcher(line - before)
+            rows = part.cleaner.cleaned(watcher.watch(part.rows), [])
+            for row in put_tags(rows, part.tag, set()):
+                if not isinstance(row, Example | Dropped):
+                    continue
+                if row.line == line - before:
+                    copy = seen.line_of(row) if isinstance(row, Example) else 0
+                    return _explained(line, watcher, row, copy, part.cleaner, known)
+                if isinstance(row, Example):
+                    seen.add(row, before + row.line)
+            before += watcher.last
     raise UsageError(f"--explain {line}: there is no such line; the corpus has {before:,}")
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A row with its neighbours.
+class _Seen:
+    """The rows before the one to explain, as they are after cleaning."""
+
+    def __init__(self) -> None:
+        self._hashes, self._lines = array("q"), array("q")
+
+    def add(self, row: Example, line: int) -> None:
+        self._hashes.append(hash((row.source, row.target)))
+        self._lines.append(line)
+
+    def line_of(self, row: Example) -> int:
+        """Return the line of the first equal row; 0 if there is none."""
+        equal = np.flatnonzero(np.asarray(self._hashes) == hash((row.source, row.target)))
+        return self._lines[int(equal[0])] if len(equal) else 0
+
+
+class _Watcher:
+    """Remembers the rows of a file that an explanation needs, while they are read.
 
     Attributes:
-        example: the row.
-        first: the first rows of its file.
+        line: the line of the row to explain.
+        row: the row as it was read; None if it was dropped then, or has not been read.
+        first: the first rows of the file.
         near: the rows around it, and itself.
         index: its index among them.
-        copy: the line of an equal row before it; 0 if there is none.
+        last: the last line that was read.
     """
 
-    example: Example
-    first: Sequence[Row]
-    near: Sequence[Example]
-    index: int
-    copy: int
+    def __init__(self, line: int) -> None:
+        self.line, self.last, self.index = line, 0, 0
+        self.row: Example | None = None
+        self.first: list[Row] = []
+        self.near: list[Example] = []
+        self._rows: Iterator[Row] = iter(())
 
+    def watch(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Yield the rows."""
+        self._rows = iter(rows)
+        for row in self._rows:
+            self._note(row)
+            yield row
 
-def _find(part: Part, line: int) -> _Found | Dropped | int:
-    """Return the row of a file with this line number, or the number of lines in the file."""
-    rows, last = iter(part.rows), 0
-    first: list[Row] = []
-    near: list[Example] = []
-    hashes, lines = array("q"), array("q")
-    for row in rows:
-        if not isinstance(row, Example | Dropped):
-            continue
-        last = row.line
-        if isinstance(row, Dropped):
-            if row.line == line:
-                return row
-            continue
-        if len(first) < BATCH_ROWS:
-            first.append(row)
-        if row.line == line:
-            return _with_neighbours(row, rows, first, near, _equal_before(row, hashes, lines))
-        near = [*near[1 - NEARBY :], row]
-        hashes.append(hash((row.source, row.target)))
-        lines.append(row.line)
-    return last
+    def read_on(self) -> None:
+        """Read as many of the rows after it as there are before it."""
+        for row in self._rows:
+            if len(self.near) >= self.index + NEARBY and len(self.first) >= BATCH_ROWS:
+                return
+            self._note(row)
 
-
-def _with_neighbours(
-    row: Example, rows: Iterator[Row], first: list[Row], before: list[Example], copy: int
-) -> _Found:
-    near = [*before, row]
-    for after in rows:
-        if isinstance(after, Example):
-            near.append(after)
-            if len(first) < BATCH_ROWS:
-                first.append(after)
-        if len(near) >= len(before) + NEARBY and len(first) >= BATCH_ROWS:
-            break
-    return _Found(row, first, near[: len(before) + NEARBY], len(before), copy)
-
-
-def _equal_before(row: Example, hashes: "array[int]", lines: "array[int]") -> int:
-    equal = np.flatnonzero(np.asarray(hashes) == hash((row.source, row.target)))
-    return lines[int(equal[0])] if len(equal) else 0
+    def _note(self, row: Row) -> None:
+        if isinstance(row, Example | Dropped):
+            self.last = row.line
+        if not isinstance(row, Example):
+            return
+        if len(self.first) < BATCH_ROWS:
+            self.first.append(row)
+        if self.row is None:
+            self.near = [*self.near[1 - NEARBY :], row]
+            self.index = len(self.near) - 1
+        elif len(self.near) < self.index + NEARBY:
+            self.near.append(row)
+        if row.line == self.line:
+            self.row = row
 
 
 def _explained(
-    found: _Found, cleaner: Cleaner, settings: PrepareSettings, line: int
+    line: int,
+    watcher: _Watcher,
+    cleaned: Example | Dropped,
+    copy: int,
+    cleaner: Cleaner,
+    settings: PrepareSettings,
 ) -> Explanation:
-    row = found.example
+    """Explain a row.
+
+    Args:
+        line: its line, counted over all files.
+        watcher: has the row as it was read, and the rows around it.
+        cleaned: what became of it.
+        copy: the line of an equal row before it; 0 if there is none.
+        cleaner: the rules of its file.
+        settings: the settings of preparation.
+    """
+    row = watcher.row
+    if row is None:
+        assert isinstance(cleaned, Dropped)
+        return Explanation(line, cleaned.source, cleaned.target, cleaned.reason)
+    watcher.read_on()
     forced = settings if settings.max_other_script is not None else _with_scripts(settings)
-    context = Cleaner(forced).context(found.first)
+    context = Cleaner(forced).context(watcher.first)
     opinions = [
         *(_repairs(name, rule, row, context, settings) for name, rule in cleaner.repairs.items()),
-        _shift(found, settings),
+        _shift(watcher, settings),
         *(_filters(name, rule, row, context, settings) for name, rule in cleaner.filters.items()),
         Opinion(
             DUPLICATE,
             True,
-            "drops" if found.copy else "keeps",
-            f"equal to line {found.copy}" if found.copy else "no equal row before it",
+            "drops" if copy else "keeps",
+            f"equal to line {copy}" if copy else "no equal row before it",
         ),
     ]
-    cleaned = cleaner.clean([row], cleaner.context(found.first)).rows
-    reasons = [each.reason for each in cleaned if isinstance(each, Dropped)]
-    shifted = [one.rule for one in opinions if one.rule == SHIFTED and one.on]
-    if shifted and opinions[len(cleaner.repairs)].verdict == "drops":
-        reasons = [SHIFTED]
-    fate = reasons[0] if reasons else DUPLICATE if found.copy else "kept"
-    return Explanation(line, row.source, row.target, fate, tuple(opinions))
+    dropped = cleaned.reason if isinstance(cleaned, Dropped) else DUPLICATE if copy else "kept"
+    return Explanation(line, row.source, row.target, dropped, tuple(opinions))
 
 
 def _with_scripts(settings: PrepareSettings) -> PrepareSettings:
@@ -214,7 +240,7 @@ def _filters(
     return Opinion(name, True, "drops" if score > limit else "keeps", f"{why}, limit {limit:g}")
 
 
-def _shift(found: _Found, settings: PrepareSettings) -> Opinion:
+def _shift(found: _Watcher, settings: PrepareSettings) -> Opinion:
     sources, targets = [row.source for row in found.near], [row.target for row in found.near]
     shift = shift_of(find_shifts(Pairs.of(sources, targets)), found.index)
     if shift is None:

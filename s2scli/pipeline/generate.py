@@ -100,16 +100,23 @@ class Writer:
 
     @torch.inference_mode()
     def write(self, codes: Tensor, settings: SearchSettings) -> Iterator[TargetText]:
-        """Yield the best output for each vector of `codes`, [N, C]."""
-        limit = settings.max_length or self.recipe.training.max_length
+        """Yield the best output for each vector of `codes`, [N, C].
+
+        Raises:
+            UsageError: a search finds no output that meets all demands of the settings.
+        """
+        own = max(self.recipe.training.max_length, settings.min_length)
+        limit = settings.max_length or own
         for start in range(0, len(codes), VECTORS_AT_ONCE):
             some = codes[start : start + VECTORS_AT_ONCE]
             longest = torch.full((len(some),), limit, device=self.device)
             state = self.model.start_from(some)
             keys = [(start + number,) for number in range(len(some))]
             found = search_from(self.model, state, longest, settings, keys, attention=False)
-            for best, *_ in found:
-                yield self.translator.text_of(best, 0)
+            for outputs in found:
+                if not outputs:
+                    raise UsageError("the search found no output that meets all demands")
+                yield self.translator.text_of(outputs[0], 0)
 
     def _noise(self, settings: GenerateSettings) -> Tensor:
         """Return T e, [count, Z]; with the same seed, a larger count only appends rows."""

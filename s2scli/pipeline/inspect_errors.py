@@ -115,7 +115,9 @@ def inspect_errors(workspace: Workspace, request: ErrorsRequest, talk: Talk) -> 
             "choose --by score, or the workspace with -w"
         )
     mistakes = [
-        Mistake(one, kinds_of(one), rare_words(one.source or "", counts) if counts else ())
+        Mistake(
+            one, kinds_of(one), rare_words(one.source or "", counts) if counts is not None else ()
+        )
         for one in sentences
     ]
     chosen = [one for one in mistakes if request.kind is None or request.kind in one.kinds]

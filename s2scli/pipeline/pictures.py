@@ -80,8 +80,13 @@ class PictureFolder:
         talk.say(f"{self.written:,} picture{'s' * (self.written != 1)} in {self.folder}")
 
 
-def digits_for(inputs: Sequence[Path], stream: StreamSettings) -> int:
-    """Return the number of digits for numbering the lines of the inputs; 6 if one is a pipe."""
+def digits_for(inputs: Sequence[Path], stream: StreamSettings, *, files: bool = False) -> int:
+    """Return the number of digits for numbering the lines of the inputs; 6 if one is a pipe.
+
+    With `files`, the inputs themselves are numbered.
+    """
+    if files:
+        return max(DIGITS, len(str(len(inputs))))
     if not all(path.is_file() for path in inputs):
         return MOST_DIGITS
     lines = sum(

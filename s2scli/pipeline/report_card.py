@@ -411,13 +411,19 @@ def _findings(card: Card, report: Report) -> Iterator[Finding]:
                     f"{reason.replace('_', ' ')}",
                     "look at the samples; if they are good rows, loosen the rule",
                 )
+    own = {account.role for account in report.files}
     for leak in card.leaks:
         if leak.near > 0.01 * leak.rows:
+            drop = (
+                f"take these rows out of the {leak.split} files, or out of the corpus"
+                if leak.split in own
+                else "--near-duplicates 0.8 drops them before the split"
+            )
             yield Finding(
                 4.0,
                 f"{leak.near:,} of {leak.rows:,} {leak.split} rows resemble one of "
                 f"{leak.train_rows:,} train rows",
-                "scores may be too high; --near-duplicates 0.8 drops them before the split",
+                f"scores may be too high; {drop}",
             )
     near, compared = card.near_duplicates
     if near > MUCH_NEAR * compared:

@@ -12,6 +12,7 @@ from s2scli.errors import UsageError
 from s2scli.report.console import Talk
 from s2scli.search.ranking import normalise
 from s2scli.search.settings import RerankSettings
+from s2scli.tags import tagged
 from s2scli.translation.nbest import Choices, read_choices, read_sources
 from s2scli.translation.options import Options
 from s2scli.translation.outputs import open_output
@@ -35,14 +36,19 @@ class Scorer:
     translator: Translator
     backward: bool = False
 
-    def score(self, pairs: Sequence[tuple[str, str]], length_penalty: float) -> list[float | None]:
+    def score(
+        self, pairs: Sequence[tuple[Choices, str]], length_penalty: float
+    ) -> list[float | None]:
         """Return log P / tokens^length_penalty of each pair; None if it cannot be scored.
 
         Args:
             pairs: pairs of a source and a hypothesis.
             length_penalty: the exponent.
         """
-        given = [(text, source) if self.backward else (source, text) for source, text in pairs]
+        given = [
+            (text, own.source) if self.backward else (self._source(own), text)
+            for own, text in pairs
+        ]
         options = Options(self.translator.engine.settings)
         read, written = [one for one, _ in given], [other for _, other in given]
         found = self.translator.score(pairs_of("hypotheses", read, written), options)
@@ -52,6 +58,11 @@ class Scorer:
             else None
             for record in found
         ]
+
+    def _source(self, own: Choices) -> str:
+        """Return a source as the model reads it, with its tag if the model knows it."""
+        known = own.tag in self.translator.tags
+        return tagged(own.tag, own.source) if known else own.source
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,7 @@ class RerankRequest:
         weights: the weight of the score in the list, and of the score of each model.
         settings: the length penalty, and how many hypotheses to write.
         shape: formats the hypotheses of one source.
+        tag: the tag in front of each source that has none in the list; empty if there is none.
     """
 
     path: Path
@@ -92,6 +104,7 @@ class RerankRequest:
     weights: Sequence[float]
     settings: RerankSettings
     shape: Shape
+    tag: str = ""
 
 
 def rerank(scorers: Sequence[Scorer], request: RerankRequest, talk: Talk) -> int:
@@ -101,7 +114,7 @@ def rerank(scorers: Sequence[Scorer], request: RerankRequest, talk: Talk) -> int
     read.
 
     Raises:
-        UsageError: the number of weights is wrong.
+        UsageError: the number of weights is wrong, or no model knows the tag.
         MissingInputError: a file does not exist.
         CorpusError: the list is damaged, or a source is missing.
         StorageError: the output cannot be written; an existing file is not changed.
@@ -111,8 +124,11 @@ def rerank(scorers: Sequence[Scorer], request: RerankRequest, talk: Talk) -> int
             f"{len(request.weights)} times --weight: expected {len(scorers) + 1}: one for the "
             "scores in the list, and one for each --model and each --reverse, in this order"
         )
+    for scorer in scorers:
+        if not scorer.backward:
+            scorer.translator.require_tag(request.tag)
     sources = read_sources(request.sources) if request.sources else None
-    choices, failed = read_choices(request.path, sources), 0
+    choices, failed = read_choices(request.path, sources, request.tag), 0
     with open_output(request.output) as out:
         while some := list(itertools.islice(choices, SOURCES_AT_ONCE)):
             for own, ranked in _rank(some, scorers, request):
@@ -128,7 +144,7 @@ def _rank(
     some: Sequence[Choices], scorers: Sequence[Scorer], request: RerankRequest
 ) -> Iterator[Ranking]:
     """Yield the hypotheses of each source, best first; equals keep their order."""
-    pairs = [(own.source, one.text) for own in some for one in own.hypotheses]
+    pairs = [(own, one.text) for own in some for one in own.hypotheses]
     penalty = request.settings.length_penalty
     columns = [scorer.score(pairs, penalty) for scorer in scorers]
     rows = iter(zip(*columns, strict=True)) if columns else itertools.repeat(())
@@ -156,7 +172,7 @@ def moses_lines(own: Choices, ranked: Sequence[Reranked]) -> str:
         f"{' '.join(f'{score:.4f}' for score in one.scores)} ||| {one.score:.4f}"
         for one in ranked
     ]
-    return "\n".join(lines or [f"{own.index} |||  ||| ||| 0.0000"])
+    return "\n".join(lines or [f"{own.index} |||  |||  ||| 0.0000"])
 
 
 def json_text(own: Choices, ranked: Sequence[Reranked]) -> str:
@@ -173,6 +189,7 @@ def json_text(own: Choices, ranked: Sequence[Reranked]) -> str:
         {
             "line": own.index + 1,
             "source": own.source,
+            **({"tag": own.tag} if own.tag else {}),
             "translation": best_text(own, ranked),
             "hypotheses": hypotheses,
         }

@@ -9,6 +9,7 @@ from typing import Any
 from s2scli.data.codecs.image import PictureCodec
 from s2scli.data.stream import Line, StreamSettings
 from s2scli.errors import CorpusError
+from s2scli.metrics.perplexity import exp
 from s2scli.report.console import Talk
 from s2scli.search.ranking import normalise
 from s2scli.search.settings import ScoreSettings
@@ -48,10 +49,7 @@ class Unit:
     @property
     def perplexity(self) -> float:
         """exp(-mean), or infinity if that overflows a float."""
-        try:
-            return math.exp(-self.mean)
-        except OverflowError:
-            return math.inf
+        return exp(-self.mean)
 
     def as_json(self) -> dict[str, Any]:
         """Convert to a JSON document; an infinite perplexity is null."""

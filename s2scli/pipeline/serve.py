@@ -206,7 +206,10 @@ def load_models(workspace: Workspace, request: ServeRequest, talk: Talk) -> Cata
 def _load(workspace: Workspace, one: ModelRequest, request: ServeRequest, talk: Talk) -> Served:
     folder = workspace.find_model(one.folder)
     engine = request.engine
-    asked = EngineRequest(engine.engine, (), (), request.overrides, request.device, engine.int8)
+    asked = EngineRequest(
+        *(engine.engine, (), (), request.overrides, request.device),
+        *(engine.int8, engine.shortlist),
+    )
     translator = load_translator(workspace, [folder], asked, talk)
     settings = translator.settings(request.overrides)
     warn_of_untrained([folder], talk)

@@ -123,7 +123,8 @@ def translate_to_folder(
         StorageError: a picture cannot be written; those before it stay.
     """
     require_folder(folder)
-    files = PictureFolder(folder, digits_for(request.inputs, request.stream), request.many)
+    digits = digits_for(request.inputs, request.stream, files=request.files)
+    files = PictureFolder(folder, digits, request.many)
     indices = itertools.count()
 
     def answer(window: Sequence[Line]) -> Iterator[Record]:
@@ -131,7 +132,9 @@ def translate_to_folder(
             files.add(next(indices), [one.text for one in record.hypotheses])
             yield record
 
-    tally = run_filter(request.inputs, None, request.stream, answer, None, talk)
+    tally = run_filter(
+        request.inputs, None, request.stream, answer, None, talk, files=request.files
+    )
     files.report(talk)
     return tally
 

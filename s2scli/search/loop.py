@@ -5,6 +5,7 @@ Each step runs the model (`model.py`), forbids some tokens (`filters.py`), choos
 (`endings.py`; `looking.py` says when).
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 import torch
@@ -148,9 +149,11 @@ def search_from(
 
 
 def _keys(source: Tensor, lengths: Tensor) -> Keys:
-    """Return the real content of each source."""
-    rows = zip(source.cpu(), lengths.tolist(), strict=True)
-    return [row[:length].flatten().tolist() for row, length in rows]
+    """Return what identifies each source: its tokens, or a digest of its sound or picture."""
+    rows = [row[:length] for row, length in zip(source.cpu(), lengths.tolist(), strict=True)]
+    if source.dtype in (torch.int32, torch.int64):
+        return [row.tolist() for row in rows]
+    return [list(hashlib.sha256(row.numpy().tobytes()).digest()) for row in rows]
 
 
 def make_chooser(

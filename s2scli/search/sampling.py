@@ -73,7 +73,8 @@ def draw(probs: Tensor, numbers: Tensor) -> Tensor:
     """
     below = probs.double().cumsum(-1)  # [B, K, V]
     wanted = numbers[..., None].double() * below[..., -1:]
-    return torch.searchsorted(below, wanted, right=True).squeeze(-1)
+    found = torch.searchsorted(below, wanted, right=True).squeeze(-1)
+    return found.clamp_(max=probs.shape[-1] - 1)  # without any possible token, the last one
 
 
 def truncate(log_probs: Tensor, settings: SearchSettings) -> Tensor:

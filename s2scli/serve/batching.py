@@ -122,7 +122,7 @@ class BatchingQueue:
         self._changed.notify()
 
     def _count(self) -> int:
-        return sum(len(job.missing) for job in self._jobs if not job.future.cancelled())
+        return sum(len(job.missing) for job in self._jobs if not job.future.done())
 
     def _work(self) -> None:
         while batch := self._next():
@@ -138,7 +138,7 @@ class BatchingQueue:
         """
         with self._changed:
             while True:
-                self._jobs = deque(job for job in self._jobs if not job.future.cancelled())
+                self._jobs = deque(job for job in self._jobs if not job.future.done())
                 if self._jobs:
                     return self._take()
                 if self._closed:

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from s2scli.search.rules import Demand, Phrase, Rules
 from s2scli.search.spelling import Spelling, begins_word
 from s2scli.settings import Tree
 from s2scli.special_ids import UNK_ID
-from s2scli.translation.glossary import NO_TERMS, Glossary
+from s2scli.translation.glossary import NO_TERMS, Glossary, whole
 from s2scli.translation.lines import Part, Plan
 from s2scli.translation.protecting import Protected, protect
 
@@ -114,9 +115,15 @@ class Speller:
                     f"{where}: the model cannot write {term!r}: the tokenizer of the target does "
                     "not know all of its characters or words; leave the term out"
                 )
-            banned = next((word for word in self.constraints.banned if word in term), None)
+            text = self._normal(term)
+            holds = (word for word in self.constraints.banned if self._holds(text, word))
+            banned = next(holds, None)
             if banned is not None:
                 raise CorpusError(f"{where}: {term!r} holds the banned word {banned!r}")
+
+    def _holds(self, text: str, word: str) -> bool:
+        """Whether a text has a word that is not part of a longer one."""
+        return re.search(whole(self._normal(word)), text) is not None
 
     def read(self, text: str) -> Asked:
         """Read a line: divide source and prefix, and protect the source."""

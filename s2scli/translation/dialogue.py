@@ -49,7 +49,8 @@ class Dialogue:
 
     def _fitting(self, turns: list[str]) -> list[str]:
         """Return the last turns that fit the model, at least one."""
-        codec, most = self.translator.source, self.translator.engine.max_source_tokens
+        codec = self.translator.source
+        most = self.translator.engine.max_source_tokens - bool(self.options.tag)
         while len(turns) > 1 and size_of(codec.encode(join_turns(turns)), codec) > most:
             turns = turns[1:]
         return turns

@@ -59,6 +59,7 @@ class Plan:
         fault: why it cannot be translated; empty if it can.
         after: the white space after the last part.
         protected: which words of the outputs stand in for protected texts; None if none does.
+        tag: the tag in front of each part; empty if there is none.
     """
 
     line: Line
@@ -68,6 +69,7 @@ class Plan:
     fault: str = ""
     after: str = ""
     protected: Protected | None = None
+    tag: str = ""
 
     @property
     def spaces(self) -> tuple[str, ...]:
@@ -127,6 +129,7 @@ def put_tag(plan: Plan, tag: str, codec: SourceCodec) -> Plan:
     parts = zip(plan.parts, texts, strict=True)
     return replace(
         plan,
+        tag=tag,
         parts=tuple(replace(part, text=text, values=codec.encode(text)) for part, text in parts),
     )
 
@@ -228,18 +231,19 @@ def make_record(
     plan: Plan, parts: Sequence[Translation | Failure], settings: SearchSettings
 ) -> Record:
     """Return the record of a line from the results of its parts."""
-    line, source = plan.line, plan.source
+    record = Record(plan.line, "ok", plan.source, overlong=plan.overlong, tag=plan.tag)
     faults = [part.reason for part in parts if isinstance(part, Failure)]
-    if plan.fault or faults:
-        fault = plan.fault or faults[0]
-        return Record(line, "failed", source, overlong=plan.overlong, fault=fault)
     found = [part for part in parts if isinstance(part, Translation)]
+    if not all(part.hypotheses for part in found):
+        faults.append("the search found no output that meets all demands")
+    if plan.fault or faults:
+        return replace(record, status="failed", fault=plan.fault or faults[0])
     if not found:
-        return Record(line, "empty", source, overlong=plan.overlong)
+        return replace(record, status="empty")
     if any(plan.spaces) or len(found) > 1:
-        found = [join_translations(source, found, plan.spaces, settings)]
+        found = [join_translations(plan.source, found, plan.spaces, settings)]
     translation = restored(found[0], plan.protected) if plan.protected else found[0]
-    return Record(line, "ok", source, translation=translation, overlong=plan.overlong)
+    return replace(record, translation=translation)
 
 
 def restored(translation: Translation, protected: Protected) -> Translation:
@@ -270,8 +274,6 @@ def join_translations(
     length_penalty, length_offset = settings.length_penalty, settings.length_offset
     pieces = tuple(piece for part in parts for piece in part.source_pieces)
     unknown = sum(part.unknown_tokens for part in parts)
-    if not all(part.hypotheses for part in parts):
-        return Translation(source, pieces, (), unknown)
     bests = [part.hypotheses[0] for part in parts]
     written = tuple(piece for best in bests for piece in best.pieces)
     sums = [_log_prob(best, length_penalty, length_offset) for best in bests]

@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from s2scli.data.lines import BadLineError, decode_line, open_text
@@ -36,11 +36,13 @@ class Choices:
         index: the index of the source, from 0.
         source: the source.
         hypotheses: its hypotheses, in the order of the list.
+        tag: the tag in front of the source; empty if there is none.
     """
 
     index: int
     source: str
     hypotheses: tuple[Listed, ...]
+    tag: str = ""
 
 
 def listed(line: str) -> Listed:
@@ -77,12 +79,13 @@ def read_sources(path: Path) -> list[str]:
     return [text for _, text in _lines(path)]
 
 
-def read_choices(path: Path, sources: Sequence[str] | None) -> Iterator[Choices]:
+def read_choices(path: Path, sources: Sequence[str] | None, tag: str = "") -> Iterator[Choices]:
     """Yield the hypotheses of each source of a list, in order; the list may be gzip or stdin.
 
     Args:
         path: the list: text in the format of Moses, or the records of `s2s translate --json`.
         sources: the sources of a list in text; None for JSON, which has them.
+        tag: the tag in front of each source that has none in the list.
 
     Raises:
         MissingInputError: the file does not exist.
@@ -92,13 +95,14 @@ def read_choices(path: Path, sources: Sequence[str] | None) -> Iterator[Choices]
     first = next(lines)
     whole = itertools.chain([first], lines)
     if first[1].startswith("{"):
-        yield from (_of_json(text, f"{path}, line {number}") for number, text in whole)
+        yield from (_of_json(text, f"{path}, line {number}", tag) for number, text in whole)
         return
     if sources is None:
         raise CorpusError(
             f"{path}: a list in text has no sources; give the file of sources: --source FILE"
         )
-    yield from _of_text(path, whole, sources)
+    for choices in _of_text(path, whole, sources):
+        yield replace(choices, tag=tag)
 
 
 def _of_text(
@@ -130,11 +134,12 @@ def _listed(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int,
             raise CorpusError(f"{path}, line {number}: {error}") from error
 
 
-def _of_json(text: str, where: str) -> Choices:
+def _of_json(text: str, where: str, tag: str) -> Choices:
     """Read a record of `s2s translate --json`."""
     try:
         record = json.loads(text)
         index, source = int(record["line"]) - 1, str(record["source"])
+        tag = str(record.get("tag", tag))
         hypotheses = tuple(
             Listed(index, str(one["text"]), float(one["score"])) for one in record["hypotheses"]
         )
@@ -142,7 +147,7 @@ def _of_json(text: str, where: str) -> Choices:
         raise CorpusError(
             f"{where}: expected a record of s2s translate --json, found {text!r:.60}"
         ) from error
-    return Choices(index, source, hypotheses)
+    return Choices(index, source, hypotheses, tag)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -282,7 +282,8 @@ class PartialOutput(Output):
     def _count(self, lines: Sequence[Line]) -> None:
         self._lines += len(lines)
         for line in lines:
-            self._hash.update(line.text.encode(errors="replace") + b"\n")
+            read = [line.text, *(part for part in (line.target, line.fault) if part)]
+            self._hash.update("\n".join(read).encode(errors="replace") + b"\n")
 
     def note(self, lines: Sequence[Line]) -> None:
         """Count the lines, and write the journal unless it was written less than a second ago."""

@@ -31,6 +31,7 @@ class Record:
         translation: the hypotheses, or the scored target; None unless the status is ok.
         overlong: whether the line was too long for the model.
         fault: why it failed; empty if it did not.
+        tag: the tag in front of the source; empty if there is none.
     """
 
     line: Line
@@ -40,6 +41,7 @@ class Record:
     translation: Translation | None = None
     overlong: bool = False
     fault: str = ""
+    tag: str = ""
 
     @property
     def hypotheses(self) -> tuple[TargetText, ...]:
@@ -153,7 +155,8 @@ def json_record(index: int, record: Record, clean: Clean) -> str:
     All lists of a hypothesis have an entry for each token, including the end token. `alignment`
     pairs each token with the source token that it attended to most, as `source-target` (Pharaoh
     format); `word_alignment` pairs words. A model that copies adds `p_copy`, the probability of
-    copying, and `copied_from`, the index of the source token that was copied, or null. For a
+    copying, and `copied_from`, the index of the source token that was copied, or null. `tag` is the
+    tag in front of the source, if it has one. For a
     recording, `parts` has the output for each part of it, and `words` the words of the output;
     both have times in seconds. `words` is empty if the model has no CTC layer.
     """
@@ -166,6 +169,8 @@ def json_record(index: int, record: Record, clean: Clean) -> str:
         "hypotheses": [_hypothesis(found, one) for one in found.hypotheses] if found else [],
         "source_tokens": found.source_pieces if found else [],
     }
+    if record.tag:
+        document["tag"] = record.tag
     if found and found.cues:
         document |= _timed(found.cues)
     if record.fault:

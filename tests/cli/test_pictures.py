@@ -186,6 +186,9 @@ def test_a_vae_is_bounded_and_compared_with_pca(tmp_path: Path) -> None:
     shown = run(*words)
     assert "PCA with 4 components" in shown.stdout
     assert "without the KL term" in shown.stderr
+    given, to = [tmp_path / f"{number}.png" for number in range(2)], tmp_path / "out"
+    run("translate", "-w", workspace, "--files", *given, "-o", to)
+    assert sorted(path.name for path in to.iterdir()) == ["0001.png", "0002.png"]
     budget = ("--max-steps", "3", "--device", "cpu", "-w", workspace)
     compared = json.loads(run("compare", "tiny", *latent, *budget, "--json").stdout)
     (result,) = compared["results"]

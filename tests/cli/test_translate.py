@@ -678,6 +678,7 @@ def test_a_failed_sentence_fails_its_line(translate: Run) -> None:
         (["--unit", "document", "--alignment"], "--alignment writes one line for each text"),
         (["--history", "2", "--unit", "sentence"], "--history answers turn by turn: leave --unit"),
         (["--history", "2", "--resume", "-o", "x"], "turn by turn: leave --resume out"),
+        (["--history", "3", "--prefix"], "turn by turn: leave --prefix out"),
     ],
 )
 def test_units_and_histories_have_limits(translate: Run, words: list[str], fault: str) -> None:

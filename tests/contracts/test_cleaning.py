@@ -506,3 +506,9 @@ def test_a_batch_of_any_size_gives_the_same_rows(monkeypatch: pytest.MonkeyPatch
     assert np.unique([row.line for row in expected if isinstance(row, Dropped)]).tolist() == [
         *range(1, 22)
     ]
+
+
+def test_the_entity_of_a_line_break_is_a_space() -> None:
+    cleaner = Cleaner(PrepareSettings(unescape_html=True))
+    rows = cleaner.rows([Example("a&#10;b&NewLine;c", "d", 1)])
+    assert [row for row in rows if isinstance(row, Example)] == [Example("a b c", "d", 1)]

@@ -65,6 +65,13 @@ def test_the_rest_of_a_line_that_is_too_long_is_not_held() -> None:
     assert (read(second), first.lines, second.lines) == ([b"b"], 2, 1)
 
 
+def test_a_piece_that_is_just_full_is_whole() -> None:
+    text = b"a\n" + b"x" * 58 + b"\nb\n"  # as much as is held of the first piece, 10 + 50 + 1
+    first, second = all_of(TextFile(Path("f"), io.BytesIO(text)), 10)
+    assert first.content + second.content == text
+    assert (read(first), read(second)) == ([b"a", None], [b"b"])
+
+
 def test_reading_does_not_depend_on_the_size_of_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = all_of(TextFile(Path("f"), io.BytesIO(TEXT)), 30)
     monkeypatch.setattr(pieces, "BLOCK_BYTES", 7)

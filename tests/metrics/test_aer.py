@@ -58,3 +58,10 @@ def test_an_interval_comes_with_resamples() -> None:
     rate = aer(found[:5], gold, MetricSettings(resamples=40)).error_rate
     assert rate.interval and rate.interval[0] <= rate.value <= rate.interval[1]
     assert rate.signature == "links:words|gold:sure+possible|bs:40|seed:12345"
+
+
+def test_pairs_without_links_are_no_errors_in_a_resample() -> None:
+    none: Links = frozenset()
+    gold = [GoldLinks(frozenset({(0, 0)}), frozenset({(0, 0)})), GoldLinks(none, none)]
+    rate = aer([frozenset({(0, 0)}), none], gold, MetricSettings(resamples=100)).error_rate
+    assert rate.value == 0.0 and rate.interval == (0.0, 0.0)

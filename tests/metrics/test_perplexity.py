@@ -30,3 +30,10 @@ def test_per_word_and_per_byte_the_tokens_do_not_matter() -> None:
         expected = math.exp(6 / units)
         assert metric(few, settings).value == pytest.approx(expected)
         assert metric(many, settings).value == pytest.approx(expected)
+
+
+def test_what_is_too_large_for_a_float_is_infinite_and_null_in_json() -> None:
+    score = word_perplexity([Forced([-2000.0], text="x")] * 2, MetricSettings(resamples=40))
+    assert score.value == math.inf and score.interval == (math.inf, math.inf)
+    document = score.as_json()
+    assert document["value"] is None and document["interval"] == [None, None]

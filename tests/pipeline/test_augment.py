@@ -113,6 +113,33 @@ def test_a_stopped_run_is_continued_with_the_same_rows_and_counts(tmp_path: Path
     )
     with pytest.raises(ConfigError, match="it was made with other options: with: "):
         augment(stub_translator(), other, QUIET)
+    (tmp_path / "lines").write_text("the cat runs home\n" * 5)
+    with pytest.raises(ConfigError, match="it was made from other lines"):
+        augment(stub_translator(), stopped, QUIET)
+    (tmp_path / "lines").write_text("the dog runs home\n" * 5)
     assert augment(stub_translator(), stopped, QUIET) == whole
     assert (tmp_path / "out").read_bytes() == expected
     assert rows and STDIN not in request.inputs
+
+
+@pytest.mark.parametrize("changes", [{"target_field": "b"}, {}])
+def test_other_targets_are_not_continued(tmp_path: Path, changes: dict[str, str]) -> None:
+    rows = [{"s": "the dog", "a": "A", "b": "B"}] * 3 + [{"s": None, "a": "A", "b": "B"}]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def run(**fields: object) -> Augmented:
+        stream = {"window": 2, "max_wait": 60_000, "source_field": "s", "target_field": "a"}
+        known = StreamSettings.model_validate(stream | fields)
+        settings = AugmentSettings(method="noise", typos=0.1)
+        source, out = [tmp_path / "in.jsonl"], tmp_path / "out"
+        request = AugmentRequest(source, [], out, settings, None, known, resume=True)
+        return augment(None, request, QUIET)
+
+    with pytest.raises(CorpusError, match="null"):
+        run(strict=True)
+    assert (tmp_path / "out.part").exists()
+    if not changes:  # the targets are others in the file
+        text = (tmp_path / "in.jsonl").read_text()
+        (tmp_path / "in.jsonl").write_text(text.replace('"A"', '"C"'))
+    with pytest.raises(ConfigError, match=r"it was made (from other lines|with other options)"):
+        run(**changes)

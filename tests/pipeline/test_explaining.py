@@ -59,6 +59,40 @@ def test_a_copy_names_the_line_it_copies(tmp_path: Path) -> None:
     assert found.opinions[-1].why == "equal to line 1"
 
 
+@pytest.mark.parametrize(
+    ("files", "settings", "line", "fate"),
+    [
+        (["x\ty\n", "a\tb\nx\ty\n"], {}, 3, "duplicate"),  # of a row in another file
+        (["R & D\ty\nR &amp; D\ty\n"], {"unescape_html": True}, 2, "duplicate"),
+        (["R & D\ty\nR &amp; D\ty\n"], {}, 2, "kept"),
+        (["x\ty\tde\nx\ty\tfr\n"], {"tag_column": 3}, 2, "kept"),
+        (["x\ty\tde\nx\ty\tde\n"], {"tag_column": 3}, 2, "duplicate"),
+        (["x\ty\n" * 9000 + "a\tb\n"], {}, 9001, "kept"),  # after some batches
+    ],
+)
+def test_a_fate_is_that_of_prepare(
+    tmp_path: Path, files: list[str], settings: dict[str, object], line: int, fate: str
+) -> None:
+    paths = [tmp_path / f"{number}.tsv" for number in range(len(files))]
+    for path, text in zip(paths, files, strict=True):
+        path.write_text(text)
+    known = PrepareSettings.model_validate(settings)
+    found = explain(Inputs(tuple(paths)), known, line, Talk(quiet=True))
+    assert (found.line, found.fate) == (line, fate)
+    if fate == "duplicate":
+        assert found.opinions[-1].why == "equal to line 1"
+
+
+@pytest.mark.parametrize(
+    ("setting", "flag"), [({"history": 2}, "--history"), ({"near_duplicates": 0.8}, "--near-dup")]
+)
+def test_what_joins_or_compares_rows_is_refused(
+    tmp_path: Path, setting: dict[str, object], flag: str
+) -> None:
+    with pytest.raises(UsageError, match=f"{flag}.*leave one out"):
+        explained(tmp_path, 1, PrepareSettings.model_validate(setting))
+
+
 def test_a_row_that_was_dropped_while_it_was_read_has_its_reason(tmp_path: Path) -> None:
     found = explained(tmp_path, 2, PrepareSettings())
     assert (found.fate, found.target, found.opinions) == ("empty_source", "leer", ())

@@ -102,7 +102,7 @@ def test_a_vector_writes_the_same_whatever_is_written_beside_it(
             assert texts(variational, codes, **overrides) == together
 
 
-@pytest.mark.parametrize(("max_length", "longest"), [(None, 12), (3, 3), (40, 40)])
+@pytest.mark.parametrize(("max_length", "longest"), [(None, 12), (None, 300), (3, 3), (40, 40)])
 def test_a_sentence_is_at_most_as_long_as_asked_or_as_those_of_training(
     variational: Writer, max_length: int | None, longest: int
 ) -> None:

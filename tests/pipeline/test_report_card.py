@@ -56,6 +56,8 @@ def test_leaks_are_found_exact_and_near(tmp_path: Path) -> None:
     assert leak.samples[1].source_before == rows[7][0]
     told = [finding.what for finding in card.findings]
     assert any("2 of 3 valid rows resemble one of 200 train rows" in what for what in told)
+    advice = " ".join(finding.do for finding in card.findings if "resemble" in finding.what)
+    assert "take these rows out of the valid files, or out of the corpus" in advice
 
 
 def test_near_duplicates_and_what_rules_find_are_counted(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from s2scli.pipeline.rerank import (
 )
 from s2scli.report.console import Talk
 from s2scli.search.settings import RerankSettings
-from s2scli.translation.nbest import Choices
+from s2scli.translation.nbest import Choices, listed
 from tests.translation.stub import stub_translator
 
 LIST = "0 ||| a ||| -1\n0 ||| A ||| -2\n2 ||| b ||| -1\n"
@@ -44,10 +44,11 @@ def test_a_model_that_shouts_prefers_capitals(tmp_path: Path) -> None:
 def test_a_reverse_model_reads_the_hypothesis(tmp_path: Path) -> None:
     scorer = Scorer(stub_translator(), backward=True)
     forward, backward = (
-        Scorer(stub_translator(), back).score([("A", "a")], 0.0)[0] for back in (False, True)
+        Scorer(stub_translator(), back).score([(Choices(0, "A", ()), "a")], 0.0)[0]
+        for back in (False, True)
     )
     assert forward is not None and backward is not None and backward > forward
-    assert scorer.score([("a", " ")], 0.0) == [None]  # nothing to read
+    assert scorer.score([(Choices(0, "a", ()), " ")], 0.0) == [None]  # nothing to read
 
 
 def test_each_score_has_its_weight(tmp_path: Path) -> None:
@@ -59,5 +60,6 @@ def test_each_score_has_its_weight(tmp_path: Path) -> None:
 def test_a_source_without_hypotheses_has_a_line() -> None:
     nothing = Choices(4, "a", ())
     assert best_text(nothing, []) == ""
-    assert moses_lines(nothing, []) == "4 |||  ||| ||| 0.0000"
+    line = moses_lines(nothing, [])
+    assert line == "4 |||  |||  ||| 0.0000" and listed(line).text == ""
     assert '"hypotheses": []' in json_text(nothing, [])

@@ -6,16 +6,28 @@ from typing import Any
 
 import pytest
 
+from s2scli.data.stream import StreamSettings
 from s2scli.errors import MissingInputError, UsageError
+from s2scli.export.settings import EngineSettings
 from s2scli.pipeline.generate import Writer
 from s2scli.pipeline.inspect_saliency import Asked, inspect_saliency
 from s2scli.pipeline.inspect_search import inspect_search
-from s2scli.pipeline.serve import ModelRequest, insights_of, read_token
+from s2scli.pipeline.serve import (
+    ModelRequest,
+    ServeRequest,
+    insights_of,
+    load_models,
+    read_token,
+)
 from s2scli.report.console import Talk
 from s2scli.report.search_tree import tree_document
 from s2scli.search.settings import GenerateSettings
 from s2scli.serve.insight import map_document, search_document
+from s2scli.serve.settings import RequestLimits, ServeSettings
 from s2scli.translation import torch_engine
+from s2scli.translation.loading import EngineRequest
+from s2scli.translation.translator import Translator
+from s2scli.workspace import Workspace
 from tests.folders import letters_of, write_model
 
 LETTERS = letters_of(["abc de"])
@@ -55,6 +67,24 @@ def test_others_need_a_token(tmp_path: Path) -> None:
             read_token(file, local=True)
     file.write_text("a token that is long\n")
     assert read_token(file, local=False) == "a token that is long"
+
+
+def test_the_engine_is_that_which_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, asked = write_model(tmp_path, LETTERS), []
+
+    def load(workspace: object, models: object, request: EngineRequest, talk: object) -> Translator:
+        asked.append(request)
+        return torch_engine.load(folder, device="cpu")
+
+    monkeypatch.setattr("s2scli.pipeline.serve.load_translator", load)
+    engine = EngineSettings(engine="pytorch", int8=True, shortlist=True)
+    own, limits, stream = ServeSettings(), RequestLimits(), StreamSettings()
+    request = ServeRequest([ModelRequest(folder)], own, limits, {}, stream, engine)
+    load_models(Workspace(tmp_path), request, Talk.silent())
+    (found,) = asked
+    assert (found.engine, found.int8, found.shortlist) == ("pytorch", True, True)
 
 
 def test_insights_are_those_of_the_commands(tmp_path: Path) -> None:

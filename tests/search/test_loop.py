@@ -7,8 +7,8 @@ import torch
 from s2scli.data.batch import make_source
 from s2scli.search.beam import Beam
 from s2scli.search.hypothesis import Hypothesis
-from s2scli.search.loop import make_chooser, search, search_from
-from s2scli.search.sampling import Sampler
+from s2scli.search.loop import _keys, make_chooser, search, search_from
+from s2scli.search.sampling import Sampler, make_draws
 from s2scli.search.settings import SearchSettings
 from tests.models import MODELS, ids, make_model
 from tests.search.exhaustive import SOURCE, all_outputs, tiny_model, wide
@@ -44,6 +44,15 @@ def test_a_search_from_a_state_is_that_from_its_source() -> None:
     longest = torch.tensor([20, 16])  # 2 x 5 + 10 and 2 x 3 + 10
     found = search_from(model, state, longest, settings, [(0,), (1,)], attention=False)
     assert found == expected
+
+
+def test_sounds_and_pictures_have_keys_of_their_own_content() -> None:
+    sounds = torch.tensor([[-3, 5, 0], [-3, 5, 9]], dtype=torch.int16)
+    first, second = _keys(sounds, torch.tensor([2, 3]))
+    assert first == _keys(sounds[1:, :2], torch.tensor([2]))[0] != second
+    assert min(first) >= 0 and len(first) == len(second)
+    assert _keys(*make_source(SOURCES)) == [[4, 5, 6, 7, 3], [8, 9, 3]]
+    assert make_draws(1, [first, second], 2, [5, 5]).shape == (2, 2, 5)
 
 
 def test_attention_is_returned_where_it_is_asked_for() -> None:

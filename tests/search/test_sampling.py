@@ -72,6 +72,7 @@ def test_nothing_impossible_is_drawn_at_either_end() -> None:
     probs = torch.tensor([[[0.0, 0.3, 0.3, 0.0]]])
     assert draw(probs, torch.tensor([[0.0]])).item() == 1
     assert draw(probs, torch.tensor([[1 - 2.0**-24]])).item() == 2
+    assert draw(torch.full((1, 1, 4), float("nan")), torch.tensor([[0.5]])).item() < 4
 
 
 def test_draws_depend_on_the_sentence_alone() -> None:

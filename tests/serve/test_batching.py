@@ -127,6 +127,17 @@ def test_an_error_is_that_of_its_batch_only() -> None:
     queue.close()
 
 
+def test_requests_that_fail_together_leave_the_queue_at_work() -> None:
+    engine = StubEngine()
+    queue = BatchingQueue(stub_translator(engine), 4, 40)
+    strict, long = Options(engine.settings, "error"), "a b c d e f g h i j"
+    bad = [queue.submit([long] * 10, strict), queue.submit([long] * 10, strict)]
+    for future in bad:  # each has lines left when its first batch fails
+        assert "too long" in str(future.exception(10))
+    assert texts(queue.submit(["fine"], OPTIONS)) == ["FINE"]
+    queue.close()
+
+
 def test_lines_are_kept_but_no_recordings() -> None:
     engine = StubEngine()
     queue = BatchingQueue(stub_translator(engine), 4, 20, cache_lines=2)

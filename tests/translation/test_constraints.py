@@ -84,6 +84,8 @@ def test_what_a_model_cannot_write_is_refused() -> None:
         speller("char", Constraints(glossary=unknown)).check()
     with pytest.raises(CorpusError, match="line 1: 'Hund' holds the banned word 'Hund'"):
         speller("char", Constraints(glossary=TERMS, banned=("Hund",))).check()
+    longer = Glossary({"dog": "Hunde"}, "terms.tsv", {"dog": 1})
+    speller("char", Constraints(glossary=longer, banned=("Hund",))).check()
     words = TextCodec(learn("word", ["the dog sees", "big cat"]))
     few = speller_of(words, words, Constraints(protect=True))
     assert few is not None

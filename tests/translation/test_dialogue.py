@@ -42,6 +42,7 @@ def test_a_new_file_begins_a_new_dialogue() -> None:
 def test_the_oldest_turns_are_left_out_if_all_do_not_fit() -> None:
     assert answers(["a", "b"], 9, most=4)[1] == ["a", "A ␞ b"]
     assert answers(["a", "b c"], 9, most=2)[1] == ["a", "b c"]
+    assert answers(["a", "b"], 9, most=5)[1] == ["a", "a ␞ A ␞ b"]
 
 
 def test_a_turn_that_fails_is_left_out_of_the_history() -> None:

@@ -57,9 +57,10 @@ def test_no_text_no_call() -> None:
     assert stub.batches == []
 
 
-def test_a_search_that_finds_nothing_gives_an_empty_output() -> None:
+def test_a_search_that_finds_nothing_has_failed() -> None:
     (record,) = translate_lines(lines("silence"), StubEngine())
-    assert (record.status, record.text) == ("ok", "")
+    assert (record.status, record.text) == ("failed", "")
+    assert record.fault == "the search found no output that meets all demands"
 
 
 @given(st.lists(st.sampled_from(["a", "boom", "", "b c", "boom x"]), max_size=20))
@@ -145,11 +146,6 @@ def test_joined_translations_keep_scores_and_attention_apart() -> None:
     np.testing.assert_array_equal(found.attention, np.eye(5)[:, None])
     bare = join_translations("a", translations("a", attention=False), ["", ""], SETTINGS)
     assert bare.hypotheses[0].attention is None
-
-
-def test_a_part_without_a_hypothesis_leaves_the_whole_without() -> None:
-    parts = translations("a b", "silence")
-    assert join_translations("a b silence", parts, ["", " ", ""], SETTINGS).hypotheses == ()
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,9 @@ def test_json_has_its_sources_(tmp_path: Path) -> None:
     first, second = read_choices(path, None)
     assert first.source == "a" and first.hypotheses == (Listed(0, "A", -1.5),)
     assert not second.hypotheses
+    assert [one.tag for one in read_choices(path, None, "fr")] == ["fr", "fr"]
+    path.write_text(JSON.replace('"source"', '"tag": "de", "source"'), encoding="utf-8")
+    assert [one.tag for one in read_choices(path, None, "fr")] == ["de", "de"]
 
 
 @pytest.mark.parametrize(

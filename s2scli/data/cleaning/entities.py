@@ -24,10 +24,13 @@ def _apply(side: Texts, context: Context) -> Sequence[str]:
 
 
 def _character(found: re.Match[str]) -> str:
-    """Return what an entity stands for; a name that HTML does not know stays."""
+    """Return what an entity stands for; a name that HTML does not know stays.
+
+    A line break becomes a space, as no line of text has one.
+    """
     entity = found[0]
     known = entity[1] == "#" or entity[1:] in html5
-    return html.unescape(entity) if known else entity
+    return html.unescape(entity).replace("\n", " ") if known else entity
 
 
 ENTITIES = Repair(

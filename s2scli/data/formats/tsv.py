@@ -13,6 +13,7 @@ from s2scli.data.lines import BadLineError, TextFile, decode_line
 from s2scli.data.rows import BadLine, Notice, ReadRow
 
 FIRST_TWO = 1, 2
+FIRST_TWO_BESIDE = {1: (2, 3), 2: (1, 3)}  # the column of the tag
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Tsv:
 
     Attributes:
         columns: the columns of source and target in a file, counted from 1; None uses the first
-            two, with a notice if there are more.
+            two beside the tag, with a notice if there are more.
         tag_column: the column of the tag in a file, counted from 1; None reads no tag.
     """
 
@@ -42,7 +43,8 @@ class Tsv:
         """
         (file,) = files
         refuse_foreign(file)
-        (source, target), tag = self.columns or FIRST_TWO, self.tag_column or 0
+        tag = self.tag_column or 0
+        source, target = self.columns or FIRST_TWO_BESIDE.get(tag, FIRST_TWO)
         last, flag = max((source, "--columns"), (target, "--columns"), (tag, "--tag-column"))
         columns = first = 0
         for number, line in enumerate(file.lines(limit), start=1):
@@ -60,9 +62,10 @@ class Tsv:
                     if not columns:
                         columns, first = len(cells), number
                         if columns > 2 + bool(tag) and not self.columns:
+                            which = f"{source} and {target}" if tag else "the first two"
                             yield Notice(
-                                f"{file.short_name} has {columns} columns, of which the first two "
-                                "are used; to choose others, use for example --columns 2,3"
+                                f"{file.short_name} has {columns} columns, of which {which} are "
+                                "used; to choose others, use for example --columns 2,3"
                             )
                 name = require_tag(cells[tag - 1]) if tag else ""
             except BadLineError as error:

@@ -99,3 +99,13 @@ def test_a_line_alone_has_two_columns(line: str, fault: str) -> None:
 @pytest.mark.parametrize(("line", "source"), [("a\tb\tc", "a"), ("a", "a"), ("\tb", ""), ("", "")])
 def test_the_source_of_a_line_is_its_first_column(line: str, source: str) -> None:
     assert Tsv().source(line) == source
+
+
+@pytest.mark.parametrize(("tag", "text"), [(1, b"de\ta\tb\n"), (2, b"a\tde\tb\n")])
+def test_the_first_two_columns_beside_the_tag_are_the_sides(tag: int, text: bytes) -> None:
+    files = [TextFile(Path("a.tsv"), io.BytesIO(text))]
+    assert list(Tsv(None, tag).read(files, 100)) == [Example("a", "b", 1, tag="de")]
+    more = [TextFile(Path("a.tsv"), io.BytesIO(text.replace(b"\n", b"\tx\n")))]
+    notice, row = Tsv(None, tag).read(more, 100)
+    assert isinstance(notice, Notice) and row == Example("a", "b", 1, tag="de")
+    assert "4 columns, of which " + ("2 and 3" if tag == 1 else "1 and 3") in notice.text
