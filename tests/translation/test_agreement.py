@@ -67,7 +67,7 @@ def test_a_line_at_which_the_model_fails_ends_it() -> None:
     pairs = pairs_of("pairs.tsv", ["a", "boom"], ["A", "B"])
     with pytest.raises(CheckpointError, match=r"pairs\.tsv, line 2: the model failed on this line"):
         decode(stub_translator(), pairs, SearchSettings())
-    with pytest.raises(CheckpointError, match="the search found nothing"):
+    with pytest.raises(CheckpointError, match="the search found no output"):
         decode(stub_translator(), pairs_of("f", ["silence"], ["A"]), SearchSettings())
 
 
