@@ -248,9 +248,15 @@ def fit_to_target(recipe: Recipe, target: Target, assignments: Sequence[str]) ->
         assignments: the changes to the recipe, which override this one.
 
     Raises:
-        ConfigError: a picture has more tokens than training accepts.
+        ConfigError: a picture has more tokens than training accepts; or there is a CTC layer, and
+            the target is written from right to left.
     """
     if isinstance(target, SentencePiece):
+        if target.reverse and recipe.model.ctc_weight:
+            raise ConfigError(
+                f"model.ctc_weight: a CTC layer reads from left to right, and the tokenizer writes "
+                f"from right to left; found {recipe.model.ctc_weight:g}, expected 0"
+            )
         return recipe
     length = target.num_tokens + 1  # the end token
     most = recipe.training.max_length

@@ -3,6 +3,7 @@
 import fnmatch
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from s2scli.sides import TEXT, Picture, Sides, Sound
 from s2scli.tokenizer.pictures import Bits
 from s2scli.training.optimizer import SGDSettings
 from tests.folders import letters_of
+from tests.tokenizer.samples import learn
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -236,3 +238,12 @@ def test_a_model_that_copies_knows_what_can_be_copied() -> None:
 def test_only_text_is_copied_to_text(sides: Sides) -> None:
     with pytest.raises(ConfigError, match=r"model\.output\.kind: pointer copies tokens from text"):
         load_recipe("tiny", ["model.output.kind=pointer"], sides=sides)
+
+
+def test_a_ctc_layer_needs_a_target_from_left_to_right() -> None:
+    target = replace(learn("word", ["low high"]), reverse=True)
+    recipe = load_recipe("speech-gru", sides=AUDIO)
+    with pytest.raises(ConfigError, match=r"model\.ctc_weight: a CTC layer reads from left to"):
+        fit_to_target(recipe, target, ())
+    without = load_recipe("speech-gru", ["model.ctc_weight=0", "search.ctc_weight=0"], sides=AUDIO)
+    assert fit_to_target(without, target, ()) == without

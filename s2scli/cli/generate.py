@@ -74,7 +74,6 @@ def command(
 
     if around is not None and between is not None:
         raise UsageError("--around and --between cannot be used together")
-    _refuse_unused(settings, between is not None)
     writer = Writer.load(common.workspace.find_model(model), device)
     pictures = writes_pictures(writer.translator) and not common.json
     if pictures:
@@ -82,6 +81,7 @@ def command(
     with flag_errors(**SPELLED):
         search_settings = writer.translator.settings({**overrides, "seed": settings.seed})
     refuse_unread(overrides, search_settings, **SPELLED)
+    _refuse_unused(settings, between is not None, sample=search_settings.sample)
     if between is not None:
         codes = writer.interpolate(*between, settings)
     elif around is not None:
@@ -100,9 +100,9 @@ def command(
         _show((one.text for one in found), output)
 
 
-def _refuse_unused(settings: GenerateSettings, between: bool) -> None:
-    """Refuse a flag that has no effect."""
-    unused = ("count", "seed", "temperature") if between else ("steps",)
+def _refuse_unused(settings: GenerateSettings, between: bool, *, sample: bool) -> None:
+    """Refuse a flag that has no effect; a seed has one where tokens are sampled."""
+    unused = ("count", "temperature", *("seed",) * (not sample)) if between else ("steps",)
     for name in unused:
         if name in settings.model_fields_set:
             raise UsageError(f"--{name} has no effect {'with' if between else 'without'} --between")

@@ -23,7 +23,7 @@ from s2scli.data.stream import StreamSettings
 from s2scli.errors import UsageError
 from s2scli.export.settings import EngineSettings
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import Tree
+from s2scli.settings import Tree, flag_of
 
 if TYPE_CHECKING:
     from s2scli.pipeline.translate import TranslateRequest
@@ -171,7 +171,7 @@ def command(
     _refuse_resuming(resume, output, format)
     given = {"--resume": resume, "--files": as_files, "--prefix": demanded.prefix}
     _refuse_apart(given, format, stream, history=history, dask=dask)
-    inputs = _existing(files or [STDIN], as_files)
+    inputs = _existing(files or [STDIN], as_files, stream)
     demands = demanded.read()
     asked = _engine_request(engine, demanded, attended, as_json, overrides, device)
     with flag_errors():
@@ -263,13 +263,16 @@ def _engine_request(
     )
 
 
-def _existing(inputs: list[Path], as_files: bool) -> list[Path]:
-    """Return the inputs, which must exist."""
+def _existing(inputs: list[Path], as_files: bool, stream: StreamSettings) -> list[Path]:
+    """Return the inputs, which must exist; with --files, they have no format and no fields."""
     from s2scli.data.lines import STDIN
     from s2scli.translation.filter import require_inputs
 
     if as_files and STDIN in inputs:
         raise UsageError("--files needs the paths of recordings or pictures as arguments")
+    for name in ("input_format", "source_field", "target_field"):
+        if as_files and getattr(stream, name) is not None:
+            raise UsageError(f"{flag_of(name)} has no effect with --files")
     require_inputs(inputs, 'to translate a sentence: echo "..." | s2s translate')
     return inputs
 

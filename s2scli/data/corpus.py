@@ -5,6 +5,7 @@ duplicates (`stage`) and which split each row belongs to. `write_splits` copies 
 splits.
 """
 
+import hashlib
 import itertools
 import os
 from collections import deque
@@ -24,7 +25,14 @@ from s2scli.data.duplicates import DuplicateFinder, pair_digests, source_hashes
 from s2scli.data.example import Example
 from s2scli.data.near_duplicates import HASHES, NearDuplicateFinder, signatures
 from s2scli.data.splitting import Split
-from s2scli.data.store import TEXT_SCHEMA, BatchWriter, batch_rows, schema_of, split_path
+from s2scli.data.store import (
+    TEXT_SCHEMA,
+    BatchWriter,
+    Chunk,
+    batch_rows,
+    schema_of,
+    split_path,
+)
 from s2scli.sides import TEXT, Sides
 
 HashArray: TypeAlias = NDArray[np.int64]
@@ -135,11 +143,26 @@ def write_rows(
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
             columns["line"] = pc.add(columns["line"], before)
             columns["hash"] = pa.array(group_hashes(sources, targets, groups, sides))
-            columns["digest"] = _binary(DIGEST, pair_digests(sources, targets))
+            cells = (_told_apart(batch, side, sides) for side in ("source", "target"))
+            columns["digest"] = _binary(DIGEST, pair_digests(*cells))
             if near:
                 columns["signature"] = _binary(SIGNATURE, signatures(sources, targets))
             arrays = [columns[field.name] for field in schema]
             writer.write(pa.RecordBatch.from_arrays(arrays, schema=schema))
+
+
+def _told_apart(batch: pa.RecordBatch, side: str, sides: Sides) -> list[str]:
+    """Return what tells the cells of a side apart.
+
+    It is their text; of a sound or picture, its name and a digest of its content, as files in
+    several folders can have the same name.
+    """
+    names: list[str] = batch.column(side).to_pylist()
+    if getattr(sides, side) is None:
+        return names
+    contents = Chunk.of(batch.column(f"{side}_value"))
+    digests = (hashlib.sha256(contents.row(row).tobytes()) for row in range(len(names)))
+    return [f"{name} {digest.hexdigest()}" for name, digest in zip(names, digests, strict=True)]
 
 
 def stage(

@@ -1,6 +1,7 @@
 """A model of another program, with our names of weights, and our ids of tokens."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -109,10 +110,16 @@ def read_checkpoint(path: Path) -> Unpacked:
     if not path.is_file():
         raise MissingInputError(f"{path}: no such file")
     with tempfile.TemporaryDirectory(prefix="s2s-") as folder:
-        command = [sys.executable, "-X", "utf8", "-m", READER, str(path.resolve()), folder]
+        # -P: nothing is imported from the current folder, which may be that of the checkpoint
+        command = [sys.executable, "-P", "-X", "utf8", "-m", READER, str(path.resolve()), folder]
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=SECONDS, check=False
+                command,
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+                check=False,
+                env=_with_this_package(),
             )
         except subprocess.TimeoutExpired as error:
             raise CheckpointError(
@@ -124,6 +131,13 @@ def read_checkpoint(path: Path) -> Unpacked:
             raise CheckpointError(why[0] if known else f"{path}: cannot be read ({why[0]:.200})")
         facts = json.loads((Path(folder) / FACTS).read_text(encoding="utf-8"))
         return Unpacked(read_tensors(Path(folder) / TENSORS), facts)
+
+
+def _with_this_package() -> dict[str, str]:
+    """Return the environment, with the folder that this package was imported from."""
+    package = str(Path(__file__).parents[2])
+    paths = [path for path in (os.environ.get("PYTHONPATH"), package) if path]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def float32(tensors: Mapping[str, Tensor], name: str, where: Path) -> Tensor:

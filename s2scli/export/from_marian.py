@@ -27,7 +27,7 @@ from s2scli.export.foreign import (
     join,
     read_checkpoint,
 )
-from s2scli.export.from_huggingface import ACTIVATIONS, ordered
+from s2scli.export.from_huggingface import ordered
 from s2scli.export.marian import SIDES, layer_names
 from s2scli.settings import Tree
 from s2scli.tokenizer.adopted import Vocabulary, pieces_of
@@ -57,6 +57,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "lemma-dim-emb": ("0",),
     "output-omit-bias": ("false",),
 }
+ACTIVATIONS = {"relu": "relu", "silu": "silu", "swish": "silu"}  # its gelu is x sigmoid(1.702 x)
 # Parts of a layer: the name in the library transformers, and Marian's weight and bias
 PARTS: Mapping[str, tuple[str, str]] = {
     **{f"self_attn.{part}_proj": (f"self_W{part}", f"self_b{part}") for part in "qkv"},
@@ -70,7 +71,9 @@ PARTS: Mapping[str, tuple[str, str]] = {
     "final_layer_norm": ("ffn_ffn_ln_scale", "ffn_ffn_ln_bias"),
 }
 _LAYER = re.compile(r"model\.(encoder|decoder)\.layers\.(\d+)\.(.+)\.(weight|bias)")
-_ENTRY = re.compile(r"([^#\s:'\"][^:]*?|'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\"):\s*(.*)")
+# A colon ends a name only before a space or the end of the line
+_ENTRY = re.compile(r"([^# \t'\"].*?|'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\"):(?:\s+(.*))?")
+_ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|U([0-9A-Fa-f]{8})|.)")
 
 Options = Mapping[str, str | list[str]]
 
@@ -227,6 +230,12 @@ def _tables(checkpoint: _Checkpoint) -> Tables:
     return Tables(source, target, output, bias)
 
 
+def _of_json(found: re.Match[str]) -> str:
+    """Return an escape of YAML in a quoted text as JSON has it."""
+    code = found[1] or found[2]
+    return json.dumps(chr(int(code, 16)))[1:-1] if code else found[0]
+
+
 def _padded(table: Tensor) -> Tensor:
     return torch.cat([table, table.new_zeros(1, *table.shape[1:])])
 
@@ -324,7 +333,7 @@ def flat_yaml(text: str, where: Path) -> dict[str, str | list[str]]:
     found: dict[str, str | list[str]] = {}
     items: list[str] | None = None
     for number, line in enumerate(text.split("\n"), 1):
-        stripped = line.strip()
+        stripped = line.strip(" \t\r")
         if not stripped or stripped.startswith(("#", "---", "...")):
             continue
         if stripped.startswith("- ") and items is not None:
@@ -336,7 +345,7 @@ def flat_yaml(text: str, where: Path) -> dict[str, str | list[str]]:
                 f"{where}:{number}: expected `name: value` as Marian writes, found "
                 f"{stripped[:40]!r}"
             )
-        name, value = _scalar(entry[1]), entry[2].strip()
+        name, value = _scalar(entry[1]), (entry[2] or "").strip()
         items = None if value else []
         found[name] = _value(value) if items is None else items
     return found
@@ -356,7 +365,7 @@ def _scalar(text: str) -> str:
         return text[1:-1].replace("''", "'")
     if len(text) > 1 and text[0] == text[-1] == '"':
         try:
-            return str(json.loads(text))
+            return str(json.loads(_ESCAPE.sub(_of_json, text)))
         except ValueError:
             return text[1:-1]
     return text

@@ -106,6 +106,10 @@ def _connected(address: str) -> Iterator["Client"]:
             f"--dask {address}: no scheduler answers within {CONNECT_SECONDS} seconds; start "
             "one with `dask scheduler`, and workers with `dask worker ADDRESS`"
         ) from error
+    except (TypeError, ValueError) as error:  # TLS without its files
+        raise ConfigError(
+            f"--dask {address}: {error}; set distributed.comm.tls in Dask's configuration"
+        ) from error
     with connected:
         yield connected
 

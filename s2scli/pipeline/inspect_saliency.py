@@ -28,6 +28,7 @@ from s2scli.search.saliency import (
     deletion_test,
     incompleteness,
 )
+from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import EOS_ID
 from s2scli.translation import torch_engine
 from s2scli.translation.model_folder import load_model_folder
@@ -59,6 +60,7 @@ class Asked:
         method: how saliency is measured.
         instead: a word that the model could have written instead; None explains every token.
         test: whether to delete source tokens to test the result.
+        settings: how the model's own translation is searched for; None is as the model has it.
     """
 
     source: str
@@ -66,6 +68,7 @@ class Asked:
     method: Method = "erasure"
     instead: str | None = None
     test: bool = True
+    settings: SearchSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,8 @@ def _target_of(translator: Translator, asked: Asked, values: Values) -> tuple[in
                 f"the target is too long: {len(ids):,} tokens, the model accepts at most {most:,}"
             )
         return (*ids, EOS_ID)
-    (found,) = translator.engine.search([values], translator.engine.settings, Wanted())
+    settings = (asked.settings or translator.engine.settings).model_copy(update={"mbr": 0})
+    (found,) = translator.engine.search([values], settings, Wanted())
     if not found:
         raise CorpusError("the search found no translation of this text; give one with --target")
     written = found[0].token_ids

@@ -27,6 +27,7 @@ from s2scli.serve.server import address_of, listen, run
 from s2scli.serve.service import Service
 from s2scli.serve.settings import RequestLimits, ServeSettings
 from s2scli.settings import Tree
+from s2scli.sides import Picture
 from s2scli.training.interruption import stop_requests
 from s2scli.translation.loading import EngineRequest, load_translator
 from s2scli.translation.torch_engine import TorchEngine
@@ -181,10 +182,10 @@ def read_token(path: Path | None, *, local: bool) -> str:
         token = path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         raise MissingInputError(f"--token-file {path}: cannot be read as a line of text") from error
-    if len(token) < SHORTEST_TOKEN or not token.isprintable():
+    if len(token) < SHORTEST_TOKEN or not (token.isascii() and token.isprintable()):
         raise UsageError(
-            f"--token-file {path}: expected a line of at least {SHORTEST_TOKEN} characters, found "
-            f"{len(token)}"
+            f"--token-file {path}: expected a line of at least {SHORTEST_TOKEN} characters of "
+            f"ASCII, found {len(token)}"
         )
     return token
 
@@ -235,12 +236,13 @@ def insights_of(translator: Translator, settings: SearchSettings) -> Insights:
     engine = translator.engine
     if not isinstance(engine, TorchEngine) or not isinstance(engine.model, Seq2Seq):
         return Insights()
-    model, texts = engine.model, translator.sides.are_text
+    model, texts, source = engine.model, translator.sides.are_text, translator.sides.source
     explains = texts and engine.searcher.device.type == "cpu"
+    walks = model.code_dim and (source is None or isinstance(source, Picture))
     return Insights(
         partial(_search, translator, settings) if texts and not settings.sample else None,
-        partial(_saliency, model, translator) if explains else None,
-        partial(_between, engine, model, translator, settings) if model.code_dim else None,
+        partial(_saliency, model, translator, settings) if explains else None,
+        partial(_between, engine, model, translator, settings) if walks else None,
     )
 
 
@@ -248,8 +250,10 @@ def _search(translator: Translator, settings: SearchSettings, text: str) -> Docu
     return search_document(trace_search(translator, text, settings))
 
 
-def _saliency(model: Seq2Seq, translator: Translator, text: str) -> Document:
-    asked = Asked(text, test=False)
+def _saliency(
+    model: Seq2Seq, translator: Translator, settings: SearchSettings, text: str
+) -> Document:
+    asked = Asked(text, test=False, settings=settings)
     return map_document(explain(model, translator, asked, Talk.silent()).map)
 
 

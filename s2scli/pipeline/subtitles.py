@@ -13,10 +13,11 @@ from s2scli.files import write_file
 from s2scli.report.console import Talk, write_stdout
 from s2scli.search.settings import SearchSettings
 from s2scli.sides import Picture, Sound
-from s2scli.translation.filter import lines_of
+from s2scli.translation.filter import lines_of, report_tally
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.records import Record
 from s2scli.translation.subtitles import srt, vtt
+from s2scli.translation.tally import Tally
 from s2scli.translation.translator import Translator
 
 WRITERS = {"srt": srt, "vtt": vtt}
@@ -72,17 +73,18 @@ def write_subtitles(translator: Translator, request: SubtitleRequest, talk: Talk
     options = Options(
         request.settings, request.stream.overlong, Wanted(times=True), request.stream.window
     )
-    failed = 0
+    tally = Tally()
     for record, target in zip(translator.translate(lines, options), targets, strict=True):
+        tally.add(record)
         if record.status == "failed":
-            failed += 1
             talk.warn(f"{record.line.where}: not translated ({record.fault})")
         elif target is None:
             write_stdout(request.text(record))
         else:
             _write(target, request.text(record))
             talk.say(f"wrote {target}")
-    return failed
+    report_tally(tally, request.stream, talk, "translated")
+    return tally.failed.count
 
 
 def require_sound(translator: Translator, flag: str) -> None:

@@ -21,21 +21,25 @@ def align_best(
     source: Tensor,
     lengths: Tensor,
     found: Sequence[tuple[Hypothesis, ...]],
+    count: int | None = 1,
 ) -> list[tuple[Hypothesis, ...]]:
-    """Add token spans to the best hypothesis of each source.
+    """Add token spans to the best hypotheses of each source.
 
     Args:
         model: a model with a CTC layer, in evaluation mode.
         source: padded samples, [B, N].
         lengths: the number of real samples in each source, [B].
         found: the hypotheses of each source, best first.
+        count: how many of each source get spans; None is all.
     """
     log_probs = model.ctc_log_probs(model.encode(source, lengths)).cpu().numpy()
     states = model.positions(lengths).tolist()
-    return [
-        (_aligned(of_one[0], log_probs[row, : states[row]]), *of_one[1:]) if of_one else ()
-        for row, of_one in enumerate(found)
-    ]
+    aligned = []
+    for row, of_one in enumerate(found):
+        best = of_one[:count]
+        spans = [_aligned(one, log_probs[row, : states[row]]) for one in best]
+        aligned.append((*spans, *of_one[len(best) :]))
+    return aligned
 
 
 def _aligned(hypothesis: Hypothesis, log_probs: NDArray[np.float32]) -> Hypothesis:

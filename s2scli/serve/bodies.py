@@ -2,6 +2,7 @@
 
 import json
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import parse_qsl
 
 import python_multipart  # noqa: F401 - Starlette reads forms with it
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -92,7 +93,9 @@ async def read_body(request: Request, kind: type[B]) -> B:
     content = _content_type(request)
     if content == JSON:
         return _checked(kind, _json(await request.body()), strict=True)
-    if content in (FORM, PARTS):
+    if content == FORM:
+        return _checked(kind, _fields(_form(await request.body())), strict=False)
+    if content == PARTS:
         form = await request.form(max_files=0, max_fields=MAX_FIELDS)
         return _checked(kind, _fields(form), strict=False)
     raise RequestError(400, f"content-type: expected {JSON}, {FORM} or {PARTS}")
@@ -143,6 +146,20 @@ def _json(content: bytes) -> Any:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise RequestError(400, "the body is not valid JSON in UTF-8") from error
+
+
+def _form(content: bytes) -> FormData:
+    """Read a form in a URL's encoding; bytes that are not encoded are UTF-8."""
+    pairs: list[tuple[str, str | UploadFile]] = []
+    try:
+        pairs += parse_qsl(
+            content.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"
+        )
+    except ValueError as error:
+        raise RequestError(
+            400, f"the body is no form in UTF-8 of at most {MAX_FIELDS} fields"
+        ) from error
+    return FormData(pairs)
 
 
 def _fields(form: FormData) -> dict[str, Any]:

@@ -206,6 +206,7 @@ class TextModel:
         """
         media = self.translator.sides.source
         if media is None or isinstance(sources, str):
+            sources = sources if isinstance(sources, str) else list(sources)
             _check_texts(sources)
             return [str(source) for source in sources]
         return [_cell(source, index, media) for index, source in enumerate(sources)]

@@ -141,7 +141,7 @@ class ModelSearch:
             if narrowed:
                 found = narrowed.restore(found)
             if wanted.times and model.has_ctc:
-                return align_best(model, source, lengths, found)
+                return align_best(model, source, lengths, found, None if wanted.all_times else 1)
             return found
 
         most = max((demand.phrase_tokens for demand in rules.demands), default=0)

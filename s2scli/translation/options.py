@@ -18,11 +18,13 @@ class Wanted:
         attention: return the attention weights of each token.
         scores: return the ranking score; if not, the score may be 0.
         times: return the token spans of the best hypothesis, if the model has a CTC layer.
+        all_times: with `times`, return those of every hypothesis.
     """
 
     attention: bool = False
     scores: bool = True
     times: bool = False
+    all_times: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from s2scli.search.settings import SearchSettings
 from s2scli.translation.results import TargetText
 
 
-def least_risk(found: Sequence[TargetText], settings: SearchSettings) -> tuple[TargetText, ...]:
-    """Return the `n_best` hypotheses with the highest expected chrF, best first.
+def least_risk(found: Sequence[TargetText], settings: SearchSettings) -> tuple[int, ...]:
+    """Return the indices of the `n_best` hypotheses with the highest expected chrF, best first.
 
     The expectation is over all hypotheses (Kumar & Byrne 2004): samples count equally (Eikema &
     Aziz 2020), others by their probability, normalised over the hypotheses. Equals keep their
-    order. The scores of the hypotheses stay those of the model.
+    order.
 
     Args:
         found: the hypotheses, best first, with token scores.
@@ -26,7 +26,7 @@ def least_risk(found: Sequence[TargetText], settings: SearchSettings) -> tuple[T
     utilities = pairwise_chrf([one.text for one in found])  # [N, N]
     expected = utilities @ _weights(found, settings)
     order = np.argsort(-expected, kind="stable")[: settings.n_best]
-    return tuple(found[index] for index in order)
+    return tuple(order.tolist())
 
 
 def _weights(found: Sequence[TargetText], settings: SearchSettings) -> NDArray[np.float64]:

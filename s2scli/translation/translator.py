@@ -16,7 +16,7 @@ from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.rules import NO_RULES
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree, load_settings
-from s2scli.sides import TEXT, Sides, Sound
+from s2scli.sides import TEXT, Picture, Sides, Sound
 from s2scli.special_ids import UNK_ID
 from s2scli.tags import divide_tag
 from s2scli.tokenizer.copying import Copier
@@ -36,6 +36,7 @@ from s2scli.translation.unknown import replacements
 Item = TypeVar("Item")
 
 SHOWN = 50  # tags in a message
+NO_PARTS = "too long: a picture is drawn from one part, of at most"
 
 
 @dataclass(frozen=True)
@@ -240,6 +241,8 @@ class Translator:
                 text = asked.protected.text
                 plan = plan_line(line, self.source, most, overlong, split, text)
                 plan = speller.demanded(plan, asked)
+            if isinstance(self.sides.target, Picture) and len(plan.parts) > 1:
+                return replace(plan, parts=(), fault=f"{NO_PARTS} {most} tokens")
             return put_tag(plan, tag, self.source) if tag else plan
         except S2SError:
             raise
@@ -254,11 +257,16 @@ class Translator:
             return failed(pair, fault_of(error))
 
     def _search(self, parts: Sequence[Part], options: Options) -> list[Translation]:
-        sources, settings = [part.values for part in parts], options.settings
+        sources, settings, wanted = (
+            [part.values for part in parts],
+            options.settings,
+            options.wanted,
+        )
         if settings.mbr:
             settings = settings.model_copy(update={"n_best": settings.mbr, "mbr": 0})
+            wanted = replace(wanted, all_times=True)
         rules = options.speller.rules(parts) if options.speller else NO_RULES
-        found = self.engine.search(sources, settings, options.wanted, rules)
+        found = self.engine.search(sources, settings, wanted, rules)
         translations = [
             self._translation(part.text, part.values, hypotheses)
             for part, hypotheses in zip(parts, found, strict=True)
@@ -271,9 +279,22 @@ class Translator:
         if not options.settings.mbr:
             return translations
         return [
-            replace(each, hypotheses=least_risk(each.hypotheses, options.settings))
-            for each in translations
+            self._chosen(*each, options.settings)
+            for each in zip(parts, translations, found, strict=True)
         ]
+
+    def _chosen(
+        self,
+        part: Part,
+        translation: Translation,
+        found: Sequence[Hypothesis],
+        settings: SearchSettings,
+    ) -> Translation:
+        """Return a translation with the hypotheses of least risk, and the cue of the best one."""
+        order = least_risk(translation.hypotheses, settings)
+        texts = _ordered(translation.hypotheses, order)
+        cues = self._cues(part.text, part.values, _ordered(found, order), texts)
+        return replace(translation, hypotheses=texts, cues=cues)
 
     def _without_unknown(
         self,
@@ -315,14 +336,26 @@ class Translator:
                 with_copies(one, self._as_read(each), copies, shape[1], size)
                 for one, each in zip(found, hypotheses, strict=True)
             )
+        cues = self._cues(text, values, hypotheses, found)
+        unit = "seconds" if isinstance(self.sides.source, Sound) else ""
         reading = self.engine.reading
+        return Translation(text, labels, found, unknown, shape, cues, unit, reading)
+
+    def _cues(
+        self,
+        text: str,
+        values: Values,
+        hypotheses: Sequence[Hypothesis],
+        texts: Sequence[TargetText],
+    ) -> tuple[Cue, ...]:
+        """Return the cue of the best hypothesis of a recording; none for other sources."""
         sound = self.sides.source
-        if not isinstance(sound, Sound):
-            return Translation(text, labels, found, unknown, shape, reading=reading)
+        if not isinstance(sound, Sound) or not texts:
+            return ()
+        positions = self.engine.positions(self.source.length(values))
         start = text.start if isinstance(text, Stored) else 0.0
         step = len(values) / sound.sample_rate / positions
-        cues = (_cue(start, step, positions, hypotheses[0], found[0]),) if found else ()
-        return Translation(text, labels, found, unknown, shape, cues, "seconds", reading)
+        return (_cue(start, step, positions, hypotheses[0], texts[0]),)
 
 
 def _ordered(values: Sequence[Item], order: Sequence[int]) -> tuple[Item, ...]:

@@ -150,3 +150,10 @@ def test_tokens_can_be_drawn_too(variational: Path) -> None:
     for flag in ("--top-k", "--token-temperature"):
         refused = generate(variational, flag, "3")
         assert refused.exit_code == 2 and f"{flag} has no effect without --sample" in refused.stderr
+
+
+def test_a_seed_decides_what_is_sampled_between_two(variational: Path) -> None:
+    asked = ("--between", "a", "b", "--steps", "2", "--sample", *SHORT, "--seed")
+    first = generate(variational, *asked, "1").stdout
+    assert first == generate(variational, *asked, "1").stdout
+    assert first != generate(variational, *asked, "2").stdout

@@ -96,6 +96,18 @@ def test_hypotheses_have_a_second_number(trained: Path, tmp_path: Path) -> None:
     assert (tmp_path / "drawn" / "0001-1.png").exists()
 
 
+def test_a_picture_is_not_drawn_in_parts(trained: Path, tmp_path: Path) -> None:
+    text = "left\n" + "left right " * 4000 + "\nright\n"
+    result = CliRunner().invoke(
+        app, ["translate", "-w", str(trained), "-o", str(tmp_path / "out")], input=text
+    )
+    assert result.exit_code == 3
+    assert "line 2: not translated (too long: a picture is drawn from one part" in " ".join(
+        result.stderr.split()
+    )
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
 def test_a_pipe_takes_json_only(trained: Path) -> None:
     assert "-o DIR, or --json" in refused("translate", "-w", trained, input="left\n")
     found = json.loads(run("translate", "-w", trained, "--json", input="left\n").stdout)

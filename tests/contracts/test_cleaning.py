@@ -512,3 +512,13 @@ def test_the_entity_of_a_line_break_is_a_space() -> None:
     cleaner = Cleaner(PrepareSettings(unescape_html=True))
     rows = cleaner.rows([Example("a&#10;b&NewLine;c", "d", 1)])
     assert [row for row in rows if isinstance(row, Example)] == [Example("a b c", "d", 1)]
+
+
+def test_sounds_and_pictures_in_uris_are_not_measured() -> None:
+    cleaner = corpus_cleaner(PrepareSettings(source_kind="audio"))
+    uri = "data:audio/wav;base64," + "A" * 9000
+    rows = [Example(uri, "yes", 1), Example("n" * 9000, "yes", 2), Example(uri, "y" * 9000, 3)]
+    assert list(cleaner.rows(rows)) == [
+        rows[0],
+        *(Dropped(line, "over_long") for line in (2, 3)),
+    ]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from s2scli.data import store
+from s2scli.data.codecs.cell import Stored
 from s2scli.data.corpus import (
     SourceWatch,
     StagedCorpus,
@@ -18,6 +19,7 @@ from s2scli.data.duplicates import source_hashes
 from s2scli.data.example import Example
 from s2scli.data.splitting import SplitSizes, choose_split
 from s2scli.data.store import TextSplit, split_path
+from s2scli.sides import Sides, Sound
 
 EXAMPLES = [Example(f"source {n % 40}", f"target {n % 60}", n + 1) for n in range(150)]
 KEPT = EXAMPLES[:120]  # the pairs repeat after 120 rows
@@ -117,3 +119,12 @@ def test_nothing_watched_is_nothing_found() -> None:
     watch = SourceWatch(np.empty(0, np.int64))
     watch.see(source_hashes(["a"]))
     assert watch.count(source_hashes(["a"])) == 0
+
+
+def test_files_of_one_name_with_other_content_are_no_duplicates(tmp_path: Path) -> None:
+    sides = Sides(Sound(8000))
+    contents = [[1, 2], [1, 3], [1, 2]]
+    cells = [Stored("0001.wav", np.array(values, np.int16)) for values in contents]
+    rows = [Example(cell, "yes", line) for line, cell in enumerate(cells, 1)]
+    write_rows(rows, tmp_path / "rows.arrow", sides)
+    assert stage([tmp_path / "rows.arrow"], tmp_path, sides).kept == 2

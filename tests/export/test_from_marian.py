@@ -77,6 +77,12 @@ def test_yaml_as_marian_writes_it(text: str, expected: object) -> None:
     assert flat_yaml(text, Path("here")) == expected
 
 
+def test_a_colon_inside_a_name_and_rare_escapes() -> None:
+    text = '://: 2\na:b: 3\n\xa0: 4\n"\\xa0z": 5\n"\\U0001F600": 6\nx:\n- 1\n'
+    names = {"://": "2", "a:b": "3", "\xa0": "4", "\xa0z": "5", "\U0001f600": "6", "x": ["1"]}
+    assert flat_yaml(text, Path("here")) == names
+
+
 def test_other_yaml_is_refused() -> None:
     with pytest.raises(CheckpointError, match="here:2: expected `name: value`"):
         flat_yaml("a: 1\nnothing", Path("here"))
@@ -97,6 +103,7 @@ def without(model: MarianModel, name: str) -> MarianModel:
         (lambda m: changed(m, type="s2s"), "type is 's2s', and s2s imports"),
         (lambda m: changed(m, transformer_preprocess="n"), "transformer-preprocess is 'n'"),
         (lambda m: changed(m, transformer_ffn_activation="tanh"), "activation is 'tanh'"),
+        (lambda m: changed(m, transformer_ffn_activation="gelu"), "activation is 'gelu'"),
         (lambda m: changed(m, enc_depth="many"), "enc-depth is 'many', expected a number"),
         (lambda m: changed(m, transformer_tied_layers="[1, 1]"), "transformer-tied-layers is set"),
         (lambda m: changed(m, enc_depth="3"), "has no tensor encoder_l3_self_Wq"),
@@ -153,6 +160,17 @@ def test_wrong_files_are_named(
     (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(error, match=message):
         imported(folder, tmp_path / "model")
+
+
+def test_nothing_is_imported_from_the_folder_of_a_checkpoint(
+    model: MarianModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = model.save(tmp_path / "marian")
+    for name in ("argparse", "json", "torch", "s2scli"):
+        (folder / f"{name}.py").write_text("open('ran', 'w').close()\nraise SystemExit(9)\n")
+    monkeypatch.chdir(folder)
+    read_marian(folder, TokenizerFiles())
+    assert not (folder / "ran").exists()
 
 
 def test_missing_files_are_named(model: MarianModel, tmp_path: Path) -> None:

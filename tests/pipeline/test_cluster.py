@@ -175,6 +175,17 @@ def test_a_scheduler_that_does_not_answer_is_named(
         list(Cluster("tcp://127.0.0.1:9", tmp_path).map(square, [1], QUIET))
 
 
+def test_tls_without_its_files_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+
+    def client(*arguments: object, **more: object) -> None:
+        raise TypeError("TLS expects a ssl_context argument")
+
+    monkeypatch.setattr(distributed, "Client", client)
+    with pytest.raises(ConfigError, match=r"tls://host:1: TLS expects.*distributed\.comm\.tls"):
+        list(Cluster("tls://host:1", tmp_path).map(square, [1], QUIET))
+
+
 def test_dask_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingExtraError, match=r"Dask: pip install 's2scli\[scale\]'"):

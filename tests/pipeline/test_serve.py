@@ -1,6 +1,7 @@
 """What is served: models by name and language, their insights, and the token."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from s2scli.report.search_tree import tree_document
 from s2scli.search.settings import GenerateSettings
 from s2scli.serve.insight import map_document, search_document
 from s2scli.serve.settings import RequestLimits, ServeSettings
+from s2scli.sides import Sides, Sound
 from s2scli.translation import torch_engine
 from s2scli.translation.loading import EngineRequest
 from s2scli.translation.translator import Translator
@@ -61,7 +63,7 @@ def test_others_need_a_token(tmp_path: Path) -> None:
         read_token(None, local=False)
     with pytest.raises(MissingInputError, match="token: cannot be read as a line of text"):
         read_token(file, local=True)
-    for wrong in ("short", "two lines of\na long token"):
+    for wrong in ("short", "two lines of\na long token", "a token with an ü in it"):
         file.write_text(wrong)
         with pytest.raises(UsageError, match="expected a line of at least 16 characters"):
             read_token(file, local=True)
@@ -101,6 +103,17 @@ def test_insights_are_those_of_the_commands(tmp_path: Path) -> None:
     expected = map_document(inspect_saliency(folder, asked, Talk.silent()).map)
     weights: Any = found.saliency("abc")["weights"]
     assert weights == [pytest.approx(row, abs=2e-3) for row in expected["weights"]]
+    longer = insights_of(translator, translator.settings({"min_length": 9}))
+    assert longer.search and longer.saliency
+    assert len(longer.saliency("abc")["weights"]) >= 9 > len(weights)  # as it is translated
+
+
+def test_no_way_leads_between_files_of_sound(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, LETTERS, recipe="vae", scale=2.0)
+    translator = torch_engine.load(folder, device="cpu")
+    sound = replace(translator, sides=Sides(Sound(8000)))  # its sources are paths
+    assert insights_of(translator, translator.engine.settings).between
+    assert insights_of(sound, translator.engine.settings).between is None
 
 
 def test_a_way_between_sentences_is_that_of_generate(tmp_path: Path) -> None:

@@ -146,6 +146,17 @@ def test_a_recording_that_is_too_long_can_be_an_error(recording: Path) -> None:
         write_subtitles(tone_translator(), strict, QUIET)
 
 
+def test_what_is_truncated_or_left_out_is_told(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = request(recording, output=tmp_path)
+    for overlong, told in (("truncate", "truncated: 1 line"), ("empty", "left out: 1 line")):
+        stream = StreamSettings.model_validate({"overlong": overlong})
+        given = SubtitleRequest(asked.inputs, True, asked.output, "srt", asked.settings, stream)
+        assert write_subtitles(tone_translator(), given, Talk()) == 0
+        assert f"too long for the model, {told}" in " ".join(capsys.readouterr().err.split())
+
+
 def test_only_a_model_that_reads_sound_writes_subtitles(recording: Path) -> None:
     text = stub_translator()
     with pytest.raises(UsageError, match="--format srt is for models that read sound; this one"):

@@ -97,6 +97,8 @@ def test_the_best_hypothesis_of_each_source_is_aligned_as_if_alone() -> None:
     second = replace(best, score=-2.0)
     found = align_best(model, source, lengths, [(best, second), (best,)])
     assert found[0][1] == second
+    every = align_best(model, source, lengths, [(best, second), (best,)], None)
+    assert every[0][1].token_spans == found[0][0].token_spans and every[1] == found[1]
     for row, ids in enumerate(rows):
         with torch.inference_mode():
             encoded = model.encode(torch.tensor([ids]), lengths[row : row + 1])

@@ -73,3 +73,16 @@ def test_an_upload_needs_a_file(request_: dict[str, Any], error: str) -> None:
     answer = send(APP, "POST", "/v1/audio/transcriptions", **request_)
     assert answer.status_code == 400
     assert answer.json()["error"].startswith(error)
+
+
+@pytest.mark.parametrize("raw", ["q=<i>Grüße</i>", "q=%3Ci%3EGr%C3%BC%C3%9Fe%3C/i%3E"])
+def test_a_form_is_utf_8_encoded_or_not(raw: str) -> None:
+    content = f"{raw}&source=en&target=de&format=html".encode()
+    answer = send(APP, "POST", "/translate", content=content, headers={"content-type": FORM})
+    assert answer.json()["translatedText"].upper() == "<I>GRÜSSE</I>"
+
+
+@pytest.mark.parametrize("content", [b"q=\xfc", b"q=%FC", b"&".join([b"a=b"] * 1001)])
+def test_what_is_no_form_in_utf_8_is_refused(content: bytes) -> None:
+    status, error = post(content=content, headers={"content-type": FORM})
+    assert status == 400 and error.startswith("the body is no form in UTF-8 of at most")

@@ -61,6 +61,12 @@ def test_a_setting_without_effect_is_refused(model: TextModel) -> None:
         model.translate(["one"], sample=True, beam_size=2)
 
 
+def test_texts_may_come_from_an_iterator(model: TextModel) -> None:
+    texts = ["one two", "three"]
+    iterator: Any = iter(texts)
+    assert model.translate(iterator) == model.translate(texts)
+
+
 def test_one_text_is_no_list_of_texts(model: TextModel) -> None:
     with pytest.raises(UsageError, match=r"expected a list of texts, found one text; put it in \["):
         model.translate("abc")

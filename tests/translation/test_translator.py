@@ -5,15 +5,20 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 
-from s2scli.data.example import TokenIds
+from s2scli.data.codecs.audio import AudioCodec
+from s2scli.data.codecs.cell import Stored
+from s2scli.data.example import TokenIds, Values
 from s2scli.data.stream import Line
 from s2scli.errors import ConfigError, CorpusError
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
+from s2scli.sides import Sides, Sound
 from s2scli.special_ids import EOS_ID, UNK_ID
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import Pair, pairs_of
+from s2scli.translation.translator import Translator
+from tests.sounds import RATE, ToneCodec, ToneEngine
 from tests.translation.stub import StubEngine, stub_translator
 
 SETTINGS = SearchSettings()
@@ -142,3 +147,35 @@ def test_a_hypothesis_becomes_text_and_padding_is_no_source() -> None:
     assert found.pieces == ("x", "y", "‽", "</s>")
     assert found.attention is not None and found.attention.shape == (4, 1, 3)
     assert (found.score, found.unknown_tokens) == (-1.5, 1)
+
+
+class VotingEngine(ToneEngine):
+    """Says low first, and high twice."""
+
+    def search(
+        self,
+        sources: Sequence[Values],
+        settings: SearchSettings,
+        wanted: Wanted,
+        rules: Rules = NO_RULES,
+    ) -> list[tuple[Hypothesis, ...]]:
+        assert wanted.all_times and settings.n_best == 3
+        low, high = (ToneCodec.PIECES.index(f"▁{word}") for word in ("low", "high"))
+        spans = {low: (0, 1), high: (2, 3)}
+        found = [
+            Hypothesis((id, EOS_ID), -0.5, (-0.25, -0.25), None, (), (spans[id],))
+            for id in (low, high, high)
+        ]
+        return [tuple(found) for _ in sources]
+
+
+def test_the_cue_is_that_of_the_chosen_hypothesis() -> None:
+    sound = Sound(RATE)
+    translator = Translator(VotingEngine(), AudioCodec(sound), ToneCodec(), Sides(sound))
+    cell = Stored("a.wav", np.full(RATE // 5, 9000, np.int16))
+    options = Options(SearchSettings(sample=True, mbr=3), wanted=Wanted(times=True))
+    (record,) = translator.translate([Line("f", 1, cell)], options)
+    assert record.text == "high" and record.translation
+    (cue,) = record.translation.cues
+    assert cue.text == "high" and [word.text for word in cue.words] == ["high"]
+    assert cue.words[0].start > 0

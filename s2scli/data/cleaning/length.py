@@ -2,12 +2,23 @@
 
 import numpy as np
 
-from s2scli.data.cleaning.pairs import Pairs, Scores
+from s2scli.data.cleaning.pairs import Pairs, Scores, Texts
 from s2scli.data.cleaning.rule import Context, Filter
 
 
 def _longest(pairs: Pairs, context: Context) -> Scores:
-    return np.maximum(pairs.source.lengths, pairs.target.lengths).astype(np.float64)
+    known = context.settings
+    source = _measured(pairs.source, known.source_kind)
+    longer: Scores = np.maximum(source, _measured(pairs.target, known.target_kind))
+    return longer
+
+
+def _measured(side: Texts, kind: str) -> Scores:
+    """Return the characters of each cell; a sound or picture in a data: URI has none."""
+    lengths = side.lengths.astype(np.float64)
+    if kind != "text":
+        lengths[[text.startswith("data:") for text in side.texts]] = 0
+    return lengths
 
 
 def _ratio(pairs: Pairs, context: Context) -> Scores:

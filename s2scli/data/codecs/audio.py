@@ -64,18 +64,18 @@ class AudioCodec:
 
     def utterances(self, cell: str) -> Sequence[str]:
         """Divide a recording at pauses of over 2 seconds; return nothing if there are none."""
-        values, rate = self.encode(cell), self.sound.sample_rate
-        found = self._cut(cell, values, len(values) / rate)
+        values = self.encode(cell)
+        found = self._cut(cell, values, len(values))
         return found if len(found) > 1 else ()
 
     def parts(self, cell: str, most: int) -> Sequence[str]:
         """Cut a recording at pauses, and drop the pauses between its parts."""
-        return self._cut(cell, self.encode(cell), most / PER_SECOND)
+        return self._cut(cell, self.encode(cell), most * self.sound.sample_rate // PER_SECOND)
 
-    def _cut(self, cell: str, values: Values, seconds: float) -> list[Stored]:
-        """Cut a recording at pauses into parts of at most this length."""
+    def _cut(self, cell: str, values: Values, limit: int) -> list[Stored]:
+        """Cut a recording at pauses into parts of at most this many samples."""
         rate = self.sound.sample_rate
-        pieces = cut_at_pauses(values, rate, seconds)
+        pieces = cut_at_pauses(values, rate, limit)
         return [
             Stored(f"{cell} {start / rate:.2f}-{end / rate:.2f}", values[start:end], start / rate)
             for start, end in pieces

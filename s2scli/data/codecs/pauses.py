@@ -30,29 +30,26 @@ def find_speech(samples: NDArray[np.int16], rate: int) -> list[tuple[int, int]]:
     return _spans(_levels(samples, _frame_samples(rate)), len(samples), _frame_samples(rate))
 
 
-def cut_at_pauses(
-    samples: NDArray[np.int16], rate: int, max_seconds: float
-) -> list[tuple[int, int]]:
-    """Cut a recording into pieces that hold all its speech and last at most `max_seconds`.
+def cut_at_pauses(samples: NDArray[np.int16], rate: int, limit: int) -> list[tuple[int, int]]:
+    """Cut a recording into pieces of at most `limit` samples that hold all its speech.
 
     Every pause of more than 2 s ends a piece. A piece that would be too long ends at the longest
     pause in its second half or, if there is none, at its longest pause. The pauses between pieces
-    are dropped. Speech of more than `max_seconds` without a pause is cut at a quiet point.
+    are dropped. Longer speech without a pause is cut at a quiet point.
 
     Args:
         samples: mono samples [N].
         rate: samples per second.
-        max_seconds: the maximum length of a piece.
+        limit: the maximum length of a piece, in samples.
 
     Returns:
         The start and end (exclusive) of each piece, in samples, in order, without overlap.
 
     Raises:
-        ValueError: `max_seconds` is shorter than one sample.
+        ValueError: `limit` is less than one sample.
     """
-    limit = int(max_seconds * rate)
     if limit < 1:
-        raise ValueError(f"max_seconds is {max_seconds:g}, expected at least one sample")
+        raise ValueError(f"limit is {limit}, expected at least one sample")
     frame = _frame_samples(rate)
     levels = _levels(samples, frame)
     quiet = _averaged(levels)

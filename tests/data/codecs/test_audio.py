@@ -76,5 +76,7 @@ def test_pauses_of_seconds_divide_a_recording_of_any_length() -> None:
     cell = Stored("a.wav", np.concatenate([tone, pause, tone, quiet, tone]))
     first, second = CODEC.utterances(cell)
     assert [len(CODEC.encode(part)) // RATE for part in (first, second)] == [1, 3]
+    for samples in range(4000, 4100):  # n / rate x rate may be less than n
+        assert not CODEC.utterances(Stored("d.wav", np.full(samples, 20_000, np.int16)))
     assert not CODEC.utterances(Stored("b.wav", np.concatenate([tone, quiet, tone])))
     assert not CODEC.utterances(Stored("c.wav", np.concatenate([pause, tone, pause])))

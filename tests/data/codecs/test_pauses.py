@@ -53,7 +53,7 @@ def test_speech_is_the_words_and_a_little_around_them(talk: Talk, noise: float) 
 @given(talks, st.integers(30, 700))
 def test_pieces_hold_every_word_once_and_are_short_enough(talk: Talk, longest: int) -> None:
     samples = recording(talk)
-    pieces = cut_at_pauses(samples, RATE, longest / 100)
+    pieces = cut_at_pauses(samples, RATE, longest * FRAME)
     covered = np.zeros(len(samples), np.int64)
     for start, end in pieces:
         assert 0 <= start < end <= len(samples) and end - start <= longest * FRAME
@@ -63,33 +63,33 @@ def test_pieces_hold_every_word_once_and_are_short_enough(talk: Talk, longest: i
     for start, end in words(talk):
         if end - start + 2 * HANGOVER * FRAME <= longest * FRAME:
             assert not any(start < cut < end for piece in pieces for cut in piece)
-    assert pieces == cut_at_pauses(samples.copy(), RATE, longest / 100)
+    assert pieces == cut_at_pauses(samples.copy(), RATE, longest * FRAME)
 
 
 def test_a_short_recording_is_one_piece_without_the_silence_around_it() -> None:
     talk = [(100, 50), (100, 300)]
     (start, _), (_, end) = words(talk)
     margin = HANGOVER * FRAME
-    assert cut_at_pauses(recording(talk), RATE, 30) == [(start - margin, end + margin)]
+    assert cut_at_pauses(recording(talk), RATE, 30 * RATE) == [(start - margin, end + margin)]
 
 
 def test_a_piece_ends_at_the_longest_pause() -> None:
     talk = [(100, 40), (100, 90), (100, 40), (100, 100)]
     samples = recording(talk)
     speech = find_speech(samples, RATE)
-    pieces = cut_at_pauses(samples, RATE, 4.5)
+    pieces = cut_at_pauses(samples, RATE, 9 * RATE // 2)
     assert pieces == [(speech[0][0], speech[1][1]), (speech[2][0], speech[3][1])]
 
 
 def test_a_long_pause_always_ends_a_piece() -> None:
-    assert len(cut_at_pauses(recording([(50, 190), (50, 50)]), RATE, 30)) == 1
-    assert len(cut_at_pauses(recording([(50, 230), (50, 50)]), RATE, 30)) == 2
+    assert len(cut_at_pauses(recording([(50, 190), (50, 50)]), RATE, 30 * RATE)) == 1
+    assert len(cut_at_pauses(recording([(50, 230), (50, 50)]), RATE, 30 * RATE)) == 2
 
 
 def test_speech_without_a_pause_is_cut_where_it_is_quietest() -> None:
     samples = recording([(1000, 0)], before=0)
     samples[400 * FRAME : 410 * FRAME] //= 2
-    (start, cut), (after, end) = cut_at_pauses(samples, RATE, 6)
+    (start, cut), (after, end) = cut_at_pauses(samples, RATE, 6 * RATE)
     assert (start, end) == (0, len(samples)) and cut == after
     assert 395 * FRAME <= cut <= 415 * FRAME
 
@@ -100,21 +100,21 @@ def test_speech_without_a_pause_is_cut_where_it_is_quietest() -> None:
     ids=["no samples", "zeros", "almost zeros"],
 )
 def test_silence_has_no_pieces(samples: NDArray[np.int16]) -> None:
-    assert find_speech(samples, RATE) == cut_at_pauses(samples, RATE, 30) == []
+    assert find_speech(samples, RATE) == cut_at_pauses(samples, RATE, 30 * RATE) == []
 
 
 @pytest.mark.parametrize("rate", [50, 8_000, 11_025, 96_000])
 def test_any_rate_and_a_last_frame_that_is_short(rate: int) -> None:
     samples = np.full(rate * 3 + 7, 20_000, np.int16)
     assert find_speech(samples, rate) == [(0, len(samples))]
-    pieces = cut_at_pauses(samples, rate, 1.0)
+    pieces = cut_at_pauses(samples, rate, rate)
     assert pieces[0][0] == 0 and pieces[-1][1] == len(samples)
     assert [end for _, end in pieces[:-1]] == [start for start, _ in pieces[1:]]
 
 
 def test_pieces_smaller_than_a_frame() -> None:
     samples = np.full(1_000, 20_000, np.int16)
-    pieces = cut_at_pauses(samples, RATE, 10 / RATE)
+    pieces = cut_at_pauses(samples, RATE, 10)
     assert pieces == [(start, start + 10) for start in range(0, 1_000, 10)]
 
 
@@ -124,5 +124,5 @@ def test_blocks_are_joined() -> None:
 
 
 def test_a_piece_without_samples_is_refused() -> None:
-    with pytest.raises(ValueError, match="max_seconds is 0, expected at least one sample"):
+    with pytest.raises(ValueError, match="limit is 0, expected at least one sample"):
         cut_at_pauses(np.ones(100, np.int16), RATE, 0)
