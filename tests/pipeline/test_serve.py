@@ -103,9 +103,9 @@ def test_insights_are_those_of_the_commands(tmp_path: Path) -> None:
     expected = map_document(inspect_saliency(folder, asked, Talk.silent()).map)
     weights: Any = found.saliency("abc")["weights"]
     assert weights == [pytest.approx(row, abs=2e-3) for row in expected["weights"]]
-    longer = insights_of(translator, translator.settings({"min_length": 9}))
-    assert longer.search and longer.saliency
-    assert len(longer.saliency("abc")["weights"]) >= 9 > len(weights)  # as it is translated
+    shorter = insights_of(translator, translator.settings({"max_length": 3}))
+    assert shorter.saliency
+    assert len(shorter.saliency("abc")["weights"]) <= 3 < len(weights)  # as it is translated
 
 
 def test_no_way_leads_between_files_of_sound(tmp_path: Path) -> None:
