@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from s2scli.errors import StorageError
+from s2scli.errors import LockedError, StorageError
 
 TEMPORARY = ".tmp-"
 DELETED = ".del-"
@@ -162,8 +162,10 @@ def _remove_unused(folder: Path, prefix: str) -> None:
                 scrap.unlink()
 
 
-def lock_file(file: BinaryIO) -> None:
-    """Lock a file until it is closed; not needed on Windows, where open files cannot be removed.
+def lock_file(file: BinaryIO | int) -> None:
+    """Lock a file or folder until it is closed.
+
+    Not needed on Windows, where open files cannot be removed.
 
     Raises:
         BlockingIOError: another process has locked the file.
@@ -235,6 +237,33 @@ def recovered_on_failure(path: Path, files: Files = FILES) -> Iterator[None]:
         with contextlib.suppress(StorageError):
             recover_folder(path, files)
         raise
+
+
+@contextlib.contextmanager
+def held_folder(folder: Path, path: Path) -> Iterator[None]:
+    """Hold a folder by a lock of the system, where it has locks of folders.
+
+    Args:
+        folder: the folder.
+        path: what it becomes, for messages.
+
+    Raises:
+        LockedError: another process, or another part of this one, holds it.
+    """
+    if os.name == "nt":
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            lock_file(descriptor)
+        except BlockingIOError as error:
+            raise LockedError(f"{path} is being written by another run of s2s") from error
+        except OSError:
+            pass  # a file system without locks
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

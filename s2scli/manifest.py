@@ -20,6 +20,7 @@ from s2scli.files import (
     DELETED,
     FILES,
     Files,
+    held_folder,
     publish_folder,
     recovered_on_failure,
     storage_errors,
@@ -109,12 +110,19 @@ def new_folder(
         files: the file operations to use.
 
     Raises:
+        LockedError: another process is writing this folder.
         StorageError: the disk is full or a write failed.
     """
     temporary = temporary_name(path)
-    with storage_errors(path), recovered_on_failure(path, files):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(storage_errors(path))
+        if temporary.is_dir():  # of a crash, unless somebody holds it
+            with held_folder(temporary, path):
+                pass
+        stack.enter_context(recovered_on_failure(path, files))
         files.remove(temporary)
         files.make_folder(temporary)
+        stack.enter_context(held_folder(temporary, path))
         draft = Draft(temporary)
         yield draft
         tree = {

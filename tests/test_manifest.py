@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from s2scli import manifest
 from s2scli.artifacts import sha256_of
-from s2scli.errors import CheckpointError, MissingInputError
+from s2scli.errors import CheckpointError, LockedError, MissingInputError
 from s2scli.manifest import (
     FORMATS,
     Verification,
@@ -278,3 +279,22 @@ def test_an_unexpected_fault_of_a_verification_is_not_lost(
 def test_nothing_here_is_missing_input(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match=r"no tokenizer here \(it has no manifest\.json\)"):
         read_manifest(tmp_path, "tokenizer")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no locks of folders")
+def test_two_writers_of_a_folder_are_one_too_many(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    with new_folder(path, "model") as draft:
+        (draft.path / "a").write_text("first")
+        with (
+            pytest.raises(LockedError, match="model is being written by another run of s2s"),
+            new_folder(path, "model"),
+        ):
+            pass
+        assert (draft.path / "a").read_text() == "first"
+    assert (path / "a").read_text() == "first"
+    (tmp_path / ".tmp-model").mkdir()  # of a crash
+    with new_folder(path, "model") as draft:
+        (draft.path / "a").write_text("second")
+    assert (path / "a").read_text() == "second"
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
