@@ -9,7 +9,7 @@
 # RAW is a folder with {train,val,test_2016_flickr}.{en,de}.gz of data/task1/raw of
 # https://github.com/multi30k/dataset (its terms: non-commercial research and education).
 # MINUTES is the time of each training of consistency, 10 by default, or of the last three of
-# diversified, 60 by default. If you stop it, run it again to resume.
+# diversified, 40 by default. If you stop it, run it again to resume.
 set -eu
 raw=$1 here=$(dirname "$0")
 work=${3:-workspace/multi30k}
@@ -34,7 +34,7 @@ scores)
         -m "$work/raw/compare/default/model" -m "$work/raw/compare/transformer-tiny/model"
     ;;
 diversified)
-    minutes=${4:-60}
+    minutes=${4:-40}
     # Each caption in the words of two models: data diversification (Nguyen et al. 2020)
     prepare "$work/forward" "$raw" .gz
     prepare "$work/reverse" "$raw" .gz --swap
@@ -67,7 +67,7 @@ diversified)
         s2s evaluate -w "$to" --bleu
     done
     s2s evaluate -w "$work/diversified-1" --bleu -m "$work/diversified-1/model" \
-        -m "$work/diversified-2/model" -m "$work/diversified-3/model" -m "$work/forward/model"
+        -m "$work/diversified-2/model" -m "$work/diversified-3/model"
     ;;
 tokenised)
     for side in en de; do
