@@ -31,7 +31,7 @@ def test_the_module_is_the_program() -> None:
     assert (result.stdout, result.stderr) == (f"s2s {__version__}\n", "")
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow)])
 def test_a_signal_at_any_time_of_the_start_leaves_no_traceback(name: str) -> None:
     number, statuses = getattr(signal, name), set()
     for delay in (0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4, 0.6):

@@ -13,6 +13,7 @@ from s2scli.report.console import Talk
 from s2scli.report.heads import AttentionHeads
 from s2scli.sides import Sound
 from s2scli.translation import torch_engine
+from s2scli.translation.lines import NOT_FOUND
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import Pair
 from s2scli.translation.records import Record
@@ -94,7 +95,7 @@ def _check_file(record: Record) -> None:
 
 
 def _heads_of(record: Record) -> AttentionHeads:
-    if record.status == "failed":
+    if record.status == "failed" and record.fault != NOT_FOUND:
         raise CorpusError(f"the model cannot process this text: {record.fault}")
     if record.translation is None or record.best is None:
         raise CorpusError("the search found no translation of this text; give one with --target")

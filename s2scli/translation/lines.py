@@ -26,6 +26,7 @@ from s2scli.translation.results import TargetText, Translation
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+NOT_FOUND = "the search found no output that meets all demands"
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -235,7 +236,7 @@ def make_record(
     faults = [part.reason for part in parts if isinstance(part, Failure)]
     found = [part for part in parts if isinstance(part, Translation)]
     if not all(part.hypotheses for part in found):
-        faults.append("the search found no output that meets all demands")
+        faults.append(NOT_FOUND)
     if plan.fault or faults:
         return replace(record, status="failed", fault=plan.fault or faults[0])
     if not found:

@@ -105,7 +105,11 @@ FLAWS: list[tuple[list[str], int, str]] = [
     (["{tsv}", "--tag", "a b"], 2, "--tag: not a tag: 'a b'; expected up to 32 ASCII letters"),
     (["{tsv}", "--tag", "a", "--tag-column", "3"], 2, "give either --tag or --tag-column"),
     (["{tsv}", "--tag-column", "3"], 65, "2 columns, but --tag-column asks for column 3"),
-    (["{tsv}", "--tag-column", "1"], 65, "a.tsv, line 1: not a tag: 'source 0 ä'"),
+    (["{tsv}", "--tag-column", "1"], 65, "2 columns, but the sides beside the tag need column 3"),
+    (
+        ["{tsv}", "--tag-column", "1", "--columns", "1,2"],
+        *(65, "a.tsv, line 1: not a tag: 'source 0 ä'"),
+    ),
     (["{jsonl}", "--tag-field", "x"], 65, "a.jsonl, line 1: no field 'x'; found source, target"),
     (["{jsonl}", "--tag-field", "x", "--history", "2"], 2, "--history joins rows: leave --tag-f"),
     (["{tsv}", "--tag", "a", "--source-kind", "audio"], 2, "a tag is put in front of a source of"),

@@ -45,7 +45,8 @@ class Tsv:
         refuse_foreign(file)
         tag = self.tag_column or 0
         source, target = self.columns or FIRST_TWO_BESIDE.get(tag, FIRST_TWO)
-        last, flag = max((source, "--columns"), (target, "--columns"), (tag, "--tag-column"))
+        sides = "--columns asks for" if self.columns else "the sides beside the tag need"
+        last, asks = max((source, sides), (target, sides), (tag, "--tag-column asks for"))
         columns = first = 0
         for number, line in enumerate(file.lines(limit), start=1):
             if line is None:
@@ -58,7 +59,7 @@ class Tsv:
                     if is_blank(text):
                         yield Example("", "", number)
                         continue
-                    _check_columns(len(cells), columns, first, last, flag)
+                    _check_columns(len(cells), columns, first, last, asks)
                     if not columns:
                         columns, first = len(cells), number
                         if columns > 2 + bool(tag) and not self.columns:
@@ -99,7 +100,7 @@ class Tsv:
         file.writelines(encode_line(pair, forbidden="\t") for pair in pairs)
 
 
-def _check_columns(found: int, expected: int, first: int, last: int, flag: str) -> None:
+def _check_columns(found: int, expected: int, first: int, last: int, asks: str) -> None:
     """Check the number of columns of a row.
 
     Args:
@@ -107,7 +108,7 @@ def _check_columns(found: int, expected: int, first: int, last: int, flag: str) 
         expected: the number of columns of the first row; 0 if this is the first row.
         first: the line number of the first row.
         last: the highest column number that is used.
-        flag: the flag that asks for it.
+        asks: what asks for it, in words.
 
     Raises:
         BadLineError: the number of columns is wrong.
@@ -118,4 +119,4 @@ def _check_columns(found: int, expected: int, first: int, last: int, flag: str) 
     if expected and found != expected:
         raise BadLineError("columns", f"{found} columns, but line {first} has {expected}")
     if found < last:
-        raise BadLineError("columns", f"{found} columns, but {flag} asks for column {last}")
+        raise BadLineError("columns", f"{found} columns, but {asks} column {last}")
