@@ -257,11 +257,8 @@ class Translator:
             return failed(pair, fault_of(error))
 
     def _search(self, parts: Sequence[Part], options: Options) -> list[Translation]:
-        sources, settings, wanted = (
-            [part.values for part in parts],
-            options.settings,
-            options.wanted,
-        )
+        sources = [part.values for part in parts]
+        settings, wanted = options.settings, options.wanted
         if settings.mbr:
             settings = settings.model_copy(update={"n_best": settings.mbr, "mbr": 0})
             wanted = replace(wanted, all_times=True)
