@@ -94,7 +94,13 @@ class ToneEngine:
         wanted: Wanted,
         rules: Rules = NO_RULES,
     ) -> list[tuple[Hypothesis, ...]]:
-        return [(self._named(values, wanted.times and self.has_ctc),) for values in sources]
+        return [self.hypotheses(values, settings, wanted) for values in sources]
+
+    def hypotheses(
+        self, values: Values, settings: SearchSettings, wanted: Wanted
+    ) -> tuple[Hypothesis, ...]:
+        """Return what is found for one recording."""
+        return (self._named(values, wanted.times and self.has_ctc),)
 
     def force(
         self,

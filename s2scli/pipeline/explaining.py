@@ -194,8 +194,8 @@ def _explained(
             f"equal to line {copy}" if copy else "no equal row before it",
         ),
     ]
-    dropped = cleaned.reason if isinstance(cleaned, Dropped) else DUPLICATE if copy else "kept"
-    return Explanation(line, row.source, row.target, dropped, tuple(opinions))
+    fate = cleaned.reason if isinstance(cleaned, Dropped) else DUPLICATE if copy else "kept"
+    return Explanation(line, row.source, row.target, fate, tuple(opinions))
 
 
 def _with_scripts(settings: PrepareSettings) -> PrepareSettings:

@@ -17,7 +17,7 @@ from s2scli.errors import UsageError
 from s2scli.model.seq2seq import Seq2Seq, pick_device
 from s2scli.search.loop import search_from
 from s2scli.search.settings import GenerateSettings, SearchSettings
-from s2scli.translation.lines import size_of
+from s2scli.translation.lines import NOT_FOUND, size_of
 from s2scli.translation.model_folder import load_model_folder
 from s2scli.translation.results import TargetText
 from s2scli.translation.torch_engine import translator_of
@@ -115,7 +115,7 @@ class Writer:
             found = search_from(self.model, state, longest, settings, keys, attention=False)
             for outputs in found:
                 if not outputs:
-                    raise UsageError("the search found no output that meets all demands")
+                    raise UsageError(NOT_FOUND)
                 yield self.translator.text_of(outputs[0], 0)
 
     def _noise(self, settings: GenerateSettings) -> Tensor:

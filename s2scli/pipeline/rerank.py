@@ -114,7 +114,8 @@ def rerank(scorers: Sequence[Scorer], request: RerankRequest, talk: Talk) -> int
     read.
 
     Raises:
-        UsageError: the number of weights is wrong, or no model knows the tag.
+        UsageError: the number of weights is wrong, or a model does not know the tag or no model
+            reads it.
         MissingInputError: a file does not exist.
         CorpusError: the list is damaged, or a source is missing.
         StorageError: the output cannot be written; an existing file is not changed.
@@ -124,9 +125,11 @@ def rerank(scorers: Sequence[Scorer], request: RerankRequest, talk: Talk) -> int
             f"{len(request.weights)} times --weight: expected {len(scorers) + 1}: one for the "
             "scores in the list, and one for each --model and each --reverse, in this order"
         )
-    for scorer in scorers:
-        if not scorer.backward:
-            scorer.translator.require_tag(request.tag)
+    forward = [scorer for scorer in scorers if not scorer.backward]
+    if request.tag and not forward:
+        raise UsageError("--tag has no effect without --model: a reverse model reads no tag")
+    for scorer in forward:
+        scorer.translator.require_tag(request.tag)
     sources = read_sources(request.sources) if request.sources else None
     choices, failed = read_choices(request.path, sources, request.tag), 0
     with open_output(request.output) as out:

@@ -53,7 +53,7 @@ def _with_noise(tokenizer: Source, noise: NoiseSettings, then: Resegment) -> Res
         return then
 
     def is_known(ids: TokenIds) -> bool:
-        return UNK_ID not in ids and max(ids, default=0) < tokenizer.vocab_size
+        return UNK_ID not in ids and int(ids.max(initial=0)) < tokenizer.vocab_size
 
     def segment(rows: Sequence[TokenIds], seed: int) -> Sequence[TokenIds]:
         random = Random(f"{seed} noise")

@@ -155,10 +155,10 @@ def json_record(index: int, record: Record, clean: Clean) -> str:
     All lists of a hypothesis have an entry for each token, including the end token. `alignment`
     pairs each token with the source token that it attended to most, as `source-target` (Pharaoh
     format); `word_alignment` pairs words. A model that copies adds `p_copy`, the probability of
-    copying, and `copied_from`, the index of the source token that was copied, or null. `tag` is the
-    tag in front of the source, if it has one. For a
-    recording, `parts` has the output for each part of it, and `words` the words of the output;
-    both have times in seconds. `words` is empty if the model has no CTC layer.
+    copying, and `copied_from`, the index of the source token that was copied, or null. `tag` is
+    the tag in front of the source, if it has one. For a recording, `parts` has the output for each
+    part of it, and `words` the words of the output; both have times in seconds. `words` is empty
+    if the model has no CTC layer.
     """
     found = record.translation
     document: dict[str, object] = {

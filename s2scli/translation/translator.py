@@ -334,9 +334,9 @@ class Translator:
                 for one, each in zip(found, hypotheses, strict=True)
             )
         cues = self._cues(text, values, hypotheses, found)
-        unit = "seconds" if isinstance(self.sides.source, Sound) else ""
+        axis = "seconds" if isinstance(self.sides.source, Sound) else ""
         reading = self.engine.reading
-        return Translation(text, labels, found, unknown, shape, cues, unit, reading)
+        return Translation(text, labels, found, unknown, shape, cues, axis, reading)
 
     def _cues(
         self,

@@ -1,6 +1,7 @@
 """Reranking with stubs; `tests/cli/test_rerank.py` has real models."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,15 @@ def test_a_reverse_model_reads_the_hypothesis(tmp_path: Path) -> None:
     )
     assert forward is not None and backward is not None and backward > forward
     assert scorer.score([(Choices(0, "a", ()), " ")], 0.0) == [None]  # nothing to read
+
+
+def test_a_tag_is_for_models_that_read_it(tmp_path: Path) -> None:
+    asked = replace(request_of(tmp_path, (1.0, 1.0)), tag="de")
+    with pytest.raises(UsageError, match="--tag de: unknown to the model"):
+        rerank([Scorer(stub_translator())], asked, Talk())
+    with pytest.raises(UsageError, match="--tag has no effect without --model"):
+        rerank([Scorer(stub_translator(), backward=True)], asked, Talk())
+    assert not (tmp_path / "out").exists()
 
 
 def test_each_score_has_its_weight(tmp_path: Path) -> None:

@@ -152,21 +152,16 @@ def test_a_hypothesis_becomes_text_and_padding_is_no_source() -> None:
 class VotingEngine(ToneEngine):
     """Says low first, and high twice."""
 
-    def search(
-        self,
-        sources: Sequence[Values],
-        settings: SearchSettings,
-        wanted: Wanted,
-        rules: Rules = NO_RULES,
-    ) -> list[tuple[Hypothesis, ...]]:
+    def hypotheses(
+        self, values: Values, settings: SearchSettings, wanted: Wanted
+    ) -> tuple[Hypothesis, ...]:
         assert wanted.all_times and settings.n_best == 3
         low, high = (ToneCodec.PIECES.index(f"▁{word}") for word in ("low", "high"))
         spans = {low: (0, 1), high: (2, 3)}
-        found = [
+        return tuple(
             Hypothesis((id, EOS_ID), -0.5, (-0.25, -0.25), None, (), (spans[id],))
             for id in (low, high, high)
-        ]
-        return [tuple(found) for _ in sources]
+        )
 
 
 def test_the_cue_is_that_of_the_chosen_hypothesis() -> None:
