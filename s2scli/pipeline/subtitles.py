@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s2scli.data.cleaning import is_blank
+from s2scli.data.codecs.cell import is_uri
 from s2scli.data.row_stream import open_rows
 from s2scli.data.stream import Line, StreamSettings, read_windows
 from s2scli.errors import StorageError, UsageError
@@ -153,7 +154,7 @@ def _targets(lines: Sequence[Line], request: SubtitleRequest) -> list[Path | Non
 
 def _name(line: Line) -> str:
     """Return the name of the subtitle file of a recording, without its suffix."""
-    return f"line-{line.number}" if line.text.startswith("data:") else Path(line.text).stem
+    return f"line-{line.number}" if is_uri(line.text) else Path(line.text).stem
 
 
 def _write(target: Path, text: str) -> None:

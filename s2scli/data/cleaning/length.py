@@ -4,6 +4,7 @@ import numpy as np
 
 from s2scli.data.cleaning.pairs import Pairs, Scores, Texts
 from s2scli.data.cleaning.rule import Context, Filter
+from s2scli.data.codecs.cell import is_uri
 
 
 def _longest(pairs: Pairs, context: Context) -> Scores:
@@ -17,7 +18,7 @@ def _measured(side: Texts, kind: str) -> Scores:
     """Return the characters of each cell; a sound or picture in a data: URI has none."""
     lengths = side.lengths.astype(np.float64)
     if kind != "text":
-        lengths[[text.startswith("data:") for text in side.texts]] = 0
+        lengths[[is_uri(text) for text in side.texts]] = 0
     return lengths
 
 

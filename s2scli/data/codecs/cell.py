@@ -8,6 +8,13 @@ from numpy.typing import NDArray
 
 from s2scli.data.example import Values
 
+URI = "data:"
+
+
+def is_uri(cell: str) -> bool:
+    """Whether a cell holds the content of a sound or picture itself, and is no path."""
+    return cell.startswith(URI)
+
 
 class Stored(str):
     """A cell whose content has been read; its text is its name.
@@ -64,7 +71,7 @@ def located(cell: str, folder: Path | None) -> str:
 
     Cells that hold their content (`data:` URIs) are returned unchanged.
     """
-    if folder is None or cell.startswith("data:") or not os.path.lexists(folder / cell):
+    if folder is None or is_uri(cell) or not os.path.lexists(folder / cell):
         return cell
     return str(folder / cell)
 

@@ -5,11 +5,10 @@ import io
 from typing import BinaryIO, Literal
 
 from s2scli.artifacts import open_regular
-from s2scli.data.codecs.cell import BadCellError
+from s2scli.data.codecs.cell import URI, BadCellError, is_uri
 
 Kind = Literal["audio", "image"]
 
-URI = "data:"
 EXAMPLES = {"audio": "data:audio/wav;base64,...", "image": "data:image/png;base64,..."}
 
 
@@ -26,7 +25,7 @@ def open_content(name: str, kind: Kind, shown: str) -> BinaryIO:
     Raises:
         BadCellError: the reason is missing or unreadable.
     """
-    if name.startswith(URI):
+    if is_uri(name):
         return io.BytesIO(content_of_uri(name, kind, shown))
     try:
         file = open_regular(name, follow_links=True)

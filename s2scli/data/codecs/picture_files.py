@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from s2scli.data.codecs.cell import BadCellError
-from s2scli.data.codecs.content import URI, content_of_uri, open_content
+from s2scli.data.codecs.cell import BadCellError, is_uri
+from s2scli.data.codecs.content import content_of_uri, open_content
 from s2scli.errors import MissingExtraError
 from s2scli.sides import Picture
 
@@ -146,7 +146,7 @@ def _require_pillow() -> Any:
 def _file_of(name: str) -> BinaryIO:
     """Open a picture; the caller closes it. The size of a file is checked."""
     file = open_content(name, "image", _shown(name))
-    if name.startswith(URI):
+    if is_uri(name):
         return file
     size = os.fstat(file.fileno()).st_size
     if 0 < size <= MAX_BYTES:
@@ -179,7 +179,7 @@ def _too_large(name: str, found: str) -> NoReturn:
 
 def _shown(name: str) -> str:
     """Return a name for messages; long data URIs are shortened."""
-    return f"{name[:SHOWN]}..." if name.startswith(URI) and len(name) > SHOWN else name
+    return f"{name[:SHOWN]}..." if is_uri(name) and len(name) > SHOWN else name
 
 
 def _upright(image: "Image.Image") -> "Image.Image":

@@ -19,8 +19,8 @@ from typing import Any, BinaryIO, NoReturn, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from s2scli.data.codecs.cell import BadCellError
-from s2scli.data.codecs.content import URI, fault_of, open_content
+from s2scli.data.codecs.cell import BadCellError, is_uri
+from s2scli.data.codecs.content import fault_of, open_content
 from s2scli.data.codecs.mp3_frames import has_all_bytes, with_length
 from s2scli.data.codecs.text import one_line
 from s2scli.errors import MissingExtraError
@@ -374,7 +374,7 @@ def _seconds(sound: _Opened) -> str:
 def _shown(name: str, where: str) -> str:
     """Return a name for messages: short, printable and on one line."""
     text = one_line(name.encode("utf-8", "replace").decode())
-    if name.startswith(URI) and len(text) > 40:
+    if is_uri(name) and len(text) > 40:
         text = f"{text[:37]}..."
     if len(text) > MAX_SHOWN:
         text = f"...{text[-MAX_SHOWN:]}"
