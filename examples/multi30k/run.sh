@@ -1,15 +1,15 @@
 #!/bin/sh
 # Multi30k, English to German: scores of the recipes, the gain from data diversification, from
-# pre-training, from R-Drop and SimCut, and from settings for little data, and documents.
+# pre-training, from R-Drop and SimCut, a fast student, and documents.
 #
 #     sh examples/multi30k/run.sh RAW MODE [WORKSPACE [MINUTES]]
 #
-# MODE is scores, diversified, tokenised, pretraining, consistency, little or documents.
+# MODE is scores, diversified, student, tokenised, pretraining, consistency or documents.
 #
 # RAW is a folder with {train,val,test_2016_flickr}.{en,de}.gz of data/task1/raw of
 # https://github.com/multi30k/dataset (its terms: non-commercial research and education).
-# MINUTES is the time of each training of consistency, 10 by default, or of the last three of
-# diversified, 40 by default. If you stop it, run it again to resume.
+# MINUTES is the time of each training of consistency, 10 by default, of the last three of
+# diversified, 40 by default, or of the student, 60 by default. If you stop it, run it again to resume.
 set -eu
 raw=$1 here=$(dirname "$0")
 work=${3:-workspace/multi30k}
@@ -23,6 +23,16 @@ prepare() {
     test -d "$to/corpus" || s2s prepare -w "$to" "$from/train.en$suffix" "$from/train.de$suffix" \
         --valid "$from/val.en$suffix" --valid "$from/val.de$suffix" \
         --test "$from/test_2016_flickr.en$suffix" --test "$from/test_2016_flickr.de$suffix" "$@"
+}
+
+# the three splits as TSV files, and their sides
+write_pairs() {
+    for split in train val test_2016_flickr; do
+        for side in en de; do
+            gzip -dc "$raw/$split.$side.gz" | tr '\t' ' ' > "$text/${split%%_*}.$side"
+        done
+        paste "$text/${split%%_*}.en" "$text/${split%%_*}.de" > "$text/${split%%_*}.tsv"
+    done
 }
 
 case $2 in
@@ -44,14 +54,7 @@ diversified)
     s2s train -w "$work/forward" -r default --budget 25m --set training.metric=bleu
     s2s train -w "$work/reverse" -r transformer-tiny --budget 25m --set training.metric=bleu \
         --set model.encoder.dropout=0.2 --set model.decoder.dropout=0.2
-    for side in en de; do
-        gzip -dc "$raw/train.$side.gz" | tr '\t' ' ' > "$text/train.$side"
-        gzip -dc "$raw/val.$side.gz" > "$text/val.$side"
-        gzip -dc "$raw/test_2016_flickr.$side.gz" > "$text/test.$side"
-    done
-    for split in train val test; do
-        paste "$text/$split.en" "$text/$split.de" > "$text/$split.tsv"
-    done
+    write_pairs
     test -f "$text/forward.tsv" || s2s augment "$text/train.en" --method forward-translate \
         -m "$work/forward/model" --window 2048 -o "$text/forward.tsv" --resume
     test -f "$text/reverse.tsv" || s2s augment "$text/train.de" --method back-translate --tag "" \
@@ -68,6 +71,32 @@ diversified)
     done
     s2s evaluate -w "$work/diversified-1" --bleu -m "$work/diversified-1/model" \
         -m "$work/diversified-2/model" -m "$work/diversified-3/model"
+    ;;
+student)
+    minutes=${4:-60}
+    # sequence-level knowledge distillation (Kim & Rush 2016): of a teacher's five translations, the one
+    # nearest to the target, beside the target
+    prepare "$work/teacher" "$raw" .gz
+    s2s train -w "$work/teacher" -r default --budget 26m
+    write_pairs
+    test -f "$text/distilled.tsv" || s2s augment "$text/train.tsv" --method distil --nbest 5 \
+        -m "$work/teacher/model" --window 2048 --with "$text/train.tsv" -o "$text/distilled.tsv" --resume
+    to=$work/student
+    test -d "$to/corpus" || s2s prepare -w "$to" "$text/distilled.tsv" \
+        --valid "$text/val.tsv" --test "$text/test.tsv"
+    test -d "$to/tokenizer" || s2s train-tokenizer -w "$to" --from "$work/teacher/model"
+    s2s train -w "$to" -r tiny-student --budget "${minutes}m" --set training.metric=bleu
+    s2s inspect alignment -w "$to" --shortlist
+    # the score of the test split, and the speed on all sources of the train split
+    translate() {
+        s2s translate "$@" "$text/test.en" -o "$text/test.out"
+        s2s evaluate --bleu --hypothesis "$text/test.out" --reference "$text/test.de"
+        s2s translate "$@" -v "$text/train.en" -o "$text/train.out"
+    }
+    translate -w "$work/teacher"
+    translate -w "$to"
+    translate -w "$to" --int8
+    translate -w "$to" --int8 --shortlist
     ;;
 tokenised)
     for side in en de; do
@@ -136,25 +165,6 @@ consistency)
         s2s evaluate -w "$work/$way" --split valid --bleu --chrf
     done
     ;;
-little)
-    for side in en de; do
-        gzip -dc "$raw/train.$side.gz" | sed 2000q > "$text/few.$side"
-    done
-    for way in plain label-smoothing word-dropout fewer-pieces; do
-        s2s prepare --overwrite -w "$work/little-$way" "$text/few.en" "$text/few.de" \
-            --valid "$raw/val.en.gz" --valid "$raw/val.de.gz"
-        smoothing=0.1 options=""
-        case $way in
-        label-smoothing) smoothing=0.3 ;;
-        word-dropout) options="--set training.source_token_dropout=0.2 --set training.target_token_dropout=0.2" ;;
-        fewer-pieces) s2s train-tokenizer -w "$work/little-$way" --vocab-size 1000 ;;
-        esac
-        # shellcheck disable=SC2086  # several words or none
-        s2s train -w "$work/little-$way" -r default $options --max-steps 2500 \
-            --set training.limits.patience=0 --set training.label_smoothing=$smoothing
-        s2s evaluate -w "$work/little-$way" --split valid --bleu --chrf
-    done
-    ;;
 documents)
     prepare "$work/documents" "$raw" .gz
     s2s train -w "$work/documents" --recipe transformer-tiny --max-minutes 10 \
@@ -183,7 +193,7 @@ documents)
     done
     ;;
 *)
-    echo "expected scores, diversified, tokenised, pretraining, consistency, little or documents, found $2" >&2
+    echo "expected scores, diversified, student, tokenised, pretraining, consistency or documents, found $2" >&2
     exit 2
     ;;
 esac
