@@ -63,15 +63,20 @@ def test_consistency_has_the_same_time_for_each_way(raw: Path) -> None:
     assert [words.count("--init-from") for words in found] == [0, 0, 0, 0, 1]
 
 
-def test_ways_for_little_data_differ_in_one_thing(raw: Path) -> None:
-    found = commands(raw, "little")
-    trainings = [words for words in found if words[0] == "train"]
-    assert len(trainings) == 4 and all("2500" in words for words in trainings)
-    changes = [sum("training." in word for word in words) for words in trainings]
-    assert changes == [2, 2, 4, 2]  # no patience; label smoothing; word dropout on both sides
-    smoothing = ["training.label_smoothing=0.3" in words for words in trainings]
-    assert smoothing == [False, True, False, False]
-    assert [words[-1] for words in found if words[0] == "train-tokenizer"] == ["1000"]
+def test_a_student_learns_from_its_teacher_and_is_scored_beside_it(raw: Path) -> None:
+    text = raw.parent / "work" / "text"
+    text.mkdir(parents=True)
+    found = commands(raw, "student")
+    recipes = [words[words.index("-r") + 1] for words in found if words[0] == "train"]
+    assert recipes == ["default", "tiny-student"]
+    (augment,) = [words for words in found if words[0] == "augment"]
+    assert {"distil", f"{raw.parent}/work/teacher/model"} <= set(augment)
+    translations = [words for words in found if words[0] == "translate" and "-v" in words]
+    assert [words[2].rpartition("/")[2] for words in translations] == ["teacher"] + 3 * ["student"]
+    assert [words.count("--int8") for words in translations] == [0, 0, 1, 1]
+    assert [words.count("--shortlist") for words in translations] == [0, 0, 0, 1]
+    assert [words[0] for words in found].count("evaluate") == 4
+    assert (text / "test.tsv").read_text().splitlines()[0] == "A dog.\tA dog."
 
 
 def test_another_word_is_refused(raw: Path) -> None:
