@@ -57,9 +57,9 @@ def speed_of(recipe: Recipe, seconds: dict[str, float]) -> Speed:
 @pytest.mark.parametrize(
     ("tiny", "small", "base", "chosen"),
     [
-        (1, 2, 2.5, "base"),  # 1000 seconds: 4 epochs of base
-        (1, 2, 3, "small"),
-        (1, 3, 6, "tiny"),
+        (1, 2, 3.3, "base"),  # 1000 seconds: 3 epochs of base
+        (1, 2, 3.4, "small"),
+        (1, 4, 6, "tiny"),
         (9, 9, 9, "tiny"),  # no size has enough epochs
     ],
 )
