@@ -1,6 +1,7 @@
 """Make Markdown of what benchmarks have shown; every number comes from their documents."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from tests.bench.results import Document
@@ -28,29 +29,56 @@ def grid(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
+Path = tuple[str, ...]  # the keys that lead to a value
+
+
 def figures(documents: Sequence[Document]) -> list[str]:
     """Show any documents, whose values are named by the keys that lead to them.
 
-    A value has a line. Documents with the same keys stand side by side, or are the lines if there
-    are more of them than keys.
+    Documents with the same keys stand side by side, or are the lines if there are more of them
+    than keys. In other documents, mappings with the same keys are the lines of a table, and every
+    other value has a line of its own.
     """
     flat = [dict(_flat(each)) for each in documents]
     names = list(flat[0])
-    if any(list(each) != names for each in flat):
-        return grid(("what", "value"), [row for each in flat for row in each.items()])
+    if len(flat) == 1 or any(list(each) != names for each in flat):
+        return [line for each in flat for line in ("", *_tables(each))][1:]
+    labels = [": ".join(name) for name in names]
     if len(flat) > len(names):
-        return grid(names, [list(each.values()) for each in flat])
-    rows = [(name, *(each[name] for each in flat)) for name in names]
+        return grid(labels, [list(each.values()) for each in flat])
+    rows = [
+        (label, *(each[name] for each in flat)) for label, name in zip(labels, names, strict=True)
+    ]
     return grid(("what", *["value"] * len(flat)), rows)
 
 
-def _flat(tree: Mapping[str, Any], *path: str) -> Iterable[tuple[str, Any]]:
+def _flat(tree: Mapping[str, Any], *path: str) -> Iterable[tuple[Path, Any]]:
     for key, value in tree.items():
         words = (*path, key.replace("_", " "))
         if isinstance(value, Mapping):
             yield from _flat(value, *words)
         elif key not in ("table", "load"):
-            yield ": ".join(words), value
+            yield words, value
+
+
+def _tables(values: Mapping[Path, Any]) -> list[str]:
+    """Show the values of a document: those of mappings with the same keys in a table for these."""
+    mappings: dict[Path, dict[str, Any]] = {}
+    for path, value in values.items():
+        mappings.setdefault(path[:-1], {})[path[-1]] = value
+    alike: dict[Path, list[Path]] = {}
+    for path, mapping in mappings.items():
+        alike.setdefault(tuple(mapping), []).append(path)
+    shared = {keys: paths for keys, paths in alike.items() if len(keys) > 1 and len(paths) > 1}
+    inside = {path for paths in shared.values() for path in paths}
+    lone = [(": ".join(path), value) for path, value in values.items() if path[:-1] not in inside]
+    lines = ["", *grid(("what", "value"), lone)] if lone else []
+    for keys, paths in shared.items():
+        steps = zip(*paths, strict=False)
+        title = [step[0] for step in takewhile(lambda step: len({*step}) == 1, steps)]
+        rows = [(": ".join(path[len(title) :]), *mappings[path].values()) for path in paths]
+        lines += ["", *grid((": ".join(title) or "what", *keys), rows)]
+    return lines[1:]
 
 
 def training(documents: Sequence[Document]) -> list[str]:

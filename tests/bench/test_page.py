@@ -115,8 +115,22 @@ def test_figures_of_documents_with_the_same_keys() -> None:
     three = [*two, {"a": 3, "b": {"c": 6}}]
     assert rendering.figures(three)[0] == "| a | b: c |"
     assert rendering.figures(three)[2:] == ["| 1 | 2 |", "| 2 | 4 |", "| 3 | 6 |"]
-    assert rendering.figures([*two, {"a": 3}])[2:] == [
-        *("| a | 1 |", "| b: c | 2 |", "| a | 2 |", "| b: c | 4 |", "| a | 3 |")
+    head = rendering.grid(("what", "value"), [])
+    assert rendering.figures([*two, {"a": 3}]) == [
+        *(*head, "| a | 1 |", "| b: c | 2 |", ""),
+        *(*head, "| a | 2 |", "| b: c | 4 |", ""),
+        *(*head, "| a | 3 |"),
+    ]
+
+
+def test_mappings_with_the_same_keys_are_a_table() -> None:
+    found = {"a": {"x": {"p": 1, "q": 2}, "y": {"p": 3, "q": 4}}, "b": {"p": 5}, "c": 6}
+    assert rendering.figures([found]) == [
+        *(*rendering.grid(("what", "value"), []), "| b: p | 5 |", "| c | 6 |", ""),
+        *(*rendering.grid(("a", "p", "q"), []), "| x | 1 | 2 |", "| y | 3 | 4 |"),
+    ]
+    assert rendering.figures([{"x": {"p": 1, "q": 2}, "y": {"p": 3, "q": 4}}]) == [
+        *(*rendering.grid(("what", "p", "q"), []), "| x | 1 | 2 |", "| y | 3 | 4 |")
     ]
 
 
