@@ -19,8 +19,8 @@ def test_it_is_the_recipe_of_its_row_with_its_changes_and_the_average(size: Size
 
 
 def test_the_corpus_decides() -> None:
-    assert size_for(1) == size_for(3_000) == SIZES[0] == size_for(0)
-    assert size_for(3_001) == size_for(50_000) == SIZES[1]
+    assert size_for(1) == size_for(20_000) == SIZES[0] == size_for(0)
+    assert size_for(20_001) == size_for(50_000) == SIZES[1]
     assert size_for(50_001) == SIZES[2]
     assert size_for(10**9) == SIZES[-1]
 
@@ -31,13 +31,13 @@ def test_the_table_grows() -> None:
 
 
 def test_without_a_corpus_it_is_that_of_thousands_of_pairs() -> None:
-    assert load_recipe(DEFAULT_RECIPE) == load_recipe(DEFAULT_RECIPE, size=size_for(10_000))
+    assert load_recipe(DEFAULT_RECIPE) == load_recipe(DEFAULT_RECIPE, size=size_for(29_000))
 
 
 def test_little_data_have_more_label_smoothing() -> None:
     smoothing = [
         load_recipe(DEFAULT_RECIPE, size=size_for(pairs)).training.label_smoothing
-        for pairs in (2_000, 20_000)
+        for pairs in (10_000, 29_000)
     ]
     assert smoothing == [0.3, 0.1]
     assert str(SIZES[0]) == "lstm-attention with dropout 0.3 and label smoothing 0.3"

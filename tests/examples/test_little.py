@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.examples.scripts import EXAMPLES, asked_of_s2s
+from tests.examples.scripts import EXAMPLES, asked_of_s2s, load_script
 
 
 def test_ways_differ_from_plain_in_one_thing(tmp_path: Path) -> None:
@@ -26,3 +26,14 @@ def test_ways_differ_from_plain_in_one_thing(tmp_path: Path) -> None:
     ]
     assert [words[-1] for words in found if words[0] == "train-tokenizer"] == ["1000"]
     assert sum("valid" in words for words in found if words[0] == "evaluate") == 5
+
+
+def test_no_source_that_is_scored_is_learned() -> None:
+    split = load_script(EXAMPLES / "little" / "split.py").split
+    lines = [f"source {number % 20}\ttarget {number}\tattribution\n" for number in range(40)]
+    learned, scored = split(lines, 5)
+    assert split(lines, 5) == (learned, scored)
+    assert len(scored) == 5 and all(row.count("\t") == 1 for row in learned + scored)
+    sources = [{row.split("\t")[0] for row in rows} for rows in (learned, scored)]
+    assert not sources[0] & sources[1] and len(sources[0] | sources[1]) == 20
+    assert scored != [line.rpartition("\t")[0] for line in lines[:5]]
