@@ -149,7 +149,8 @@ consistency)
         paste "$text/$split.de" "$text/$split.en" >> "$text/$split.tsv"
     done
     s2s prepare --overwrite -w "$work/both" "$text/some.tsv" --valid "$text/val.tsv"
-    s2s train -w "$work/both" -r default --max-minutes $((minutes / 2)) --set training.simcut=3
+    s2s train -w "$work/both" -r default --max-minutes $((minutes / 2)) --set training.simcut=3 \
+        --set training.label_smoothing=0.1
     for way in plain r-drop simcut bi-simcut; do
         time=$minutes
         s2s prepare --overwrite -w "$work/$way" "$text/some.en" "$text/some.de" \
@@ -162,7 +163,7 @@ consistency)
         esac
         # shellcheck disable=SC2086  # several words
         s2s train -w "$work/$way" $options --max-minutes "$time" \
-            --set training.limits.patience=0
+            --set training.limits.patience=0 --set training.label_smoothing=0.1
         s2s evaluate -w "$work/$way" --split valid --bleu --chrf
     done
     ;;

@@ -61,22 +61,22 @@ def test_consistency_has_the_same_time_for_each_way(raw: Path) -> None:
     minutes = [words[words.index("--max-minutes") + 1] for words in found]
     assert minutes == ["5", "10", "10", "10", "5"]  # Bi-SimCut: both directions first, then one
     assert [words.count("--init-from") for words in found] == [0, 0, 0, 0, 1]
+    assert all("training.label_smoothing=0.1" in words for words in found), "as when it was measured"
 
 
 def test_a_student_learns_from_its_teacher_and_is_scored_beside_it(raw: Path) -> None:
-    text = raw.parent / "work" / "text"
-    text.mkdir(parents=True)
+    folder = raw.parent / "work"
     found = commands(raw, "student")
     recipes = [words[words.index("-r") + 1] for words in found if words[0] == "train"]
     assert recipes == ["default", "tiny-student"]
     (augment,) = [words for words in found if words[0] == "augment"]
-    assert {"distil", f"{raw.parent}/work/teacher/model"} <= set(augment)
+    assert {"distil", str(folder / "teacher" / "model")} <= set(augment)
     translations = [words for words in found if words[0] == "translate" and "-v" in words]
     assert [words[2].rpartition("/")[2] for words in translations] == ["teacher"] + 3 * ["student"]
     assert [words.count("--int8") for words in translations] == [0, 0, 1, 1]
     assert [words.count("--shortlist") for words in translations] == [0, 0, 0, 1]
     assert [words[0] for words in found].count("evaluate") == 4
-    assert (text / "test.tsv").read_text().splitlines()[0] == "A dog.\tA dog."
+    assert (folder / "text" / "test.tsv").read_text().splitlines()[0] == "A dog.\tA dog."
 
 
 def test_another_word_is_refused(raw: Path) -> None:
