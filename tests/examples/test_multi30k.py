@@ -61,7 +61,7 @@ def test_consistency_has_the_same_time_for_each_way(raw: Path) -> None:
     minutes = [words[words.index("--max-minutes") + 1] for words in found]
     assert minutes == ["5", "10", "10", "10", "5"]  # Bi-SimCut: both directions first, then one
     assert [words.count("--init-from") for words in found] == [0, 0, 0, 0, 1]
-    assert all("training.label_smoothing=0.1" in words for words in found), "as when it was measured"
+    assert all("training.label_smoothing=0.1" in words for words in found), "as measured"
 
 
 def test_a_student_learns_from_its_teacher_and_is_scored_beside_it(raw: Path) -> None:
