@@ -334,7 +334,7 @@ def models_of(workspace: Path) -> tuple[Path, Path]:
 
 
 PUBLISH = """
-import itertools, shutil, sys
+import itertools, shutil, sys, time
 from pathlib import Path
 from s2scli.files import publish_folder, temporary_name
 
@@ -343,12 +343,16 @@ for source in itertools.cycle((first, second)):
     shutil.copytree(source, temporary_name(model))
     publish_folder(temporary_name(model), model)
     print("published", flush=True)
+    time.sleep(0.02)
 """
 
 
 @contextlib.contextmanager
 def publishing(first: Path, second: Path, model: Path) -> Iterator[Callable[[], int]]:
-    """Publish two models in turn, as quickly as the disk allows; yield how often so far."""
+    """Publish two models in turn, far oftener than any run; yield how often so far.
+
+    There is a pause, as a disk in memory replaces a folder faster than it can be read.
+    """
     log = model.parent / "published"
     with log.open("wb") as out:
         command = [sys.executable, "-c", PUBLISH, *map(str, (first, second, model))]

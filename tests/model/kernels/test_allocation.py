@@ -19,7 +19,7 @@ if {keep}:
 for turn in range(20):
     if turn == 5:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    torch.ones(16_000_000)
+    torch.ones(9_000_000)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
@@ -39,7 +39,7 @@ def run(program: str) -> int:
 
 
 def faults(*, keep: bool) -> int:
-    """Pages the system had to hand over for 15 tensors of 64 MB, one after the other."""
+    """Pages the system had to hand over for 15 tensors of 36 MB, one after the other."""
     return run(PROBE.format(keep=keep))
 
 
