@@ -315,7 +315,7 @@ def learning_rate(settings: TrainingSettings, progress: Progress, step: int) -> 
     """
     schedule = settings.schedule
     scale = progress.plateau.scale if isinstance(schedule, PlateauSettings) else 1.0
-    return settings.optimizer.learning_rate * schedule.factor(step) * scale
+    return settings.optimizer.learning_rate * schedule.factor(step, progress.seconds) * scale
 
 
 def _validate(
@@ -390,7 +390,7 @@ def _report(run: Run, batches: TrainingBatches) -> Update:
         batches.epochs_done(progress),
         progress.logged_loss / max(1, tokens),
         tokens,
-        learning_rate(run.settings, progress, progress.step),
+        run.optimizer.param_groups[0]["lr"],
         run.gradient_norm,
         progress.seconds,
         tokens / max(1e-9, progress.logged_seconds),

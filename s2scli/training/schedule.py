@@ -1,4 +1,4 @@
-"""Learning-rate schedules, which depend only on the step and the validation scores."""
+"""Learning-rate schedules, which depend on the step, the time and the validation scores."""
 
 import math
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class ConstantSettings(Settings):
         0, "Updates over which the rate rises from 0.", "updates", ge=0, le=MOST
     )
 
-    def factor(self, step: int) -> float:
+    def factor(self, step: int, seconds: float = 0.0) -> float:
         """Return the multiplier of the learning rate at update `step` (the first is 1)."""
         return warmup(step, self.warmup_steps)
 
@@ -44,7 +44,7 @@ class InverseSqrtSettings(Settings):
         500, "Updates over which the rate rises to its full value.", "updates", ge=1, le=MOST
     )
 
-    def factor(self, step: int) -> float:
+    def factor(self, step: int, seconds: float = 0.0) -> float:
         """Return the multiplier of the learning rate at update `step` (the first is 1)."""
         return min(step / self.warmup_steps, math.sqrt(self.warmup_steps / step))
 
@@ -67,14 +67,24 @@ class CosineSettings(Settings):
         ge=1,
         le=MOST,
     )
+    total_minutes: float | None = setting(
+        None, "Minutes after which the floor is reached at the latest.", "minutes", gt=0
+    )
     floor: float = setting(0.05, "Final rate, as a share of the full rate.", ge=0, le=1)
 
-    def factor(self, step: int) -> float:
-        """Return the multiplier of the learning rate at update `step` (the first is 1)."""
+    def factor(self, step: int, seconds: float = 0.0) -> float:
+        """Return the multiplier of the learning rate at update `step` (the first is 1).
+
+        If a larger share of `total_minutes` than of `total_steps` has passed, the rate is that of
+        the update with the share of the time, so that a run that is slower than planned still
+        ends with the floor.
+        """
         if step <= self.warmup_steps:
             return warmup(step, self.warmup_steps)
+        passed = seconds / (60 * self.total_minutes) if self.total_minutes else 0.0
+        position = max(step, self.total_steps * passed)
         span = max(1, self.total_steps - self.warmup_steps)
-        done = min(1.0, (step - self.warmup_steps) / span)
+        done = min(1.0, (position - self.warmup_steps) / span)
         return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * done)) / 2
 
     def after_validation(self, state: PlateauState, *, improved: bool) -> PlateauState:
@@ -100,7 +110,7 @@ class PlateauSettings(Settings):
         le=MOST,
     )
 
-    def factor(self, step: int) -> float:
+    def factor(self, step: int, seconds: float = 0.0) -> float:
         """Return the multiplier of the learning rate at update `step` (the first is 1)."""
         return warmup(step, self.warmup_steps)
 

@@ -196,6 +196,24 @@ def test_the_schedule_sets_the_rate() -> None:
     assert learning_rate(plateau, progress, 40) == pytest.approx(0.01 * 0.5)
 
 
+def test_a_run_that_is_slower_than_planned_ends_with_the_lowest_rate(
+    split: EncodedSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 25 updates in 200 seconds, each takes 10."""
+    cosine = {"kind": "cosine", "warmup_steps": 2, "total_steps": 25, "floor": 0.0}
+    settings = training_settings(
+        schedule=cosine | {"total_minutes": 200 / 60}, limits={"max_minutes": 200 / 60}, log_every=1
+    )
+    clock = count(step=10.0)  # read once in an update
+    monkeypatch.setattr("s2scli.training.loop.time.monotonic", lambda: next(clock))
+    session = Session(make_run(settings), split, [1.0] * 99)
+    rates = [event.learning_rate for event in session.events() if isinstance(event, Update)]
+    assert 10 < len(rates) <= 20
+    assert all(later < rate for rate, later in pairwise(rates[1:]))
+    by_step = learning_rate(settings, Progress(), len(rates))
+    assert rates[-1] < 0.1 * max(rates) < by_step
+
+
 def test_reports_are_means_over_the_tokens_since_the_last(split: EncodedSplit) -> None:
     settings = training_settings(limits={"max_steps": 6}, log_every=3, label_smoothing=0)
     run = make_run(settings)

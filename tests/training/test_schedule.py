@@ -51,6 +51,19 @@ def test_a_cosine_without_warmup_begins_at_the_top() -> None:
     assert CosineSettings(warmup_steps=10, total_steps=5, floor=0.5).factor(11) == 0.5
 
 
+@pytest.mark.parametrize(
+    ("step", "minutes", "same_as"),
+    [(50, 0, 50), (50, 4, 50), (50, 6, 66), (50, 10, 110), (5, 9, 5), (109, 99, 110)],
+)
+def test_a_cosine_falls_with_the_time_where_that_is_ahead(
+    step: int, minutes: float, same_as: int
+) -> None:
+    plain = CosineSettings(warmup_steps=10, total_steps=110, floor=0.2)
+    timed = plain.model_copy(update={"total_minutes": 10})
+    assert timed.factor(step, 60 * minutes) == pytest.approx(plain.factor(same_as, 0), rel=1e-12)
+    assert plain.factor(step, 60 * minutes) == plain.factor(step, 0)
+
+
 def test_plateau_halves_after_patience_validations_without_a_better_score() -> None:
     schedule = PlateauSettings(decay=0.5, patience=2)
     scores = [True, False, True, False, False, False, True, False, False]
