@@ -22,10 +22,11 @@ def test_ways_differ_from_plain_in_one_thing(tmp_path: Path) -> None:
         ["training.label_smoothing=0.3"],
         ["training.label_smoothing=0.5"],
         ["training.source_token_dropout=0.2", "training.target_token_dropout=0.2"],
+        ["training.bpe_dropout=0.1"],
         [],
     ]
     assert [words[-1] for words in found if words[0] == "train-tokenizer"] == ["1000"]
-    assert sum("valid" in words for words in found if words[0] == "evaluate") == 5
+    assert sum("valid" in words for words in found if words[0] == "evaluate") == 6
 
 
 def test_no_source_that_is_scored_is_learned() -> None:
