@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from s2scli.model.kernels.in_place import log_softmax
 from s2scli.model.states import DecoderState
 from s2scli.search.choosing import Chooser
 from s2scli.search.constrained import Demanded, make_beam
@@ -132,7 +133,7 @@ def search_from(
         before_step()
         step = model.step(live.last, state, attention=attention or covers)
         seen.add(step)
-        log_probs = step.logits.float().log_softmax(-1).view(*live.scores.shape, -1)
+        log_probs = log_softmax(step.logits.float()).view(*live.scores.shape, -1)
         for rule in filters:
             log_probs = rule(log_probs, live)
         chosen = chooser.choose(log_probs, live)

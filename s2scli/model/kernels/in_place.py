@@ -1,11 +1,13 @@
 """In-place operations, used when gradients are disabled."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from s2scli.model.kernels.machine import Kernel
 
 IN_PLACE = Kernel(cpu_only=False, with_gradients=False)
+ON_CPU = Kernel(with_gradients=False)
 
 
 def may_overwrite(values: Tensor) -> bool:
@@ -16,6 +18,15 @@ def may_overwrite(values: Tensor) -> bool:
 def relu(values: Tensor) -> Tensor:
     """Return max(x, 0), in place if `values` may be overwritten."""
     return F.relu(values, inplace=may_overwrite(values))
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Return the log-softmax over the last dimension, in place on a CPU without gradients.
+
+    A second tensor of this size does not fit into the caches.
+    """
+    overwritten = logits if ON_CPU.runs(logits) and logits.is_contiguous() else None
+    return torch.log_softmax(logits, -1, out=overwritten)
 
 
 def laid_out_for_steps(values: Tensor) -> Tensor:
