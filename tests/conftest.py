@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,19 +35,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return 0 if re.search(r"(?<!not )\bbench\b", config.option.markexpr) else None
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Keep a worker and what it starts to one thread: each core has a worker of its own.
-
-    Where Python may write no bytecode beside the sources, workers and what they start write it to a
-    temporary folder: otherwise each of a hundred processes compiles the package again.
-    """
+def pytest_configure() -> None:
+    """Keep a worker and what it starts to one thread: each core has a worker of its own."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-    elif sys.dont_write_bytecode:
-        folder = tempfile.TemporaryDirectory(prefix="s2s-bytecode-")
-        config.add_cleanup(folder.cleanup)
-        os.environ["PYTHONPYCACHEPREFIX"] = folder.name
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,6 @@
 import subprocess
 import sys
 from argparse import Namespace
-from collections.abc import Callable
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -31,22 +29,8 @@ def test_a_worker_computes_in_one_thread_unless_the_user_says(
     environment = {"PYTEST_XDIST_WORKER": worker, "OMP_NUM_THREADS": given}
     found = {name: value for name, value in environment.items() if value is not None}
     monkeypatch.setattr("tests.conftest.os.environ", found)
-    monkeypatch.setattr("sys.dont_write_bytecode", False)
-    pytest_configure(cast(pytest.Config, Namespace()))
+    pytest_configure()
     assert found.get("OMP_NUM_THREADS") == threads
-
-
-def test_what_is_started_compiles_once_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    environment = {"PYTHONDONTWRITEBYTECODE": "1"}
-    cleanups: list[Callable[[], None]] = []
-    monkeypatch.setattr("tests.conftest.os.environ", environment)
-    monkeypatch.setattr("sys.dont_write_bytecode", True)
-    pytest_configure(cast(pytest.Config, Namespace(add_cleanup=cleanups.append)))
-    folder = Path(environment.pop("PYTHONPYCACHEPREFIX"))
-    assert folder.is_dir() and not environment
-    for cleanup in cleanups:
-        cleanup()
-    assert not folder.exists()
 
 
 def test_the_settings_of_pytest_need_no_xdist() -> None:

@@ -271,10 +271,7 @@ def fitted_changes(own: Recipe, minutes: float, changes: Sequence[str]) -> list[
         *([f"{SIZE}={size}"] if resized else []),
         f"training.batch_tokens={own.training.batch_tokens}",
         f"training.validate_every={own.training.validate_every}",
-        *(
-            f"{SCHEDULE}.{name}={value}"
-            for name, value in schedule.model_dump(exclude_none=True).items()
-        ),
+        *(f"{SCHEDULE}.{name}={value}" for name, value in schedule.model_dump().items()),
         *_limit_changes(minutes, limits.max_steps or 0),
     ]
     return _kept(fitted, given)
@@ -284,7 +281,7 @@ def _fit_changes(fit: Fit, minutes: float) -> list[str]:
     return [
         f"{SCHEDULE}.kind=cosine",
         f"{SCHEDULE}.total_steps={fit.updates}",
-        f"{SCHEDULE}.total_minutes={minutes}",
+        f"{SCHEDULE}.in_time=true",
         f"{SCHEDULE}.warmup_steps={fit.warmup_steps}",
         f"{SCHEDULE}.floor=0.0",
         f"training.validate_every={fit.validate_every}",

@@ -313,9 +313,10 @@ def learning_rate(settings: TrainingSettings, progress: Progress, step: int) -> 
 
     What a plateau schedule took off does not outlive it, if a resumed run has another one.
     """
-    schedule = settings.schedule
+    schedule, minutes = settings.schedule, settings.limits.max_minutes
+    used = progress.seconds / (60 * minutes) if minutes else 0.0
     scale = progress.plateau.scale if isinstance(schedule, PlateauSettings) else 1.0
-    return settings.optimizer.learning_rate * schedule.factor(step, progress.seconds) * scale
+    return settings.optimizer.learning_rate * schedule.factor(step, used) * scale
 
 
 def _validate(

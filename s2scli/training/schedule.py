@@ -25,7 +25,7 @@ class ConstantSettings(Settings):
         0, "Updates over which the rate rises from 0.", "updates", ge=0, le=MOST
     )
 
-    def factor(self, step: int, seconds: float = 0.0) -> float:
+    def factor(self, step: int, used: float = 0.0) -> float:
         """Return the multiplier of the learning rate at update `step` (the first is 1)."""
         return warmup(step, self.warmup_steps)
 
@@ -44,7 +44,7 @@ class InverseSqrtSettings(Settings):
         500, "Updates over which the rate rises to its full value.", "updates", ge=1, le=MOST
     )
 
-    def factor(self, step: int, seconds: float = 0.0) -> float:
+    def factor(self, step: int, used: float = 0.0) -> float:
         """Return the multiplier of the learning rate at update `step` (the first is 1)."""
         return min(step / self.warmup_steps, math.sqrt(self.warmup_steps / step))
 
@@ -67,25 +67,26 @@ class CosineSettings(Settings):
         ge=1,
         le=MOST,
     )
-    total_minutes: float | None = setting(
-        None, "Minutes after which the floor is reached at the latest.", "minutes", gt=0
+    in_time: bool = setting(
+        False, "Reach the floor within max_minutes too, even if fewer updates were made."
     )
     floor: float = setting(0.05, "Final rate, as a share of the full rate.", ge=0, le=1)
 
-    def factor(self, step: int, seconds: float = 0.0) -> float:
+    def factor(self, step: int, used: float = 0.0) -> float:
         """Return the multiplier of the learning rate at update `step` (the first is 1).
 
-        If a larger share of `total_minutes` than of `total_steps` has passed, the rate is that of
-        the update with the share of the time, so that a run that is slower than planned still
-        ends with the floor.
+        With `in_time`, if the share of the time is larger than that of the updates, the rate falls
+        to that of the later update which has this share.
+
+        Args:
+            step: the number of the update.
+            used: the share of `max_minutes` that has passed; 0 without this limit.
         """
-        if step <= self.warmup_steps:
-            return warmup(step, self.warmup_steps)
-        passed = seconds / (60 * self.total_minutes) if self.total_minutes else 0.0
-        position = max(step, self.total_steps * passed)
+        position = max(step, self.total_steps * used) if self.in_time else step
         span = max(1, self.total_steps - self.warmup_steps)
-        done = min(1.0, (position - self.warmup_steps) / span)
-        return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * done)) / 2
+        done = min(1.0, max(0.0, (position - self.warmup_steps) / span))
+        fallen = self.floor + (1 - self.floor) * (1 + math.cos(math.pi * done)) / 2
+        return min(warmup(step, self.warmup_steps), fallen)
 
     def after_validation(self, state: PlateauState, *, improved: bool) -> PlateauState:
         """Return the state unchanged."""
@@ -110,7 +111,7 @@ class PlateauSettings(Settings):
         le=MOST,
     )
 
-    def factor(self, step: int, seconds: float = 0.0) -> float:
+    def factor(self, step: int, used: float = 0.0) -> float:
         """Return the multiplier of the learning rate at update `step` (the first is 1)."""
         return warmup(step, self.warmup_steps)
 

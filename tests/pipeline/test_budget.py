@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from s2scli.config import Recipe, load_recipe, named_size
+from s2scli.config import Recipe, change_recipe, load_recipe, named_size
 from s2scli.errors import ConfigError, UsageError
 from s2scli.model.sizes import MODEL_SIZES
 from s2scli.pipeline import budget
@@ -19,6 +19,7 @@ from s2scli.pipeline.budget import (
     Speed,
     choose_batch,
     choose_size,
+    fitted_changes,
     minutes_of,
     plan_updates,
 )
@@ -141,7 +142,7 @@ def test_a_run_ends_with_its_schedule_and_resumes_with_its_choice(
     recipe = load_recipe(str(run.model / "recipe.toml"))
     schedule, limits = recipe.training.schedule, recipe.training.limits
     assert isinstance(schedule, CosineSettings)
-    assert report.step == schedule.total_steps == limits.max_steps
+    assert report.step == schedule.total_steps == limits.max_steps and schedule.in_time
     assert (limits.max_minutes, limits.patience, report.limit) == (5, 0, "max_steps")
     updates = [
         record["learning_rate"]
@@ -157,6 +158,18 @@ def test_a_run_ends_with_its_schedule_and_resumes_with_its_choice(
         trained(run, 6, *changes)
     with pytest.raises(ConfigError, match=r"training.seed: 1 -> 2"):
         trained(run, 5, *changes, "training.seed=2")
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+def test_the_choice_for_a_run_of_any_version_is_found_again(in_time: bool) -> None:
+    fit = [
+        *("training.limits.max_minutes=5.0", "training.limits.max_steps=90"),
+        *("training.limits.patience=0", "training.validate_every=30"),
+        f"training.schedule={{kind='cosine', total_steps=90, in_time={str(in_time).lower()}}}",
+    ]
+    own = change_recipe(LARGE.model_dump(mode="json"), fit, "test")
+    found = fitted_changes(own, 5, ())
+    assert change_recipe(LARGE.model_dump(mode="json"), found, "test").training == own.training
 
 
 @pytest.mark.usefixtures("brief")

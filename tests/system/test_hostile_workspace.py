@@ -349,9 +349,9 @@ for source in itertools.cycle((first, second)):
 
 @contextlib.contextmanager
 def publishing(first: Path, second: Path, model: Path) -> Iterator[Callable[[], int]]:
-    """Publish two models in turn, far oftener than any run; yield how often so far.
+    """Publish two models in turn, far more often than any run; yield how often so far.
 
-    There is a pause, as a disk in memory replaces a folder faster than it can be read.
+    The pause is for a disk in memory, where a folder is replaced faster than it can be read.
     """
     log = model.parent / "published"
     with log.open("wb") as out:

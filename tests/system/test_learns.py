@@ -150,9 +150,9 @@ def narrow(recipe: Recipe) -> Recipe:
         model[side] |= {"embedding_dim": 32, "dropout": 0.0}
     transforms = model["encoder"]["kind"] == "transformer"
     attends = model["attention"]["kind"] != "none"
-    quick = attends and not transforms  # it may be narrower, and learn faster
+    soon = attends and not transforms  # may be narrower, and learns faster
     for side in ("encoder", "decoder"):
-        model[side] |= {"model_dim": 64 if quick else 96, "dropout": 0.0}
+        model[side] |= {"model_dim": 64 if soon else 96, "dropout": 0.0}
         model[side] |= {"ffn_dim": 192} if transforms else {}
     model["encoder"]["model_dim"] //= 2 if model["encoder"].get("bidirectional") else 1
     model["decoder"] |= {} if transforms else {"readout_dim": None}
@@ -161,10 +161,10 @@ def narrow(recipe: Recipe) -> Recipe:
     rate = 0.001 if transforms else 0.006 if attends else 0.002
     tree["training"] |= {
         **TRAINING,
-        "validate_every": 50 if quick else 250,
+        "validate_every": 50 if soon else 250,
         "limits": {"max_steps": 3000 if attends else 6000, "patience": 0},
         "optimizer": {"kind": "adam", "learning_rate": rate},
-        "schedule": {"kind": "inverse_sqrt", "warmup_steps": 100 if quick else 300},
+        "schedule": {"kind": "inverse_sqrt", "warmup_steps": 100 if soon else 300},
         "noise": {},
         "target_token_dropout": 0.0,
         "kl": {"annealing": {"kind": "constant", "beta": 0.0}},

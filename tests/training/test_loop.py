@@ -35,7 +35,7 @@ from s2scli.training.loop import (
 from s2scli.training.objective import batch_objective
 from s2scli.training.progress import Progress
 from s2scli.training.schedule import PlateauState
-from s2scli.training.settings import TrainingSettings
+from s2scli.training.settings import LimitSettings, TrainingSettings
 from tests.models import ids
 from tests.training.runs import CPU, Session, make_run, training_settings, write_split
 
@@ -202,7 +202,7 @@ def test_a_run_that_is_slower_than_planned_ends_with_the_lowest_rate(
     """Of 25 updates in 200 seconds, each takes 10."""
     cosine = {"kind": "cosine", "warmup_steps": 2, "total_steps": 25, "floor": 0.0}
     settings = training_settings(
-        schedule=cosine | {"total_minutes": 200 / 60}, limits={"max_minutes": 200 / 60}, log_every=1
+        schedule=cosine | {"in_time": True}, limits={"max_minutes": 200 / 60}, log_every=1
     )
     clock = count(step=10.0)  # read once in an update
     monkeypatch.setattr("s2scli.training.loop.time.monotonic", lambda: next(clock))
@@ -212,6 +212,8 @@ def test_a_run_that_is_slower_than_planned_ends_with_the_lowest_rate(
     assert all(later < rate for rate, later in pairwise(rates[1:]))
     by_step = learning_rate(settings, Progress(), len(rates))
     assert rates[-1] < 0.1 * max(rates) < by_step
+    more = settings.model_copy(update={"limits": LimitSettings(max_minutes=10)})
+    assert learning_rate(more, session.run.progress, len(rates)) == by_step, "it may go on"
 
 
 def test_reports_are_means_over_the_tokens_since_the_last(split: EncodedSplit) -> None:

@@ -52,16 +52,25 @@ def test_a_cosine_without_warmup_begins_at_the_top() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "minutes", "same_as"),
-    [(50, 0, 50), (50, 4, 50), (50, 6, 66), (50, 10, 110), (5, 9, 5), (109, 99, 110)],
+    ("step", "used", "same_as"),
+    [(50, 0, 50), (50, 0.4, 50), (50, 0.6, 66), (50, 1, 110), (109, 2, 110), (11, 0.9, 99)],
 )
-def test_a_cosine_falls_with_the_time_where_that_is_ahead(
-    step: int, minutes: float, same_as: int
+def test_a_cosine_in_time_falls_with_it_where_fewer_updates_were_made_than_planned(
+    step: int, used: float, same_as: int
 ) -> None:
     plain = CosineSettings(warmup_steps=10, total_steps=110, floor=0.2)
-    timed = plain.model_copy(update={"total_minutes": 10})
-    assert timed.factor(step, 60 * minutes) == pytest.approx(plain.factor(same_as, 0), rel=1e-12)
-    assert plain.factor(step, 60 * minutes) == plain.factor(step, 0)
+    timed = plain.model_copy(update={"in_time": True})
+    assert timed.factor(step, used) == pytest.approx(plain.factor(same_as), rel=1e-12)
+    assert plain.factor(step, used) == plain.factor(step)
+
+
+@pytest.mark.parametrize(
+    ("used", "factor"), [(0, 0.5), (0.05, 0.5), (0.5, 0.5), (0.9, 0.03), (1, 0)]
+)
+def test_a_warmup_that_takes_all_the_time_ends_in_time(used: float, factor: float) -> None:
+    schedule = CosineSettings(warmup_steps=10, total_steps=110, floor=0, in_time=True)
+    assert schedule.factor(5, used) == pytest.approx(min(0.5, schedule.factor(10, used)))
+    assert schedule.factor(5, used) == pytest.approx(factor, abs=0.01)
 
 
 def test_plateau_halves_after_patience_validations_without_a_better_score() -> None:

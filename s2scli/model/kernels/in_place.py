@@ -7,7 +7,7 @@ from torch import Tensor
 from s2scli.model.kernels.machine import Kernel
 
 IN_PLACE = Kernel(cpu_only=False, with_gradients=False)
-ON_CPU = Kernel(with_gradients=False)
+IN_PLACE_ON_CPU = Kernel(with_gradients=False)  # what is not measured on a GPU
 
 
 def may_overwrite(values: Tensor) -> bool:
@@ -23,9 +23,9 @@ def relu(values: Tensor) -> Tensor:
 def log_softmax(logits: Tensor) -> Tensor:
     """Return the log-softmax over the last dimension, in place on a CPU without gradients.
 
-    A second tensor of this size does not fit into the caches.
+    That saves a second tensor of this size, which would not fit into the processor's caches.
     """
-    overwritten = logits if ON_CPU.runs(logits) and logits.is_contiguous() else None
+    overwritten = logits if IN_PLACE_ON_CPU.runs(logits) and logits.is_contiguous() else None
     return torch.log_softmax(logits, -1, out=overwritten)
 
 

@@ -39,7 +39,7 @@ def run(program: str) -> int:
 
 
 def faults(*, keep: bool) -> int:
-    """Pages the system had to hand over for 15 tensors of 36 MB, one after the other."""
+    """Pages the system had to hand over for 15 tensors of 36 MB, which is above glibc's limit."""
     return run(PROBE.format(keep=keep))
 
 
