@@ -7,7 +7,6 @@ from torch import Tensor
 from s2scli.model.kernels.machine import Kernel
 
 IN_PLACE = Kernel(cpu_only=False, with_gradients=False)
-IN_PLACE_ON_CPU = Kernel(with_gradients=False)  # what is not measured on a GPU
 
 
 def may_overwrite(values: Tensor) -> bool:
@@ -23,10 +22,11 @@ def relu(values: Tensor) -> Tensor:
 def log_softmax(logits: Tensor) -> Tensor:
     """Return the log-softmax over the last dimension, in place on a CPU without gradients.
 
-    That saves a second tensor of this size, which would not fit into the processor's caches.
+    That saves a second tensor of this size, which would not fit into the processor's caches. On a
+    GPU it was not measured.
     """
-    overwritten = logits if IN_PLACE_ON_CPU.runs(logits) and logits.is_contiguous() else None
-    return torch.log_softmax(logits, -1, out=overwritten)
+    in_place = logits.is_cpu and logits.is_contiguous() and may_overwrite(logits)
+    return torch.log_softmax(logits, -1, out=logits if in_place else None)
 
 
 def laid_out_for_steps(values: Tensor) -> Tensor:
