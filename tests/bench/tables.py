@@ -41,7 +41,12 @@ def _search(title: str, chosen: str, settings: Mapping[str, str], minutes: float
 
 
 TABLES: Mapping[str, Table] = {
-    "versions": Table("Two versions", ("tests/bench/test_versions.py",), 60),
+    "versions": Table(
+        "Two versions",
+        ("tests/bench/test_versions.py",),
+        60,
+        {**ONE_THREAD, "S2S_BENCH_ROUNDS": "3"},
+    ),
     "start": Table("Start of a command", ("tests/bench/test_start.py",), 5),
     "transformer-float32": _training("Transformer, float32", "transformer and float32"),
     "transformer-bfloat16": _training("Transformer, bfloat16", "transformer and bfloat16"),
