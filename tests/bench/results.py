@@ -110,7 +110,7 @@ def read_all(folder: Path) -> list[Machine]:
 
 def versions() -> dict[str, str]:
     """Return the versions of what takes part; a package that is not installed is left out."""
-    found = {"python": platform.python_version(), "s2s": __version__, "commit": _commit()}
+    found = {"python": platform.python_version(), "s2s": __version__, "commit": commit_of(ROOT)}
     for package in PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)
@@ -119,12 +119,12 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _commit() -> str:
-    """Return the commit that is measured; it says so if files differ from it."""
+def commit_of(checkout: Path) -> str:
+    """Return the commit of a checkout of s2s; it says so if files that are measured differ."""
     try:
-        command = ["git", "-C", str(ROOT), "rev-parse", "--short=10", "HEAD"]
+        command = ["git", "-C", str(checkout), "rev-parse", "--short=10", "HEAD"]
         commit = subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
-        changed = ["git", "-C", str(ROOT), "diff", "--quiet", "HEAD", "--", *MEASURED_CODE]
+        changed = ["git", "-C", str(checkout), "diff", "--quiet", "HEAD", "--", *MEASURED_CODE]
         return f"{commit} with changes" if subprocess.run(changed).returncode else commit
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

@@ -24,6 +24,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.race import ROOT, processor, rotated
+from tests.bench.results import commit_of
 from tests.bench.showing import show
 from tests.bench.test_finding_settings import first_pairs, raw_file
 from tests.bench.test_time_to_quality import LANGUAGES
@@ -120,7 +121,7 @@ def test_versions(tmp_path: Path) -> None:
     found = in_turn(checkouts, commands, rounds)
     table = {name: compared(costs) for name, costs in found.items()}
     facts = {"processor": processor(), "rounds": rounds, "updates": int(updates)}
-    show({**facts, "commands": table})
+    show({**facts, "base": commit_of(checkouts["base"]), "commands": table})
 
 
 def test_ratios_are_those_of_the_rounds() -> None:
