@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from s2scli.data.accounting import Report
     from s2scli.data.settings import InputSettings
     from s2scli.metrics.settings import MetricSettings
-    from s2scli.pipeline.evaluate import Evaluation
+    from s2scli.pipeline.evaluation import Evaluation
     from s2scli.pipeline.train import TrainReport
     from s2scli.translation.api import TextModel
 
@@ -210,26 +210,24 @@ def evaluate(
         StorageError: the outputs cannot be written.
     """
     from s2scli.metrics import metric_names
-    from s2scli.pipeline import evaluate as command
+    from s2scli.pipeline.evaluate import evaluate
+    from s2scli.pipeline.evaluate_request import EvaluateRequest
+    from s2scli.pipeline.evaluation import save_evaluation
     from s2scli.report.console import Talk
     from s2scli.workspace import Workspace
 
     reading, (metric_settings, search) = _reading(settings), _divided(settings)
-    request = command.EvaluateRequest(
+    request = EvaluateRequest(
         metric_names(metrics),
         split,
         *(_path(source), _path(hypothesis), _path(reference), _path(output)),
-        models=_paths(models),
-        device=device,
-        multi_reference=multi_reference,
-        int8=int8,
-        examples=examples,
+        *(_paths(models), device, multi_reference, int8, examples),
         reading=reading,
     )
     home, talk = Workspace(Path(workspace)), Talk(quiet=quiet, interactive=False)
-    found = command.evaluate(home, request, search, metric_settings, talk)
+    found = evaluate(home, request, search, metric_settings, talk)
     if request.of_workspace:
-        command.save_evaluation(found, home, talk)
+        save_evaluation(found, home, talk)
     return found
 
 

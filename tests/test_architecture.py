@@ -63,7 +63,8 @@ BESIDE_COMMANDS = {
     *{"budget", "rehearse", "samples", "space", "study", "processes"},
     *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
     *{"pictures", "inspect_pictures", "evaluate_latent", "evaluate_alignment"},
-    *{"evaluate_noise", "overwriting", "subtitles", "watching"},
+    *{"evaluate_request", "evaluation", "texts", "evaluate_noise"},
+    *{"overwriting", "subtitles", "watching"},
     *{"explaining", "suggesting", "report_card", "reproducing"},
     *{"workers", "cluster", "encoding", "translation_shards"},
 }

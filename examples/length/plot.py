@@ -15,7 +15,7 @@ from itertools import cycle
 from pathlib import Path
 
 from s2scli.data.store import Corpus
-from s2scli.pipeline.evaluate import read_split
+from s2scli.pipeline.texts import read_split
 from s2scli.workspace import Workspace
 
 # Lengths in pixels.

@@ -35,9 +35,10 @@ from s2scli.settings import Tree, flag_of
 if TYPE_CHECKING:
     from s2scli.metrics.score import Score
     from s2scli.metrics.sentences import Example
-    from s2scli.pipeline.evaluate import Diversities, Evaluation
     from s2scli.pipeline.evaluate_latent import LatentScores
     from s2scli.pipeline.evaluate_noise import NoiseScores
+    from s2scli.pipeline.evaluation import Diversities, Evaluation
+    from s2scli.report.console import Talk
 
 USUAL_EXAMPLES = 3
 
@@ -157,7 +158,9 @@ def command(
     s2s evaluate --noise typos,case,drop,swap,unknown
     s2s evaluate --aer gold.txt --source source.txt --reference target.txt
     """
-    from s2scli.pipeline.evaluate import EvaluateRequest, evaluate, save_evaluation
+    from s2scli.pipeline.evaluate import evaluate
+    from s2scli.pipeline.evaluate_request import EvaluateRequest
+    from s2scli.pipeline.evaluation import save_evaluation
 
     if gold:
         others = [*metrics, *overrides, *(["int8"] * engine.int8), *(["tag"] * bool(tag))]
@@ -188,24 +191,28 @@ def command(
         request = replace(request, examples=USUAL_EXAMPLES)
     with flag_errors():
         found = evaluate(common.workspace, request, overrides, settings, common.talk)
-    talk = common.talk
     if common.json:
-        talk.show_json(found.as_json())
+        common.talk.show_json(found.as_json())
     else:
-        talk.show(Group(scores_table(found), "", facts_table(found, all_settings=talk.verbose)))
-        if found.diversity:
-            talk.show(Group("", diversity_table(found.diversity)))
-        if found.noise:
-            talk.show(Group("", noise_table(found.scores, found.noise)))
-        if found.latent:
-            talk.show(Group("", latent_table(found.latent)))
-        if found.examples:
-            talk.show(Group("", examples_table(found.examples)))
-        talk.show(signatures(found.scores), soft_wrap=True)
+        show_evaluation(found, common.talk)
     if request.of_workspace:
-        save_evaluation(found, common.workspace, talk)
+        save_evaluation(found, common.workspace, common.talk)
     if not (models or hypothesis):
         common.say_next(translate_example(common.workspace.model))
+
+
+def show_evaluation(found: "Evaluation", talk: "Talk") -> None:
+    """Show the scores, what was scored and how, and all else that was asked for."""
+    talk.show(Group(scores_table(found), "", facts_table(found, all_settings=talk.verbose)))
+    if found.diversity:
+        talk.show(Group("", diversity_table(found.diversity)))
+    if found.noise:
+        talk.show(Group("", noise_table(found.scores, found.noise)))
+    if found.latent:
+        talk.show(Group("", latent_table(found.latent)))
+    if found.examples:
+        talk.show(Group("", examples_table(found.examples)))
+    talk.show(signatures(found.scores), soft_wrap=True)
 
 
 UNREAD_BY_AER = (

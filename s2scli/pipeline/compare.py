@@ -25,15 +25,11 @@ from s2scli.metrics.score import DEFAULTS, Score
 from s2scli.metrics.settings import MetricSettings
 from s2scli.metrics.tokenization import choose_tokenization
 from s2scli.model.seq2seq import pick_device
-from s2scli.pipeline.evaluate import (
-    EvaluateRequest,
-    Texts,
-    evaluate_model,
-    evaluate_outputs,
-    read_split,
-)
+from s2scli.pipeline.evaluate import evaluate_model, evaluate_outputs
 from s2scli.pipeline.evaluate_latent import SAMPLES, bounded_targets
+from s2scli.pipeline.evaluate_request import EvaluateRequest
 from s2scli.pipeline.overwriting import require_restartable
+from s2scli.pipeline.texts import Texts, read_split
 from s2scli.pipeline.train import TrainReport, TrainRequest, train
 from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
 from s2scli.pipeline.validation import open_validation

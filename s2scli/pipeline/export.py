@@ -14,7 +14,7 @@ from s2scli.errors import CheckpointError, LockedError, MissingInputError, Usage
 from s2scli.export.settings import ExportSettings
 from s2scli.export.targets import TARGETS, Target, require_exportable
 from s2scli.manifest import new_folder, read_manifest
-from s2scli.pipeline.evaluate import read_test_scores
+from s2scli.pipeline.evaluation import read_test_scores
 from s2scli.report.console import Talk
 from s2scli.search.limits import longest_output
 from s2scli.translation.agreement import Agreement, choose_pairs, compare_exports, read_pairs

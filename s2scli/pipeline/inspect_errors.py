@@ -15,7 +15,8 @@ from s2scli.manifest import in_one_generation
 from s2scli.metrics.edit_distance import closest
 from s2scli.metrics.mistakes import KINDS, count_words, kinds_of, rare_words
 from s2scli.metrics.sentences import Sentence, score_sentences
-from s2scli.pipeline.evaluate import Texts, ask, read_split, warn_if_stale
+from s2scli.pipeline.evaluate import warn_if_stale
+from s2scli.pipeline.texts import Texts, ask, read_split
 from s2scli.report.console import Talk
 from s2scli.report.counting import counting
 from s2scli.scripts import units_of

@@ -12,7 +12,9 @@ from s2scli.errors import MissingInputError
 from s2scli.manifest import is_published, read_manifest
 from s2scli.metrics.settings import MetricSettings
 from s2scli.pipeline.doctor import Diagnosis, diagnose
-from s2scli.pipeline.evaluate import EvaluateRequest, Evaluation, evaluate
+from s2scli.pipeline.evaluate import evaluate
+from s2scli.pipeline.evaluate_request import EvaluateRequest
+from s2scli.pipeline.evaluation import Evaluation
 from s2scli.pipeline.inspect_attention import attention_of
 from s2scli.pipeline.inspect_corpus import CorpusView, inspect_corpus
 from s2scli.pipeline.inspect_errors import Errors, ErrorsRequest, inspect_errors

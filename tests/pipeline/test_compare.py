@@ -22,8 +22,9 @@ from s2scli.pipeline.compare import (
     list_candidates,
     read_outputs,
 )
-from s2scli.pipeline.evaluate import Texts, evaluate_model, read_split
+from s2scli.pipeline.evaluate import evaluate_model
 from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.texts import Texts, read_split
 from s2scli.pipeline.train import TrainReport, TrainRequest
 from s2scli.pipeline.train_tokenizer import Encoding
 from s2scli.report.console import Talk

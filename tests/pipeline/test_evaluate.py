@@ -1,25 +1,17 @@
-import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from s2scli.errors import UsageError
-from s2scli.metrics.score import Score
 from s2scli.metrics.settings import MetricSettings
-from s2scli.pipeline.evaluate import (
-    EvaluateRequest,
-    Evaluation,
-    Texts,
-    evaluate,
-    evaluate_model,
-    read_test_scores,
-)
+from s2scli.pipeline.evaluate import evaluate, evaluate_model
+from s2scli.pipeline.evaluate_request import EvaluateRequest
+from s2scli.pipeline.evaluation import Evaluation
+from s2scli.pipeline.texts import Texts
 from s2scli.report.console import Talk
 from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree
-from s2scli.translation.model_card import HeldOut
 from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
 from tests.translation.stub import StubEngine, stub_translator
@@ -152,23 +144,6 @@ def test_there_is_an_output_for_every_pair(tmp_path: Path, multi_reference: bool
     assert outputs == [source.upper() for source in sources]
 
 
-@pytest.mark.parametrize(
-    ("request_", "message"),
-    [
-        (
-            EvaluateRequest(("bleu",), hypothesis=Path("h"), reference=Path("r")),
-            "--multi-reference with --hypothesis also needs --source FILE",
-        ),
-        (EvaluateRequest(("perplexity",)), "give a metric of outputs"),
-    ],
-)
-def test_several_references_need_sources_and_outputs(
-    request_: EvaluateRequest, message: str
-) -> None:
-    with pytest.raises(UsageError, match=message):
-        replace(request_, multi_reference=True).check()
-
-
 @pytest.mark.parametrize(("multi_reference", "repeats"), [(False, 2), (True, 2), (False, 0)])
 def test_repeated_sources_are_hinted_at(
     tmp_path: Path,
@@ -215,44 +190,3 @@ def test_only_settings_that_are_not_the_models_own_are_changed() -> None:
         request = EvaluateRequest(("exact_match",))
         found = evaluate_model(texts, translator, search, request, BARE, Talk(quiet=True))
         assert found.changed == changed
-
-
-def kept(folder: Path, **changes: object) -> Path:
-    """Write the saved scores beside a model folder, and return the model folder."""
-    score = Score("BLEU", 12.5, "nrefs:1", (10.0, 15.0))
-    found = Evaluation("test split", 3, (score,), command="s2s evaluate --split test --bleu")
-    document = {"model": "mine", **found.as_json(), **changes}
-    (folder / "evaluation.json").write_text(json.dumps(document))
-    return folder / "model"
-
-
-def test_saved_scores_on_the_test_split_are_read(tmp_path: Path) -> None:
-    assert read_test_scores(kept(tmp_path), "mine") == HeldOut(
-        3, (Score("BLEU", 12.5, "nrefs:1", (10.0, 15.0)),), "s2s evaluate --split test --bleu"
-    )
-    bare = {"name": "BLEU", "value": 1, "signature": "s", "interval": None}
-    found = read_test_scores(kept(tmp_path, scores=[bare]), "mine")
-    assert found is not None and found.scores == (Score("BLEU", 1.0, "s"),)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"model": "another"},
-        {"scored": "valid split"},
-        {"scores": [{"name": "BLEU"}]},
-        {"scores": 3},
-        {"sentences": None},
-    ],
-)
-def test_other_scores_are_not_those_of_the_model_on_the_test_split(
-    tmp_path: Path, changes: dict[str, object]
-) -> None:
-    assert read_test_scores(kept(tmp_path, **changes), "mine") is None
-
-
-def test_where_nothing_is_saved_there_are_no_scores(tmp_path: Path) -> None:
-    assert read_test_scores(tmp_path / "model", "mine") is None
-    for content in (b"", b"[]", b"\xff"):
-        (tmp_path / "evaluation.json").write_bytes(content)
-        assert read_test_scores(tmp_path / "model", "mine") is None

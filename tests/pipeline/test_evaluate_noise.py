@@ -16,8 +16,10 @@ from s2scli.manifest import new_folder
 from s2scli.metrics.bootstrap import interval_of
 from s2scli.metrics.score import Score
 from s2scli.metrics.settings import MetricSettings
-from s2scli.pipeline.evaluate import EvaluateRequest, Texts, evaluate_outputs
+from s2scli.pipeline.evaluate import evaluate_outputs
 from s2scli.pipeline.evaluate_noise import Rescored, evaluate_noise, with_noise
+from s2scli.pipeline.evaluate_request import EvaluateRequest
+from s2scli.pipeline.texts import Texts
 from s2scli.sides import TEXT, Sides, Sound
 from tests.translation import stub
 

@@ -23,7 +23,7 @@ from s2scli.export.settings import ExportSettings
 from s2scli.export.targets import TARGETS
 from s2scli.manifest import read_manifest
 from s2scli.metrics.score import Score
-from s2scli.pipeline.evaluate import Evaluation
+from s2scli.pipeline.evaluation import Evaluation
 from s2scli.pipeline.export import (
     LEAST_POSITIONS,
     ExportReport,

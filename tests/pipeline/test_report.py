@@ -7,7 +7,8 @@ import pytest
 
 from s2scli.errors import MissingInputError
 from s2scli.metrics.settings import MetricSettings
-from s2scli.pipeline.evaluate import EvaluateRequest, evaluate
+from s2scli.pipeline.evaluate import evaluate
+from s2scli.pipeline.evaluate_request import EvaluateRequest
 from s2scli.pipeline.report import ReportRequest, report
 from s2scli.report.console import Talk
 from s2scli.translation import torch_engine
