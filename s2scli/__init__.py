@@ -182,8 +182,7 @@ def evaluate(
         metrics: names of `s2scli.metrics.METRICS`, or rouge for all three of ROUGE; empty means
             bleu, chrf and exact_match; for a model that reads sound, wer, cer and exact_match.
         split: train, valid or test; None means test.
-        source: translate and score this file instead of a split; one with fields has the
-            references, too.
+        source: translate and score this file, not a split; fields can hold the references, too.
         hypothesis: score the outputs in this file; no model is used.
         reference: the file of reference targets for `source` or `hypothesis`.
         output: write the outputs to this file; a .tsv file gets the score of each sentence too.
@@ -220,8 +219,11 @@ def evaluate(
     request = EvaluateRequest(
         metric_names(metrics),
         split,
-        *(_path(source), _path(hypothesis), _path(reference), _path(output)),
-        *(_paths(models), device, multi_reference, int8, examples),
+        *(_path(source), _path(hypothesis), _path(reference), _path(output), _paths(models)),
+        device=device,
+        multi_reference=multi_reference,
+        int8=int8,
+        examples=examples,
         reading=reading,
     )
     home, talk = Workspace(Path(workspace)), Talk(quiet=quiet, interactive=False)
