@@ -72,14 +72,15 @@ def prepare(
         StorageError: the disk is full or a write failed.
     """
     from s2scli.data.settings import PrepareSettings
-    from s2scli.pipeline import prepare as command
+    from s2scli.pipeline.inputs import Inputs
+    from s2scli.pipeline.prepare import prepare
     from s2scli.report.console import Talk
     from s2scli.settings import load_settings
     from s2scli.workspace import Workspace
 
-    return command.prepare(
+    return prepare(
         Workspace(Path(workspace)),
-        command.Inputs(*(_paths(corpus), _paths(valid), _paths(test)), tuple(weights), tuple(tags)),
+        Inputs(*(_paths(corpus), _paths(valid), _paths(test)), tuple(weights), tuple(tags)),
         load_settings(PrepareSettings, settings, "prepare"),
         Talk(quiet=quiet, interactive=False),
         overwrite=overwrite,

@@ -64,7 +64,7 @@ BESIDE_COMMANDS = {
     *{"session", "start", "validation", "publishing", "carry_over", "segmenters"},
     *{"pictures", "inspect_pictures", "evaluate_latent", "evaluate_alignment"},
     *{"evaluate_request", "evaluation", "texts", "evaluate_noise"},
-    *{"overwriting", "subtitles", "watching"},
+    *{"inputs", "parts", "overwriting", "subtitles", "watching"},
     *{"explaining", "suggesting", "report_card", "reproducing"},
     *{"workers", "cluster", "encoding", "translation_shards"},
 }

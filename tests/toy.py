@@ -4,7 +4,8 @@ import random
 from pathlib import Path
 
 from s2scli.data.settings import PrepareSettings
-from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.prepare import prepare
 from s2scli.pipeline.train import TrainReport, TrainRequest, train
 from s2scli.report.console import Talk
 from s2scli.workspace import Workspace

@@ -18,7 +18,7 @@ from s2scli.report.tables import make_table
 
 if TYPE_CHECKING:
     from s2scli.data.accounting import FileAccount, Report
-    from s2scli.pipeline.prepare import Inputs
+    from s2scli.pipeline.inputs import Inputs
     from s2scli.sides import Media, Sides
 
 # the recipe to suggest, by the kinds of source and target
@@ -100,7 +100,8 @@ def command(
     s2s prepare crawled.tsv --suggest
     s2s prepare crawled.tsv --max-length-ratio 4 --explain 17
     """
-    from s2scli.pipeline.prepare import Inputs, prepare, weighted
+    from s2scli.pipeline.inputs import Inputs, weighted
+    from s2scli.pipeline.prepare import prepare
 
     files, weights = zip(*map(weighted, corpus), strict=True)
     inputs = Inputs(files, tuple(valid or ()), tuple(test or ()), weights, tuple(tag or ()))

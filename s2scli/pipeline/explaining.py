@@ -15,7 +15,8 @@ from s2scli.data.example import Example
 from s2scli.data.rows import Dropped, Row
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import MissingExtraError, UsageError
-from s2scli.pipeline.prepare import Inputs, opened_parts
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.parts import opened_parts
 from s2scli.report.console import Talk
 
 NEARBY = 250  # rows before and after, to see whether the sides are shifted

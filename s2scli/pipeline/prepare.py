@@ -4,31 +4,23 @@ import contextlib
 import functools
 import itertools
 import math
-import re
 import shutil
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
 from s2scli.data.accounting import (
     FileAccount,
     Report,
-    RowTally,
     SplitSummary,
     SplitTally,
     write_report,
 )
-from s2scli.data.cleaning import LENGTH_RATIO, OVER_LONG, put_tags
-from s2scli.data.cleaning.own import LoadedRule, load_rules, own_files
+from s2scli.data.cleaning import LENGTH_RATIO, OVER_LONG
+from s2scli.data.cleaning.own import LoadedRule
 from s2scli.data.cleaning.rules import (
-    Cleaner,
-    Stretch,
-    corpus_cleaner,
-    held_out_cleaner,
     require_usable,
 )
 from s2scli.data.corpus import (
@@ -40,32 +32,37 @@ from s2scli.data.corpus import (
     write_rows,
     write_splits,
 )
-from s2scli.data.dialogue import join_history
 from s2scli.data.example import Example
-from s2scli.data.formats.folders import expand_folders
-from s2scli.data.formats.grouping import Input, group_inputs
-from s2scli.data.lines import STDIN, TextFile, has_columns, line_limit, open_text
-from s2scli.data.media import MediaReader, choose_sides, kind_of_file
-from s2scli.data.mixing import LEAST, MOST, times_by
-from s2scli.data.rows import Row
+from s2scli.data.lines import TextFile
+from s2scli.data.media import kind_of_file
+from s2scli.data.mixing import times_by
 from s2scli.data.settings import CleaningSettings, PrepareSettings
-from s2scli.data.shards import CleanedShard, Cleaning, clean_shard, divide, read_rows
+from s2scli.data.shards import clean_shard, divide
 from s2scli.data.splitting import SplitSizes, choose_split, default_size
 from s2scli.data.store import SPLITS, Corpus, TextSplit, split_path
-from s2scli.errors import CorpusError, UsageError
+from s2scli.errors import UsageError
 from s2scli.manifest import new_folder
+from s2scli.pipeline.inputs import Inputs, check_inputs, expanded, opened, with_columns
 from s2scli.pipeline.overwriting import require_replaceable
+from s2scli.pipeline.parts import (
+    Part,
+    accounts_of,
+    examples_of,
+    load_own_rules,
+    notices_of,
+    parts_of,
+    tags_of,
+    with_sides,
+)
 from s2scli.pipeline.workers import THIS_PROCESS, Workers, kept_shards
 from s2scli.report.console import Talk, shortened
 from s2scli.report.counting import Advance, counting
 from s2scli.settings import Tree, default_of
 from s2scli.sides import Sides
-from s2scli.tags import MAX_TAGS, check_tag
 from s2scli.workspace import Workspace
 
 HELD_OUT = ("valid", "test")
 ROWS_PER_UPDATE = 10_000
-WEIGHT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 NOTABLE_SHARE, NOTABLE_OVERLAP = 0.05, 0.01
 MIN_ROWS_TO_CORRELATE, MIN_CORRELATION = 50, 0.05
 MEDIA_SETTINGS = {
@@ -82,44 +79,6 @@ NEWER = (
     *("input_format", "source_field", "target_field", "tag_field", "tag_column"),
     *(name for name in CleaningSettings.model_fields if not name.startswith("max_length")),
 )
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """The input files by role; `-` is stdin.
-
-    Each role has files of pairs, or a source file and a target file. If the corpus has one column,
-    each role has one file of sentences.
-
-    Attributes:
-        corpus: the files of the corpora.
-        valid: the files of the valid split.
-        test: the files of the test split.
-        weights: how often the rows of each file of `corpus` are seen in an epoch; none is once.
-        tags: the tag of each corpus, or one tag for all.
-    """
-
-    corpus: tuple[Path, ...]
-    valid: tuple[Path, ...] = ()
-    test: tuple[Path, ...] = ()
-    weights: tuple[float, ...] = ()
-    tags: tuple[str, ...] = ()
-
-    def roles(self) -> dict[str, tuple[Path, ...]]:
-        """Return the input files by role; roles without files are left out."""
-        roles = {"corpus": self.corpus, "valid": self.valid, "test": self.test}
-        return {role: paths for role, paths in roles.items() if paths}
-
-
-def weighted(argument: Path) -> tuple[Path, float]:
-    """Return the file and the weight of an argument such as a.tsv=2; without a weight it is 1.
-
-    An existing file with this name is meant as a whole.
-    """
-    name, equals, number = str(argument).rpartition("=")
-    if not equals or not WEIGHT.fullmatch(number) or argument.exists():
-        return argument, 1.0
-    return Path(name), float(number)
 
 
 def prepare(
@@ -151,12 +110,12 @@ def prepare(
         StorageError: the disk is full or a write failed.
         LostProcessError: workers were killed again and again; the same command goes on.
     """
-    _check(inputs, settings)
-    inputs = _expanded(inputs)
+    check_inputs(inputs, settings)
+    inputs = expanded(inputs)
     if not overwrite:
         require_replaceable(workspace, "corpus", talk)
-    with _opened(inputs, talk) as files:
-        settings = _with_columns(inputs, files["corpus"][0], settings)
+    with opened(inputs, talk) as files:
+        settings = with_columns(inputs, files["corpus"][0], settings)
         require_usable(settings)
         own = load_own_rules(settings, talk)
         report = _make_corpus(workspace, inputs, files, settings, own, workers, talk)
@@ -193,12 +152,12 @@ def _make_corpus(
     with workspace.locked("prepare"), new_folder(workspace.corpus, "corpus") as draft:
         folder = draft.path
         tags = inputs.tags
-        read = _parts("corpus", files["corpus"], settings, tags, own)
-        parts, sides = _with_sides(read, settings)
+        read = parts_of("corpus", files["corpus"], settings, tags, own)
+        parts, sides = with_sides(read, settings)
         mixing = _mixing(parts, files["corpus"], inputs, settings)
         held_out = {
             role: _hold_out(
-                _parts(role, files[role], settings, tags), role, settings, sides, folder
+                parts_of(role, files[role], settings, tags), role, settings, sides, folder
             )
             for role in HELD_OUT
             if role in files
@@ -217,7 +176,7 @@ def _make_corpus(
             **_mixture(parts, mixing, folder, settings, sides, talk),
             **({"weights": list(inputs.weights)} if mixing else {}),
             **({"given_tags": list(tags)} if tags else {}),
-            **_tags([*parts, *(part for one in held_out.values() for part in one.parts)]),
+            **tags_of([*parts, *(part for one in held_out.values() for part in one.parts)]),
             "inputs": _digests(report),
         }
         write_report(folder, report)
@@ -257,127 +216,6 @@ class _HeldOut:
     hashes: HashArray
 
 
-def _check(inputs: Inputs, settings: PrepareSettings) -> None:
-    roles = inputs.roles()
-    if not inputs.corpus:
-        raise UsageError("no corpus file is given")
-    if sum(path == STDIN for paths in roles.values() for path in paths) > 1:
-        raise UsageError("- is given twice, but stdin can be read only once")
-    if inputs.weights and len(inputs.weights) != len(inputs.corpus):
-        raise UsageError(
-            f"{len(inputs.weights)} weights for {len(inputs.corpus)} files: expected one for each"
-        )
-    if any(not LEAST <= weight <= MOST for weight in inputs.weights):
-        raise UsageError(f"expected weights from {LEAST:g} to {MOST:g}, such as corpus.tsv=2")
-    for role, size in (("valid", settings.valid_size), ("test", settings.test_size)):
-        if role in roles and size is not None:
-            raise UsageError(f"give either --{role} or --{role}-size, not both")
-    if settings.history:
-        _check_dialogue(settings)
-    _check_tags(inputs, settings)
-
-
-def _expanded(inputs: Inputs) -> Inputs:
-    """Return the inputs with the files of dataset folders in their place."""
-    corpora = [expand_folders([path]) for path in inputs.corpus]
-    pairs = zip(corpora, inputs.weights, strict=True) if inputs.weights else ()
-    return replace(
-        inputs,
-        corpus=tuple(itertools.chain.from_iterable(corpora)),
-        valid=tuple(expand_folders(inputs.valid)),
-        test=tuple(expand_folders(inputs.test)),
-        weights=tuple(weight for files, weight in pairs for _ in files),
-    )
-
-
-def _check_tags(inputs: Inputs, settings: PrepareSettings) -> None:
-    """Check that the tags are tags, and that other settings fit them.
-
-    Raises:
-        UsageError: they do not.
-    """
-    by_row = [
-        flag
-        for flag, given in (
-            ("--tag-field", settings.tag_field),
-            ("--tag-column", settings.tag_column),
-        )
-        if given
-    ]
-    if by_row and inputs.tags:
-        raise UsageError(f"give either --tag or {by_row[0]}, not both")
-    if by_row and settings.history:
-        raise UsageError(f"--history joins rows: leave {by_row[0]} out")
-    if (by_row or inputs.tags) and settings.source_kind != "text":
-        raise UsageError("a tag is put in front of a source of text: leave --source-kind out")
-    for tag in inputs.tags:
-        try:
-            check_tag(tag)
-        except ValueError as error:
-            raise UsageError(f"--tag: {error}") from error
-
-
-def _check_dialogue(settings: PrepareSettings) -> None:
-    """Check that other settings fit dialogues.
-
-    Raises:
-        UsageError: sides are swapped, or are not text.
-    """
-    if settings.swap:
-        raise UsageError("--history joins the turns before each reply: leave --swap out")
-    if (settings.source_kind, settings.target_kind) != ("text", "text"):
-        raise UsageError("--history is for text: leave --source-kind and --target-kind out")
-
-
-def _with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> PrepareSettings:
-    """Return the settings with `one_column` set if the corpus has one sentence per line.
-
-    Without --one-column, this is true for a single .txt file whose first line has no TAB. With
-    --skip-bad-lines it is not guessed, because that line may be a bad line.
-
-    Raises:
-        UsageError: another setting or the files do not fit a corpus with one column.
-    """
-    if settings.one_column and settings.input_format not in (None, "sentences"):
-        raise UsageError(f"--one-column does not work with {settings.input_format}; leave it out")
-    one_column = (
-        settings.one_column
-        or settings.input_format == "sentences"
-        or (
-            len(inputs.corpus) == 1
-            and settings.input_format is None
-            and file.ending == ".txt"
-            and not settings.skip_bad_lines
-            and not has_columns(file.first_lines()[:1])
-        )
-    )
-    for flag, given in (("--columns", settings.columns), ("--swap", settings.swap)):
-        if one_column and given:
-            raise UsageError(f"{flag} needs two columns, but the corpus has one")
-    for role, paths in inputs.roles().items():
-        if one_column and len(paths) > 1:
-            raise UsageError(
-                f"{len(paths)} files for {role}: expected one file of sentences, since the corpus "
-                "has one column"
-            )
-    both = {"target_kind": settings.source_kind} if one_column else {}
-    return settings.model_copy(update={"one_column": one_column, **both})
-
-
-def load_own_rules(settings: PrepareSettings, talk: Talk) -> dict[str, LoadedRule]:
-    """Return a user's own rules by name, after a warning that this runs code.
-
-    Raises:
-        MissingInputError: a file does not exist or cannot be read.
-        ConfigError: the file of rules is not valid, or its Python code fails.
-    """
-    if settings.rules is None:
-        return {}
-    files = ", ".join(map(str, own_files(settings.rules)))
-    talk.warn(f"{settings.rules}: its rules are code, which runs now: {files}")
-    return load_rules(settings.rules)
-
-
 def _recorded(settings: PrepareSettings, sides: Sides) -> Tree:
     """Return the settings for the manifest; those in NEWER are recorded only if they are set.
 
@@ -396,170 +234,12 @@ def _recorded(settings: PrepareSettings, sides: Sides) -> Tree:
 
 
 @contextlib.contextmanager
-def _opened(inputs: Inputs, talk: Talk) -> Iterator[dict[str, list[TextFile]]]:
-    """Open all inputs, by role."""
-    with contextlib.ExitStack() as stack:
-        roles = inputs.roles()
-        if any(STDIN in paths for paths in roles.values()) and sys.stdin.isatty():
-            talk.say("reading from the terminal; Ctrl-D ends")
-        yield {
-            role: [stack.enter_context(open_text(path)) for path in paths]
-            for role, paths in roles.items()
-        }
-
-
-@contextlib.contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
     """Create a folder for temporary files; remove it when the block ends."""
     scratch = folder / "scratch"
     scratch.mkdir()
     yield scratch
     shutil.rmtree(scratch)
-
-
-@dataclass(frozen=True)
-class Part:
-    """One file, dataset or pair of parallel files, with its rows, their cleaner and their tally.
-
-    Attributes:
-        input: the files, and their format.
-        rows: the rows.
-        cleaner: the rules for its rows.
-        cleaning: how its rows are read and cleaned, for other processes.
-        tag: the tag of all its rows; empty if they have none, or have their own.
-        tally: the counts of its rows.
-        tags: the tags of the rows that were kept.
-        shifts: the stretches whose sides are shifted, if it is cleaned shard by shard.
-    """
-
-    input: Input
-    rows: Iterator[Row]
-    cleaner: Cleaner
-    cleaning: Cleaning
-    tag: str = ""
-    tally: RowTally = field(default_factory=RowTally)
-    tags: set[str] = field(default_factory=set)
-    shifts: list[Stretch] = field(default_factory=list)
-
-    @property
-    def files(self) -> Sequence[TextFile]:
-        """The files."""
-        return self.input.files
-
-    @property
-    def folder(self) -> Path | None:
-        """Where the paths of sounds and pictures are looked up first; None for stdin."""
-        path = self.files[0].path
-        return None if path == STDIN else path.parent
-
-    def add(self, cleaned: CleanedShard) -> None:
-        """Count the rows of the next shard."""
-        self.tally.add(cleaned.tally)
-        self.shifts.extend(cleaned.shifts)
-        self.tags.update(cleaned.tags)
-
-    def account(self, role: str) -> FileAccount:
-        """Return the account of its rows; call it after reading them."""
-        return FileAccount(
-            role=role,
-            names=tuple(file.short_name for file in self.files),
-            sha256=tuple(file.sha256 for file in self.files),
-            read=self.tally.read,
-            kept=self.tally.kept,
-            dropped=dict(sorted(self.tally.dropped.items())),
-            changed=dict(sorted(self.tally.changed.items())),
-            samples={name: tuple(part) for name, part in sorted(self.tally.samples.items())},
-        )
-
-
-def _parts(
-    role: str,
-    files: Sequence[TextFile],
-    settings: PrepareSettings,
-    tags: Sequence[str],
-    own: Mapping[str, LoadedRule] = MappingProxyType({}),
-) -> list[Part]:
-    """Return the parts to read for a role, in order; a user's own rules are for the corpus.
-
-    Raises:
-        UsageError: the number of tags is not that of the parts.
-    """
-    inputs = group_inputs(files, role, settings)
-    if len(tags) > 1 and len(tags) != len(inputs):
-        raise UsageError(
-            f"{len(tags)} times --tag: expected one for all, or one for each of the {len(inputs)} "
-            f"inputs of {role}, in this order"
-        )
-    filters = {name: rule.filter for name, rule in own.items()}
-    hashes = {name: rule.sha256 for name, rule in own.items()}
-    each = tags if len(tags) > 1 else [*tags, ""][:1] * len(inputs)
-    return [
-        _part(
-            one,
-            cleaning := Cleaning.of(settings, one, tag, hashes),
-            corpus_cleaner(settings, cleaning.file, filters)
-            if role == "corpus"
-            else held_out_cleaner(settings),
-        )
-        for one, tag in zip(inputs, each, strict=True)
-    ]
-
-
-def _part(one: Input, cleaning: Cleaning, cleaner: Cleaner) -> Part:
-    read = one.format.read(one.files, line_limit(cleaning.settings.max_length))
-    return Part(one, read_rows(cleaning, read), cleaner, cleaning, cleaning.tag)
-
-
-@contextlib.contextmanager
-def opened_parts(
-    inputs: Inputs, settings: PrepareSettings, talk: Talk
-) -> Iterator[tuple[PrepareSettings, list[Part]]]:
-    """Open a corpus of text to look at it, without writing anything; yield settings and parts.
-
-    Raises:
-        UsageError: the inputs or settings contradict each other, or the corpus is not text.
-        MissingInputError: a file is missing or unreadable.
-        CorpusError: a file cannot be read as a corpus.
-        MissingExtraError: a rule needs a library that is not installed.
-    """
-    _check(inputs, settings)
-    inputs = _expanded(inputs)
-    if (settings.source_kind, settings.target_kind) != ("text", "text"):
-        raise UsageError("--explain and --suggest are for text on both sides")
-    with _opened(replace(inputs, valid=(), test=()), talk) as files:
-        settings = _with_columns(inputs, files["corpus"][0], settings)
-        require_usable(settings)
-        own = load_own_rules(settings, talk)
-        yield settings, _parts("corpus", files["corpus"], settings, inputs.tags, own)
-
-
-def _with_sides(parts: Sequence[Part], settings: PrepareSettings) -> tuple[Sequence[Part], Sides]:
-    """Decide what the sides are made of, by the first rows; return the parts to read, too."""
-    first, *others = parts
-    sides, rows = choose_sides(first.rows, settings, first.folder)
-    return [replace(first, rows=rows), *others], sides
-
-
-def _examples(parts: Sequence[Part], settings: PrepareSettings, sides: Sides) -> Iterator[Example]:
-    """Yield the examples of all parts; line numbers continue from one part to the next.
-
-    Args:
-        parts: the parts to read.
-        settings: the settings of preparation.
-        sides: what the sides are made of.
-    """
-    before = 0
-    for part in parts:
-        rows = part.cleaner.rows(part.rows)
-        if settings.history:
-            rows = join_history(rows, settings.history, one_column=settings.one_column)
-        if not sides.are_text:
-            rows = MediaReader(sides, settings, part.folder).read(rows)
-        if part.tag or settings.tag_field or settings.tag_column:
-            rows = put_tags(rows, part.tag, part.tags)
-        for row in part.tally.keep(rows):
-            yield replace(row, line=before + row.line) if before else row
-        before += part.tally.read
 
 
 def _stage(
@@ -580,9 +260,9 @@ def _stage(
         for reason, rows in corpus.dropped(start, end).items():
             part.tally.drop(reason, rows.on_lines_after(lines))
         start, lines = end, lines + part.tally.read
-    accounts = _accounts("corpus", parts)
+    accounts = accounts_of("corpus", parts)
     limits = _length_notices(functools.reduce(FileAccount.plus, accounts), settings)
-    return _Staged(corpus, accounts, (*_notices(parts), *limits))
+    return _Staged(corpus, accounts, (*notices_of(parts), *limits))
 
 
 def _cleaned_files(
@@ -608,7 +288,7 @@ def _cleaned_files(
             ]
         else:
             path = folders.scratch / f"rows-{number}.arrow"
-            examples = _counted(_examples([part], settings, sides), advance)
+            examples = _counted(examples_of([part], settings, sides), advance)
             near = settings.near_duplicates is not None
             write_rows(examples, path, sides, near=near, before=before)
             yield path
@@ -619,9 +299,9 @@ def _hold_out(
     parts: Sequence[Part], role: str, settings: PrepareSettings, sides: Sides, folder: Path
 ) -> _HeldOut:
     """Write the user's own files as the split `role`; drop rows with an empty side."""
-    examples = _examples(parts, settings, sides)
+    examples = examples_of(parts, settings, sides)
     written, hashes = write_held_out(examples, split_path(folder, role), sides)
-    return _HeldOut(parts, _accounts(role, parts), _notices(parts), written, hashes)
+    return _HeldOut(parts, accounts_of(role, parts), notices_of(parts), written, hashes)
 
 
 def _mixing(
@@ -673,40 +353,6 @@ def _mixture(
             f"{names}: {count:,} training rows, each seen {one:g} times an epoch ({share:.1%})"
         )
     return {"mixture": {"rows": rows.tolist(), "times": list(times)}}
-
-
-def _tags(parts: Sequence[Part]) -> Tree:
-    """Return the tags of all rows, for the manifest; nothing if there are none.
-
-    Raises:
-        CorpusError: there are too many.
-    """
-    tags = sorted(set().union(*(part.tags for part in parts)))
-    if len(tags) > MAX_TAGS:
-        raise CorpusError(
-            f"{len(tags):,} different tags, at most {MAX_TAGS:,} are allowed; the first are "
-            f"{', '.join(tags[:5])}: is this the right field or column?"
-        )
-    return {"tags": tags} if tags else {}
-
-
-def _notices(parts: Sequence[Part]) -> tuple[str, ...]:
-    return tuple(itertools.chain.from_iterable(part.tally.notices for part in parts))
-
-
-def _accounts(role: str, parts: Sequence[Part]) -> tuple[FileAccount, ...]:
-    """Return the account of each part.
-
-    Raises:
-        CorpusError: all rows of all parts were dropped.
-    """
-    accounts = tuple(part.account(role) for part in parts)
-    whole = functools.reduce(FileAccount.plus, accounts)
-    if not whole.kept:
-        names = " and ".join(file.name for part in parts for file in part.files)
-        reasons = ", ".join(f"{count} {reason}" for reason, count in whole.dropped.items())
-        raise CorpusError(f"{names}: no usable rows: {whole.read} read, all dropped ({reasons})")
-    return accounts
 
 
 def _sizes(rows: int, inputs: Inputs, settings: PrepareSettings) -> SplitSizes:

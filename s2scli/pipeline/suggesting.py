@@ -17,7 +17,8 @@ from s2scli.data.cleaning.shifts import find_shifts, shifted_rows
 from s2scli.data.example import Example
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import CorpusError, MissingExtraError
-from s2scli.pipeline.prepare import Inputs, opened_parts
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.parts import opened_parts
 from s2scli.report.console import Talk
 
 SAMPLE_ROWS, BLOCK = 100_000, 4096

@@ -27,7 +27,8 @@ from sentencepiece import SentencePieceProcessor
 
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.store import Corpus
-from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.prepare import prepare
 from s2scli.pipeline.train_tokenizer import ensure_encoded, train_tokenizer
 from s2scli.pipeline.workers import cores, local_workers
 from s2scli.report.console import Talk

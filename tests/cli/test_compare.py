@@ -16,7 +16,8 @@ from s2scli.cli.app import app
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.store import Corpus
 from s2scli.pipeline import compare as pipeline
-from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.prepare import prepare
 from s2scli.pipeline.texts import read_split
 from s2scli.report.console import Talk
 from s2scli.training.checkpoint import list_checkpoints, load_checkpoint

@@ -13,7 +13,8 @@ from s2scli.cli.app import app
 from s2scli.config import Recipe
 from s2scli.data.settings import PrepareSettings
 from s2scli.model.kernels.machine import this_machine
-from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.prepare import prepare
 from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk
 from s2scli.settings import load_settings

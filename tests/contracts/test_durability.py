@@ -9,7 +9,8 @@ import pytest
 from s2scli.data.settings import PrepareSettings
 from s2scli.files import FILES, Files
 from s2scli.manifest import read_manifest
-from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.prepare import prepare
 from s2scli.pipeline.train_tokenizer import train_tokenizer
 from s2scli.pipeline.verify import verify
 from s2scli.report.console import Talk

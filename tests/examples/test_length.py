@@ -12,7 +12,8 @@ import pytest
 from s2scli.config import Recipe, load_recipe
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.store import Corpus
-from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.prepare import prepare
 from s2scli.report.console import Talk
 from s2scli.workspace import Workspace
 from tests.examples.scripts import EXAMPLES, load_script

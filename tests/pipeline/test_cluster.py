@@ -27,7 +27,8 @@ from s2scli.errors import (
 from s2scli.pipeline import cluster as module
 from s2scli.pipeline import translation_shards
 from s2scli.pipeline.cluster import Cluster
-from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.prepare import prepare
 from s2scli.pipeline.train_tokenizer import train_tokenizer
 from s2scli.pipeline.workers import THIS_PROCESS, Workers
 from s2scli.report.console import Talk

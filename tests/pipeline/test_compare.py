@@ -23,7 +23,8 @@ from s2scli.pipeline.compare import (
     read_outputs,
 )
 from s2scli.pipeline.evaluate import evaluate_model
-from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.prepare import prepare
 from s2scli.pipeline.texts import Texts, read_split
 from s2scli.pipeline.train import TrainReport, TrainRequest
 from s2scli.pipeline.train_tokenizer import Encoding

@@ -5,7 +5,7 @@ import pytest
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import UsageError
 from s2scli.pipeline.explaining import Explanation, explain
-from s2scli.pipeline.prepare import Inputs
+from s2scli.pipeline.inputs import Inputs
 from s2scli.report.console import Talk
 
 ROWS = [

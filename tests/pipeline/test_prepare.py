@@ -18,7 +18,8 @@ from s2scli.data.settings import PrepareSettings
 from s2scli.data.store import Corpus
 from s2scli.errors import CorpusError, UsageError
 from s2scli.manifest import verify_folder
-from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.prepare import prepare
 from s2scli.pipeline.workers import THIS_PROCESS, Processes, Workers
 from s2scli.report.console import Talk
 from s2scli.workspace import Workspace

@@ -15,7 +15,8 @@ from s2scli.data.settings import PrepareSettings
 from s2scli.data.store import SPLITS, Corpus
 from s2scli.errors import CheckpointError, ConfigError, CorpusError
 from s2scli.manifest import MANIFEST
-from s2scli.pipeline.prepare import MEDIA_SETTINGS, Inputs, prepare
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.prepare import MEDIA_SETTINGS, prepare
 from s2scli.report.console import Talk
 from s2scli.sides import TEXT, Picture, Sides, Sound
 from s2scli.workspace import Workspace

@@ -6,8 +6,9 @@ import pytest
 from s2scli.data.cleaning import language
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.store import Corpus
+from s2scli.pipeline.inputs import Inputs
 from s2scli.pipeline.inspect_corpus import inspect_corpus
-from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.prepare import prepare
 from s2scli.pipeline.report_card import Card, _growth, spaced
 from s2scli.report.console import Talk
 from s2scli.workspace import Workspace

@@ -7,7 +7,7 @@ from s2scli.data.cleaning import language
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import CorpusError
 from s2scli.pipeline import suggesting as module
-from s2scli.pipeline.prepare import Inputs
+from s2scli.pipeline.inputs import Inputs
 from s2scli.pipeline.suggesting import Suggestion, _rounded_up, suggest
 from s2scli.report.console import Talk
 

@@ -19,7 +19,8 @@ from s2scli.errors import CheckpointError, ConfigError, LockedError, MissingInpu
 from s2scli.files import Files
 from s2scli.manifest import new_folder, verify_folder
 from s2scli.pipeline import train_tokenizer
-from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.prepare import prepare
 from s2scli.pipeline.train import TrainRequest, train
 from s2scli.pipeline.train_tokenizer import Encoding
 from s2scli.report.console import Talk

@@ -13,7 +13,8 @@ from s2scli.data.settings import PrepareSettings
 from s2scli.data.store import Corpus
 from s2scli.errors import CheckpointError, ConfigError, LockedError, MissingInputError
 from s2scli.manifest import new_folder, read_manifest
-from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.prepare import prepare
 from s2scli.pipeline.train_tokenizer import (
     copy_tokenizer,
     ensure_encoded,

@@ -18,7 +18,8 @@ from s2scli.data.encoded import open_encoded
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.store import Corpus
 from s2scli.errors import MissingExtraError
-from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.prepare import prepare
 from s2scli.pipeline.train import TrainRequest, train
 from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk

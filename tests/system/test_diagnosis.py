@@ -11,7 +11,8 @@ import torch
 from s2scli.data.settings import PrepareSettings
 from s2scli.model.seq2seq import Seq2Seq
 from s2scli.pipeline import session
-from s2scli.pipeline.prepare import Inputs, prepare
+from s2scli.pipeline.inputs import Inputs
+from s2scli.pipeline.prepare import prepare
 from s2scli.pipeline.train import TrainRequest, train
 from s2scli.pipeline.train_tokenizer import train_tokenizer
 from s2scli.report.console import Talk
