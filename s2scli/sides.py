@@ -87,6 +87,12 @@ class Sides:
         return self.source is None and self.target is None
 
     @property
+    def description(self) -> str:
+        """A short description of both, for messages."""
+        named = (media.description if media else "text" for media in (self.source, self.target))
+        return " to ".join(named)
+
+    @property
     def noun(self) -> str:
         """What several examples are called: recordings, pictures or sentences."""
         media = self.source or self.target

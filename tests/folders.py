@@ -24,10 +24,10 @@ SMALL = (
 )
 
 
-def letters_of(texts: Iterable[str]) -> Tokenizers:
+def letters_of(texts: Iterable[str], tags: tuple[str, ...] = ()) -> Tokenizers:
     """A joint tokenizer whose pieces are the letters of some texts."""
     kept = tuple(texts)
-    plan = TokenizerPlan("char", 40, False, 1.0, False)
+    plan = TokenizerPlan("char", 40, False, 1.0, False, tags=tags)
     pieces = learn_sentencepiece(lambda: kept, plan, "none")
     return Tokenizers(pieces, pieces, joint=True)
 

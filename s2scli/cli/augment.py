@@ -81,7 +81,8 @@ def command(
     from s2scli.translation.filter import require_inputs
 
     inputs, to = files or [STDIN], None if output == STDIN else output
-    _refuse_unread(settings, overrides, [*(models or ()), *(["int8"] * engine.int8)])
+    of_model = ["--model"] * bool(models) + list(map(flag_of, sorted(engine.model_fields_set)))
+    _refuse_unread(settings, overrides, of_model)
     if common.json and to is None:
         raise UsageError("--json shows a summary on stdout: add -o FILE for the rows")
     if resume and to is None:
@@ -116,7 +117,7 @@ def _load(
     from s2scli.translation.demands import require_text
     from s2scli.translation.loading import EngineRequest, load_translator
 
-    asked = EngineRequest(engine.engine, (), (), overrides, device, engine.int8)
+    asked = EngineRequest(engine.engine, (), (), overrides, device, engine.int8, engine.shortlist)
     with flag_errors():
         translator = load_translator(common.workspace, models, asked, common.talk)
     require_text(translator, "s2s augment")
@@ -124,21 +125,20 @@ def _load(
     return translator
 
 
-def _refuse_unread(settings: AugmentSettings, overrides: Tree, of_model: Sequence[object]) -> None:
+def _refuse_unread(settings: AugmentSettings, overrides: Tree, of_model: Sequence[str]) -> None:
     """Refuse flags that the method does not read.
 
     Args:
         settings: the method and its settings.
         overrides: the given settings of the search.
-        of_model: the given models and flags of the engine.
+        of_model: the given flags of the model and its engine.
 
     Raises:
         UsageError: a flag has no effect, or method noise has no noise.
     """
     method = settings.method
     if method == "noise":
-        if overrides or of_model:
-            flag = flag_of(next(iter(overrides))) if overrides else "--model"
+        for flag in (*map(flag_of, overrides), *of_model):
             raise UsageError(f"--method noise uses no model: leave {flag} out")
         if not settings.is_noisy:
             rates = ", ".join(flag_of(name) for name in SurfaceNoise.model_fields)

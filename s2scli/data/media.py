@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -130,7 +131,7 @@ class MediaReader:
                 yield row
                 continue
             try:
-                yield Example(self._source(row.source), self._target(row.target), row.line)
+                yield replace(row, source=self._source(row.source), target=self._target(row.target))
             except BadCellError as error:
                 named[error.reason] = named.get(error.reason, 0) + 1
                 if named[error.reason] <= NAMED:

@@ -334,7 +334,7 @@ def flat_yaml(text: str, where: Path) -> dict[str, str | list[str]]:
     items: list[str] | None = None
     for number, line in enumerate(text.split("\n"), 1):
         stripped = line.strip(" \t\r")
-        if not stripped or stripped.startswith(("#", "---", "...")):
+        if not stripped or stripped.startswith("#") or stripped in ("---", "..."):
             continue
         if stripped.startswith("- ") and items is not None:
             items.append(_scalar(stripped[2:]))

@@ -90,6 +90,10 @@ class HuggingFace:
             raise ConfigError(
                 "this model reads sources without an end token, which MarianTokenizer always adds"
             )
+        if tokenizers.tags:
+            raise ConfigError(
+                "this model has tags (s2s prepare --tag), which MarianTokenizer reads differently"
+            )
         from s2scli.export.marian import marian_config, marian_tensors
         from s2scli.model.weights import encode_tensors
 

@@ -143,8 +143,6 @@ def with_columns(inputs: Inputs, file: TextFile, settings: PrepareSettings) -> P
     Raises:
         UsageError: another setting or the files do not fit a corpus with one column.
     """
-    if settings.one_column and settings.input_format not in (None, "sentences"):
-        raise UsageError(f"--one-column does not work with {settings.input_format}; leave it out")
     one_column = (
         settings.one_column
         or settings.input_format == "sentences"

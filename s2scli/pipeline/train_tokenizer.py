@@ -135,6 +135,7 @@ def copy_tokenizer(
         MissingInputError: there is no model, or the workspace has no corpus.
         CheckpointError: the model or the corpus is damaged.
         TokenizerError: the tokenizers of the model are damaged.
+        UsageError: the model reads or writes other things than the corpus has.
         LockedError: another process uses the workspace, or a model was trained with its tokenizer.
         StorageError: the disk is full or a write failed.
     """
@@ -167,7 +168,13 @@ def adopt_tokenizer(
 
     Raises:
         CheckpointError: the corpus is damaged.
+        UsageError: the model reads or writes other things than the corpus has.
     """
+    if tokenizers.sides != corpus.sides:
+        raise UsageError(
+            f"the model is for {tokenizers.sides.description}, and the corpus has "
+            f"{corpus.sides.description}: `s2s train-tokenizer` learns a tokenizer for it"
+        )
     made_from = {"corpus": corpus.verified.digest, "model": model}
     with new_folder(workspace.tokenizer, "tokenizer", made_from=made_from) as draft:
         tokenizers.write(draft.path)
@@ -395,10 +402,19 @@ def _learn_side(
 def _learn_pictures(
     train: TextSplit, media: Media, settings: TokenizerSettings, talk: Talk
 ) -> PictureTokenizer:
-    """Return a tokenizer of pictures: of bits if all are black and white, else a codebook."""
+    """Return a tokenizer of pictures: of bits if they are grey, else a codebook.
+
+    Raises:
+        ConfigError: bits are chosen, and the pictures are in colour.
+    """
     assert isinstance(media, Picture) and media.width, "prepare fixes the size of target pictures"
     chosen = settings.picture_kind or ("bits" if media.channels == 1 else "codebook")
     if chosen == "bits":
+        if media.channels != 1:
+            raise ConfigError(
+                "--picture-kind bits is for black and white, and the pictures are in colour: "
+                "prepare them with --grey"
+            )
         return Bits(height=media.height, width=media.width)
     rows = sample_rows(len(train), PICTURES)
     pictures = (pixels_of(values_of(train[int(row)].target), media) for row in rows)

@@ -68,6 +68,8 @@ def test_noise_needs_no_model_and_the_same_rows_can_be_copied(run: Run, tmp_path
         (["--method", "noise"], 2, "--method noise needs a rate of noise: --typos, --case, --drop"),
         (["--method", "noise", "--drop", "0.1", "-m", "x"], 2, "uses no model: leave --model out"),
         (["--method", "noise", "--drop", "0.1", "--beam-size", "2"], 2, "leave --beam-size out"),
+        (["--method", "noise", "--drop", "0.1", "--shortlist"], 2, "leave --shortlist out"),
+        (["--shortlist"], 66, "inspect alignment --shortlist"),
         (["--method", "distil", "--tag", "<x>"], 2, "--tag is for back-translate, and the method"),
         (["--tag", "a b"], 2, "--tag"),
         (["--typos", "2"], 2, "--typos"),

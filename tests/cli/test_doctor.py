@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from s2scli import __version__
 from s2scli.cli.app import app
-from s2scli.cli.doctor import PROCESSOR
+from s2scli.cli.doctor import PROCESSOR, PURPOSES
 from s2scli.pipeline import doctor
 from s2scli.pipeline.doctor import Extra
 from s2scli.translation.model_folder import WEIGHTS
@@ -77,3 +77,8 @@ def test_a_missing_extra_has_its_install_line(
     assert re.search(r"^fast +pip install 's2scli\[fast\]' +quick, rapid", shown, re.MULTILINE)
     monkeypatch.setattr(doctor, "list_extras", lambda: ())
     assert "install" not in run("-w", tmp_path).stdout.partition("\n")[2]
+
+
+def test_every_extra_for_users_says_what_it_is_for() -> None:
+    names = {extra.name for extra in doctor.list_extras()}
+    assert names - PURPOSES.keys() <= {"bench", "dev", "docs", "release"}

@@ -242,6 +242,31 @@ def test_the_error_of_a_codebook_is_shown(tmp_path: Path) -> None:
     assert 0 < found["reconstruction_error"] < 0.25
 
 
+def test_bits_are_not_for_pictures_in_colour(tmp_path: Path) -> None:
+    table, workspace = write_pictures(tmp_path), tmp_path / "w"
+    run("prepare", table, "--target-kind", "image", "--color", "-q", "-w", workspace)
+    words = ["train-tokenizer", "-w", str(workspace), "--picture-kind", "bits"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 78
+    assert "the pictures are in colour: prepare them with --grey" in " ".join(result.stderr.split())
+    assert not (workspace / "tokenizer").exists()
+
+
+def test_a_tokenizer_of_pictures_is_not_for_text(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "c.tsv").write_text("".join(f"a {n}\tb {n}\n" for n in range(40)))
+    workspace = tmp_path / "text"
+    run("prepare", tmp_path / "c.tsv", "-q", "-w", workspace)
+    run("train-tokenizer", "-q", "-w", workspace)
+    before = (workspace / "tokenizer" / "manifest.json").read_bytes()
+    words = ["train-tokenizer", "-w", str(workspace), "--from", str(trained / "model")]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    told = " ".join(result.stderr.split())
+    assert "the model is for text to pictures of" in told
+    assert "and the corpus has text to text" in told
+    assert (workspace / "tokenizer" / "manifest.json").read_bytes() == before
+
+
 def test_the_width_of_read_pictures_may_vary(tmp_path: Path) -> None:
     tokenizers = Tokenizers(Picture(4, None, 1), BITS, joint=False)
     tokenizers.write(tmp_path)

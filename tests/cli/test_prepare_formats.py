@@ -91,6 +91,9 @@ FLAWS: list[tuple[list[str], int, str]] = [
     (["{src}", "{ref}", "--source-field", "a"], 2, "--source-field does not work with sgm"),
     (["{src}"], 2, "1 files for corpus: expected a source file and a target file, in turn"),
     (["{tsv}", "--one-column", "--format", "jsonl"], 2, "--one-column does not work with jsonl"),
+    (["{jsonl}", "--one-column"], 2, "--one-column does not work with jsonl; leave it out"),
+    (["{txt}", "--tag-column", "2"], 2, "--tag-column does not work with sentences, which have no"),
+    (["{txt}", "--tag-field", "a"], 2, "--tag-field does not work with sentences, which have no"),
     (["{tsv}", "--format", "jsonl"], 65, "line 1: not JSON"),
     (["{tsv}", "--format", "parquet"], 65, "a.tsv: damaged Parquet file"),
     (["{tsv}", "--format", "arrow"], 65, "a.tsv: damaged Arrow file"),
@@ -122,7 +125,8 @@ def test_a_fault_is_one_line(
 ) -> None:
     src, ref = write(tmp_path, "a.sgm", PAIRS)
     (jsonl,) = write(tmp_path, "a.jsonl", PAIRS)
-    names = {"tsv": tsv(tmp_path / "a.tsv"), "jsonl": jsonl, "src": src, "ref": ref}
+    (txt := tmp_path / "a.txt").write_text("one\ntwo\nthree\n")
+    names = {"tsv": tsv(tmp_path / "a.tsv"), "jsonl": jsonl, "src": src, "ref": ref, "txt": txt}
     result = run(tmp_path, *(argument.format(**names) for argument in arguments))
     assert result.exit_code == status, result.output
     assert message in " ".join(result.stderr.split())

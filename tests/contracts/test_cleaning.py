@@ -398,6 +398,13 @@ def test_a_users_own_rule_drops_what_it_says(tmp_path: Path) -> None:
     ]
 
 
+def test_another_function_of_the_same_file_is_another_rule(tmp_path: Path) -> None:
+    code = "def judge(s, t):\n    return True\n\n\ndef spare(s, t):\n    return False\n"
+    (one,) = load_rules(rules_file(tmp_path, code)).values()
+    (other,) = load_rules(rules_file(tmp_path, code, RULES_FILE.replace("judge", "spare"))).values()
+    assert one.sha256 != other.sha256
+
+
 @pytest.mark.parametrize(
     ("code", "rules", "message"),
     [
@@ -408,6 +415,8 @@ def test_a_users_own_rule_drops_what_it_says(tmp_path: Path) -> None:
         ("", '[rules.a]\npython = "mine.py"', "expected file.py:function, found 'mine.py'"),
         ("", '[rules."a b"]\npython = "mine.py:x"', "expected a name of letters, digits and _"),
         ("", "[filters.a]", "rules"),
+        ("", '[rules.over_long]\npython = "mine.py:x"', "s2s has a rule over_long: give yours"),
+        ("", '[rules.duplicate]\npython = "mine.py:x"', "s2s has a rule duplicate: give yours"),
     ],
 )
 def test_a_file_of_rules_that_is_wrong_is_refused(
@@ -447,6 +456,10 @@ def test_a_file_of_rules_that_is_missing_is_named(tmp_path: Path) -> None:
         ({"one_column": True, "drop_same": True}, "--drop-same needs two columns"),
         ({"source_kind": "audio", "redact": True}, "--redact is for text on both sides"),
         ({"source_kind": "audio", "max_unmatched": 0.5}, "--max-unmatched is for text on both"),
+        ({"target_kind": "image", "near_duplicates": 0.8}, "--near-duplicates is for text on both"),
+        ({"target_kind": "image", "drop_shifted": True}, "--drop-shifted is for text on both"),
+        ({"source_kind": "audio", "remove_controls": True}, "--remove-controls is for text on"),
+        ({"source_kind": "audio", "max_repeats": 9}, "--max-repeats is for text on both sides"),
         (
             {"max_other_script": 0.5, "target_script": "latin"},
             "--target-script latin: expected one",

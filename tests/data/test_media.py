@@ -106,6 +106,17 @@ def test_paths_are_looked_up_beside_the_table_first(
     )
 
 
+def test_the_tag_of_a_row_is_kept(tmp_path: Path) -> None:
+    pytest.importorskip("PIL", reason="Pillow is not installed")
+    write_picture(tmp_path / "a.png", 2, 2)
+    row = Example("a word", "a.png", 7, group="g", tag="de")
+    settings = settings_of(target_kind="image")
+    sides = chosen([row], tmp_path, target_kind="image")
+    (found,) = MediaReader(sides, settings, tmp_path).read([row])
+    assert isinstance(found, Example) and isinstance(found.target, Stored)
+    assert (found.source, found.line, found.group, found.tag) == ("a word", 7, "g", "de")
+
+
 def test_sound_cannot_be_written() -> None:
     with pytest.raises(ConfigError, match="--target-kind audio: s2s writes text and pictures"):
         chosen([], None, target_kind="audio")

@@ -83,6 +83,11 @@ def test_a_colon_inside_a_name_and_rare_escapes() -> None:
     assert flat_yaml(text, Path("here")) == names
 
 
+def test_pieces_of_dots_and_dashes_are_no_marks_of_documents() -> None:
+    text = "---\n</s>: 0\n...: 1\n---: 2\n....: 3\n...\n"
+    assert list(flat_yaml(text, Path("here"))) == ["</s>", "...", "---", "...."]
+
+
 def test_other_yaml_is_refused() -> None:
     with pytest.raises(CheckpointError, match="here:2: expected `name: value`"):
         flat_yaml("a: 1\nnothing", Path("here"))

@@ -15,7 +15,8 @@ from s2scli.model.settings import ModelSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
-from tests.export.varieties import MARIAN, POSITIONS, letters, variety
+from tests.export.varieties import LETTERS, MARIAN, POSITIONS, letters, variety
+from tests.folders import letters_of
 from tests.models import model_tree, transformer_tree
 
 TARGET = TARGETS["huggingface"]
@@ -92,6 +93,9 @@ def test_what_its_tokenizer_cannot_do_is_refused(tokenizers: Tokenizers, tmp_pat
         write(tmp_path, replace(tokenizers, target=replace(target, reverse=True)))
     with pytest.raises(ConfigError, match="without an end token"):
         write(tmp_path, replace(tokenizers, source=replace(source, ends=False)))
+    tagged = letters_of([LETTERS], tags=("de",))
+    with pytest.raises(ConfigError, match="this model has tags"):
+        write(tmp_path, tagged)
 
 
 def test_without_the_library_one_line_says_what_to_install(

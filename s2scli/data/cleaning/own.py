@@ -10,12 +10,25 @@ from typing import Any
 import numpy as np
 from pydantic import field_validator
 
+from s2scli.data.cleaning import (
+    DUPLICATE,
+    EMPTY_BOTH,
+    EMPTY_SOURCE,
+    EMPTY_TARGET,
+    HEADER,
+    NEAR_DUPLICATE,
+    SHIFTED,
+)
 from s2scli.data.cleaning.pairs import Pairs, Scores
 from s2scli.data.cleaning.rule import Context, Filter
+from s2scli.data.cleaning.rules import RULES
 from s2scli.errors import ConfigError, CorpusError, MissingInputError
 from s2scli.settings import Settings, load_settings, read_toml, setting
 
 Judge = Callable[[str, str], Any]
+TAKEN = frozenset(
+    {*RULES, EMPTY_SOURCE, EMPTY_TARGET, EMPTY_BOTH, SHIFTED, DUPLICATE, NEAR_DUPLICATE, HEADER}
+)
 
 
 class OwnRule(Settings):
@@ -45,7 +58,7 @@ class LoadedRule:
     Attributes:
         filter: the rule.
         file: the path of the Python file.
-        sha256: the SHA-256 of the Python file.
+        sha256: the SHA-256 of the Python file with the name of the function.
     """
 
     filter: Filter
@@ -85,6 +98,8 @@ def _rules(path: str) -> dict[str, OwnRule]:
             raise ConfigError(
                 f"{path}: rule {name!r:.40}: expected a name of letters, digits and _"
             )
+        if name in TAKEN:
+            raise ConfigError(f"{path}: s2s has a rule {name}: give yours another name")
     return rules
 
 
@@ -110,7 +125,8 @@ def _load(path: str, name: str, rule: OwnRule) -> LoadedRule:
     judge = getattr(module, function, None)
     if not callable(judge):
         raise ConfigError(f"{where}: {file} has no function {function}")
-    return LoadedRule(_filter(where, judge), file, hashlib.sha256(content).hexdigest())
+    digest = hashlib.sha256(content + function.encode()).hexdigest()
+    return LoadedRule(_filter(where, judge), file, digest)
 
 
 def _filter(where: str, judge: Judge) -> Filter:

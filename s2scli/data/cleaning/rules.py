@@ -268,15 +268,7 @@ def require_usable(settings: PrepareSettings) -> None:
             not fit the corpus.
     """
     if (settings.source_kind, settings.target_kind) != ("text", "text"):
-        on = [
-            rule.flag for rule in REPAIRS.values() if rule is not CONTROLS and rule.is_on(settings)
-        ]
-        on += [
-            FILTERS[name].flag
-            for name in ("same_text", "other_script", "unmatched_numbers", "other_language")
-            if FILTERS[name].limit(settings) is not None
-        ]
-        for flag in (*on, *(["--rules"] if settings.rules else [])):
+        for flag in _only_for_text(settings):
             raise UsageError(f"{flag} is for text on both sides: leave it out")
     if settings.one_column and settings.drop_same:
         raise UsageError("--drop-same needs two columns, but the corpus has one")
@@ -291,6 +283,20 @@ def require_usable(settings: PrepareSettings) -> None:
     require_language("--source-language", settings.source_language)
     require_language("--target-language", settings.target_language)
     require_list(settings.redact_list)
+
+
+def _only_for_text(settings: PrepareSettings) -> Iterator[str]:
+    """Yield the flags of what is on and reads the text of both sides."""
+    yield from (rule.flag for rule in REPAIRS.values() if rule.is_on(settings))
+    for rule in FILTERS.values():  # the ratio of lengths is on by default
+        if rule is not RATIO and not rule.any_kind and rule.limit(settings) is not None:
+            yield rule.flag
+    others = {
+        "--rules": settings.rules is not None,
+        "--drop-shifted": settings.drop_shifted,
+        "--near-duplicates": settings.near_duplicates is not None,
+    }
+    yield from (flag for flag, on in others.items() if on)
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -95,6 +95,8 @@ def _named_format(name: str, settings: PrepareSettings) -> tuple[Format, bool]:
     Raises:
         UsageError: a flag does not fit the format.
     """
+    if settings.one_column and name != "sentences":
+        raise UsageError(f"--one-column does not work with {name}; leave it out")
     if name == "tsv":
         return _tsv(settings), False
     fields = fields_of(settings)
@@ -131,6 +133,8 @@ def _text_format(files: Sequence[TextFile], settings: PrepareSettings) -> Format
         UsageError: a flag does not fit it.
     """
     if settings.one_column:
+        _refuse({"--tag-column": settings.tag_column}, "which have no columns", "sentences")
+        _refuse(_given_fields(settings), "which have no fields", "sentences")
         return FORMATS["sentences"]
     if len(files) == 1:
         return _tsv(settings)
