@@ -94,7 +94,7 @@ def command(
         talk.show_json(found.as_json())
     else:
         show(found, talk)
-    common.exit_if_stopped(found.signal)
+    common.exit_if_stopped(found.signal, restarted=restart)
     if found.results:
         model = found.results[0].model
         common.say_next(translate_example(Path(model), f"-m {shlex.quote(model)}"))

@@ -101,10 +101,16 @@ class Common:
         for renderable in shown:
             self.talk.show(renderable, soft_wrap=isinstance(renderable, Text))
 
-    def exit_if_stopped(self, number: int) -> None:
-        """Exit if the signal `number` stopped the command; 0 is none."""
+    def exit_if_stopped(self, number: int, *, restarted: bool) -> None:
+        """Exit if the signal `number` stopped the command; 0 is none.
+
+        Args:
+            number: the signal.
+            restarted: whether --restart was given, which would remove what was saved.
+        """
         if number:
-            self.talk.say("saved; rerun the same command to resume")
+            without = " without --restart" * restarted
+            self.talk.say(f"saved; rerun the same command{without} to resume")
             raise typer.Exit(128 + number)
 
     def say_next(self, *commands: str) -> None:

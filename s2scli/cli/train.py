@@ -1,7 +1,6 @@
 """`s2s train`."""
 
 import os
-from collections.abc import Collection
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -157,15 +156,14 @@ def command(
         raise typer.Exit(launch(arguments, processes, max_restarts, common.talk))
     with joined(os.environ) as world:
         talk = world.choose(common.talk, common.talk.silent())
-        _train(request, given, replace(common, talk=talk), world)
+        _train(request, replace(common, talk=talk), world)
 
 
-def _train(request: "TrainRequest", given: Collection[str], common: Common, world: "World") -> None:
+def _train(request: "TrainRequest", common: Common, world: "World") -> None:
     """Train, and show the report.
 
     Args:
         request: the options of the run.
-        given: the names of the limits on the command line.
         common: the workspace, and how to show things.
         world: the processes of the run.
     """
@@ -179,16 +177,13 @@ def _train(request: "TrainRequest", given: Collection[str], common: Common, worl
         f"{report.reason}: step {report.step}, {report.epochs:.1f} epochs, "
         f"{report.minutes:.1f} minutes"
     )
-    common.exit_if_stopped(report.signal)
+    common.exit_if_stopped(report.signal, restarted=request.restart)
     steps = ", ".join(map(str, report.averaged or [report.best_step]))
     which = "the mean of steps" if report.averaged else "of step"
     talk.say(f"the best model is {which} {steps}, in {common.workspace.model}")
     talk.say(report.outlook.sentence)
     if report.limit and not request.budget:
-        option = flag_of(report.limit)
-        without = f"without {option} or " if report.limit in given else ""
-        higher = "limit" if without else option
-        talk.say(f"to continue training, rerun {without}with a higher {higher}")
+        talk.say(f"to continue training, rerun with a higher {flag_of(report.limit)}")
     common.say_next("evaluate", translate_example(common.workspace.model))
 
 

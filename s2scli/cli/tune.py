@@ -105,7 +105,7 @@ def command(
         talk.show_json(asdict(found))
     else:
         show(found, talk)
-    common.exit_if_stopped(found.signal)
+    common.exit_if_stopped(found.signal, restarted=restart)
     if found.recipe:
         talk.say(
             f"the best recipe is {found.recipe}, its model {found.model}; the best of many scores "

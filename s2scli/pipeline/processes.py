@@ -157,6 +157,7 @@ def launch(arguments: Sequence[str], processes: int, max_restarts: int, talk: Ta
                 signal.signal(getattr(signal, name), handlers[name] or signal.SIG_DFL)
     if agent.loss is None or agent.loss.is_reported:
         return agent.loss.status if agent.loss else 0
+    again = f"the same command{' without --restart' * ('--restart' in arguments)}"
     raise LostProcessError(
-        f"{agent.loss.describe(processes)}, so the run has ended; rerun the same command to resume"
+        f"{agent.loss.describe(processes)}, so the run has ended; rerun {again} to resume"
     )

@@ -52,8 +52,14 @@ def _with_noise(tokenizer: Source, noise: NoiseSettings, then: Resegment) -> Res
     if not (noise.share and noise.is_noisy) or not isinstance(tokenizer, SentencePiece):
         return then
 
+    tags = set(tokenizer.tags.values())
+
     def is_known(ids: TokenIds) -> bool:
         return UNK_ID not in ids and int(ids.max(initial=0)) < tokenizer.vocab_size
+
+    def encoded(text: str, before: TokenIds) -> TokenIds:
+        tag = [int(id) for id in before[:1] if id in tags]  # is no part of the text
+        return np.array([*tag, *tokenizer.encode(text)], np.int32)
 
     def segment(rows: Sequence[TokenIds], seed: int) -> Sequence[TokenIds]:
         random = Random(f"{seed} noise")
@@ -63,7 +69,7 @@ def _with_noise(tokenizer: Source, noise: NoiseSettings, then: Resegment) -> Res
         ]
         texts = [noisy(text, noise, random) for text in clean]
         new = [
-            ids if text == before else np.array(tokenizer.encode(text), np.int32)
+            ids if text == before else encoded(text, ids)
             for ids, before, text in zip(rows, clean, texts, strict=True)
         ]
         return then(new, seed)

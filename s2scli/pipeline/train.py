@@ -46,6 +46,7 @@ from s2scli.training.world import ALONE, World
 from s2scli.workspace import Workspace
 
 LAUNCH = ".launch"  # of the launcher whose processes began the run with --restart
+MOST_OF_LAUNCH = 1000  # bytes
 COUNTS = {"active_units": 0, "failed_lines": 0}
 Check = Callable[[int, bool], None]  # of the step of an event; whether its weights are written
 DIGITS = {name: metric.digits for name, metric in METRICS.items()} | COUNTS
@@ -290,10 +291,13 @@ def prepare_text(
 
 
 def _was_restarted(workspace: Workspace, world: World) -> bool:
-    """Return whether the launcher has started these processes again after --restart was done."""
-    begun = workspace.training / LAUNCH
-    launch = world.launch.encode()
-    return bool(launch) and begun.exists() and read_artifact(begun, len(launch)) == launch
+    """Return whether the launcher has started these processes again after --restart was done.
+
+    The first process says so for all of them, as each machine has a launcher of its own.
+    """
+    begun, launch = workspace.training / LAUNCH, world.launch.encode()
+    found = world.is_first and bool(launch) and begun.exists()
+    return bool(world.broadcast(found and read_artifact(begun, MOST_OF_LAUNCH) == launch))
 
 
 def _open_log(session: Session, talk: Talk, *, restart: bool) -> None:

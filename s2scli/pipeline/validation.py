@@ -62,6 +62,11 @@ def _batches(encoded: EncodedSplit, plan: Sequence[Rows], noise: NoiseSettings) 
         yield make_batch(damage(sources, noise, random), targets, encoded.pad)
 
 
+def perplexity_of(cross_entropy: float) -> float:
+    """Return e to a cross-entropy in nats per token, of at most 100; that of NaN is NaN."""
+    return math.exp(min(cross_entropy, 100.0))
+
+
 @dataclass(frozen=True)
 class Validator:
     """Scores a run's model on a fixed sample of the validation split.
@@ -187,7 +192,7 @@ class Validator:
         correct, tokens = world.sum(correct), world.sum(tokens)
         scores = {
             "loss": objective / tokens,
-            "perplexity": math.exp(min(100.0, cross_entropy / tokens)),
+            "perplexity": perplexity_of(cross_entropy / tokens),
             "token_accuracy": 100 * correct / tokens,
         }
         if not world.agree(bool(latents)):

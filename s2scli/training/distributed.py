@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def joined(variables: Mapping[str, str]) -> Iterator[World]:
     if "OMP_NUM_THREADS" not in variables:
         local = int(variables.get("LOCAL_WORLD_SIZE", "1"))
         torch.set_num_threads(max(1, torch.get_num_threads() // local))
-    launch = f"{variables.get('TORCHELASTIC_RUN_ID', '')}-{os.getppid()}"
+    launch = f"{variables.get('TORCHELASTIC_RUN_ID', '')}-{_launcher()}"
     local_rank = int(variables.get("LOCAL_RANK", "0"))
     try:
         with _connection():
@@ -103,6 +104,16 @@ def _leave_together() -> None:
         store.wait(["all done"], PATIENCE_AT_THE_END)
 
 
+def _launcher() -> str:
+    """Return what no other process of this machine has: the launcher's id and when it started."""
+    launcher = os.getppid()
+    try:  # proc(5): field 22, and field 3 is the first after the name
+        fields = Path(f"/proc/{launcher}/stat").read_text(errors="replace").rpartition(")")[2]
+        return f"{launcher}-{fields.split()[19]}"
+    except (OSError, IndexError):  # not Linux
+        return str(launcher)
+
+
 def _end_with_launcher(variables: Mapping[str, str]) -> None:
     """Ask for SIGTERM when the launcher dies, so that the run is saved and ends (Linux)."""
     if sys.platform == "linux" and "TORCHELASTIC_RUN_ID" in variables:
@@ -133,7 +144,7 @@ def _connection() -> Iterator[None]:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise LostProcessError(
             f"lost the connection to another process of this run ({why:.200}); its own message "
-            "says why it ended; rerun the same command to resume"
+            "says why it ended; rerun the same command without --restart to resume"
         ) from error
 
 

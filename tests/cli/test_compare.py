@@ -250,20 +250,24 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_been(
         assert weights_of(killed, name) == weights_of(whole, name)
 
 
+@pytest.mark.parametrize("restart", [False, True])
 def test_an_interrupt_stops_it_all_and_it_goes_on(
-    workspace: Workspace, both: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, both: tuple[str, str], restart: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(log: MetricsLog, event: Event, more: Mapping[str, float]) -> None:
+    flags = ["--restart", "--overwrite"] * restart
+
+    def interrupt(log: MetricsLog, event: Event, *more: Mapping[str, float]) -> None:
         patched.undo()
         signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patched:
         patched.setattr(MetricsLog, "add", interrupt)
-        result = run(workspace, *both, "--max-steps", "8", *SMALL, "--json")
+        result = run(workspace, *both, "--max-steps", "8", *SMALL, "--json", *flags)
     failures = [{"recipe": "tiny", "error": "stopped by a signal", "signal": 2}]
     assert document(result, 130)["failures"] == failures
     assert "small: recipe" not in result.stderr
-    assert "saved; rerun the same command to resume" in result.stderr
+    without = " without --restart" * restart
+    assert f"saved; rerun the same command{without} to resume" in result.stderr
     rows = document(run(workspace, *both, "--max-steps", "8", *SMALL, "--json"))["results"]
     assert [row["steps"] for row in rows] == [8, 8]
 

@@ -147,7 +147,7 @@ def test_a_limit_given_by_a_flag_is_not_kept(workspace: Workspace) -> None:
     at_8 = ("--set", "training.limits.max_steps=8")
     first = run(workspace, *at_8, "--max-steps", "6").stderr
     assert "max_steps 6 reached" in first
-    assert "to continue training, rerun without --max-steps or with a higher limit\n" in first
+    assert "to continue training, rerun with a higher --max-steps\n" in first
     again = run(workspace).stderr
     assert "max_steps 8 reached" in again, "the recipe's own"
     assert "to continue training, rerun with a higher --max-steps\n" in again

@@ -15,6 +15,7 @@ from s2scli.special_ids import UNK_ID
 from s2scli.tokenizer.settings import Kind
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.epochs import as_they_are
+from tests.folders import letters_of
 from tests.system.processes import finish, start
 from tests.tokenizer.samples import LINES, learn
 from tests.training.runs import training_settings
@@ -64,6 +65,19 @@ def test_sources_get_noise_of_their_share_and_targets_none(kind: Kind) -> None:
         assert ids.tolist() == both.encode(both.decode(ids)), "text, tokenized again"
     none = training_settings(noise=NoiseSettings(typos=0.5, share=0.0))
     assert make_segmenters(Tokenizers(both, both, joint=True), none).source is as_they_are
+
+
+def test_noise_leaves_the_tag_in_front_of_a_source() -> None:
+    both = letters_of(["the small cat sat"], tags=("de", "fr"))
+    tag, source = both.tags, both.texts[0]
+    assert tag == ("de", "fr")
+    rows = [np.array(source.encode(f"<2{one}> the small cat"), np.int32) for one in tag * 20]
+    settings = training_settings(noise=NoiseSettings(swap=1.0, share=1.0))
+    new = make_segmenters(both, settings).source(rows, 5)
+    assert [int(ids[0]) for ids in new] == [source.tags[one] for one in tag * 20]
+    changed = [ids for ids, row in zip(new, rows, strict=True) if ids.tolist() != row.tolist()]
+    assert len(changed) == len(rows)
+    assert all(set(source.tags.values()).isdisjoint(ids[1:].tolist()) for ids in changed)
 
 
 def s2s(workspace: Path, *arguments: str) -> str:

@@ -394,4 +394,5 @@ def test_a_launcher_that_starts_again_does_not_restart_again(workspace: Workspac
     assert launched("one", 3)[0] == 3
     records = MetricsLog(workspace.training / "metrics.jsonl").read()
     assert [r["step"] for r in records if r["kind"] == "validation"] == [0, 2, 3]
-    assert launched("two", 1) == [1, 0]
+    assert launched("another", 1) == [1, 0]
+    assert launched("two", 1) == [1, 0], "whose name is shorter"

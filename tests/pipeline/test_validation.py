@@ -21,7 +21,7 @@ from s2scli.errors import MissingExtraError
 from s2scli.pipeline.inputs import Inputs
 from s2scli.pipeline.prepare import prepare
 from s2scli.pipeline.train import TrainRequest, train
-from s2scli.pipeline.validation import Validator
+from s2scli.pipeline.validation import Validator, perplexity_of
 from s2scli.report.console import Talk
 from s2scli.special_ids import UNK_ID
 from s2scli.tokenizer.tokenizers import Tokenizers
@@ -121,6 +121,12 @@ def test_the_scores_are_those_of_the_lower_bound(copying: Workspace) -> None:
     assert scores["perplexity"] == pytest.approx(math.exp(-float(chosen.mean())), rel=1e-4)
     variances = output.latent.mean.numpy().var(0)
     assert scores["active_units"] == (variances > 0.01).sum()
+
+
+def test_a_perplexity_is_finite_unless_the_cross_entropy_is_nan() -> None:
+    assert perplexity_of(0.0) == 1.0
+    assert perplexity_of(1e6) == perplexity_of(math.inf) == pytest.approx(math.exp(100))
+    assert math.isnan(perplexity_of(math.nan))
 
 
 def test_a_collapse_is_told_once_in_a_run(

@@ -1,6 +1,8 @@
 """Processes connected by gloo are one process together, and what one decides holds for all."""
 
+import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -236,6 +238,15 @@ def test_a_process_that_is_done_waits_for_the_others(monkeypatch: pytest.MonkeyP
     distributed._leave_together()
     early.join(5)
     assert not early.is_alive()
+
+
+def test_a_launcher_is_told_from_all_others() -> None:
+    """By its id, and where the system says it by the time of its start: ids are used again."""
+    found = distributed._launcher()
+    assert found == distributed._launcher()
+    number, _, started = found.partition("-")
+    assert int(number) == os.getppid()
+    assert started.isdecimal() == Path("/proc/self/stat").exists()
 
 
 @pytest.mark.parametrize(
