@@ -52,6 +52,10 @@ class BannedWords:
             self._cache[key] = self._find(key[0], last or self._always_ends)
         return self._cache[key]
 
+    def touch(self, text: bytes) -> bool:
+        """Whether a text, such as a copy from the source, can be part of a banned word."""
+        return any(_overlap(word, text) for word in self.words)
+
     @functools.cached_property
     def _beginnings(self) -> dict[bytes, list[Match]]:
         """Each beginning of a banned word, with the words and the number of bytes matched."""
@@ -132,6 +136,18 @@ class BannedWords:
             if _closes(word, after) or (last and not after):
                 found.add(token)
         return frozenset(found)
+
+
+def _overlap(word: bytes, text: bytes) -> bool:
+    """Whether a word that stands by itself can begin in a text, end in it or be inside it."""
+    for start in range(1 - len(word), len(text) if text else -len(word)):
+        end = start + len(word)
+        if text[max(start, 0) : end] != word[max(-start, 0) : len(text) - start]:
+            continue
+        joined = start > 0 and begins_word(word) and ends_word(text[:start])
+        if not joined and (end >= len(text) or _closes(word, text[end:])):
+            return True
+    return False
 
 
 def _closes(word: bytes, after: bytes) -> bool:

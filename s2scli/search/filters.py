@@ -1,6 +1,6 @@
 """Rules for the next token: each forbids some tokens, or makes them less probable."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from s2scli.search.banned import BannedWords
 from s2scli.search.live import IMPOSSIBLE, Live, makes_host_wait
+from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 
@@ -18,15 +19,15 @@ NEVER_WRITTEN = (PAD_ID, BOS_ID)
 Filter = Callable[[Tensor, Live], Tensor]
 
 
-def make_filters(settings: SearchSettings, banned: BannedWords | None = None) -> tuple[Filter, ...]:
-    """Return the rules in the order they apply; a later one overrides an earlier one."""
+def make_filters(settings: SearchSettings, rules: Rules = NO_RULES) -> tuple[Filter, ...]:
+    """Return the filters in the order they apply; a later one overrides an earlier one."""
     filters: list[Filter] = [forbid_special]
     if settings.no_repeat_ngram:
         filters.append(NoRepeatedNgrams(settings.no_repeat_ngram))
     if settings.repetition_penalty > 1:
         filters.append(RepetitionPenalty(settings.repetition_penalty))
-    if banned is not None:
-        filters.append(NoBannedWords(banned))
+    if rules.banned is not None:
+        filters.append(NoBannedWords(rules.banned, rules.uncopied))
     if settings.min_length > 1:
         filters.append(MinLength(settings.min_length))
     return (*filters, end_in_time)
@@ -79,19 +80,28 @@ class RepetitionPenalty:
 
 @dataclass(frozen=True)
 class NoBannedWords:
-    """Forbids the tokens that would complete a banned word."""
+    """Forbids the tokens that would complete a banned word.
+
+    Attributes:
+        banned: the banned words.
+        uncopied: for a model that copies: the tokens that no output of each sentence copies.
+    """
 
     banned: BannedWords
+    uncopied: Sequence[frozenset[int]] = ()
 
     def __call__(self, log_probs: Tensor, live: Live) -> Tensor:
         """Forbid tokens of each hypothesis, by the text that it ends with."""
         rows = live.tokens[:, :, -self.banned.tokens_read :].tolist()
         last = (live.longest <= live.length + 2).tolist()
+        uncopied = [self.uncopied[number] for number in live.numbers.tolist() if self.uncopied]
         forbidden = [
             (sentence, beam, token)
             for sentence, beams in enumerate(rows)
             for beam, tokens in enumerate(beams)
-            for token in self.banned.forbidden(tokens, last=last[sentence])
+            for token in self.banned.forbidden(tokens, last=last[sentence]).union(
+                uncopied[sentence] if uncopied else ()
+            )
         ]
         if forbidden:
             index = torch.tensor(forbidden, device=log_probs.device).unbind(1)

@@ -117,7 +117,7 @@ def search_from(
         before_step: called before each step; it may raise an exception to stop the search.
         observer: is told what each step did.
     """
-    filters, demands = make_filters(settings, rules.banned), None
+    filters, demands = make_filters(settings, rules), None
     if rules.demands:
         demands = Demands.of(rules.demands, rules.spelling, longest.device)
         filters, longest = (Demanded(demands, filters),), demands.lengthen(longest)

@@ -56,11 +56,14 @@ class Rules:
         demands: what the outputs of each source must contain; empty if nothing is demanded.
         banned: the banned words; None if there are none.
         spelling: what each token writes; needed for demands.
+        uncopied: the tokens that may not be copied from each source, as they write a part of a
+            banned word; empty for a model that does not copy.
     """
 
     demands: Sequence[Demand] = ()
     banned: BannedWords | None = None
     spelling: Spelling = NO_SPELLING
+    uncopied: Sequence[frozenset[int]] = ()
 
     def __bool__(self) -> bool:
         """Whether there is any rule."""
@@ -72,7 +75,8 @@ class Rules:
         if not phrases:
             some = [Demand(demand.prefix) for demand in some]
         demands = some if any(demand != NO_DEMAND for demand in some) else ()
-        return Rules(demands, self.banned, self.spelling)
+        uncopied = [self.uncopied[index] for index in indices] if self.uncopied else ()
+        return Rules(demands, self.banned, self.spelling, uncopied)
 
 
 NO_RULES = Rules()

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2scli.special_ids import EOS_ID, UNK_ID
-from s2scli.tokenizer.sentencepiece import SentencePiece
+from s2scli.tokenizer.escaping import unescape
+from s2scli.tokenizer.sentencepiece import SPACE, SentencePiece
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,14 @@ class Copier:
     def source_pieces(self, text: str) -> list[str]:
         """Return the pieces of a source; those that are unknown as the text spells them."""
         return [piece for _, piece in self._spelled(text)]
+
+    def surfaces(self, text: str) -> list[str]:
+        """Return the text that each token of a source stands for; "" for a tag."""
+        tags = set(self.source.tags.values())
+        return [
+            "" if id in tags else unescape(piece).replace(SPACE, " ")
+            for id, piece in self._spelled(text)
+        ]
 
     def _spelled(self, text: str) -> list[tuple[int, str]]:
         """Return the ids of a source with their pieces."""

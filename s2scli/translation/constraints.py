@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from s2scli.data.cleaning import tidy
+from s2scli.data.codecs.copying import CopyingSource
 from s2scli.data.codecs.text import TextCodec
 from s2scli.errors import CorpusError, UsageError
 from s2scli.search.banned import BannedWords
@@ -165,7 +166,11 @@ class Speller:
 
     def rules(self, parts: Sequence[Part]) -> Rules:
         """Return the rules for the outputs of some parts."""
-        return Rules([part.demand for part in parts], self._banned, self.spelling)
+        demands, banned = [part.demand for part in parts], self._banned
+        uncopied: Sequence[frozenset[int]] = ()
+        if banned and isinstance(self.source, CopyingSource):
+            uncopied = [_uncopied(self.source, part, banned) for part in parts]
+        return Rules(demands, banned, self.spelling, uncopied)
 
     def _demanded(self, part: Part, protected: Protected, prefix: tuple[int, ...]) -> Part:
         own = protected.within(part.text) if self.constraints.protect else Protected(part.text)
@@ -232,3 +237,17 @@ def speller_of(source: object, target: object, constraints: Constraints) -> Spel
             f"{constraints.flags[0]} needs a model that writes from left to right; leave it out"
         )
     return Speller(source, target, constraints)
+
+
+def _uncopied(source: CopyingSource, part: Part, banned: BannedWords) -> frozenset[int]:
+    """Return the tokens of a source that may not be copied, as they are part of a banned word.
+
+    Those that the target vocabulary has are written like any other token.
+    """
+    texts, known = source.surfaces(part.text), source.copier.target.vocab_size
+    ids = source.copier.copies(part.values)[: len(texts)].tolist()
+    return frozenset(
+        id
+        for id, text in zip(ids, texts, strict=True)
+        if id >= known and banned.touch(text.encode())
+    )

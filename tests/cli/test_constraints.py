@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
+from s2scli.data.codecs.copying import CopyingSource
+from s2scli.tokenizer.copying import Copier
 from s2scli.translation.protecting import PROTECTED
 from tests.folders import letters_of, write_model
 
@@ -90,6 +92,19 @@ def test_banned_words_are_in_no_output(translate: Run, tmp_path: Path) -> None:
         assert not words & {*re.findall(r"\w+", line.split("|||")[1])}
 
 
+def test_a_banned_word_is_not_copied_either(tmp_path: Path) -> None:
+    pointer = ("model.output.kind=pointer",)
+    folder = write_model(tmp_path / "m", letters_of(["ab "]), *pointer, scale=3.0)
+    words = ["translate", "-m", str(folder), "--device", "cpu", "--nbest", "5"]
+    given = "xyz ab\n"
+    plain = outputs(CliRunner().invoke(app, words, input=given))
+    copied = {word for line in plain for word in re.findall(r"\w*[xyz]\w*", line.split("|||")[1])}
+    assert copied
+    banned = [part for word in copied for part in ("--ban", word)]
+    for line in outputs(CliRunner().invoke(app, [*words, *banned], input=given)):
+        assert not copied & {*re.findall(r"\w+", line.split("|||")[1])}
+
+
 def test_a_constraint_that_is_met_changes_nothing(translate: Run) -> None:
     plain = outputs(translate("--scores"))
     assert outputs(translate("--scores", "--ban", "Zebra")) == plain
@@ -158,6 +173,15 @@ def test_unknown_tokens_become_what_they_attend_to(random_model: Path, tmp_path:
     for one, other in zip(plain, replaced, strict=True):
         known = re.escape(one).replace("⁇", ".*")
         assert re.fullmatch(known, other)
+
+
+def test_a_model_that_copies_attends_to_each_unknown_token() -> None:
+    """Those of a run are one token for other models."""
+    tokenizers = letters_of(["abc "])
+    copier = Copier(*tokenizers.texts)
+    assert tokenizers.texts[0].surfaces("aØÅb c") == ["a", "ØÅ", "b", " ", "c"]
+    source = CopyingSource(tokenizers.texts[0], copier)
+    assert source.surfaces("aØÅb c") == ["a", "Ø", "Å", "b", " ", "c"]
 
 
 def test_minimum_bayes_risk_chooses_among_the_outputs(translate: Run) -> None:

@@ -48,6 +48,27 @@ def test_a_wide_beam_finds_the_best_outputs_without_them(words: tuple[str, ...])
     assert [one.token_ids[:-1] for one in found] == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "touches"),
+    [
+        (" Zorb", True),
+        ("Zorb", True),
+        (" Zorblatt", False),
+        ("orb", True),
+        ("b", True),
+        (" b", False),
+        (" the Zo", True),
+        ("theZo", False),
+        ("b.", True),
+        ("bs", False),
+        (" Quux", False),
+        ("", False),
+    ],
+)
+def test_a_text_is_part_of_a_word_that_stands_by_itself(text: str, touches: bool) -> None:
+    assert banned("Zorb").touch(text.encode()) is touches
+
+
 @pytest.mark.parametrize("settings", [{"beam_size": 3, "n_best": 3}, {"sample": True, "n_best": 9}])
 def test_no_output_of_a_batch_contains_them(settings: dict[str, object]) -> None:
     model, words = make_model(MODELS["transformer-multi_head"], VOCAB_SIZE), ("a", "c", "b1", "1")

@@ -44,6 +44,10 @@ class CopyingSource(TextCodec):
         pieces = self.copier.source_pieces(tidy(cell, self.tokenizer.normalization))
         return (*pieces, self.tokenizer.piece(EOS_ID))
 
+    def surfaces(self, cell: str) -> list[str]:
+        """Return the text of each token, without an end token; unknown ones are apart."""
+        return self.copier.surfaces(tidy(cell, self.tokenizer.normalization))
+
     def unknown(self, values: Values) -> int:
         """Return the number of tokens that the encoder reads as unknown."""
         return super().unknown(values) + int((values >= self.tokenizer.vocab_size).sum())
