@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from s2scli.cli.flags import OWN, flag_errors, flags, refuse_unread
+from s2scli.cli.flags import OWN, flag_errors, flags
 from s2scli.cli.options import SOME_FAILED, Common, CommonOptions, DeviceOption, ModelsOption
 from s2scli.data.settings import AugmentSettings, SurfaceNoise
 from s2scli.data.stream import StreamSettings
@@ -93,7 +93,7 @@ def command(
         translator = _load(common, models or (), overrides, device, engine)
         with flag_errors():
             search = translator.settings(overrides)
-        refuse_unread(overrides, search)
+        search.refuse_unread(overrides)
     request = AugmentRequest(inputs, originals or (), to, settings, search, stream, resume)
     found = augment(translator, request, common.talk)
     if to is None:

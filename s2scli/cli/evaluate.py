@@ -163,7 +163,8 @@ def command(
     from s2scli.pipeline.evaluation import save_evaluation
 
     if gold:
-        others = [*metrics, *overrides, *(["int8"] * engine.int8), *(["tag"] * bool(tag))]
+        given = {"int8": engine.int8, "tag": tag, "diversity": diversity}
+        others = [*metrics, *overrides, *reading.model_fields_set, *filter(given.get, given)]
         unread = (split, multi_reference, output, examples, importance_samples, noise.noise)
         refuse_beside_aer(unread, others)
         files = AlignmentFiles(gold, source, reference, hypothesis, first_word)

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal, TypeVar
 import typer
 
 from s2scli.errors import ConfigError, UsageError
-from s2scli.search.settings import SearchSettings
 from s2scli.settings import Settings, Tree, default_of, extra_of, flag_of, load_settings
 
 COMMAND_LINE = "command line"
@@ -156,17 +155,3 @@ def flag_errors(**spelled: str) -> Iterator[None]:
         fault = re.sub(r"^\w+: value error, ", "", fault)  # from a validator of several settings
         named = SETTING_NAME.sub(lambda m: spelled.get(m[0]) or flag_of(m[0]), fault)
         raise UsageError(named) from error
-
-
-def refuse_unread(given: Tree, settings: SearchSettings, **spelled: str) -> None:
-    """Refuse flags without effect, such as sampling flags without --sample.
-
-    `spelled` maps a setting to its flag, if the flag has another name.
-
-    Raises:
-        UsageError: a flag has no effect.
-    """
-    for name in sorted(settings.unread.keys() & given.keys()):
-        flag, (without, other) = spelled.get(name) or flag_of(name), settings.unread[name]
-        hint = "; leave one of them out" if without == "with" else ""
-        raise UsageError(f"{flag} has no effect {without} {flag_of(other)}{hint}")

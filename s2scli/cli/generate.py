@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from s2scli.cli.flags import OWN, flag_errors, flags, refuse_unread
+from s2scli.cli.flags import OWN, flag_errors, flags
 from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption, utf8
 from s2scli.errors import UsageError
 from s2scli.report.console import Talk, json_text, visible, write_stdout
@@ -80,7 +80,7 @@ def command(
         require_place(output, common.talk)
     with flag_errors(**SPELLED):
         search_settings = writer.translator.settings({**overrides, "seed": settings.seed})
-    refuse_unread(overrides, search_settings, **SPELLED)
+    search_settings.refuse_unread(overrides, **SPELLED)
     _refuse_unused(settings, between is not None, sample=search_settings.sample)
     if between is not None:
         codes = writer.interpolate(*between, settings)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from s2scli.cli.constraints import DemandOptions
-from s2scli.cli.flags import OWN, flag_errors, flags, refuse_unread
+from s2scli.cli.flags import OWN, flag_errors, flags
 from s2scli.cli.options import (
     SOME_FAILED,
     CommonOptions,
@@ -177,7 +177,7 @@ def command(
     with flag_errors():
         translator = load_translator(common.workspace, models or (), asked, talk)
         settings = translator.settings(overrides)
-    refuse_unread(overrides, settings)
+    settings.refuse_unread(overrides)
     warn_of_untrained(map(common.workspace.find_model, models or (None,)), talk)
     check_inputs(translator, inputs, files=as_files)
     require_attention(translator, attended)

@@ -12,7 +12,7 @@ from s2scli.data.cleaning import is_blank
 from s2scli.data.codecs.image import PictureCodec
 from s2scli.data.codecs.text import one_line
 from s2scli.data.stream import Line
-from s2scli.errors import CheckpointError, CorpusError, MissingInputError
+from s2scli.errors import CheckpointError, CorpusError, MissingInputError, UsageError
 from s2scli.files import new_file, require_writable
 from s2scli.manifest import in_one_generation, read_manifest
 from s2scli.metrics import METRICS
@@ -28,7 +28,7 @@ from s2scli.pipeline.texts import Texts, ask, hint_at_repeats, read_files, read_
 from s2scli.report.console import Talk
 from s2scli.report.counting import Advance, counting
 from s2scli.search.settings import SearchSettings
-from s2scli.settings import Tree
+from s2scli.settings import Tree, flag_of
 from s2scli.sides import TEXT
 from s2scli.tokenizer.pictures import Bits
 from s2scli.translation.loading import load_in_torch
@@ -75,8 +75,8 @@ def evaluate(
         translator: the models of the request, if they are loaded already; None loads them.
 
     Raises:
-        UsageError: the flags contradict each other, the models of an ensemble do not share a
-            tokenizer, or the model does not know the tag.
+        UsageError: the flags contradict each other or have no effect, the models of an ensemble do
+            not share a tokenizer, or the model does not know the tag.
         ConfigError: a search setting is wrong, or the device does not exist.
         MissingInputError: a file, the corpus or the model is missing.
         CheckpointError: the corpus or the model is damaged.
@@ -84,6 +84,8 @@ def evaluate(
         StorageError: the outputs cannot be written.
     """
     request.check()
+    if overrides and (request.hypothesis or not request.searches):
+        raise UsageError(f"{flag_of(min(overrides))} has no effect: nothing is translated")
     if request.output:
         require_writable(request.output)
     if request.hypothesis and request.reference:
@@ -114,6 +116,7 @@ def evaluate(
     if corpus and request.of_workspace:
         warn_if_stale(workspace, corpus, talk)
     request, search = request.with_metrics(translator.sides), translator.settings(overrides)
+    search.refuse_unread(overrides)
     found = evaluate_model(texts, translator, search, request, settings, talk)
     if corpus and request.of_workspace:
         found = replace(found, command=_command(found, split, request, settings))

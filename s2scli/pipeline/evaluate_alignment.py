@@ -109,6 +109,8 @@ def evaluate_alignment(
         CheckpointError: the model is damaged.
     """
     files.check()
+    if files.hypothesis and models:
+        raise UsageError("--hypothesis is scored without a model: leave --model out")
     gold = read_gold(_read(files.gold), files.gold.name, files.first)
     if files.hypothesis:
         links = read_links(_read(files.hypothesis), files.hypothesis.name)
@@ -182,7 +184,7 @@ def _align(
     talk: Talk,
 ) -> tuple[list[list[Links]], int]:
     """Return the links of each pair for each reading, and the number of pairs without any."""
-    left = [divide(words, translator.source) for words in sources]
+    left = [divide(words, translator.source, ends=translator.reads_end) for words in sources]
     right = [divide(words, translator.target) for words in references]
     pairs = pairs_of("pair", [one.text for one in left], [one.text for one in right])
     options = Options(translator.engine.settings, wanted=Wanted(attention=True))
@@ -211,7 +213,7 @@ def _links(
         yield from link(word_weights(weights, source.shares, target.shares))
 
 
-def divide(words: Sequence[str], codec: SourceCodec | TargetCodec) -> Words:
+def divide(words: Sequence[str], codec: SourceCodec | TargetCodec, *, ends: bool = True) -> Words:
     """Join words into the text of a model, and find the pieces of each word.
 
     No space is between two characters of scripts without spaces, as models of such languages read
@@ -221,6 +223,7 @@ def divide(words: Sequence[str], codec: SourceCodec | TargetCodec) -> Words:
     Args:
         words: the words of one side of a pair.
         codec: the codec of that side, for text.
+        ends: whether an end token follows, which belongs to no word.
     """
     assert isinstance(codec, TextCodec)
     text = ""
@@ -231,7 +234,7 @@ def divide(words: Sequence[str], codec: SourceCodec | TargetCodec) -> Words:
     owner = [
         number for number, word in enumerate(words) for _ in codec.spans(word)[0]
     ]  # the word of each character
-    shares = np.zeros((len(spans) + 1, len(words)))
+    shares = np.zeros((len(spans) + ends, len(words)))
     if len(owner) == len(characters):
         for piece, (start, end) in enumerate(spans):
             for index in range(start, end):

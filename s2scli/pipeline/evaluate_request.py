@@ -165,6 +165,8 @@ class EvaluateRequest:
                 "--multi-reference with --hypothesis also needs --source FILE, with the source of "
                 "each output: one line for each reference"
             )
+        if self.hypothesis and self.models:
+            raise UsageError("--hypothesis is scored without a model: leave --model out")
         if self.hypothesis and self.int8:
             raise UsageError("--int8 needs a model: give --source instead of --hypothesis")
         if self.hypothesis and self.importance_samples:

@@ -167,7 +167,7 @@ def _test(
     source, target, engine = translator.source, translator.target, translator.engine
     assert isinstance(source, TextCodec) and isinstance(target, TextCodec)
     sources = [source.encode(row.source) for row in rows]
-    targets = [target.encode(row.target) for row in rows]
+    targets = [target.encode(row.target, row.source) for row in rows]
     given = [math.floor(prefix_share * len(ids)) for ids in targets]
     kept = [
         index
@@ -186,15 +186,17 @@ def _test(
     for index, found in zip(kept, forced, strict=True):
         start, row = given[index], rows[index]
         if all(found.first_choices[start:]):
-            tokenizer, ids = target.tokenizer, targets[index].tolist()
-            beginning = tokenizer.decode(ids[:start])
+            ids, pieces = targets[index].tolist(), source.labels(sources[index], 0, row.source)
+            if translator.copier:
+                ids = translator.copier.write(ids, sources[index])
+            beginning = target.decode(ids[:start], pieces)
             scores = found.token_scores[start:]
             repeated.append(
                 Repeated(
                     row.line,
                     row.source,
                     beginning,
-                    tokenizer.decode(ids).removeprefix(beginning).strip(),
+                    target.decode(ids, pieces).removeprefix(beginning).strip(),
                     float(np.mean(scores)),
                     len(scores),
                 )

@@ -109,12 +109,12 @@ def inspect_saliency(folder: Path, asked: Asked, talk: Talk) -> SaliencyMap:
     loaded = load_model_folder(folder, CPU)
     if not loaded.tokenizers.sides.are_text:
         raise UsageError(f"{folder}: inspect saliency is for models that read and write text")
-    if not loaded.tokenizers.texts[0].ends:
+    translator = torch_engine.translator_of(loaded, device=CPU)
+    if not translator.reads_end:
         raise UsageError(
             f"{folder}: inspect saliency is for models that read an end token after a source; see "
             "where this one looks with `s2s inspect attention`"
         )
-    translator = torch_engine.translator_of(loaded, device=CPU)
     return explain(loaded.model, translator, asked, talk)
 
 

@@ -213,6 +213,7 @@ def _load(workspace: Workspace, one: ModelRequest, request: ServeRequest, talk: 
     )
     translator = load_translator(workspace, [folder], asked, talk)
     settings = translator.settings(request.overrides)
+    settings.refuse_unread(request.overrides)
     warn_of_untrained([folder], talk)
     insights = insights_of(translator, settings)
     return Served(
@@ -237,7 +238,7 @@ def insights_of(translator: Translator, settings: SearchSettings) -> Insights:
     if not isinstance(engine, TorchEngine) or not isinstance(engine.model, Seq2Seq):
         return Insights()
     model, texts, source = engine.model, translator.sides.are_text, translator.sides.source
-    explains = texts and engine.searcher.device.type == "cpu"
+    explains = texts and engine.searcher.device.type == "cpu" and translator.reads_end
     walks = model.code_dim and (source is None or isinstance(source, Picture))
     return Insights(
         partial(_search, translator, settings) if texts and not settings.sample else None,

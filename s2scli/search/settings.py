@@ -5,7 +5,8 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from s2scli.settings import Settings, setting
+from s2scli.errors import UsageError
+from s2scli.settings import Settings, Tree, flag_of, setting
 
 INPUT, OUTPUT, SAMPLING = "Input", "Output", "Sampling"
 DRAWING = frozenset({"temperature", "top_k", "top_p", "min_p", "seed"})
@@ -184,6 +185,21 @@ class SearchSettings(Settings):
         if self.beam_groups == 1:
             unread["diversity_penalty"] = ("without", "beam_groups")
         return unread
+
+    def refuse_unread(self, given: Tree, **spelled: str) -> None:
+        """Refuse given settings without effect, such as those of sampling without `sample`.
+
+        Args:
+            given: the settings that were given.
+            spelled: the flag of a setting, if it has another name.
+
+        Raises:
+            UsageError: a setting has no effect.
+        """
+        for name in sorted(self.unread.keys() & given.keys()):
+            flag, (without, other) = spelled.get(name) or flag_of(name), self.unread[name]
+            hint = "; leave one of them out" if without == "with" else ""
+            raise UsageError(f"{flag} has no effect {without} {flag_of(other)}{hint}")
 
     @model_validator(mode="after")
     def _beam_holds_what_is_asked(self) -> Self:

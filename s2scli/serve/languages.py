@@ -10,6 +10,7 @@ from s2scli.data.cleaning.language import identifier
 from s2scli.errors import MissingExtraError
 from s2scli.serve.refusal import RequestError
 
+UNDETECTED = "source: it cannot be detected for these models; give it"
 CODE = re.compile(r"[A-Za-z]{2,3}(?:_[A-Za-z0-9]{2,8})*")
 # ISO 639-1, with the names that LibreTranslate gives them.
 NAMES = {
@@ -72,21 +73,21 @@ def probabilities(text: str, codes: Collection[str]) -> dict[str, float]:
 
     Args:
         text: the text.
-        codes: the languages; the probabilities add up to 100.
+        codes: the languages; those that the detector does not know are left out, and the
+            probabilities of the others add up to 100.
 
     Raises:
-        RequestError: the detector does not know all of these languages, or is not installed (400).
+        RequestError: the detector knows none of these languages, or is not installed (400).
     """
     try:
-        found = _identifier(tuple(codes)).rank(text)
+        known = tuple(code for code in codes if code in identifier().labels)
     except MissingExtraError as error:
         raise RequestError(
             400, "source: detection needs py3langid, which is not installed on the server; give it"
         ) from error
-    except ValueError as error:
-        raise RequestError(
-            400, "source: it cannot be detected for these models; give it"
-        ) from error
+    if not known:
+        raise RequestError(400, UNDETECTED)
+    found = _identifier(known).rank(text)
     return {str(code): round(100 * float(share), 1) for code, share in found}
 
 

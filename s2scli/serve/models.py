@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from s2scli.search.settings import SearchSettings
-from s2scli.serve.languages import name_of, probabilities
+from s2scli.serve.languages import UNDETECTED, name_of, probabilities
 from s2scli.serve.refusal import RequestError
 from s2scli.sides import SideKind
 from s2scli.translation.translator import Translator
@@ -144,17 +144,22 @@ class Catalogue:
         if source != AUTO:
             return Choice(fitting[0])
         shares = self.detect(text)
-        best = max(fitting, key=lambda each: shares[each.source])
+        detectable = [each for each in fitting if each.source in shares]
+        if not detectable:
+            raise RequestError(400, UNDETECTED)
+        best = max(detectable, key=lambda each: shares[each.source])
         found = {"language": best.source, "confidence": shares[best.source]}
         return Choice(best, found)
 
     def detect(self, text: str) -> dict[str, float]:
-        """Return how probable it is that a text is in each language of the models, in percent.
+        """Return how probable it is that a text is in each language that models translate from.
+
+        In percent; languages that cannot be detected are left out.
 
         Raises:
-            RequestError: the languages are not known, or the detector is missing (400).
+            RequestError: none can be detected, or the detector is missing (400).
         """
-        return probabilities(text, [language["code"] for language in self.languages()])
+        return probabilities(text, list(dict.fromkeys(each.source for each in self._texts())))
 
     def _texts(self) -> list[Served]:
         return [each for each in self.models if each.reads == "text"]

@@ -14,7 +14,7 @@ class RequestError(Exception):
         self.status, self.message = status, message
 
 
-def over(name: str, most: float, found: float) -> RequestError:
+def over(name: str, most: int, found: int) -> RequestError:
     """Return the refusal of a request that exceeds a limit.
 
     Args:
@@ -22,4 +22,4 @@ def over(name: str, most: float, found: float) -> RequestError:
         most: its value.
         found: what the request has.
     """
-    return RequestError(413, f"{name}: at most {most:,g} here, found {found:,g}")
+    return RequestError(413, f"{name}: at most {most:,} here, found {found:,}")

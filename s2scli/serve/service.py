@@ -278,6 +278,8 @@ class Service:
 
     def _options(self, model: Served, alternatives: int, wanted: Wanted) -> Options:
         settings, stream = with_alternatives(model.settings, alternatives), self.stream
+        if model.reads != "text":  # a recording or a picture has no sentences
+            return Options(settings, "split", wanted, stream.window)
         return Options(settings, "split", wanted, stream.window, stream.unit, stream.language)
 
     async def _records(

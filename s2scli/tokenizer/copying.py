@@ -69,6 +69,11 @@ class Copier:
         size = self.target.vocab_size
         return [id if id < size else -1 - int(values[id - size]) for id in token_ids]
 
+    def write(self, target_ids: Sequence[int], values: NDArray[np.int32]) -> list[int]:
+        """Return the ids of a target as the model writes them; the inverse of `unwrite`."""
+        size, ids = self.target.vocab_size, values.tolist()
+        return [id if id >= 0 else size + ids.index(-1 - id) for id in target_ids]
+
     def source_pieces(self, text: str) -> list[str]:
         """Return the pieces of a source; those that are unknown as the text spells them."""
         return [piece for _, piece in self._spelled(text)]

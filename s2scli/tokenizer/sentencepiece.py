@@ -148,32 +148,43 @@ class SentencePiece:
         word, and into characters for other kinds.
         """
         tag, text = self._divided(text)
-        escaped = escape(self.canonical(text))
+        found = [(id, self.piece(id)) for id in tag]
+        found += self._apart(escape(self.canonical(text)))
+        return found[::-1] if self.reverse else found
+
+    def _apart(self, escaped: str) -> list[tuple[int, str]]:
+        """Return the ids of an escaped text with their pieces; unknown runs are taken apart."""
         ids, pieces = self._processor.encode(escaped), self._processor.encode_as_pieces(escaped)
         apart = _WORD if self.kind == "word" else _CHARACTER
-        found = [(id, self.piece(id)) for id in tag]
-        found += [
+        return [
             (id, part)
             for id, piece in zip(ids, pieces, strict=True)
             for part in (apart.findall(piece) if id == UNK_ID else (piece,))
         ]
-        return found[::-1] if self.reverse else found
 
     def join(self, pieces: Sequence[str]) -> str:
         """Return the text of pieces in reading order; some may be outside the vocabulary."""
         text = self._processor.decode_pieces(list(pieces))
         return unescape(text.replace(SPACE, " ")).strip(" ")
 
-    def spans(self, text: str) -> tuple[str, list[Span]]:
+    def spans(self, text: str, *, apart: bool = False) -> tuple[str, list[Span]]:
         """Return the characters of a text, and those that each of its pieces covers.
 
         The characters are those of the escaped `canonical` text without spaces. A span is the index
         of the first one and that after the last. A piece that is only a space covers none. The
         bytes of a character cover it together, those of a space none. A tag covers none.
+
+        Args:
+            text: the text.
+            apart: whether runs of unknown pieces are taken apart, as `spelled` does.
         """
         tag, text = self._divided(text)
         escaped = escape(self.canonical(text))
-        pieces: list[str] = self._processor.encode(escaped, out_type=str)  # unknown ones as written
+        pieces: list[str] = (
+            [piece for _, piece in self._apart(escaped)]
+            if apart
+            else self._processor.encode(escaped, out_type=str)  # unknown ones as written
+        )
         spans, end = [(0, 0) for _ in tag], 0
         for at, piece in enumerate(pieces):
             byte = BYTE.fullmatch(piece)

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from s2scli.data.codecs import SourceCodec, TargetCodec, source_codec, target_codec
 from s2scli.data.codecs.cell import Stored
+from s2scli.data.codecs.text import TextCodec
 from s2scli.data.example import Values
 from s2scli.data.sentences import Splitter
 from s2scli.data.stream import Line
@@ -85,6 +86,11 @@ class Translator:
     def has_attention(self) -> bool:
         """Whether the engine returns attention weights."""
         return self.engine.attention_shape is not None
+
+    @property
+    def reads_end(self) -> bool:
+        """Whether the model reads an end token after a text."""
+        return isinstance(self.source, TextCodec) and self.source.tokenizer.ends
 
     @property
     def tags(self) -> Collection[str]:

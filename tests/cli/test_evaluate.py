@@ -7,6 +7,7 @@ import shlex
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from typer.testing import CliRunner, Result
 from s2scli.cli.app import app
 from s2scli.manifest import new_folder, read_manifest
 from s2scli.tokenizer.tokenizers import Tokenizers
-from tests.folders import write_model
+from tests.folders import letters_of, write_model
 from tests.translation import stub
 
 Run = Callable[..., Result]
@@ -269,6 +270,13 @@ def test_the_metrics_take_their_settings(evaluate: Run) -> None:
         (["--hypothesis", "a", "--reference", "b", "-o", "c"], 2, "give -o FILE.tsv for the"),
         (["--hypothesis", "a", "--reference", "b", "-o", "/no-folder/o.tsv"], 74, "cannot write"),
         (["-o", "/no-folder/out.tsv"], 74, "cannot write /no-folder/out.tsv"),
+        (["--hypothesis", "a", "--reference", "b", "-m", "c"], 2, "leave --model out"),
+        (
+            ["--hypothesis", "a", "--reference", "b", "--beam-size", "3"],
+            *(2, "--beam-size has no effect: nothing is translated"),
+        ),
+        (["--perplexity", "--beam-size", "3"], 2, "--beam-size has no effect: nothing is"),
+        (["--diversity-penalty", "1"], 2, "--diversity-penalty has no effect without --beam-gro"),
         (["--source", "no-file", "--reference", "b"], 66, "no-file: no such file"),
         (["--source", "-", "--reference", "-"], 2, "stdin can be read only once"),
         (["--split", "dev"], 2, "--split dev: expected one of train, valid, test"),
@@ -523,6 +531,9 @@ class TestAlignments:
             (["--aer", "gold"], 2, "--aer needs --source FILE and --reference FILE"),
             (["--aer", "gold", "--bleu"], 2, "--aer scores only alignments: leave --bleu out"),
             (["--aer", "gold", "--split", "test"], 2, "leave --split out"),
+            (["--aer", "gold", "--diversity"], 2, "leave --diversity out"),
+            (["--aer", "gold", "--format", "jsonl"], 2, "leave --input-format out"),
+            (["--aer", "gold", "--hypothesis", "links", "-m", "x"], 2, "leave --model out"),
             (["--aer-from", "1"], 2, "--aer-from has no effect without --aer GOLD"),
             (["--aer", "none", "--hypothesis", "links"], 66, "none: no such file"),
             (["--aer", "gold", "--hypothesis", "gold"], 65, "found '3p3', expected links such as"),
@@ -548,6 +559,23 @@ class TestAlignments:
         result = evaluate(*arguments)
         assert (result.exit_code, result.stderr.count("\n")) == (status, 1), result.output
         assert message in result.stderr
+
+    @pytest.mark.parametrize("changes", [(), ("model.output.kind=pointer",)])
+    def test_a_model_without_an_end_of_sources_or_one_that_copies_aligns_too(
+        self, changes: tuple[str, ...], files: Path
+    ) -> None:
+        tokenizers = letters_of(["one two three "])
+        if not changes:
+            endless = replace(tokenizers.texts[0], ends=False)
+            tokenizers = replace(tokenizers, source=endless, joint=False)
+        folder = write_model(files / "m", tokenizers, *changes, scale=3.0)
+        (files / "source").write_text("one twxyo three\nfxyour xyz\n")
+        (files / "target").write_text("thxyree two one\nfyxve four\n")
+        words = ["evaluate", "--aer", str(files / "gold"), "-m", str(folder), "--json"]
+        words += ["--source", str(files / "source"), "--reference", str(files / "target")]
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0, result.stderr
+        assert json.loads(result.stdout)["unscored"] == 0
 
     def test_a_model_without_attention_is_refused(
         self, files: Path, evaluate: Run, monkeypatch: pytest.MonkeyPatch

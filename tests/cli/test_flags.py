@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import Commands
-from s2scli.cli.flags import Options, expand, flag_errors, flags, refuse_unread
+from s2scli.cli.flags import Options, expand, flag_errors, flags
 from s2scli.cli.help import HelpfulCommand
 from s2scli.errors import ConfigError, UsageError
 from s2scli.metrics.choice import metric_choice
@@ -192,14 +192,3 @@ def test_only_faults_of_the_command_line_become_faults_of_flags() -> None:
         load_settings(Toy, {"size": 10}, "command line")
     with pytest.raises(ConfigError, match=f"^mine.toml: size: {less}"), flag_errors():
         load_settings(Toy, {"size": 10}, "mine.toml")
-
-
-def test_flags_that_the_search_never_reads_are_refused() -> None:
-    refuse_unread({"beam_size": 3}, SearchSettings(beam_size=3))
-    refuse_unread({"top_k": 3}, SearchSettings(top_k=3, sample=True))
-    with pytest.raises(UsageError, match="--top-k has no effect without --sample"):
-        refuse_unread({"top_k": 3}, SearchSettings(top_k=3))
-    with pytest.raises(UsageError, match="--beam-size has no effect with --sample"):
-        refuse_unread({"beam_size": 3}, SearchSettings(beam_size=3, sample=True))
-    with pytest.raises(UsageError, match="--heat has no effect without --sample"):
-        refuse_unread({"temperature": 2.0}, SearchSettings(temperature=2.0), temperature="--heat")

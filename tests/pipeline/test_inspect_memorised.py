@@ -1,4 +1,6 @@
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,11 +19,15 @@ from s2scli.pipeline.inspect_memorised import (
     inspect_memorised,
 )
 from s2scli.report.console import Talk
+from s2scli.search.hypothesis import Hypothesis
 from s2scli.special_ids import EOS_ID
 from s2scli.translation.model_folder import load_model_folder
 from s2scli.translation.options import Wanted
-from s2scli.translation.torch_engine import translator_of
+from s2scli.translation.torch_engine import TorchEngine, translator_of
 from s2scli.workspace import Workspace
+from tests.folders import letters_of, write_model
+
+CPU = torch.device("cpu")
 
 
 def test_what_a_model_writes_itself_is_repeated_and_nothing_else(
@@ -29,8 +35,8 @@ def test_what_a_model_writes_itself_is_repeated_and_nothing_else(
 ) -> None:
     """One forced pass says what greedy search writes, for any beginning."""
     monkeypatch.setattr(module, "MIN_REST", 1)
-    loaded = load_model_folder(trained_workspace / "model", torch.device("cpu"))
-    translator = translator_of(loaded, device=torch.device("cpu"))
+    loaded = load_model_folder(trained_workspace / "model", CPU)
+    translator = translator_of(loaded, device=CPU)
     source, target = translator.source, translator.target
     assert isinstance(source, TextCodec) and isinstance(target, TextCodec)
     rows = list(Corpus.load(trained_workspace / "corpus").open_split("train"))[:60]
@@ -50,6 +56,26 @@ def test_what_a_model_writes_itself_is_repeated_and_nothing_else(
         assert tested == len(repeated) == len(own)
         tested, repeated = _test(translator, other, share)
         assert (tested, repeated) == (len(other), [])
+
+
+def test_a_word_that_only_the_source_knows_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that copies is asked for the copy; here it always writes what is asked for."""
+    monkeypatch.setattr(module, "MIN_REST", 1)
+    folder = write_model(tmp_path / "m", letters_of(["ab "]), "model.output.kind=pointer")
+    translator = translator_of(load_model_folder(folder, CPU), device=CPU)
+    force, asked = translator.engine.force, list[Any]()
+
+    def agree(sources: Any, targets: Any, *more: Any) -> list[Hypothesis]:
+        asked.extend(targets)
+        found = force(sources, targets, *more)
+        return [replace(one, first_choices=(True,) * len(one.token_ids)) for one in found]
+
+    monkeypatch.setattr(TorchEngine, "force", lambda self, *given: agree(*given))
+    tested, (found,) = _test(translator, [Example("xyz ab", "ab zx", 1)], 0.5)
+    assert tested == 1 and (found.beginning, found.rest) == ("ab", "zx")
+    assert (asked[0] < 0).sum() == 2, "both letters are copied"
 
 
 def test_the_difference_has_the_error_of_two_shares() -> None:

@@ -108,6 +108,13 @@ def test_insights_are_those_of_the_commands(tmp_path: Path) -> None:
     assert len(shorter.saliency("abc")["weights"]) <= 3 < len(weights)  # as it is translated
 
 
+def test_saliency_needs_an_end_of_the_source(tmp_path: Path) -> None:
+    endless = replace(LETTERS.texts[0], ends=False)
+    folder = write_model(tmp_path, replace(LETTERS, source=endless, joint=False), scale=3.0)
+    translator = torch_engine.load(folder, device="cpu")
+    assert insights_of(translator, translator.engine.settings).names == ["search"]
+
+
 def test_no_way_leads_between_files_of_sound(tmp_path: Path) -> None:
     folder = write_model(tmp_path, LETTERS, recipe="vae", scale=2.0)
     translator = torch_engine.load(folder, device="cpu")

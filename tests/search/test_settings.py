@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from s2scli.data.batch import make_source
-from s2scli.errors import ConfigError
+from s2scli.errors import ConfigError, UsageError
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.loop import search
 from s2scli.search.settings import GenerateSettings, RerankSettings, ScoreSettings, SearchSettings
@@ -108,3 +108,14 @@ def test_limits(
     for value in refused:
         with pytest.raises(ConfigError, match=f"here: {name}"):
             load_settings(kind, {name: value}, "here")
+
+
+def test_settings_that_the_search_never_reads_are_refused() -> None:
+    SearchSettings(beam_size=3).refuse_unread({"beam_size": 3})
+    SearchSettings(top_k=3, sample=True).refuse_unread({"top_k": 3})
+    with pytest.raises(UsageError, match="--top-k has no effect without --sample"):
+        SearchSettings(top_k=3).refuse_unread({"top_k": 3})
+    with pytest.raises(UsageError, match="--beam-size has no effect with --sample"):
+        SearchSettings(beam_size=3, sample=True).refuse_unread({"beam_size": 3})
+    with pytest.raises(UsageError, match="--heat has no effect without --sample"):
+        SearchSettings(temperature=2.0).refuse_unread({"temperature": 2.0}, temperature="--heat")

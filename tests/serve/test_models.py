@@ -47,6 +47,16 @@ def test_the_language_is_detected_among_the_models() -> None:
     assert found.detected["language"] == "fr"
 
 
+def test_what_is_no_language_or_only_written_is_not_detected() -> None:
+    phones, plain = served("en-ipa", target="ipa"), served("plain", source="source", target="de")
+    catalogue = Catalogue((phones, plain, EN_DE, served("fr-de", source="fr")))
+    assert catalogue.detect("The dog is in the street.").keys() == {"en", "fr"}
+    assert catalogue.choose("The dog is in the street.", "auto", "de").model is EN_DE
+    assert catalogue.choose("The dog is in the street.", "auto", "ipa").model is phones
+    with pytest.raises(RequestError, match="cannot be detected for these models; give it"):
+        Catalogue((plain, DE_EN)).choose("Der Hund", "auto", "de")
+
+
 def test_models_of_another_kind_are_refused() -> None:
     with pytest.raises(RequestError, match="no model here reads recordings"):
         CATALOGUE.named("", "audio")

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from s2scli.data.codecs.picture_files import data_uri, encode_png
 from s2scli.data.codecs.sound_files import encode_wav
-from s2scli.data.stream import Line
+from s2scli.data.stream import Line, StreamSettings
 from s2scli.pipeline.serve import insights_of
 from s2scli.report.attention import END
 from s2scli.search.hypothesis import Hypothesis
@@ -135,6 +135,15 @@ def test_recordings_are_transcribed() -> None:
     assert transcribed(low) == (200, '{"text":"low"}')
     assert transcribed(high, model="tones", response_format="text") == (200, "high\n")
     assert transcribed(encode_wav(silence(1), RATE)) == (200, '{"text":""}')
+
+
+def test_a_server_that_finds_sentences_transcribes_recordings_whole() -> None:
+    service = replace(
+        service_of(served("tones", tone_translator())), stream=StreamSettings(unit="sentence")
+    )
+    files = {"file": ("a.wav", encode_wav(saying("low"), RATE))}
+    answer = send(app_of(service), "POST", "/v1/audio/transcriptions", files=files)
+    assert (answer.status_code, answer.text) == (200, '{"text":"low"}')
 
 
 @pytest.mark.parametrize(

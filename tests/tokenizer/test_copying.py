@@ -27,6 +27,27 @@ def test_a_run_of_unknown_pieces_is_taken_apart() -> None:
     assert plain.count(UNK_ID) == 1, "as a model that does not copy reads it"
 
 
+@pytest.mark.parametrize("copier", [LETTERS, WORDS], ids=["char", "word"])
+def test_pieces_that_are_apart_cover_the_text_in_turn(copier: Copier) -> None:
+    for text in ("a黜陟b 黜", "a big red cat", "a黜", "黜", "a"):
+        characters, spans = copier.source.spans(text, apart=True)
+        covered = [characters[start:end] for start, end in spans]
+        assert covered == [piece.replace("▁", "") for piece in copier.source_pieces(text)]
+        assert copier.surfaces(text) == [
+            piece.replace("▁", " ") for piece in copier.source_pieces(text)
+        ]
+
+
+def test_what_a_model_writes_and_what_a_target_holds_are_the_same() -> None:
+    source, target = "cd黜陟黜", "a黜dx"
+    (values,) = LETTERS.encode_sources([source])
+    (ids,) = LETTERS.encode_targets([target], [source])
+    read = np.array(values, np.int32)
+    written = LETTERS.write(ids, read)
+    assert [id - LETTERS.target.vocab_size for id in written if id not in ids] == [2, 1]
+    assert LETTERS.unwrite(written, read) == ids
+
+
 def test_every_unknown_piece_has_an_id_of_its_own() -> None:
     size = LETTERS.source.vocab_size
     known, rows = LETTERS.source.encode("ab"), LETTERS.encode_sources(["a黜陟b黜", "ab"])

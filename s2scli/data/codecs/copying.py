@@ -12,7 +12,7 @@ from s2scli.data.example import TokenIds, Values
 from s2scli.special_ids import EOS_ID
 from s2scli.tokenizer.copying import Copier
 from s2scli.tokenizer.escaping import escape
-from s2scli.tokenizer.sentencepiece import SPACE
+from s2scli.tokenizer.sentencepiece import SPACE, Span
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,6 +48,10 @@ class CopyingSource(TextCodec):
         """Return the text of each token, without an end token; unknown ones are apart."""
         return self.copier.surfaces(tidy(cell, self.tokenizer.normalization))
 
+    def spans(self, cell: str) -> tuple[str, list[Span]]:
+        """Return the characters of a text but spaces, and those that each of its tokens covers."""
+        return self.tokenizer.spans(tidy(cell, self.tokenizer.normalization), apart=True)
+
     def unknown(self, values: Values) -> int:
         """Return the number of tokens that the encoder reads as unknown."""
         return super().unknown(values) + int((values >= self.tokenizer.vocab_size).sum())
@@ -65,6 +69,10 @@ class CopyingTarget(TextCodec):
         tidied = tidy(cell, normalization), tidy(source, self.copier.source.normalization)
         (ids,) = self.copier.encode_targets([tidied[0]], [tidied[1]])
         return np.array(ids, dtype=np.int32)
+
+    def spans(self, cell: str) -> tuple[str, list[Span]]:
+        """Return the characters of a text but spaces, and those that each of its tokens covers."""
+        return self.tokenizer.spans(tidy(cell, self.tokenizer.normalization), apart=True)
 
     def decode(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> str:
         """Return the text for token ids, on one line; end tokens are ignored.
