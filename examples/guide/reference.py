@@ -128,7 +128,7 @@ def metrics() -> str:
     """Return every metric, with its flag."""
     cells = (
         (
-            f"`{flag_of(name)}`",
+            f"`{metric_flag(name)}`",
             plain(metric.name),
             "higher" if metric.higher_is_better else "lower",
             metric.needs,
@@ -137,6 +137,11 @@ def metrics() -> str:
         for name, metric in METRICS.items()
     )
     return table(("flag", "name", "better", "computed from", "what it measures"), cells)
+
+
+def metric_flag(name: str) -> str:
+    """Return the flag of a metric; the three of ROUGE share one."""
+    return "--rouge" if name.startswith("rouge") else flag_of(name)
 
 
 def statuses() -> str:

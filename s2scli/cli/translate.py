@@ -142,6 +142,7 @@ def command(
     s2s translate < input.txt > output.txt
     s2s translate --nbest 3 input.txt -o output.txt
     s2s translate large.txt -o output.txt --dask tcp://host:8786
+
     With --nbest, each hypothesis is a line `line ||| hypothesis ||| score`, where lines are counted
     from 0, as in Moses. With --json, each line is an object: status (ok, empty, failed) and
     hypotheses with tokens, scores, and alignments of tokens and words as source-target pairs.

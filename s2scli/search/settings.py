@@ -116,15 +116,15 @@ class SearchSettings(Settings):
     mbr: int = setting(
         0,
         "Minimum Bayes risk: of this many hypotheses, choose the one with the highest expected "
-        "chrF (Kumar & Byrne 2004). With --sample they are samples that count equally, "
-        "otherwise the best of the beam, weighted by their probabilities; 0 is off.",
+        "chrF (Kumar & Byrne 2004). Samples count equally, the best of a beam by their "
+        "probabilities; 0 is off.",
         "hypotheses",
         ge=0,
         le=1000,
     )
     sample: bool = setting(
         False,
-        "Sample outputs at random instead of searching for the best; n_best sets the number.",
+        "Sample outputs at random instead of searching for the best.",
         panel=SAMPLING,
     )
     temperature: float = setting(
