@@ -11,11 +11,12 @@ OTHER_UNSPACED = re.compile(
 )
 # punctuation and wide forms of these scripts
 WIDE = re.compile(r"[\u3000-\u303f\uff00-\uff65\uff9e\uff9f]")
+UNSPACED = re.compile("|".join(script.pattern for script in (HAN, OTHER_UNSPACED, WIDE)))
 
 
 def is_unspaced(text: str) -> bool:
     """Whether `text` contains a character of a script without spaces between words."""
-    return any(script.search(text) for script in (HAN, OTHER_UNSPACED, WIDE))
+    return UNSPACED.search(text) is not None
 
 
 def units_of(text: str) -> list[str]:

@@ -73,6 +73,7 @@ def command(
     from s2scli.report.document import document_html
 
     require_split(split)
+    common.workspace.find_corpus()
     path = output or common.workspace.root / "report.html"
     require_writable(path)
     request = ReportRequest(split, sentences, worst, device)

@@ -39,7 +39,7 @@ def truncate_text(text: str, fits: Callable[[str], bool]) -> str:
     if low == len(text):
         return text
     last_space = text.rfind(" ", 0, low + 1)
-    return text[:last_space] if last_space > 0 else text[:low]
+    return text[:last_space] if last_space > 0 and text[:last_space].strip() else text[:low]
 
 
 def _best_cut(text: str) -> int:

@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from s2scli.search.rules import Demand, Phrase, Rules
 from s2scli.search.spelling import Spelling, begins_word
 from s2scli.settings import Tree
 from s2scli.special_ids import UNK_ID
-from s2scli.translation.glossary import NO_TERMS, Glossary, whole
+from s2scli.translation.glossary import NO_TERMS, Glossary, holds
 from s2scli.translation.lines import Part, Plan
 from s2scli.translation.protecting import Protected, protect
 
@@ -124,7 +123,7 @@ class Speller:
 
     def _holds(self, text: str, word: str) -> bool:
         """Whether a text has a word that is not part of a longer one."""
-        return re.search(whole(self._normal(word)), text) is not None
+        return holds(text, self._normal(word))
 
     def read(self, text: str) -> Asked:
         """Read a line: divide source and prefix, and protect the source."""

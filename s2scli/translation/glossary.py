@@ -1,6 +1,7 @@
 """A glossary: terms of the source with the terms that outputs must contain."""
 
-import re
+import functools
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,30 +32,63 @@ class Glossary:
         """Return the target terms that an output of a text must contain, and how often.
 
         Source terms count where no word continues at their edges, with the same upper and lower
-        case. Where terms overlap, the first one counts, and of those the longest.
+        case, however accents are encoded. Where terms overlap, the first one counts, and of those
+        the longest.
         """
-        found = Counter[str]()
-        if not self.terms:
-            return found
-        for match in re.finditer(self._pattern, text):
-            found[self.terms[match.group()]] += 1
+        found, text, at = Counter[str](), composed(text), 0
+        while self.terms and at < len(text):
+            term = self._term_at(text, at)
+            if term:
+                found[self._composed[term]] += 1
+            at += len(term) or 1
         return found
 
-    @property
-    def _pattern(self) -> str:
-        longest_first = sorted(self.terms, key=len, reverse=True)
-        return "|".join(map(whole, longest_first))
+    def _term_at(self, text: str, at: int) -> str:
+        """Return the longest source term that begins at an index of a text; "" if none does."""
+        for length in self._lengths:
+            term = text[at : at + length]
+            if term in self._composed and stands_alone(text, at, at + len(term)):
+                return term
+        return ""
+
+    @functools.cached_property
+    def _composed(self) -> dict[str, str]:
+        return {composed(source): target for source, target in self.terms.items()}
+
+    @functools.cached_property
+    def _lengths(self) -> list[int]:
+        """The lengths of all source terms, the largest first."""
+        return sorted({len(source) for source in self._composed}, reverse=True)
 
 
 NO_TERMS = Glossary()
 
 
-def whole(text: str) -> str:
-    """Return a pattern that finds a text where no word continues at its edges."""
-    letter = r"[^\W_]"
-    before = rf"(?<!{letter})" if in_word(text[0]) else ""
-    after = rf"(?!{letter})" if in_word(text[-1]) else ""
-    return f"{before}{re.escape(text)}{after}"
+def composed(text: str) -> str:
+    """Return a text in Unicode's normal form C, so that an accent is part of its letter."""
+    return unicodedata.normalize("NFC", text)
+
+
+def stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether no word continues at the edges of a part of a text."""
+
+    def continues(before: str, after: str) -> bool:
+        return bool(before and after) and in_word(before) and in_word(after)
+
+    return not (
+        continues(text[:start][-1:], text[start:end][:1])
+        or continues(text[start:end][-1:], text[end:][:1])
+    )
+
+
+def holds(text: str, word: str) -> bool:
+    """Whether a text has a word at whose edges no word continues."""
+    at = text.find(word)
+    while at >= 0:
+        if stands_alone(text, at, at + len(word)):
+            return True
+        at = text.find(word, at + 1)
+    return False
 
 
 def as_glossary(given: Path | Mapping[str, str]) -> Glossary:

@@ -4,17 +4,20 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from s2scli.scripts import UNSPACED
 from s2scli.search.spelling import in_word
-from s2scli.translation.glossary import whole
+from s2scli.translation.glossary import holds
 
 LETTERS = "XYZQWKVJUHGFDBCEMNLPRST"
 STANDING_IN = (*LETTERS, *LETTERS.lower(), *map(str, range(2, 100)))
+LETTER = rf"(?:\d|(?!{UNSPACED.pattern})[^\W_])"  # a part of a word, in a script with spaces
+NAMING = rf"(?:(?!{UNSPACED.pattern})[\w-])"
 END = r"""[^\s<>"'.,;:!?()\[\]{}]"""
 PROTECTED = re.compile(
     rf"""(?P<tag></?[A-Za-z][^<>]*>|<[A-Za-z][^<>]*/>)
     |(?P<address>(?:(?:https?|ftp)://|www\.)[^\s<>"]*{END})
-    |(?P<mail>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)
-    |(?P<number>(?<![^\W_])\d+(?:[.,:/-]\d+)*(?![^\W_]))""",
+    |(?P<mail>(?:{NAMING}|[.+])+@{NAMING}+(?:\.{NAMING}+)+)
+    |(?P<number>(?<!{LETTER})\d+(?:[.,:/-]\d+)*(?!{LETTER}))""",
     re.VERBOSE,
 )
 
@@ -39,7 +42,7 @@ class StandIn:
     def pattern(self) -> str:
         """A pattern that finds the word, with the spaces that the protected text did not have."""
         before, after = (" ?" * glued for glued in self.glued)
-        return f"{before}{whole(self.word)}{after}"
+        return f"{before}{_alone(self.word)}{after}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Protected:
     def within(self, text: str) -> "Protected":
         """Return what is protected in a part of the source, as the model reads it."""
         numbers = tuple(match.group() for match in PROTECTED.finditer(text) if match["number"])
-        held = [each for each in self.stand_ins if re.search(whole(each.word), text)]
+        held = [each for each in self.stand_ins if holds(text, each.word)]
         own = [number for number in numbers if number not in {each.word for each in held}]
         return Protected(text, tuple(own), tuple(held))
 
@@ -94,7 +97,7 @@ def protect(
     free = iter(
         word
         for word in (*STANDING_IN, *more)
-        if not (_stands_in(word, text) or _stands_in(word, bare)) and may_stand_in(word)
+        if not (holds(text, word) or holds(bare, word)) and may_stand_in(word)
     )
     parts, numbers, stand_ins, end = list[str](), list[str](), list[StandIn](), 0
     for match in PROTECTED.finditer(text):
@@ -126,5 +129,8 @@ def _glued(text: str, match: re.Match[str], end: int) -> tuple[bool, bool]:
     return follows or (bool(before) and in_word(before)), bool(after) and in_word(after)
 
 
-def _stands_in(word: str, text: str) -> bool:
-    return re.search(whole(word), text) is not None
+def _alone(text: str) -> str:
+    """Return a pattern that finds a text where no word of a script with spaces continues."""
+    before = rf"(?<!{LETTER})" if in_word(text[0]) else ""
+    after = rf"(?!{LETTER})" if in_word(text[-1]) else ""
+    return f"{before}{re.escape(text)}{after}"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from s2scli.errors import CorpusError, MissingInputError
-from s2scli.translation.glossary import Glossary, as_glossary, read_terms, read_words, whole
+from s2scli.translation.glossary import Glossary, as_glossary, holds, read_terms, read_words
 
 
 def test_terms_count_by_themselves_and_the_longest_first() -> None:
@@ -13,7 +13,19 @@ def test_terms_count_by_themselves_and_the_longest_first() -> None:
     assert glossary.find("hot dog dog 大狗") == Counter({"Wurst": 1, "Hund": 2})
     assert glossary.find("c++ (c++)") == Counter({"C-plus-plus": 2})
     assert not Glossary().find("dog")
-    assert whole(".a") == r"\.a(?![^\W_])"
+
+
+def test_no_mark_continues_a_term_and_accents_are_part_of_letters() -> None:
+    heart, delhi = "\u0926\u093f\u0932", "\u0926\u093f\u0932\u094d\u0932\u0940"
+    assert delhi.startswith(heart)
+    glossary = Glossary({heart: "heart", "cafe": "plain", "caf\u00e9": "accent"})
+    assert glossary.find(f"{delhi} {heart}") == Counter({"heart": 1})
+    assert glossary.find("cafe\u0301 caf\u00e9 cafe") == Counter({"accent": 2, "plain": 1})
+
+
+def test_a_word_stands_alone_among_characters_without_spaces() -> None:
+    assert Glossary({"iPhone": "phone"}).find("我用iPhone手机") == Counter({"phone": 1})
+    assert holds("我用iPhone手机", "iPhone") and not holds("iPhones eiPhone", "iPhone")
 
 
 def test_a_file_is_read_and_blank_lines_are_left_out(tmp_path: Path) -> None:

@@ -28,6 +28,15 @@ def test_numbers_addresses_and_tags_are_protected_and_parts_of_words_are_not() -
     assert [match.group() for match in PROTECTED.finditer(ALL)] == TEXTS
 
 
+def test_characters_without_spaces_are_no_part_of_them() -> None:
+    text = "共3000元，请写a@b.org或c@d.org。１２a"
+    found = protect(text, yes, letters)
+    assert found is not None and found.numbers == ("3000",)
+    assert [one.original for one in found.stand_ins] == ["a@b.org", "c@d.org"]
+    assert found.text == "共3000元，请写X或Y。１２a"
+    assert found.restore("X和Y，3000") == "a@b.org和c@d.org，3000"
+
+
 def test_numbers_stay_and_letters_stand_in_for_the_rest() -> None:
     found = protect("Z 5 a@b.org<b>big</b>!", yes, letters)
     assert found is not None and found.numbers == ("5",)

@@ -87,7 +87,7 @@ class TextCodec:
 
     def surfaces(self, cell: str) -> list[str]:
         """Return the text of each token, in reading order."""
-        return self.tokenizer.surfaces(cell)
+        return self.tokenizer.surfaces(tidy(cell, self.tokenizer.normalization))
 
     def decode(self, token_ids: Sequence[int], source: Sequence[str] = ()) -> str:
         """Return the text for token ids, on one line; end tokens are ignored."""
