@@ -71,7 +71,8 @@ def command(
     folder = common.workspace.find_model(model)
     found = inspect_attention(folder, text, target, device, common.talk)
     if later:
-        found = replace(found, weights=one_step_later(found.weights, found.target_pieces))
+        weights = one_step_later(found.weights, found.target_pieces, found.from_right)
+        found = replace(found, weights=weights)
     if grid:
         document = grid_text(found, view.drawn(common), **view.terminal(common))
     else:

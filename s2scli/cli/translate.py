@@ -116,7 +116,9 @@ def command(
             "words, counted from 0, in Pharaoh's format (0-0 1-2). Each target word is paired with "
             "the source word that has the largest attention weight. The weights are the mean of "
             "the H heads that align best, where H is the number of heads per layer, or those of "
-            "the layer and the step that s2s inspect alignment --save recorded with the model.",
+            "the layer and the step that s2s inspect alignment --save recorded with the model. The "
+            "alignment is empty where a protected text is put back, or sentences are joined without "
+            "a space.",
         ),
     ] = False,
     alignment_threshold: Annotated[

@@ -40,8 +40,9 @@ class Repeated:
     Attributes:
         line: its line number in the corpus.
         source: the source.
-        beginning: the part of the target that was given.
-        rest: what the model wrote after it, which is the rest of the target.
+        beginning: the part of the target that was given: its end, if the model writes from right
+            to left.
+        rest: what the model wrote after that, which is the rest of the target.
         log_prob: the mean log-probability of a token of the rest, in nats.
         tokens: the number of tokens of the rest, the end token included.
     """
@@ -189,14 +190,15 @@ def _test(
             ids, pieces = targets[index].tolist(), source.labels(sources[index], 0, row.source)
             if translator.copier:
                 ids = translator.copier.write(ids, sources[index])
-            beginning = target.decode(ids[:start], pieces)
+            beginning, text = target.decode(ids[:start], pieces), target.decode(ids, pieces)
+            rest = text.removesuffix(beginning) if target.reverse else text.removeprefix(beginning)
             scores = found.token_scores[start:]
             repeated.append(
                 Repeated(
                     row.line,
                     row.source,
                     beginning,
-                    target.decode(ids, pieces).removeprefix(beginning).strip(),
+                    rest.strip(),
                     float(np.mean(scores)),
                     len(scores),
                 )

@@ -128,7 +128,8 @@ def explain(model: Seq2Seq, translator: Translator, asked: Asked, talk: Talk) ->
         talk: shows the progress of the test.
 
     Raises:
-        UsageError: the text is empty, or `instead` is in the target already.
+        UsageError: the text is empty, or `instead` is in the target already or does not fit the
+            model.
         CorpusError: the text is too long, or the search found no translation.
     """
     values = read_sentence(translator, asked.source)
@@ -141,6 +142,8 @@ def explain(model: Seq2Seq, translator: Translator, asked: Asked, talk: Talk) ->
 
     question, rows = whole, spell(ids)
     if asked.instead is not None:
+        if translator.target.reverse:
+            raise UsageError("--instead is for models that write from left to right")
         word = translator.target.encode(asked.instead, asked.source).tolist()
         question, rows = _contrast(whole, word, spell)
     saliency = METHODS[asked.method](question)
@@ -150,11 +153,14 @@ def explain(model: Seq2Seq, translator: Translator, asked: Asked, talk: Talk) ->
         with counting(talk, "deleting", "target tokens", len(rows)) as advance:
             deletion = deletion_test(question, saliency, advance)
     scores = question.of_variants([question.source])[0]
+    order = np.arange(len(rows))
+    if translator.target.reverse:  # in reading order
+        order[:-1] = order[:-1][::-1]
     heads = AttentionHeads(
         labels,
-        rows,
-        saliency.astype(np.float32)[None, None],
-        tuple(scores.tolist()) if asked.instead is None else None,
+        tuple(rows[index] for index in order),
+        saliency.astype(np.float32)[None, None, order],
+        tuple(scores[order].tolist()) if asked.instead is None else None,
         asked.source,
         translator.target.decode(whole.written(ids), labels),
     )

@@ -29,6 +29,8 @@ class AttentionHeads:
             copy.
         copied_from: the index of the source piece that each target piece was copied from, or
             None, [T]; empty as `p_copy` is.
+        from_right: whether the model writes the pieces from the last to the first, and then the
+            end token.
     """
 
     source_pieces: tuple[str, ...]
@@ -40,6 +42,7 @@ class AttentionHeads:
     source_axis: str = ""
     p_copy: tuple[float, ...] = ()
     copied_from: tuple[int | None, ...] = ()
+    from_right: bool = False
 
     @property
     def num_layers(self) -> int:

@@ -43,7 +43,7 @@ class Reading(Settings):
         found = choose_map(heads, None if self.layer is None else str(self.layer))
         if not self.later:
             return found
-        weights = one_step_later(found.weights, heads.target_pieces)
+        weights = one_step_later(found.weights, heads.target_pieces, heads.from_right)
         return heads.map(weights, ", ".join(filter(None, (found.name, "one step later"))))
 
 
@@ -57,7 +57,7 @@ def every_reading(num_layers: int) -> list[Reading]:
 
 
 def one_step_later(
-    weights: NDArray[np.float32], target_pieces: Sequence[str]
+    weights: NDArray[np.float32], target_pieces: Sequence[str], from_right: bool = False
 ) -> NDArray[np.float32]:
     """Return the weights of the step at which the decoder reads each token, [..., T, S].
 
@@ -66,12 +66,21 @@ def one_step_later(
     Args:
         weights: the weights of the step at which each token is written, [..., T, S].
         target_pieces: the T target pieces; a line that was split has an end token after each part.
+        from_right: whether the pieces of each part are written from the last to the first.
     """
     last = len(target_pieces) - 1
     steps = [
         step if piece == END or step == last else step + 1
         for step, piece in enumerate(target_pieces)
     ]
+    if from_right:
+        ends = [step for step, piece in enumerate(target_pieces) if piece == END]
+        starts = (0, *(end + 1 for end in ends))
+        firsts = {one: next((end for end in ends if end > one), one) for one in starts}
+        steps = [
+            step if piece == END else firsts.get(step, step - 1)
+            for step, piece in enumerate(target_pieces)
+        ]
     return weights[..., steps, :]
 
 

@@ -250,7 +250,7 @@ def make_record(
 def restored(translation: Translation, protected: Protected) -> Translation:
     """Return a translation with the protected texts in its outputs; its tokens stay."""
     hypotheses = (replace(one, text=protected.restore(one.text)) for one in translation.hypotheses)
-    return replace(translation, hypotheses=tuple(hypotheses))
+    return replace(translation, hypotheses=tuple(hypotheses), has_words=False)
 
 
 def join_translations(
@@ -294,9 +294,16 @@ def join_translations(
         copied_from=_shifted(parts),
     )
     cues = tuple(cue for part in parts for cue in part.cues)
-    first = parts[0]
-    shape, axis = first.attention_shape, first.source_axis
-    return Translation(source, pieces, (whole,), unknown, shape, cues, axis, first.reading)
+    words = sum(len(best.text.split()) for best in bests)
+    return replace(
+        parts[0],
+        source=source,
+        source_pieces=pieces,
+        hypotheses=(whole,),
+        unknown_tokens=unknown,
+        cues=cues,
+        has_words=all(spaces[1:-1]) and len(whole.text.split()) == words,
+    )
 
 
 def _shifted(parts: Sequence[Translation]) -> tuple[int | None, ...]:

@@ -57,6 +57,9 @@ class Translation:
         source_axis: what the source tokens of a recording count: seconds; empty for text and
             pictures.
         reading: the attention weights that alignments are read from.
+        from_right: whether the model writes from right to left.
+        has_words: whether the words of the source and the outputs are those of their tokens: not
+            where tokens stand for protected texts, or parts were joined without a space.
     """
 
     source: str
@@ -67,6 +70,8 @@ class Translation:
     cues: tuple[Cue, ...] = ()
     source_axis: str = ""
     reading: Reading = BEST_HEADS
+    from_right: bool = False
+    has_words: bool = True
 
     def heads(self, hypothesis: TargetText) -> AttentionHeads | None:
         """Return the attention weights of a hypothesis by layer and head; None if it has none."""
@@ -85,6 +90,7 @@ class Translation:
             self.source_axis,
             hypothesis.p_copy,
             hypothesis.copied_from,
+            self.from_right,
         )
 
     def alignment_map(self, hypothesis: TargetText) -> AttentionMap | None:
@@ -116,7 +122,7 @@ class Translation:
 
         Returns:
             Pairs (index of the source word, index of the target word); None if the hypothesis has
-            no attention weights.
+            no attention weights, or if the words are not those of its tokens.
         """
-        found = self.alignment_map(hypothesis)
+        found = self.alignment_map(hypothesis) if self.has_words else None
         return None if found is None else align_words(found, threshold)

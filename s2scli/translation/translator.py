@@ -342,7 +342,8 @@ class Translator:
         cues = self._cues(text, values, hypotheses, found)
         axis = "seconds" if isinstance(self.sides.source, Sound) else ""
         reading = self.engine.reading
-        return Translation(text, labels, found, unknown, shape, cues, axis, reading)
+        from_right = self.target.reverse
+        return Translation(text, labels, found, unknown, shape, cues, axis, reading, from_right)
 
     def _cues(
         self,

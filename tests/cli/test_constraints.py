@@ -72,6 +72,16 @@ def test_numbers_addresses_and_tags_come_out_as_they_went_in(translate: Run) -> 
             assert all(term in one["text"] for term, times in terms_of(line).items() if times)
 
 
+def test_words_with_a_protected_text_have_no_alignment(translate: Run) -> None:
+    """The tokens are those of what stood in for it, whose words may be others."""
+    given = "the <b>dog</b>\nthe dog\n"
+    rows = [json.loads(line) for line in outputs(translate("--protect", "--json", given=given))]
+    found = [row["hypotheses"][0]["word_alignment"] for row in rows]
+    assert found[0] is None and found[1]
+    first, second = outputs(translate("--protect", "--alignment", given=given))
+    assert first.endswith("||| ") and re.search(r"\|\|\| \d+-\d+", second)
+
+
 def test_outputs_begin_with_their_prefixes(translate: Run) -> None:
     given = "the dog\tHund und\na cat\t\n\t\n"
     first, second, third = outputs(translate("--prefix", given=given))

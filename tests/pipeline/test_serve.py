@@ -108,6 +108,19 @@ def test_insights_are_those_of_the_commands(tmp_path: Path) -> None:
     assert len(shorter.saliency("abc")["weights"]) <= 3 < len(weights)  # as it is translated
 
 
+def test_saliency_of_a_model_that_writes_from_the_right_is_in_reading_order(
+    tmp_path: Path,
+) -> None:
+    backwards = replace(LETTERS.texts[1], reverse=True)
+    tokenizers = replace(LETTERS, target=backwards, joint=False)
+    folder = write_model(tmp_path, tokenizers, scale=3.0)
+    asked = Asked("abc", target="cab ba", test=False)
+    found = inspect_saliency(folder, asked, Talk.silent()).map
+    assert "".join(found.target_pieces[:-1]).replace("▁", " ").strip() == "cab ba"
+    with pytest.raises(UsageError, match="--instead is for models that write from left to right"):
+        inspect_saliency(folder, replace(asked, instead="c"), Talk.silent())
+
+
 def test_saliency_needs_an_end_of_the_source(tmp_path: Path) -> None:
     endless = replace(LETTERS.texts[0], ends=False)
     folder = write_model(tmp_path, replace(LETTERS, source=endless, joint=False), scale=3.0)

@@ -46,6 +46,13 @@ def test_end_tokens_keep_their_own_weights(ends: list[bool]) -> None:
         assert row[0] == (step if piece == END or last else step + 1)
 
 
+def test_a_model_that_writes_from_the_right_reads_a_token_one_step_later_on_the_left() -> None:
+    pieces = ["a", "b", "c", END, "d", END]
+    weights = np.arange(len(pieces), dtype=np.float32)[:, None]
+    steps = one_step_later(weights, pieces, from_right=True)[:, 0].tolist()
+    assert steps == [3, 0, 1, 3, 5, 5]
+
+
 def test_the_map_is_that_of_choose_map_at_the_same_step() -> None:
     heads = make_heads(3, 2, 6, 5)
     for reading in every_reading(3):

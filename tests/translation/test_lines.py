@@ -148,6 +148,14 @@ def test_joined_translations_keep_scores_and_attention_apart() -> None:
     assert bare.hypotheses[0].attention is None
 
 
+def test_words_of_parts_that_are_joined_without_a_space_are_not_those_of_tokens() -> None:
+    spaced = join_translations("a b c", translations("a b", "c"), ["", " ", ""], SETTINGS)
+    assert spaced.word_alignment(spaced.hypotheses[0]) == [(0, 0), (1, 1)]  # "ab" and "c"
+    glued = join_translations("a bc", translations("a b", "c"), ["", "", ""], SETTINGS)
+    assert glued.word_alignment(glued.hypotheses[0]) is None
+    assert glued.token_alignment(glued.hypotheses[0]) is not None
+
+
 @pytest.mark.parametrize(
     ("parts", "between", "joined"),
     [
