@@ -115,10 +115,6 @@ SAFE_TO_CHANGE = (
     "training.accumulate",
     "training.log_every",
     "training.max_gradient_norm",
-    "training.noise.delete",
-    "training.noise.mask",
-    "training.noise.permute",
-    "training.noise.span*",
     "training.optimizer.learning_rate",
     "training.optimizer.weight_decay",
     "training.precision",
@@ -164,7 +160,7 @@ def load_recipe(
         )
     tree = fit_to_sides(tree, sides)
     recipe = change_recipe(tree, assignments, f"recipe {path.stem}")
-    _check_sides(recipe, sides)
+    check_sides(recipe, sides)
     return recipe
 
 
@@ -281,7 +277,7 @@ def _get(tree: Tree, *names: str) -> object:
     return found
 
 
-def _check_sides(recipe: Recipe, sides: Sides) -> None:
+def check_sides(recipe: Recipe, sides: Sides) -> None:
     """Check that the recipe has no setting that is only for text, for a side that is not text.
 
     Raises:
@@ -368,10 +364,12 @@ def limited(recipe: Recipe, limits: Tree) -> TrainingSettings:
 def fixed_settings(recipe: Recipe) -> Tree:
     """Return the settings that must stay the same when a run is resumed.
 
-    These are the model and training settings without the limits and the logs.
+    These are the model and training settings without the limits and the logs, and what a validation
+    by search reads of the model.
     """
     free = {"limits", "log_samples", "track"}
-    return recipe.model_dump(mode="json", include={"model", "training"}, exclude={"training": free})
+    tree = recipe.model_dump(mode="json", include={"model", "training"}, exclude={"training": free})
+    return {**tree, "search": {"ctc_weight": recipe.search.ctc_weight}}
 
 
 def is_safe_to_change(path: str) -> bool:

@@ -13,6 +13,7 @@ from s2scli.config import (
     SAFE_TO_CHANGE,
     Recipe,
     fit_to_target,
+    fixed_settings,
     is_safe_to_change,
     list_recipe_settings,
     load_recipe,
@@ -220,6 +221,17 @@ def test_what_is_safe_to_change_is_what_resuming_can_bear() -> None:
     }
     for group in ("optimizer.kind", "batch_tokens", "min_batches", "max_length", "seed", "metric"):
         assert f"training.{group}" in paths - safe
+    for group in ("noise.delete", "noise.typos"):  # of validation, too
+        assert f"training.{group}" in paths - safe
+
+
+def test_what_a_validation_searches_with_is_fixed_and_other_searches_are_free() -> None:
+    one, other, wider = (
+        fixed_settings(load_recipe("speech-gru", [f"search.{change}"], sides=AUDIO))
+        for change in ("ctc_weight=0.1", "ctc_weight=0.2", "beam_size=9")
+    )
+    assert one["search"] == {"ctc_weight": 0.1} and other["search"] == {"ctc_weight": 0.2}
+    assert wider["search"].keys() == {"ctc_weight"}
 
 
 def test_a_loss_on_attention_needs_attention() -> None:

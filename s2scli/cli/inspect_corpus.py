@@ -20,13 +20,19 @@ if TYPE_CHECKING:
     from s2scli.pipeline.inspect_corpus import CorpusView
 
 
+SAMPLES = 5
+
+
 def command(
     split: Annotated[
         str, typer.Option(metavar="SPLIT", help="Split to show: train, valid or test.")
     ] = "train",
     count: Annotated[
-        int, typer.Option("-n", "--samples", min=0, max=10_000, help="Number of rows to show.")
-    ] = 5,
+        int | None,
+        typer.Option(
+            "-n", "--samples", min=0, max=10_000, help="Number of rows to show. [default: 5]"
+        ),
+    ] = None,
     html: Annotated[
         Path | None,
         typer.Option(
@@ -50,7 +56,10 @@ def command(
     from s2scli.pipeline.inspect_corpus import inspect_corpus
 
     require_split(split)
-    view = inspect_corpus(common.workspace, split, count)
+    for flag, given in (("--samples", count is not None), ("--json", common.json)):
+        if html and given:
+            raise UsageError(f"{flag} has no effect with --html, which writes a page: leave it out")
+    view = inspect_corpus(common.workspace, split, SAMPLES if count is None else count)
     if html is not None:
         _write_page(view, html, common)
         return

@@ -18,6 +18,7 @@ from s2scli.cli.options import (
     PageFormatOption,
     format_of,
 )
+from s2scli.errors import UsageError
 from s2scli.report.colours import colour_system
 from s2scli.report.console import json_text
 from s2scli.report.tables import make_table
@@ -36,8 +37,11 @@ def command(
         ),
     ] = None,
     split: Annotated[
-        str, typer.Option(metavar="SPLIT", help="Split to translate: train, valid or test.")
-    ] = "test",
+        str | None,
+        typer.Option(
+            metavar="SPLIT", help="Split to translate: train, valid or test. [default: test]"
+        ),
+    ] = None,
     by: Annotated[
         Literal["score", "length", "rare"],
         typer.Option(
@@ -78,7 +82,10 @@ def command(
     from s2scli.pipeline.inspect_errors import ErrorsRequest, inspect_errors
     from s2scli.report.differences import compared_lines, differences_html
 
-    request = ErrorsRequest(table, split, tuple(models or ()), device, by, kind, count)
+    given = {"--split": split, "--model": models, "--device": device != "auto"}
+    for flag in filter(given.get, given if table else ()):
+        raise UsageError(f"{flag} has no effect with a table, which has the outputs: leave it out")
+    request = ErrorsRequest(table, split or "test", tuple(models or ()), device, by, kind, count)
     found = inspect_errors(common.workspace, request, common.talk)
     chosen = PageFormat.HTML if html else format or format_of(output or Path(), PageFormat)
     if common.json or chosen is PageFormat.JSON:

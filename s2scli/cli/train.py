@@ -50,8 +50,8 @@ def command(
         run_option(
             "--override",
             help="Resume the run with changed settings. Safe to change: the learning rate, weight "
-            "decay, schedule, dropout, token dropout, noise of tokens, scheduled sampling, R-Drop, "
-            "gradient clipping, accumulate, precision, and how often to validate, save and log. "
+            "decay, schedule, dropout, token dropout, scheduled sampling, R-Drop, SimCut, gradient "
+            "clipping, accumulate, precision, and how often to validate, save and log. "
             "All other changes are refused.",
         ),
     ] = False,

@@ -116,9 +116,8 @@ def command(
             "words, counted from 0, in Pharaoh's format (0-0 1-2). Each target word is paired with "
             "the source word that has the largest attention weight. The weights are the mean of "
             "the H heads that align best, where H is the number of heads per layer, or those of "
-            "the layer and the step that s2s inspect alignment --save recorded with the model. The "
-            "alignment is empty where a protected text is put back, or sentences are joined without "
-            "a space.",
+            "the layer and the step that s2s inspect alignment --save recorded with the model. "
+            "Empty where a protected text is put back, or sentences are joined without a space.",
         ),
     ] = False,
     alignment_threshold: Annotated[
@@ -174,7 +173,7 @@ def command(
     _refuse_resuming(resume, output, format)
     given = {"--resume": resume, "--files": as_files, "--prefix": demanded.prefix}
     _refuse_apart(given, format, stream, history=history, dask=dask)
-    inputs = _existing(files or [STDIN], as_files, stream)
+    inputs, to = _existing(files or [STDIN], as_files, stream), None if output == STDIN else output
     demands = demanded.read()
     asked = _engine_request(engine, demanded, attended, as_json, overrides, device)
     with flag_errors():
@@ -186,7 +185,6 @@ def command(
     require_attention(translator, attended)
     for flag in ("--history",) * (history is not None) + ("--dask",) * (dask is not None):
         require_text(translator, flag)
-    to = None if output == STDIN else output
     wanted = Wanted(as_json or alignment, scores=not shape.is_plain, times=as_json)
     options = demands.options(translator, settings, stream, wanted)
     if format in SUBTITLES:

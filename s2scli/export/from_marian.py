@@ -56,6 +56,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "transformer-disable-position-embeddings": ("false",),
     "lemma-dim-emb": ("0",),
     "output-omit-bias": ("false",),
+    "right-left": ("false",),
 }
 ACTIVATIONS = {"relu": "relu", "silu": "silu", "swish": "silu"}  # its gelu is x sigmoid(1.702 x)
 # Parts of a layer: the name in the library transformers, and Marian's weight and bias
@@ -332,12 +333,16 @@ def flat_yaml(text: str, where: Path) -> dict[str, str | list[str]]:
     """
     found: dict[str, str | list[str]] = {}
     items: list[str] | None = None
+    name = ""
     for number, line in enumerate(text.split("\n"), 1):
         stripped = line.strip(" \t\r")
         if not stripped or stripped.startswith("#") or stripped in ("---", "..."):
             continue
         if stripped.startswith("- ") and items is not None:
             items.append(_scalar(stripped[2:]))
+            continue
+        if stripped == "[]" and items is not None:  # an empty list has a line of its own
+            found[name], items = "[]", None
             continue
         entry = _ENTRY.fullmatch(stripped)
         if entry is None:

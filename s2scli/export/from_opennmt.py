@@ -37,6 +37,7 @@ REQUIRED: Mapping[str, tuple[Any, ...]] = {
     "encoder_type": ("transformer",),
     "decoder_type": ("transformer",),
     "position_encoding": (True,),
+    "position_encoding_type": ("SinusoidalInterleaved",),
     "max_relative_positions": (0,),
     "self_attn_type": ("scaled-dot", "scaled-dot-flash"),
     "layer_norm": ("standard",),

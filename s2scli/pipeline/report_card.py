@@ -115,7 +115,8 @@ class SideView:
         tokens: numbers of words read, growing by the same factor; characters in scripts without
             spaces.
         types: the number of different ones among them.
-        pieces_per_word: of the workspace's tokenizer; None without one.
+        pieces_per_word: of the workspace's tokenizer; None without one that cuts words, or in a
+            script without spaces.
         unknown_rate: the share of its pieces that are unknown; None without one.
     """
 
@@ -245,13 +246,18 @@ def _side(side: str, sample: Sequence[Example], tokenizers: Tokenizers | None) -
     tokens, types = _growth(texts)
     tokenizer = getattr(tokenizers, side, None)
     quality = measure_quality(tokenizer, texts) if isinstance(tokenizer, SentencePiece) else None
+    together = " ".join(texts[:BATCH])
+    cuts_words = (
+        getattr(tokenizer, "kind", "") in ("bpe", "unigram")
+        and units_of(together) == together.split()
+    )
     return SideView(
         side,
         scripts,
         _languages(texts),
         tokens,
         types,
-        round(quality.pieces_per_word, 2) if quality else None,
+        round(quality.pieces_per_word, 2) if quality and cuts_words else None,
         round(quality.unknown_rate, 5) if quality else None,
     )
 

@@ -11,6 +11,7 @@ from s2scli.config import (
     DEFAULT_RECIPE,
     Recipe,
     change_recipe,
+    check_sides,
     fixed_settings,
     is_safe_to_change,
     load_recipe,
@@ -94,6 +95,7 @@ class Start:
         if own and name is None:
             tree = own.model_dump(mode="json")
             recipe = change_recipe(tree, assignments, f"recipe {own.name}")
+            check_sides(recipe, sides)
         else:
             recipe = load_recipe(name or DEFAULT_RECIPE, assignments, size, sides)
         if own and self.checkpoint:

@@ -129,7 +129,8 @@ def adopt(model: bytes, vocabulary: Vocabulary, *, writes: bool) -> Adopted:
             rows.append(vocabulary.unk)
             pieces.append(replace(piece, type=UNUSED) if writes else piece)
     unwritten = range(len(vocabulary.pieces) + len(SPECIAL) - len(special), len(pieces))
-    begins = () if vocabulary.start != vocabulary.pad else (BOS_ID,)
+    shared = vocabulary.start in (vocabulary.pad, vocabulary.unk, vocabulary.end)
+    begins = (BOS_ID,) if shared else ()  # or that token would count twice
     tokenizer = SentencePiece(_rewritten(model, pieces), _kind(model), "none")
     return Adopted(tokenizer, rows, (*begins, *unwritten))
 

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 from torch.optim import Adam, Muon, Optimizer
 
-TABLES = ("source", "target", "output", "ctc")  # parts of a model with one row per token
+OUTER = ("source", "target", "output", "ctc")  # what reads tokens, sound or pictures, and writes
 
 
 class MuonWithAdam(Optimizer):
-    """Muon for the hidden matrices, Adam for all other weights.
+    """Muon for the matrices of encoder, connection and decoder, Adam for all other weights.
 
     Both use the state and the learning rates of this optimizer.
     """
@@ -70,5 +70,5 @@ class MuonWithAdam(Optimizer):
 
 
 def is_hidden_matrix(name: str, weight: torch.Tensor) -> bool:
-    """Return whether a weight is a matrix outside the tables with one row per token."""
-    return weight.ndim == 2 and name.partition(".")[0] not in TABLES
+    """Return whether a weight is a matrix of the encoder, the connection or the decoder."""
+    return weight.ndim == 2 and name.partition(".")[0] not in OUTER

@@ -161,10 +161,11 @@ class AdafactorSettings(Settings):
 
 
 class MuonSettings(Settings):
-    """Muon for the hidden matrices (Jordan et al. 2024), Adam for tables, norms and biases.
+    """Muon for the matrices of encoder, connection and decoder, Adam for the rest.
 
-    The update of a matrix is orthogonalised, then scaled so that Muon and Adam can share one
-    learning rate (Liu et al. 2025, Muon is scalable for LLM training, eq. 4).
+    The rest are tables of tokens, what reads sound and pictures, the output layer, norms and biases
+    (Jordan et al. 2024). The update of a matrix is orthogonalised, then scaled so that Muon and
+    Adam can share one learning rate (Liu et al. 2025, Muon is scalable for LLM training, eq. 4).
     """
 
     kind: Literal["muon"] = setting(

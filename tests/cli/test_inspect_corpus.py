@@ -57,6 +57,8 @@ def test_no_samples_are_no_table(prepared: Path) -> None:
     ("arguments", "status", "message"),
     [
         (["--split", "dev"], 2, "--split dev: expected one of train, valid, test"),
+        (["--html", "card.html", "--json"], 2, "--json has no effect with --html"),
+        (["--html", "card.html", "-n", "3"], 2, "--samples has no effect with --html"),
         (["-w", "none"], 66, "no corpus here; make one: s2s prepare"),
     ],
 )

@@ -88,6 +88,13 @@ def test_pieces_of_dots_and_dashes_are_no_marks_of_documents() -> None:
     assert list(flat_yaml(text, Path("here"))) == ["</s>", "...", "---", "...."]
 
 
+def test_an_empty_list_may_have_a_line_of_its_own() -> None:
+    text = "tied:\n  []\ntypes:\n  - a\nlast: 1\n"
+    assert flat_yaml(text, Path("here")) == {"tied": "[]", "types": ["a"], "last": "1"}
+    with pytest.raises(CheckpointError, match="here:2"):
+        flat_yaml("a: 1\n[]\n", Path("here"))
+
+
 def test_other_yaml_is_refused() -> None:
     with pytest.raises(CheckpointError, match="here:2: expected `name: value`"):
         flat_yaml("a: 1\nnothing", Path("here"))
@@ -109,6 +116,7 @@ def without(model: MarianModel, name: str) -> MarianModel:
         (lambda m: changed(m, transformer_preprocess="n"), "transformer-preprocess is 'n'"),
         (lambda m: changed(m, transformer_ffn_activation="tanh"), "activation is 'tanh'"),
         (lambda m: changed(m, transformer_ffn_activation="gelu"), "activation is 'gelu'"),
+        (lambda m: changed(m, right_left="true"), "right-left is 'true', and s2s imports"),
         (lambda m: changed(m, enc_depth="many"), "enc-depth is 'many', expected a number"),
         (lambda m: changed(m, transformer_tied_layers="[1, 1]"), "transformer-tied-layers is set"),
         (lambda m: changed(m, enc_depth="3"), "has no tensor encoder_l3_self_Wq"),

@@ -74,6 +74,10 @@ def changed(model: OpenNMTModel, name: str, tensor: torch.Tensor) -> OpenNMTMode
         (lambda m: optioned(m, encoder_type="brnn"), "encoder_type is 'brnn', and s2s imports"),
         (lambda m: optioned(m, max_relative_positions=-1), "max_relative_positions is -1"),
         (lambda m: optioned(m, copy_attn=True), "copy_attn is True"),
+        (
+            lambda m: optioned(m, position_encoding_type="SinusoidalConcat"),
+            "position_encoding_type is 'SinusoidalConcat', and s2s imports",
+        ),
         (lambda m: optioned(m, pos_ffn_activation_fn="gated-gelu"), "fn is 'gated-gelu'"),
         (lambda m: optioned(m, heads=0), "heads is None, expected a number above 0"),
         (lambda m: optioned(m, enc_layers=9), "has no tensor model.encoder.transformer.2"),

@@ -10,7 +10,9 @@ from s2scli.pipeline.inputs import Inputs
 from s2scli.pipeline.inspect_corpus import inspect_corpus
 from s2scli.pipeline.prepare import prepare
 from s2scli.pipeline.report_card import Card, _growth, spaced
+from s2scli.pipeline.train_tokenizer import train_tokenizer
 from s2scli.report.console import Talk
+from s2scli.tokenizer.settings import Kind, TokenizerSettings
 from s2scli.workspace import Workspace
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
@@ -100,6 +102,29 @@ def test_tags_are_no_text(tmp_path: Path) -> None:
         cards.append(card_of(tmp_path / name, rows_of(50), rows_of(1), tags))
     plain, tagged = cards
     assert (tagged.sides, tagged.ratios, tagged.rules) == (plain.sides, plain.ratios, plain.rules)
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "advised"),
+    [
+        ("bpe", "abcdefghij", True),
+        ("char", "abcdefghij", False),
+        ("bpe", "中国人学大天水火", False),
+    ],
+)
+def test_more_pieces_are_advised_only_where_they_cut_words(
+    tmp_path: Path, kind: Kind, source: str, advised: bool
+) -> None:
+    letters = random.Random(3)
+    rows = [("".join(letters.choices(source, k=12)), f"{number}") for number in range(300)]
+    card_of(tmp_path, rows, rows[:3])
+    settings = TokenizerSettings(kind=kind, vocab_size=40)
+    train_tokenizer(Workspace(tmp_path / "w"), settings, Talk(quiet=True))
+    card = inspect_corpus(Workspace(tmp_path / "w"), "train", 0).card
+    assert card is not None
+    told = [one for one in card.findings if one.what.startswith("a source word has")]
+    assert bool(told) is advised
+    assert (card.sides[0].pieces_per_word is not None) is advised
 
 
 def test_what_most_rows_have_is_the_task_and_no_finding(tmp_path: Path) -> None:

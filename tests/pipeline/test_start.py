@@ -10,6 +10,7 @@ from s2scli.errors import CheckpointError, ConfigError, MissingInputError
 from s2scli.manifest import read_manifest
 from s2scli.pipeline.start import Start, find_start
 from s2scli.report.console import Talk
+from s2scli.sides import Sides, Sound
 from s2scli.sizes import SIZES
 from s2scli.training.checkpoint import Checkpoint, save_checkpoint
 from s2scli.training.machine import describe_machine
@@ -91,6 +92,16 @@ def test_what_is_safe_to_change_needs_override() -> None:
     assert first == f"model.encoder.dropout: {TINY.model.encoder.dropout} -> 0.5"
     assert others and all(line.startswith("training.schedule.") for line in others)
     assert start.changes(TINY) == Start().changes(changed) == []
+
+
+@pytest.mark.parametrize("change", ["training.source_token_dropout=0.1", "training.noise.mask=0.1"])
+def test_a_models_own_recipe_is_checked_against_the_sides(
+    trained: LoadedModel, change: str
+) -> None:
+    sides = Sides(Sound(8000))
+    for start in (Start(checkpoint()), Start(trained=trained)):
+        with pytest.raises(ConfigError, match="for text, and the source is audio; leave them out"):
+            start.choose_recipe(None, [change], SIZES[0], sides=sides, override=True)
 
 
 def test_override_refuses_and_lists_all_that_is_not_safe() -> None:

@@ -27,6 +27,14 @@ def test_texts_have_the_same_pieces_and_rows(kind: str) -> None:
     assert BOS_ID in adopted.unwritten
 
 
+def test_a_token_that_begins_and_ends_outputs_counts_once() -> None:
+    side = make_side(("</s>", "<unk>", "<s>"), ("<pad>",))
+    last = len(side.pieces) - 1
+    for start, counts in ((0, True), (1, True), (last, True), (2, False)):
+        adopted = adopt(side.spm, Vocabulary(side.pieces, last, 1, start, 0), writes=True)
+        assert (BOS_ID in adopted.unwritten) is counts
+
+
 def test_decoding_is_that_of_the_model() -> None:
     side = make_side(("</s>", "<unk>"), ("<pad>",), left_out=0)
     program = sentencepiece.SentencePieceProcessor(model_proto=side.spm)

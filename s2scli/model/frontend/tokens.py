@@ -43,7 +43,10 @@ class TokenFrontendSettings(Settings):
 
 
 class TokenFrontend(nn.Module):
-    """Looks up token embeddings; the embedding of the padding token is always zero."""
+    """Looks up token embeddings.
+
+    That of the padding token is zero, unless the output layer shares the table and trains it.
+    """
 
     def __init__(self, settings: TokenFrontendSettings, vocab_size: int, pad_id: int) -> None:
         super().__init__()
