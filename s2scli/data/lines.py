@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
@@ -122,11 +122,17 @@ class TextFile:
             start = self._stream.peek(BUFFER_BYTES).removeprefix(UTF8_BOM)
         return [line for line in start.replace(b"\r\n", b"\n").split(b"\n") if line.strip(b"\r ")]
 
-    def lines(self, limit: int) -> Iterator[bytes | None]:
+    def lines(
+        self, limit: int, skipped: Callable[[bytes], object] = bool
+    ) -> Iterator[bytes | None]:
         r"""Yield each line without its line end, or None for a line of `limit` bytes or more.
 
         Only `\n` ends a line. One `\r` before it is removed, and so is a byte order mark at the
         start of the file.
+
+        Args:
+            limit: the limit.
+            skipped: called with each piece of a line that is too long, before None is yielded.
 
         Raises:
             CorpusError: the file is empty, is damaged, is UTF-16 or UTF-32, or has old Mac line
@@ -144,7 +150,8 @@ class TextFile:
                 elif len(line) < limit:
                     yield line.removesuffix(b"\r")
                 else:
-                    self._skip_line(limit)
+                    skipped(line)
+                    self._skip_line(limit, skipped)
                     yield None
                 line = readline(limit)
 
@@ -173,9 +180,11 @@ class TextFile:
                 "tr '\\r' '\\n' < FILE > NEW"
             )
 
-    def _skip_line(self, limit: int) -> None:
-        while (piece := self._stream.readline(limit)) and not piece.endswith(b"\n"):
-            pass
+    def _skip_line(self, limit: int, skipped: Callable[[bytes], object]) -> None:
+        while piece := self._stream.readline(limit):
+            skipped(piece)
+            if piece.endswith(b"\n"):
+                return
 
     def _uncompressed(self, buffered: io.BufferedReader) -> Stream:
         start, suffix = buffered.peek(16), self.path.suffix

@@ -18,16 +18,20 @@ from s2scli.errors import CorpusError, UsageError
 class RowReader:
     """The rows of a file as lines; a `Source` for `gather`."""
 
-    def __init__(self, rows: Iterator[ReadRow], name: str, *, strict: bool, pairs: bool) -> None:
+    def __init__(
+        self, rows: Iterator[ReadRow], name: str, *, unit: str, strict: bool, pairs: bool
+    ) -> None:
         """Prepare to read.
 
         Args:
             rows: the rows.
             name: the name of the file for messages.
+            unit: what the rows are in the file: lines or rows.
             strict: whether a bad row is an error.
             pairs: whether the lines have targets, too.
         """
-        self._rows, self._name, self._strict, self._pairs = rows, name, strict, pairs
+        self._rows, self._name, self._unit = rows, name, unit
+        self._strict, self._pairs = strict, pairs
 
     def get(self, block: bool = True, timeout: float | None = None) -> Line | None:
         """Return the next row as a line; None at the end.
@@ -42,11 +46,11 @@ class RowReader:
         for row in self._rows:
             if isinstance(row, Example):
                 target = row.target if self._pairs else None
-                return Line(self._name, row.line, row.source, target=target)
+                return Line(self._name, row.line, row.source, target=target, unit=self._unit)
             if isinstance(row, BadLine):
                 if self._strict:
                     raise CorpusError(str(row))
-                return Line(self._name, row.line, "", fault=row.fault)
+                return Line(self._name, row.line, "", fault=row.fault, unit=row.unit)
         return None
 
 
@@ -71,13 +75,14 @@ def open_rows(path: Path, settings: StreamSettings, *, pairs: bool = False) -> R
         raise UsageError(f"--input-format {name} has two files, and this command reads one")
     format = _with_fields(name, settings, alone=not pairs)
     shown = "stdin" if path == STDIN else str(path)
-    return RowReader(_rows(path, format), shown, strict=settings.strict, pairs=pairs)
+    unit, rows = "line" if format.by_line else "row", _rows(path, format)
+    return RowReader(rows, shown, unit=unit, strict=settings.strict, pairs=pairs)
 
 
 def _rows(path: Path, format: Format) -> Iterator[ReadRow]:
-    for part in expand_folders([path]):
-        with open_text(part) as file:
-            yield from format.read([file], LINE_BYTES)
+    with contextlib.ExitStack() as stack:  # the files of a dataset are one corpus
+        files = [stack.enter_context(open_text(part)) for part in expand_folders([path])]
+        yield from format.read(files, LINE_BYTES)
 
 
 def _with_fields(name: str, settings: InputSettings, *, alone: bool = False) -> Format:

@@ -18,7 +18,7 @@ from s2scli.data.cleaning import is_blank
 from s2scli.data.lines import STDIN, UTF8_BOM, open_text
 from s2scli.data.settings import InputSettings
 from s2scli.data.windows import Source, gather
-from s2scli.errors import CorpusError
+from s2scli.errors import CorpusError, S2SError
 from s2scli.settings import setting
 
 BLOCK_BYTES = 1 << 16
@@ -103,6 +103,7 @@ class Line:
         cut: whether only the first 10,000,000 bytes were kept.
         target: the target, if the input has fields and the target is read, too.
         fault: why the row of an input with fields cannot be read; empty if it can.
+        unit: what `number` counts: lines, or rows of a format whose rows are not lines.
     """
 
     name: str
@@ -112,11 +113,12 @@ class Line:
     cut: bool = False
     target: str | None = None
     fault: str = ""
+    unit: str = "line"
 
     @property
     def where(self) -> str:
         """The file name and line number, for messages."""
-        return f"{self.name}, line {self.number}"
+        return f"{self.name}, {self.unit} {self.number}"
 
 
 class LineSplitter:
@@ -230,6 +232,7 @@ class ParagraphReader:
         self._held: list[Line] = []
         self._characters = 0
         self._after: list[Line | None] = []
+        self._error: S2SError | None = None  # of the line after those that are held
 
     def get(self, block: bool = True, timeout: float | None = None) -> Line | None:
         """Wait for the next paragraph or blank line; None at the end.
@@ -244,9 +247,17 @@ class ParagraphReader:
         deadline = None if timeout is None else time.monotonic() + timeout
         if self._after:
             return self._after.pop()
+        if self._error:
+            raise self._error
         while self._characters < WINDOW_CHARACTERS:
             left = None if deadline is None else max(0, deadline - time.monotonic())
-            line = self._lines.get(timeout=left)
+            try:
+                line = self._lines.get(timeout=left)
+            except S2SError as error:
+                if not self._held:
+                    raise
+                self._error = error
+                break
             if line is None or is_blank(line.text):
                 if not self._held:
                     return line

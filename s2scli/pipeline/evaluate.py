@@ -84,8 +84,7 @@ def evaluate(
         StorageError: the outputs cannot be written.
     """
     request.check()
-    if overrides and (request.hypothesis or not request.searches):
-        raise UsageError(f"{flag_of(min(overrides))} has no effect: nothing is translated")
+    _refuse_unread(overrides, request)
     if request.output:
         require_writable(request.output)
     if request.hypothesis and request.reference:
@@ -110,6 +109,7 @@ def evaluate(
     translator.require_tag(request.tag)
     if translator.sides.target:
         request = request.for_pictures()
+        _refuse_unread(overrides, request)
         say_latent(translator, talk)
     if request.searches and not request.multi_reference:
         hint_at_repeats(texts, talk)
@@ -123,6 +123,16 @@ def evaluate(
     latent = _latent_scores(texts, translator, corpus, request.importance_samples, talk)
     noise = _noise_scores(texts, found, translator, search, request, settings, talk)
     return replace(found, int8=request.int8, latent=latent, noise=noise)
+
+
+def _refuse_unread(overrides: Tree, request: EvaluateRequest) -> None:
+    """Refuse settings of a search where nothing is translated.
+
+    Raises:
+        UsageError: some are given.
+    """
+    if overrides and (request.hypothesis or not request.searches):
+        raise UsageError(f"{flag_of(min(overrides))} has no effect: nothing is translated")
 
 
 def _noise_scores(

@@ -88,8 +88,9 @@ class Start:
             verbose: list every setting that differs in the error, not just the first few.
 
         Raises:
-            ConfigError: the recipe differs from that of the run to resume in more than the limits,
-                the search settings and, with `override`, the settings that are safe to change.
+            ConfigError: the recipe does not fit the sides, or it differs from that of the run to
+                resume in more than the limits, the search settings but `ctc_weight` and, with
+                `override`, the settings that are safe to change.
         """
         own = self.recipe
         if own and name is None:
@@ -111,7 +112,7 @@ class Start:
     def changes(self, recipe: Recipe) -> list[str]:
         """Return `path: old -> new` for each setting that differs from the run to resume.
 
-        The limits and the search settings are left out.
+        The limits and the search settings but `ctc_weight` are left out.
         """
         own = self.recipe
         if not own or not self.checkpoint:

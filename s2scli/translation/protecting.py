@@ -16,7 +16,7 @@ END = r"""[^\s<>"'.,;:!?()\[\]{}]"""
 PROTECTED = re.compile(
     rf"""(?P<tag></?[A-Za-z][^<>]*>|<[A-Za-z][^<>]*/>)
     |(?P<address>(?:(?:https?|ftp)://|www\.)[^\s<>"]*{END})
-    |(?P<mail>(?:{NAMING}|[.+])+@{NAMING}+(?:\.{NAMING}+)+)
+    |(?P<mail>(?<![.+])(?<!{NAMING})(?:{NAMING}|[.+])+@{NAMING}+(?:\.{NAMING}+)+)
     |(?P<number>(?<!{LETTER})\d+(?:[.,:/-]\d+)*(?!{LETTER}))""",
     re.VERBOSE,
 )

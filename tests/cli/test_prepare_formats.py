@@ -119,6 +119,12 @@ FLAWS: list[tuple[list[str], int, str]] = [
 ]
 
 
+def test_sentences_may_have_a_held_out_file_with_fields(tmp_path: Path) -> None:
+    (tmp_path / "mono.txt").write_text("".join(f"sentence {n}\n" for n in range(40)))
+    (valid,) = write(tmp_path, "a.jsonl", PAIRS)
+    assert run(tmp_path, str(tmp_path / "mono.txt"), "--valid", str(valid)).exit_code == 0
+
+
 @pytest.mark.parametrize(("arguments", "status", "message"), FLAWS)
 def test_a_fault_is_one_line(
     tmp_path: Path, arguments: list[str], status: int, message: str

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from s2scli.data.example import Example
@@ -35,6 +36,23 @@ def test_a_strict_reader_refuses_a_bad_row(file: Path) -> None:
     settings = StreamSettings(strict=True)
     with pytest.raises(CorpusError, match=r"a\.jsonl, line 6: expected an object"):
         list(read_windows(file, settings, open_rows(file, settings)))
+
+
+def test_rows_of_a_dataset_are_counted_on_from_file_to_file(tmp_path: Path) -> None:
+    folder, names = tmp_path / "set", ["one.arrow", "two.arrow"]
+    folder.mkdir()
+    state = {"_data_files": [{"filename": name} for name in names]}
+    (folder / "state.json").write_text(json.dumps(state))
+    for number, name in enumerate(names):
+        cells = {"source": [f"s{number}", None], "target": ["t", "t"]}
+        table = pa.table(cells, pa.schema([("source", pa.string()), ("target", pa.string())]))
+        with pa.OSFile(str(folder / name), "wb") as out, pa.ipc.new_stream(out, table.schema) as to:
+            to.write_table(table)
+    settings = StreamSettings()
+    (lines,) = read_windows(folder, settings, open_rows(folder, settings, pairs=True))
+    assert [line.number for line in lines] == [1, 2, 3, 4]
+    assert [line.where for line in lines][:2] == [f"{folder}, row 1", f"{folder}, row 2"]
+    assert "(row 2 of this file)" in lines[3].fault
 
 
 def test_text_has_no_rows(tmp_path: Path) -> None:

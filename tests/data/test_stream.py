@@ -189,6 +189,15 @@ def test_a_paragraph_may_arrive_slowly() -> None:
     assert texts == ["a\nb", "", "c"]
 
 
+def test_the_lines_before_an_error_are_a_paragraph(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"a\nb\nbad \xff\nc\n")
+    windows = read_windows(tmp_path / "f", StreamSettings(unit="document", strict=True))
+    (first,) = next(windows)
+    assert first.text == "a\nb"
+    with pytest.raises(CorpusError, match="line 3, byte 5: not UTF-8"):
+        next(windows)
+
+
 def test_a_document_is_read_by_paragraph(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("a\nb\n\n\nc\n")
     found = texts_of(tmp_path / "f", StreamSettings(unit="document"))

@@ -37,6 +37,11 @@ def test_characters_without_spaces_are_no_part_of_them() -> None:
     assert found.restore("X和Y，3000") == "a@b.org和c@d.org，3000"
 
 
+@pytest.mark.timeout(60)  # a pass for each character takes many minutes
+def test_long_runs_without_an_address_are_read_once() -> None:
+    assert not list(PROTECTED.finditer("a" * 200_000 + " " + "." * 200_000))
+
+
 def test_numbers_stay_and_letters_stand_in_for_the_rest() -> None:
     found = protect("Z 5 a@b.org<b>big</b>!", yes, letters)
     assert found is not None and found.numbers == ("5",)

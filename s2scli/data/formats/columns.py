@@ -69,7 +69,8 @@ def read_batches(
             try:
                 yield fields.example(_texts(values, fields.read, limit), before + number)
             except BadLineError as error:
-                yield BadLine(file, number, error.reason, str(error), "row")
+                fault = f"{error} (row {number} of this file)" if before else str(error)
+                yield BadLine(file, before + number, error.reason, fault, "row")
     return number
 
 

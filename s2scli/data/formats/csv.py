@@ -68,7 +68,7 @@ class Csv:
 class _Lines:
     """The lines of a file, as text; bytes that are not UTF-8 become lone surrogates.
 
-    A row that is too long is read on, without its text, so that the next row is found.
+    A row that is too long is read on, as its quotes alone, so that the next row is found.
 
     Attributes:
         number: the number of the last line read.
@@ -79,17 +79,22 @@ class _Lines:
     def __init__(self, file: TextFile, limit: int) -> None:
         self.file = file
         self.number, self.first, self.is_over = 0, 1, False
-        self._lines, self._limit, self._bytes = file.lines(limit), limit, 0
+        self._lines, self._limit, self._bytes = file.lines(limit, self._skip), limit, 0
+        self._quotes = 0  # of the line that is skipped
+
+    def _skip(self, piece: bytes) -> None:
+        self._quotes += piece.count(b'"')
 
     def __iter__(self) -> Iterator[str]:
         for line in self._lines:
             self.number += 1
+            quotes, self._quotes = self._quotes if line is None else line.count(b'"'), 0
             self._bytes += self._limit if line is None else len(line)
             within, self.is_over = not self.is_over, self._bytes >= self._limit
             if not self.is_over:
                 yield f"{(line or b'').decode(errors='surrogateescape')}\n"
-            elif line is None or within or b'"' in line:
-                yield '"' * (line or b"").count(b'"') + "\n"
+            elif within or quotes:
+                yield '"' * quotes + "\n"
 
     def begin(self) -> None:
         """Begin a row."""
@@ -120,12 +125,12 @@ def _texts(
     """Return the cells of the fields to read.
 
     Raises:
-        BadLineError: the row has more or fewer cells than there are fields, or a cell is damaged.
+        BadLineError: there is no such field, the row has more or fewer cells than there are fields,
+            or a cell is damaged.
     """
-    missing = max(indices) >= len(names)
-    if len(cells) != len(names) and not missing:
+    for at, name in zip(indices, fields.read, strict=True):
+        if at >= len(names):
+            text_of(MISSING, name, limit, names)
+    if len(cells) != len(names):
         raise BadLineError("columns", f"{len(cells)} cells, but there are {len(names)} fields")
-    return [
-        text_of(MISSING if at >= len(names) else cells[at], name, limit, names)
-        for at, name in zip(indices, fields.read, strict=True)
-    ]
+    return [text_of(cells[at], name, limit) for at, name in zip(indices, fields.read, strict=True)]

@@ -52,6 +52,8 @@ def group_inputs(files: Sequence[TextFile], role: str, settings: PrepareSettings
                 Input(_text_format(group, settings), group) for group in group_files(some, role)
             ]
             continue
+        if settings.one_column and name != "sentences" and role == "corpus":
+            raise UsageError(f"--one-column does not work with {name}; leave it out")
         size = FORMATS[name].files
         if len(some) % size:
             raise UsageError(
@@ -95,8 +97,6 @@ def _named_format(name: str, settings: PrepareSettings) -> tuple[Format, bool]:
     Raises:
         UsageError: a flag does not fit the format.
     """
-    if settings.one_column and name != "sentences":
-        raise UsageError(f"--one-column does not work with {name}; leave it out")
     if name == "tsv":
         return _tsv(settings), False
     fields = fields_of(settings)

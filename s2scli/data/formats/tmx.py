@@ -96,7 +96,8 @@ def _languages(fields: Fields, unit: _Unit, file: str) -> Fields:
     given = fields.source, fields.target
     if None not in given or (fields.alone and fields.source):
         return fields
-    left = [name for name in names if name not in map(_plain, filter(None, given))]
+    named = tuple(f"{_plain(language)}-" for language in given if language)
+    left = [name for name in names if not f"{name}-".startswith(named)]
     if len(names) != 2 or len(left) != given.count(None):
         raise CorpusError(
             f"{file}: name the languages with --source-field and --target-field; "

@@ -204,6 +204,7 @@ def test_markup_in_a_segment_is_left_out() -> None:
     data = tmx(unit(("de", "a<ph>1</ph>b &amp; <hi>c</hi>"), ("en-US", "d\ne")))
     assert read("tmx", data) == [Example("d e", "ab & c", 1)]
     assert read("tmx", data, fields=Fields("de")) == [Example("ab & c", "d e", 1)]
+    assert read("tmx", data, fields=Fields("en")) == [Example("d e", "ab & c", 1)]
 
 
 def test_segments_of_sgm_need_no_xml() -> None:
