@@ -160,7 +160,7 @@ def _rank(
             scores = (one.score, *found)
             total = sum(w * score for w, score in zip(request.weights, scores, strict=True))
             ranked.append(Reranked(one.text, total, scores))
-        yield own, sorted(ranked, key=lambda each: -each.score)
+        yield own, sorted(ranked, key=lambda each: (WORST in each.scores, -each.score))
 
 
 def best_text(own: Choices, ranked: Sequence[Reranked]) -> str:

@@ -154,7 +154,7 @@ def serve(
 
         with stop_requests(announce) as stop:
             started(address_of(listening), [model.document() for model in catalogue.models])
-            run(app, gate, listening)
+            run(app, gate, listening, limits.max_seconds)
             for queue in queues.values():
                 queue.close()
     return stop.signal

@@ -104,8 +104,20 @@ def assignments(space: Space, values: Values) -> list[str]:
 
 
 def rounded(value: Value) -> Value:
-    """Return a drawn value as recipes get it: a float with `DIGITS` significant digits."""
+    """Return a value with `DIGITS` significant digits, if it is a float."""
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def used(space: Space, values: Values) -> dict[str, Value]:
+    """Return drawn values as recipes get them: those of ranges are rounded, but stay inside."""
+
+    def one(name: str, value: Value) -> Value:
+        low, high, short = space[name].low, space[name].high, rounded(value)
+        if low is None or high is None or isinstance(short, str):
+            return value
+        return short if low <= short <= high else value
+
+    return {name: one(name, value) for name, value in values.items()}
 
 
 def own_values(space: Space, recipe: Recipe) -> dict[str, Value] | None:

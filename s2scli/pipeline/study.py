@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from s2scli.errors import CheckpointError, ConfigError, MissingExtraError, StorageError
 from s2scli.files import FILES, storage_errors
-from s2scli.pipeline.space import Parameter, Space, Value, Values, near, rounded
+from s2scli.pipeline.space import Parameter, Space, Value, Values, near, used
 from s2scli.training.events import Event, Validation
 from s2scli.training.stopping import Criterion
 
@@ -217,7 +217,7 @@ class Study:
         starts = trial.user_attrs.get("starts", 0) + 1
         trial.set_user_attr("starts", starts)
         drawn = {name: _suggest(trial, name, each) for name, each in self.space.items()}
-        values = _used(drawn, trial.user_attrs)
+        values = _used(self.space, drawn, trial.user_attrs)
         return Trial(self, trial, values, starts, lock)
 
     def _lock_path(self, number: int) -> Path:
@@ -261,7 +261,7 @@ class Study:
     def outcomes(self) -> list[Outcome]:
         """Return all trials: the complete ones first, best first; then the others, by score."""
         with self.locked():
-            trials = [_outcome(trial) for trial in self._study.get_trials()]
+            trials = [_outcome(self.space, trial) for trial in self._study.get_trials()]
         sign = -1 if self.criterion.higher_is_better else 1
         return sorted(
             trials,
@@ -409,11 +409,9 @@ def _suggest(trial: "optuna.Trial", name: str, parameter: Parameter) -> Value:
     return trial.suggest_float(name, parameter.low, parameter.high, log=parameter.log)
 
 
-def _used(values: Values, attributes: Mapping[str, Any]) -> Values:
+def _used(space: Space, values: Values, attributes: Mapping[str, Any]) -> Values:
     """Return the values that a trial trains with: drawn ones are rounded, the recipe's are not."""
-    if attributes.get(OWN):
-        return values
-    return {name: rounded(value) for name, value in values.items()}
+    return values if attributes.get(OWN) else used(space, values)
 
 
 def _has_used(trial: "optuna.trial.FrozenTrial", part: int) -> bool:
@@ -421,14 +419,14 @@ def _has_used(trial: "optuna.trial.FrozenTrial", part: int) -> bool:
     return trial.state.name == "COMPLETE" or max(trial.intermediate_values, default=-1) >= part
 
 
-def _outcome(trial: "optuna.trial.FrozenTrial") -> Outcome:
+def _outcome(space: Space, trial: "optuna.trial.FrozenTrial") -> Outcome:
     state = trial.state.name.lower().replace("fail", "failed")
     known = trial.user_attrs
     return Outcome(
         trial.number,
         state,
         trial.value,
-        _used(trial.params, known),
+        _used(space, trial.params, known),
         known.get("minutes"),
         known.get("step"),
         known.get("error", ""),

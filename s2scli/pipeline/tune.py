@@ -21,7 +21,7 @@ from s2scli.files import remove_folder, write_file
 from s2scli.model.seq2seq import pick_device
 from s2scli.pipeline.compare import BUDGETS
 from s2scli.pipeline.overwriting import require_new_study
-from s2scli.pipeline.space import Space, assignments, own_values, read_space, rounded, space_of
+from s2scli.pipeline.space import Space, assignments, own_values, read_space, space_of
 from s2scli.pipeline.study import (
     Outcome,
     PrunedError,
@@ -246,7 +246,7 @@ def _run_trial(job: Job, trial: Trial, talk: Talk, parent: int) -> int:
     """
     study, name = job.study, f"trial {trial.number}"
     changes = assignments(study.space, trial.values)
-    values = ", ".join(f"{key} {rounded(value)}" for key, value in trial.values.items())
+    values = ", ".join(f"{key} {value}" for key, value in trial.values.items())
     talk.say(f"{name}{' (resumed)' * (trial.starts > 1)}: {values}")
     limits = job.request.budget
     goal = Goal(*(limits[name] for name in ("max_steps", "max_epochs", "max_minutes")))

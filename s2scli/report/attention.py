@@ -158,7 +158,7 @@ def join_words(pieces: Sequence[str]) -> list[Word]:
     Pieces are not joined in a script without spaces, or if the whole text is a single word.
     """
     starts = [index for index in range(len(pieces)) if _begins_word(pieces, index)]
-    if len(starts) <= 1 + (bool(pieces) and pieces[-1] == END):
+    if len(starts) <= 1 + list(pieces).count(END):
         starts = list(range(len(pieces)))
     words = []
     for start, stop in zip(starts, [*starts[1:], len(pieces)], strict=True):
@@ -217,9 +217,9 @@ def _begins_word(pieces: Sequence[str], index: int) -> bool:
     piece = pieces[index]
     if index == 0 or piece.startswith(WORD_BEGIN):
         return True
-    if piece == END and index == len(pieces) - 1:
-        return True
     before = pieces[index - 1]
+    if END in (piece, before):  # a line that was split has one after each part
+        return True
     if before == WORD_BEGIN:
         return False
     return _is_punctuation(piece) or is_unspaced(piece) or is_unspaced(before)

@@ -32,7 +32,7 @@ from s2scli.serve.bodies import (
     read_upload,
     schema_of,
 )
-from s2scli.serve.guard import UNEXPECTED, Gate, Guard, Report
+from s2scli.serve.guard import UNEXPECTED, App, Gate, Guard, Report
 from s2scli.serve.insight import record_document
 from s2scli.serve.page import PAGE, PAGE_HEADERS
 from s2scli.serve.refusal import RequestError
@@ -58,7 +58,7 @@ class Surroundings:
     detail: Report
 
 
-def make_app(service: Service, gate: Gate, around: Surroundings) -> Guard:
+def make_app(service: Service, gate: Gate, around: Surroundings) -> App:
     """Return the application with its checks.
 
     Args:
@@ -79,18 +79,18 @@ def make_app(service: Service, gate: Gate, around: Surroundings) -> Guard:
     _add_files(app, service)
     _add_insights(app, service)
     _add_pages(app, service, metrics=around.metrics)
-    inner: Any = app
-    if around.origins:
-        inner = CORSMiddleware(
-            app,
-            allow_origins=list(around.origins),
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
-        )
     limits = service.limits
-    return Guard(
-        *(inner, gate, service.counts, limits.max_body, limits.max_seconds),
+    guard = Guard(
+        *(app, gate, service.counts, limits.max_body, limits.max_seconds),
         *(around.local_only, around.report, around.detail),
+    )
+    if not around.origins:
+        return guard
+    return CORSMiddleware(  # around the guard, so that pages can read its refusals, too
+        guard,
+        allow_origins=list(around.origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type"],
     )
 
 

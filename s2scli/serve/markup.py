@@ -20,6 +20,7 @@ NOT_TRANSLATED = re.compile(
 NO_LANGUAGE_NAMES = "script style code pre kbd samp var textarea svg math"
 VOID_NAMES = "area base br col embed hr img input link meta param source track wbr"
 NO_LANGUAGE, VOID = frozenset(NO_LANGUAGE_NAMES.split()), frozenset(VOID_NAMES.split())
+RAW = frozenset(["script", "style", "textarea"])  # elements whose text has no tags
 SPACE = re.compile(r"\s+")
 
 
@@ -99,6 +100,8 @@ def _refused(opened: Sequence[tuple[str, bool]]) -> bool:
 def _enter(tag: re.Match[str], opened: list[tuple[str, bool]]) -> None:
     """Note that a tag opens or closes an element."""
     name = tag["name"].lower()
+    if opened and opened[-1][0] in RAW and not (tag["close"] and name == opened[-1][0]):
+        return  # a part of its text
     if tag["close"]:
         names = [each for each, _ in opened]
         if name in names:

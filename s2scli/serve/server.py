@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from s2scli.errors import LockedError, UsageError
-from s2scli.serve.guard import Gate, Guard
+from s2scli.serve.guard import App, Gate
 
 BACKLOG = 2048
 KEEP_ALIVE = 75  # seconds
@@ -71,13 +71,14 @@ def address_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(app: Guard, gate: Gate, listening: socket.socket) -> None:
+def run(app: App, gate: Gate, listening: socket.socket, max_seconds: float) -> None:
     """Answer requests until the gate closes; then finish those that have begun.
 
     Args:
         app: the application.
         gate: whether requests are accepted; a signal closes it.
         listening: the socket.
+        max_seconds: the longest time from a request to its answer.
     """
     config = uvicorn.Config(
         app,
@@ -86,7 +87,7 @@ def run(app: Guard, gate: Gate, listening: socket.socket) -> None:
         access_log=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=int(app.max_seconds) + 1,
+        timeout_graceful_shutdown=int(max_seconds) + 1,
         lifespan="off",
     )
     asyncio.run(_run(_Server(config), gate, listening))

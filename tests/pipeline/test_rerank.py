@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -11,6 +13,7 @@ from s2scli.pipeline.rerank import (
     WORST,
     RerankRequest,
     Scorer,
+    _rank,
     best_text,
     json_text,
     moses_lines,
@@ -18,7 +21,7 @@ from s2scli.pipeline.rerank import (
 )
 from s2scli.report.console import Talk
 from s2scli.search.settings import RerankSettings
-from s2scli.translation.nbest import Choices, listed
+from s2scli.translation.nbest import Choices, Listed, listed
 from tests.translation.stub import stub_translator
 
 LIST = "0 ||| a ||| -1\n0 ||| A ||| -2\n2 ||| b ||| -1\n"
@@ -65,6 +68,17 @@ def test_each_score_has_its_weight(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="3 times --weight: expected 2"):
         rerank([Scorer(stub_translator())], request_of(tmp_path, (1.0, 1.0, 1.0)), Talk())
     assert not (tmp_path / "out").exists() and WORST < -1e6
+
+
+@pytest.mark.parametrize("weight", [0.5, 0.0, -0.5])
+def test_what_a_model_cannot_score_is_behind_all_others_whatever_its_weight(
+    tmp_path: Path, weight: float
+) -> None:
+    own = Choices(0, "a", (Listed(0, "fails", 5.0), Listed(0, "A", -1.0)))
+    scorer = SimpleNamespace(score=lambda pairs, penalty: [None, -2.0])
+    request = request_of(tmp_path, (1.0, weight))
+    ((_, ranked),) = _rank([own], [cast(Scorer, scorer)], request)
+    assert [one.text for one in ranked] == ["A", "fails"]
 
 
 def test_a_source_without_hypotheses_has_a_line() -> None:

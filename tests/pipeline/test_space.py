@@ -18,6 +18,7 @@ from s2scli.pipeline.space import (
     rounded,
     space_of,
     space_text,
+    used,
 )
 from s2scli.sizes import SIZES
 
@@ -77,6 +78,18 @@ def test_drawn_numbers_are_short() -> None:
     assert rounded(0.00123456) == 0.00123
     assert rounded(123456) == 123456
     assert rounded("gru") == "gru"
+
+
+def test_only_values_of_ranges_are_rounded_and_stay_in_them() -> None:
+    space = {
+        "chosen": Parameter(settings=("training.ema_decay",), choices=(0.9985, 0.99991)),
+        "drawn": Parameter(settings=("training.r_drop",), low=0.1234, high=0.9999),
+        "whole": Parameter(settings=("training.batch_tokens",), low=1000, high=12345),
+    }
+    values = {"chosen": 0.99991, "drawn": 0.45678, "whole": 12345}
+    assert used(space, values) == {**values, "drawn": 0.457}
+    for end in (0.99989, 0.1234):  # 1.0 and 0.123 are outside
+        assert used(space, {"drawn": end}) == {"drawn": end}
 
 
 def test_near_values_are_in_the_space_and_move_a_little() -> None:

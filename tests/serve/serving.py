@@ -10,7 +10,7 @@ import httpx
 
 from s2scli.serve.app import Surroundings, make_app
 from s2scli.serve.batching import BatchingQueue
-from s2scli.serve.guard import Gate, Guard
+from s2scli.serve.guard import App, Gate
 from s2scli.serve.models import Catalogue, Served
 from s2scli.serve.server import address_of, listen, run
 from s2scli.serve.service import Service
@@ -48,21 +48,19 @@ def app_of(
     origins: Sequence[str] = (),
     report: Callable[[str], None] = silent,
     detail: Callable[[str], None] = silent,
-) -> Guard:
+) -> App:
     """Return the application of a service."""
     around = Surroundings(not service.token, origins, True, report, detail)
     return make_app(service, gate or Gate(), around)
 
 
-def send(app: Guard, method: str, path: str, **request: Any) -> httpx.Response:
+def send(app: App, method: str, path: str, **request: Any) -> httpx.Response:
     """Return the answer to a request."""
     (answer,) = send_all(app, [(method, path, request)])
     return answer
 
 
-def send_all(
-    app: Guard, requests: Sequence[tuple[str, str, dict[str, Any]]]
-) -> list[httpx.Response]:
+def send_all(app: App, requests: Sequence[tuple[str, str, dict[str, Any]]]) -> list[httpx.Response]:
     """Return the answers to requests that come together."""
 
     async def together() -> list[httpx.Response]:
@@ -80,7 +78,8 @@ def running(service: Service) -> Iterator[str]:
     """Run a server in a thread; yield its address."""
     gate = Gate()
     with listen("127.0.0.1", 0) as listening:
-        thread = threading.Thread(target=run, args=(app_of(service, gate=gate), gate, listening))
+        app, seconds = app_of(service, gate=gate), service.limits.max_seconds
+        thread = threading.Thread(target=run, args=(app, gate, listening, seconds))
         thread.start()
         try:
             yield address_of(listening)

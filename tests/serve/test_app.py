@@ -8,6 +8,7 @@ import httpx
 import pytest
 from libretranslatepy import LibreTranslateAPI
 
+from s2scli.serve.guard import Gate
 from tests.serve.serving import app_of, running, send, send_all, served, service_of
 
 APP = app_of(service_of())
@@ -48,6 +49,10 @@ def test_only_the_given_sites_may_read_answers() -> None:
     allowed = send(app, "GET", "/health", headers=headers).headers
     assert allowed["access-control-allow-origin"] == "https://a.example"
     assert "access-control-allow-credentials" not in allowed
+    ending = app_of(service_of(), origins=["https://a.example"], gate=Gate(draining=True))
+    refused = send(ending, "GET", "/health", headers=headers)
+    assert refused.status_code == 503
+    assert refused.headers["access-control-allow-origin"] == "https://a.example"
     other = send(app, "GET", "/health", headers={"origin": "https://b.example"}).headers
     assert "access-control-allow-origin" not in other
 

@@ -23,6 +23,10 @@ def louder(text: str) -> str:
         ("a &amp; b &lt;c&gt;", "A &amp; B &lt;C&gt;"),
         ("x<br>y<br/>z", "X<br>Y<br/>Z"),
         ("<code>no</code> yes", "<code>no</code> YES"),
+        (
+            '<div><p>a</p><script>x("<p>" + y + "</p></div>"); z("no");</script>b</div>',
+            '<div><p>A</p><script>x("<p>" + y + "</p></div>"); z("no");</script>B</div>',
+        ),
         ("<script>if (a<b) x('</p>');</script>yes", "<script>if (a<b) x('</p>');</script>YES"),
         ('<p translate="no">no <b>no</b></p>yes', '<p translate="no">no <b>no</b></p>YES'),
         ('<p class="a notranslate">no</p>yes', '<p class="a notranslate">no</p>YES'),

@@ -71,7 +71,7 @@ def test_who_has_connected_is_answered() -> None:
 def test_a_server_that_is_to_end_before_it_begins_just_ends() -> None:
     gate = Gate(draining=True)
     with listen("127.0.0.1", 0) as listening:
-        run(app_of(service_of(), gate=gate), gate, listening)
+        run(app_of(service_of(), gate=gate), gate, listening, 1.0)
 
 
 def test_a_client_that_goes_away_is_dropped() -> None:
