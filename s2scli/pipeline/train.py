@@ -296,7 +296,7 @@ def _was_restarted(workspace: Workspace, world: World) -> bool:
     The first process says so for all of them, as each machine has a launcher of its own.
     """
     begun, launch = workspace.training / LAUNCH, world.launch.encode()
-    found = world.is_first and bool(launch) and begun.exists()
+    found = world.choose(bool(launch) and begun.exists(), False)
     return bool(world.broadcast(found and read_artifact(begun, MOST_OF_LAUNCH) == launch))
 
 
