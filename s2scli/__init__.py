@@ -37,7 +37,7 @@ def prepare(
     valid: str | Path | Sequence[str | Path] = (),
     test: str | Path | Sequence[str | Path] = (),
     weights: Sequence[float] = (),
-    tags: Sequence[str] = (),
+    tags: str | Sequence[str] = (),
     overwrite: bool = False,
     quiet: bool = True,
     **settings: Any,
@@ -80,7 +80,7 @@ def prepare(
 
     return prepare(
         Workspace(Path(workspace)),
-        Inputs(*(_paths(corpus), _paths(valid), _paths(test)), tuple(weights), tuple(tags)),
+        Inputs(*(_paths(corpus), _paths(valid), _paths(test)), tuple(weights), _names(tags)),
         load_settings(PrepareSettings, settings, "prepare"),
         Talk(quiet=quiet, interactive=False),
         overwrite=overwrite,
@@ -158,7 +158,7 @@ def train(
 def evaluate(
     workspace: str | Path = "workspace",
     *,
-    metrics: Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
     split: str | None = None,
     source: str | Path | None = None,
     hypothesis: str | Path | None = None,
@@ -218,7 +218,7 @@ def evaluate(
 
     reading, (metric_settings, search) = _reading(settings), _divided(settings)
     request = EvaluateRequest(
-        metric_names(metrics),
+        metric_names(_names(metrics)),
         split,
         *(_path(source), _path(hypothesis), _path(reference), _path(output), _paths(models)),
         device=device,
@@ -282,6 +282,10 @@ def _path(given: str | Path | None) -> Path | None:
 
 def _paths(given: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
     return (Path(given),) if isinstance(given, str | Path) else tuple(map(Path, given))
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _divided(settings: dict[str, Any]) -> "tuple[MetricSettings, dict[str, Any]]":

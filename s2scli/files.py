@@ -100,11 +100,13 @@ def new_file(path: Path, files: Files = FILES) -> Iterator[BinaryIO]:
 
     If the block fails, the temporary file is removed and an existing file at `path` is kept. If
     the process is killed, the next writer of `path` removes the temporary file. If two processes
-    write `path` at the same time, the last one wins. A device or a pipe is written to directly.
+    write `path` at the same time, the last one wins. A device or a pipe is written to directly,
+    and a link leads to the file.
 
     Raises:
         StorageError: the folder does not exist, the disk is full or a write failed.
     """
+    path = path.resolve() if path.is_symlink() else path
     if path.exists() and not path.is_file():
         with storage_errors(path), path.open("wb") as file:
             yield file

@@ -104,7 +104,7 @@ def read_toml(path: Path) -> Tree:
             raise ConfigError(f"{path}: too large (limit {MAX_TOML_BYTES} bytes)")
         if any(line.count(b".") > MAX_DOTS for line in content.splitlines()):
             raise ValueError(f"more than {MAX_DOTS} dots in a line")  # slow to parse
-        tree = tomllib.loads(content.decode())
+        tree = tomllib.loads(content.decode("utf-8-sig"))
         check_tree(tree)
         return tree
     except FileNotFoundError as error:
@@ -356,7 +356,8 @@ def _toml_lines(tree: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]
 
 
 def toml_text(value: Any) -> str:
-    """Return one value as TOML text."""
+    """Return one value as TOML text; a number of NumPy is one of Python."""
+    value = getattr(value, "item", lambda: value)()
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list | tuple):

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import s2scli
 from s2scli.cli.app import app
+from s2scli.data.store import Corpus
 from s2scli.errors import ConfigError, LockedError, UsageError
 from s2scli.pipeline.train import TrainReport
 from s2scli.workspace import DEFAULT_WORKSPACE
@@ -94,6 +95,16 @@ def test_outputs_are_scored_without_a_model(tmp_path: Path) -> None:
     found = s2scli.evaluate(tmp_path, hypothesis=lines, reference=lines)
     assert [score.name for score in found.scores] == ["BLEU", "chrF2", "exact match"]
     assert {round(score.value) for score in found.scores} == {100}
+
+
+def test_one_name_is_not_its_letters(corpus: Path, tmp_path: Path) -> None:
+    s2scli.prepare([corpus, corpus], tmp_path / "w", tags="fr")
+    assert Corpus.load(tmp_path / "w" / "corpus").tags == ("fr",)
+    (tmp_path / "lines").write_text("a b c d\n")
+    lines = tmp_path / "lines"
+    found = s2scli.evaluate(metrics="exact_match", hypothesis=lines, reference=lines, resamples=0)
+    (score,) = found.scores
+    assert score.value == 100
 
 
 @pytest.mark.usefixtures("trained")

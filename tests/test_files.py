@@ -148,6 +148,17 @@ def test_new_file_publishes_at_the_end_only(tmp_path: Path) -> None:
     assert names(path.parent) == ["file"]
 
 
+def test_new_file_writes_where_a_link_leads(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    target, link = tmp_path / "folder" / "file", tmp_path / "link"
+    link.symlink_to(target)
+    for content in (b"new", b"newer"):
+        with new_file(link) as file:
+            file.write(content)
+        assert link.is_symlink() and target.read_bytes() == content
+    assert [path.name for path in target.parent.iterdir()] == ["file"]
+
+
 def test_new_file_makes_no_folder(tmp_path: Path) -> None:
     path = tmp_path / "none" / "file"
     with pytest.raises(StorageError, match="No such file or directory"), new_file(path):

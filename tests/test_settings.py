@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ from s2scli.settings import (
     override,
     read_toml,
     setting,
+    toml_text,
     write_toml,
 )
 
@@ -188,6 +190,17 @@ trees = st.recursive(
 @given(trees)
 def test_what_is_written_as_toml_is_read_back(tree: dict[str, object]) -> None:
     assert tomllib.loads(write_toml(tree)) == tree
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    values = {np.float64(0.001): "0.001", np.int64(3): "3", np.bool_(True): "true"}
+    assert [toml_text(value) for value in values] == list(values.values())
+    assert toml_text([np.float32(0.5), "a"]) == '[0.5, "a"]'
+
+
+def test_a_byte_order_mark_begins_no_key(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text("a = 1\r\n", encoding="utf-8-sig")
+    assert read_toml(tmp_path / "a.toml") == {"a": 1}
 
 
 def test_bad_toml_files_are_refused(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ class TextFile:
         return [line for line in start.replace(b"\r\n", b"\n").split(b"\n") if line.strip(b"\r ")]
 
     def lines(
-        self, limit: int, skipped: Callable[[bytes], object] = bool
+        self, limit: int, skipped: Callable[[bytes], object] = lambda piece: None
     ) -> Iterator[bytes | None]:
         r"""Yield each line without its line end, or None for a line of `limit` bytes or more.
 

@@ -164,9 +164,11 @@ def _ids(tokenizer: SentencePiece) -> dict[str, int]:
 
 
 def _record(workspace: Workspace, model: Path | None, record: Callable[[Path], None]) -> Path:
-    """Record something in a model folder, with a lock if it is the workspace's."""
+    """Record something in a model folder, with a lock if it is that of a workspace."""
     folder = workspace.find_model(model)
-    with workspace.locked("inspect alignment") if model is None else nullcontext():
+    owner = workspace if model is None else Workspace(folder.resolve().parent)
+    owned = owner.model.resolve() == folder.resolve() and owner.corpus.exists()
+    with owner.locked("inspect alignment") if model is None or owned else nullcontext():
         record(folder)
     return folder
 

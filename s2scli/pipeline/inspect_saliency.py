@@ -164,7 +164,7 @@ def explain(model: Seq2Seq, translator: Translator, asked: Asked, talk: Talk) ->
         asked.source,
         translator.target.decode(whole.written(ids), labels),
     )
-    return _shown(merge_bytes(heads), asked, deletion, gap)
+    return _shown(merge_bytes(heads, add=True), asked, deletion, gap)
 
 
 def pairing(codec: SourceCodec) -> Pair:
@@ -204,7 +204,8 @@ def _contrast(
 ) -> tuple[Question, tuple[str, ...]]:
     """Return the question why the target does not have this word, and the label of its row.
 
-    The place is the begin of a word of the target at which the other word is most probable. The
+    The place is the begin of a word of the target where the other word is least improbable beside
+    the target's own. The
     tokens compared there are the first ones that differ.
 
     Raises:
@@ -215,7 +216,9 @@ def _contrast(
     places = [_difference(question.target, word, start) for start in starts]
     choices = [place for place in places if place is not None]
     if not choices:
-        raise UsageError("--instead: the target has this word already; expected another word")
+        raise UsageError(
+            "--instead: all words of the target are this one or begin with it; expected another"
+        )
     others = [replace(question, at=at, instead=token) for at, token in choices]
     best = min(others, key=lambda one: float(one.of_variants([question.source])[0, 0]))
     assert best.at is not None and best.instead is not None

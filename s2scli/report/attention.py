@@ -108,7 +108,8 @@ class AttentionSummary:
         max_entropy_bits: the entropy of uniform rows, log2 S.
         coverage: the mean over the source of min(1, attention received), as in the coverage
             penalty of Wu et al. 2016 (equation 14).
-        end_mass: the share of all attention on the source's end token.
+        end_mass: the share of all attention on the source's end token, or end tokens if it was
+            split.
     """
 
     mean_entropy_bits: float
@@ -137,7 +138,7 @@ class Link:
 def summarize(attention: AttentionMap) -> AttentionSummary:
     """Return the summary of a map."""
     received = attention.weights.sum(axis=0, dtype=np.float64)  # [S]
-    at_end = received[-1] if attention.source_pieces[-1] == END else 0.0
+    at_end = received[[piece == END for piece in attention.source_pieces]].sum()
     return AttentionSummary(
         mean_entropy_bits=float(attention.entropies.mean()),
         max_entropy_bits=float(np.log2(len(attention.source_pieces))),

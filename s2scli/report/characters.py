@@ -17,12 +17,13 @@ BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 LONGEST = 4  # bytes of one character in UTF-8
 
 
-def merge_bytes(heads: AttentionHeads) -> AttentionHeads:
+def merge_bytes(heads: AttentionHeads, *, add: bool = False) -> AttentionHeads:
     """Merge the byte pieces of each character into one column or one row.
 
     Weights are summed over the bytes of a source character and averaged over those of a target
-    character, so rows still sum to 1. The scores of a target character's bytes are added up. A
-    character was copied from where its first byte was copied from.
+    character, so rows still sum to 1; with `add`, they are summed there, too. The scores of a
+    target character's bytes are added up. A character was copied from where its first byte was
+    copied from.
     """
     sources, source_starts = _merged(heads.source_pieces)
     targets, target_starts = _merged(heads.target_pieces)
@@ -30,7 +31,8 @@ def merge_bytes(heads: AttentionHeads) -> AttentionHeads:
         return heads
     counts = np.diff([*target_starts, len(heads.target_pieces)])
     summed = np.add.reduceat(heads.weights, source_starts, axis=-1)  # [L, H, T, s]
-    weights = np.add.reduceat(summed, target_starts, axis=-2) / counts[:, None]  # [L, H, t, s]
+    weights = np.add.reduceat(summed, target_starts, axis=-2)  # [L, H, t, s]
+    weights = weights if add else weights / counts[:, None]
     scores = heads.token_scores
     if scores is not None:
         scores = tuple(np.add.reduceat(scores, target_starts).tolist())

@@ -9,6 +9,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from s2scli.report.cells import clusters
 from s2scli.report.console import visible
 from s2scli.report.markup import escaped
 from s2scli.report.page import Part, page
@@ -66,7 +67,7 @@ def differences(reference: str, output: str) -> tuple[list[Piece], list[Piece]]:
 
     The pieces are words, or characters if the text is written without spaces.
     """
-    ours, theirs = units_of(reference), units_of(output)
+    ours, theirs = _units(reference), _units(output)
     matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
     left: list[Piece] = []
     right: list[Piece] = []
@@ -79,8 +80,17 @@ def differences(reference: str, output: str) -> tuple[list[Piece], list[Piece]]:
     return left, right
 
 
+def _units(text: str) -> list[str]:
+    """Return the words of a text, or all its characters, each with its marks."""
+    return text.split() if _has_words(text) else clusters(text)
+
+
+def _has_words(text: str) -> bool:
+    return len(units_of(text)) <= len(text.split())
+
+
 def _joined(units: Sequence[str], text: str) -> str:
-    return ("" if len(units_of(text)) > len(text.split()) else " ").join(units)
+    return (" " if _has_words(text) else "").join(units)
 
 
 def compared_lines(compared: Compared, *, colour: bool) -> Iterator[Text]:
@@ -106,8 +116,7 @@ def compared_lines(compared: Compared, *, colour: bool) -> Iterator[Text]:
 
 
 def _is_spaced(compared: Compared) -> bool:
-    text = compared.reference or compared.output
-    return len(units_of(text)) <= len(text.split())
+    return _has_words(compared.reference or compared.output)
 
 
 def differences_html(title: str, tables: Sequence[Table], compared: Sequence[Compared]) -> str:

@@ -57,12 +57,12 @@ class AttentionHeads:
     @functools.cached_property
     def qualities(self) -> NDArray[np.float64]:
         """How well each map aligns, from 0 to 1, [L, H]."""
-        return alignment_quality(self.weights, *self._ends)
+        return alignment_quality(self._inside)
 
     @functools.cached_property
     def diagonalities(self) -> NDArray[np.float64]:
         """The diagonality of each map, from -1 to 1, [L, H]."""
-        return diagonality(self.weights, *self._ends)
+        return diagonality(self._inside)
 
     @functools.cached_property
     def entropies(self) -> NDArray[np.float64]:
@@ -94,8 +94,13 @@ class AttentionHeads:
         )
 
     @property
-    def _ends(self) -> tuple[bool, bool]:
-        return self.source_pieces[-1] == END, self.target_pieces[-1] == END
+    def _inside(self) -> NDArray[np.float32]:
+        """The weights without end tokens; a line that was split has one after each part."""
+        rows, columns = (
+            [index for index, piece in enumerate(pieces) if piece != END]
+            for pieces in (self.target_pieces, self.source_pieces)
+        )
+        return self.weights[..., rows, :][..., columns]
 
 
 def choose_map(
@@ -137,10 +142,8 @@ def choose_map(
     return heads.map(weights.astype(np.float32), _name(heads, layers, numbers, way))
 
 
-def alignment_quality(
-    weights: NDArray[np.float32], source_end: bool, target_end: bool
-) -> NDArray[np.float64]:
-    """Return how well maps [..., T, S] align: sharpness x coverage without end tokens, [...].
+def alignment_quality(weights: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return how well maps [..., T, S] without end tokens align: sharpness x coverage, [...].
 
     Sharpness is the mean over the target of the largest weight. Coverage is the mean over the
     source of min(1, attention received), as in the coverage penalty of Wu et al. 2016 (equation
@@ -148,11 +151,9 @@ def alignment_quality(
     little. No gold alignment is needed.
 
     Args:
-        weights: each row is a distribution over the source.
-        source_end: whether the last column is the end token.
-        target_end: whether the last row is the end token.
+        weights: each row is a distribution over the source, the end token included.
     """
-    kept = _without_ends(weights, source_end, target_end)
+    kept = weights.astype(np.float64)
     if not kept.size:
         return np.zeros(weights.shape[:-2])
     sharpness = kept.max(axis=-1).mean(axis=-1)
@@ -161,20 +162,16 @@ def alignment_quality(
     return quality
 
 
-def diagonality(
-    weights: NDArray[np.float32], source_end: bool, target_end: bool
-) -> NDArray[np.float64]:
+def diagonality(weights: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the correlation of source and target index, weighted by the attention, [...].
 
-    Each pair of indices is weighted by its attention in the map [..., T, S]; end tokens are left
-    out. 1 is the order of the source, -1 the reverse, 0 no order or a single source index.
+    Each pair of indices is weighted by its attention in the map [..., T, S] without end tokens. 1
+    is the order of the source, -1 the reverse, 0 no order or a single source index.
 
     Args:
-        weights: each row is a distribution over the source.
-        source_end: whether the last column is the end token.
-        target_end: whether the last row is the end token.
+        weights: each row is a distribution over the source, the end token included.
     """
-    kept = _without_ends(weights, source_end, target_end)
+    kept = weights.astype(np.float64)
     total = np.maximum(kept.sum(axis=(-2, -1), keepdims=True), 1e-12)
     shares = kept / total
     target = np.linspace(-1, 1, kept.shape[-2])[:, None]
@@ -189,13 +186,6 @@ def diagonality(
     flat = spread < 1e-9
     found: NDArray[np.float64] = np.where(flat, 0.0, mean(t * s) / np.where(flat, 1.0, spread))
     return found[..., 0, 0]
-
-
-def _without_ends(
-    weights: NDArray[np.float32], source_end: bool, target_end: bool
-) -> NDArray[np.float64]:
-    rows, columns = weights.shape[-2:]
-    return weights[..., : rows - target_end, : columns - source_end].astype(np.float64)
 
 
 def _best_few(heads: AttentionHeads) -> AttentionMap:

@@ -76,8 +76,8 @@ def stands_alone(text: str, start: int, end: int) -> bool:
         return bool(before and after) and in_word(before) and in_word(after)
 
     return not (
-        continues(text[:start][-1:], text[start:end][:1])
-        or continues(text[start:end][-1:], text[end:][:1])
+        continues(text[max(0, start - 1) : start], text[start : start + 1])
+        or continues(text[end - 1 : end], text[end : end + 1])
     )
 
 

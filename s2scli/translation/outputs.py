@@ -118,7 +118,7 @@ def open_resumable(
     """Yield an output to a file that appears once complete, and of which no record is lost.
 
     If the block fails, the records so far stay in `F.part`. A device or a pipe is written to
-    directly.
+    directly, and a link leads to the file.
 
     Args:
         path: the file to write.
@@ -133,6 +133,7 @@ def open_resumable(
         LockedError: another process writes the file.
         StorageError: the disk is full or a write failed.
     """
+    path = path.resolve() if path.is_symlink() else path
     if path.exists() and not path.is_file():
         with open_output(path) as output:
             yield output

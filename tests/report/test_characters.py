@@ -28,6 +28,8 @@ def test_a_character_has_one_column_and_one_row() -> None:
     assert merged.weights[..., 0, 1] == pytest.approx(heads.weights[..., 0, 1:4].sum(-1))
     assert merged.weights[..., 1, 0] == pytest.approx(heads.weights[..., 1:4, 0].mean(-1))
     assert merged.weights.sum(axis=-1) == pytest.approx(1.0)
+    added = merge_bytes(heads, add=True).weights
+    assert added[..., 1, 0] == pytest.approx(heads.weights[..., 1:4, 0].sum(-1))
     assert merged.token_scores is not None and heads.token_scores is not None
     assert merged.token_scores[1] == pytest.approx(sum(heads.token_scores[1:4]))
 

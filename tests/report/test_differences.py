@@ -33,6 +33,13 @@ def test_characters_are_compared_in_a_script_without_spaces() -> None:
 COMPARED = Compared("line 1", "s \x1b", "ein Hund rennt", "ein Mann rennt")
 
 
+def test_spaces_and_marks_of_a_script_without_words_are_kept() -> None:
+    left, right = differences("\u0e01\u0e34\u0e19 \u0e02", "\u0e01\u0e31\u0e19\u0e02")
+    assert "".join(piece.text for piece in left) == "\u0e01\u0e34\u0e19 \u0e02"
+    assert [piece.text for piece in left if piece.side == "reference"] == ["\u0e01\u0e34", " "]
+    assert [piece.text for piece in right if piece.side == "output"] == ["\u0e01\u0e31"]
+
+
 def test_marks_stand_for_colours_where_there_are_none() -> None:
     plain = [line.plain for line in compared_lines(COMPARED, colour=False)]
     assert plain == [

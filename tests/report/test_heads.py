@@ -6,7 +6,7 @@ from hypothesis import given
 from numpy.typing import NDArray
 
 from s2scli.errors import UsageError
-from s2scli.report.attention import END
+from s2scli.report.attention import END, summarize
 from s2scli.report.heads import AttentionHeads, alignment_quality, choose_map, diagonality
 from tests.report.maps import HEADS, diagonal_heads, make_heads
 
@@ -45,9 +45,9 @@ def test_qualities_and_diagonalities_are_those_of_plain_loops() -> None:
 
 def test_a_diagonal_is_of_the_best_quality_and_order() -> None:
     eye = np.eye(6, dtype=np.float32)
-    assert alignment_quality(eye, True, True) == pytest.approx(1.0)
-    assert diagonality(eye, True, True) == pytest.approx(1.0)
-    assert diagonality(eye[:-1, :-1][::-1], False, False) == pytest.approx(-1.0)
+    assert alignment_quality(eye[..., :-1, :-1]) == pytest.approx(1.0)
+    assert diagonality(eye[..., :-1, :-1]) == pytest.approx(1.0)
+    assert diagonality(eye[:-1, :-1][::-1]) == pytest.approx(-1.0)
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_a_diagonal_is_of_the_best_quality_and_order() -> None:
 )
 def test_maps_that_do_not_align_are_of_poor_quality(poor: NDArray[np.float64]) -> None:
     weights = poor.astype(np.float32)
-    assert alignment_quality(weights, True, True) < 0.25
-    assert diagonality(weights, True, True) == pytest.approx(0.0, abs=1e-9)
+    assert alignment_quality(weights[..., :-1, :-1]) < 0.25
+    assert diagonality(weights[..., :-1, :-1]) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_sides_with_nothing_but_an_end_token_have_no_quality() -> None:
     only_end = np.ones((2, 3, 1, 4), np.float32)
-    assert alignment_quality(only_end, True, True).tolist() == [[0.0] * 3] * 2
-    assert diagonality(only_end, True, True).tolist() == [[0.0] * 3] * 2
+    assert alignment_quality(only_end[..., :-1, :-1]).tolist() == [[0.0] * 3] * 2
+    assert diagonality(only_end[..., :-1, :-1]).tolist() == [[0.0] * 3] * 2
 
 
 @given(HEADS)
@@ -180,3 +180,14 @@ def test_one_layer_is_one_layer() -> None:
     with pytest.raises(UsageError, match=r"with 1 layer; choose 1 or all$"):
         choose_map(make_heads(1, 1, 2, 2), "2")
     assert make_heads(1, 1, 2, 2).source_pieces[-1] == END
+
+
+def test_every_end_token_of_a_line_that_was_split_is_left_out() -> None:
+    pieces = ("a", END, "b", END)
+    weights = np.zeros((1, 1, 4, 4), np.float32)
+    weights[..., 0, 0] = weights[..., 2, 2] = 1  # the other rows look nowhere
+    heads = AttentionHeads(pieces, pieces, weights)
+    assert heads.qualities[0, 0] == heads.diagonalities[0, 0] == pytest.approx(1.0)
+    at_ends = np.zeros((4, 4), np.float32)
+    at_ends[:, 1] = at_ends[:, 3] = 0.5
+    assert summarize(heads.map(at_ends)).end_mass == pytest.approx(1.0)

@@ -79,6 +79,16 @@ def translate(
     )
 
 
+def test_a_link_leads_to_the_file(tmp_path: Path) -> None:
+    expected, _ = whole(tmp_path / "whole", json_record)
+    (tmp_path / "far").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "far" / "out")
+    (tmp_path / "in").write_text(LINES)
+    translate(tmp_path, json_record)
+    assert (tmp_path / "out").is_symlink() and (tmp_path / "far" / "out").read_bytes() == expected
+    assert [path.name for path in (tmp_path / "far").iterdir()] == ["out"]
+
+
 def whole(folder: Path, shape: RecordFormat, lines: str = LINES) -> tuple[bytes, Tally]:
     """Return the output and the counts of a run that nothing disturbed."""
     folder.mkdir()
