@@ -159,7 +159,14 @@ def join_words(pieces: Sequence[str]) -> list[Word]:
     Pieces are not joined in a script without spaces, or if the whole text is a single word.
     """
     starts = [index for index in range(len(pieces)) if _begins_word(pieces, index)]
-    if len(starts) <= 1 + list(pieces).count(END):
+    after_ends = {index + 1 for index, piece in enumerate(pieces) if piece == END}
+    begun = [
+        start
+        for start in starts
+        if pieces[start] != END
+        and (start not in after_ends or pieces[start].startswith(WORD_BEGIN))
+    ]
+    if len(begun) <= 1:
         starts = list(range(len(pieces)))
     words = []
     for start, stop in zip(starts, [*starts[1:], len(pieces)], strict=True):
