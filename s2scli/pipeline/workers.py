@@ -189,9 +189,9 @@ def kept_shards(folder: Path) -> Iterator[Path]:
     It is kept if the same command can go on with them: the run was stopped, lost its workers or
     could not write.
     """
-    with storage_errors(folder):
-        FILES.make_folder(folder)
     try:
+        with storage_errors(folder):
+            FILES.make_folder(folder)
         yield folder
     except S2SError as error:
         if not isinstance(error, LostProcessError | StorageError):

@@ -81,4 +81,4 @@ def test_what_cannot_be_explained_is_refused(decided: Path, tone_workspace: Path
     line = refused(run("saliency", "a.wav", "-w", tone_workspace), 2)
     assert "read and write text" in line
     same = run("saliency", "A dog", "--target", "Ein", "--instead", "Ein", "-m", decided)
-    assert "the target has this word already" in refused(same, 2)
+    assert "all words of the target are this one or begin with it" in refused(same, 2)
