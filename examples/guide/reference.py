@@ -22,7 +22,7 @@ from s2scli.data import encoded, store
 from s2scli.data.formats import FORMATS as CORPUS_FORMATS
 from s2scli.errors import S2SError
 from s2scli.manifest import FORMATS, Manifest
-from s2scli.metrics import METRICS
+from s2scli.metrics import GROUP_OF, METRICS
 from s2scli.settings import SettingRow, flag_of
 from s2scli.training.metrics_log import MEASUREMENTS, NOTES
 from s2scli.translation.records import json_record
@@ -128,7 +128,7 @@ def metrics() -> str:
     """Return every metric, with its flag."""
     cells = (
         (
-            f"`{metric_flag(name)}`",
+            f"`{flag_of(GROUP_OF.get(name, name))}`",
             plain(metric.name),
             "higher" if metric.higher_is_better else "lower",
             metric.needs,
@@ -137,11 +137,6 @@ def metrics() -> str:
         for name, metric in METRICS.items()
     )
     return table(("flag", "name", "better", "computed from", "what it measures"), cells)
-
-
-def metric_flag(name: str) -> str:
-    """Return the flag of a metric; the three of ROUGE share one."""
-    return "--rouge" if name.startswith("rouge") else flag_of(name)
 
 
 def statuses() -> str:

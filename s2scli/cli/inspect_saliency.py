@@ -41,8 +41,8 @@ def command(
         typer.Option(
             metavar="WORD",
             callback=utf8,
-            help="Explain why the target does not have this word, at the place where it is most "
-            "probable (Yin & Neubig 2022).",
+            help="Explain why the target does not have this word, at the word of the target to "
+            "which it is the closest rival (Yin & Neubig 2022).",
         ),
     ] = None,
     test: Annotated[

@@ -180,6 +180,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], str]] = {
         "spaces).",
     ),
 }
+GROUP_OF = {name: group for group, (members, _) in GROUPS.items() for name in members}
 
 PICTURE_METRICS = ("nats", "perplexity")  # the default metrics of evaluate for target pictures
 

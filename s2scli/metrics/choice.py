@@ -4,16 +4,15 @@ from typing import Any
 
 from pydantic import create_model
 
-from s2scli.metrics import GROUPS, METRICS
+from s2scli.metrics import GROUP_OF, GROUPS, METRICS
 from s2scli.metrics.settings import MetricSettings
 from s2scli.settings import Settings, setting
 
 
 def metric_choice(*needs: str) -> type[Settings]:
     """Return a boolean setting for each metric, or group of metrics, that needs one of these."""
-    group_of = {name: group for group, (members, _) in GROUPS.items() for name in members}
     helps = {
-        group_of.get(name, name): GROUPS[group_of[name]][1] if name in group_of else metric.help
+        GROUP_OF.get(name, name): GROUPS[GROUP_OF[name]][1] if name in GROUP_OF else metric.help
         for name, metric in METRICS.items()
         if metric.needs in needs
     }

@@ -204,9 +204,8 @@ def _contrast(
 ) -> tuple[Question, tuple[str, ...]]:
     """Return the question why the target does not have this word, and the label of its row.
 
-    The place is the begin of a word of the target where the other word is least improbable beside
-    the target's own. The
-    tokens compared there are the first ones that differ.
+    The place is the begin of the word of the target to which the other word is the closest rival.
+    The tokens compared there are the first ones that differ.
 
     Raises:
         UsageError: the word is empty, or the target has it at every place.

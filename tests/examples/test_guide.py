@@ -179,8 +179,7 @@ def test_the_reference_has_every_command_option_and_setting(commands: str) -> No
         assert cells.endswith(
             reference.table("", [[reference.plain(row.help)]]).splitlines()[2][2:]
         )
-    evaluate = typer.main.get_command(app).commands["evaluate"]  # type: ignore[attr-defined]
-    flags = {flag for option in evaluate.params for flag in option.opts}
+    flags = {flag for option in PROGRAM.commands["evaluate"].params for flag in option.opts}
     named = [line.split("`")[1] for line in reference.metrics().splitlines() if "`--" in line]
     assert len(named) == len(METRICS) and set(named) <= flags
     assert all(f"| `{name}` |" in reference.recipes() for name in recipe_names())
