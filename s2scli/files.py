@@ -94,6 +94,16 @@ def write_file(path: Path, data: bytes, files: Files = FILES) -> None:
         files.sync_folder(path.parent)
 
 
+def end_of_links(path: Path) -> Path:
+    """Return the file that a link of the user leads to, which need not exist yet.
+
+    Devices, pipes and other paths are returned as they are: a pipe has no name besides its link.
+    """
+    if not path.is_symlink() or (path.exists() and not path.is_file()):
+        return path
+    return Path(os.path.realpath(path))
+
+
 @contextlib.contextmanager
 def new_file(path: Path, files: Files = FILES) -> Iterator[BinaryIO]:
     """Yield a temporary file to write to; rename it to `path` when the block ends.
@@ -106,7 +116,7 @@ def new_file(path: Path, files: Files = FILES) -> Iterator[BinaryIO]:
     Raises:
         StorageError: the folder does not exist, the disk is full or a write failed.
     """
-    path = path.resolve() if path.is_symlink() else path
+    path = end_of_links(path)
     if path.exists() and not path.is_file():
         with storage_errors(path), path.open("wb") as file:
             yield file
@@ -132,6 +142,7 @@ def require_writable(path: Path) -> None:
     Raises:
         StorageError: `path` is a folder, or its folder does not exist or is read-only.
     """
+    path = end_of_links(path)
     with storage_errors(path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

@@ -1,5 +1,6 @@
 """Durable files keep the old or the new, whole, whatever fails and whenever."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -157,6 +158,28 @@ def test_new_file_writes_where_a_link_leads(tmp_path: Path) -> None:
             file.write(content)
         assert link.is_symlink() and target.read_bytes() == content
     assert [path.name for path in target.parent.iterdir()] == ["file"]
+
+
+def test_new_file_writes_to_a_pipe_behind_a_link(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    (tmp_path / "out").symlink_to(f"/dev/fd/{writing}")
+    require_writable(tmp_path / "out")
+    with new_file(tmp_path / "out") as file:
+        file.write(NEW)
+    assert os.read(reading, 100) == NEW and names(tmp_path) == ["out"]
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_link_that_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "far").symlink_to(tmp_path / "gone" / "file")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(StorageError, match="No such file or directory"):
+        require_writable(tmp_path / "far")
+    require_writable(tmp_path / "loop")
+    with new_file(tmp_path / "loop") as file:
+        file.write(NEW)
+    assert (tmp_path / "loop").read_bytes() == NEW
 
 
 def test_new_file_makes_no_folder(tmp_path: Path) -> None:

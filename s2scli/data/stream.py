@@ -18,7 +18,7 @@ from s2scli.data.cleaning import is_blank
 from s2scli.data.lines import STDIN, UTF8_BOM, open_text
 from s2scli.data.settings import InputSettings
 from s2scli.data.windows import Source, gather
-from s2scli.errors import CorpusError, S2SError
+from s2scli.errors import CorpusError
 from s2scli.settings import setting
 
 BLOCK_BYTES = 1 << 16
@@ -224,7 +224,7 @@ class ParagraphReader:
     """Joins the lines of each paragraph of a document; a `Source` for `gather`.
 
     A blank line ends a paragraph, and is a line of its own. A paragraph also ends after 4 million
-    characters.
+    characters. One with an error in it is not read.
     """
 
     def __init__(self, lines: Source[Line | None]) -> None:
@@ -232,7 +232,6 @@ class ParagraphReader:
         self._held: list[Line] = []
         self._characters = 0
         self._after: list[Line | None] = []
-        self._error: S2SError | None = None  # of the line after those that are held
 
     def get(self, block: bool = True, timeout: float | None = None) -> Line | None:
         """Wait for the next paragraph or blank line; None at the end.
@@ -247,17 +246,9 @@ class ParagraphReader:
         deadline = None if timeout is None else time.monotonic() + timeout
         if self._after:
             return self._after.pop()
-        if self._error:
-            raise self._error
         while self._characters < WINDOW_CHARACTERS:
             left = None if deadline is None else max(0, deadline - time.monotonic())
-            try:
-                line = self._lines.get(timeout=left)
-            except S2SError as error:
-                if not self._held:
-                    raise
-                self._error = error
-                break
+            line = self._lines.get(timeout=left)
             if line is None or is_blank(line.text):
                 if not self._held:
                     return line

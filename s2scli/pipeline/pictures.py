@@ -8,7 +8,7 @@ from s2scli.data.codecs.picture_files import Pixels, content_of_picture, encode_
 from s2scli.data.row_stream import open_rows
 from s2scli.data.stream import StreamSettings, read_windows
 from s2scli.errors import UsageError
-from s2scli.files import write_file
+from s2scli.files import FILES, new_file, storage_errors, write_file
 from s2scli.report.colours import colour_system, light_background
 from s2scli.report.console import Talk
 from s2scli.report.picture import render_picture, sheet
@@ -104,7 +104,11 @@ def write_sheet(path: Path, uris: Sequence[str], columns: int) -> None:
         StorageError: the disk is full or the write failed.
         MissingExtraError: Pillow is not installed.
     """
-    write_file(path, encode_png(sheet([pixels_of_uri(uri) for uri in uris], columns)))
+    drawn = encode_png(sheet([pixels_of_uri(uri) for uri in uris], columns))
+    with storage_errors(path):
+        FILES.make_folder(path.parent)
+    with new_file(path) as file:
+        file.write(drawn)
 
 
 def drawn_record(talk: Talk) -> RecordFormat:

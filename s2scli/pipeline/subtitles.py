@@ -10,7 +10,7 @@ from s2scli.data.codecs.cell import is_uri
 from s2scli.data.row_stream import open_rows
 from s2scli.data.stream import Line, StreamSettings, read_windows
 from s2scli.errors import StorageError, UsageError
-from s2scli.files import write_file
+from s2scli.files import new_file
 from s2scli.report.console import Talk, write_stdout
 from s2scli.search.settings import SearchSettings
 from s2scli.sides import Picture, Sound
@@ -162,4 +162,5 @@ def _write(target: Path, text: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(f"{target.parent}: cannot be created: {error.strerror}") from error
-    write_file(target, text.encode(errors="replace"))
+    with new_file(target) as file:
+        file.write(text.encode(errors="replace"))

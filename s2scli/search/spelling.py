@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from s2scli.scripts import is_unspaced
 
 CLOSING = tuple(".,:;!?)]}%…”’")
+EMOJI_STYLE = "\ufe00", "\ufe0f"  # variation selectors, which Unicode counts as marks
 JOINING = frozenset([b".", b",", b":", b"/", b"-"])
 
 
 def in_word(character: str) -> bool:
     """Whether a character is a letter, mark or digit of a script with spaces between words."""
-    return unicodedata.category(character)[0] in "LMN" and not is_unspaced(character)
+    if EMOJI_STYLE[0] <= character <= EMOJI_STYLE[1] or is_unspaced(character):
+        return False
+    return unicodedata.category(character)[0] in "LMN"
 
 
 def begins_word(text: bytes) -> bool:

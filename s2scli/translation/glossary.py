@@ -19,7 +19,7 @@ class Glossary:
     """Terms of the source and their translations.
 
     Attributes:
-        terms: the target term of each source term.
+        terms: the target term of each source term, which is `composed`.
         name: the name of its file, for messages.
         lines: the line of each source term, for messages.
     """
@@ -39,7 +39,7 @@ class Glossary:
         while self.terms and at < len(text):
             term = self._term_at(text, at)
             if term:
-                found[self._composed[term]] += 1
+                found[self.terms[term]] += 1
             at += len(term) or 1
         return found
 
@@ -47,18 +47,14 @@ class Glossary:
         """Return the longest source term that begins at an index of a text; "" if none does."""
         for length in self._lengths:
             term = text[at : at + length]
-            if term in self._composed and stands_alone(text, at, at + len(term)):
+            if term in self.terms and stands_alone(text, at, at + len(term)):
                 return term
         return ""
 
     @functools.cached_property
-    def _composed(self) -> dict[str, str]:
-        return {composed(source): target for source, target in self.terms.items()}
-
-    @functools.cached_property
     def _lengths(self) -> list[int]:
         """The lengths of all source terms, the largest first."""
-        return sorted({len(source) for source in self._composed}, reverse=True)
+        return sorted({len(source) for source in self.terms}, reverse=True)
 
 
 NO_TERMS = Glossary()
@@ -105,6 +101,7 @@ def as_glossary(given: Path | Mapping[str, str]) -> Glossary:
     lines: dict[str, int] = {}
     name = str(given) if isinstance(given, Path) else "glossary"
     for number, (source, target) in read_terms(given, name):
+        source = composed(source)
         if terms.setdefault(source, target) != target:
             raise CorpusError(
                 f"{name}, line {number}: {source!r} has another target term in line "

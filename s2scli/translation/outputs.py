@@ -22,7 +22,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from s2scli.artifacts import first_fault, read_json
 from s2scli.data.stream import Line
 from s2scli.errors import CheckpointError, ConfigError, LockedError, StorageError
-from s2scli.files import FILES, Files, lock_file, new_file, storage_errors, write_file
+from s2scli.files import FILES, Files, end_of_links, lock_file, new_file, storage_errors, write_file
 from s2scli.report.console import Talk
 from s2scli.report.streams import stdout_errors
 from s2scli.translation.tally import Tally
@@ -133,7 +133,7 @@ def open_resumable(
         LockedError: another process writes the file.
         StorageError: the disk is full or a write failed.
     """
-    path = path.resolve() if path.is_symlink() else path
+    path = end_of_links(path)
     if path.exists() and not path.is_file():
         with open_output(path) as output:
             yield output

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from s2scli.scripts import UNSPACED
+from s2scli.scripts import UNSPACED, WIDE
 from s2scli.search.spelling import in_word
 from s2scli.translation.glossary import holds
 
@@ -12,10 +12,10 @@ LETTERS = "XYZQWKVJUHGFDBCEMNLPRST"
 STANDING_IN = (*LETTERS, *LETTERS.lower(), *map(str, range(2, 100)))
 LETTER = rf"(?:\d|(?!{UNSPACED.pattern})[^\W_])"  # a part of a word, in a script with spaces
 NAMING = rf"(?:(?!{UNSPACED.pattern})[\w-])"
-END = r"""[^\s<>"'.,;:!?()\[\]{}]"""
+END = rf"""(?!{WIDE.pattern})[^\s<>"'.,;:!?()\[\]{{}}]"""
 PROTECTED = re.compile(
     rf"""(?P<tag></?[A-Za-z][^<>]*>|<[A-Za-z][^<>]*/>)
-    |(?P<address>(?:(?:https?|ftp)://|www\.)[^\s<>"]*{END})
+    |(?P<address>(?:(?:https?|ftp)://|www\.)(?:(?!{WIDE.pattern})[^\s<>"])*{END})
     |(?P<mail>(?<![.+])(?<!{NAMING})(?:{NAMING}|[.+])+@{NAMING}+(?:\.{NAMING}+)+)
     |(?P<number>(?<!{LETTER})\d+(?:[.,:/-]\d+)*(?!{LETTER}))""",
     re.VERBOSE,

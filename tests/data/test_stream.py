@@ -189,12 +189,11 @@ def test_a_paragraph_may_arrive_slowly() -> None:
     assert texts == ["a\nb", "", "c"]
 
 
-def test_the_lines_before_an_error_are_a_paragraph(tmp_path: Path) -> None:
-    (tmp_path / "f").write_bytes(b"a\nb\nbad \xff\nc\n")
+def test_a_paragraph_with_an_error_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"first\n\na\nb\nbad \xff\nc\n")
     windows = read_windows(tmp_path / "f", StreamSettings(unit="document", strict=True))
-    (first,) = next(windows)
-    assert first.text == "a\nb"
-    with pytest.raises(CorpusError, match="line 3, byte 5: not UTF-8"):
+    assert [line.text for line in next(windows)] == ["first", ""]
+    with pytest.raises(CorpusError, match="line 5, byte 5: not UTF-8"):
         next(windows)
 
 

@@ -59,9 +59,12 @@ def test_a_folder_is_no_file(tmp_path: Path, name: str) -> None:
 
 
 def test_a_sheet_has_all_pictures(tmp_path: Path) -> None:
+    (tmp_path / "sheet.png").symlink_to(tmp_path / "new" / "file.png")
+    (tmp_path / "new").mkdir()
     write_sheet(tmp_path / "sheet.png", URIS, 2)
-    found = pixels_of_uri(str(tmp_path / "sheet.png"))
-    assert np.array_equal(found, sheet(PICTURES, 2))
+    write_sheet(tmp_path / "newer" / "sheet.png", URIS, 2)
+    for path in ("new/file.png", "newer/sheet.png"):
+        assert np.array_equal(pixels_of_uri(str(tmp_path / path)), sheet(PICTURES, 2))
 
 
 def test_pictures_are_drawn_side_by_side() -> None:

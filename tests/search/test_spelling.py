@@ -6,7 +6,7 @@ from s2scli.search.spelling import Spelling, begins_word, closes, ends_word, in_
 @pytest.mark.parametrize(
     ("character", "expected"),
     [("a", True), ("é", True), ("7", True), ("я", True), ("़", True), ("狗", False), ("の", False)]
-    + [(other, False) for other in " .-_⁇<"],
+    + [(other, False) for other in " .-_⁇<\ufe0f"],
 )
 def test_words_are_letters_marks_and_digits_of_scripts_with_spaces(
     character: str, expected: bool

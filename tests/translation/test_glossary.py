@@ -21,6 +21,7 @@ def test_no_mark_continues_a_term_and_accents_are_part_of_letters() -> None:
     glossary = Glossary({heart: "heart", "cafe": "plain", "caf\u00e9": "accent"})
     assert glossary.find(f"{delhi} {heart}") == Counter({"heart": 1})
     assert glossary.find("cafe\u0301 caf\u00e9 cafe") == Counter({"accent": 2, "plain": 1})
+    assert as_glossary({"cafe\u0301": "accent"}).find("caf\u00e9") == Counter({"accent": 1})
 
 
 def test_a_word_stands_alone_among_characters_without_spaces() -> None:
@@ -44,6 +45,7 @@ def test_a_file_is_read_and_blank_lines_are_left_out(tmp_path: Path) -> None:
         (b"a\tb\ndog\t \n", "line 2: expected source term TAB target term"),
         (b"a\tb\tc\n", "line 1: expected"),
         (b"a\tb\na\tc\n", "line 2: 'a' has another target term in line 1"),
+        ("caf\u00e9\tb\ncafe\u0301\tc\n".encode(), "line 2: .* has another target term in line 1"),
         (b"\xff\tb\n", "line 1: .*UTF-8"),
     ],
 )

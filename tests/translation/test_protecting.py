@@ -37,6 +37,12 @@ def test_characters_without_spaces_are_no_part_of_them() -> None:
     assert found.restore("X和Y，3000") == "a@b.org和c@d.org，3000"
 
 
+def test_a_wide_mark_ends_an_address() -> None:
+    found = protect("访问https://a.org/b。谢谢（www.c.org）", yes, letters)
+    assert found is not None and found.text == "访问X。谢谢（Y）"
+    assert [one.original for one in found.stand_ins] == ["https://a.org/b", "www.c.org"]
+
+
 @pytest.mark.timeout(60)  # a pass for each character takes many minutes
 def test_long_runs_without_an_address_are_read_once() -> None:
     assert not list(PROTECTED.finditer("a" * 200_000 + " " + "." * 200_000))

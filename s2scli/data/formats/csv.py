@@ -1,6 +1,7 @@
 """CSV: rows of cells, which can be quoted; the first row names the fields."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,6 +15,8 @@ from s2scli.errors import CorpusError
 
 DELIMITERS = ",;\t|"
 LONGEST_CELL = 1 << 30  # `_Lines` has a limit of its own
+PLAIN = re.compile(rb"""[^",;\t|]+""")
+REPEATED = re.compile(rb"(x?[,;\t|])\1+")
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ class Csv:
 class _Lines:
     """The lines of a file, as text; bytes that are not UTF-8 become lone surrogates.
 
-    A row that is too long is read on, as its quotes alone, so that the next row is found.
+    A row that is too long is read on, but shortened to what ends cells, so that the next row is
+    found.
 
     Attributes:
         number: the number of the last line read.
@@ -80,25 +84,30 @@ class _Lines:
         self.file = file
         self.number, self.first, self.is_over = 0, 1, False
         self._lines, self._limit, self._bytes = file.lines(limit, self._skip), limit, 0
-        self._quotes = 0  # of the line that is skipped
+        self._skipped = b""  # the line that is skipped, shortened
 
     def _skip(self, piece: bytes) -> None:
-        self._quotes += piece.count(b'"')
+        self._skipped += _shortened(piece)
 
     def __iter__(self) -> Iterator[str]:
         for line in self._lines:
             self.number += 1
-            quotes, self._quotes = self._quotes if line is None else line.count(b'"'), 0
+            skipped, self._skipped = self._skipped, b""
             self._bytes += self._limit if line is None else len(line)
             within, self.is_over = not self.is_over, self._bytes >= self._limit
-            if not self.is_over:
-                yield f"{(line or b'').decode(errors='surrogateescape')}\n"
-            elif within or quotes:
-                yield '"' * quotes + "\n"
+            if self.is_over:
+                line = skipped if line is None else _shortened(line)
+            if line is not None and (within or b'"' in line):
+                yield f"{line.decode(errors='surrogateescape')}\n"
 
     def begin(self) -> None:
         """Begin a row."""
         self.first, self.is_over, self._bytes = self.number + 1, False, 0
+
+
+def _shortened(piece: bytes) -> bytes:
+    """Return a part of a line with a letter for each text, and without repeated cells."""
+    return REPEATED.sub(rb"\1", PLAIN.sub(b"x", piece.rstrip(b"\r\n")))
 
 
 def _names(lines: _Lines) -> tuple[list[str], str]:

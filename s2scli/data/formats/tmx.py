@@ -1,7 +1,7 @@
 """TMX: a translation memory, XML with the same segment in several languages."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 from xml.parsers import expat
@@ -70,9 +70,7 @@ class _Unit:
         Raises:
             BadLineError: there is none, or it is too long.
         """
-        wanted = _plain(language)
-        near = next((name for name in self.texts if name.startswith(f"{wanted}-")), None)
-        name = wanted if wanted in self.texts else near
+        name = next(iter(_named(self.texts, language)), None)
         if name is None:
             found = listed(list(self.texts))
             raise BadLineError("missing_field", f"no segment in {language!r:.60}; found {found}")
@@ -86,6 +84,12 @@ def _plain(language: str) -> str:
     return language.lower().replace("_", "-")
 
 
+def _named(names: Iterable[str], language: str) -> list[str]:
+    """Return the language of this name, or else its variants, such as en-us for en."""
+    wanted = _plain(language)
+    return [wanted] if wanted in names else [one for one in names if one.startswith(f"{wanted}-")]
+
+
 def _languages(fields: Fields, unit: _Unit, file: str) -> Fields:
     """Return the languages to read.
 
@@ -96,8 +100,8 @@ def _languages(fields: Fields, unit: _Unit, file: str) -> Fields:
     given = fields.source, fields.target
     if None not in given or (fields.alone and fields.source):
         return fields
-    named = tuple(f"{_plain(language)}-" for language in given if language)
-    left = [name for name in names if not f"{name}-".startswith(named)]
+    named = {name for language in given if language for name in _named(names, language)}
+    left = [name for name in names if name not in named]
     if len(names) != 2 or len(left) != given.count(None):
         raise CorpusError(
             f"{file}: name the languages with --source-field and --target-field; "

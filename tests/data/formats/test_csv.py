@@ -21,7 +21,12 @@ def rows_of(folder: Path, text: str, fields: Fields | None = None) -> list[ReadR
 
 @pytest.mark.parametrize(
     "cell",
-    [f'"a\n{LONG}"', f'"{LONG}\ny"', f'"{LONG}""{LONG}"', f'"a\n{LONG}\nb"', LONG, f'"\n\n{LONG}"'],
+    [
+        *(f'"a\n{LONG}"', f'"{LONG}\ny"', f'"{LONG}""{LONG}"', f'"a\n{LONG}\nb"'),
+        *(LONG, f'"\n\n{LONG}"'),
+        *(f'5" {LONG}', f'{LONG}5"', f'"a\n{LONG}",5" x', f'"{LONG},""b"",5"', f"{'x,' * 2000}y"),
+        *("," * 3000, f'{LONG},"a,\n"'),
+    ],
 )
 def test_after_a_row_that_is_too_long_the_next_one_is_found(tmp_path: Path, cell: str) -> None:
     rows = "".join(f"s{n},t{n}\n" for n in range(5))
