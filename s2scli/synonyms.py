@@ -11,7 +11,7 @@ def _both(name: str) -> tuple[str, ...]:
 
 
 RATE = ("training.optimizer.learning_rate",)
-BATCH = ("training.batch_tokens", "--window")
+BATCH = ("training.batch_tokens", "--window", "--batch-lines")
 EPOCHS = ("training.limits.max_epochs",)
 STEPS = ("training.limits.max_steps",)
 PATIENCE = ("training.limits.patience",)
@@ -27,7 +27,10 @@ HEADS = _both("num_heads")
 INNER = _both("ffn_dim")
 CELL = _both("kind")
 DROPOUT = ("--dropout", *_both("dropout"))
-RESUME = "s2s train resumes automatically: run the same command again; --restart starts a new run"
+RESUME = (
+    "s2s train resumes automatically: run the same command again (--restart starts a new run); "
+    "other commands take a model with --model DIR"
+)
 TRACK = ("training.track",)
 LOG = "s2s logs to its workspace; use s2s inspect training (--json for the numbers)"
 WORKERS = (
@@ -118,7 +121,7 @@ SYNONYMS: Mapping[str, Meaning] = {
     "val_check_interval": VALIDATE,
     "validation_interval": VALIDATE,
     "validate_interval": VALIDATE,
-    "checkpoint_interval": ("training.save_every",),
+    "checkpoint_interval": VALIDATE,
     "save_steps": ("training.save_every",),
     "save_freq": ("training.save_every",),
     "save_interval": ("training.save_every",),
@@ -336,7 +339,7 @@ SYNONYMS: Mapping[str, Meaning] = {
     "output_dir": SAVED,
     "save_dir": SAVED,
     "save_model": SAVED,
-    "model_dir": SAVED,
+    "model_dir": ("--model", "--workspace"),
     "checkpoint_dir": SAVED,
 }
 

@@ -124,7 +124,7 @@ class Workspace:
         if is_published(inside := folder / self.model.name):
             way = f"did you mean {inside}?"
         elif given:
-            way = "expected a model folder of `s2s train`"
+            way = "expected a model folder, as `s2s train` or `s2s import` writes it"
         else:
             way = f"make one: {self.command('train')}"
         why = f" (it has no {MANIFEST})" if folder.is_dir() else ""

@@ -57,7 +57,7 @@ def test_a_name_that_nobody_brings_has_no_meaning() -> None:
         ("search.num_beams", "did you mean search.beam_size?"),
         (
             "training.resume",
-            "s2s train resumes automatically: run the same command again; --restart",
+            "s2s train resumes automatically: run the same command again (--restart",
         ),
     ],
 )

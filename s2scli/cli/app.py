@@ -50,7 +50,8 @@ INSPECTIONS = {
     "attention": "Show where the decoder looks while it translates a sentence.",
     "alignment": "Find the layer and the step whose attention aligns words best.",
     "search": "Show what the beam search does with a sentence, as a tree.",
-    "saliency": "Show which source token caused which target token, and test whether it is true.",
+    "saliency": "Show how much each source token contributed to each target token, and test it by "
+    "deletion.",
     "errors": "Show the worst outputs of a split beside their references, and where the mistakes "
     "are.",
     "neighbours": "Show the training sources nearest to a sentence, to see where an output comes "

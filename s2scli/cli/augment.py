@@ -30,8 +30,8 @@ def command(
         typer.Argument(
             metavar="FILE",
             rich_help_panel=StreamSettings.panel,
-            help="One text per line, or with distil and noise source TAB target; plain or gzip; "
-            "- is stdin.",
+            help="One text per line, or with distil and noise source TAB target; plain or "
+            "compressed; - is stdin.",
         ),
     ] = None,
     originals: Annotated[

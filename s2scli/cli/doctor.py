@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 STYLES = {"damaged": "red", "stale": "yellow", "sound": "green", "absent": "dim"}
 
 PURPOSES = {
-    "clean": "mended encodings and languages of texts (s2s prepare)",
+    "clean": "encoding repair and language identification (s2s prepare)",
     "ctranslate2": "faster translation (s2s export)",
     "huggingface": "export for Transformers (s2s export --to huggingface)",
     "metrics": "ROUGE (s2s evaluate --rouge)",
     "onnx": "export for ONNX Runtime (s2s export --to onnx)",
     "scale": "workers on other machines (--dask)",
-    "sentences": "sentences of long lines (s2s translate)",
+    "sentences": "sentence splitting (s2s translate --language)",
     "serve": "the server and its page (s2s serve)",
     "speech": "sound: FLAC, Ogg and MP3 files, and other sample rates",
     "track": "logs for TensorBoard (s2s train)",

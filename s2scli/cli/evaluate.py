@@ -59,7 +59,7 @@ def command(
         Path | None, typer.Option(help="Score these outputs; no model is used.")
     ] = None,
     reference: Annotated[
-        Path | None, typer.Option(help="The reference targets, plain or gzip.")
+        Path | None, typer.Option(help="The reference targets, plain or compressed.")
     ] = None,
     tag: TagOption = "",
     multi_reference: Annotated[

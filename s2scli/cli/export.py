@@ -56,7 +56,7 @@ def command(
 ) -> None:
     """Export a Transformer for CTranslate2, ONNX Runtime or HuggingFace Transformers.
 
-    Exports to CTranslate2, which is faster, and to ONNX Runtime are run by `s2s translate`.
+    `s2s translate` runs exports to CTranslate2, which are faster, and to ONNX Runtime.
 
     s2s export --quantization int8 --verify
     s2s export --to huggingface --verify valid.tsv

@@ -37,13 +37,13 @@ def command(
         _file(help="SentencePiece model of the source, if it is not beside the checkpoint."),
     ] = None,
     target_spm: Annotated[
-        Path | None, _file(help="That of the target. [default: that of the source]")
+        Path | None, _file(help="SentencePiece model of the target. [default: that of the source]")
     ] = None,
     source_vocab: Annotated[
         Path | None, _file(help="Vocabulary of the source, if it is not beside the checkpoint.")
     ] = None,
     target_vocab: Annotated[
-        Path | None, _file(help="That of the target. [default: that of the source]")
+        Path | None, _file(help="Vocabulary of the target. [default: that of the source]")
     ] = None,
     *,
     common: CommonOptions,

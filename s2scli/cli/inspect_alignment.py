@@ -21,8 +21,8 @@ def command(
             metavar="DIR",
             readable=False,
             autocompletion=complete_model,
-            help="Model folder of the reverse direction, trained on the same pairs; the best "
-            "reading is then the one that disagrees least with this model.",
+            help="Model folder of the reverse direction, trained on the same pairs; the best layer "
+            "and step are then those whose links disagree least with this model's.",
         ),
     ] = None,
     pairs: Annotated[
@@ -33,7 +33,12 @@ def command(
     ] = 1000,
     save: Annotated[
         bool,
-        typer.Option("--save", help="Record the best reading with the model, which then uses it."),
+        typer.Option(
+            "--save",
+            "--save",
+            help="Record the best layer and step with the model; s2s translate --alignment and "
+            "s2s evaluate --aer then use them.",
+        ),
     ] = False,
     shortlist: Annotated[
         bool,

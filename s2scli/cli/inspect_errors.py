@@ -32,7 +32,7 @@ def command(
     table: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[TABLE]",
+            metavar="TABLE",
             help="A table that s2s evaluate -o FILE.tsv wrote. [default: translate the split]",
         ),
     ] = None,

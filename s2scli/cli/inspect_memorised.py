@@ -36,8 +36,8 @@ def command(
 ) -> None:
     """Test which training rows a model repeats when given their source and their beginning.
 
-    A row counts if greedy decoding writes the rest exactly. Held-out rows show how many a model
-    continues that it never saw; only what goes beyond that is memorised.
+    A row counts if greedy decoding writes the rest exactly. Held-out rows show how often the model
+    completes rows that it never saw; only the excess over that is memorised.
 
     s2s inspect memorised --rows 5000
     """

@@ -58,7 +58,7 @@ def command(
     view: MapOptions,
     common: CommonOptions,
 ) -> None:
-    """Show which source token caused which target token, and test whether it is true.
+    """Show how much each source token contributed to each target token, and test it by deletion.
 
     It is computed on the CPU.
 

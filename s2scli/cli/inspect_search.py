@@ -44,9 +44,9 @@ def command(
     """Show what the beam search does with a sentence, as a tree.
 
     A line of the tree is a run of tokens without a branch, with the sum of their log-probabilities
-    and what became of it: ended, pruned, or not needed any more. The table below has the ended
-    hypotheses: their rank by score and by the sum alone, which the length penalty and other rules
-    change, and how much of the source the attention covered.
+    and what became of it: ended, pruned, or not needed any more. The table below lists the
+    ended hypotheses: their rank by score and by the sum alone (the length penalty and other rules
+    make the difference), and how much of the source the attention covered.
 
     s2s inspect search "A dog runs." --beam-size 3
     s2s inspect search "A dog runs." -o search.html

@@ -198,7 +198,7 @@ TagOption = Annotated[
     typer.Option(
         metavar="TAG",
         help="Put this tag in front of each source of a file, for a model trained with tags (s2s "
-        "prepare --tag). Without this, a source can begin with its own.",
+        "prepare --tag). Without it, a source may begin with its own tag.",
     ),
 ]
 OverwriteOption = Annotated[
@@ -326,7 +326,7 @@ def _workers(
     dask: Annotated[str | None, _dask(rich_help_panel=SHARING)] = None,
 ) -> WorkersChoice:
     if workers is not None and dask is not None:
-        raise UsageError("--workers are processes of this machine: give it or --dask, not both")
+        raise UsageError("give --workers (processes of this machine) or --dask, not both")
     return WorkersChoice(workers, dask)
 
 

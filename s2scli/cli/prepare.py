@@ -47,8 +47,9 @@ def command(
             help="TSV files (source TAB target), read in this order; or a source file and a target "
             "file with the same number of lines; or a .txt file of sentences, where the target is "
             "the source; or files of other formats (--format), or folders that Hugging Face "
-            "datasets saved. Plain, gzip, bzip2, xz or zstd; - is stdin. FILE=2: in training, see "
-            "the rows of this file twice an epoch, or 0.5 times; this changes no other split.",
+            "datasets saved. Plain, gzip, bzip2, xz or zstd; - is stdin. FILE=2 (or FILE=0.5): in "
+            "training, see the rows of this file twice (or every second time) per epoch; other "
+            "splits do not change.",
         ),
     ],
     valid: HeldOut = None,
@@ -71,7 +72,7 @@ def command(
             metavar="LINE",
             min=1,
             rich_help_panel=PrepareSettings.panel,
-            help="Write nothing; show what each rule thinks of this line of the corpus, from 1.",
+            help="Write nothing; show what each rule says about this line of the corpus, from 1.",
         ),
     ] = None,
     suggest_rules: Annotated[
@@ -106,7 +107,9 @@ def command(
     files, weights = zip(*map(weighted, corpus), strict=True)
     inputs = Inputs(files, tuple(valid or ()), tuple(test or ()), weights, tuple(tag or ()))
     if sharing.given and (explain_line is not None or suggest_rules):
-        raise UsageError("--explain and --suggest work here: leave --workers and --dask out")
+        raise UsageError(
+            "--explain and --suggest run in one process: leave --workers and --dask out"
+        )
     if explain_line is not None:
         _explain(inputs, settings, explain_line, common, also=suggest_rules)
         return

@@ -26,8 +26,8 @@ def command(
         Path | None,
         typer.Argument(
             metavar="FILE",
-            help="The n-best list: what s2s translate wrote with --nbest or --json; plain or gzip; "
-            "- is stdin.",
+            help="The n-best list: what s2s translate wrote with --nbest or --json; plain or "
+            "compressed; - is stdin.",
             rich_help_panel=INPUT,
         ),
     ] = None,

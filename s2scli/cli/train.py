@@ -142,7 +142,9 @@ def command(
     several = is_one_of_several(os.environ)
     if (budget or rehearse) and (processes > 1 or several):
         flag = "--budget" if budget else "--rehearse"
-        raise UsageError(f"{flag} measures one process; leave out --processes")
+        raise UsageError(
+            f"{flag} measures one process; run it without --processes and without torchrun"
+        )
     if max_restarts and processes == 1 and not several:
         raise UsageError("--max-restarts is for several processes; add --processes N")
     if rehearse:

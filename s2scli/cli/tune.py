@@ -53,7 +53,9 @@ def command(
     processes: Annotated[
         int,
         run_option(
-            min=1, max=1000, help="Run so many trials at once, each with its share of the threads."
+            min=1,
+            max=1000,
+            help="Run this many trials at once, each with its share of the threads.",
         ),
     ] = 1,
     dry_run: Annotated[

@@ -99,8 +99,8 @@ class CorpusSettings(InputSettings):
     sampling_temperature: float = setting(
         1.0,
         "With several corpora: in training, the share of a corpus of n rows in an epoch is "
-        "proportional to n^(1/T); 1 sees every row once, more evens the corpora out (Conneau & "
-        "Lample 2019, section 3.1, with alpha = 1/T).",
+        "proportional to n^(1/T); 1 sees every row once, larger values make the shares more equal "
+        "(Conneau & Lample 2019, section 3.1, with alpha = 1/T).",
         panel="Input and output",
         ge=1,
         le=1000,
@@ -169,7 +169,7 @@ class CorpusSettings(InputSettings):
     )
     image_color: bool | None = setting(
         None,
-        "Keep colors, or convert all pictures to grey; by default as in the first file.",
+        "Keep colours, or convert all pictures to grey; by default as in the first file.",
         flags=("--color/--grey",),
         panel="Sound and pictures",
     )
@@ -229,7 +229,7 @@ class CleaningSettings(Settings):
     )
     redact_list: str | None = setting(
         None,
-        "Replace the texts in this file, one on each line, without regard to case.",
+        "Replace every occurrence of the texts in this file, one per line, ignoring case.",
         "file",
         panel="Privacy",
     )

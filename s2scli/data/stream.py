@@ -36,14 +36,14 @@ class StreamSettings(InputSettings):
 
     window: int = setting(
         512,
-        "Maximum number of lines to sort by length and translate together.",
+        "Maximum number of lines to sort by length and process together.",
         unit="lines",
         ge=1,
         le=1_000_000,
     )
     max_wait: int = setting(
         50,
-        "Maximum time to wait for more lines before translating those that have arrived, in "
+        "Maximum time to wait for more lines before processing those that have arrived, in "
         "milliseconds.",
         unit="ms",
         ge=0,

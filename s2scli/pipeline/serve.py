@@ -176,7 +176,7 @@ def read_token(path: Path | None, *, local: bool) -> str:
             return ""
         raise UsageError(
             "--host: others can connect to this address, so a token is needed: "
-            "head -c 24 /dev/urandom | base64 > token; s2s serve --token-file token"
+            "head -c 24 /dev/urandom | base64 > token; then add --token-file token"
         )
     try:
         token = path.read_text(encoding="utf-8").strip()

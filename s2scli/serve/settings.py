@@ -20,7 +20,7 @@ class ServeSettings(Settings):
 
     host: str = setting(
         "127.0.0.1",
-        "Address to listen on. Any other than that of this computer itself needs --token-file.",
+        "Address to listen on. Any but that of this computer itself (loopback) needs --token-file.",
         "address",
     )
     port: int = setting(

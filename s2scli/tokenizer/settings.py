@@ -51,7 +51,7 @@ class TokenizerSettings(Settings):
         None,
         "Kind of picture tokens: bits (black and white, lossless: a block of 2 x 4 pixels is a "
         "token) or codebook (the nearest of --vocab-size learned patches of 4 x 4 pixels); if not "
-        "given, bits for grey pictures and codebook for color.",
+        "given, bits for grey pictures and codebook for colour.",
     )
     sample_size: int = setting(
         1_000_000,

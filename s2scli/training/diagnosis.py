@@ -179,7 +179,7 @@ def _unigram_loss(looks: Sequence[Look], settings: TrainingSettings) -> str:
     )
 
 
-def _over_fitting(looks: Sequence[Look], settings: TrainingSettings) -> str:
+def _overfitting(looks: Sequence[Look], settings: TrainingSettings) -> str:
     trained = _trained(looks)
     if len(trained) <= SHOWN:
         return ""
@@ -190,7 +190,7 @@ def _over_fitting(looks: Sequence[Look], settings: TrainingSettings) -> str:
     if len(since) < SHOWN or not rises or not last.training_loss < best.training_loss:
         return ""
     return (
-        f"over-fitting: since step {best.step} the validation loss has risen from "
+        f"overfitting: since step {best.step} the validation loss has risen from "
         f"{best.loss:.2f} to {last.loss:.2f} while the training loss fell from "
         f"{best.training_loss:.2f} to {last.training_loss:.2f}; use more data, more dropout "
         "(model.encoder.dropout, model.decoder.dropout) or a smaller model"
@@ -271,7 +271,7 @@ RULES: Mapping[str, Rule] = {
     "repetitions": _repetitions,
     "constant attention": _constant_attention,
     "unigram loss": _unigram_loss,
-    "over-fitting": _over_fitting,
+    "overfitting": _overfitting,
     "learning rate too high": _rate_too_high,
     "learning rate too low": _rate_too_low,
     "posterior collapse": _kl_collapse,

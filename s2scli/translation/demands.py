@@ -45,9 +45,9 @@ class DemandSettings(Settings):
     )
     protect: bool = setting(
         False,
-        "Numbers, URLs, e-mail addresses and tags come out as they went in. The model must write "
-        "each number, as with --glossary. In the place of everything else it reads and must write "
-        "a letter that the line does not have.",
+        "Copy numbers, URLs, e-mail addresses and tags unchanged. The output must contain each "
+        "number, as with --glossary; a short placeholder, which the model must copy, stands in "
+        "for everything else.",
     )
     ban: tuple[str, ...] = setting(
         (),

@@ -406,7 +406,7 @@ def test_dialogues_are_texts_in_order(tmp_path: Path, words: list[str], fault: s
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--workers", "2", "--dask", "tcp://h:1"), "give it or --dask, not both"),
+        (("--workers", "2", "--dask", "tcp://h:1"), "or --dask, not both"),
         (("--workers", "0"), "greater than or equal to 1"),
         (("--explain", "1", "--workers", "2"), "leave --workers and --dask out"),
         (("--suggest", "--dask", "tcp://h:1"), "leave --workers and --dask out"),

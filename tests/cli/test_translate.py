@@ -242,7 +242,7 @@ def test_without_a_model_it_says_how_to_get_one(tmp_path: Path) -> None:
     assert f"{tmp_path}/model: no model here; make one: s2s train -w {tmp_path}" in result.stderr
     result = CliRunner().invoke(app, ["translate", "-m", str(tmp_path / "m")], input="a\n")
     assert result.exit_code == 66
-    assert "expected a model folder of `s2s train`" in result.stderr
+    assert "expected a model folder, as `s2s train`" in result.stderr
 
 
 def test_a_workspace_for_a_model_is_told(tmp_path: Path) -> None:

@@ -132,11 +132,11 @@ def test_a_loss_at_the_unigram_entropy(tmp_path: Path) -> None:
     assert "the loss is stuck at 2." in findings(workspace)["unigram loss"]
 
 
-def test_over_fitting(tmp_path: Path) -> None:
+def test_overfitting(tmp_path: Path) -> None:
     pairs = zip(words(60, 1), words(60, 2), strict=True)
     valid = zip(words(30, 3), words(30, 4), strict=True)
     found = findings(workspace_of(tmp_path, pairs, valid), steps=600)
-    assert "more data, more dropout" in found["over-fitting"]
+    assert "more data, more dropout" in found["overfitting"]
 
 
 def test_a_learning_rate_that_is_too_high(copies: Workspace) -> None:

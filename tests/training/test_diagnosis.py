@@ -92,9 +92,9 @@ def test_a_loss_at_the_unigram_entropy_is_stuck() -> None:
     assert not any(names(passing[:length]) for length in range(6)), "it only passes by"
 
 
-def test_over_fitting_is_a_loss_that_rises_while_that_of_training_falls() -> None:
+def test_overfitting_is_a_loss_that_rises_while_that_of_training_falls() -> None:
     losses = [8.0, 4.0, 3.0, 3.2, 3.5]
-    assert names(looks_of(losses, [math.nan, 4.0, 2.5, 1.5, 0.8])) == {"over-fitting"}
+    assert names(looks_of(losses, [math.nan, 4.0, 2.5, 1.5, 0.8])) == {"overfitting"}
     assert names(looks_of(losses[:4], [math.nan, 4.0, 2.5, 1.5])) == set(), "once is not enough"
 
 
