@@ -1,16 +1,16 @@
 #!/bin/sh
-# Settings for little data, one at a time: label smoothing, word dropout, BPE-dropout, fewer pieces.
+# Settings for little data, one at a time: label smoothing, word dropout, BPE-dropout, the number of pieces.
 #
 #     sh examples/little/run.sh TRAIN.tsv VALID.tsv PAIRS [WORKSPACE [WAY...]]
 #
 # The first PAIRS rows of TRAIN.tsv are learned in each way, with 2,000 updates, and VALID.tsv is scored: a
-# source, a TAB and a target in each row. WAY is plain, label-smoothing-0.3 (or another number), word-dropout,
-# bpe-dropout or fewer-pieces. If you stop it, run it again to resume.
+# source, a TAB and a target in each row. WAY is plain, label-smoothing-0.3, pieces-1000 (or other
+# numbers), word-dropout or bpe-dropout. If you stop it, run it again to resume.
 set -eu
 train=$1 valid=$2 pairs=$3 work=${4:-workspace/little}
 shift 3
 test $# = 0 || shift
-test $# -gt 0 || set -- plain label-smoothing-0.3 label-smoothing-0.5 word-dropout bpe-dropout fewer-pieces
+test $# -gt 0 || set -- plain label-smoothing-0.3 label-smoothing-0.5 word-dropout bpe-dropout pieces-1000
 mkdir -p "$work"
 sed "${pairs}q" "$train" | cut -f 1,2 > "$work/few-$pairs.tsv"
 cut -f 1,2 "$valid" > "$work/valid.tsv"
@@ -25,9 +25,9 @@ for way in "$@"; do
     label-smoothing-*) smoothing=${way##*-} ;;
     word-dropout) options="--set training.source_token_dropout=0.2 --set training.target_token_dropout=0.2" ;;
     bpe-dropout) options="--set training.bpe_dropout=0.1" ;;
-    fewer-pieces) test -d "$to/tokenizer" || s2s train-tokenizer -w "$to" --vocab-size 1000 ;;
+    pieces-*) test -d "$to/tokenizer" || s2s train-tokenizer -w "$to" --vocab-size "${way##*-}" ;;
     *)
-        echo "expected plain, label-smoothing-0.3, word-dropout, bpe-dropout or fewer-pieces, found $way" >&2
+        echo "expected plain, label-smoothing-0.3, pieces-1000, word-dropout or bpe-dropout, found $way" >&2
         exit 2
         ;;
     esac
