@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from s2scli.data.codecs.cell import key_of
 from s2scli.data.lines import STDIN
 from s2scli.data.row_stream import open_pairs
 from s2scli.data.rows import require_examples
@@ -81,7 +82,7 @@ def read_files(files: Sequence[Path], reading: InputSettings) -> Texts:
 
 def hint_at_repeats(texts: Texts, talk: Talk) -> None:
     """Suggest --multi-reference if many sources occur more than once."""
-    repeats = len(texts.sources) - len(set(texts.sources))
+    repeats = len(texts.sources) - len(set(map(key_of, texts.sources)))
     if repeats > MANY_REPEATS * len(texts.sources):
         talk.say(
             f"{repeats:,} of {len(texts.sources):,} pairs repeat the source of an earlier pair; "
@@ -95,7 +96,7 @@ def ask(texts: Texts, *, once: bool) -> Asked:
     indices: list[int] = []
     first: dict[str, int] = {}
     for number, source in enumerate(texts.sources, 1):
-        index = first.setdefault(source, len(lines)) if once else len(lines)
+        index = first.setdefault(key_of(source), len(lines)) if once else len(lines)
         if index == len(lines):
             lines.append(Line(texts.name, number, source))
         indices.append(index)

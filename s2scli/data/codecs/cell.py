@@ -1,5 +1,6 @@
 """Cells of sound and pictures, and the error for cells that cannot be used."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any, Self
@@ -64,6 +65,17 @@ def values_of(cell: str) -> Values:
     """Return the content of a cell of the corpus, which is stored with it."""
     assert isinstance(cell, Stored), "cells of sound and pictures are stored with their content"
     return cell.values
+
+
+def key_of(cell: str) -> str:
+    """Return what tells a cell apart from others.
+
+    It is its text; of a sound or picture that has been read, its name and a digest of its content,
+    as files in several folders can have the same name.
+    """
+    if not isinstance(cell, Stored):
+        return cell
+    return f"{cell} {hashlib.sha256(cell.values.tobytes()).hexdigest()}"
 
 
 def located(cell: str, folder: Path | None) -> str:

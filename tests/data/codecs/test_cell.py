@@ -3,7 +3,7 @@ import pickle
 
 import numpy as np
 
-from s2scli.data.codecs.cell import BadCellError, Stored
+from s2scli.data.codecs.cell import BadCellError, Stored, key_of
 
 
 def test_a_stored_cell_is_its_name() -> None:
@@ -17,6 +17,15 @@ def test_a_stored_cell_is_its_name() -> None:
 def test_a_stored_cell_keeps_its_values() -> None:
     pixels = np.zeros((2, 3, 1), np.uint8)
     assert Stored("a.png", pixels).values is pixels
+
+
+def test_a_key_is_the_text_or_the_name_and_the_content() -> None:
+    assert key_of("a text") == "a text"
+    contents = {"a.wav": [1, 2], "b.wav": [1, 2]}
+    keys = [key_of(Stored(name, np.array(values, np.int16))) for name, values in contents.items()]
+    keys += [key_of(Stored("a.wav", np.array([1, 3], np.int16)))]
+    assert len({*keys}) == 3
+    assert keys[0] == key_of(Stored("a.wav", np.array([1, 2], np.int16)))
 
 
 def test_a_bad_cell_has_a_reason_and_a_message() -> None:
