@@ -21,7 +21,7 @@ from s2scli.data.cleaning.rules import (
 from s2scli.data.dialogue import join_history
 from s2scli.data.example import Example
 from s2scli.data.formats.grouping import Input, group_inputs
-from s2scli.data.lines import STDIN, TextFile, line_limit
+from s2scli.data.lines import TextFile, folder_of, line_limit
 from s2scli.data.media import MediaReader, choose_sides
 from s2scli.data.rows import Row
 from s2scli.data.settings import PrepareSettings
@@ -66,8 +66,7 @@ class Part:
     @property
     def folder(self) -> Path | None:
         """Where the paths of sounds and pictures are looked up first; None for stdin."""
-        path = self.files[0].path
-        return None if path == STDIN else path.parent
+        return folder_of(self.files[0].path)
 
     def add(self, cleaned: CleanedShard) -> None:
         """Count the rows of the next shard."""

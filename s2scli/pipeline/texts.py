@@ -1,11 +1,11 @@
 """Texts with their references: read from a corpus or from files, and what of them to translate."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from s2scli.data.codecs.cell import key_of
+from s2scli.data.codecs.cell import beside, key_of
 from s2scli.data.lines import STDIN
 from s2scli.data.row_stream import open_pairs
 from s2scli.data.rows import require_examples
@@ -13,6 +13,7 @@ from s2scli.data.settings import InputSettings
 from s2scli.data.stream import Line
 from s2scli.errors import CorpusError, UsageError
 from s2scli.report.console import Talk
+from s2scli.sides import Sides
 
 if TYPE_CHECKING:
     from s2scli.data.store import Corpus
@@ -33,6 +34,15 @@ class Texts:
     name: str
     sources: tuple[str, ...]
     references: tuple[str, ...]
+
+    def beside(self, folder: Path | None, sides: Sides) -> Self:
+        """Return the texts of a file in this folder, for a model of these sides."""
+        sources, references = self.sources, self.references
+        if sides.source:
+            sources = tuple(beside(cell, folder) for cell in sources)
+        if sides.target:
+            references = tuple(beside(cell, folder) for cell in references)
+        return replace(self, sources=sources, references=references)
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,33 @@ class Recorded(str):
         return type(self), (str(self), self.samples, self.rate)
 
 
+class Relative(str):
+    """A cell of a table: a relative path, which is looked up in a folder first.
+
+    Attributes:
+        folder: the folder of the table.
+    """
+
+    folder: Path
+
+    def __new__(cls, cell: str, folder: Path) -> Self:
+        """Create a cell with this text and folder."""
+        made = super().__new__(cls, cell)
+        made.folder = folder
+        return made
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, Path]]:
+        """Return how `copy` and `pickle` make the cell again."""
+        return type(self), (str(self), self.folder)
+
+
+def beside(cell: str, folder: Path | None) -> str:
+    """Return a cell of a table in this folder; one that was read, or has a folder, is unchanged."""
+    if folder is None or isinstance(cell, Stored | Recorded | Relative):
+        return cell
+    return Relative(cell, folder)
+
+
 def values_of(cell: str) -> Values:
     """Return the content of a cell of the corpus, which is stored with it."""
     assert isinstance(cell, Stored), "cells of sound and pictures are stored with their content"
@@ -81,8 +108,11 @@ def key_of(cell: str) -> str:
 def located(cell: str, folder: Path | None) -> str:
     """Return the path that a cell names: in `folder` if it exists there, otherwise unchanged.
 
-    Cells that hold their content (`data:` URIs) are returned unchanged.
+    A relative cell has a folder of its own. Cells that hold their content (`data:` URIs) are
+    returned unchanged.
     """
+    if isinstance(cell, Relative):
+        folder = cell.folder
     if folder is None or is_uri(cell) or not os.path.lexists(folder / cell):
         return cell
     return str(folder / cell)

@@ -1,9 +1,10 @@
 import copy
 import pickle
+from pathlib import Path
 
 import numpy as np
 
-from s2scli.data.codecs.cell import BadCellError, Stored, key_of
+from s2scli.data.codecs.cell import BadCellError, Relative, Stored, beside, key_of, located
 
 
 def test_a_stored_cell_is_its_name() -> None:
@@ -38,3 +39,18 @@ def test_copies_keep_the_content() -> None:
     for again in (copy.deepcopy(cell), pickle.loads(pickle.dumps(cell))):
         assert isinstance(again, Stored) and again == cell
         assert again.values.tolist() == [1, 2] and again.values.dtype == np.int16
+
+
+def test_a_cell_of_a_table_is_looked_up_beside_it_first(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    cells = [beside(name, tmp_path) for name in ("a.wav", "b.wav", "data:audio/wav;base64,")]
+    for again in (cells, copy.deepcopy(cells), pickle.loads(pickle.dumps(cells))):
+        assert again == ["a.wav", "b.wav", "data:audio/wav;base64,"], "the text is the cell"
+        assert [located(cell, None) for cell in again] == [str(tmp_path / "a.wav"), *again[1:]]
+    assert not isinstance(beside("a.wav", None), Relative), "stdin is in no folder"
+
+
+def test_a_cell_has_one_folder_and_a_cell_that_was_read_none(tmp_path: Path) -> None:
+    stored, relative = Stored("a.wav", np.zeros(3, np.int16)), Relative("a.wav", tmp_path)
+    assert beside(stored, tmp_path) is stored
+    assert beside(relative, tmp_path / "other") is relative
