@@ -26,6 +26,7 @@ from s2scli.data.media import MediaReader, choose_sides
 from s2scli.data.rows import Row
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.shards import CleanedShard, Cleaning, read_rows
+from s2scli.data.stream import LINE_BYTES
 from s2scli.errors import CorpusError, UsageError
 from s2scli.pipeline.inputs import Inputs, check_inputs, expanded, opened, with_columns
 from s2scli.report.console import Talk
@@ -122,7 +123,10 @@ def parts_of(
 
 
 def _part(one: Input, cleaning: Cleaning, cleaner: Cleaner) -> Part:
-    read = one.format.read(one.files, line_limit(cleaning.settings.max_length))
+    settings, limit = cleaning.settings, line_limit(cleaning.settings.max_length)
+    if (settings.source_kind, settings.target_kind) != ("text", "text"):
+        limit = max(limit, LINE_BYTES)  # a data: URI holds a whole file, and translate reads it
+    read = one.format.read(one.files, limit)
     return Part(one, read_rows(cleaning, read), cleaner, cleaning, cleaning.tag)
 
 

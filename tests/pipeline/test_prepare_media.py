@@ -1,5 +1,6 @@
 """What preparing makes of sound and pictures: their content is in the corpus, bad files are not."""
 
+import base64
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,16 @@ def test_lines_that_are_no_pairs_are_as_with_text(workspace: Workspace, sounds: 
         prepared(workspace, sounds / "table.tsv", source_kind="audio")
     report = prepared(workspace, sounds / "table.tsv", source_kind="audio", skip_bad_lines=True)
     assert report.files[0].dropped == {"columns": 1}
+
+
+def test_recordings_in_long_lines_are_read(workspace: Workspace, sounds: Path) -> None:
+    long = np.random.default_rng(0).integers(-9000, 9000, 26 * 16_000).astype(np.int16)
+    content = base64.b64encode(encode_wav(long, 16_000)).decode()
+    append(sounds / "table.tsv", f"data:audio/wav;base64,{content}\ta long one")
+    report = prepared(workspace, sounds / "table.tsv", source_kind="audio", sample_rate=16_000)
+    assert report.files[0].dropped == {} and report.files[0].kept == ROWS + 1
+    (cell,) = (cell for name, cell in cells(workspace).items() if name.startswith("data:"))
+    assert values_of(cell).tolist() == long.tolist()
 
 
 def test_text_is_no_sound(workspace: Workspace, tmp_path: Path, sounds: Path) -> None:
