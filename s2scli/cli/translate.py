@@ -73,7 +73,7 @@ def command(
             rich_help_panel=StreamSettings.panel,
             help="Texts to translate, one per line, or files with fields (--input-format); plain "
             "or compressed; - is stdin. For a model that reads sound or pictures, each line is the "
-            "path of a file.",
+            "path of a file, which is looked up beside the list first.",
         ),
     ] = None,
     as_files: Annotated[

@@ -5,7 +5,6 @@ duplicates (`stage`) and which split each row belongs to. `write_splits` copies 
 splits.
 """
 
-import hashlib
 import itertools
 import os
 from collections import deque
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from s2scli.data.accounting import SAMPLES, DroppedRows, Sample, SplitTally
 from s2scli.data.cleaning import DUPLICATE, NEAR_DUPLICATE
+from s2scli.data.codecs.cell import Stored, key_of
 from s2scli.data.duplicates import DuplicateFinder, pair_digests, source_hashes
 from s2scli.data.example import Example
 from s2scli.data.near_duplicates import HASHES, NearDuplicateFinder, signatures
@@ -39,6 +39,7 @@ HashArray: TypeAlias = NDArray[np.int64]
 
 BLOCK_ROWS = 1_000_000
 HASH = pa.field("hash", pa.int64(), nullable=False)
+CONTENT = pa.field("content", pa.int64(), nullable=False)
 DIGEST = pa.field("digest", pa.binary(16), nullable=False)
 SIGNATURE = pa.field("signature", pa.binary(2 * HASHES), nullable=False)
 
@@ -51,6 +52,7 @@ class StagedCorpus:
     Attributes:
         rows: the number of rows, with duplicates.
         kept: the number of rows without duplicates.
+        watched: the name of the column with the hashes for `SourceWatch`.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class StagedCorpus:
         near: NDArray[np.bool_] | None = None,
     ) -> None:
         self.schema = schema_of(sides)
+        self.watched = HASH.name if sides.are_text else CONTENT.name
         self.rows, self.kept = len(first), int(np.count_nonzero(first))
         self._paths, self._first, self._near = paths, first, near
 
@@ -95,8 +98,9 @@ class StagedCorpus:
         return DroppedRows(len(rows), tuple(samples))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows that are kept, in order, with the columns of the corpus and hash."""
-        for batch, first in self._stored([*self.schema.names, HASH.name]):
+        """Yield the rows that are kept, in order, with the columns of the corpus and the hashes."""
+        hashes = dict.fromkeys([HASH.name, self.watched])
+        for batch, first in self._stored([*self.schema.names, *hashes]):
             yield batch.filter(pa.array(first))
 
     def hashes(self) -> Iterator[HashArray]:
@@ -134,6 +138,8 @@ def write_rows(
         before: added to each line number.
     """
     schema = schema_of(sides).append(HASH).append(DIGEST)
+    if not sides.are_text:
+        schema = schema.append(CONTENT)
     if near:
         schema = schema.append(SIGNATURE)
     groups: deque[str] = deque()
@@ -142,27 +148,26 @@ def write_rows(
             sources, targets = (batch.column(side).to_pylist() for side in ("source", "target"))
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
             columns["line"] = pc.add(columns["line"], before)
-            columns["hash"] = pa.array(group_hashes(sources, targets, groups, sides))
-            cells = (_told_apart(batch, side, sides) for side in ("source", "target"))
-            columns["digest"] = _binary(DIGEST, pair_digests(*cells))
+            own = [groups.popleft() for _ in sources]
+            grouping = batch.column(sides.grouped_by).to_pylist()
+            columns["hash"] = pa.array(_group_hashes(own, grouping))
+            keys = {side: _keys(batch, side, sides) for side in ("source", "target")}
+            columns["digest"] = _binary(DIGEST, pair_digests(keys["source"], keys["target"]))
+            if not sides.are_text:
+                columns["content"] = pa.array(_group_hashes(own, keys[sides.grouped_by]))
             if near:
                 columns["signature"] = _binary(SIGNATURE, signatures(sources, targets))
             arrays = [columns[field.name] for field in schema]
             writer.write(pa.RecordBatch.from_arrays(arrays, schema=schema))
 
 
-def _told_apart(batch: pa.RecordBatch, side: str, sides: Sides) -> list[str]:
-    """Return what tells the cells of a side apart.
-
-    It is their text; of a sound or picture, its name and a digest of its content, as files in
-    several folders can have the same name.
-    """
+def _keys(batch: pa.RecordBatch, side: str, sides: Sides) -> list[str]:
+    """Return the keys of the cells of a side."""
     names: list[str] = batch.column(side).to_pylist()
     if getattr(sides, side) is None:
         return names
     contents = Chunk.of(batch.column(f"{side}_value"))
-    digests = (hashlib.sha256(contents.row(row).tobytes()) for row in range(len(names)))
-    return [f"{name} {digest.hexdigest()}" for name, digest in zip(names, digests, strict=True)]
+    return [key_of(Stored(name, contents.row(row))) for row, name in enumerate(names)]
 
 
 def stage(
@@ -233,21 +238,9 @@ def _noting_groups(examples: Iterable[Example], groups: deque[str]) -> Iterator[
         yield example
 
 
-def group_hashes(
-    sources: Sequence[str], targets: Sequence[str], groups: deque[str], sides: Sides
-) -> HashArray:
-    """Return the hash of what decides the split of each row, [rows].
-
-    It is the row's group or, without one, the side `sides.grouped_by`.
-
-    Args:
-        sources: the sources of the rows.
-        targets: their targets.
-        groups: their groups, which are removed, and those of rows after them.
-        sides: the kind of each side.
-    """
-    cells = targets if sides.grouped_by == "target" else sources
-    return source_hashes([groups.popleft() or cell for cell in cells])
+def _group_hashes(groups: Sequence[str], cells: Sequence[str]) -> HashArray:
+    """Return the hash of each row's group or, without one, of its cell, [rows]."""
+    return source_hashes([group or cell for group, cell in zip(groups, cells, strict=True)])
 
 
 def write_held_out(
@@ -268,8 +261,8 @@ def write_held_out(
     with BatchWriter(path, schema_of(sides)) as writer:
         for batch in batch_rows(_noting_groups(examples, groups), sides):
             tally.add(batch)
-            sources, targets = (batch.column(side).to_pylist() for side in ("source", "target"))
-            hashes.append(group_hashes(sources, targets, groups, sides))
+            own = [groups.popleft() for _ in range(batch.num_rows)]
+            hashes.append(_group_hashes(own, _keys(batch, sides.grouped_by, sides)))
             writer.write(batch)
     return tally, np.concatenate(hashes)
 
@@ -324,7 +317,7 @@ def write_splits(
         for batch in corpus.batches():
             hashes = batch.column("hash").to_numpy()
             masks = split.masks(hashes)
-            watch.see(hashes[masks["train"]])
+            watch.see(batch.column(corpus.watched).to_numpy()[masks["train"]])
             for name, mask in masks.items():
                 part = batch.select(corpus.schema.names).filter(pa.array(mask))
                 tallies[name].add(part)

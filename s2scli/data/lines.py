@@ -281,6 +281,13 @@ def open_text(path: Path) -> Iterator[TextFile]:
         yield TextFile(path, cast(BinaryIO, file))
 
 
+def folder_of(path: Path) -> Path | None:
+    """Return where the relative paths in a file are looked up first; None for stdin."""
+    if path == STDIN:
+        return None
+    return path if path.is_dir() else path.parent  # the folder of a dataset has its files
+
+
 def without_compression(name: str) -> str:
     """Return the name of a file without the ending of a compressed one."""
     path = PurePath(name)

@@ -2,9 +2,11 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from s2scli.data.codecs import media_codec
 from s2scli.data.codecs.cell import BadCellError, Stored, located
@@ -47,7 +49,7 @@ def choose_sides(
 
     Raises:
         ConfigError: the target is sound.
-        CorpusError: none of the first files can be read.
+        CorpusError: none of the first files can be read, or the first picture is too large.
     """
     if settings.target_kind == "audio":
         raise ConfigError("--target-kind audio: s2s writes text and pictures; choose text or image")
@@ -85,7 +87,24 @@ def _media(
             if fixed_width and width is None and native.width:
                 width = max(1, round(native.width * height / native.height))
             color = native.channels == 3 if settings.image_color is None else settings.image_color
-            return Picture(height, width, 3 if color else 1)
+            return _within_limits(Picture(height, width, 3 if color else 1))
+
+
+def _within_limits(picture: Picture) -> Picture:
+    """Return a shape that a corpus can have; sizes in the settings are within its limits.
+
+    Raises:
+        CorpusError: the height or the width is too large.
+    """
+    try:
+        return TypeAdapter(Picture).validate_python(asdict(picture))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name, most = fault["loc"][0], fault["ctx"]["le"]
+        raise CorpusError(
+            f"the first picture gives a {name} of {fault['input']:,} pixels, expected at most "
+            f"{most:,}; give --image-{name}"
+        ) from error
 
 
 def _native_rate(name: str) -> int:

@@ -8,7 +8,7 @@ from s2scli.data.example import Example
 from s2scli.data.formats import ENDINGS, FIELD_FORMATS, FORMATS, Format
 from s2scli.data.formats.folders import expand_folders
 from s2scli.data.formats.grouping import fields_of, format_by_name
-from s2scli.data.lines import STDIN, open_text, without_compression
+from s2scli.data.lines import STDIN, folder_of, open_text, without_compression
 from s2scli.data.rows import BadLine, Notice, ReadRow
 from s2scli.data.settings import InputSettings
 from s2scli.data.stream import LINE_BYTES, Line, StreamSettings
@@ -19,18 +19,19 @@ class RowReader:
     """The rows of a file as lines; a `Source` for `gather`."""
 
     def __init__(
-        self, rows: Iterator[ReadRow], name: str, *, unit: str, strict: bool, pairs: bool
+        self, rows: Iterator[ReadRow], path: Path, *, unit: str, strict: bool, pairs: bool
     ) -> None:
         """Prepare to read.
 
         Args:
             rows: the rows.
-            name: the name of the file for messages.
+            path: the file, a folder of a dataset, or `-`.
             unit: what the rows are in the file: lines or rows.
             strict: whether a bad row is an error.
             pairs: whether the lines have targets, too.
         """
-        self._rows, self._name, self._unit = rows, name, unit
+        self._rows, self._folder, self._unit = rows, folder_of(path), unit
+        self._name = "stdin" if path == STDIN else str(path)
         self._strict, self._pairs = strict, pairs
 
     def get(self, block: bool = True, timeout: float | None = None) -> Line | None:
@@ -46,7 +47,12 @@ class RowReader:
         for row in self._rows:
             if isinstance(row, Example):
                 target = row.target if self._pairs else None
-                return Line(self._name, row.line, row.source, target=target, unit=self._unit)
+                return Line(
+                    *(self._name, row.line, row.source),
+                    target=target,
+                    unit=self._unit,
+                    folder=self._folder,
+                )
             if isinstance(row, BadLine):
                 if self._strict:
                     raise CorpusError(str(row))
@@ -74,9 +80,8 @@ def open_rows(path: Path, settings: StreamSettings, *, pairs: bool = False) -> R
     if FORMATS[name].files > 1:
         raise UsageError(f"--input-format {name} has two files, and this command reads one")
     format = _with_fields(name, settings, alone=not pairs)
-    shown = "stdin" if path == STDIN else str(path)
     unit, rows = "line" if format.by_line else "row", _rows(path, format)
-    return RowReader(rows, shown, unit=unit, strict=settings.strict, pairs=pairs)
+    return RowReader(rows, path, unit=unit, strict=settings.strict, pairs=pairs)
 
 
 def _rows(path: Path, format: Format) -> Iterator[ReadRow]:

@@ -15,7 +15,7 @@ from typing import Literal, Self
 from pydantic import field_validator, model_validator
 
 from s2scli.data.cleaning import is_blank
-from s2scli.data.lines import STDIN, UTF8_BOM, open_text
+from s2scli.data.lines import STDIN, UTF8_BOM, folder_of, open_text
 from s2scli.data.settings import InputSettings
 from s2scli.data.windows import Source, gather
 from s2scli.errors import CorpusError
@@ -104,6 +104,7 @@ class Line:
         target: the target, if the input has fields and the target is read, too.
         fault: why the row of an input with fields cannot be read; empty if it can.
         unit: what `number` counts: lines, or rows of a format whose rows are not lines.
+        folder: where relative paths in the text are looked up first; None is the current folder.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Line:
     target: str | None = None
     fault: str = ""
     unit: str = "line"
+    folder: Path | None = None
 
     @property
     def where(self) -> str:
@@ -128,8 +130,8 @@ class LineSplitter:
     The last line need not end in `\n`. Only the first `LINE_BYTES` bytes of a line are kept.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, folder: Path | None = None) -> None:
+        self._name, self._folder = name, folder
         self._number = 0
         self._pending = bytearray()
         self._cut = False
@@ -157,19 +159,21 @@ class LineSplitter:
         data = bytes(self._pending).removesuffix(b"\r")
         if self._number == 1:
             data = data.removeprefix(UTF8_BOM)
-        line = _decode(self._name, self._number, data, self._cut)
+        line = self._decode(data)
         self._pending.clear()
         self._cut = False
         return line
 
-
-def _decode(name: str, number: int, data: bytes, cut: bool) -> Line:
-    try:
-        return Line(name, number, data.decode(), cut=cut)
-    except UnicodeDecodeError as error:
-        if cut and error.reason == "unexpected end of data":
-            return Line(name, number, data[: error.start].decode(), cut=True)
-        return Line(name, number, data.decode(errors="replace"), error.start + 1, cut)
+    def _decode(self, data: bytes) -> Line:
+        bad_byte = 0
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            if self._cut and error.reason == "unexpected end of data":
+                text = data[: error.start].decode()
+            else:
+                text, bad_byte = data.decode(errors="replace"), error.start + 1
+        return Line(self._name, self._number, text, bad_byte, self._cut, folder=self._folder)
 
 
 class LineReader:
@@ -183,7 +187,7 @@ class LineReader:
             strict: whether a line that is not UTF-8 is an error.
         """
         self._strict = strict
-        self._splitter = LineSplitter("stdin" if path == STDIN else str(path))
+        self._splitter = LineSplitter("stdin" if path == STDIN else str(path), folder_of(path))
         self._lines: Iterator[Line] = iter(())
         self._blocks: queue.Queue[bytes | Exception] = queue.Queue(BLOCKS_AHEAD)
         self._ended = False

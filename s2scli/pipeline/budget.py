@@ -258,7 +258,7 @@ def fitted_changes(own: Recipe, minutes: float, changes: Sequence[str]) -> list[
     """
     limits, schedule, given = own.training.limits, own.training.schedule, _paths(changes)
     fitted_steps = "training.limits.max_steps" in given or (
-        limits.max_steps == getattr(schedule, "total_steps", None)
+        limits.max_steps is not None and limits.max_steps == getattr(schedule, "total_steps", None)
     )
     if limits.max_minutes != minutes or not fitted_steps:
         raise ConfigError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from s2scli.data.cleaning import is_blank
 from s2scli.data.codecs.image import PictureCodec
 from s2scli.data.codecs.text import one_line
+from s2scli.data.lines import folder_of
 from s2scli.data.stream import Line
 from s2scli.errors import CheckpointError, CorpusError, MissingInputError, UsageError
 from s2scli.files import new_file, require_writable
@@ -91,21 +92,11 @@ def evaluate(
         return _evaluate_file(
             read_files(request.files, request.reading), request.with_metrics(TEXT), settings
         )
-    corpus = None
-    if request.files:
-        texts = read_files(request.files, request.reading)
-    else:
-        from s2scli.data.store import Corpus
-
-        folder, split = workspace.find_corpus(), request.split or TEST
-
-        def read() -> tuple[Corpus, Texts]:
-            corpus = Corpus.load(folder)
-            return corpus, read_split(corpus, split)
-
-        corpus, texts = in_one_generation(folder, read)
+    corpus, texts = _read(workspace, request)
     if translator is None:
         translator = load_in_torch(workspace, request.models, request.device, request.int8)
+    if request.files:
+        texts = texts.beside(folder_of(request.files[0]), translator.sides)
     translator.require_tag(request.tag)
     if translator.sides.target:
         request = request.for_pictures()
@@ -119,10 +110,25 @@ def evaluate(
     search.refuse_unread(overrides)
     found = evaluate_model(texts, translator, search, request, settings, talk)
     if corpus and request.of_workspace:
-        found = replace(found, command=_command(found, split, request, settings))
+        found = replace(found, command=_command(found, request, settings))
     latent = _latent_scores(texts, translator, corpus, request.importance_samples, talk)
     noise = _noise_scores(texts, found, translator, search, request, settings, talk)
     return replace(found, int8=request.int8, latent=latent, noise=noise)
+
+
+def _read(workspace: Workspace, request: EvaluateRequest) -> tuple["Corpus | None", Texts]:
+    """Return the texts to score, and the corpus if they are a split of it."""
+    if request.files:
+        return None, read_files(request.files, request.reading)
+    from s2scli.data.store import Corpus
+
+    folder = workspace.find_corpus()
+
+    def read() -> tuple[Corpus, Texts]:
+        corpus = Corpus.load(folder)
+        return corpus, read_split(corpus, request.split or TEST)
+
+    return in_one_generation(folder, read)
 
 
 def _refuse_unread(overrides: Tree, request: EvaluateRequest) -> None:
@@ -159,13 +165,15 @@ def _noise_scores(
     return evaluate_noise(texts.sources, clean.scores, request.noise, again, translator.tags)
 
 
-def _command(
-    found: Evaluation, split: str, request: EvaluateRequest, settings: MetricSettings
-) -> str:
+def _command(found: Evaluation, request: EvaluateRequest, settings: MetricSettings) -> str:
     """Return the command that makes the scores again."""
     changed = {name: found.search[name] for name in found.changed}
     return evaluating_command(
-        split, request.metrics, settings, changed, multi_reference=request.multi_reference
+        request.split or TEST,
+        request.metrics,
+        settings,
+        changed,
+        multi_reference=request.multi_reference,
     )
 
 

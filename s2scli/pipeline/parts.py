@@ -21,11 +21,12 @@ from s2scli.data.cleaning.rules import (
 from s2scli.data.dialogue import join_history
 from s2scli.data.example import Example
 from s2scli.data.formats.grouping import Input, group_inputs
-from s2scli.data.lines import STDIN, TextFile, line_limit
+from s2scli.data.lines import TextFile, folder_of, line_limit
 from s2scli.data.media import MediaReader, choose_sides
 from s2scli.data.rows import Row
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.shards import CleanedShard, Cleaning, read_rows
+from s2scli.data.stream import LINE_BYTES
 from s2scli.errors import CorpusError, UsageError
 from s2scli.pipeline.inputs import Inputs, check_inputs, expanded, opened, with_columns
 from s2scli.report.console import Talk
@@ -66,8 +67,7 @@ class Part:
     @property
     def folder(self) -> Path | None:
         """Where the paths of sounds and pictures are looked up first; None for stdin."""
-        path = self.files[0].path
-        return None if path == STDIN else path.parent
+        return folder_of(self.files[0].path)
 
     def add(self, cleaned: CleanedShard) -> None:
         """Count the rows of the next shard."""
@@ -123,7 +123,10 @@ def parts_of(
 
 
 def _part(one: Input, cleaning: Cleaning, cleaner: Cleaner) -> Part:
-    read = one.format.read(one.files, line_limit(cleaning.settings.max_length))
+    settings, limit = cleaning.settings, line_limit(cleaning.settings.max_length)
+    if (settings.source_kind, settings.target_kind) != ("text", "text"):
+        limit = max(limit, LINE_BYTES)  # a data: URI holds a whole file, and translate reads it
+    read = one.format.read(one.files, limit)
     return Part(one, read_rows(cleaning, read), cleaner, cleaning, cleaning.tag)
 
 

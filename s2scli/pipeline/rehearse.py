@@ -17,7 +17,8 @@ import torch
 
 from s2scli.config import Recipe
 from s2scli.data.batch import Batch, make_batch
-from s2scli.data.batching import fits
+from s2scli.data.batching import Lengths, Rows, fits
+from s2scli.data.shuffling import BLOCK, BLOCKS_READ
 from s2scli.data.store import Corpus
 from s2scli.data.stream import Line
 from s2scli.errors import CheckpointError, OutOfMemoryError, S2SError, StorageError, UsageError
@@ -51,6 +52,7 @@ GROUP, RUN, SCRATCH, ONE_BATCH = ".rehearsal", "run", "scratch", "one-batch"
 KILLED_AT, LAST = 3, 6  # steps
 MEASURED_SECONDS = 10
 VALIDATION_EXAMPLES, DECODED = 200, 20
+SCANNED = BLOCKS_READ * BLOCK  # rows whose lengths are read at once
 OVERFIT_PAIRS, LEARNED = 16, 0.5  # the loss must fall to this share
 MIN_OVERFIT_UPDATES, OVERFIT_UPDATES, OVERFIT_CPU_SECONDS = 40, 200, 10
 QUIET = Talk(quiet=True, interactive=False)
@@ -273,12 +275,23 @@ def _validation_seconds(session: Session) -> float:
 
 def longest_batch(batches: TrainingBatches) -> Batch:
     """Return a full batch of the longest training pairs."""
-    split, most = batches.split, batches.settings.max_length
-    lengths = split.lengths(0, len(split))
-    longer, kept = np.maximum(*lengths), np.flatnonzero(fits(*lengths, most))
-    order = kept[np.argsort(longer[kept], kind="stable")][::-1]
-    count = max(1, batches.batch_tokens // (int(longer[order[0]]) + 1))
-    return make_batch(*split.gather(order[:count]), split.pad)
+    rows, longer = np.empty(0, np.int64), np.empty(0, np.int32)
+    for some, *sides in _fitting(batches):
+        rows, longer = np.concatenate([rows, some]), np.concatenate([longer, np.maximum(*sides)])
+        count = max(1, batches.batch_tokens // (int(longer.max(initial=0)) + 1))
+        longest = np.argsort(longer, kind="stable")[-count:]
+        rows, longer = rows[longest], longer[longest]
+    return make_batch(*batches.split.gather(rows[::-1]), batches.split.pad)
+
+
+def _fitting(batches: TrainingBatches) -> Iterator[tuple[Rows, Lengths, Lengths]]:
+    """Yield the rows that are short enough and their lengths, in parts: a split can be large."""
+    split = batches.split
+    for begin in range(0, len(split), SCANNED):
+        sources, targets = split.lengths(begin, min(len(split), begin + SCANNED))
+        kept = np.flatnonzero(fits(sources, targets, batches.settings.max_length))
+        yield kept + begin, sources[kept], targets[kept]
+        split.release()
 
 
 def _update(session: Session, batch: Batch) -> float:
@@ -370,11 +383,11 @@ def _without_noise(recipe: Recipe) -> Iterator[str]:
 
 
 def _usual_batch(batches: TrainingBatches) -> Batch:
-    """Return a small batch of pairs of the median length."""
-    split, most = batches.split, batches.settings.max_length
-    lengths = split.lengths(0, len(split))
-    kept = np.flatnonzero(fits(*lengths, most))
-    order = kept[np.argsort(lengths[1][kept], kind="stable")]
+    """Return a small batch of pairs of the median length; a large split is sampled."""
+    split, step = batches.split, -(-len(batches.split) // SCANNED)
+    some = [(rows[::step], targets[::step]) for rows, _, targets in _fitting(batches)]
+    kept, lengths = map(np.concatenate, zip(*some, strict=True))
+    order = kept[np.argsort(lengths, kind="stable")]
     start = max(0, len(order) // 2 - OVERFIT_PAIRS // 2)
     return make_batch(*split.gather(order[start : start + OVERFIT_PAIRS]), split.pad)
 

@@ -1,10 +1,11 @@
 """Texts with their references: read from a corpus or from files, and what of them to translate."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from s2scli.data.codecs.cell import beside, key_of
 from s2scli.data.lines import STDIN
 from s2scli.data.row_stream import open_pairs
 from s2scli.data.rows import require_examples
@@ -12,6 +13,7 @@ from s2scli.data.settings import InputSettings
 from s2scli.data.stream import Line
 from s2scli.errors import CorpusError, UsageError
 from s2scli.report.console import Talk
+from s2scli.sides import Sides
 
 if TYPE_CHECKING:
     from s2scli.data.store import Corpus
@@ -32,6 +34,15 @@ class Texts:
     name: str
     sources: tuple[str, ...]
     references: tuple[str, ...]
+
+    def beside(self, folder: Path | None, sides: Sides) -> Self:
+        """Return the texts of a file in this folder, for a model of these sides."""
+        sources, references = self.sources, self.references
+        if sides.source:
+            sources = tuple(beside(cell, folder) for cell in sources)
+        if sides.target:
+            references = tuple(beside(cell, folder) for cell in references)
+        return replace(self, sources=sources, references=references)
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,7 @@ def read_files(files: Sequence[Path], reading: InputSettings) -> Texts:
 
 def hint_at_repeats(texts: Texts, talk: Talk) -> None:
     """Suggest --multi-reference if many sources occur more than once."""
-    repeats = len(texts.sources) - len(set(texts.sources))
+    repeats = len(texts.sources) - len(set(map(key_of, texts.sources)))
     if repeats > MANY_REPEATS * len(texts.sources):
         talk.say(
             f"{repeats:,} of {len(texts.sources):,} pairs repeat the source of an earlier pair; "
@@ -95,7 +106,7 @@ def ask(texts: Texts, *, once: bool) -> Asked:
     indices: list[int] = []
     first: dict[str, int] = {}
     for number, source in enumerate(texts.sources, 1):
-        index = first.setdefault(source, len(lines)) if once else len(lines)
+        index = first.setdefault(key_of(source), len(lines)) if once else len(lines)
         if index == len(lines):
             lines.append(Line(texts.name, number, source))
         indices.append(index)

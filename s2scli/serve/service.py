@@ -28,6 +28,7 @@ from s2scli.serve.models import AUTO, Catalogue, Document, Served
 from s2scli.serve.refusal import RequestError, over
 from s2scli.serve.settings import RequestLimits
 from s2scli.sides import SideKind
+from s2scli.translation.lines import size_of
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.records import Record
 from s2scli.translation.results import TargetText, Translation
@@ -246,17 +247,20 @@ class Service:
 
     def _cell(self, model: Served, kind: SideKind, content: bytes) -> Stored | None:
         """Return a file as a source; None if it is silent."""
-        codec = model.translator.source
+        codec, most = model.translator.source, model.translator.engine.max_source_tokens
         if isinstance(codec, AudioCodec):
             codec = replace(codec, max_seconds=self.limits.max_sound)
         uri = f"data:{kind}/any;base64,{base64.b64encode(content).decode()}"
         try:
-            return Stored("the file", codec.encode(uri))
+            cell = Stored("the file", codec.encode(uri))
+            if kind == "image" and size_of(cell.values, codec) > most:
+                codec.parts(cell, most)  # a picture has none: this says what is accepted
+            return cell
         except BadCellError as error:
             if error.reason == "silent":
                 return None
             _, _, fault = str(error).partition(": ")
-            if error.reason == "too_long":
+            if error.reason == "too_long" and kind == "audio":
                 raise RequestError(413, f"max_sound: {fault}") from error
             raise RequestError(400, f"file: {fault}") from error
 

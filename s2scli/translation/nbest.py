@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from s2scli.data.lines import BadLineError, decode_line, open_text
+from s2scli.data.codecs.cell import beside
+from s2scli.data.lines import BadLineError, decode_line, folder_of, open_text
 from s2scli.data.stream import LINE_BYTES
 from s2scli.errors import CorpusError
 
@@ -72,11 +73,14 @@ def _number(field: str) -> float | None:
 def read_sources(path: Path) -> list[str]:
     """Read the sources of an n-best list, plain or gzip, one per line.
 
+    Relative paths of sounds and pictures are looked up beside the file first.
+
     Raises:
         MissingInputError: the file does not exist.
         CorpusError: a line is not UTF-8.
     """
-    return [text for _, text in _lines(path)]
+    folder = folder_of(path)
+    return [beside(text, folder) for _, text in _lines(path)]
 
 
 def read_choices(path: Path, sources: Sequence[str] | None, tag: str = "") -> Iterator[Choices]:

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TypeVar
 
 from s2scli.data.codecs import SourceCodec, TargetCodec, source_codec, target_codec
-from s2scli.data.codecs.cell import Stored
+from s2scli.data.codecs.cell import Stored, beside
 from s2scli.data.codecs.text import TextCodec
 from s2scli.data.example import Values
 from s2scli.data.sentences import Splitter
@@ -237,7 +237,8 @@ class Translator:
         if line.fault:
             return Plan(line, line.text, fault=line.fault)
         overlong, speller = options.overlong, options.speller
-        tag, text = (options.tag, line.text) if options.tag else divide_tag(line.text, self.tags)
+        text = line.text if self.sides.source is None else beside(line.text, line.folder)
+        tag, text = (options.tag, text) if options.tag else divide_tag(text, self.tags)
         most = self.engine.max_source_tokens - bool(tag)
         try:
             if speller is None:
@@ -256,7 +257,11 @@ class Translator:
             return Plan(line, line.text, fault=fault_of(error))
 
     def _encode(self, pair: Pair, tag: str) -> EncodedPair | Record:
-        most = self.engine.max_source_tokens
+        most, folder = self.engine.max_source_tokens, pair.line.folder
+        if self.sides.source is not None:
+            pair = replace(pair, source=beside(pair.source, folder))
+        if self.sides.target is not None:
+            pair = replace(pair, target=beside(pair.target, folder))
         try:
             return encode_pair(pair, self.source, self.target, most, tag)
         except Exception as error:  # noqa: BLE001 - a text that its codec cannot encode

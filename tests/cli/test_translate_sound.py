@@ -41,6 +41,27 @@ def test_lines_are_paths(translate: Run, files: dict[str, Path]) -> None:
     assert (result.exit_code, result.stdout) == (0, "high\nlow high low\n\n")
 
 
+def test_paths_in_a_file_are_looked_up_beside_it_first(
+    translate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, current = tmp_path / "table", tmp_path / "current"
+    for folder, word in ((table, "high"), (current, "low")):
+        folder.mkdir()
+        write_wav(folder / "a.wav", saying(word, 0.05))
+    write_wav(current / "b.wav", saying("low", 0.05))
+    (table / "list.txt").write_text("a.wav\nb.wav\n")
+    (table / "rows.jsonl").write_text('{"source": "a.wav"}\n{"source": "b.wav"}\n')
+    monkeypatch.chdir(current)
+    for name in ("list.txt", "rows.jsonl"):
+        result = translate("--json", table / name)
+        records = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [(one["source"], one["translation"]) for one in records] == [
+            ("a.wav", "high"),
+            ("b.wav", "low"),
+        ]
+    assert translate(given="a.wav\nb.wav\n").stdout == "low\nlow\n", "stdin has no folder"
+
+
 def test_files_are_recordings_themselves(translate: Run, files: dict[str, Path]) -> None:
     result = translate("--files", *files.values(), "--window", "2")
     assert (result.exit_code, result.stdout) == (0, "high\nlow high low\n\n")

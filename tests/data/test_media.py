@@ -144,6 +144,26 @@ def test_pictures_are_as_the_first_one_unless_settings_say_otherwise(
     assert chosen(rows, tmp_path, target_kind="image", **settings) == Sides(None, target)
 
 
+@pytest.mark.parametrize(
+    ("height", "width", "settings", "fault"),
+    [
+        (5000, 1, {}, "a height of 5,000 pixels, expected at most 4,096; give --image-height"),
+        (1, 70_000, {}, "a width of 70,000 pixels, expected at most 65,536; give --image-width"),
+        (1, 20, {"image_height": 4096}, "a width of 81,920 pixels, .*; give --image-width"),
+    ],
+)
+def test_a_first_picture_that_is_too_large_for_a_corpus_is_refused(
+    tmp_path: Path, height: int, width: int, settings: dict[str, object], fault: str
+) -> None:
+    pytest.importorskip("PIL", reason="Pillow is not installed")
+    write_picture(tmp_path / "a.png", height, width)
+    rows = rows_of(("a word", "a.png"))
+    with pytest.raises(CorpusError, match=fault):
+        chosen(rows, tmp_path, target_kind="image", **settings)
+    given = {**settings, "image_height": 2, "image_width": 3}
+    assert chosen(rows, tmp_path, target_kind="image", **given) == Sides(None, Picture(2, 3, 1))
+
+
 def test_rows_get_the_content_of_their_files(tmp_path: Path) -> None:
     write_sound(tmp_path / "a.wav", 0.1)
     reader = MediaReader(Sides(Sound(RATE)), settings_of(source_kind="audio"), tmp_path)

@@ -25,8 +25,8 @@ def file(tmp_path: Path) -> Path:
 def test_rows_come_in_windows_with_their_faults(file: Path) -> None:
     settings = StreamSettings(window=4)
     first, last = read_windows(file, settings, open_rows(file, settings))
-    assert first == [Line(str(file), n + 1, f"s{n}") for n in range(4)]
-    assert last[0] == Line(str(file), 5, "s4")
+    assert first == [Line(str(file), n + 1, f"s{n}", folder=file.parent) for n in range(4)]
+    assert last[0] == Line(str(file), 5, "s4", folder=file.parent)
     assert last[1].fault == "expected an object with fields, found []"
     ((one, *_),) = read_windows(file, StreamSettings(), open_rows(file, settings, pairs=True))
     assert one.target == "t0"

@@ -172,6 +172,15 @@ def test_the_choice_for_a_run_of_any_version_is_found_again(in_time: bool) -> No
     assert change_recipe(LARGE.model_dump(mode="json"), found, "test").training == own.training
 
 
+@pytest.mark.parametrize("kind", ["constant", "inverse_sqrt"])
+def test_a_run_with_a_limit_of_time_alone_had_no_budget(kind: str) -> None:
+    limits = ["training.limits.max_minutes=30", f"training.schedule.kind={kind}"]
+    own = change_recipe(LARGE.model_dump(mode="json"), limits, "test")
+    assert own.training.limits.max_steps is None
+    with pytest.raises(ConfigError, match="was not started with this --budget"):
+        fitted_changes(own, 30, ())
+
+
 @pytest.mark.usefixtures("brief")
 def test_settings_of_the_user_are_kept(
     prepared: Workspace, monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,7 @@ from s2scli.search.settings import SearchSettings
 from s2scli.settings import Tree
 from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
+from tests.sounds import saying, tone_translator, write_wav
 from tests.translation.stub import StubEngine, stub_translator
 
 BARE = MetricSettings(resamples=0)
@@ -56,6 +57,25 @@ def test_the_search_is_the_models_but_for_what_was_given(
     monkeypatch.setattr(LOAD, load)
     found = evaluate(Workspace(tmp_path), request, given, BARE, Talk(quiet=True))
     assert (found.search["beam_size"], found.search["length_penalty"]) == (2, 0.25)
+
+
+def test_paths_in_files_are_looked_up_beside_them_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, current = tmp_path / "table", tmp_path / "current"
+    for folder, word in ((table, "high"), (current, "low")):
+        folder.mkdir()
+        write_wav(folder / "a.wav", saying(word, 0.05))
+    (table / "sources").write_text("a.wav\n")
+    (table / "references").write_text("high\n")
+    monkeypatch.chdir(current)
+    request = EvaluateRequest(
+        ("exact_match",), source=table / "sources", reference=table / "references"
+    )
+    found = evaluate(
+        Workspace(tmp_path), request, {}, BARE, Talk(quiet=True), translator=tone_translator()
+    )
+    assert found.scores[0].value == 100
 
 
 def test_all_sentences_are_translated_together_and_in_order() -> None:

@@ -1,5 +1,6 @@
 """What preparing makes of sound and pictures: their content is in the corpus, bad files are not."""
 
+import base64
 from pathlib import Path
 
 import numpy as np
@@ -67,11 +68,15 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def prepared(workspace: Workspace, *corpus: Path, **settings: object) -> Report:
-    valid = settings.pop("valid", ())
-    assert isinstance(valid, tuple)
+def prepared(
+    workspace: Workspace,
+    *corpus: Path,
+    valid: tuple[Path, ...] = (),
+    tags: tuple[str, ...] = (),
+    **settings: object,
+) -> Report:
     chosen = PrepareSettings.model_validate(settings)
-    return prepare(workspace, Inputs(corpus, valid), chosen, Talk(quiet=True))
+    return prepare(workspace, Inputs(corpus, valid, tags=tags), chosen, Talk(quiet=True))
 
 
 def append(table: Path, *rows: str) -> None:
@@ -136,6 +141,16 @@ def test_lines_that_are_no_pairs_are_as_with_text(workspace: Workspace, sounds: 
     assert report.files[0].dropped == {"columns": 1}
 
 
+def test_recordings_in_long_lines_are_read(workspace: Workspace, sounds: Path) -> None:
+    long = np.random.default_rng(0).integers(-9000, 9000, 26 * 16_000).astype(np.int16)
+    content = base64.b64encode(encode_wav(long, 16_000)).decode()
+    append(sounds / "table.tsv", f"data:audio/wav;base64,{content}\ta long one")
+    report = prepared(workspace, sounds / "table.tsv", source_kind="audio", sample_rate=16_000)
+    assert report.files[0].dropped == {} and report.files[0].kept == ROWS + 1
+    (cell,) = (cell for name, cell in cells(workspace).items() if name.startswith("data:"))
+    assert values_of(cell).tolist() == long.tolist()
+
+
 def test_text_is_no_sound(workspace: Workspace, tmp_path: Path, sounds: Path) -> None:
     prepared(workspace, sounds / "table.tsv", source_kind="audio")
     before = Corpus.load(workspace.corpus).digest
@@ -189,6 +204,43 @@ def test_paths_of_a_held_out_file_are_beside_it(
     (row,) = Corpus.load(workspace.corpus).open_split("valid")
     assert values_of(row.source).tolist() == samples_of(99).tolist()
     assert report.files[1].dropped == {"missing": 1}
+
+
+def test_only_recordings_of_the_same_content_are_in_train_too(
+    workspace: Workspace, sounds: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for number, content in enumerate((0, 91, 92)):
+        (other / f"{number}.wav").write_bytes(encode_wav(samples_of(content), RATE))
+    (other / "valid.tsv").write_text("".join(f"{number}.wav\tword\n" for number in range(3)))
+    report = prepared(
+        workspace,
+        sounds / "table.tsv",
+        source_kind="audio",
+        valid=(other / "valid.tsv",),
+        test_size=0,
+    )
+    assert report.splits["valid"].source_in_train == 1
+    assert report.splits["train"].rows == ROWS
+
+
+def test_the_content_of_pictures_with_tags_does_not_matter_to_splits(
+    workspace: Workspace, pictures: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "0.png").write_bytes(encode_png(pixels_of(99)))
+    (other / "valid.tsv").write_text("word 0.png\t0.png\nanother word\t0.png\n")
+    report = prepared(
+        workspace,
+        pictures / "table.tsv",
+        target_kind="image",
+        tags=("de",),
+        valid=(other / "valid.tsv",),
+        test_size=0,
+    )
+    assert report.splits["valid"].source_in_train == 1, "rows with a tag are grouped by their text"
 
 
 def test_preparing_again_gives_the_same(workspace: Workspace, sounds: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from s2scli.data.batching import Lengths
 from s2scli.data.store import Corpus
 from s2scli.errors import OutOfMemoryError, S2SError, StorageError, UsageError
 from s2scli.manifest import read_manifest
@@ -17,6 +18,7 @@ from s2scli.pipeline.rehearse import (
     KILLED_AT,
     LAST,
     LEARNED,
+    OVERFIT_PAIRS,
     RUN,
     Rehearsal,
     longest_batch,
@@ -137,6 +139,27 @@ def test_the_longest_batch_is_full_of_the_longest_pairs(prepared: Workspace) -> 
     size = len(batch.source)
     assert max(batch.source.shape[1], batch.target_output.shape[1]) == longest
     assert size * longest <= batches.batch_tokens < (size + 1) * longest
+
+
+def test_long_splits_are_read_in_parts(
+    prepared: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = open_run(prepared.of_run("parts"), REQUEST, QUIET).batches
+    lengths, parts = batches.split.lengths, list[int]()
+
+    def counted(begin: int, end: int) -> tuple[Lengths, Lengths]:
+        parts.append(end - begin)
+        return lengths(begin, end)
+
+    whole = longest_batch(batches)
+    monkeypatch.setattr(batches.split, "lengths", counted)
+    monkeypatch.setattr(pipeline, "SCANNED", 40)
+    assert longest_batch(batches).source.equal(whole.source)
+    sizes = sorted(map(int, lengths(0, len(batches.split))[1]))
+    middle = pipeline._usual_batch(batches).target_mask.sum(1) - 1
+    assert len(middle) == OVERFIT_PAIRS
+    assert sizes[0] < middle.float().mean() < sizes[-1]
+    assert max(parts) == 40 and sum(parts) == 2 * len(batches.split)
 
 
 def test_a_process_that_is_killed_early_is_a_matter_of_memory(

@@ -14,9 +14,11 @@ from s2scli.errors import CorpusError, MissingInputError
 from s2scli.pipeline.score import ScoreFormats, Totals, Unit, log_prob, score
 from s2scli.report.console import Talk
 from s2scli.search.settings import ScoreSettings
+from s2scli.translation.nbest import read_sources
 from s2scli.translation.pairs import pairs_of
 from s2scli.translation.records import Record, RecordFormat
 from s2scli.translation.results import TargetText, Translation
+from tests.sounds import saying, tone_translator, write_wav
 from tests.translation.stub import StubEngine, stub_translator
 
 HIT, MISS = math.log(0.5), math.log(0.125)
@@ -59,6 +61,26 @@ def score_file(
         Talk(quiet=True),
     )
     return totals, (folder / "scores").read_text().splitlines()
+
+
+@pytest.mark.parametrize(("name", "found"), [("pairs.tsv", 1), ("nbest", 2)])
+def test_paths_are_looked_up_beside_the_file_that_names_them(
+    tmp_path: Path, name: str, found: int
+) -> None:
+    pairs, sources = tmp_path / "pairs", tmp_path / "sources"
+    for number, folder in enumerate((pairs, sources), 1):
+        folder.mkdir()
+        write_wav(folder / f"{number}.wav", saying("high", 0.05))
+    (pairs / "pairs.tsv").write_text("1.wav\thigh\n2.wav\thigh\n")
+    (pairs / "nbest").write_text("0 ||| high ||| -1\n1 ||| high ||| -1\n")
+    (sources / "list").write_text("1.wav\n2.wav\n")
+    totals = score(
+        *([pairs / name], None, tone_translator(), ScoreSettings(), StreamSettings(), None),
+        Talk(quiet=True),
+        sources=read_sources(sources / "list") if name == "nbest" else None,
+    )
+    (lines,) = totals.tally.failed.first.values()
+    assert totals.sentences == 1 and lines == [3 - found]
 
 
 # units

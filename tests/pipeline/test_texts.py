@@ -1,11 +1,22 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from s2scli.data.codecs.cell import Stored
 from s2scli.data.settings import BY_NAME
 from s2scli.data.store import Corpus
 from s2scli.errors import CorpusError, UsageError
-from s2scli.pipeline.texts import Asked, Texts, ask, read_files, read_split, references_of
+from s2scli.pipeline.texts import (
+    Asked,
+    Texts,
+    ask,
+    hint_at_repeats,
+    read_files,
+    read_split,
+    references_of,
+)
+from s2scli.report.console import Talk
 from s2scli.workspace import Workspace
 
 TEXTS = Texts("rows", ("a b", "c", "a b"), ("A B", "C", "A Z"))
@@ -23,6 +34,18 @@ def test_references_are_those_of_the_lines() -> None:
     assert references_of(TEXTS, ask(TEXTS, once=False)) == [("A B",), ("C",), ("A Z",)]
     assert references_of(TEXTS, ask(TEXTS, once=True)) == [("A B", "A Z"), ("C",)]
     assert references_of(Texts("none", (), ()), Asked((), ())) == []
+
+
+def test_recordings_of_one_name_are_asked_for_each(capsys: pytest.CaptureFixture[str]) -> None:
+    contents = [[1, 2], [1, 3], [1, 2]]
+    cells = tuple(Stored("001.wav", np.array(samples, np.int16)) for samples in contents)
+    texts = Texts("rows", cells, ("A", "B", "C"))
+    asked = ask(texts, once=True)
+    assert asked.indices == (0, 1, 0)
+    assert [line.text is cell for line, cell in zip(asked.lines, cells, strict=False)] == [True] * 2
+    assert references_of(texts, asked) == [("A", "C"), ("B",)]
+    hint_at_repeats(texts, Talk())
+    assert "1 of 3 pairs repeat the source" in capsys.readouterr().err
 
 
 def test_files_are_aligned_or_one_has_pairs(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s2scli.data.codecs.image import ImageCodec
 from s2scli.data.codecs.picture_files import data_uri, encode_png
 from s2scli.data.codecs.sound_files import encode_wav
 from s2scli.data.stream import Line, StreamSettings
@@ -21,11 +22,13 @@ from s2scli.search.settings import SearchSettings
 from s2scli.serve.markup import TAG
 from s2scli.serve.models import Insights
 from s2scli.serve.service import LINE_BREAK, with_alternatives
+from s2scli.sides import Picture, Sides
 from s2scli.special_ids import EOS_ID
 from s2scli.translation import torch_engine
+from s2scli.translation.translator import Translator
 from tests.pictures import picture, write_picture_model
 from tests.serve.serving import app_of, send, served, service_of
-from tests.sounds import RATE, saying, silence, tone_translator
+from tests.sounds import RATE, ToneCodec, ToneEngine, saying, silence, tone_translator
 from tests.translation.stub import StubEngine, WordCodec, stub_translator
 
 LANGUAGES = {"source": "en", "target": "de"}
@@ -274,6 +277,21 @@ def test_a_model_that_has_seen_little_loses_no_tag(trained_workspace: Path) -> N
     tags = [[tag.group() for tag in TAG.finditer(text)] for text in (q, found)]
     assert sorted(tags[0]) == sorted(tags[1])
     assert [tag for tag in tags[1] if tag in ("<p>", "</p>")] == ["<p>", "</p>"] * 2
+
+
+def test_a_picture_that_is_too_large_for_the_model_is_refused() -> None:
+    shape = Picture(4, None, 1)
+    engine = ToneEngine(max_source_tokens=10)
+    translator = Translator(engine, ImageCodec(shape), ToneCodec(), Sides(shape))
+    app = app_of(service_of(served("p", translator)))
+    for width, status in ((40, 200), (44, 400)):
+        png = encode_png(np.random.default_rng(0).integers(0, 256, (4, width, 1), np.uint8))
+        answer = send(app, "POST", "/s2s/read/image", files={"file": ("a.png", png)})
+        assert answer.status_code == status
+    assert answer.json()["error"] == (
+        "file: the picture is too large for the model, which accepts at most 10 patches; make it "
+        "smaller"
+    )
 
 
 def test_pictures_are_read_and_written(tmp_path: Path) -> None:

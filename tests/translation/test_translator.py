@@ -1,19 +1,20 @@
 """One way from a line to a line, around an engine that is a stub."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from s2scli.data.codecs.audio import AudioCodec
-from s2scli.data.codecs.cell import Stored
+from s2scli.data.codecs.cell import Relative, Stored
 from s2scli.data.example import TokenIds, Values
 from s2scli.data.stream import Line
 from s2scli.errors import ConfigError, CorpusError
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
-from s2scli.sides import Sides, Sound
+from s2scli.sides import Picture, Sides, Sound
 from s2scli.special_ids import EOS_ID, UNK_ID
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import Pair, pairs_of
@@ -174,3 +175,21 @@ def test_the_cue_is_that_of_the_chosen_hypothesis() -> None:
     (cue,) = record.translation.cues
     assert cue.text == "high" and [word.text for word in cue.words] == ["high"]
     assert cue.words[0].start > 0
+
+
+def test_a_target_picture_is_looked_up_beside_the_file_of_its_pair(tmp_path: Path) -> None:
+    folders = []
+
+    class Codec(ToneCodec):
+        def encode(self, cell: str, source: str = "") -> TokenIds:
+            folders.append(cell.folder if isinstance(cell, Relative) else None)
+            return super().encode(cell, source)
+
+    sides = Sides(Sound(RATE), Picture(2, 2, 1))
+    translator = Translator(ToneEngine(), AudioCodec(Sound(RATE)), Codec(), sides)
+    cell = Stored("a.wav", np.full(RATE // 5, 9000, np.int16))
+    for folder in (tmp_path, None):
+        line = Line("f", 1, "a.wav\tlow", folder=folder)
+        (record,) = translator.score([Pair(line, cell, "low")])
+        assert (record.status, record.target) == ("ok", "low")
+    assert folders == [tmp_path, None]

@@ -194,14 +194,19 @@ def _eight_bits(image: "Image.Image") -> "Image.Image":
 
     if image.mode not in WIDE_MODES:
         return image
-    values: NDArray[Any] = np.asarray(image).astype(np.float32)
+    stored: NDArray[Any] = np.asarray(image)
+    values: NDArray[Any] = stored.astype(np.float32)
     if not np.isfinite(values).all():
         raise ValueError("some pixels are not finite numbers")
     if image.mode != "F":
         values = values / 257
     elif values.min() >= 0 and values.max() <= 1:
         values = values * 255
-    return Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
+    grey = Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
+    clear = image.info.get("transparency")  # the one level of a PNG file that is transparent
+    if clear is not None:
+        grey.putalpha(Image.fromarray(np.where(stored == clear, 0, 255).astype(np.uint8)))
+    return grey
 
 
 def _without_alpha(image: "Image.Image") -> "Image.Image":

@@ -121,6 +121,25 @@ def test_transparent_parts_are_white(tmp_path: Path) -> None:
     assert found[0, :, 0].tolist() == [255, 0]
 
 
+@pytest.mark.parametrize("levels", [[200, 5, 201, 255], [51_400, 1285, 51_403, 65_535]])
+def test_the_transparent_level_of_a_grey_picture_is_white(
+    levels: list[int], tmp_path: Path
+) -> None:
+    depth, kind = (16, ">u2") if max(levels) > 255 else (8, "u1")
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(
+        (
+            chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 1, depth, 0, 0, 0, 0)),
+            chunk(b"tRNS", struct.pack(">H", levels[0])),
+            chunk(b"IDAT", zlib.compress(b"\0" + np.array(levels, kind).tobytes())),
+            chunk(b"IEND", b""),
+        )
+    )
+    (tmp_path / "a.png").write_bytes(content)
+    found = read_picture(str(tmp_path / "a.png"), Picture(1, 4, 1))
+    nearly = 201 if depth == 8 else 200  # this level is opaque, though the same in 8 bits
+    assert found[0, :, 0].tolist() == [255, 5, nearly, 255]
+
+
 def test_the_first_frame_of_an_animation_is_read(tmp_path: Path) -> None:
     frames = [Image.fromarray(np.full((4, 6), level, np.uint8)) for level in (0, 255)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
