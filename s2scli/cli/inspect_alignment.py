@@ -35,7 +35,6 @@ def command(
         bool,
         typer.Option(
             "--save",
-            "--save",
             help="Record the best layer and step with the model; s2s translate --alignment and "
             "s2s evaluate --aer then use them.",
         ),

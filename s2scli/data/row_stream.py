@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from s2scli.data.example import Example
@@ -47,12 +48,8 @@ class RowReader:
         for row in self._rows:
             if isinstance(row, Example):
                 target = row.target if self._pairs else None
-                return Line(
-                    *(self._name, row.line, row.source),
-                    target=target,
-                    unit=self._unit,
-                    folder=self._folder,
-                )
+                line = Line(self._name, row.line, row.source, target=target, unit=self._unit)
+                return replace(line, folder=self._folder)
             if isinstance(row, BadLine):
                 if self._strict:
                     raise CorpusError(str(row))
