@@ -249,9 +249,8 @@ class Service:
         codec = model.translator.source
         if isinstance(codec, AudioCodec):
             codec = replace(codec, max_seconds=self.limits.max_sound)
-        uri = f"data:{kind}/any;base64,{base64.b64encode(content).decode()}"
         try:
-            return Stored("the file", codec.encode(uri))
+            return Stored("the file", codec.encode(uri_of(kind, content)))
         except BadCellError as error:
             if error.reason == "silent":
                 return None
@@ -339,6 +338,11 @@ def one_line(text: str) -> str:
 def _all_of(model: Served) -> Wanted:
     """Return everything that is shown of a hypothesis."""
     return Wanted(attention=model.translator.has_attention, times=model.reads == "audio")
+
+
+def uri_of(kind: SideKind, content: bytes) -> str:
+    """Return the content of a file as a URI that codecs read."""
+    return f"data:{kind}/any;base64,{base64.b64encode(content).decode()}"
 
 
 def _divide(text: str, format: str, by_blocks: bool = False) -> Divided:

@@ -112,6 +112,17 @@ def native_rate(name: str, where: str = "") -> int:
         return sound.rate
 
 
+def native_seconds(name: str, where: str = "") -> float:
+    """Return the duration in seconds that the header of a file states.
+
+    Raises:
+        BadCellError: the reason is missing or unreadable.
+        MissingExtraError: the file needs soundfile, which is not installed.
+    """
+    with _open_sound(name, where) as sound:
+        return sound.frames / sound.rate
+
+
 def encode_wav(samples: NDArray[np.int16], rate: int) -> bytes:
     """Return mono samples [N] as a WAV file of 16-bit PCM."""
     buffer = io.BytesIO()

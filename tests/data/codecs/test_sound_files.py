@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 
 from s2scli.data.codecs.cell import BadCellError
 from s2scli.data.codecs.mp3_frames import read_frames
-from s2scli.data.codecs.sound_files import SoundLimits, encode_wav, native_rate, read_sound
+from s2scli.data.codecs.sound_files import (
+    SoundLimits,
+    encode_wav,
+    native_rate,
+    native_seconds,
+    read_sound,
+)
 from s2scli.errors import MissingExtraError
 
 RATE = 16_000
@@ -84,7 +90,7 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
     found = read_sound(str(path), LIMITS)
     assert found.dtype == np.int16
     np.testing.assert_array_equal(found, samples)
-    assert native_rate(str(path)) == RATE
+    assert (native_rate(str(path)), native_seconds(str(path))) == (RATE, 0.5)
 
 
 @pytest.mark.parametrize(
