@@ -180,13 +180,15 @@ def _plan(line: Line, source: str, codec: SourceCodec, most: int, overlong: Over
 
 
 def _encoded(texts: Sequence[str], codec: SourceCodec) -> tuple[Part, ...]:
-    """Return the parts of a cell; only the white space between them is kept."""
+    """Return the parts of a cell; only the white space between texts is kept."""
     parts: list[Part] = []
     after = ""
     for text in texts:
+        if isinstance(text, Stored):  # of a recording, whose text is its name
+            parts.append(Part(text, text.values))
+            continue
         before, body, space = divide_space(text)
-        cell = body if before or space else text  # a part of a recording is more than its text
-        parts.append(Part(cell, codec.encode(cell), after + before if parts else ""))
+        parts.append(Part(body, codec.encode(body), after + before if parts else ""))
         after = space
     return tuple(parts)
 
