@@ -129,6 +129,29 @@ def test_channels_are_averaged(
     assert np.abs(difference).max() <= 0.51
 
 
+@pytest.mark.parametrize("gains", [(1, -1), (0, 1, -1), (1, -1, 1, -1, 1, -1)], ids=len)
+def test_of_channels_that_cancel_each_other_out_the_first_audible_one_is_read(
+    gains: tuple[int, ...], tmp_path: Path
+) -> None:
+    mono = int16(tone(seconds=20))  # of six channels, several blocks
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(np.outer(mono, gains).astype("<i2").tobytes(), channels=len(gains)))
+    np.testing.assert_array_equal(read_sound(str(path), LIMITS), mono)
+    quiet = np.outer(mono // 1000, gains)
+    path.write_bytes(wav(quiet.astype("<i2").tobytes(), channels=len(gains)))
+    assert refusal(str(path)).reason == "silent"
+
+
+def test_channels_are_averaged_where_any_of_their_mean_is_audible(tmp_path: Path) -> None:
+    left = int16(tone(seconds=20))
+    right = np.where(np.arange(len(left)) < RATE, left, -left)  # in phase in the first second
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(np.stack([left, right], axis=1).tobytes(), channels=2))
+    found = read_sound(str(path), LIMITS)
+    np.testing.assert_array_equal(found[:RATE], left[:RATE])
+    assert not found[RATE:].any()
+
+
 @pytest.mark.parametrize("rate", [8_000, 11_025, 44_100, 48_000, 96_000])
 def test_resampling_keeps_a_frequency_and_the_duration(
     rate: int, soxr: Any, tmp_path: Path
