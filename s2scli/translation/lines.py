@@ -92,11 +92,14 @@ def plan_line(
     overlong: Overlong,
     split: Splitter | None = None,
     source: str | None = None,
+    *,
+    at_pauses: bool = True,
 ) -> Plan:
     """Divide a line into parts to translate.
 
-    Without `split`, a line that fits the model is one part. With it, each sentence that fits the
-    model is one part, and the white space around each is kept.
+    Without `split`, a line that fits the model is one part, or several if it is a recording with
+    long pauses. With it, each sentence that fits the model is one part, and the white space around
+    each is kept.
 
     Args:
         line: the line.
@@ -105,6 +108,7 @@ def plan_line(
         overlong: what to do with a line, or a sentence, that has more.
         split: divides a text into sentences.
         source: the source; None is the whole line.
+        at_pauses: whether a recording that fits the model may be divided at long pauses.
 
     Raises:
         CorpusError: the line is too long and `overlong` is `error`.
@@ -114,7 +118,7 @@ def plan_line(
         return Plan(line, source)
     try:
         if split is None:
-            return _plan(line, source, codec, most, overlong)
+            return _plan(line, source, codec, most, overlong, at_pauses=at_pauses)
         return _plan_sentences(line, split(source), codec, most, overlong)
     except BadCellError as error:
         fault = "" if error.reason == "silent" else str(error)
@@ -156,11 +160,19 @@ def _plan_sentences(
     return Plan(line, source, tuple(parts), too_long, after=after)
 
 
-def _plan(line: Line, source: str, codec: SourceCodec, most: int, overlong: Overlong) -> Plan:
+def _plan(
+    line: Line,
+    source: str,
+    codec: SourceCodec,
+    most: int,
+    overlong: Overlong,
+    *,
+    at_pauses: bool = True,
+) -> Plan:
     whole = codec.encode(source)
     cell = Stored(source, whole)  # so that a file is read once
     if not line.cut and size_of(whole, codec) <= most:
-        spoken = codec.utterances(cell) if overlong == "split" else ()
+        spoken = codec.utterances(cell) if at_pauses and overlong == "split" else ()
         return Plan(line, source, _encoded(spoken, codec) or (Part(source, whole),))
     match overlong:
         case "error":

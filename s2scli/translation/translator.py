@@ -237,17 +237,20 @@ class Translator:
         if line.fault:
             return Plan(line, line.text, fault=line.fault)
         overlong, speller = options.overlong, options.speller
+        draws = isinstance(self.sides.target, Picture)
         tag, text = (options.tag, line.text) if options.tag else divide_tag(line.text, self.tags)
         most = self.engine.max_source_tokens - bool(tag)
         try:
             if speller is None:
-                plan = plan_line(line, self.source, most, overlong, split, text)
+                plan = plan_line(
+                    line, self.source, most, overlong, split, text, at_pauses=not draws
+                )
             else:
                 asked = speller.read(text)
                 text = asked.protected.text
                 plan = plan_line(line, self.source, most, overlong, split, text)
                 plan = speller.demanded(plan, asked)
-            if isinstance(self.sides.target, Picture) and len(plan.parts) > 1:
+            if draws and len(plan.parts) > 1:
                 return replace(plan, parts=(), fault=f"{NO_PARTS} {most} tokens")
             return put_tag(plan, tag, self.source) if tag else plan
         except S2SError:

@@ -13,12 +13,12 @@ from s2scli.errors import ConfigError, CorpusError
 from s2scli.search.hypothesis import Hypothesis
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
-from s2scli.sides import Sides, Sound
+from s2scli.sides import Picture, Sides, Sound
 from s2scli.special_ids import EOS_ID, UNK_ID
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import Pair, pairs_of
 from s2scli.translation.translator import Translator
-from tests.sounds import RATE, ToneCodec, ToneEngine
+from tests.sounds import RATE, ToneCodec, ToneEngine, saying, silence
 from tests.translation.stub import StubEngine, stub_translator
 
 SETTINGS = SearchSettings()
@@ -174,3 +174,14 @@ def test_the_cue_is_that_of_the_chosen_hypothesis() -> None:
     (cue,) = record.translation.cues
     assert cue.text == "high" and [word.text for word in cue.words] == ["high"]
     assert cue.words[0].start > 0
+
+
+def test_a_picture_is_drawn_from_a_whole_recording_that_fits() -> None:
+    sound = Sound(RATE)
+    cell = Stored("a.wav", np.concatenate([saying("low"), silence(3), saying("low")]))
+    for most, status in ((100, "ok"), (80, "failed")):
+        engine, sides = ToneEngine(max_source_tokens=most), Sides(sound, Picture(8, 8, 1))
+        translator = Translator(engine, AudioCodec(sound), ToneCodec(), sides)
+        (record,) = translator.translate([Line("f", 1, cell)])
+        assert record.status == status
+        assert record.fault.startswith("too long: a picture is drawn from") == (status == "failed")
