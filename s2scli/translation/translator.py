@@ -194,7 +194,7 @@ class Translator:
             read.score,
             self.target.pieces(read.token_ids, source),
             read.token_scores,
-            None if weights is None else weights[..., :source_length],
+            () if weights is None else (weights[..., :source_length],),
             read.first_choices,
             read.token_ids.count(UNK_ID),
             read.p_copy,

@@ -11,7 +11,7 @@ from s2scli.translation.records import Record
 from s2scli.translation.results import TargetText, Translation
 
 CUE = Cue(0.0, 1.5, "low high", (TimedWord("low", 0.1, 0.5), TimedWord("high", 0.6, 1.2)))
-TEXT = TargetText("low high", -0.5, ("▁low", "▁high", "</s>"), (), None)
+TEXT = TargetText("low high", -0.5, ("▁low", "▁high", "</s>"), ())
 RECORD = Record(Line("", 1, ""), "ok", "", "", Translation("", (), (TEXT,), cues=(CUE,)))
 SILENT = Record(Line("", 1, ""), "empty")
 

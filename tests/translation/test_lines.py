@@ -129,6 +129,19 @@ def test_a_part_that_fails_fails_the_line() -> None:
     assert (record.status, record.text) == ("failed", "")
 
 
+def test_a_line_whose_parts_cannot_be_joined_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> Translation:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("s2scli.translation.lines.join_translations", fail)
+    records = translate_lines(lines("a", LONG, "b"), StubEngine())
+    assert [(one.status, one.text, one.fault) for one in records] == [
+        ("ok", "A", ""),
+        ("failed", "", "MemoryError: no room"),
+        ("ok", "B", ""),
+    ]
+
+
 def test_of_a_line_cut_by_the_reader_no_part_is_passed_off_as_the_whole() -> None:
     cut = [Line("f", 1, "a b", cut=True)]
     (split,) = translate_lines(cut, StubEngine(), "split")
