@@ -135,7 +135,6 @@ def bounded_targets(
             value,
             translator.target.pieces([*one.target, EOS_ID]),
             (value / (len(one.target) + 1),) * (len(one.target) + 1),
-            None,
         )
         for one, value in zip(kept, values.tolist(), strict=True)
     ]

@@ -33,6 +33,11 @@ def word_indices(pieces: Sequence[str]) -> list[int]:
     return [min(index, word) for index in indices]
 
 
+def count_words(pieces: Sequence[str]) -> int:
+    """Return the number of words; see `word_indices`."""
+    return max(word_indices(pieces), default=NO_WORD) + 1
+
+
 def shares_of(indices: Sequence[int]) -> NDArray[np.float64]:
     """Return the share of each piece that belongs to each word, [pieces, words].
 

@@ -106,7 +106,7 @@ class JointCtc:
     def __init__(self, log_probs: Tensor, states: Tensor, weight: float) -> None:
         width = log_probs.shape[1]
         padding = torch.arange(width, device=log_probs.device) >= states[:, None]
-        silence = log_probs.new_full(log_probs.shape[2:], FLOOR).double()
+        silence = log_probs.new_full(log_probs.shape[2:], IMPOSSIBLE).double()
         silence[PAD_ID] = 0.0
         self.emitted = torch.where(padding[..., None], silence, log_probs.double())
         self.weight = weight
@@ -127,6 +127,12 @@ def _before_first(values: Tensor, value: float) -> Tensor:
 
 
 def _accumulate(entering: Tensor, kept: Tensor) -> Tensor:
-    """Return r with r[s] = (r[s - 1] + entering[s]) x kept[s], all as logarithms, [..., S]."""
-    product = kept.cumsum(-1)
-    return product + torch.logcumsumexp(entering - (product - kept), -1)
+    """Return r with r[s] = (r[s - 1] + entering[s]) x kept[s], all as logarithms, [..., S].
+
+    `kept` may be impossible at padding, where nothing that follows is possible either.
+    """
+    padding = kept == IMPOSSIBLE
+    finite = kept.masked_fill(padding, 0.0)
+    product = finite.cumsum(-1)
+    found = product + torch.logcumsumexp(entering - (product - finite), -1)
+    return found.masked_fill(padding, IMPOSSIBLE)

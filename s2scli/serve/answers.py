@@ -63,12 +63,13 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def transcription(record: Record, response_format: str) -> Response:
+def transcription(record: Record, response_format: str, seconds: float) -> Response:
     """Return what is said in a recording.
 
     Args:
         record: the result of the model; its cues have the times of parts and words in seconds.
         response_format: json, text, srt, vtt or verbose_json.
+        seconds: the duration of the recording.
     """
     cues = record.translation.cues if record.translation else ()
     match response_format:
@@ -89,11 +90,10 @@ def transcription(record: Record, response_format: str) -> Response:
         for cue in cues
         for word in cue.words
     ]
-    duration = cues[-1].end if cues else 0.0
     return JSONResponse(
         {
             "task": "transcribe",
-            "duration": round(duration, 3),
+            "duration": round(seconds, 3),
             "text": record.text,
             "segments": segments,
             "words": words,

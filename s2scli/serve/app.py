@@ -1,5 +1,6 @@
 """The application: LibreTranslate's interface, transcriptions, looks into models, and the page."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from s2scli import __version__
+from s2scli.data.codecs.sound_files import native_seconds
 from s2scli.serve.answers import (
     REFUSALS,
     Detected,
@@ -36,7 +38,7 @@ from s2scli.serve.guard import UNEXPECTED, App, Gate, Guard, Report
 from s2scli.serve.insight import record_document
 from s2scli.serve.page import PAGE, PAGE_HEADERS
 from s2scli.serve.refusal import RequestError
-from s2scli.serve.service import Service
+from s2scli.serve.service import Service, uri_of
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ def _add_files(app: FastAPI, service: Service) -> None:
         body, content = await read_upload(request, service.limits.max_body)
         service.admit(request, body.api_key)
         record = await service.read("audio", body, content, request)
-        return transcription(record, body.response_format)
+        seconds = await asyncio.to_thread(native_seconds, uri_of("audio", content))
+        return transcription(record, body.response_format, seconds)
 
     def reads(kind: Literal["audio", "image"]) -> Any:
         async def read(request: Request) -> Response:

@@ -16,7 +16,7 @@ from s2scli.data.codecs.audio import AudioCodec
 from s2scli.data.codecs.cell import BadCellError, Stored
 from s2scli.data.stream import Line, StreamSettings
 from s2scli.errors import S2SError
-from s2scli.report.alignment import NO_WORD, word_indices
+from s2scli.report.alignment import count_words
 from s2scli.search.settings import SearchSettings
 from s2scli.serve.batching import BatchingQueue
 from s2scli.serve.bodies import BetweenBody, FileBody, SentenceBody, TranslateBody
@@ -250,9 +250,8 @@ class Service:
         codec, most = model.translator.source, model.translator.engine.max_source_tokens
         if isinstance(codec, AudioCodec):
             codec = replace(codec, max_seconds=self.limits.max_sound)
-        uri = f"data:{kind}/any;base64,{base64.b64encode(content).decode()}"
         try:
-            cell = Stored("the file", codec.encode(uri))
+            cell = Stored("the file", codec.encode(uri_of(kind, content)))
             if kind == "image" and size_of(cell.values, codec) > most:
                 codec.parts(cell, most)  # a picture has none: this says what is accepted
             return cell
@@ -345,6 +344,11 @@ def _all_of(model: Served) -> Wanted:
     return Wanted(attention=model.translator.has_attention, times=model.reads == "audio")
 
 
+def uri_of(kind: SideKind, content: bytes) -> str:
+    """Return the content of a file as a URI that codecs read."""
+    return f"data:{kind}/any;base64,{base64.b64encode(content).decode()}"
+
+
 def _divide(text: str, format: str, by_blocks: bool = False) -> Divided:
     """Divide a text into lines.
 
@@ -370,12 +374,12 @@ def _links(found: Translation, hypothesis: TargetText) -> Links | None:
 
     Words are those between spaces in both texts, if their pieces divide them alike.
     """
-    weights = hypothesis.attention
-    if weights is None or not np.isfinite(weights).all():
+    blocks = hypothesis.attention_blocks
+    if not blocks or not all(np.isfinite(block).all() for block in blocks):
         return None
     texts = ((found.source, found.source_pieces), (hypothesis.text, hypothesis.pieces))
     for text, pieces in texts:
-        if max(word_indices(pieces), default=NO_WORD) + 1 != len(text.split()):
+        if count_words(pieces) != len(text.split()):
             return None
     return found.word_alignment(hypothesis)
 

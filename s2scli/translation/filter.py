@@ -60,26 +60,24 @@ def run_filter(
         LockedError: another process writes the output.
         StorageError: the output cannot be written; an existing file is not changed.
     """
-    clean, started = cleaner(output), time.perf_counter()
+    started = time.perf_counter()
     opened = open_resumable(output, resuming, talk) if resuming and output else open_output(output)
     with opened as out:
         tally = out.tally
         before = tally.lines
         fronts = ((False, read_windows(path, stream), _copy) for path in copied)
+        show = _shown_by(record_format, cleaner(output), tally)
         usual = ((*source, answer) for source in _sources(inputs, stream, files, pairs))
         for asked, windows, answer_of in itertools.chain(fronts, usual):
             prompt = Prompt(asked, talk)
             prompt.show()
             for window in out.unread(windows):
-                records, refusal = _until_refused(answer_of(window))
+                records = _counted(answer_of(window), tally, talk, done)
+                shown, refusal = _until_refused(map(show, records))
                 if record_format:
-                    shown = (
-                        f"{record_format(index, record, clean)}\n"
-                        for index, record in enumerate(records, tally.lines)
-                    )
                     out.write("".join(shown).encode(errors="replace"))
-                _count(records, tally, talk, done)
-                out.note(window[: len(records)])
+                talk.detail(f"{tally.lines:,} lines {done}")
+                out.note(window[: len(shown)])
                 if refusal:
                     raise refusal
                 prompt.show()
@@ -113,24 +111,36 @@ def lines_of(files: Sequence[Path]) -> list[Line]:
     return [Line("files", number, str(path)) for number, path in enumerate(files, 1)]
 
 
-def _until_refused(records: Iterator[Record]) -> tuple[list[Record], S2SError | None]:
-    """Return the records before the first refused line, and its error or None."""
+def _shown_by(
+    record_format: RecordFormat | None, clean: Clean, tally: Tally
+) -> Callable[[Record], str]:
+    """Return what shows a record that has just been counted; without a format, it is empty."""
+    if record_format is None:
+        return lambda record: ""
+    return lambda record: f"{record_format(tally.lines - 1, record, clean)}\n"
+
+
+def _until_refused(shown: Iterator[str]) -> tuple[list[str], S2SError | None]:
+    """Return what is shown of the lines before the first refused one, and its error or None."""
     found = []
     try:
-        for record in records:
-            found.append(record)
+        for text in shown:
+            found.append(text)
     except S2SError as error:
         return found, error
     return found, None
 
 
-def _count(records: Sequence[Record], tally: Tally, talk: Talk, done: str) -> None:
-    """Count records, and warn of the first lines that failed."""
+def _counted(records: Iterable[Record], tally: Tally, talk: Talk, done: str) -> Iterator[Record]:
+    """Count records as they arrive, and warn of the first lines that failed.
+
+    No record is kept: those of recordings have large attention weights.
+    """
     for record in records:
         tally.add(record)
         if record.status == "failed" and tally.failed.count <= NAMED:
             talk.warn(f"{record.line.where}: not {done} ({record.fault})")
-    talk.detail(f"{tally.lines:,} lines {done}")
+        yield record
 
 
 def report_tally(tally: Tally, stream: StreamSettings, talk: Talk, done: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from s2scli.tags import tagged
 from s2scli.translation.protecting import Protected
 from s2scli.translation.records import Record
 from s2scli.translation.results import TargetText, Translation
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 NOT_FOUND = "the search found no output that meets all demands"
 Item = TypeVar("Item")
@@ -92,11 +89,14 @@ def plan_line(
     overlong: Overlong,
     split: Splitter | None = None,
     source: str | None = None,
+    *,
+    at_pauses: bool = True,
 ) -> Plan:
     """Divide a line into parts to translate.
 
-    Without `split`, a line that fits the model is one part. With it, each sentence that fits the
-    model is one part, and the white space around each is kept.
+    Without `split`, a line that fits the model is one part, or several if it is a recording with
+    long pauses. With it, each sentence that fits the model is one part, and the white space around
+    each is kept.
 
     Args:
         line: the line.
@@ -105,6 +105,7 @@ def plan_line(
         overlong: what to do with a line, or a sentence, that has more.
         split: divides a text into sentences.
         source: the source; None is the whole line.
+        at_pauses: whether a recording that fits the model may be divided at long pauses.
 
     Raises:
         CorpusError: the line is too long and `overlong` is `error`.
@@ -114,7 +115,7 @@ def plan_line(
         return Plan(line, source)
     try:
         if split is None:
-            return _plan(line, source, codec, most, overlong)
+            return _plan(line, source, codec, most, overlong, at_pauses=at_pauses)
         return _plan_sentences(line, split(source), codec, most, overlong)
     except BadCellError as error:
         fault = "" if error.reason == "silent" else str(error)
@@ -156,11 +157,19 @@ def _plan_sentences(
     return Plan(line, source, tuple(parts), too_long, after=after)
 
 
-def _plan(line: Line, source: str, codec: SourceCodec, most: int, overlong: Overlong) -> Plan:
+def _plan(
+    line: Line,
+    source: str,
+    codec: SourceCodec,
+    most: int,
+    overlong: Overlong,
+    *,
+    at_pauses: bool = True,
+) -> Plan:
     whole = codec.encode(source)
     cell = Stored(source, whole)  # so that a file is read once
     if not line.cut and size_of(whole, codec) <= most:
-        spoken = codec.utterances(cell) if overlong == "split" else ()
+        spoken = codec.utterances(cell) if at_pauses and overlong == "split" else ()
         return Plan(line, source, _encoded(spoken, codec) or (Part(source, whole),))
     match overlong:
         case "error":
@@ -180,13 +189,15 @@ def _plan(line: Line, source: str, codec: SourceCodec, most: int, overlong: Over
 
 
 def _encoded(texts: Sequence[str], codec: SourceCodec) -> tuple[Part, ...]:
-    """Return the parts of a cell; only the white space between them is kept."""
+    """Return the parts of a cell; only the white space between texts is kept."""
     parts: list[Part] = []
     after = ""
     for text in texts:
+        if isinstance(text, Stored):  # of a recording, whose text is its name
+            parts.append(Part(text, text.values))
+            continue
         before, body, space = divide_space(text)
-        cell = body if before or space else text  # a part of a recording is more than its text
-        parts.append(Part(cell, codec.encode(cell), after + before if parts else ""))
+        parts.append(Part(body, codec.encode(body), after + before if parts else ""))
         after = space
     return tuple(parts)
 
@@ -241,10 +252,18 @@ def make_record(
         return replace(record, status="failed", fault=plan.fault or faults[0])
     if not found:
         return replace(record, status="empty")
-    if any(plan.spaces) or len(found) > 1:
-        found = [join_translations(plan.source, found, plan.spaces, settings)]
-    translation = restored(found[0], plan.protected) if plan.protected else found[0]
-    return replace(record, translation=translation)
+    try:
+        return replace(record, translation=_whole(plan, found, settings))
+    except Exception as error:  # noqa: BLE001 - an error fails one line only
+        return replace(record, status="failed", fault=fault_of(error))
+
+
+def _whole(plan: Plan, parts: Sequence[Translation], settings: SearchSettings) -> Translation:
+    """Return the translation of a line from those of its parts."""
+    joined = parts[0]
+    if any(plan.spaces) or len(parts) > 1:
+        joined = join_translations(plan.source, parts, plan.spaces, settings)
+    return restored(joined, plan.protected) if plan.protected else joined
 
 
 def restored(translation: Translation, protected: Protected) -> Translation:
@@ -277,6 +296,7 @@ def join_translations(
     unknown = sum(part.unknown_tokens for part in parts)
     bests = [part.hypotheses[0] for part in parts]
     written = tuple(piece for best in bests for piece in best.pieces)
+    blocks = tuple(block for best in bests for block in best.attention_blocks)
     sums = [_log_prob(best, length_penalty, length_offset) for best in bests]
     added = 0.0
     if settings.word_reward or settings.coverage_penalty:
@@ -289,7 +309,7 @@ def join_translations(
         score=normalise(sum(sums), len(written), length_penalty, length_offset) + added,
         pieces=written,
         token_scores=tuple(score for best in bests for score in best.token_scores),
-        attention=_block_diagonal([best.attention for best in bests]),
+        attention_blocks=blocks if all(best.attention_blocks for best in bests) else (),
         p_copy=tuple(share for best in bests for share in best.p_copy),
         copied_from=_shifted(parts),
     )
@@ -349,22 +369,3 @@ def _space(left: str, right: str, between: Sequence[str]) -> str:
     """Return the white space between two texts, if this was between their sources."""
     space = max(between, key=lambda one: (one.count("\n"), len(one)))
     return space_between(left, right) if space in ("", " ") else space
-
-
-def _block_diagonal(
-    blocks: Sequence["NDArray[np.float32] | None"],
-) -> "NDArray[np.float32] | None":
-    """Place blocks [T, A, S] along the diagonal of T and S; None if one is missing."""
-    import numpy as np
-
-    known = [block for block in blocks if block is not None]
-    if len(known) < len(blocks):
-        return None
-    rows, maps, columns = np.sum([block.shape for block in known], axis=0)
-    whole = np.zeros((rows, maps // len(known), columns), np.float32)
-    row = column = 0
-    for block in known:
-        rows, _, columns = block.shape
-        whole[row : row + rows, :, column : column + columns] = block
-        row, column = row + rows, column + columns
-    return whole

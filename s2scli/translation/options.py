@@ -35,7 +35,7 @@ class Options:
         settings: the search settings.
         overlong: what to do with a line that is too long for the model.
         wanted: what to return for each hypothesis.
-        window: the number of lines that are translated together.
+        window: the maximum number of lines that are translated together.
         unit: whether a line is translated as a whole, or sentence by sentence; a line of a document
             is a paragraph.
         language: the language of the text, for the library that finds sentences; None uses a rule.

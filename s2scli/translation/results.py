@@ -1,11 +1,13 @@
 """Translations as text."""
 
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from s2scli.report.alignment import align_pieces, align_words
+from s2scli.report.alignment import align_pieces, align_words, count_words
 from s2scli.report.attention import AttentionMap
 from s2scli.report.heads import AttentionHeads
 from s2scli.report.readings import BEST_HEADS, Reading
@@ -21,8 +23,9 @@ class TargetText:
         score: the ranking score: the log-probability divided by the length penalty.
         pieces: the T target tokens, including the end token.
         token_scores: the log-probability of each token, [T].
-        attention: the weights of each attention map over the source tokens, [T, A, S]; None if
-            the model has no attention, or if they were not requested.
+        attention_blocks: the weights of each attention map over the source tokens, [T, A, S], in a
+            block for each part of a line that was split; empty if the model has no attention, or if
+            they were not requested.
         first_choices: for a scored target, whether each token was the most probable one, [T].
         unknown_tokens: the number of tokens that are the unknown token.
         p_copy: the probability of copying at each token, [T]; empty if the model does not copy, or
@@ -35,11 +38,19 @@ class TargetText:
     score: float
     pieces: tuple[str, ...]
     token_scores: tuple[float, ...]
-    attention: NDArray[np.float32] | None
+    attention_blocks: tuple[NDArray[np.float32], ...] = ()
     first_choices: tuple[bool, ...] = ()
     unknown_tokens: int = 0
     p_copy: tuple[float, ...] = ()
     copied_from: tuple[int | None, ...] = ()
+
+    @property
+    def attention(self) -> NDArray[np.float32] | None:
+        """The blocks as one array [T, A, S], 0 between parts; None if there are none.
+
+        Its size grows with the square of the number of parts, so it is for display only.
+        """
+        return _block_diagonal(self.attention_blocks) if self.attention_blocks else None
 
 
 @dataclass(frozen=True)
@@ -78,12 +89,10 @@ class Translation:
         weights = hypothesis.attention
         if weights is None:
             return None
-        rows, _, columns = weights.shape
-        by_layer = weights.reshape(rows, *self.attention_shape, columns).transpose(1, 2, 0, 3)
         return AttentionHeads(
             self.source_pieces,
             hypothesis.pieces,
-            by_layer,  # [L, H, T, S]
+            self._by_layer(weights),
             hypothesis.token_scores,
             self.source,
             hypothesis.text,
@@ -93,11 +102,6 @@ class Translation:
             self.from_right,
         )
 
-    def alignment_map(self, hypothesis: TargetText) -> AttentionMap | None:
-        """Return the attention map that alignments are read from; None without attention."""
-        heads = self.heads(hypothesis)
-        return None if heads is None else self.reading.map(heads)
-
     def token_alignment(self, hypothesis: TargetText) -> list[tuple[int, int]] | None:
         """Return the source token that each token of a hypothesis is aligned to.
 
@@ -105,8 +109,8 @@ class Translation:
             Pairs (index of the source token, index of the target token), end tokens included;
             None if the hypothesis has no attention weights.
         """
-        found = self.alignment_map(hypothesis)
-        return None if found is None else align_pieces(found)
+        maps = self._maps(hypothesis)
+        return _links(maps, align_pieces, len) if maps else None
 
     def word_alignment(
         self, hypothesis: TargetText, threshold: float | None = None
@@ -124,5 +128,61 @@ class Translation:
             Pairs (index of the source word, index of the target word); None if the hypothesis has
             no attention weights, or if the words are not those of its tokens.
         """
-        found = self.alignment_map(hypothesis) if self.has_words else None
-        return None if found is None else align_words(found, threshold)
+        maps = self._maps(hypothesis) if self.has_words else []
+        align = functools.partial(align_words, threshold=threshold)
+        return _links(maps, align, count_words) if maps else None
+
+    def _maps(self, hypothesis: TargetText) -> list[AttentionMap]:
+        """Return the attention map of each part of the line, from which alignments are read."""
+        maps = []
+        row = column = 0
+        for block in hypothesis.attention_blocks:
+            rows, columns = row + block.shape[0], column + block.shape[2]
+            heads = AttentionHeads(
+                self.source_pieces[column:columns],
+                hypothesis.pieces[row:rows],
+                self._by_layer(block),
+                from_right=self.from_right,
+            )
+            maps.append(self.reading.map(heads))
+            row, column = rows, columns
+        return maps
+
+    def _by_layer(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return weights [T, A, S] by layer and head, [L, H, T, S]."""
+        rows, _, columns = weights.shape
+        return weights.reshape(rows, *self.attention_shape, columns).transpose(1, 2, 0, 3)
+
+
+def _links(
+    maps: Sequence[AttentionMap],
+    align: Callable[[AttentionMap], list[tuple[int, int]]],
+    count: Callable[[Sequence[str]], int],
+) -> list[tuple[int, int]]:
+    """Return the links of all parts of a line, with indices in the whole line.
+
+    Args:
+        maps: the attention map of each part.
+        align: returns the links of a map.
+        count: returns the number of linked things in some pieces.
+    """
+    links: list[tuple[int, int]] = []
+    source = target = 0
+    for one in maps:
+        links += [(source + s, target + t) for s, t in align(one)]
+        source, target = source + count(one.source_pieces), target + count(one.target_pieces)
+    return links
+
+
+def _block_diagonal(blocks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Place blocks [T, A, S] along the diagonal of T and S."""
+    if len(blocks) == 1:
+        return blocks[0]
+    rows, maps, columns = np.sum([block.shape for block in blocks], axis=0)
+    whole = np.zeros((rows, maps // len(blocks), columns), np.float32)
+    row = column = 0
+    for block in blocks:
+        rows, _, columns = block.shape
+        whole[row : row + rows, :, column : column + columns] = block
+        row, column = row + rows, column + columns
+    return whole

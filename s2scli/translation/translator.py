@@ -1,9 +1,8 @@
 """Translate lines of text with an engine and a codec for each side (imports no torch)."""
 
 import functools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import TypeVar
 
 from s2scli.data.codecs import SourceCodec, TargetCodec, source_codec, target_codec
@@ -37,6 +36,7 @@ from s2scli.translation.unknown import replacements
 Item = TypeVar("Item")
 
 SHOWN = 50  # tags in a message
+WINDOW_BYTES = 1 << 28  # of sources in memory: over two hours of sound at 16 kHz
 NO_PARTS = "too long: a picture is drawn from one part, of at most"
 
 
@@ -145,7 +145,8 @@ class Translator:
         not affect the others.
 
         Args:
-            lines: the sources; one window of them is translated at a time.
+            lines: the sources; they are read and translated one window at a time, and a window
+                ends early when its recordings or pictures fill much memory.
             options: how to translate; None uses the model's own search settings.
 
         Raises:
@@ -154,15 +155,10 @@ class Translator:
             MissingExtraError: `options.language` is given, and sentencex is not installed.
         """
         chosen = options or Options(self.engine.settings)
-        work = functools.partial(self._search, options=chosen)
-        split = chosen.splitter
-        for window in _windows(lines, chosen.window):
-            plans, refusal = self._plans(window, chosen, split)
-            found = iter(isolate([part for plan in plans for part in plan.parts], work))
-            for plan in plans:
-                yield make_record(plan, [next(found) for _ in plan.parts], chosen.settings)
-            if refusal:
-                raise refusal
+        plan = functools.partial(self._plan, options=chosen, split=chosen.splitter)
+        answer = functools.partial(self._answered, options=chosen)
+        for records in map(answer, _windows(map(plan, lines), chosen.window, _plan_bytes)):
+            yield from records
 
     def score(self, pairs: Iterable[Pair], options: Options | None = None) -> Iterator[Record]:
         """Yield one record for each pair, in order, with the scores of the target's tokens.
@@ -176,12 +172,10 @@ class Translator:
                 None uses the model's own settings.
         """
         chosen = options or Options(self.engine.settings)
-        work = functools.partial(self._force, options=chosen)
-        for window in _windows(pairs, chosen.window):
-            read = [self._encode(pair, chosen.tag) for pair in window]
-            found = iter(isolate([one for one in read if isinstance(one, EncodedPair)], work))
-            for one in read:
-                yield scored(one, next(found)) if isinstance(one, EncodedPair) else one
+        encode = functools.partial(self._encode, tag=chosen.tag)
+        answer = functools.partial(self._scored, options=chosen)
+        for records in map(answer, _windows(map(encode, pairs), chosen.window, _pair_bytes)):
+            yield from records
 
     def text_of(
         self, found: Hypothesis, source_length: int, source: Sequence[str] = ()
@@ -200,7 +194,7 @@ class Translator:
             read.score,
             self.target.pieces(read.token_ids, source),
             read.token_scores,
-            None if weights is None else weights[..., :source_length],
+            () if weights is None else (weights[..., :source_length],),
             read.first_choices,
             read.token_ids.count(UNK_ID),
             read.p_copy,
@@ -221,17 +215,19 @@ class Translator:
             p_copy=_ordered(found.p_copy, order),
         )
 
-    def _plans(
-        self, lines: Sequence[Line], options: Options, split: Splitter | None
-    ) -> tuple[list[Plan], S2SError | None]:
-        """Return the plans of the lines before the first refused one, and its error or None."""
-        plans = []
-        for line in lines:
-            try:
-                plans.append(self._plan(line, options, split))
-            except S2SError as error:
-                return plans, error
-        return plans, None
+    def _answered(self, plans: Sequence[Plan], options: Options) -> Iterator[Record]:
+        """Translate a window of lines."""
+        work = functools.partial(self._search, options=options)
+        found = iter(isolate([part for plan in plans for part in plan.parts], work))
+        for plan in plans:
+            yield make_record(plan, [next(found) for _ in plan.parts], options.settings)
+
+    def _scored(self, pairs: Sequence[EncodedPair | Record], options: Options) -> Iterator[Record]:
+        """Score a window of pairs; those that could not be encoded are records already."""
+        work = functools.partial(self._force, options=options)
+        found = iter(isolate([one for one in pairs if isinstance(one, EncodedPair)], work))
+        for one in pairs:
+            yield scored(one, next(found)) if isinstance(one, EncodedPair) else one
 
     def _plan(self, line: Line, options: Options, split: Splitter | None) -> Plan:
         if line.fault:
@@ -239,16 +235,19 @@ class Translator:
         overlong, speller = options.overlong, options.speller
         text = line.text if self.sides.source is None else beside(line.text, line.folder)
         tag, text = (options.tag, text) if options.tag else divide_tag(text, self.tags)
+        draws = isinstance(self.sides.target, Picture)
         most = self.engine.max_source_tokens - bool(tag)
         try:
             if speller is None:
-                plan = plan_line(line, self.source, most, overlong, split, text)
+                plan = plan_line(
+                    line, self.source, most, overlong, split, text, at_pauses=not draws
+                )
             else:
                 asked = speller.read(text)
                 text = asked.protected.text
                 plan = plan_line(line, self.source, most, overlong, split, text)
                 plan = speller.demanded(plan, asked)
-            if isinstance(self.sides.target, Picture) and len(plan.parts) > 1:
+            if draws and len(plan.parts) > 1:
                 return replace(plan, parts=(), fault=f"{NO_PARTS} {most} tokens")
             return put_tag(plan, tag, self.source) if tag else plan
         except S2SError:
@@ -348,7 +347,8 @@ class Translator:
         axis = "seconds" if isinstance(self.sides.source, Sound) else ""
         reading = self.engine.reading
         from_right = self.target.reverse
-        return Translation(text, labels, found, unknown, shape, cues, axis, reading, from_right)
+        name = str(text)  # without the samples of a recording
+        return Translation(name, labels, found, unknown, shape, cues, axis, reading, from_right)
 
     def _cues(
         self,
@@ -387,8 +387,31 @@ def _cue(start: float, step: float, positions: int, best: Hypothesis, text: Targ
     return Cue(start, start + step * positions, text.text, words)
 
 
-def _windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yield items, `size` at a time."""
-    rest = iter(items)
-    while window := list(islice(rest, size)):
+def _windows(
+    items: Iterable[Item], size: int, bytes_of: Callable[[Item], int]
+) -> Iterator[list[Item]]:
+    """Yield items in windows of at most `size`; one that reaches `WINDOW_BYTES` also ends.
+
+    If an item is refused with an `S2SError`, the items before it are yielded first.
+    """
+    window: list[Item] = []
+    held = 0
+    try:
+        for item in items:
+            window.append(item)
+            held += bytes_of(item)
+            if len(window) == size or held >= WINDOW_BYTES:
+                yield window
+                window, held = [], 0
+    except S2SError:
         yield window
+        raise
+    yield window
+
+
+def _plan_bytes(plan: Plan) -> int:
+    return sum(part.values.nbytes for part in plan.parts)
+
+
+def _pair_bytes(pair: EncodedPair | Record) -> int:
+    return pair.source.nbytes if isinstance(pair, EncodedPair) else 0

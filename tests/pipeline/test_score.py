@@ -176,7 +176,7 @@ def test_the_formats_agree(penalty: float) -> None:
 def test_whatever_the_pieces_are_they_stand_on_a_line_beside_their_scores(
     pieces: list[str],
 ) -> None:
-    forced = TargetText("", -1.0, tuple(pieces), (-1.0,) * len(pieces), None)
+    forced = TargetText("", -1.0, tuple(pieces), (-1.0,) * len(pieces))
     record = Record(Line("f", 1, ""), "ok", "a", "b", Translation("a", ("a",), (forced,)))
     row = ScoreFormats().tokens(0, record, one_line)
     assert len(row.splitlines()) == 1

@@ -88,6 +88,17 @@ def test_padding_and_the_rest_of_the_batch_change_nothing() -> None:
         torch.testing.assert_close(together[row].clamp(min=-99), alone.clamp(min=-99))
 
 
+@pytest.mark.parametrize("output", [(4,), (4, 5), (4, 4), (4, 5, 5)], ids=str)
+def test_padding_makes_no_room_for_an_output_longer_than_its_states(
+    output: tuple[int, ...],
+) -> None:
+    many = [random_log_probs(states, states) for states in (1, 8)]
+    together = next_tokens(many, [output, output])
+    alone = next_tokens(many[:1], [output])
+    torch.testing.assert_close(together[:1], alone)
+    assert (alone == FLOOR).all() or len(output) == 1
+
+
 def test_long_recordings_lose_no_precision() -> None:
     log_probs = random_log_probs(3000, seed=1)
     tokens = (4, 5, 4) * 60

@@ -1,6 +1,7 @@
 """What becomes of the texts, recordings and pictures of requests."""
 
 import base64
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -138,6 +139,12 @@ def test_recordings_are_transcribed() -> None:
     assert transcribed(low) == (200, '{"text":"low"}')
     assert transcribed(high, model="tones", response_format="text") == (200, "high\n")
     assert transcribed(encode_wav(silence(1), RATE)) == (200, '{"text":""}')
+
+
+def test_the_duration_of_a_recording_includes_its_silence() -> None:
+    for samples in (np.concatenate([saying("low"), silence(0.55)]), silence(1.25)):
+        status, text = transcribed(encode_wav(samples, RATE), response_format="verbose_json")
+        assert (status, json.loads(text)["duration"]) == (200, len(samples) / RATE)
 
 
 def test_a_server_that_finds_sentences_transcribes_recordings_whole() -> None:

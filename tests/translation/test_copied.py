@@ -7,7 +7,7 @@ from s2scli.special_ids import EOS_ID
 from s2scli.translation.copied import with_copies
 from s2scli.translation.results import TargetText
 
-TEXT = TargetText("", 0.0, (), (), None)
+TEXT = TargetText("", 0.0, (), ())
 COPIES = np.array([4, 5, 4, 12, EOS_ID])  # 12 is outside a vocabulary of 9: source index 3
 
 

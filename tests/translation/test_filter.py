@@ -1,10 +1,12 @@
 import functools
+import weakref
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from s2scli.data.lines import STDIN
-from s2scli.data.stream import StreamSettings
+from s2scli.data.stream import Line, StreamSettings
 from s2scli.errors import CorpusError, MissingInputError
 from s2scli.report.console import Talk
 from s2scli.translation.filter import require_inputs, run_filter
@@ -45,6 +47,23 @@ def test_records_are_counted_over_all_windows_and_files(tmp_path: Path) -> None:
         inputs, tmp_path / "out", stream, stub_translator().translate, numbered, Talk(quiet=True)
     )
     assert (tmp_path / "out").read_text() == "".join(f"{n} X\n" for n in range(10))
+
+
+def test_no_record_is_kept_until_its_window_is_written(tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("x\n" * 9)
+    kept: list[weakref.ref[Record]] = []
+    alive: list[int] = []
+
+    def answer(lines: Sequence[Line]) -> Iterator[Record]:
+        for line in lines:
+            alive.append(sum(one() is not None for one in kept))
+            record = Record(line, "empty")
+            kept.append(weakref.ref(record))
+            yield record
+
+    arguments = (StreamSettings(), answer, plain_record, Talk(quiet=True))
+    run_filter([tmp_path / "in"], tmp_path / "out", *arguments)
+    assert len(alive) == 9 and max(alive) <= 2
 
 
 def test_without_a_format_nothing_is_written(

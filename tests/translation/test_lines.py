@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from s2scli.translation.lines import join_text, join_translations, plan_line
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.records import Record
 from s2scli.translation.results import Translation
+from tests.sounds import RATE, saying, silence, write_wav
 from tests.translation.stub import StubEngine, stub_translator
 
 SETTINGS = SearchSettings()
@@ -127,6 +129,19 @@ def test_a_part_that_fails_fails_the_line() -> None:
     assert (record.status, record.text) == ("failed", "")
 
 
+def test_a_line_whose_parts_cannot_be_joined_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> Translation:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("s2scli.translation.lines.join_translations", fail)
+    records = translate_lines(lines("a", LONG, "b"), StubEngine())
+    assert [(one.status, one.text, one.fault) for one in records] == [
+        ("ok", "A", ""),
+        ("failed", "", "MemoryError: no room"),
+        ("ok", "B", ""),
+    ]
+
+
 def test_of_a_line_cut_by_the_reader_no_part_is_passed_off_as_the_whole() -> None:
     cut = [Line("f", 1, "a b", cut=True)]
     (split,) = translate_lines(cut, StubEngine(), "split")
@@ -234,6 +249,18 @@ def test_the_other_answers_to_a_long_sentence(overlong: Overlong, status: str, t
     options = Options(SETTINGS, overlong, unit="sentence")
     (record,) = stub_translator(engine).translate(given, options)
     assert (record.status, record.text, record.overlong) == (status, text, True)
+
+
+@pytest.mark.parametrize("name", [" a.wav", "a.wav ", "  a.wav\t"])
+@pytest.mark.parametrize(("most", "overlong"), [(99, "split"), (60, "split"), (60, "truncate")])
+def test_white_space_around_the_name_of_a_recording_is_part_of_the_name(
+    tmp_path: Path, name: str, most: int, overlong: Overlong
+) -> None:
+    write_wav(tmp_path / name, np.concatenate([saying("low"), silence(2.5), saying("high")]))
+    codec = AudioCodec(Sound(RATE), folder=tmp_path)
+    plan = plan_line(Line("list", 1, name), codec, most, overlong)
+    assert not plan.fault and not any(plan.spaces)
+    assert len(plan.parts) == (1 if overlong == "truncate" else 2)
 
 
 def test_a_recording_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ PAIR = Translation(
             score,
             ("▁ein", "▁Hund", "</s>"),
             (-0.5,) * 3,
-            np.array(weights, np.float32)[:, None],
+            (np.array(weights, np.float32)[:, None],),
         )
         for text, score, weights in (
             ("ein Hund", -0.5, [[0.6, 0.3, 0.1, 0.0], [0.1, 0.4, 0.5, 0.0], [0.0, 0.0, 0.0, 1.0]]),
@@ -136,7 +136,7 @@ def test_alignments_come_from_the_heads_that_align_best() -> None:
     maps[:, [1, 4]] = 0.0
     maps[0, [1, 4], 0] = maps[1, 1, 1] = 1.0
     maps[1, 4] = 0.4, 0.6, 0.0
-    hypothesis = TargetText("x y", -1.0, ("▁x", "▁y"), (-0.5, -0.5), maps)
+    hypothesis = TargetText("x y", -1.0, ("▁x", "▁y"), (-0.5, -0.5), (maps,))
     found = Translation("a b", ("▁a", "▁b", "</s>"), (hypothesis,), attention_shape=(3, 2))
     heads = found.heads(hypothesis)
     assert heads is not None

@@ -19,7 +19,7 @@ from s2scli.special_ids import EOS_ID, UNK_ID
 from s2scli.translation.options import Options, Wanted
 from s2scli.translation.pairs import Pair, pairs_of
 from s2scli.translation.translator import Translator
-from tests.sounds import RATE, ToneCodec, ToneEngine
+from tests.sounds import RATE, ToneCodec, ToneEngine, saying, silence, tone
 from tests.translation.stub import StubEngine, stub_translator
 
 SETTINGS = SearchSettings()
@@ -64,6 +64,40 @@ def test_lines_are_read_no_further_than_the_window_that_is_asked_for() -> None:
     records = stub_translator().translate(endless(), Options(SETTINGS, window=10))
     assert [next(records).line.number for _ in range(10)] == list(range(1, 11))
     assert len(read) == 10
+
+
+@pytest.mark.parametrize("score", [False, True])
+def test_recordings_are_read_no_further_than_their_samples_fill_a_window(
+    score: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    seconds = {"a": 3, "b": 1, "c": 1, "d": 9, "e": 1}
+    sound = Sound(RATE)
+    engine = ToneEngine(max_source_tokens=1000)
+    translator = Translator(engine, AudioCodec(sound), ToneCodec(), Sides(sound))
+
+    def read_sound(name: str, limits: object) -> Values:
+        read.append(name)
+        return tone(300, seconds[name])
+
+    monkeypatch.setattr("s2scli.data.codecs.audio.read_sound", read_sound)
+    monkeypatch.setattr("s2scli.translation.translator.WINDOW_BYTES", 3 * RATE * 2)
+    found = (
+        translator.score(pairs_of("f", [*seconds], ["low"] * len(seconds)))
+        if score
+        else translator.translate(lines(*seconds))
+    )
+    seen = [(record.source, len(read)) for record in found]
+    assert seen == [("a", 1), ("b", 4), ("c", 4), ("d", 4), ("e", 5)]
+
+
+def test_a_record_does_not_keep_the_samples_of_its_recording() -> None:
+    sound = Sound(RATE)
+    translator = Translator(ToneEngine(), AudioCodec(sound), ToneCodec(), Sides(sound))
+    cell = Stored("a.wav", saying("low low low"))
+    (record,) = translator.translate(lines(cell), Options(SETTINGS, "truncate"))
+    assert record.translation and record.translation.source == "a.wav"
+    assert type(record.translation.source) is str
 
 
 def test_lines_before_one_that_is_refused_are_translated_first() -> None:
@@ -193,3 +227,14 @@ def test_a_target_picture_is_looked_up_beside_the_file_of_its_pair(tmp_path: Pat
         (record,) = translator.score([Pair(line, cell, "low")])
         assert (record.status, record.target) == ("ok", "low")
     assert folders == [tmp_path, None]
+
+
+def test_a_picture_is_drawn_from_a_whole_recording_that_fits() -> None:
+    sound = Sound(RATE)
+    cell = Stored("a.wav", np.concatenate([saying("low"), silence(3), saying("low")]))
+    for most, status in ((100, "ok"), (80, "failed")):
+        engine, sides = ToneEngine(max_source_tokens=most), Sides(sound, Picture(8, 8, 1))
+        translator = Translator(engine, AudioCodec(sound), ToneCodec(), sides)
+        (record,) = translator.translate([Line("f", 1, cell)])
+        assert record.status == status
+        assert record.fault.startswith("too long: a picture is drawn from") == (status == "failed")

@@ -73,17 +73,25 @@ class AudioCodec:
         return self._cut(cell, self.encode(cell), most * self.sound.sample_rate // PER_SECOND)
 
     def _cut(self, cell: str, values: Values, limit: int) -> list[Stored]:
-        """Cut a recording at pauses into parts of at most this many samples."""
+        """Cut a recording at pauses into parts of at most this many samples.
+
+        The parts are copies, so that the whole recording need not stay in memory.
+        """
         rate = self.sound.sample_rate
         pieces = cut_at_pauses(values, rate, limit)
         return [
-            Stored(f"{cell} {start / rate:.2f}-{end / rate:.2f}", values[start:end], start / rate)
+            Stored(
+                f"{cell} {start / rate:.2f}-{end / rate:.2f}",
+                values[start:end].copy(),
+                start / rate,
+            )
             for start, end in pieces
         ]
 
     def truncate(self, cell: str, most: int) -> str:
         """Return the beginning of a recording."""
-        return Stored(cell, self.encode(cell)[: most * self.sound.sample_rate // PER_SECOND])
+        limit = most * self.sound.sample_rate // PER_SECOND
+        return Stored(cell, self.encode(cell)[:limit].copy())
 
     def labels(self, values: Values, positions: int, cell: str = "") -> tuple[str, ...]:
         """Return the time of each encoder state, in seconds."""

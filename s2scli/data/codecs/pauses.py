@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 FRAMES_PER_SECOND = 100
 BLOCK_FRAMES = 6_000
 SILENCE = -60.0  # dB of full scale: a frame below this level is always silent
+DIGITAL_SILENCE = -85.0  # dB: a frame below this level was not recorded by a microphone
 MARGIN = 10.0  # dB of the threshold above the noise, at most
 LEAST_CONTRAST = 6.0  # dB between loud and quiet frames; with less, nothing is a pause
 MIN_PAUSE = 20  # frames
@@ -17,8 +18,9 @@ def find_speech(samples: NDArray[np.int16], rate: int) -> list[tuple[int, int]]:
     """Find the parts of a recording where somebody speaks.
 
     A frame of 10 ms counts as speech if its level is above a threshold that depends on the noise
-    of the recording. Gaps shorter than 0.2 s do not count as pauses. Each part includes 0.05 s
-    before and after the speech.
+    around it; digital silence divides a recording into stretches with a threshold each. Gaps
+    shorter than 0.2 s do not count as pauses. Each part includes 0.05 s before and after the
+    speech.
 
     Args:
         samples: mono samples [N].
@@ -77,11 +79,24 @@ def _levels(samples: NDArray[np.int16], frame: int) -> NDArray[np.float64]:
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def _threshold(levels: NDArray[np.float64]) -> float:
-    """Return the level above which a frame counts as speech.
+def _thresholds(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the level above which each frame counts as speech [F].
 
-    The noise and the speech of a recording are estimated as percentiles 10 and 99 of its levels.
-    The threshold is MARGIN above the noise, but at most halfway to the speech.
+    A stretch ends with a pause of digital silence. What comes after it may be another recording,
+    with other noise or another speaker.
+    """
+    recorded = np.flatnonzero(levels > DIGITAL_SILENCE)
+    stretches = np.split(levels, recorded[1:][np.diff(recorded) > MIN_PAUSE])
+    return np.concatenate([np.full(len(one), _threshold(one)) for one in stretches])
+
+
+def _threshold(levels: NDArray[np.float64]) -> float:
+    """Return the level above which a frame of a stretch counts as speech.
+
+    The noise and the speech are estimated as percentiles 10 and 99 of the audible levels. The
+    threshold is MARGIN above the noise, but at most halfway to the speech. What is below it may be
+    quiet speech, and the noise may be inaudible, so the noise is then estimated once more: as
+    percentile 10 of all levels below that threshold.
     """
     audible = levels[levels > SILENCE]
     if not len(audible):
@@ -89,11 +104,17 @@ def _threshold(levels: NDArray[np.float64]) -> float:
     noise, speech = np.percentile(audible, (10, 99))
     if speech - noise < LEAST_CONTRAST:
         return SILENCE
+    below = levels[levels <= _between(noise, speech)]
+    return max(SILENCE, _between(float(np.percentile(below, 10)), speech))
+
+
+def _between(noise: float, speech: float) -> float:
+    """Return the level that divides noise from speech."""
     return float(noise + min(MARGIN, (speech - noise) / 2))
 
 
 def _spans(levels: NDArray[np.float64], length: int, frame: int) -> list[tuple[int, int]]:
-    loud = np.flatnonzero(levels > _threshold(levels))
+    loud = np.flatnonzero(levels > _thresholds(levels))
     if not len(loud):
         return []
     breaks = np.flatnonzero(np.diff(loud) > MIN_PAUSE)  # [number of pauses]

@@ -61,8 +61,8 @@ class SoundLimits:
 def read_sound(name: str, limits: SoundLimits, where: str = "") -> NDArray[np.int16]:
     """Read a sound as mono samples [N] at the rate of `limits`.
 
-    Channels are averaged. The duration is checked before the samples are read. 16-bit PCM WAV
-    at this rate needs no extra.
+    Channels are averaged; where they cancel each other out, the first audible one is read. The
+    duration is checked before the samples are read. 16-bit PCM WAV at this rate needs no extra.
 
     Args:
         name: the path of a file, or a URI `data:audio/...;base64,...`.
@@ -112,6 +112,17 @@ def native_rate(name: str, where: str = "") -> int:
         return sound.rate
 
 
+def native_seconds(name: str, where: str = "") -> float:
+    """Return the duration in seconds that the header of a file states.
+
+    Raises:
+        BadCellError: the reason is missing or unreadable.
+        MissingExtraError: the file needs soundfile, which is not installed.
+    """
+    with _open_sound(name, where) as sound:
+        return sound.frames / sound.rate
+
+
 def encode_wav(samples: NDArray[np.int16], rate: int) -> bytes:
     """Return mono samples [N] as a WAV file of 16-bit PCM."""
     buffer = io.BytesIO()
@@ -135,8 +146,9 @@ def _accepted(sound: "_Opened", limits: SoundLimits) -> NDArray[np.int16]:
             "too_long",
             f"{_seconds(sound)}, expected at most {limits.max_seconds:g}; cut it at pauses",
         )
-    samples = sound.mono()
-    if np.abs(samples).max(initial=0.0) < 10 ** (limits.silence / 20):
+    least = 10 ** (limits.silence / 20)
+    samples = sound.mono(least)
+    if _peak(samples) < least:
         fault = f"silent: its peak is below {limits.silence:g} dB of full scale"
         sound.refuse("silent", f"{fault}; record it again")
     if sound.rate != limits.sample_rate:
@@ -176,9 +188,30 @@ class _Opened:
         if not 0 <= self.frames < UNKNOWN_LENGTH:
             self.refuse("unreadable", f"its header does not state its length; {REWRITE}")
 
-    def mono(self) -> NDArray[np.float32]:
-        """Return the samples [N], full scale at 1, as the mean of all channels."""
-        parts: list[NDArray[np.float32]] = []
+    def mono(self, least: float) -> NDArray[np.float32]:
+        """Return the samples [N], full scale at 1.
+
+        They are the mean of all channels. If its peak is below `least`, they are the first channel
+        whose peak is not, if there is one: stereo in antiphase has no mean.
+        """
+        means: list[NDArray[np.float32]] = []
+        blocks: list[NDArray[np.float32]] = []  # kept while the mean is silent
+        audible = False
+        for block in self._blocks():
+            means.append(block.mean(axis=1))
+            audible = audible or _peak(means[-1]) >= least
+            if audible:
+                blocks.clear()
+            else:
+                blocks.append(block)
+        peaks = np.max([np.abs(block).max(axis=0) for block in blocks], axis=0, initial=0.0)
+        if (peaks >= least).any():
+            channel = (peaks >= least).argmax()
+            means = [block[:, channel] for block in blocks]
+        return np.concatenate(means) if means else np.zeros(0, np.float32)
+
+    def _blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Read all samples in blocks [frames, channels]."""
         missing = self.frames
         while missing:
             block = self.source.read(  # [frames, channels]
@@ -190,9 +223,8 @@ class _Opened:
                 fault = f"cut off: {missing} of {self.frames} samples are missing"
                 self.refuse("unreadable", f"{fault}; {REWRITE}")
             self._check_values(block)
-            parts.append(block.mean(axis=1))
             missing -= len(block)
-        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+            yield block
 
     def _check_values(self, block: NDArray[np.float32]) -> None:
         if not np.isfinite(block).all():
@@ -353,6 +385,10 @@ def _resample(samples: NDArray[np.float32], sound: _Opened, rate: int) -> NDArra
         ) from error
     resampled: NDArray[np.float32] = soxr.resample(samples, sound.rate, rate, quality="HQ")
     return resampled
+
+
+def _peak(samples: NDArray[np.float32]) -> float:
+    return float(np.abs(samples).max(initial=0.0))
 
 
 def _soundfile(what: str) -> Any:

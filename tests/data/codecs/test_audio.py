@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from s2scli.data.codecs import media_codec
 from s2scli.data.codecs.audio import AudioCodec
-from s2scli.data.codecs.cell import BadCellError, Stored
+from s2scli.data.codecs.cell import BadCellError, Stored, values_of
 from s2scli.data.codecs.sound_files import encode_wav
 from s2scli.sides import Sound
 
@@ -60,6 +60,13 @@ def test_a_long_recording_is_cut_where_nobody_speaks() -> None:
         assert first - start < 0.2 and end - last < 0.2 and end - start <= 1.0
     for part, (start, end) in zip(parts, spans, strict=True):
         assert abs(len(CODEC.encode(part)) / RATE - (end - start)) < 0.011
+
+
+def test_parts_do_not_keep_the_whole_recording() -> None:
+    values = np.concatenate([tone(2), silence(3), tone(2)])
+    whole = Stored("a", values)
+    for part in (*CODEC.utterances(whole), *CODEC.parts(whole, 99), CODEC.truncate(whole, 25)):
+        assert not np.shares_memory(values_of(part), values)
 
 
 def test_silence_has_no_parts() -> None:

@@ -66,6 +66,49 @@ def test_pieces_hold_every_word_once_and_are_short_enough(talk: Talk, longest: i
     assert pieces == cut_at_pauses(samples.copy(), RATE, longest * FRAME)
 
 
+# seconds and levels in dB of full scale
+Levels = Sequence[tuple[float, float]]
+TWO_SPEAKERS = [(8, -15), (1, -120), (4, -40), (1, -120), (8, -15)]
+BRIEF_PAUSES = [(20, -15), (1, -120), (30, -40), (1, -120), (20, -15)]
+NO_PAUSE_BETWEEN = [(8, -15), (4, -40), (2, -120), (8, -15)]
+QUIET_ROOM = [(8, -15), (1, -70), (4, -40), (1, -70), (8, -15)]
+QUIET_NOISE = [(2, -15), (1, -30), (3, -61), (2, -15), (1, -30)]
+NOISE_BEFORE_SILENCE = [(3, -15), (3, -45), (3, -15), (9, -120)]
+SILENCE_BEFORE_NOISE = [(0.5, -120), (3, -45), (9, -15), (3, -45), (9, -15), (9, -45)]
+
+
+def noise_of(levels: Levels) -> NDArray[np.int16]:
+    """Return noise at these levels, one after the other."""
+    random = np.random.default_rng(5)
+    parts = [
+        32768 * 10 ** (level / 20) * random.standard_normal(round(seconds * RATE))
+        for seconds, level in levels
+    ]
+    return np.rint(np.concatenate(parts)).clip(-32768, 32767).astype(np.int16)
+
+
+@pytest.mark.parametrize(
+    ("levels", "spoken"),
+    [
+        (TWO_SPEAKERS, {0, 2, 4}),
+        (BRIEF_PAUSES, {0, 2, 4}),
+        (NO_PAUSE_BETWEEN, {0, 1, 3}),
+        (QUIET_ROOM, {0, 2, 4}),
+        (QUIET_NOISE, {0, 1, 3, 4}),
+        (NOISE_BEFORE_SILENCE, {0, 1, 2}),  # nobody knows whether it is a quiet speaker
+        (SILENCE_BEFORE_NOISE, {2, 4}),
+    ],
+)
+def test_quiet_speech_is_kept_and_noise_is_not(levels: Levels, spoken: set[int]) -> None:
+    found = np.zeros(round(sum(seconds for seconds, _ in levels) * RATE))
+    for start, end in find_speech(noise_of(levels), RATE):
+        found[start:end] = 1
+    ends = np.cumsum([round(seconds * RATE) for seconds, _ in levels])
+    shares = [part.mean() for part in np.split(found, ends[:-1])]
+    assert [share > 0.5 for share in shares] == [index in spoken for index in range(len(levels))]
+    assert all(shares[index] == 1 for index in spoken)
+
+
 def test_a_short_recording_is_one_piece_without_the_silence_around_it() -> None:
     talk = [(100, 50), (100, 300)]
     (start, _), (_, end) = words(talk)

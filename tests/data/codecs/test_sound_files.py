@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 
 from s2scli.data.codecs.cell import BadCellError
 from s2scli.data.codecs.mp3_frames import read_frames
-from s2scli.data.codecs.sound_files import SoundLimits, encode_wav, native_rate, read_sound
+from s2scli.data.codecs.sound_files import (
+    SoundLimits,
+    encode_wav,
+    native_rate,
+    native_seconds,
+    read_sound,
+)
 from s2scli.errors import MissingExtraError
 
 RATE = 16_000
@@ -84,7 +90,7 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
     found = read_sound(str(path), LIMITS)
     assert found.dtype == np.int16
     np.testing.assert_array_equal(found, samples)
-    assert native_rate(str(path)) == RATE
+    assert (native_rate(str(path)), native_seconds(str(path))) == (RATE, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -121,6 +127,29 @@ def test_channels_are_averaged(
     path.write_bytes(encoded(soundfile, every, **format))
     difference = read_sound(str(path), LIMITS) - every.mean(axis=1)
     assert np.abs(difference).max() <= 0.51
+
+
+@pytest.mark.parametrize("gains", [(1, -1), (0, 1, -1), (1, -1, 1, -1, 1, -1)], ids=len)
+def test_of_channels_that_cancel_each_other_out_the_first_audible_one_is_read(
+    gains: tuple[int, ...], tmp_path: Path
+) -> None:
+    mono = int16(tone(seconds=20))  # of six channels, several blocks
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(np.outer(mono, gains).astype("<i2").tobytes(), channels=len(gains)))
+    np.testing.assert_array_equal(read_sound(str(path), LIMITS), mono)
+    quiet = np.outer(mono // 1000, gains)
+    path.write_bytes(wav(quiet.astype("<i2").tobytes(), channels=len(gains)))
+    assert refusal(str(path)).reason == "silent"
+
+
+def test_channels_are_averaged_where_any_of_their_mean_is_audible(tmp_path: Path) -> None:
+    left = int16(tone(seconds=20))
+    right = np.where(np.arange(len(left)) < RATE, left, -left)  # in phase in the first second
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(np.stack([left, right], axis=1).tobytes(), channels=2))
+    found = read_sound(str(path), LIMITS)
+    np.testing.assert_array_equal(found[:RATE], left[:RATE])
+    assert not found[RATE:].any()
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 44_100, 48_000, 96_000])
