@@ -77,7 +77,8 @@ class Run:
         progress: the counters.
         world: the processes that train together.
         average: the moving average of the weights (`training.ema_decay`).
-        statistics: the running statistics of the model, which are not trained.
+        statistics: the running statistics that training changes: not those of frozen norms, whose
+            mean over the processes would differ from them in the last bits.
         outcomes: the updates since the host last looked at the device (`_settle`).
         gradient_norm: the gradient norm of the last update that it has looked at.
     """
@@ -96,7 +97,7 @@ class Run:
 
     def __post_init__(self) -> None:
         """Create the moving average, which is empty at first, and find the statistics."""
-        self.statistics = running_statistics(self.model)
+        self.statistics = running_statistics(self.model, frozen=False)
         self.average = MovingAverage(self.model, self.settings.ema_decay)
 
     @property
