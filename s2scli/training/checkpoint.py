@@ -82,8 +82,9 @@ def checkpoint_folder(training: Path, step: int) -> Path:
 def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES) -> Path:
     """Write a checkpoint atomically, then delete checkpoints that are no longer needed.
 
-    Keeps the two newest, the best, those to be averaged at the end, and those to roll back to. The
-    disk must have room for the checkpoint twice, so that the model and the log can be written too.
+    Keeps it and the one before, the best, those to be averaged at the end, and those to roll back
+    to; later ones were damaged when the run was resumed. The disk must have room for the checkpoint
+    twice, so that the model and the log can be written too.
 
     Raises:
         StorageError: the disk is full or writing failed; older checkpoints are untouched.
@@ -100,7 +101,7 @@ def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES
         if checkpoint.average:
             files.write(draft.path / AVERAGE, encode_tensors(checkpoint.average))
         files.write(draft.path / "state.json", encode_json(state))
-    _remove_old(training, progress.kept_steps, files)
+    _remove_old(folder, progress.kept_steps, files)
     return folder
 
 
@@ -309,9 +310,11 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _remove_old(training: Path, steps: Collection[int], files: Files) -> None:
-    kept = {checkpoint_folder(training, step) for step in steps}
-    kept |= set(list_checkpoints(training)[:KEPT])
-    for folder in list_checkpoints(training):
+def _remove_old(newest: Path, steps: Collection[int], files: Files) -> None:
+    """Delete all checkpoints but `KEPT` up to the newest and those of some steps."""
+    found = list_checkpoints(newest.parent)
+    kept = {checkpoint_folder(newest.parent, step) for step in steps}
+    kept |= set([folder for folder in found if folder <= newest][:KEPT])
+    for folder in found:
         if folder not in kept:
             remove_folder(folder, files)

@@ -135,6 +135,17 @@ def test_the_newest_is_told_by_its_step_not_by_its_time(tmp_path: Path) -> None:
     assert recovered_step(tmp_path) == 20
 
 
+def test_what_was_just_written_stays_and_later_ones_that_are_damaged_go(tmp_path: Path) -> None:
+    for step in (5, 10, 15):
+        save(tmp_path, step, best_step=5)
+    for step in (10, 15):
+        (checkpoint_folder(tmp_path, step) / "state.json").write_text("damage")
+    assert recovered_step(tmp_path) == 5
+    save(tmp_path, 6, best_step=0)
+    assert steps(tmp_path) == [6, 5]
+    assert recovered_step(tmp_path) == 6
+
+
 def test_no_checkpoint_is_no_fault(tmp_path: Path) -> None:
     assert newest_checkpoint(tmp_path / "nothing") == (None, [])
     with pytest.raises(MissingInputError, match="no checkpoint here"):
