@@ -107,7 +107,8 @@ def fit_to_budget(
 ) -> Recipe:
     """Return the recipe with the size, batch, schedule and limits that fit the time.
 
-    The time for measuring counts as part of the budget.
+    The updates are planned for the time that measuring leaves. The limit in minutes does not count
+    measuring, so a run that is slower than measured may end that much later.
 
     Args:
         recipe: the recipe for the size of the corpus, which is the largest model to use.

@@ -1,5 +1,6 @@
 """Publish a run's model: its best weights or, at the end, an average of checkpoints."""
 
+import functools
 import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,12 @@ from s2scli.pipeline.reproducing import preparing_commands
 from s2scli.report.console import Talk
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.averaging import mean_weights, wearing
-from s2scli.training.checkpoint import checkpoint_folder, load_checkpoint
+from s2scli.training.checkpoint import (
+    Checkpoint,
+    checkpoint_folder,
+    load_checkpoint,
+    same_checkpoint,
+)
 from s2scli.training.loop import Run
 from s2scli.training.metrics_log import MetricsLog
 from s2scli.translation.model_card import DATA, MADE_WITH
@@ -76,11 +82,12 @@ class Publisher:
         Otherwise, publish the best checkpoint if a mean was published earlier.
 
         Raises:
+            CheckpointError: another process does not find a checkpoint of the first.
             StorageError: the disk is full or writing failed.
         """
         progress = self.run.progress
         several, world = self._best_weights(talk), self.run.world
-        if not world.agree(len(several) < 2):
+        if len(several) > 1:
             mean = mean_weights(list(several.values()))
             self.run.model.eval()
             with wearing(self.run.model, mean):
@@ -118,14 +125,25 @@ class Publisher:
         return better
 
     def _best_weights(self, talk: Talk) -> dict[int, Mapping[str, Tensor]]:
-        """Return the weights of the best checkpoints, by step; skip damaged ones."""
-        weights: dict[int, Mapping[str, Tensor]] = {}
-        for step in sorted(step for step, _ in self.run.progress.ranking):
-            folder = checkpoint_folder(self.workspace.training, step)
+        """Return the weights of the best checkpoints, by step; skip damaged ones.
+
+        Raises:
+            CheckpointError: another process does not find a checkpoint of the first.
+        """
+        training, world = self.workspace.training, self.run.world
+
+        def load(step: int) -> Checkpoint | None:
             try:
-                weights[step] = load_checkpoint(folder).judged
+                return load_checkpoint(checkpoint_folder(training, step))
             except (MissingInputError, CheckpointError) as error:
                 talk.warn(f"{error}; not included in the mean")
+                return None
+
+        weights: dict[int, Mapping[str, Tensor]] = {}
+        for step in sorted(step for step, _ in self.run.progress.ranking):
+            found = same_checkpoint(training, world, functools.partial(load, step))
+            if found:
+                weights[step] = found.judged
         return weights
 
     def _facts(self) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ from s2scli.training.checkpoint import (
     checkpoint_up_to,
     optimizer_tensors,
     random_state,
+    same_checkpoint,
     save_checkpoint,
 )
 from s2scli.training.epochs import TrainingBatches
@@ -92,8 +93,14 @@ class Session:
 
         Returns:
             The step of the checkpoint, or None if there is none.
+
+        Raises:
+            CheckpointError: another process does not find the checkpoint of the first.
         """
-        checkpoint = checkpoint_up_to(self.workspace.training, step)
+        training = self.workspace.training
+        checkpoint = same_checkpoint(
+            training, self.run.world, lambda: checkpoint_up_to(training, step)
+        )
         if checkpoint is None:
             return None
         restore_weights(self.run, checkpoint)

@@ -28,11 +28,13 @@ from s2scli.training.checkpoint import (
     load_optimizer,
     newest_checkpoint,
     restore_random_state,
+    same_checkpoint,
     settings_difference,
     sweep,
 )
 from s2scli.training.loop import Run
 from s2scli.training.machine import machine_differences
+from s2scli.training.world import ALONE, World
 from s2scli.translation.model_folder import LoadedModel, load_model_folder
 from s2scli.workspace import Workspace
 
@@ -229,21 +231,34 @@ def _check_changes(
     raise ConfigError(f"{way}: {found} settings: {'; '.join(refused[:most])}{more}")
 
 
-def find_start(workspace: Workspace, init_from: Path | None, talk: Talk, *, restart: bool) -> Start:
+def find_start(
+    workspace: Workspace,
+    init_from: Path | None,
+    talk: Talk,
+    world: World = ALONE,
+    *,
+    restart: bool,
+) -> Start:
     """Load the newest undamaged checkpoint or, without one, the model in `init_from`.
 
+    The first process chooses the checkpoint for all.
+
     Raises:
-        CheckpointError: all checkpoints, or the model, are damaged.
+        CheckpointError: all checkpoints, or the model, are damaged, or another process does not
+            find the checkpoint.
         StorageError: the temporary files of a crash cannot be removed.
     """
-    if not restart:
+
+    def newest() -> Checkpoint | None:
         sweep(workspace.training)
         checkpoint, faults = newest_checkpoint(workspace.training)
         for fault in faults:
             talk.warn(f"{fault}; falling back to an older checkpoint")
-        if checkpoint:
-            return Start(checkpoint)
-    if not init_from:
-        return Start()
-    model = load_model_folder(workspace.find_model(init_from), torch.device("cpu"))
+        return checkpoint
+
+    checkpoint = None if restart else same_checkpoint(workspace.training, world, newest)
+    if checkpoint or not init_from:
+        return Start(checkpoint)
+    device = torch.device("cpu")
+    model = world.first(lambda: load_model_folder(workspace.find_model(init_from), device))
     return Start(trained=model)

@@ -181,9 +181,7 @@ def open_run(
     """
     corpus = Corpus.load(workspace.find_corpus())
     open_validation(corpus)
-    start = world.first(
-        lambda: find_start(workspace, request.init_from, talk, restart=request.restart)
-    )
+    start = find_start(workspace, request.init_from, talk, world, restart=request.restart)
     recipe = choose_recipe(corpus, request, start, talk)
     start.check({"corpus": corpus.digest})
     start.check_model(workspace, request.init_from)

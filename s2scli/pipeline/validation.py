@@ -54,12 +54,29 @@ def open_validation(corpus: Corpus) -> TextSplit:
     return text
 
 
-def _batches(encoded: EncodedSplit, plan: Sequence[Rows], noise: NoiseSettings) -> Iterator[Batch]:
-    """Yield the batches of a plan, with the same source noise on every call."""
+def _batches(
+    encoded: EncodedSplit, plan: Sequence[Rows], own: Sequence[Rows], noise: NoiseSettings
+) -> Iterator[Batch]:
+    """Yield this process's shares of the batches of a plan, with the same source noise every time.
+
+    The noise is drawn before a batch is shared, so it does not depend on the number of processes.
+
+    Args:
+        encoded: the validation split.
+        plan: the rows of each batch.
+        own: the indices into these rows that this process reads, likewise; some may be empty.
+        noise: the settings of the noise.
+    """
     random = np.random.default_rng(0)
-    for rows in filter(len, plan):
+    for rows, indices in zip(plan, own, strict=True):
         sources, targets = encoded.gather(rows)
-        yield make_batch(damage(sources, noise, random), targets, encoded.pad)
+        damaged = damage(sources, noise, random)
+        if len(indices):
+            yield make_batch(
+                [damaged[index] for index in indices],
+                [targets[index] for index in indices],
+                encoded.pad,
+            )
 
 
 def perplexity_of(cross_entropy: float) -> float:
@@ -137,7 +154,7 @@ class Validator:
         )
         lengths = source_lengths + target_lengths
         share = run.world.share
-        shares = [share(rows[indices], lengths[indices]) for indices in plan]
+        shares = [share(np.arange(len(batch)), lengths[batch]) for batch in plan]
         return cls(
             run,
             Translator.of(
@@ -145,7 +162,7 @@ class Validator:
                 tokenizers,
                 copier=copier,
             ),
-            list(_batches(encoded, shares, recipe.training.noise)),
+            list(_batches(encoded, [rows[batch] for batch in plan], shares, recipe.training.noise)),
             [Line("the validation split", int(row) + 1, text[int(row)].source) for row in rows],
             [text[int(row)].target for row in rows],
             share(np.arange(len(rows)), lengths),

@@ -2,8 +2,9 @@
 
 import contextlib
 import json
+import platform
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from s2scli.manifest import encode_json, new_folder, verify_folder
 from s2scli.model.weights import encode_tensors, read_tensors
 from s2scli.training.machine import read_machine
 from s2scli.training.progress import Progress
+from s2scli.training.world import World
 
 NAME = re.compile(r"checkpoint-(\d{8})")
 KEPT = 2
@@ -51,6 +53,7 @@ class Checkpoint:
         optimizer: the optimizer's state; keys are `weight number.name`.
         random_state: the states of torch's random generators, by device, as bytes.
         average: the moving average of the weights, by name; empty without one.
+        digest: the digest of its folder; "" if it was not read from one.
     """
 
     settings: Mapping[str, Any]
@@ -61,6 +64,7 @@ class Checkpoint:
     optimizer: Mapping[str, Tensor]
     random_state: Mapping[str, Tensor]
     average: Mapping[str, Tensor] = field(default_factory=dict)
+    digest: str = ""
 
     @property
     def judged(self) -> Mapping[str, Tensor]:
@@ -82,8 +86,9 @@ def checkpoint_folder(training: Path, step: int) -> Path:
 def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES) -> Path:
     """Write a checkpoint atomically, then delete checkpoints that are no longer needed.
 
-    Keeps the two newest, the best, those to be averaged at the end, and those to roll back to. The
-    disk must have room for the checkpoint twice, so that the model and the log can be written too.
+    Keeps it and the one before, the best, those to be averaged at the end, and those to roll back
+    to; later ones were damaged when the run was resumed. The disk must have room for the checkpoint
+    twice, so that the model and the log can be written too.
 
     Raises:
         StorageError: the disk is full or writing failed; older checkpoints are untouched.
@@ -100,7 +105,7 @@ def save_checkpoint(training: Path, checkpoint: Checkpoint, files: Files = FILES
         if checkpoint.average:
             files.write(draft.path / AVERAGE, encode_tensors(checkpoint.average))
         files.write(draft.path / "state.json", encode_json(state))
-    _remove_old(training, progress.kept_steps, files)
+    _remove_old(folder, progress.kept_steps, files)
     return folder
 
 
@@ -127,6 +132,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         _read_finite(folder / "optimizer.safetensors"),
         _read_random_state(folder / "random.safetensors"),
         _read_finite(folder / AVERAGE) if AVERAGE in manifest.files else {},
+        manifest.digest,
     )
 
 
@@ -187,6 +193,52 @@ def checkpoint_up_to(training: Path, step: int) -> Checkpoint | None:
             with contextlib.suppress(CheckpointError, MissingInputError):
                 return load_checkpoint(folder)
     return None
+
+
+def same_checkpoint(
+    training: Path, world: World, choose: Callable[[], Checkpoint | None]
+) -> Checkpoint | None:
+    """Return the checkpoint that the first process chooses, or None, in all processes.
+
+    Args:
+        training: the folder with the checkpoints.
+        world: the processes of the run.
+        choose: returns a checkpoint of the folder or None; only the first process calls it.
+
+    Raises:
+        CheckpointError: another process does not find the same checkpoint in its folder.
+    """
+    found = world.first(world.choose(choose, lambda: None))
+    chosen = world.gather([[found.progress.step, found.digest] if found else None])[0]
+    fault = ""
+    if chosen and not found:
+        try:
+            found = _read_same(training, *chosen)
+        except CheckpointError as error:
+            fault = str(error)
+    for each in filter(None, world.gather([fault])):
+        raise CheckpointError(each)
+    return found
+
+
+def _read_same(training: Path, step: int, digest: str) -> Checkpoint:
+    """Read the checkpoint that the first process has read.
+
+    Raises:
+        CheckpointError: it cannot be read, or is another one.
+    """
+    folder = checkpoint_folder(training, step)
+    try:
+        found = load_checkpoint(folder)
+        if found.digest == digest:
+            return found
+        fault = f"{folder}: not the checkpoint that the first process of the run has there"
+    except (CheckpointError, MissingInputError, OSError) as error:
+        fault = f"{error}, but the first process of the run has read it"
+    raise CheckpointError(
+        f"host {platform.node()}: {fault}; the workspace must be on a file system that all hosts "
+        "share"
+    )
 
 
 def sweep(training: Path, files: Files = FILES) -> None:
@@ -309,9 +361,11 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _remove_old(training: Path, steps: Collection[int], files: Files) -> None:
-    kept = {checkpoint_folder(training, step) for step in steps}
-    kept |= set(list_checkpoints(training)[:KEPT])
-    for folder in list_checkpoints(training):
+def _remove_old(newest: Path, steps: Collection[int], files: Files) -> None:
+    """Delete all checkpoints but `KEPT` up to the newest and those of some steps."""
+    found = list_checkpoints(newest.parent)
+    kept = {checkpoint_folder(newest.parent, step) for step in steps}
+    kept |= set([folder for folder in found if folder <= newest][:KEPT])
+    for folder in found:
         if folder not in kept:
             remove_folder(folder, files)

@@ -39,6 +39,9 @@ from s2scli.training.update import accumulate, normalize, step_if_finite
 from s2scli.training.world import ALONE, World
 
 MAX_SKIPPED_IN_A_ROW = 10
+# Before a validation that may take longer, in seconds, a checkpoint is saved: a stop waits for its
+# end, and launchers kill what has not ended 30 seconds after SIGTERM.
+LONG_VALIDATION = 5.0
 GIVE_BACK_EVERY = 100  # updates; costs under 1 % of the time with millions of weights
 
 
@@ -77,7 +80,8 @@ class Run:
         progress: the counters.
         world: the processes that train together.
         average: the moving average of the weights (`training.ema_decay`).
-        statistics: the running statistics of the model, which are not trained.
+        statistics: the running statistics that training changes: not those of frozen norms, whose
+            mean over the processes would differ from them in the last bits.
         outcomes: the updates since the host last looked at the device (`_settle`).
         gradient_norm: the gradient norm of the last update that it has looked at.
     """
@@ -96,7 +100,7 @@ class Run:
 
     def __post_init__(self) -> None:
         """Create the moving average, which is empty at first, and find the statistics."""
-        self.statistics = running_statistics(self.model)
+        self.statistics = running_statistics(self.model, frozen=False)
         self.average = MovingAverage(self.model, self.settings.ema_decay)
 
     @property
@@ -155,16 +159,17 @@ def train(
         finished = ending(run.progress, settings.limits, run.world.agree(stop()))
         due = step % interval == 0
         wanted = due if finished is None else not finished.signal
+        scheduled = due or step % settings.save_every == 0
         if wanted and run.progress.validated != step:
+            if step > max(saved, 0) and clock.validation_seconds > LONG_VALIDATION:
+                yield from _save(run, batches, save, scheduled=scheduled)
             yield Validating(step)
             yield _validate(run, batches, validate, clock, scheduled=due)
             saved = -1
             finished = finished or ending(run.progress, settings.limits, run.world.agree(stop()))
-        scheduled = due or step % settings.save_every == 0
         save_due = finished or run.progress.validated == step or scheduled
         if step != saved and save_due:
-            yield from _settle(run, batches)
-            yield _save(run, save, scheduled=scheduled, final=finished is not None)
+            yield from _save(run, batches, save, scheduled=scheduled, final=finished is not None)
             saved = step
         if finished:
             yield finished
@@ -185,15 +190,23 @@ def train(
 
 
 class Clock:
-    """Adds elapsed time to the run's counters, measured by the first process."""
+    """Adds elapsed time to the run's counters, measured by the first process.
+
+    Attributes:
+        run: the run.
+        before: the time of the last tick.
+        validation_seconds: how long the last validation took; infinite before the first.
+    """
 
     def __init__(self, run: Run) -> None:
-        self.run, self.before = run, time.monotonic()
+        self.run, self.before, self.validation_seconds = run, time.monotonic(), math.inf
 
     def tick(self, *, training: bool = True) -> None:
         """Add the time since the last tick; `training` says whether it counts as training time."""
         now = time.monotonic()
         passed, self.before = self.run.world.broadcast(now - self.before), now
+        if not training:
+            self.validation_seconds = passed
         progress = self.run.progress
         self.run.progress = replace(
             progress,
@@ -366,11 +379,15 @@ def _count(
     return replace(progress, plateau=plateau, bad_validations=progress.bad_validations + 1)
 
 
-def _save(run: Run, save: Save, *, scheduled: bool, final: bool) -> Saved:
+def _save(
+    run: Run, batches: TrainingBatches, save: Save, *, scheduled: bool, final: bool = False
+) -> Iterator[Fault | Saved]:
     """Write a checkpoint; a failure to write raises an error only at the end of the run.
 
     Only a scheduled one may be rolled back to, so that a resumed run rolls back to the same.
     """
+    yield from _settle(run, batches)
+    fault = ""
     if scheduled and not run.progress.skipped_in_a_row:
         run.progress = replace(run.progress, saved=run.progress.step)
     try:
@@ -378,8 +395,8 @@ def _save(run: Run, save: Save, *, scheduled: bool, final: bool) -> Saved:
     except StorageError as error:
         if final:
             raise
-        return Saved(run.progress.step, str(error))
-    return Saved(run.progress.step)
+        fault = str(error)
+    yield Saved(run.progress.step, fault)
 
 
 def _report(run: Run, batches: TrainingBatches) -> Update:

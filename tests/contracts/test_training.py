@@ -274,6 +274,33 @@ class Killed(BaseException):
     """What stands for a kill: nothing below catches it, and nothing after it is written."""
 
 
+def test_killed_amid_a_long_validation(
+    tmp_path: Path, split: EncodedSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No update is lost, on schedule or at the end, and patience and the rate are the same."""
+    monkeypatch.setattr("s2scli.training.loop.LONG_VALIDATION", -1.0)
+    limits, plateau = {"max_steps": STEPS, "patience": 9}, {"kind": "plateau", "patience": 1}
+    settings = settings_of(limits=limits, schedule=plateau, save_every=100)
+    model, folders = with_dropout(MODELS["gru-dot-after"]), new_folder(tmp_path)
+    whole, killed = next(folders), next(folders)
+    expected = digest(whole, go_on(whole, split, settings, model))
+
+    def kill(run: Run, split: EncodedSplit) -> Mapping[str, float]:
+        if run.progress.step in (0, lost):
+            return validation_loss_of(run, split)
+        raise Killed
+
+    validation_loss_of, lost = validation_loss, 0
+    for step in (4, 8, 12, STEPS):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setitem(globals(), "validation_loss", kill)
+            go_on(killed, split, settings, model)
+        checkpoint, _ = newest_checkpoint(killed)
+        assert checkpoint and checkpoint.progress.step == step
+        lost = step
+    assert digest(killed, go_on(killed, split, settings, model)) == expected
+
+
 @pytest.mark.parametrize("saves", range(6))
 def test_killed_amid_a_validation_or_a_save(
     tmp_path: Path, split: EncodedSplit, saves: int, monkeypatch: pytest.MonkeyPatch

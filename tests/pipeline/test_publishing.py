@@ -1,8 +1,9 @@
 """Which weights become the model: the best, their moving average, or the mean of some of them."""
 
 import os
+import shutil
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,22 +11,30 @@ import pytest
 import torch
 from torch import Tensor
 
-from s2scli.errors import ConfigError
+from s2scli.config import load_recipe
+from s2scli.errors import CheckpointError, ConfigError
 from s2scli.manifest import verify_folder
 from s2scli.model.weights import read_tensors
 from s2scli.pipeline import publishing
+from s2scli.pipeline.publishing import Publisher
 from s2scli.pipeline.train import TrainReport, TrainRequest, train
 from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk
+from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import (
     checkpoint_folder,
     list_checkpoints,
     load_checkpoint,
     save_checkpoint,
 )
+from s2scli.training.metrics_log import MetricsLog
+from s2scli.training.progress import Progress
+from s2scli.training.world import World
 from s2scli.translation.model_folder import write_model_folder
 from s2scli.workspace import Workspace
 from tests.toy import prepare_toy
+from tests.training.processes import connected
+from tests.training.runs import make_run, training_settings
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
 MEAN = -1
@@ -186,6 +195,29 @@ def test_a_damaged_checkpoint_is_left_out_of_the_mean(
     said = capsys.readouterr().err
     assert "checkpoint-00000006/model.safetensors: damaged" in said
     assert "not included in the mean" in said
+
+
+def test_all_processes_average_the_checkpoints_of_the_first(workspace: Workspace) -> None:
+    """Each has a folder of its own here; 6 is damaged in one of them."""
+    run(workspace, *MEAN_OF_3, steps=6)
+    recipe, log = load_recipe("tiny"), MetricsLog(workspace.root / "log")
+    tokenizers, made = Tokenizers.load(workspace.tokenizer), make_run(training_settings())
+    damaged = Workspace(shutil.copytree(workspace.root, workspace.root.with_name("damaged")))
+    (checkpoint_folder(damaged.training, 6) / "model.safetensors").write_bytes(b"")
+    ranking = tuple((step, 1.0) for step in (2, 4, 6))
+
+    def steps_of(*workspaces: Workspace) -> Sequence[list[int]]:
+        def work(world: World) -> list[int]:
+            own = replace(made, progress=Progress(ranking=ranking), world=world)
+            publisher = Publisher(workspaces[world.rank], recipe, tokenizers, own, log, {})
+            return list(publisher._best_weights(Talk(quiet=True)))
+
+        return connected(2, work)
+
+    assert steps_of(workspace, workspace) == [[2, 4, 6]] * 2
+    assert steps_of(damaged, workspace) == [[2, 4]] * 2
+    with pytest.raises(CheckpointError, match="file system that all hosts share"):
+        steps_of(workspace, damaged)
 
 
 def test_the_moving_average_is_the_model(workspace: Workspace, score: Score) -> None:

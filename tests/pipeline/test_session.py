@@ -15,6 +15,7 @@ from s2scli.config import load_recipe
 from s2scli.data import shuffling
 from s2scli.data.batching import PLAN_OF_WINDOWS
 from s2scli.data.store import Corpus
+from s2scli.errors import CheckpointError
 from s2scli.model.kernels import products as kernel_products
 from s2scli.model.kernels.machine import set_library
 from s2scli.model.kernels.products import Way
@@ -25,6 +26,7 @@ from s2scli.pipeline.start import Start, find_start
 from s2scli.pipeline.train_tokenizer import Encoding, ensure_encoded, ensure_tokenizer
 from s2scli.report.console import Talk
 from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.checkpoint import checkpoint_folder
 from s2scli.training.loop import train
 from s2scli.training.products import choose_products
 from s2scli.training.progress import Progress
@@ -34,6 +36,7 @@ from s2scli.workspace import Workspace
 from tests.machines import needs_one_dnn
 from tests.model.kernels.clocks import StandInClock
 from tests.toy import prepare_toy
+from tests.training.processes import connected
 from tests.training.worlds import together
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
@@ -184,6 +187,33 @@ def test_two_processes_validate_as_one(workspace: Workspace) -> None:
 
     for scores in together(2, work):
         assert scores == pytest.approx(dict(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize(("first", "other", "found"), [(4, 2, None), (2, 4, 2), (4, 4, 4)])
+def test_all_processes_roll_back_to_the_same_checkpoint(
+    workspace: Workspace, tmp_path: Path, first: int, other: int, found: int | None
+) -> None:
+    """Each has a folder of its own here, whose newest checkpoint is of another step."""
+    train_to_the_end(new_session(workspace, 4))
+    folders = []
+    for rank, newest in enumerate((first, other)):
+        folders.append(Workspace(shutil.copytree(workspace.root, tmp_path / str(rank))))
+        for step in range(newest + 1, 5):
+            shutil.rmtree(checkpoint_folder(folders[rank].training, step), ignore_errors=True)
+
+    def work(world: World) -> int | str | None:
+        session = new_session(folders[world.rank], 4, world=world)
+        try:
+            return session.roll_back(4)
+        except CheckpointError as error:
+            return str(error)
+
+    steps = connected(2, work)
+    if found:
+        assert steps == [found, found]
+    else:
+        assert steps[0] == steps[1]
+        assert f"{folders[1].training}/checkpoint-00000004: no checkpoint here" in str(steps[0])
 
 
 def test_only_the_first_process_writes_the_model(

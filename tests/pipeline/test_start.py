@@ -1,5 +1,6 @@
 """What a run starts from, and what it refuses to be resumed with."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ from s2scli.sizes import SIZES
 from s2scli.training.checkpoint import Checkpoint, save_checkpoint
 from s2scli.training.machine import describe_machine
 from s2scli.training.progress import Progress
-from s2scli.training.world import ALONE
+from s2scli.training.world import ALONE, World
 from s2scli.translation.model_folder import LoadedModel, load_model_folder
 from s2scli.workspace import Workspace
+from tests.training.processes import connected
 
 TINY = load_recipe("tiny")
 ORIGIN = {"corpus": "c1", "tokenizer": "t1"}
@@ -160,6 +162,33 @@ def test_the_newest_whole_checkpoint_is_found(
     assert found is not None and found.progress.step == 2
     assert "falling back to an older checkpoint" in capsys.readouterr().err
     assert find_start(workspace, None, Talk(), restart=True) == Start()
+
+
+def test_processes_start_from_the_checkpoint_of_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first one has a damaged checkpoint, and finds the one before."""
+    shared, own, empty = (Workspace(tmp_path / name) for name in ("shared", "own", "empty"))
+    for workspace in (shared, own):
+        save_checkpoint(workspace.training, checkpoint(2))
+        newest = save_checkpoint(workspace.training, checkpoint(4))
+    (shared.training / newest.name / "state.json").write_text("damage")
+
+    def steps_of(*workspaces: Workspace) -> Sequence[int]:
+        def work(world: World) -> int:
+            workspace, talk = workspaces[world.rank], Talk(quiet=bool(world.rank))
+            found = find_start(workspace, None, talk, world, restart=False).checkpoint
+            return found.progress.step if found else -1
+
+        return connected(2, work)
+
+    assert steps_of(shared, own) == [2, 2]
+    assert capsys.readouterr().err.count("falling back to an older checkpoint") == 1
+    assert steps_of(empty, own) == [-1, -1]
+    shared_by_all = "the workspace must be on a file system that all hosts share"
+    for others in (empty, shared):
+        with pytest.raises(CheckpointError, match=rf"{others.training}/.*0004.*; {shared_by_all}"):
+            steps_of(own, others)
 
 
 def test_a_model_is_looked_at_only_without_a_checkpoint(

@@ -43,6 +43,7 @@ LATENT = (
     "training.precision=float32",
     "training.kl.annealing.kind=constant",
 )
+NOISY = ("training.noise.mask=0.3", "training.noise.span=0.2", "training.precision=float32")
 COLLAPSING = (*LATENT, "training.kl.annealing.beta=1000", "training.optimizer.learning_rate=0.05")
 
 
@@ -190,7 +191,7 @@ def test_rouge_selects_a_checkpoint_and_its_package_is_needed_from_the_start(
 
 
 @pytest.mark.parametrize("examples", [3, 1000])
-@pytest.mark.parametrize("assignments", [(), LATENT], ids=["plain", "latent"])
+@pytest.mark.parametrize("assignments", [(), LATENT, NOISY], ids=["plain", "latent", "noisy"])
 def test_processes_share_the_sample_and_find_the_same(
     copying: Workspace, assignments: tuple[str, ...], examples: int
 ) -> None:

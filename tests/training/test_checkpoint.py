@@ -2,8 +2,11 @@
 
 import json
 import math
+import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +24,16 @@ from s2scli.training.checkpoint import (
     load_optimizer,
     newest_checkpoint,
     optimizer_tensors,
+    same_checkpoint,
     save_checkpoint,
     settings_difference,
     sweep,
 )
 from s2scli.training.progress import Progress
+from s2scli.training.world import ALONE, World
 from tests.faults import KINDS, each_fault, seal
 from tests.power_loss import RecordingFiles, crash_states, write_tree
+from tests.training.processes import connected
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
 each_kind = pytest.mark.parametrize(
@@ -133,6 +139,83 @@ def test_the_newest_is_told_by_its_step_not_by_its_time(tmp_path: Path) -> None:
     save(tmp_path, 20, best_step=20)
     save(tmp_path, 3, best_step=20)
     assert recovered_step(tmp_path) == 20
+
+
+def test_all_processes_load_what_the_first_chooses(tmp_path: Path) -> None:
+    for step in (10, 20):
+        save(tmp_path, step)
+    asked: list[int] = []
+
+    def work(world: World) -> list[Checkpoint | None]:
+        def choose(step: int) -> Checkpoint | None:
+            asked.append(world.rank)
+            return checkpoint_up_to(tmp_path, step)
+
+        return [same_checkpoint(tmp_path, world, partial(choose, step)) for step in (30, 15, 5)]
+
+    for found in connected(2, work):
+        assert [each and each.progress.step for each in found] == [20, 10, None]
+    assert asked == [0, 0, 0]
+    alone = same_checkpoint(tmp_path, ALONE, lambda: checkpoint_up_to(tmp_path, 15))
+    assert alone and alone.progress.step == 10
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda folder: (folder / "state.json").unlink(), r"/state\.json: missing or unreadable"),
+        (lambda folder: (folder / "manifest.json").unlink(), r"no checkpoint here \(it has no man"),
+        (shutil.rmtree, r"no checkpoint here \(it has no manifest\.json\), but the first process"),
+        (
+            lambda folder: save_checkpoint(folder.parent, replace(checkpoint_at(20), average={})),
+            "not the checkpoint that the first process of the run has there",
+        ),
+    ],
+)
+def test_a_process_that_does_not_find_the_same_checkpoint_ends_all(
+    tmp_path: Path, change: Callable[[Path], object], fault: str
+) -> None:
+    folders = [tmp_path / "shared", tmp_path / "own"]
+    for folder in folders:
+        save(folder, 10)
+        save(folder, 20)
+    change(checkpoint_folder(folders[1], 20))
+
+    def work(world: World) -> str:
+        folder = folders[world.rank == 1]
+        with pytest.raises(CheckpointError) as refusal:
+            same_checkpoint(folder, world, lambda: checkpoint_up_to(folder, 20))
+        return str(refusal.value)
+
+    first, *others = connected(3, work)
+    assert others == [first, first]
+    assert re.fullmatch(
+        rf"host .+: .*own/checkpoint-00000020.*{fault}.*; the workspace must be on a file system "
+        "that all hosts share",
+        first,
+    )
+
+
+def test_an_error_of_the_choice_is_raised_by_all(tmp_path: Path) -> None:
+    (save(tmp_path, 10) / "state.json").unlink()
+
+    def work(world: World) -> str:
+        with pytest.raises(CheckpointError, match="every checkpoint is damaged") as refusal:
+            same_checkpoint(tmp_path, world, lambda: newest_checkpoint(tmp_path)[0])
+        return str(refusal.value)
+
+    assert len({*connected(2, work)}) == 1
+
+
+def test_what_was_just_written_stays_and_later_ones_that_are_damaged_go(tmp_path: Path) -> None:
+    for step in (5, 10, 15):
+        save(tmp_path, step, best_step=5)
+    for step in (10, 15):
+        (checkpoint_folder(tmp_path, step) / "state.json").write_text("damage")
+    assert recovered_step(tmp_path) == 5
+    save(tmp_path, 6, best_step=0)
+    assert steps(tmp_path) == [6, 5]
+    assert recovered_step(tmp_path) == 6
 
 
 def test_no_checkpoint_is_no_fault(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from s2scli.training.events import (
     Validation,
 )
 from s2scli.training.loop import (
+    LONG_VALIDATION,
     MAX_SKIPPED_IN_A_ROW,
     Run,
     learning_rate,
@@ -173,6 +174,45 @@ def test_a_signal_saves_and_ends_a_run(split: EncodedSplit, call: int, expected:
     assert story(events) == f"{expected}stopped by a signal"
     last = events[-1]
     assert isinstance(last, Finished) and last.signal == 15
+
+
+class Timed(Session):
+    """A session whose validations take some time, of a clock that stands still otherwise."""
+
+    seconds = 0.0
+    now = 0.0
+
+    def _validate(self) -> Mapping[str, float]:
+        self.now += self.seconds
+        return super()._validate()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (LONG_VALIDATION, "v0! s0 u2 s3 u4 v4! s4 v5! s5"),
+        (LONG_VALIDATION + 1, "v0! s0 u2 s3 u4 s4 v4! s4 s5 v5! s5"),
+    ],
+)
+def test_updates_are_saved_before_a_long_validation(
+    split: EncodedSplit, monkeypatch: pytest.MonkeyPatch, seconds: float, expected: str
+) -> None:
+    session = Timed(make_run(training_settings(limits={"max_steps": 5})), split)
+    session.seconds = seconds
+    monkeypatch.setattr("s2scli.training.loop.time.monotonic", lambda: session.now)
+    assert story(session.events()) == f"{expected} max_steps 5 reached"
+    again = Timed(session.run, split, [4.0])
+    session.run.settings = training_settings(limits={"max_steps": 9}, save_every=100)
+    assert story(again.events()).startswith("u6 u8 s8 v8 s8 "), "it may be as long"
+
+
+def test_a_checkpoint_before_a_validation_need_not_succeed(
+    split: EncodedSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s2scli.training.loop.LONG_VALIDATION", -1.0)
+    session = FullDisk(make_run(training_settings(limits={"max_steps": 5})), split)
+    expected = "v0! s0 u2 s3? u4 s4? v4! s4? s5 v5! s5 max_steps 5 reached"
+    assert story(session.events()) == expected
 
 
 def test_plateau_follows_the_validations(split: EncodedSplit) -> None:

@@ -3,17 +3,19 @@
 import math
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import s2scli
 from s2scli.data.encoded import EncodedSplit
 from s2scli.errors import StorageError
+from s2scli.model.kernels.batch_norm import BatchNorm
 from s2scli.training.events import Event, Finished, Saved, Update
 from s2scli.training.loop import Run
 from s2scli.training.progress import Progress
@@ -106,6 +108,25 @@ def test_the_signal_of_one_ends_all(split: EncodedSplit) -> None:
         return Session(run, split, stop=stop).events()[-1]
 
     assert together(2, work) == [Finished(3, "stopped by a signal", 15)] * 2
+
+
+def test_statistics_of_frozen_norms_are_not_averaged(split: EncodedSplit) -> None:
+    """The weighted mean of equal numbers differs from them in the last bits."""
+    learning, frozen = BatchNorm(2), BatchNorm(3)
+    frozen.gain.requires_grad_(False)
+    run = make_run(training_settings(**SOME, limits={"max_steps": 2}))
+    for name, norm in (("learning", learning), ("frozen", frozen)):
+        run.model.add_module(name, norm)
+    run = replace(run)
+    averaged: list[Sequence[Tensor]] = []
+
+    class Watched(OneProcess):
+        def average(self, statistics: Sequence[Tensor], weight: int) -> None:
+            averaged.append(statistics)
+
+    run.world = Watched()
+    Session(run, split).events()
+    assert averaged == [[learning.mean, learning.variance]] * 2
 
 
 def test_the_bad_gradient_of_one_skips_the_update_of_all(split: EncodedSplit) -> None:

@@ -45,7 +45,13 @@ class BatchNorm(nn.Module):
         return mean, variance
 
 
-def running_statistics(model: nn.Module) -> list[nn.Parameter]:
-    """Return the running means and variances of a model's batch norms."""
+def running_statistics(model: nn.Module, *, frozen: bool = True) -> list[nn.Parameter]:
+    """Return the running means and variances of a model's batch norms.
+
+    Args:
+        model: the model.
+        frozen: include those of frozen norms, which training does not change.
+    """
     norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
-    return [statistic for norm in norms for statistic in (norm.mean, norm.variance)]
+    wanted = [norm for norm in norms if frozen or norm.gain.requires_grad]
+    return [statistic for norm in wanted for statistic in (norm.mean, norm.variance)]

@@ -65,8 +65,10 @@ def test_a_frozen_norm_learns_nothing() -> None:
     assert count_frozen(model) == 0 and len(running_statistics(model)) == 2
     assert not {"1.mean", "1.variance"} & {*trainable(model)}
     assert {"1.mean", "1.variance"} < {*model_weights(model)}, "they are saved"
+    assert len(running_statistics(model, frozen=False)) == 2
     freeze(model, ["1"])
     assert count_frozen(model) == 6, "gain and bias"
+    assert len(running_statistics(model)) == 2 and not running_statistics(model, frozen=False)
     norm = model[1]
     assert isinstance(norm, BatchNorm)
     states = 5 + torch.randn(2, 3, 4, 5)
