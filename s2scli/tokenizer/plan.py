@@ -12,10 +12,12 @@ Kind, for each side (characters are counted without spaces):
 Joint: one tokenizer for both sides, if they have the same kind and share at least half of their
 running characters.
 
-Size of bpe and unigram: the alphabet, plus 10 x characters^0.4 pieces, but at most 32,000 of them.
-This gives 600 pieces for 600 short sentences, 4000 for the 3 million characters of Multi30k, 6000
-for 8 million and 12,000 for 55 million. Small vocabularies suit small corpora, and make the output
-layer faster. char and word keep all pieces that they find, up to 32,000.
+Size of bpe and unigram: the alphabet, plus 25 x characters^0.4 pieces, but at most 32,000 of them.
+This gives 1500 pieces for 600 short sentences, 10,000 for the 3 million characters of Multi30k,
+14,000 for 8 million and 31,000 for 55 million. With 10 instead of 25, validation scores are lower
+on 5,000, 10,000 and 29,000 pairs of Multi30k and 10,000 of Tatoeba (`examples/little` and
+`examples/multi30k`), though updates are faster. char and word keep all pieces that they find, up to
+32,000.
 
 Alphabet: all characters, if there are at most 500 or there is no byte fallback; otherwise the most
 frequent characters that make up 99.95 % of the text.
@@ -30,7 +32,7 @@ CLOSED_SET, NEW_WORD_RATE = 200, 0.001
 FEW_WORDS, SHORT_WORDS, SHORT_LINE = 2.5, 40, 20
 JOINT_SHARE = 0.5
 LITTLE_TEXT = 1_000_000  # characters: some 20 hours of speech
-LEARNED_FACTOR, LEARNED_EXPONENT, MAX_LEARNED = 10, 0.4, 32_000
+LEARNED_FACTOR, LEARNED_EXPONENT, MAX_LEARNED = 25, 0.4, 32_000
 SPECIAL_PIECES, BYTE_PIECES = 4, 256
 BYTES_FROM = 2000
 SMALL_ALPHABET, LARGE_ALPHABET_COVERAGE = 500, 0.9995
