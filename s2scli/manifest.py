@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from s2scli.artifacts import first_fault, plain_file_size, read_json, sha256_of
-from s2scli.errors import CheckpointError, MissingInputError, S2SError
+from s2scli.errors import CheckpointError, MissingInputError, S2SError, StorageError
 from s2scli.files import (
     DELETED,
     FILES,
@@ -111,8 +111,13 @@ def new_folder(
 
     Raises:
         LockedError: another process is writing this folder.
-        StorageError: the disk is full or a write failed.
+        StorageError: the disk is full or a write failed, or the path, such as `.`, has no name.
     """
+    if path.name in ("", ".."):
+        raise StorageError(
+            f"cannot write {path}: the folder is replaced as a whole, and this one is in use; run "
+            "the command in another folder, and give the name of this one"
+        )
     temporary = temporary_name(path)
     with contextlib.ExitStack() as stack:
         stack.enter_context(storage_errors(path))

@@ -13,7 +13,7 @@ import pytest
 
 from s2scli import manifest
 from s2scli.artifacts import sha256_of
-from s2scli.errors import CheckpointError, LockedError, MissingInputError
+from s2scli.errors import CheckpointError, LockedError, MissingInputError, StorageError
 from s2scli.manifest import (
     FORMATS,
     Verification,
@@ -279,6 +279,19 @@ def test_an_unexpected_fault_of_a_verification_is_not_lost(
 def test_nothing_here_is_missing_input(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match=r"no tokenizer here \(it has no manifest\.json\)"):
         read_manifest(tmp_path, "tokenizer")
+
+
+@pytest.mark.parametrize("path", [".", "..", "inner/.."])
+def test_a_folder_without_a_name_is_not_replaced(
+    path: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    with (
+        pytest.raises(StorageError, match="run the command in another folder"),
+        new_folder(Path(path), "model"),
+    ):
+        pass
+    verify_folder(folder, "model")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no locks of folders")

@@ -38,6 +38,7 @@ CONFIG = "special:model.yml"
 MAX_VOCABULARY_BYTES = 64_000_000
 POSITIONS, MAX_LENGTH = 2048, 511
 NORM_EPSILON = 1e-9
+OLD_OUTPUT, OUTPUT = "decoder_ff_logit_out_W", "decoder_ff_logit_out_Wt"  # [D, V], and [V, D]
 PAD = "<marian:pad>"  # Marian has no such token
 # Options and the values that s2s can run; an option that is not there has the first
 REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -221,7 +222,8 @@ def _tables(checkpoint: _Checkpoint) -> Tables:
     else:
         source, target = _padded(tensor("encoder_Wemb")), _padded(tensor("decoder_Wemb"))
     tied = checkpoint.is_on("tied-embeddings-all", "tied-embeddings")
-    output = target if tied else _padded(tensor("decoder_ff_logit_out_W").T)
+    is_old = OLD_OUTPUT in checkpoint.tensors
+    output = target if tied else _padded(tensor(OLD_OUTPUT).T if is_old else tensor(OUTPUT))
     bias = torch.cat([tensor("decoder_ff_logit_out_b").flatten(), torch.tensor([NEVER])])
     if output.shape != target.shape or len(bias) != len(output):
         raise CheckpointError(

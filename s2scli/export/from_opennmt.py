@@ -39,6 +39,8 @@ REQUIRED: Mapping[str, tuple[Any, ...]] = {
     "position_encoding": (True,),
     "position_encoding_type": ("SinusoidalInterleaved",),
     "max_relative_positions": (0,),
+    "sliding_window": (0,),
+    "n_src_feats": (0,),
     "self_attn_type": ("scaled-dot", "scaled-dot-flash"),
     "layer_norm": ("standard",),
     "parallel_residual": (False,),

@@ -12,7 +12,7 @@ from s2scli.export.extra import require_extra
 from s2scli.export.settings import Quantization, Recommended
 from s2scli.manifest import encode_json
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID, UNK_ID
-from s2scli.tokenizer.sentencepiece import SentencePiece
+from s2scli.tokenizer.sentencepiece import SPACE, SentencePiece
 from s2scli.tokenizer.tokenizers import Tokenizers
 
 if TYPE_CHECKING:
@@ -187,8 +187,17 @@ def _write_tokenizer(folder: Path, tokenizers: Tokenizers, positions: int) -> No
 
 
 def _numbered(tokenizer: SentencePiece) -> str:
-    """Return the pieces with their ids as JSON, in the order of the ids."""
-    pieces = {piece: id for id, piece in enumerate(tokenizer.vocabulary)}
+    """Return the pieces with their ids as JSON, in the order of the ids.
+
+    MarianTokenizer looks up the name of a language, such as `>>fra<<`, without a space before it.
+    """
+    names = (
+        piece.removeprefix(SPACE)
+        if piece.endswith("<<") and piece.startswith(f"{SPACE}>>")
+        else piece
+        for piece in tokenizer.vocabulary
+    )
+    pieces = {name: id for id, name in enumerate(names)}
     return json.dumps(pieces, ensure_ascii=False, indent=0) + "\n"
 
 

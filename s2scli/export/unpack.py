@@ -11,7 +11,8 @@ import sys
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from s2scli.model.weights import encode_tensors, read_tensors
 TENSORS, FACTS = "tensors.safetensors", "facts.json"
 SPARE_BYTES, SPARE_MEMORY = 1_000_000, 2_000_000_000
 COPIES = 8  # of the file, in memory at once
+NAMES = 4  # of a tied table: shared, source, target and output
 SECONDS = 1_800
 MAX_LEVELS, MAX_PIECES = 12, 1_000_000
 TYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -63,12 +65,21 @@ def unpack(path: Path) -> Unpacked:
         found = reader(path)
     except MemoryError as error:
         raise CheckpointError(f"{path}: claims to hold more than its {size:,} bytes") from error
-    claimed = sum(tensor.numel() * tensor.element_size() for tensor in found.tensors.values())
+    claimed = _claimed(found.tensors.values())
     if claimed > 2 * size + SPARE_BYTES:
         raise CheckpointError(
             f"{path}: claims to hold {claimed:,} bytes of tensors, and has {size:,} bytes"
         )
     return found
+
+
+def _claimed(tensors: Iterable[Tensor]) -> int:
+    """Return the bytes of all tensors; up to NAMES tensors that are the same one count once."""
+    stored = Counter(
+        (each.data_ptr(), each.dtype, each.shape, each.stride(), each.numel() * each.element_size())
+        for each in tensors
+    )
+    return sum(key[-1] * max(1, 1 + count - NAMES) for key, count in stored.items())
 
 
 def read_npz(path: Path) -> Unpacked:

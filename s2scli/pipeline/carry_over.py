@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from s2scli.errors import ConfigError
+from s2scli.export.foreign import NEVER
 from s2scli.model.seq2seq import Seq2Seq, Side
 from s2scli.report.console import Talk
 from s2scli.special_ids import EOS_ID
@@ -77,7 +78,7 @@ def carry_over(model: Seq2Seq, tokenizers: Tokenizers, trained: LoadedModel) -> 
             weights.append(name)
         else:
             given = [(tables_of[other], table) for other, table in fitting.items()]
-            rows = _take_rows(weight, given, tokenizers, trained.tokenizers)
+            rows = _take_rows(weight, given, tokenizers, trained)
             if rows:
                 tables[name] = Rows(rows, len(weight))
             else:
@@ -126,20 +127,32 @@ def _misfit(names: Sequence[str], weight: Tensor, theirs: Mapping[str, Tensor]) 
 
 
 def _take_rows(
-    weight: Tensor, tables: Sequence[tuple[Side, Tensor]], own: Tokenizers, given: Tokenizers
+    weight: Tensor, tables: Sequence[tuple[Side, Tensor]], own: Tokenizers, trained: LoadedModel
 ) -> int:
     """Fill each row of a table, [V, ...], from the first given table that has its piece.
+
+    An imported model has pieces that it never writes; another target tokenizer may write them.
 
     Returns:
         The number of rows filled.
     """
     found = torch.zeros(len(weight), dtype=torch.bool)  # [V]
+    given = trained.tokenizers
+    unwritten = _unwritten(trained) if own.target != given.target else set()
     for side, table in tables:
         ids = _shared_pieces(_tokenizer(own, side), _tokenizer(given, side))
+        if side == "target":
+            ids = {row: id for row, id in ids.items() if id not in unwritten}
         mine = torch.tensor([row for row in ids if not found[row]], dtype=torch.long)
         weight[mine] = table[[ids[int(row)] for row in mine]]
         found[mine] = True
     return int(found.sum())
+
+
+def _unwritten(trained: LoadedModel) -> set[int]:
+    """Return the target ids, but for special ones, whose bias says that they are never written."""
+    bias = trained.model.get_parameter("output.bias")  # [V]; training may have moved it a little
+    return {int(id) for id in (bias < NEVER / 2).nonzero().flatten() if id > EOS_ID}
 
 
 def _tokenizer(tokenizers: Tokenizers, side: Side) -> Target | None:

@@ -13,11 +13,12 @@ import torch
 from s2scli import __version__
 from s2scli.devices import choose_device
 from s2scli.errors import CheckpointError, MissingInputError, TokenizerError
+from s2scli.export.targets import TARGETS
 from s2scli.manifest import Manifest, verify_folder
 from s2scli.model.kernels.machine import this_machine
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import list_checkpoints
-from s2scli.translation.loading import RUNNABLE, folder_beside
+from s2scli.translation.loading import folder_beside
 from s2scli.workspace import Workspace
 
 PACKAGE = "s2scli"
@@ -173,7 +174,7 @@ def check_workspace(workspace: Workspace) -> Iterator[Health]:
         for folder in reversed(list_checkpoints(run.training)):
             yield check_artifact(folder, "checkpoint", of_run)
         yield check_artifact(run.model, "model", of_run)
-        exports = {kind: folder_beside(run.model, kind) for kind in RUNNABLE}
+        exports = {kind: folder_beside(run.model, kind) for kind in TARGETS}
         optional = {"outputs": run.outputs, **exports}
         for kind, folder in optional.items():
             if folder.exists():

@@ -16,7 +16,7 @@ from s2scli.tokenizer.sentencepiece import MAX_VOCAB_SIZE, SPACE, SentencePiece
 from s2scli.tokenizer.settings import Kind
 
 # Types of pieces and kinds of models in sentencepiece_model.proto
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 KINDS: Mapping[int, Kind] = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
 PIECES, TRAINER, SELF_TEST = 1, 2, 4  # fields of ModelProto
 MODEL_TYPE = 3  # a field of TrainerSpec
@@ -101,9 +101,9 @@ def adopt(model: bytes, vocabulary: Vocabulary, *, writes: bool) -> Adopted:
     """Return a tokenizer that cuts texts as a SentencePiece model does, with our ids.
 
     A piece that the vocabulary lacks has the weights of the unknown token, as in the other program.
-    As such a piece cannot be written, a target is cut into smaller pieces instead. A piece such as
-    `>>fra<<`, which only the vocabulary has, names the target language; it is read at the beginning
-    of a text.
+    As such a piece cannot be written, a target is cut into smaller pieces instead; but a byte, the
+    smallest piece, stays, as SentencePiece needs all bytes or none. A piece such as `>>fra<<`,
+    which only the vocabulary has, names the target language; it is read at the beginning of a text.
 
     Args:
         model: the content of a SentencePiece model file.
@@ -127,7 +127,8 @@ def adopt(model: bytes, vocabulary: Vocabulary, *, writes: bool) -> Adopted:
     for piece in own.values():
         if piece.spelling not in known and piece.type not in (UNKNOWN, CONTROL):
             rows.append(vocabulary.unk)
-            pieces.append(replace(piece, type=UNUSED) if writes else piece)
+            is_cut = writes and piece.type != BYTE
+            pieces.append(replace(piece, type=UNUSED) if is_cut else piece)
     unwritten = range(len(vocabulary.pieces) + len(SPECIAL) - len(special), len(pieces))
     shared = vocabulary.start in (vocabulary.pad, vocabulary.unk, vocabulary.end)
     begins = (BOS_ID,) if shared else ()  # or that token would count twice

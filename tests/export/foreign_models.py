@@ -45,7 +45,9 @@ class Side:
         return [ids.get(piece, unknown) for piece in program.encode(text, out_type=str)]
 
 
-def make_spm(kind: str, texts: Sequence[str] = TEXTS, size: int = 40) -> bytes:
+def make_spm(
+    kind: str, texts: Sequence[str] = TEXTS, size: int = 40, *, byte_fallback: bool = False
+) -> bytes:
     """Return a model with the ids and the normalization that SentencePiece chooses itself."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
@@ -53,6 +55,7 @@ def make_spm(kind: str, texts: Sequence[str] = TEXTS, size: int = 40) -> bytes:
         model_writer=model,
         model_type=kind,
         vocab_size=size,
+        byte_fallback=byte_fallback,
         hard_vocab_limit=False,
         minloglevel=2,
     )

@@ -33,6 +33,21 @@ def test_scores_and_outputs_are_those_of_a_plain_twin(tmp_path: Path, activation
     same_search(found, model.logits, [[*ids, END] for ids in read], END, never=())
 
 
+@pytest.mark.parametrize("name", ["decoder_ff_logit_out_W", "decoder_ff_logit_out_Wt"])
+def test_tables_that_are_not_tied_do_as_well(model: MarianModel, tmp_path: Path, name: str) -> None:
+    table = model.arrays["Wemb"]
+    output = {name: table if name.endswith("t") else table.T.contiguous()}
+    tables = {"encoder_Wemb": table, "decoder_Wemb": table, **output}
+    arrays = {**without(model, "Wemb").arrays, **tables}
+    untied = replace(changed(model, tied_embeddings_all="false"), arrays=arrays)
+    found = imported(untied.save(tmp_path / "marian"), tmp_path / "model")
+    assert found.loaded.recipe.model.tie_embeddings == "none"
+    read, written = (
+        [model.sides[0].encode(text, UNKNOWN) for text in texts] for texts in (TEXTS, TEXTS[::-1])
+    )
+    same_scores(found, model.logits, [[*ids, END] for ids in read], written, END, UNKNOWN)
+
+
 def test_a_language_is_chosen_by_a_token_at_the_beginning(
     model: MarianModel, tmp_path: Path
 ) -> None:

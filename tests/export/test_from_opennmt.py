@@ -74,6 +74,8 @@ def changed(model: OpenNMTModel, name: str, tensor: torch.Tensor) -> OpenNMTMode
         (lambda m: optioned(m, encoder_type="brnn"), "encoder_type is 'brnn', and s2s imports"),
         (lambda m: optioned(m, max_relative_positions=-1), "max_relative_positions is -1"),
         (lambda m: optioned(m, copy_attn=True), "copy_attn is True"),
+        (lambda m: optioned(m, sliding_window=8), "sliding_window is 8, and s2s imports"),
+        (lambda m: optioned(m, n_src_feats=1), "n_src_feats is 1, and s2s imports"),
         (
             lambda m: optioned(m, position_encoding_type="SinusoidalConcat"),
             "position_encoding_type is 'SinusoidalConcat', and s2s imports",

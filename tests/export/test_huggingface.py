@@ -14,7 +14,9 @@ from s2scli.export.targets import TARGETS, require_exportable
 from s2scli.model.settings import ModelSettings
 from s2scli.settings import Tree, load_settings
 from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
+from s2scli.tokenizer.adopted import Vocabulary, adopt
 from s2scli.tokenizer.tokenizers import Tokenizers
+from tests.export.foreign_models import make_side
 from tests.export.varieties import LETTERS, MARIAN, POSITIONS, letters, variety
 from tests.folders import letters_of
 from tests.models import model_tree, transformer_tree
@@ -85,6 +87,17 @@ def test_two_tokenizers_have_two_vocabularies(tokenizers: Tokenizers, tmp_path: 
     write(tmp_path, replace(tokenizers, joint=False))
     assert json.loads((tmp_path / "tokenizer_config.json").read_text())["separate_vocabs"]
     assert (tmp_path / "target_vocab.json").read_bytes() == (tmp_path / "vocab.json").read_bytes()
+
+
+def test_names_of_languages_are_those_that_its_tokenizer_looks_up(tmp_path: Path) -> None:
+    side = make_side(("</s>", "<unk>"), (">>fra<<", "<pad>"))
+    last = len(side.pieces) - 1
+    vocabulary = Vocabulary(side.pieces, last, 1, last, 0)
+    source, target = (adopt(side.spm, vocabulary, writes=w).tokenizer for w in (False, True))
+    write(tmp_path, Tokenizers(source, target, joint=False))
+    pieces = json.loads((tmp_path / "vocab.json").read_text())
+    assert pieces[">>fra<<"] == source.encode(">>fra<< the sea")[0]
+    assert list(pieces.values()) == list(range(source.vocab_size))
 
 
 def test_what_its_tokenizer_cannot_do_is_refused(tokenizers: Tokenizers, tmp_path: Path) -> None:

@@ -68,6 +68,15 @@ def test_tensors_and_facts_of_every_kind_of_file(tmp_path: Path) -> None:
     assert unpack(tmp_path / "a.pt").facts == {"opt.heads": 2, "opt.dropout": [0.1]}
 
 
+def test_a_tied_table_is_stored_once_and_has_several_names(tmp_path: Path) -> None:
+    table = torch.arange(1_000_000.0).view(1000, 1000)
+    names = ("shared", "encoder.embed", "decoder.embed", "lm_head")
+    torch.save({**dict.fromkeys(names, table), "bias": torch.ones(3)}, tmp_path / "a.bin")
+    found = unpack(tmp_path / "a.bin").tensors
+    assert list(found) == [*names, "bias"]
+    assert all(torch.equal(found[name], table) for name in names)
+
+
 @pytest.mark.parametrize(
     ("name", "write", "message"),
     [
@@ -89,6 +98,11 @@ def test_tensors_and_facts_of_every_kind_of_file(tmp_path: Path) -> None:
             "a.pt",
             lambda p: torch.save({"a": torch.zeros(1).expand(10_000_000)}, p),
             "claims to hold 40,000,000 bytes",
+        ),
+        (
+            "a.pt",
+            lambda p: torch.save(dict.fromkeys(map(str, range(99)), torch.zeros(10_000)), p),
+            "claims to hold 3,840,000 bytes",
         ),
         ("a.pt", lambda p: p.write_bytes(b"\x80\x02"), "not a checkpoint of tensors"),
         ("a.safetensors", lambda p: p.write_bytes(b"\xff" * 20), "not a safetensors file"),

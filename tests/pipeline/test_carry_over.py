@@ -128,6 +128,22 @@ def test_a_shared_table_looks_for_a_piece_under_all_its_names() -> None:
         assert torch.equal(now, english[row] if row in english else german[row])
 
 
+def test_a_piece_that_an_imported_model_never_writes_stays_new_in_another_vocabulary() -> None:
+    trained, bos, piece = trained_model(tree_of(), PAIR), 2, 7
+    with torch.no_grad():
+        trained.model.get_parameter("output.bias")[[bos, piece]] = -1e4
+    for own, is_new in ((PAIR, False), (tokenizers(ENGLISH, [*GERMAN, *NUMBERS]), True)):
+        _, model = new_model(tree_of(), own)
+        before = weights_of(model)
+        carry_over(model, own, trained)
+        pieces = [own.target.piece(id) for id in range(own.target.vocab_size)]
+        row = pieces.index(PAIR.target.piece(piece))
+        for name in ("target.table.weight", "output.weight", "output.bias"):
+            after, theirs = weights_of(model)[name], weights_of(trained.model)[name]
+            assert torch.equal(after[row], before[name][row] if is_new else theirs[piece])
+            assert torch.equal(after[bos], theirs[bos])
+
+
 def test_what_does_not_fit_stays_new_and_is_told() -> None:
     trained = trained_model(tree_of(), JOINT)
     encoder = {"kind": "gru", "model_dim": 6}

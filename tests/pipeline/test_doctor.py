@@ -44,7 +44,7 @@ def workspace(tmp_path: Path) -> Workspace:
         for step in (1, 2):
             write(run.training / f"checkpoint-0000000{step}", "checkpoint", **origins)
         write(run.outputs, "outputs", corpus=corpus, model=digest)
-        for kind in ("ctranslate2", "onnx"):
+        for kind in ("ctranslate2", "huggingface", "onnx"):
             export = run.home / f"model-{kind}"
             write(export, kind, model=digest, tokenizer=LETTERS.digest)
     return made
@@ -57,7 +57,7 @@ def states(workspace: Workspace) -> dict[str, str]:
 
 def test_what_belongs_together_is_sound(workspace: Workspace) -> None:
     run = ["training/checkpoint-00000001", "training/checkpoint-00000002"]
-    run += ["model", "outputs", "model-ctranslate2", "model-onnx"]
+    run += ["model", "outputs", "model-ctranslate2", "model-huggingface", "model-onnx"]
     shared = ["corpus", "tokenizer", "encoded"]
     expected = [*shared, *run, *(f"compare/other/{name}" for name in run)]
     assert states(workspace) == dict.fromkeys(expected, "sound")

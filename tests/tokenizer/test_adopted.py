@@ -6,7 +6,7 @@ import sentencepiece
 from s2scli.errors import TokenizerError
 from s2scli.special_ids import BOS_ID, UNK_ID
 from s2scli.tokenizer.adopted import Vocabulary, adopt, pieces_of
-from tests.export.foreign_models import TEXTS, Side, make_side, make_spm
+from tests.export.foreign_models import TEXTS, Side, make_side, make_spm, own_pieces
 
 ODD = ("ﬁne Ｈｏｕｓｅ", "  two   spaces ", "unseen: xyz", "")
 
@@ -57,6 +57,19 @@ def test_a_language_token_is_read_at_the_beginning() -> None:
     first, *others = adopted.tokenizer.encode(f">>de<< {TEXTS[0]}")
     assert adopted.rows[first] == side.pieces.index(">>de<<")
     assert others == adopted.tokenizer.encode(TEXTS[0])
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_bytes_that_the_vocabulary_lacks_are_kept(writes: bool) -> None:
+    spm = make_spm("bpe", size=300, byte_fallback=True)
+    known = {f"<0x{byte:02X}>" for byte in "é".encode()}
+    kept = [piece for piece in own_pieces(spm) if not piece.startswith("<0x") or piece in known]
+    side = Side(spm, ("</s>", "<unk>", *kept, "<pad>"))
+    adopted = adopt(spm, vocabulary_of(side), writes=writes)
+    for text, is_known in (("the é", True), ("the ü", False)):
+        ids = adopted.tokenizer.encode(text)
+        assert adopted.tokenizer.decode(ids) == text
+        assert set(ids).isdisjoint(adopted.unwritten) == is_known
 
 
 def test_special_names_of_the_vocabulary_do_not_collide_with_ours() -> None:
