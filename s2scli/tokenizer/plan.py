@@ -12,11 +12,12 @@ Kind, for each side (characters are counted without spaces):
 Joint: one tokenizer for both sides, if they have the same kind and share at least half of their
 running characters.
 
-Size of bpe and unigram: the alphabet, plus 25 x characters^0.4 pieces, but at most 32,000 of them.
-This gives 1500 pieces for 600 short sentences, 10,000 for the 3 million characters of Multi30k,
-14,000 for 8 million and 31,000 for 55 million. With 10 instead of 25, validation scores are lower
-on 5,000, 10,000 and 29,000 pairs of Multi30k and 10,000 of Tatoeba (`examples/little` and
-`examples/multi30k`), though updates are faster. char and word keep all pieces that they find, up to
+Size of bpe and unigram: the alphabet, plus the larger of 337 x characters^0.2 and 10 x
+characters^0.4 pieces, but at most one for each 40 characters, and at most 32,000. This gives 750
+pieces for 600 short sentences, 6700 for the 3 million characters of Multi30k, 8000 for 8 million
+and 12,000 for 55 million. With 10 x characters^0.4 alone, which is 4000 for Multi30k, validation
+scores are lower on 2,000 to 10,000 pairs (`examples/little`). With 10,000 pieces, they are as good
+on all of Multi30k, but updates are slower. char and word keep all pieces that they find, up to
 32,000.
 
 Alphabet: all characters, if there are at most 500 or there is no byte fallback; otherwise the most
@@ -32,7 +33,8 @@ CLOSED_SET, NEW_WORD_RATE = 200, 0.001
 FEW_WORDS, SHORT_WORDS, SHORT_LINE = 2.5, 40, 20
 JOINT_SHARE = 0.5
 LITTLE_TEXT = 1_000_000  # characters: some 20 hours of speech
-LEARNED_FACTOR, LEARNED_EXPONENT, MAX_LEARNED = 25, 0.4, 32_000
+LITTLE, MUCH = (337, 0.2), (10, 0.4)  # factor and exponent of the characters
+CHARACTERS_PER_PIECE, MAX_LEARNED = 40, 32_000
 SPECIAL_PIECES, BYTE_PIECES = 4, 256
 BYTES_FROM = 2000
 SMALL_ALPHABET, LARGE_ALPHABET_COVERAGE = 500, 0.9995
@@ -137,7 +139,8 @@ def _is_a_word_or_two(text: TextStatistics) -> bool:
 
 def learned_pieces(characters: float) -> int:
     """Return how many pieces to learn, besides the alphabet, from this many characters."""
-    return min(MAX_LEARNED, int(LEARNED_FACTOR * characters**LEARNED_EXPONENT))
+    wanted = max(factor * characters**exponent for factor, exponent in (LITTLE, MUCH))
+    return int(min(wanted, characters / CHARACTERS_PER_PIECE, MAX_LEARNED))
 
 
 def _plan(kind: Kind, text: TextStatistics, settings: TokenizerSettings) -> TokenizerPlan:
