@@ -99,9 +99,7 @@ class NoBannedWords:
             (sentence, beam, token)
             for sentence, beams in enumerate(rows)
             for beam, tokens in enumerate(beams)
-            for token in self.banned.forbidden(
-                tokens, last=last[sentence], copies=copies[sentence]
-            )
+            for token in self.banned.forbidden(tokens, last=last[sentence], copies=copies[sentence])
         ]
         if forbidden:
             index = torch.tensor(forbidden, device=log_probs.device).unbind(1)
