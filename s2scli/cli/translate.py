@@ -317,7 +317,7 @@ def _refuse_apart(
     history: int | None,
     dask: str | None,
 ) -> None:
-    """Refuse what contradicts --history, whose lines belong together, and --dask.
+    """Refuse what contradicts --history, whose lines belong together, --prefix and --dask.
 
     Args:
         flags: which of --resume, --files and --prefix are given.
@@ -329,6 +329,8 @@ def _refuse_apart(
     for flag, given in {**flags, "--unit": stream.unit != "line"}.items():
         if history and given:
             raise UsageError(f"--history answers turn by turn: leave {flag} out")
+    if flags["--prefix"] and stream.unit == "document":
+        raise UsageError("--prefix belongs to one line: choose --unit sentence, or leave it out")
     with_dask = (
         *(("--history", history is not None), ("--files", flags["--files"])),
         (f"--format {format}", format in SUBTITLES),

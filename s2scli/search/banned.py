@@ -2,7 +2,7 @@
 
 import bisect
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from s2scli.search.spelling import Spelling, begins_word, ends_word
@@ -11,6 +11,21 @@ from s2scli.special_ids import BOS_ID, EOS_ID, PAD_ID
 CACHED = 100_000  # beginnings of outputs whose forbidden tokens are kept
 Match = tuple[bytes, int]
 SPACE = "▁".encode()  # as pieces of single bytes spell a space
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The tokens outside the vocabulary that can be copied from a source.
+
+    Attributes:
+        texts: the text of each token.
+        touching: those that are never copied, as they can be part of a banned word.
+        breaking: those that end a word that stands before them.
+    """
+
+    texts: Mapping[int, bytes]
+    touching: frozenset[int]
+    breaking: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -35,16 +50,38 @@ class BannedWords:
         """How many tokens of an output, its last ones, decide what is forbidden after it."""
         return max(map(len, self.words)) + 4  # the most bytes of a character
 
-    def forbidden(self, tokens: Sequence[int], *, last: bool) -> frozenset[int]:
+    def forbidden(
+        self, tokens: Sequence[int], *, last: bool, copies: Copies | None = None
+    ) -> frozenset[int]:
         """Return the tokens that may not follow an output.
 
         Args:
             tokens: the last `tokens_read` tokens of the output, or all if it has fewer.
             last: whether only the end token can follow the next token.
+            copies: what can be copied from the source; None is nothing.
         """
+        found = self._after(self._written(tokens, copies.texts if copies else {}), last)
+        if copies is None:
+            return found
+        ended = EOS_ID in found  # after a banned word, which only a longer one may continue
+        return found | copies.touching | (copies.breaking if ended else frozenset())
+
+    def copies(self, texts: Mapping[int, bytes]) -> Copies:
+        """Return what can be copied from a source, given the text of each copied token."""
+        return Copies(
+            texts,
+            frozenset(token for token, text in texts.items() if self.touch(text)),
+            frozenset(token for token, text in texts.items() if not begins_word(text)),
+        )
+
+    def _written(self, tokens: Sequence[int], copied: Mapping[int, bytes]) -> bytes:
+        """Return the text of tokens; one that is neither known nor copied has none."""
         texts = self.spelling.texts
-        written = b"".join([texts[token] for token in tokens if token < len(texts)])
-        written = written.replace(SPACE, b" ")
+        written = [texts[id] if id < len(texts) else copied.get(id, b"") for id in tokens]
+        return b"".join(written).replace(SPACE, b" ")
+
+    def _after(self, written: bytes, last: bool) -> frozenset[int]:
+        """Return the tokens of the vocabulary that may not follow a text."""
         key = written[-self.tokens_read :], last
         if key not in self._cache:
             if len(self._cache) >= CACHED:

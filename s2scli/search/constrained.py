@@ -171,14 +171,17 @@ class ConstrainedBeam:
 
 
 def _sorted(found: Candidates, vocab_size: int) -> Candidates:
-    """Return candidates, best first; of equal ones only the first has a score above -inf."""
+    """Return candidates, best first, without copies; those with a score of -inf do not count."""
     key = found.parent * vocab_size + found.token
     # equal scores, as those of copies are, in the order of their keys: the same in every batch
     found = found.take(key.sort(dim=1, stable=True).indices)
     found = found.take(found.score.sort(dim=1, descending=True, stable=True).indices)
     key = found.parent * vocab_size + found.token
-    copy = (key[:, :, None] == key[:, None]).tril(-1).any(2)
-    return Candidates(found.score.masked_fill(copy, IMPOSSIBLE), found.token, found.parent)
+    copy = _rank_within(key) > 0
+    found = Candidates(found.score.masked_fill(copy, IMPOSSIBLE), found.token, found.parent)
+    best = found.score.sort(dim=1, descending=True, stable=True).indices
+    most = max(1, int((found.score > IMPOSSIBLE).sum(1).max()))
+    return found.take(best[:, :most])
 
 
 def _turn(score: Tensor, bank: Tensor) -> Tensor:
@@ -189,11 +192,18 @@ def _turn(score: Tensor, bank: Tensor) -> Tensor:
         bank: the bank of each candidate, [B, C].
     """
     order = score.sort(dim=1, descending=True, stable=True).indices
-    ranked = bank.gather(1, order)
-    real = score.gather(1, order) > IMPOSSIBLE
-    same = (ranked[:, :, None] == ranked[:, None]) & real[:, None]
-    turns = same.tril(-1).sum(2)  # [B, C], in order
+    turns = _rank_within(bank.gather(1, order))  # [B, C], in order
     return turns.scatter(1, order, turns)
+
+
+def _rank_within(group: Tensor) -> Tensor:
+    """Return how many earlier entries are of the same group as each entry, [B, C]."""
+    grouped = group.sort(dim=1, stable=True)
+    at = torch.arange(group.shape[1], device=group.device).expand_as(group)
+    begins = torch.ones_like(group, dtype=torch.bool)
+    begins[:, 1:] = grouped.values[:, 1:] != grouped.values[:, :-1]
+    first = at.masked_fill(~begins, 0).cummax(1).values
+    return torch.empty_like(group).scatter(1, grouped.indices, at - first)
 
 
 def _allocate(found: Candidates, bank: Tensor, widths: Tensor, widest: int) -> Candidates:

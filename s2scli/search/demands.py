@@ -211,7 +211,9 @@ class Demands:
         return written
 
     def next_tokens(self, tokens: Tensor, progress: Progress) -> Tensor:
-        """Return the tokens that begin or continue a missing phrase; -1 for none, [B, C, Q].
+        """Return the distinct tokens that begin or continue a missing phrase, [B, C, Q].
+
+        Rows that have fewer than others end with -1.
 
         Args:
             tokens: the hypotheses, [B, C, T].
@@ -231,7 +233,7 @@ class Demands:
             following = following.masked_fill(glued & inside & (progress.written == 0), NO_TOKEN)
         both = torch.stack([following, beginning], -1)
         unwanted = (progress.missing == 0)[..., None, None]
-        return both.masked_fill(unwanted, NO_TOKEN).flatten(2)
+        return _distinct(both.masked_fill(unwanted, NO_TOKEN).flatten(2))
 
     def surplus_tokens(self, progress: Progress) -> Tensor:
         """Return the tokens that would complete an exact phrase once too often, [B, C, P x A].
@@ -268,6 +270,20 @@ class Demands:
             self._look_up(table, vocabulary) for table in (self.begins_word, self.begins_digit)
         )
         return (now[..., None] & words) | (before[..., None] & digits)
+
+
+def _distinct(tokens: Tensor) -> Tensor:
+    """Return the distinct tokens of each row, padded with -1, [B, C, Q'].
+
+    Args:
+        tokens: tokens; -1 is no token, [B, C, Q].
+    """
+    ordered = tokens.sort(dim=2, descending=True).values
+    again = torch.zeros_like(ordered, dtype=torch.bool)
+    again[..., 1:] = ordered[..., 1:] == ordered[..., :-1]
+    ordered = ordered.masked_fill(again, NO_TOKEN).sort(dim=2, descending=True).values
+    most = max(1, int((ordered > NO_TOKEN).sum(2).max()))
+    return ordered[..., :most]
 
 
 def _shifted(values: Tensor, by: int) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from s2scli.search.banned import BannedWords
+from s2scli.search.banned import BannedWords, Copies
 from s2scli.search.live import IMPOSSIBLE, Live, makes_host_wait
 from s2scli.search.rules import NO_RULES, Rules
 from s2scli.search.settings import SearchSettings
@@ -27,7 +27,7 @@ def make_filters(settings: SearchSettings, rules: Rules = NO_RULES) -> tuple[Fil
     if settings.repetition_penalty > 1:
         filters.append(RepetitionPenalty(settings.repetition_penalty))
     if rules.banned is not None:
-        filters.append(NoBannedWords(rules.banned, rules.uncopied))
+        filters.append(NoBannedWords(rules.banned, rules.copies))
     if settings.min_length > 1:
         filters.append(MinLength(settings.min_length))
     return (*filters, end_in_time)
@@ -84,24 +84,22 @@ class NoBannedWords:
 
     Attributes:
         banned: the banned words.
-        uncopied: for a model that copies: the tokens that no output of each sentence copies.
+        copies: for a model that copies: what can be copied from each source.
     """
 
     banned: BannedWords
-    uncopied: Sequence[frozenset[int]] = ()
+    copies: Sequence[Copies] = ()
 
     def __call__(self, log_probs: Tensor, live: Live) -> Tensor:
         """Forbid tokens of each hypothesis, by the text that it ends with."""
         rows = live.tokens[:, :, -self.banned.tokens_read :].tolist()
         last = (live.longest <= live.length + 2).tolist()
-        uncopied = [self.uncopied[number] for number in live.numbers.tolist() if self.uncopied]
+        copies = [self.copies[number] if self.copies else None for number in live.numbers.tolist()]
         forbidden = [
             (sentence, beam, token)
             for sentence, beams in enumerate(rows)
             for beam, tokens in enumerate(beams)
-            for token in self.banned.forbidden(tokens, last=last[sentence]).union(
-                uncopied[sentence] if uncopied else ()
-            )
+            for token in self.banned.forbidden(tokens, last=last[sentence], copies=copies[sentence])
         ]
         if forbidden:
             index = torch.tensor(forbidden, device=log_probs.device).unbind(1)

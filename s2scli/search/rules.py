@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from s2scli.search.banned import BannedWords
+from s2scli.search.banned import BannedWords, Copies
 from s2scli.search.spelling import Spelling
 
 NO_SPELLING = Spelling(())
@@ -56,14 +56,14 @@ class Rules:
         demands: what the outputs of each source must contain; empty if nothing is demanded.
         banned: the banned words; None if there are none.
         spelling: what each token writes; needed for demands.
-        uncopied: the tokens that may not be copied from each source, as they write a part of a
-            banned word; empty for a model that does not copy.
+        copies: what can be copied from each source; empty without banned words, and for a model
+            that does not copy.
     """
 
     demands: Sequence[Demand] = ()
     banned: BannedWords | None = None
     spelling: Spelling = NO_SPELLING
-    uncopied: Sequence[frozenset[int]] = ()
+    copies: Sequence[Copies] = ()
 
     def __bool__(self) -> bool:
         """Whether there is any rule."""
@@ -75,8 +75,8 @@ class Rules:
         if not phrases:
             some = [Demand(demand.prefix) for demand in some]
         demands = some if any(demand != NO_DEMAND for demand in some) else ()
-        uncopied = [self.uncopied[index] for index in indices] if self.uncopied else ()
-        return Rules(demands, self.banned, self.spelling, uncopied)
+        copies = [self.copies[index] for index in indices] if self.copies else ()
+        return Rules(demands, self.banned, self.spelling, copies)
 
 
 NO_RULES = Rules()

@@ -10,7 +10,7 @@ from s2scli.data.cleaning import tidy
 from s2scli.data.codecs.copying import CopyingSource
 from s2scli.data.codecs.text import TextCodec
 from s2scli.errors import CorpusError, UsageError
-from s2scli.search.banned import BannedWords
+from s2scli.search.banned import BannedWords, Copies
 from s2scli.search.rules import Demand, Phrase, Rules
 from s2scli.search.spelling import Spelling, begins_word
 from s2scli.settings import Tree
@@ -166,10 +166,10 @@ class Speller:
     def rules(self, parts: Sequence[Part]) -> Rules:
         """Return the rules for the outputs of some parts."""
         demands, banned = [part.demand for part in parts], self._banned
-        uncopied: Sequence[frozenset[int]] = ()
+        copies: Sequence[Copies] = ()
         if banned and isinstance(self.source, CopyingSource):
-            uncopied = [_uncopied(self.source, part, banned) for part in parts]
-        return Rules(demands, banned, self.spelling, uncopied)
+            copies = [banned.copies(_copied(self.source, part)) for part in parts]
+        return Rules(demands, banned, self.spelling, copies)
 
     def _demanded(self, part: Part, protected: Protected, prefix: tuple[int, ...]) -> Part:
         own = protected.within(part.text) if self.constraints.protect else Protected(part.text)
@@ -238,15 +238,12 @@ def speller_of(source: object, target: object, constraints: Constraints) -> Spel
     return Speller(source, target, constraints)
 
 
-def _uncopied(source: CopyingSource, part: Part, banned: BannedWords) -> frozenset[int]:
-    """Return the tokens of a source that may not be copied, as they are part of a banned word.
+def _copied(source: CopyingSource, part: Part) -> dict[int, bytes]:
+    """Return the text of each token that can be copied from a source.
 
     Those that the target vocabulary has are written like any other token.
     """
     texts, known = source.surfaces(part.text), source.copier.target.vocab_size
     ids = source.copier.copies(part.values)[: len(texts)].tolist()
-    return frozenset(
-        id
-        for id, text in zip(ids, texts, strict=True)
-        if id >= known and banned.touch(text.encode())
-    )
+    pairs = zip(ids, texts, strict=True)
+    return {id: text.encode() for id, text in pairs if id >= known}

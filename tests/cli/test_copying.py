@@ -1,6 +1,7 @@
 """A model that copies, through the commands: trained on a corpus, and asked for new symbols."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,14 @@ def test_two_models_that_copy_write_together_but_not_with_others(
     refused = run("translate", "-m", model, "-m", plain, given="a\n")
     assert refused.exit_code == 2
     assert "its output (model.output.kind plain) is not that of" in refused.stderr
+
+
+def test_no_output_has_a_banned_word_beside_a_copy(model: Path) -> None:
+    several = ("--json", "--beam-size", "8", "--nbest", "8", "--ban", "a")
+    record = document_of("translate", "-m", model, *several, given="a★a★\n")
+    texts = [one["text"] for one in record["hypotheses"]]
+    assert any("★" in text for text in texts)
+    assert not [text for text in texts if re.search(r"\ba\b", text)]
 
 
 def test_a_line_in_parts_copies_from_the_whole(tmp_path: Path) -> None:

@@ -679,6 +679,7 @@ def test_a_failed_sentence_fails_its_line(translate: Run) -> None:
         (["--history", "2", "--unit", "sentence"], "--history answers turn by turn: leave --unit"),
         (["--history", "2", "--resume", "-o", "x"], "turn by turn: leave --resume out"),
         (["--history", "3", "--prefix"], "turn by turn: leave --prefix out"),
+        (["--unit", "document", "--prefix"], "--prefix belongs to one line: choose --unit sent"),
         (["--files", "x.wav", "--source-field", "a"], "--source-field has no effect with --files"),
     ],
 )

@@ -102,6 +102,18 @@ def test_a_character_that_is_spelled_in_bytes_is_found() -> None:
     assert rule.forbidden([4, 8, 99], last=True) == {9}  # a token outside the vocabulary
 
 
+def test_what_is_copied_counts_as_text() -> None:
+    """A copied star ends a word before it and begins one after it; a copied letter does neither."""
+    rule, star, letter = banned("a"), 8, 9
+    copies = rule.copies({star: "★".encode(), letter: "é".encode()})
+    assert star not in rule.forbidden([], last=False, copies=copies)
+    assert {star, EOS_ID} <= rule.forbidden([4], last=False, copies=copies)
+    assert letter not in rule.forbidden([4], last=False, copies=copies)
+    rule = banned("b")
+    assert rule.forbidden([4, star], last=True, copies=copies) == {5}
+    assert rule.forbidden([4, letter], last=True, copies=copies) == frozenset()
+
+
 def test_a_vocabulary_that_cannot_continue_a_word_does_not_begin_it() -> None:
     whole = Spelling((b"", b"\xe2\x81\x87", b"", b"", b" a", b" b"))
     assert banned("a", spelling=whole).forbidden([], last=False) == {4}

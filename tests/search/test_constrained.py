@@ -3,9 +3,11 @@
 import re
 
 import pytest
+import torch
 
 from s2scli.data.batch import make_source
 from s2scli.model.seq2seq import Seq2Seq
+from s2scli.search.constrained import _turn
 from s2scli.search.demands import is_met
 from s2scli.search.loop import search
 from s2scli.search.rules import Demand, Phrase, Rules
@@ -178,3 +180,12 @@ def test_samples_begin_with_the_prefix() -> None:
     (found,) = search(model, *make_source([SOURCE]), settings, rules=rules)
     assert {one.token_ids[:2] for one in found} == {(C, B)}
     assert len({one.token_ids for one in found}) > 1
+
+
+def test_memory_does_not_grow_with_the_square_of_the_candidates() -> None:
+    """Pairs of a million candidates would need a terabyte."""
+    score = torch.arange(1_000_000, 0, -1.0)[None]
+    turns = _turn(score, torch.arange(1_000_000)[None] % 5)
+    assert torch.equal(turns[0], torch.arange(1_000_000) // 5)
+    score, bank = torch.tensor([[3.0, 9.0, 3.0, 5.0]]), torch.tensor([[1, 1, 1, 0]])
+    assert _turn(score, bank).tolist() == [[1, 0, 2, 0]]
