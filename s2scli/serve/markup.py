@@ -1,11 +1,10 @@
 """HTML whose texts are translated; tags, comments, scripts and white space stay as they are."""
 
 import html
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-from s2scli.translation.lines import divide_space
 
 TAG = re.compile(
     r"""<!--.*?(?:-->|\Z)|<[!?][^>]*+>"""
@@ -22,6 +21,7 @@ VOID_NAMES = "area base br col embed hr img input link meta param source track w
 NO_LANGUAGE, VOID = frozenset(NO_LANGUAGE_NAMES.split()), frozenset(VOID_NAMES.split())
 RAW = frozenset(["script", "style", "textarea"])  # elements whose text has no tags
 SPACE = re.compile(r"\s+")
+CHARACTER = re.compile(r"&#?\w+;|.", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,24 @@ class Markup:
 
     def written(self, place: int, text: str) -> str:
         """Return a text as HTML, with the white space around the one in its place."""
-        before, _, after = divide_space(self.pieces[place])
+        before, after = leading_space(self.pieces[place]), trailing_space(self.pieces[place])
         return f"{before}{html.escape(text, quote=False)}{after}"
+
+
+def leading_space(raw: str) -> str:
+    """Return the white space before a text of HTML; entities such as `&nbsp;` are some, too."""
+    return "".join(itertools.takewhile(is_blank, CHARACTER.findall(raw)))
+
+
+def trailing_space(raw: str) -> str:
+    """Return the white space after a text of HTML; entities such as `&nbsp;` are some, too."""
+    backwards = itertools.takewhile(is_blank, reversed(CHARACTER.findall(raw)))
+    return "".join(reversed([*backwards]))
+
+
+def is_blank(raw: str) -> bool:
+    """Whether a text of HTML is only white space."""
+    return not html.unescape(raw).strip()
 
 
 def read_markup(text: str) -> Markup:

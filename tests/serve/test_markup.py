@@ -40,6 +40,8 @@ def louder(text: str) -> str:
         ("<b>a <code>no</b> a", "<b>A <code>no</b> A"),
         ("one\n two", "ONE TWO"),
         ("&nbsp;&nbsp;", "&nbsp;&nbsp;"),
+        ("a&nbsp;<b>b</b>&#32;\nc &emsp; d", "A&nbsp;<b>B</b>&#32;\nC D"),
+        ("<p>\n&nbsp;a&nbsp; </p>", "<p>\n&nbsp;A&nbsp; </p>"),
         ("<b>a</b>. - !", "<b>A</b>. - !"),
         ("", ""),
     ],
