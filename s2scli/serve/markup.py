@@ -19,7 +19,11 @@ NOT_TRANSLATED = re.compile(
 NO_LANGUAGE_NAMES = "script style code pre kbd samp var textarea svg math"
 VOID_NAMES = "area base br col embed hr img input link meta param source track wbr"
 NO_LANGUAGE, VOID = frozenset(NO_LANGUAGE_NAMES.split()), frozenset(VOID_NAMES.split())
-RAW = frozenset(["script", "style", "textarea"])  # elements whose text has no tags
+# elements whose text has no tags and comments, and what ends each
+RAW = {
+    name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE)
+    for name in ("script", "style", "textarea")
+}
 SPACE = re.compile(r"\s+")
 CHARACTER = re.compile(r"&#?\w+;|.", re.DOTALL)
 
@@ -92,13 +96,17 @@ def _pieces(text: str) -> Iterator[tuple[str, bool, bool]]:
     """
     end = 0
     opened: list[tuple[str, bool]] = []  # the open elements, and whether each is not translated
-    for tag in TAG.finditer(text):
+    while tag := TAG.search(text, end):
         yield from _text(text[end : tag.start()], opened)
         before = _refused(opened)
         if tag["name"]:
             _enter(tag, opened)
         yield tag.group(), False, before or _refused(opened)
         end = tag.end()
+        if opened and (closing := RAW.get(opened[-1][0])):
+            found = closing.search(text, end)
+            begin, end = end, found.start() if found else len(text)
+            yield from _text(text[begin:end], opened)
     yield from _text(text[end:], opened)
 
 
@@ -116,8 +124,6 @@ def _refused(opened: Sequence[tuple[str, bool]]) -> bool:
 def _enter(tag: re.Match[str], opened: list[tuple[str, bool]]) -> None:
     """Note that a tag opens or closes an element."""
     name = tag["name"].lower()
-    if opened and opened[-1][0] in RAW and not (tag["close"] and name == opened[-1][0]):
-        return  # a part of its text
     if tag["close"]:
         names = [each for each, _ in opened]
         if name in names:
