@@ -118,10 +118,10 @@ class Service:
         texts = [body.q] if isinstance(body.q, str) else body.q
         self._check(texts, body.alternatives)
         divided = [_divide(text, body.format) for text in texts]
-        count = sum(len(one.lines) for one in divided)
-        if count > self.limits.max_lines:
-            raise over("max_lines", self.limits.max_lines, count)
-        asked = "\n".join(texts), body.source, body.target, body.model
+        lines = [line for one in divided for line in one.lines]  # without the tags of HTML
+        if len(lines) > self.limits.max_lines:
+            raise over("max_lines", self.limits.max_lines, len(lines))
+        asked = "\n".join(lines), body.source, body.target, body.model
         if body.source == AUTO:  # detection takes time
             choice = await asyncio.to_thread(self.catalogue.choose, *asked)
         else:
