@@ -25,7 +25,7 @@ from s2scli.serve.inline import Html, Links, Written, find_blocks
 from s2scli.serve.insight import record_document
 from s2scli.serve.markup import read_markup
 from s2scli.serve.models import AUTO, Catalogue, Document, Served
-from s2scli.serve.refusal import RequestError, over
+from s2scli.serve.refusal import GONE, RequestError, over
 from s2scli.serve.settings import RequestLimits
 from s2scli.sides import SideKind
 from s2scli.translation.lines import size_of
@@ -315,7 +315,7 @@ class Service:
             waiting: set[asyncio.Future[Any]] = {result, gone}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if not result.done():
-                raise RequestError(499, "the client has gone")
+                raise RequestError(499, GONE)
             return result.result()
         except S2SError as error:
             raise RequestError(400, str(error)) from error
