@@ -189,6 +189,22 @@ def test_sounds_pictures_and_ways_between_sentences(browser: Any, tmp_path: Path
 
 
 @pytest.mark.slow
+def test_a_text_that_is_not_inspected_has_no_insights(browser: Any, tmp_path: Path) -> None:
+    faults: list[str] = []
+    with running(services(tmp_path)) as address:
+        page = opened(browser, address, faults)
+        page.get_by_label("Model", exact=True).select_option(label="English to German (texts)")
+        for text in ("a dog runs . " * 40, "a dog\nruns"):
+            page.get_by_label("Text", exact=True).fill("a dog runs")
+            page.get_by_role("tab", name="Beam search").wait_for()
+            page.get_by_label("Text", exact=True).fill(text)
+            until(lambda: page.inner_text("#status").startswith("attention is shown for one line"))
+            assert not page.is_visible("#insights")
+            assert not page.is_visible("#plain")
+    assert faults == []
+
+
+@pytest.mark.slow
 def test_another_model_shows_nothing_of_the_last_one(browser: Any, tmp_path: Path) -> None:
     faults: list[str] = []
     with running(services(tmp_path)) as address:
