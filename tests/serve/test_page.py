@@ -25,6 +25,16 @@ CHROMIUM = next(
 )
 
 
+SLOW_MICROPHONE = """
+const media = navigator.mediaDevices, ask = media.getUserMedia.bind(media);
+window.asked = 0;
+media.getUserMedia = async (options) => {
+  window.asked++;
+  await new Promise((done) => setTimeout(done, 500));
+  return window.stream = await ask(options);
+};
+"""
+LIVE = "window.stream && window.stream.getTracks()[0].readyState"
 WIDTH = "document.documentElement.scrollWidth"
 FLAGS = ("no-sandbox", "use-fake-device-for-media-stream", "use-fake-ui-for-media-stream")
 
@@ -201,6 +211,26 @@ def test_a_text_that_is_not_inspected_has_no_insights(browser: Any, tmp_path: Pa
             until(lambda: page.inner_text("#status").startswith("attention is shown for one line"))
             assert not page.is_visible("#insights")
             assert not page.is_visible("#plain")
+    assert faults == []
+
+
+@pytest.mark.slow
+def test_a_microphone_is_asked_for_once(browser: Any, tmp_path: Path) -> None:
+    faults: list[str] = []
+    with running(services(tmp_path)) as address:
+        page = browser.new_page(permissions=["microphone"])
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.add_init_script(SLOW_MICROPHONE)
+        page.goto(address)
+        choose = page.get_by_label("Model", exact=True).select_option
+        choose(label="English to German (tones)")
+        page.get_by_role("button", name="Record", exact=True).dblclick()
+        page.get_by_role("button", name="Stop").click()
+        until(lambda: page.evaluate(LIVE) == "ended")
+        assert page.evaluate("window.asked") == 1
+        page.get_by_role("button", name="Record", exact=True).click()
+        choose(label="English to German (walk)")
+        until(lambda: page.evaluate(f"window.asked === 2 && {LIVE}") == "ended")
     assert faults == []
 
 
