@@ -36,6 +36,10 @@ from s2scli.workspace import Workspace
 
 NAME = re.compile(r"[\w.-]+")
 PAIR = re.compile(rf"(?P<source>{CODE.pattern})-(?P<target>{CODE.pattern})")
+# as browsers write it: without a path, a capital letter or the usual port
+ORIGIN = re.compile(
+    r"\*|null|(?!http://.*:80$|https://.*:443$)[a-z][a-z0-9+.-]*://[a-z0-9._\[\]:-]+"
+)
 EXPECTED = "expected DIR, NAME=DIR, en-de=DIR or NAME:en-de=DIR"
 SHORTEST_TOKEN = 16
 STEPS = 11  # on the way between two sentences or pictures
@@ -125,12 +129,14 @@ def serve(
         The number of the signal.
 
     Raises:
-        UsageError: an address of others without a token, two models of one name, a wrong address.
+        UsageError: an address of others without a token, two models of one name, a wrong address or
+            web site.
         MissingInputError: a model, or the file of the token, is missing.
         CheckpointError: a model is damaged.
         LockedError: another program listens there.
     """
     token = read_token(request.token_file, local=request.settings.is_local)
+    check_origins(request.origins)
     settings, limits, counts, gate = request.settings, request.limits, Counts(), Gate()
     with listen(settings.host, settings.port) as listening:
         catalogue = load_models(workspace, request, talk)
@@ -188,6 +194,20 @@ def read_token(path: Path | None, *, local: bool) -> str:
             f"ASCII, found {len(token)}"
         )
     return token
+
+
+def check_origins(origins: Sequence[str]) -> None:
+    """Refuse names of web sites that no browser sends.
+
+    Raises:
+        UsageError: one has a path, a capital letter or the usual port, or no scheme.
+    """
+    wrong = next((origin for origin in origins if not ORIGIN.fullmatch(origin)), None)
+    if wrong is not None:
+        raise UsageError(
+            f"--cors {wrong}: expected a scheme and a host in small letters, without a path or the "
+            "usual port, such as https://example.org"
+        )
 
 
 def load_models(workspace: Workspace, request: ServeRequest, talk: Talk) -> Catalogue:

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 
 from s2scli import __version__
 from s2scli.data.codecs.sound_files import native_seconds
@@ -37,7 +38,7 @@ from s2scli.serve.bodies import (
 from s2scli.serve.guard import UNEXPECTED, App, Gate, Guard, Report
 from s2scli.serve.insight import record_document
 from s2scli.serve.page import PAGE, PAGE_HEADERS
-from s2scli.serve.refusal import RequestError
+from s2scli.serve.refusal import GONE, RequestError
 from s2scli.serve.service import Service, uri_of
 
 
@@ -106,11 +107,15 @@ def _add_refusals(app: FastAPI) -> None:
     async def not_http(_: Request, error: Any) -> Response:
         return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
 
+    async def gone(_: Request, error: Any) -> Response:
+        return JSONResponse({"error": GONE}, 499)
+
     async def failed(_: Request, error: Any) -> Response:
         return JSONResponse({"error": UNEXPECTED}, 500)
 
     app.add_exception_handler(RequestError, refused)
     app.add_exception_handler(HTTPException, not_http)
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(Exception, failed)
 
 

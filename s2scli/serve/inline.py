@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from s2scli.scripts import is_unspaced
-from s2scli.serve.markup import SPACE, TAG, VOID, Markup
+from s2scli.serve.markup import SPACE, TAG, VOID, Markup, is_blank, leading_space, trailing_space
 
 INLINE_NAMES = (
     "a abbr acronym b bdi bdo big cite data del dfn em font i img ins label mark q s small span "
@@ -201,14 +201,15 @@ def _divides(piece: str) -> bool:
 def _block(markup: Markup, run: Sequence[int]) -> Block | None:
     """Return the block of a run of pieces; None if its tags are not balanced, or if it has none.
 
-    Tags of elements that end or begin outside stay where they are, before or after the block.
+    Tags of elements that end or begin outside stay where they are, before or after the block, and
+    so do tags and comments without content at its ends.
     """
     pieces = [markup.pieces[index] for index in run]
     tags = {at for at, piece in enumerate(pieces) if TAG.fullmatch(piece)}
     paired = _pairs(pieces) if len(tags) <= MOST_TAGS else None
     if paired is None or sum(map(len, pieces)) > MOST_CHARACTERS:
         return None
-    texts = [at for at, piece in enumerate(pieces) if at not in tags and piece.strip()]
+    texts = [at for at, piece in enumerate(pieces) if at not in tags and not is_blank(piece)]
     alone = tags - paired.keys()
     first = max([at + 1 for at in alone if at < texts[0]], default=0)
     last = min([at - 1 for at in alone if at > texts[-1]], default=len(run) - 1)
@@ -216,14 +217,19 @@ def _block(markup: Markup, run: Sequence[int]) -> Block | None:
         not first <= other <= last for at, other in paired.items() if first <= at <= last
     ):
         return None
+    while paired.get(first) == first or (first not in tags and first < texts[0]):
+        first += 1
+    while paired.get(last) == last or (last not in tags and last > texts[-1]):
+        last -= 1
     reader = _Reader()
     for at in range(first, last + 1):
         other = paired.get(at)
         reader.read(pieces[at], None if other is None else other > at, is_empty=other == at)
     if not reader.outermost:
         return None
-    head, tail = pieces[first], pieces[last]
-    around = head[: len(head) - len(head.lstrip())], tail[len(tail.rstrip()) :]
+    before = [leading_space(pieces[at]) for at in range(first, texts[0] + 1) if at not in tags]
+    after = [trailing_space(pieces[at]) for at in range(texts[-1], last + 1) if at not in tags]
+    around = "".join(before), "".join(after)
     text = reader.text.rstrip()
     return Block(run[first], run[last], text, around, tuple(reader.outermost))
 

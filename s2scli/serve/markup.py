@@ -1,14 +1,13 @@
 """HTML whose texts are translated; tags, comments, scripts and white space stay as they are."""
 
 import html
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from s2scli.translation.lines import divide_space
-
 TAG = re.compile(
-    r"""<!--.*?(?:-->|\Z)|<[!?][^>]*+>"""
+    r"""<!--.*?(?:-->|\Z)|<[!?][^>]*+(?:>|\Z)"""
     r"""|<(?P<close>/?)(?P<name>[A-Za-z][^\s<>/"']*+)(?P<rest>(?:[^<>"']|"[^"]*+"|'[^']*+')*+)>""",
     re.DOTALL,
 )
@@ -20,8 +19,13 @@ NOT_TRANSLATED = re.compile(
 NO_LANGUAGE_NAMES = "script style code pre kbd samp var textarea svg math"
 VOID_NAMES = "area base br col embed hr img input link meta param source track wbr"
 NO_LANGUAGE, VOID = frozenset(NO_LANGUAGE_NAMES.split()), frozenset(VOID_NAMES.split())
-RAW = frozenset(["script", "style", "textarea"])  # elements whose text has no tags
+# elements whose text has no tags and comments, and what ends each
+RAW = {
+    name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE)
+    for name in ("script", "style", "textarea")
+}
 SPACE = re.compile(r"\s+")
+CHARACTER = re.compile(r"&#?\w+;|.", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,24 @@ class Markup:
 
     def written(self, place: int, text: str) -> str:
         """Return a text as HTML, with the white space around the one in its place."""
-        before, _, after = divide_space(self.pieces[place])
+        before, after = leading_space(self.pieces[place]), trailing_space(self.pieces[place])
         return f"{before}{html.escape(text, quote=False)}{after}"
+
+
+def leading_space(raw: str) -> str:
+    """Return the white space before a text of HTML; entities such as `&nbsp;` are some, too."""
+    return "".join(itertools.takewhile(is_blank, CHARACTER.findall(raw)))
+
+
+def trailing_space(raw: str) -> str:
+    """Return the white space after a text of HTML; entities such as `&nbsp;` are some, too."""
+    backwards = itertools.takewhile(is_blank, reversed(CHARACTER.findall(raw)))
+    return "".join(reversed([*backwards]))
+
+
+def is_blank(raw: str) -> bool:
+    """Whether a text of HTML is only white space."""
+    return not html.unescape(raw).strip()
 
 
 def read_markup(text: str) -> Markup:
@@ -76,13 +96,17 @@ def _pieces(text: str) -> Iterator[tuple[str, bool, bool]]:
     """
     end = 0
     opened: list[tuple[str, bool]] = []  # the open elements, and whether each is not translated
-    for tag in TAG.finditer(text):
+    while tag := TAG.search(text, end):
         yield from _text(text[end : tag.start()], opened)
         before = _refused(opened)
         if tag["name"]:
             _enter(tag, opened)
         yield tag.group(), False, before or _refused(opened)
         end = tag.end()
+        if opened and (closing := RAW.get(opened[-1][0])):
+            found = closing.search(text, end)
+            begin, end = end, found.start() if found else len(text)
+            yield from _text(text[begin:end], opened)
     yield from _text(text[end:], opened)
 
 
@@ -100,8 +124,6 @@ def _refused(opened: Sequence[tuple[str, bool]]) -> bool:
 def _enter(tag: re.Match[str], opened: list[tuple[str, bool]]) -> None:
     """Note that a tag opens or closes an element."""
     name = tag["name"].lower()
-    if opened and opened[-1][0] in RAW and not (tag["close"] and name == opened[-1][0]):
-        return  # a part of its text
     if tag["close"]:
         names = [each for each, _ in opened]
         if name in names:

@@ -1,5 +1,7 @@
 """The error that becomes the answer to a request."""
 
+GONE = "the client has gone"
+
 
 class RequestError(Exception):
     """A request that gets an error instead of an answer.

@@ -25,7 +25,7 @@ from s2scli.serve.inline import Html, Links, Written, find_blocks
 from s2scli.serve.insight import record_document
 from s2scli.serve.markup import read_markup
 from s2scli.serve.models import AUTO, Catalogue, Document, Served
-from s2scli.serve.refusal import RequestError, over
+from s2scli.serve.refusal import GONE, RequestError, over
 from s2scli.serve.settings import RequestLimits
 from s2scli.sides import SideKind
 from s2scli.translation.lines import size_of
@@ -118,10 +118,10 @@ class Service:
         texts = [body.q] if isinstance(body.q, str) else body.q
         self._check(texts, body.alternatives)
         divided = [_divide(text, body.format) for text in texts]
-        count = sum(len(one.lines) for one in divided)
-        if count > self.limits.max_lines:
-            raise over("max_lines", self.limits.max_lines, count)
-        asked = "\n".join(texts), body.source, body.target, body.model
+        lines = [line for one in divided for line in one.lines]  # without the tags of HTML
+        if len(lines) > self.limits.max_lines:
+            raise over("max_lines", self.limits.max_lines, len(lines))
+        asked = "\n".join(lines), body.source, body.target, body.model
         if body.source == AUTO:  # detection takes time
             choice = await asyncio.to_thread(self.catalogue.choose, *asked)
         else:
@@ -315,7 +315,7 @@ class Service:
             waiting: set[asyncio.Future[Any]] = {result, gone}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if not result.done():
-                raise RequestError(499, "the client has gone")
+                raise RequestError(499, GONE)
             return result.result()
         except S2SError as error:
             raise RequestError(400, str(error)) from error

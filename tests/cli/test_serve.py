@@ -73,6 +73,7 @@ def test_a_server_answers_until_a_signal(model: Path) -> None:
         (["--host", "0.0.0.0"], 2, "others can connect to this address, so a token is needed"),
         (["--token-file", "none"], 66, "--token-file none: cannot be read"),
         (["-m", "a b=c"], 2, "-m a b=c: expected DIR, NAME=DIR, en-de=DIR or NAME:en-de=DIR"),
+        (["--cors", "https://a.org/"], 2, "--cors https://a.org/: expected a scheme and a host"),
         (["-m", "none"], 66, "none: no model here"),
         (["--host", "127.0.0.1.1"], 2, "others can connect to this address"),
         (["--max-lines", "0"], 2, "--max-lines"),

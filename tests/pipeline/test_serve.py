@@ -16,6 +16,7 @@ from s2scli.pipeline.inspect_search import inspect_search
 from s2scli.pipeline.serve import (
     ModelRequest,
     ServeRequest,
+    check_origins,
     insights_of,
     load_models,
     read_token,
@@ -69,6 +70,17 @@ def test_others_need_a_token(tmp_path: Path) -> None:
             read_token(file, local=True)
     file.write_text("a token that is long\n")
     assert read_token(file, local=False) == "a token that is long"
+
+
+def test_a_web_site_is_named_as_browsers_name_it() -> None:
+    check_origins(["https://example.org", "http://localhost:8080"])
+    check_origins(["https://[::1]:8443", "moz-extension://0a1b-2c", "*", "null"])
+    for wrong in (
+        *("https://example.org/", "https://example.org/page", "example.org", "https://"),
+        *("https://Example.org", "https://example.org:443", "http://example.org:80", ""),
+    ):
+        with pytest.raises(UsageError, match=f"--cors {wrong}: expected a scheme and a host"):
+            check_origins([wrong])
 
 
 def test_the_engine_is_that_which_was_asked_for(

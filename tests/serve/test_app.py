@@ -1,5 +1,6 @@
 """The interface: LibreTranslate's own client, its description, and what is malformed."""
 
+import asyncio
 import json
 import random
 from typing import Any
@@ -67,6 +68,32 @@ def test_requests_are_counted_and_logged_without_text() -> None:
     text = send(app, "GET", "/metrics").text
     assert 's2s_requests_total{route="/translate",status="200"} 1' in text
     assert "secret" not in text
+
+
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+def test_a_client_that_leaves_while_it_sends_is_no_failure(kind: str) -> None:
+    said: list[str] = []
+    service = service_of()
+    app = app_of(service, report=said.append)
+    messages = [
+        {"type": "http.request", "body": b"--x\r\n", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def nobody(message: Any) -> None:
+        """Receive an answer."""
+
+    async def ask() -> None:
+        headers = [(b"host", b"localhost"), (b"content-type", kind.encode())]
+        scope = {"type": "http", "method": "POST", "path": "/translate", "headers": headers}
+        await app({**scope, "query_string": b""}, receive, nobody)
+
+    asyncio.run(ask())
+    assert said == []
+    assert 'route="/translate",status="499"} 1' in service.counts.text({})
 
 
 def malformed(order: random.Random) -> tuple[str, str, dict[str, Any]]:

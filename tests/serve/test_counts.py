@@ -16,6 +16,13 @@ def test_a_histogram_is_cumulative() -> None:
     ]
 
 
+def test_a_large_sum_still_counts_each_value() -> None:
+    found = Histogram((1.0,))
+    for value in (1234567.0, 0.125, 0.125):
+        found.add(value)
+    assert "x_sum 1234567.25" in found.lines("x")
+
+
 def test_requests_and_batches_are_counted() -> None:
     counts = Counts()
     counts.request("/translate", 200, 0.1)

@@ -25,6 +25,16 @@ CHROMIUM = next(
 )
 
 
+SLOW_MICROPHONE = """
+const media = navigator.mediaDevices, ask = media.getUserMedia.bind(media);
+window.asked = 0;
+media.getUserMedia = async (options) => {
+  window.asked++;
+  await new Promise((done) => setTimeout(done, 500));
+  return window.stream = await ask(options);
+};
+"""
+LIVE = "window.stream && window.stream.getTracks()[0].readyState"
 WIDTH = "document.documentElement.scrollWidth"
 FLAGS = ("no-sandbox", "use-fake-device-for-media-stream", "use-fake-ui-for-media-stream")
 
@@ -185,6 +195,42 @@ def test_sounds_pictures_and_ways_between_sentences(browser: Any, tmp_path: Path
         until(lambda: page.inner_text("#way") == "here")
         page.get_by_label("Position").fill("1")
         assert page.inner_text("#way") == "halfway"
+    assert faults == []
+
+
+@pytest.mark.slow
+def test_a_text_that_is_not_inspected_has_no_insights(browser: Any, tmp_path: Path) -> None:
+    faults: list[str] = []
+    with running(services(tmp_path)) as address:
+        page = opened(browser, address, faults)
+        page.get_by_label("Model", exact=True).select_option(label="English to German (texts)")
+        for text in ("a dog runs . " * 40, "a dog\nruns"):
+            page.get_by_label("Text", exact=True).fill("a dog runs")
+            page.get_by_role("tab", name="Beam search").wait_for()
+            page.get_by_label("Text", exact=True).fill(text)
+            until(lambda: page.inner_text("#status").startswith("attention is shown for one line"))
+            assert not page.is_visible("#insights")
+            assert not page.is_visible("#plain")
+    assert faults == []
+
+
+@pytest.mark.slow
+def test_a_microphone_is_asked_for_once(browser: Any, tmp_path: Path) -> None:
+    faults: list[str] = []
+    with running(services(tmp_path)) as address:
+        page = browser.new_page(permissions=["microphone"])
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.add_init_script(SLOW_MICROPHONE)
+        page.goto(address)
+        choose = page.get_by_label("Model", exact=True).select_option
+        choose(label="English to German (tones)")
+        page.get_by_role("button", name="Record", exact=True).dblclick()
+        page.get_by_role("button", name="Stop").click()
+        until(lambda: page.evaluate(LIVE) == "ended")
+        assert page.evaluate("window.asked") == 1
+        page.get_by_role("button", name="Record", exact=True).click()
+        choose(label="English to German (walk)")
+        until(lambda: page.evaluate(f"window.asked === 2 && {LIVE}") == "ended")
     assert faults == []
 
 

@@ -69,6 +69,16 @@ def test_a_detected_language_is_told() -> None:
     assert 50 < detected["confidence"] <= 100
 
 
+def test_the_language_of_html_is_that_of_its_texts() -> None:
+    models = [served(name, source=name, target="it") for name in ("en", "de")]
+    app = app_of(service_of(*models))
+    tag = '<p style="text-align: center" class="home page"><a href="/index.html" title="more">'
+    for q, format in (("Guten Tag", "text"), (f"{tag}Guten Tag</a></p>", "html")):
+        body = {"q": q, "source": "auto", "target": "it", "format": format}
+        found = send(app, "POST", "/translate", json=body).json()
+        assert found["detectedLanguage"]["language"] == "de"
+
+
 @pytest.mark.parametrize(
     ("body", "status", "error"),
     [
