@@ -5,7 +5,7 @@ duplicates (`stage`) and which split each row belongs to. `write_splits` copies 
 splits.
 """
 
-import itertools
+import bisect
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -58,14 +58,24 @@ class StagedCorpus:
     def __init__(
         self,
         paths: Sequence[Path],
+        starts: Sequence[int],
         first: NDArray[np.bool_],
         sides: Sides = TEXT,
         near: NDArray[np.bool_] | None = None,
     ) -> None:
+        """Take the rows of some files.
+
+        Args:
+            paths: the files in order.
+            starts: the number of rows before each file.
+            first: which rows are not copies of earlier ones, [rows].
+            sides: the kind of each side.
+            near: which rows resemble earlier ones, [rows]; None if this was not looked for.
+        """
         self.schema = schema_of(sides)
         self.watched = HASH.name if sides.are_text else CONTENT.name
         self.rows, self.kept = len(first), int(np.count_nonzero(first))
-        self._paths, self._first, self._near = paths, first, near
+        self._paths, self._starts, self._first, self._near = paths, starts, first, near
 
     def dropped(self, start: int, end: int) -> dict[str, DroppedRows]:
         """Return the duplicates among the rows `start` to `end` - 1 by reason."""
@@ -86,13 +96,14 @@ class StagedCorpus:
 
     def _counted(self, rows: NDArray[np.int64]) -> DroppedRows:
         """Return the number of some rows, and the first of them."""
-        wanted, samples = rows[:SAMPLES].tolist(), []
-        start = 0
-        for batch, mask in self._stored(TEXT_SCHEMA.names) if wanted else ():
-            inside = [row - start for row in wanted if start <= row < start + len(mask)]
+        wanted = rows[:SAMPLES].tolist()
+        if not wanted:
+            return DroppedRows(0)
+        samples: list[Sample] = []
+        for start, batch in self._read_from(wanted[0], TEXT_SCHEMA.names):
+            inside = [row - start for row in wanted if start <= row < start + batch.num_rows]
             for values in batch.take(pa.array(inside, pa.int64())).to_pylist():
                 samples.append(Sample(values["line"], values["source"], values["target"]).cut())
-            start += len(mask)
             if len(samples) == len(wanted):
                 break
         return DroppedRows(len(rows), tuple(samples))
@@ -114,10 +125,21 @@ class StagedCorpus:
         Args:
             names: the columns to read.
         """
-        start = 0
-        for batch in itertools.chain.from_iterable(_read(path, names) for path in self._paths):
+        for start, batch in self._read_from(0, names):
             yield batch, self._first[start : start + batch.num_rows]
-            start += batch.num_rows
+
+    def _read_from(self, row: int, names: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield the batches from the file of a row on, each with the index of its first row.
+
+        Args:
+            row: the index of the row.
+            names: the columns to read.
+        """
+        begin = bisect.bisect_right(self._starts, row) - 1
+        for path, start in zip(self._paths[begin:], self._starts[begin:], strict=True):
+            for batch in _read(path, names):
+                yield start, batch
+                start += batch.num_rows
 
 
 def write_rows(
@@ -185,6 +207,7 @@ def stage(
         near_duplicates: the least similarity of near duplicates; None looks for exact ones only.
     """
     found: list[Path] = []
+    starts: list[int] = []
     with ExitStack() as stack:
         finder = stack.enter_context(DuplicateFinder(scratch))
         similar = (
@@ -195,16 +218,17 @@ def stage(
         names = [DIGEST.name, *([SIGNATURE.name] if similar else [])]
         for path in paths:
             found.append(path)
+            starts.append(finder.rows)
             for batch in _read(path, names):
                 finder.add(_values(batch.column("digest"), np.uint64))
                 if similar:
                     similar.add(_values(batch.column("signature"), np.uint16))
         first = finder.first_occurrences()
         if similar is None or near_duplicates is None:
-            return StagedCorpus(found, first, sides)
+            return StagedCorpus(found, starts, first, sides)
         near = similar.near_copies(near_duplicates) & first
         first &= ~near
-    return StagedCorpus(found, first, sides, near)
+    return StagedCorpus(found, starts, first, sides, near)
 
 
 def _read(path: Path, names: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -15,14 +15,15 @@ CLOSING = "\"')\\]}»›”’“‘」』）］"
 WIDE_CLOSING = "\"')\\]”’」』）］"
 STOPS = ".!?…؟۔।॥։።"
 WIDE_STOPS = "。！？｡！？။។"  # of scripts without spaces
+# A match begins where a run of stops or of white space does, or a long run takes quadratic time.
 END = re.compile(
-    rf"(?P<stop>[{STOPS}]+)[{CLOSING}]*(?:[ \u00a0\u202f]»)?\s+"
+    rf"(?<![{STOPS}])(?P<stop>[{STOPS}]+)[{CLOSING}]*(?:[ \u00a0\u202f]»)?\s+"
     rf"|[{WIDE_STOPS}]+(?:[{WIDE_CLOSING}]+\s+|\s*(?![{WIDE_CLOSING}{WIDE_STOPS}\s]))"
     r"|\n[^\S\n]*\n\s*"
 )
 LOOSE_END = re.compile(rf"[{STOPS}][{CLOSING}]*\s+|[{WIDE_STOPS}][{CLOSING}]*\s*")
 CLAUSE_END = re.compile(rf"[,;:،؛–—][{CLOSING}]*\s+|[，、；：][{CLOSING}]*\s*")
-LINE_BREAK = re.compile(r"\s*\n\s*")
+LINE_BREAK = re.compile(r"(?<!\s)\s*\n\s*")
 INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
 LONGEST = 32  # an abbreviation, in characters
 ORDINAL = re.compile(r"\d{1,2}")

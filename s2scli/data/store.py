@@ -121,15 +121,16 @@ class BatchWriter:
         self._file = pa.OSFile(os.fsencode(path), "w")
         self._writer = pa.ipc.new_file(self._file, schema)
         self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = self._pending_bytes = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write the rows of `batch`."""
         self.rows += batch.num_rows
-        self._pending.append(batch)
-        if (
-            sum(pending.num_rows for pending in self._pending) >= BATCH_ROWS
-            or sum(pending.nbytes for pending in self._pending) >= BATCH_CHARACTERS
-        ):
+        if batch.num_rows:
+            self._pending.append(batch)
+            self._pending_rows += batch.num_rows
+            self._pending_bytes += batch.nbytes
+        if self._pending_rows >= BATCH_ROWS or self._pending_bytes >= BATCH_CHARACTERS:
             self._flush()
 
     def __enter__(self) -> Self:
@@ -147,11 +148,10 @@ class BatchWriter:
         self._file.close()
 
     def _flush(self) -> None:
-        pending = [batch for batch in self._pending if batch.num_rows]
-        if pending:
-            table = pa.Table.from_batches(pending, self._schema).combine_chunks()
+        if self._pending:
+            table = pa.Table.from_batches(self._pending, self._schema).combine_chunks()
             self._writer.write_table(table)
-        self._pending = []
+        self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ class Augmented:
         rows: the number of rows written, one for each line read.
         copied: rows of the corpus in front.
         made: rows made of a line.
-        empty: lines that are blank, or too long and left out; their rows are empty.
+        empty: lines that are blank, or too long and left out, or whose row has a blank side, as
+            the model wrote nothing; their rows are empty.
         failed: lines that are no pair, or that the model could not translate; likewise.
         overlong: made rows whose line was too long for the model, and was translated in parts.
     """
@@ -123,10 +124,18 @@ def augment(translator: Translator | None, request: AugmentRequest, talk: Talk) 
 def _method(translator: Translator | None, request: AugmentRequest) -> Answer:
     """Return what makes records, with a source and a target, of a window of lines."""
     if translator is None or request.search is None:
-        return _read_pairs
+        return lambda window: _sided(_read_pairs(window))
     options = Options(request.search, request.stream.overlong, Wanted(), request.stream.window)
     translate = functools.partial(translator.translate, options=options)
-    return functools.partial(TRANSLATING[request.settings.method], translate)
+    method = TRANSLATING[request.settings.method]
+    return lambda window: _sided(method(translate, window))
+
+
+def _sided(records: Iterator[Record]) -> Iterator[Record]:
+    """Yield the records; those with a blank side are empty, as a tag makes no pair of them."""
+    for record in records:
+        half = record.status == "ok" and (is_blank(record.source) or is_blank(record.target))
+        yield replace(record, status="empty") if half else record
 
 
 def _read_pairs(window: Sequence[Line]) -> Iterator[Record]:

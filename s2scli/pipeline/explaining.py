@@ -2,11 +2,11 @@
 
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from s2scli.data.cleaning import DUPLICATE, SHIFTED, put_tags
+from s2scli.data.cleaning import DUPLICATE, SHIFTED, put_tags, tidy
 from s2scli.data.cleaning.pairs import Pairs, Texts
 from s2scli.data.cleaning.rule import Context, Filter, Repair
 from s2scli.data.cleaning.rules import BATCH_ROWS, Cleaner, shift_of
@@ -184,10 +184,11 @@ def _explained(
     watcher.read_on()
     forced = settings if settings.max_other_script is not None else _with_scripts(settings)
     context = Cleaner(forced).context(watcher.first)
+    repairs, after = _repaired(row, cleaner, context, settings)
     opinions = [
-        *(_repairs(name, rule, row, context, settings) for name, rule in cleaner.repairs.items()),
+        *repairs,
         _shift(watcher, settings),
-        *(_filters(name, rule, row, context, settings) for name, rule in cleaner.filters.items()),
+        *(_filters(name, rule, after, context, settings) for name, rule in cleaner.filters.items()),
         Opinion(
             DUPLICATE,
             True,
@@ -204,30 +205,45 @@ def _with_scripts(settings: PrepareSettings) -> PrepareSettings:
     return settings.model_copy(update={"max_other_script": 1.0})
 
 
+def _repaired(
+    row: Example, cleaner: Cleaner, context: Context, settings: PrepareSettings
+) -> tuple[list[Opinion], Example]:
+    """Return what the repairs think of a row, and the row after those that are on.
+
+    As in preparation, each repair sees what those before it have left.
+    """
+    opinions = []
+    for name, rule in cleaner.repairs.items():
+        opinion, after = _repairs(name, rule, row, context, settings)
+        opinions.append(opinion)
+        row = after if opinion.on else row
+    return opinions, row
+
+
 def _repairs(
     name: str, rule: Repair, row: Example, context: Context, settings: PrepareSettings
-) -> Opinion:
+) -> tuple[Opinion, Example]:
+    """Return what a repair thinks of a row, and the row after it."""
     on = rule.is_on(settings)
     if not on and rule.hides:
         asked = settings.model_copy(update={"redact": True})
         context = Context(asked, context.source_script, context.target_script)
     try:
         source, target = (
-            rule.apply(Texts([text]), context)[0] for text in (row.source, row.target)
+            tidy(rule.apply(Texts([text]), context)[0], settings.normalization)
+            for text in (row.source, row.target)
         )
     except MissingExtraError as error:
-        return Opinion(name, on, "cannot say", str(error))
+        return Opinion(name, on, "cannot say", str(error)), row
     if (source, target) == (row.source, row.target):
-        return Opinion(name, on, "keeps", f"nothing to do ({rule.does})")
+        return Opinion(name, on, "keeps", f"nothing to do ({rule.does})"), row
     changed = [
-        f"{side}: {after}"
-        for side, before, after in (
-            ("source", row.source, source),
-            ("target", row.target, target),
-        )
-        if before != after
+        f"{side}: {new}"
+        for side, old, new in (("source", row.source, source), ("target", row.target, target))
+        if old != new
     ]
-    return Opinion(name, on, "changes", "; ".join(changed))
+    after = replace(row, source=source, target=target)
+    return Opinion(name, on, "changes", "; ".join(changed)), after
 
 
 def _filters(

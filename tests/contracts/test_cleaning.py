@@ -272,6 +272,19 @@ def test_numbers_are_compared_without_their_separators(one: str, other: str, sam
         ("DE89 3704 0044 0532 0130 00", "[ACCOUNT]"),
         ("GB82WEST12345698765432 AND MORE", "[ACCOUNT] AND MORE"),
         ("DE88 3704 0044 0532 0130 00", "DE88 3704 0044 0532 0130 00"),
+        # beside letters that need no space
+        ("请联系john@example.com或致电", "请联系[EMAIL]或致电"),
+        ("메일은 john@example.com으로", "메일은 [EMAIL]으로"),
+        ("info@例子.中国", "[EMAIL]"),
+        ("電話03-1234-5678まで、ＴＥＬ０３－１２３４－５６７８", "電話[PHONE]まで、ＴＥＬ[PHONE]"),
+        ("โทร02-123-4567ครับ", "โทร[PHONE]ครับ"),
+        ("口座DE89 3704 0044 0532 0130 00です", "口座[ACCOUNT]です"),
+        ("no030-1234567 or v212-555-0123x", "no030-1234567 or v212-555-0123x"),
+        # with spaces and hyphens that do not break
+        ("01\u00a023\u00a045\u00a067\u00a089 ou 212\u2011555\u20110123", "[PHONE] ou [PHONE]"),
+        ("4111\u202f1111\u202f1111\u202f1111", "[CARD]"),
+        ("01.23.45.67.89, 1-800-555-0199", "[PHONE], [PHONE]"),
+        ("01.02.20, 01.02.2020 10:00", "01.02.20, 01.02.2020 10:00"),
     ],
 )
 def test_personal_data_is_redacted_and_other_numbers_are_not(text: str, redacted: str) -> None:
@@ -290,7 +303,9 @@ def test_check_digits_find_every_wrong_digit() -> None:
             assert check(changed) is (changed == number)
 
 
-@pytest.mark.parametrize("unit", ["a", "1", "a.", "1 ", "a@", "a@a.", "+1 ", "(1)", "A1", "&#"])
+@pytest.mark.parametrize(
+    "unit", ["a", "1", "a.", "1 ", "a@", "a@a.", "+1 ", "(1)", "A1", "&#", "中a@"]
+)
 def test_no_text_makes_a_search_slow(unit: str) -> None:
     side, start = Texts([unit * (50_000 // len(unit))]), time.process_time()
     for name in ("redacted", "html_entities", "control_characters"):
@@ -307,6 +322,36 @@ def test_a_list_is_redacted_by_whole_words_without_regard_to_case(tmp_path: Path
     assert list(REPAIRS["redacted"].apply(Texts(texts), context)) == [
         *("[REDACTED] and Anna Schmidts", "[REDACTED]: [REDACTED]", "我是[REDACTED]。", "none")
     ]
+
+
+@pytest.mark.parametrize(
+    ("entries", "text", "redacted"),
+    [
+        ("Anna Maria\nMaria Schmidt", "Anna Maria Schmidt, Maria", "[REDACTED], Maria"),
+        ("Smith", "john.smith@example.org and smith@a.b", "[EMAIL] and [REDACTED]@a.b"),
+        ("Smith", "请联系Smith先生", "请联系[REDACTED]先生"),
+        ("김철수", "김철수는 갔다", "[REDACTED]는 갔다"),
+        ("राज", "राजा और राज, महाराज", "राजा और [REDACTED], महाराज"),
+        ("Jos\u00e9", "Jose\u0301 und Jos\u00e9", "[REDACTED] und [REDACTED]"),
+        ("Jose", "Jose\u0301 und Jose", "Jose\u0301 und [REDACTED]"),
+        ("redacted", "a redacted line", "a [REDACTED] line"),
+    ],
+)
+def test_a_list_and_personal_data_are_redacted_together(
+    tmp_path: Path, entries: str, text: str, redacted: str
+) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text(entries, encoding="utf-8")
+    context = Context(PrepareSettings(redact_list=str(path), redact=True))
+    assert list(REPAIRS["redacted"].apply(Texts([text, "none"]), context)) == [redacted, "none"]
+    assert redaction.redacted(text, context) == redacted
+
+
+def test_a_long_list_is_read_quickly(tmp_path: Path) -> None:
+    path, start = tmp_path / "list.txt", time.process_time()
+    path.write_text("".join(f"name{number} surname\n" for number in range(2000)))
+    assert redaction.read_list(str(path)).spans("a Name7 surname") == [(2, 15, "[REDACTED]")]
+    assert time.process_time() - start < 2
 
 
 def test_nothing_that_is_redacted_is_shown_anywhere(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from s2scli.data import corpus as corpus_module
 from s2scli.data import store
 from s2scli.data.codecs.cell import Stored
 from s2scli.data.corpus import (
@@ -51,6 +53,28 @@ def test_staging_keeps_the_first_of_equal_rows(tmp_path: Path, files: int) -> No
     assert lines == [example.line for example in KEPT]
     expected = source_hashes([example.source for example in KEPT])
     assert np.concatenate(list(corpus.hashes())).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("files", [1, 7])
+def test_samples_of_duplicates_are_read_from_their_own_file_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int
+) -> None:
+    corpus, read = staged(EXAMPLES, tmp_path, files), []
+    whole = corpus_module._read
+
+    def noted(path: Path, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        read.append(path)
+        return whole(path, names)
+
+    monkeypatch.setattr(corpus_module, "_read", noted)
+    (found,) = corpus.dropped(100, 150).values()
+    assert found.count == 30
+    assert [one.line for one in found.samples] == [121, 122, 123]
+    assert not corpus.dropped(0, 100)["duplicate"].count
+    sizes = [len(part) for part in np.array_split(np.arange(150), files)]
+    first = next(file for file in range(files) if sum(sizes[: file + 1]) > 120)
+    last = next(file for file in range(files) if sum(sizes[: file + 1]) > 122)
+    assert read == [tmp_path / f"{file}.arrow" for file in range(first, last + 1)]
 
 
 @pytest.mark.parametrize("files", [1, 7])

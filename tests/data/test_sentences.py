@@ -46,6 +46,13 @@ def test_a_long_text_takes_linear_time() -> None:
     assert len(split_sentences("We ran away from it. " * 20_000)) == 20_000
 
 
+@pytest.mark.parametrize("run", [".", "…", " ", ")", "។", "\n"])
+def test_a_long_run_of_one_character_takes_linear_time(run: str) -> None:
+    text = f"a{run * 100_000}b"
+    assert "".join(split_sentences(text)) == text
+    assert unwrap(text).startswith("a")
+
+
 def test_the_library_is_used_for_a_language() -> None:
     pytest.importorskip("sentencex", reason="sentencex is not installed")
     text = "Am 3. Mai kam er.  Hr. Müller ging.\n\nEnde. "

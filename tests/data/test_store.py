@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,17 @@ def test_small_batches_are_joined(tmp_path: Path) -> None:
         for example in EXAMPLES:
             writer.write(next(batch_rows([example])))
     assert [batch.num_rows for batch in TextSplit(tmp_path / "a.arrow").batches()] == [10, 10, 5]
+
+
+def test_joining_takes_linear_time(tmp_path: Path) -> None:
+    (batch,) = batch_rows([Example("a", "b", 1)])
+    start = time.process_time()
+    with BatchWriter(tmp_path / "a.arrow") as writer:
+        for _ in range(3000):
+            writer.write(batch)
+            writer.write(batch.slice(0, 0))
+    assert time.process_time() - start < 2
+    assert len(TextSplit(tmp_path / "a.arrow")) == 3000
 
 
 def test_batches_of_long_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,16 @@ def test_every_line_becomes_one_row_behind_the_copied_ones(
     assert found == Augmented(rows=8, copied=4, made=2, empty=1, failed=1, overlong=0)
 
 
+@pytest.mark.parametrize("method", ["back-translate", "forward-translate", "distil", "noise"])
+def test_a_row_with_a_blank_side_is_empty(tmp_path: Path, method: str) -> None:
+    noise = {"typos": 0.5} if method == "noise" else {}
+    settings = AugmentSettings.model_validate({"method": method, **noise})
+    lines = {"distil": ["blank\tx"] * 2, "noise": ["blank\t "] * 2}.get(method, ["blank"] * 2)
+    rows, found = made(tmp_path, request_of(tmp_path, lines, settings))
+    assert rows == ["", ""]
+    assert (found.made, found.empty, found.failed) == (0, 2, 0)
+
+
 def test_distilling_keeps_the_output_nearest_to_the_target(tmp_path: Path) -> None:
     lines = ["a b\tA B!!", "a b\tA B", "no pair", "", "boom\tx", "silence\tx", " \tx"]
     request = request_of(tmp_path, lines, AugmentSettings(method="distil"), n_best=3)

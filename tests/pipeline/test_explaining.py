@@ -51,6 +51,21 @@ def test_lines_are_counted_on_over_files_and_rules_that_are_off_say_what_they_wo
     assert by_rule["unmatched_numbers"].why.endswith("only one side has: 1")
 
 
+def test_a_rule_sees_what_the_repairs_before_it_have_left(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("a&#7; &amp; b\ta & b\nx&#64;example.org\ty\n")
+    inputs, talk = Inputs((tmp_path / "a.tsv",)), Talk(quiet=True)
+    settings = {"remove_controls": True, "drop_same": True, "redact": True, "max_length": 10}
+    raw = explain(inputs, PrepareSettings.model_validate(settings), 1, talk)
+    assert raw.fate == "over_long"
+    known = PrepareSettings.model_validate({**settings, "unescape_html": True})
+    for line, fate, drops in ((1, "same_text", ["same_text"]), (2, "kept", [])):
+        found = explain(inputs, known, line, talk)
+        assert found.fate == fate
+        assert [one.rule for one in found.opinions if one.verdict == "drops"] == drops
+    by_rule = {one.rule: one for one in found.opinions}
+    assert by_rule["redacted"].why == "source: [EMAIL]"
+
+
 def test_a_copy_names_the_line_it_copies(tmp_path: Path) -> None:
     text = "".join(f"{source}\t{target}\n" for source, target in ROWS)
     (tmp_path / "c.tsv").write_text(text, encoding="utf-8")

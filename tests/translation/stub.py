@@ -100,7 +100,7 @@ class WordCodec:
 
 @dataclass
 class StubEngine:
-    """Upper-cases; `boom` makes the whole batch fail, `silence` finds nothing."""
+    """Upper-cases; `boom` makes a batch fail, `silence` finds nothing, `blank` an empty text."""
 
     max_source_tokens: int = 8
     attention_shape: tuple[int, int] | None = (1, 1)
@@ -147,7 +147,8 @@ class StubEngine:
             return ()
         found = []
         for rank in range(n_best):
-            ids = (*self.codec.encode(text.upper() + SHOUT * rank).tolist(), EOS_ID)
+            written = "" if text == "blank" else text.upper() + SHOUT * rank
+            ids = (*self.codec.encode(written).tolist(), EOS_ID)
             weights = np.eye(len(ids), dtype=np.float32)[:, None] if attention else None
             scores = (-0.5 * (rank + 1),) * len(ids)
             found.append(Hypothesis(ids, -0.5 * (rank + 1), scores, weights))
