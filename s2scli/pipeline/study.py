@@ -131,7 +131,8 @@ class Study:
             CheckpointError: the study is damaged.
             StorageError: the disk is full, or another process holds the lock for too long.
         """
-        from sqlalchemy.exc import OperationalError, SQLAlchemyError
+        from optuna.exceptions import StorageInternalError
+        from sqlalchemy.exc import SQLAlchemyError
 
         path = self.folder / DATABASE
         try:
@@ -139,13 +140,10 @@ class Study:
                 yield
         except Timeout as error:
             raise StorageError(f"{path}: locked by another process") from error
-        except OperationalError as error:
-            raise StorageError(f"{path}: {error.orig!s:.200}") from error
+        except StorageInternalError as error:  # Optuna's word for any error of SQLAlchemy
+            raise _fault(path, error.__cause__ or error) from error
         except (SQLAlchemyError, RuntimeError) as error:
-            cause = getattr(error, "orig", error)
-            raise CheckpointError(
-                f"{path}: damaged ({cause!s:.100}); start again with --restart"
-            ) from error
+            raise _fault(path, error) from error
 
     @cached_property
     def _lock(self) -> FileLock:  # one object, so that locking twice is no deadlock
@@ -341,8 +339,9 @@ class Trial:
 
     def record(self, **facts: Value) -> None:
         """Save facts about the trial."""
-        for name, value in facts.items():
-            self.trial.set_user_attr(name, value)
+        with self.study.locked():
+            for name, value in facts.items():
+                self.trial.set_user_attr(name, value)
 
     def report(self, score: float, used: float) -> None:
         """Report a validation score.
@@ -397,6 +396,16 @@ class Watch:
         if self.best is not None:
             used = self.share(event.step, event.epoch, event.seconds)
             self.trial.report(self.best, used)
+
+
+def _fault(path: Path, error: BaseException) -> StorageError | CheckpointError:
+    """Return what is wrong with the database: it cannot be read or written, or it is damaged."""
+    from sqlalchemy.exc import OperationalError
+
+    cause = getattr(error, "orig", error)
+    if isinstance(error, OperationalError):
+        return StorageError(f"{path}: {cause!s:.200}")
+    return CheckpointError(f"{path}: damaged ({cause!s:.100}); start again with --restart")
 
 
 def _suggest(trial: "optuna.Trial", name: str, parameter: Parameter) -> Value:

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 
 from s2scli.config import CRITERIA
-from s2scli.errors import CheckpointError, ConfigError, MissingExtraError
+from s2scli.errors import CheckpointError, ConfigError, MissingExtraError, StorageError
 from s2scli.pipeline.space import Parameter, Value, near, rounded
 from s2scli.pipeline.study import (
     DATABASE,
@@ -213,6 +214,20 @@ def test_a_damaged_study_is_named(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"not a database" * 100)
     with pytest.raises(CheckpointError, match=r"study.db: damaged .*--restart"):
         open_study(tmp_path)
+
+
+def test_a_study_that_cannot_be_written_is_a_failure_of_storage(tmp_path: Path) -> None:
+    study = open_study(tmp_path)
+    trial = claimed(study)
+
+    def refuse(connection: Any, *_: object) -> None:
+        connection.execute("PRAGMA query_only = ON")
+
+    storage: Any = study._study._storage
+    event.listen(storage._backend.engine, "checkout", refuse)
+    for write in (lambda: trial.record(starts=2), lambda: study.claim(MOST)):
+        with pytest.raises(StorageError, match="study.db: attempt to write a readonly database"):
+            write()
 
 
 def test_a_study_that_is_no_file_is_refused(tmp_path: Path) -> None:
