@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 DATABASE, NAME = "study.db", "tune"
 OWN = "own"  # marks the trial with the recipe's own values
+BEST = "best"  # the best score so far; Optuna keeps only the first score of a tenth of the budget
 MAX_STARTS = 3
 SLICES = 10  # trials are compared at every tenth of the budget
 UNPRUNED_SLICES, MIN_COMPARED = 4, 4
@@ -292,9 +293,10 @@ class Study:
     def best_score(self, number: int) -> float | None:
         """Return the best score that a trial has reported so far; None before the first."""
         with self.locked():
-            reported = self._study.get_trials(deepcopy=False)[number].intermediate_values
+            trial = self._study.get_trials(deepcopy=False)[number]
+        reported = [*trial.intermediate_values.values(), trial.user_attrs.get(BEST)]
         best = max if self.criterion.higher_is_better else min
-        return best(reported.values(), default=None)
+        return best((score for score in reported if score is not None), default=None)
 
     def importances(self) -> dict[str, float]:
         """Return each parameter's importance for a score in the best tenth; they sum to 1.
@@ -355,7 +357,8 @@ class Trial:
         """
         number = int(SLICES * used)
         with self.study.locked(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a resumed trial reports some scores again
+            warnings.simplefilter("ignore")  # Optuna ignores further scores of a tenth
+            self.record(**{BEST: score})
             self.trial.report(score, number)
             compared = UNPRUNED_SLICES <= number < SLICES
             if compared and self.study.is_worse_than_most(self.number, score, number):
@@ -434,7 +437,7 @@ def _outcome(space: Space, trial: "optuna.trial.FrozenTrial") -> Outcome:
     return Outcome(
         trial.number,
         state,
-        trial.value,
+        known.get(BEST, trial.value) if state == "pruned" else trial.value,
         _used(space, trial.params, known),
         known.get("minutes"),
         known.get("step"),

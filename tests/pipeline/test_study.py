@@ -189,6 +189,16 @@ def test_a_resumed_trial_keeps_its_best_score(tmp_path: Path, metric: str, best:
     assert open_study(tmp_path, metric=metric).best_score(trial.number) == best
 
 
+def test_the_last_validation_in_a_tenth_of_the_budget_counts(tmp_path: Path) -> None:
+    study = open_study(tmp_path)
+    trial = claimed(study)
+    for score, used in ((3.0, 0.41), (7.0, 0.44), (9.0, 0.48)):
+        trial.report(score, used)
+    assert study.best_score(trial.number) == 9.0
+    study.prune(trial, 1.0, 2)
+    assert [each.score for each in study.outcomes()] == [9.0]
+
+
 def test_the_parameter_that_decides_is_the_important_one(tmp_path: Path) -> None:
     study = open_study(tmp_path)
     for _ in range(RANDOM_TRIALS - 1):
