@@ -99,6 +99,8 @@ class Study:
     def create(self, terms: Mapping[str, Any], own: Values | None) -> None:
         """Create the study, or check that it was created with the same terms.
 
+        A study without trials is created again: a process may have been killed while it did so.
+
         Args:
             terms: what its scores depend on, by name, as JSON values.
             own: the values of the first trial, or None.
@@ -113,7 +115,7 @@ class Study:
         with self.locked():
             found = self._study.user_attrs
             different = [name for name in terms if found.get(name) != terms[name]]
-            if not found:
+            if not self._study.trials:
                 for name, term in terms.items():
                     self._study.set_user_attr(name, term)
                 if own is not None:

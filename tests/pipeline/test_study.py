@@ -220,6 +220,17 @@ def test_a_study_of_other_terms_is_refused(tmp_path: Path) -> None:
         Study(tmp_path, SPACE, study.criterion).create({**TERMS, "corpus": "x"}, OWN)
 
 
+@pytest.mark.parametrize("count", range(len(TERMS) + 1))
+def test_a_study_whose_creation_was_cut_short_is_created_again(count: int, tmp_path: Path) -> None:
+    require_optuna()
+    study = Study(tmp_path, SPACE, CRITERIA["chrf"])
+    for name in [*TERMS][:count]:  # no trial was added before the process was killed
+        study._study.set_user_attr(name, TERMS[name])
+    again = open_study(tmp_path)
+    assert claimed(again).values == OWN
+    again.create(TERMS, OWN)
+
+
 def test_a_damaged_study_is_named(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"not a database" * 100)
     with pytest.raises(CheckpointError, match=r"study.db: damaged .*--restart"):
