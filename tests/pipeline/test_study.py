@@ -247,7 +247,7 @@ def test_a_study_that_cannot_be_written_is_a_failure_of_storage(tmp_path: Path) 
     storage: Any = study._study._storage
     event.listen(storage._backend.engine, "checkout", refuse)
     for write in (lambda: trial.record(starts=2), lambda: study.claim(MOST)):
-        with pytest.raises(StorageError, match="study.db: attempt to write a readonly database"):
+        with pytest.raises(StorageError, match=r"study\.db: attempt to write a read"):
             write()
 
 
