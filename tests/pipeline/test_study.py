@@ -1,6 +1,8 @@
 """A study: each trial has one owner, killed trials are resumed, the worst are pruned."""
 
 import builtins
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -246,7 +248,8 @@ def test_a_study_that_cannot_be_written_is_a_failure_of_storage(tmp_path: Path) 
 
     storage: Any = study._study._storage
     event.listen(storage._backend.engine, "checkout", refuse)
-    for write in (lambda: trial.record(starts=2), lambda: study.claim(MOST)):
+    writes: list[Callable[[], object]] = [partial(trial.record, starts=2), partial(study.claim, 9)]
+    for write in writes:
         with pytest.raises(StorageError, match=r"study\.db: attempt to write a read"):
             write()
 
