@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from s2scli.scripts import units_of
+
 
 def edit_distance(one: Sequence[str], other: Sequence[str]) -> int:
     """Return the minimum number of insertions, deletions and substitutions between sequences.
@@ -27,8 +29,11 @@ def edit_distance(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def closest(hypothesis: str, references: Sequence[str]) -> str:
-    """Return the reference with the fewest edits of space-separated symbols, the first on ties."""
+    """Return the reference with the fewest edits of words, the first on ties.
+
+    Texts that are written without spaces are compared by characters.
+    """
     if len(references) == 1:
         return references[0]
-    symbols = hypothesis.split()
-    return min(references, key=lambda reference: edit_distance(symbols, reference.split()))
+    units = units_of(hypothesis)
+    return min(references, key=lambda reference: edit_distance(units, units_of(reference)))

@@ -24,7 +24,7 @@ class ReferenceRule:
 def closest_references(
     hypotheses: Sequence[str], references: Sequence[Sequence[str]], settings: MetricSettings
 ) -> list[str]:
-    """Return the references with the fewest edits of space-separated symbols."""
+    """Return the references with the fewest edits of words; see `closest`."""
     return [closest(*pair) for pair in zip(hypotheses, references, strict=True)]
 
 

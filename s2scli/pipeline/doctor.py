@@ -22,7 +22,8 @@ from s2scli.translation.loading import folder_beside
 from s2scli.workspace import Workspace
 
 PACKAGE = "s2scli"
-REQUIREMENT = re.compile(r"""([\w.-]+).*;.*\bextra == ['"]([\w-]+)['"]""")
+REQUIREMENT = re.compile(r"""([\w.-]+)(?:>=([\d.]+))?.*;.*\bextra == ['"]([\w-]+)['"]""")
+RELEASE = re.compile(r"\d+(?:\.\d+)*")
 State = Literal["sound", "stale", "damaged", "absent"]
 
 
@@ -47,7 +48,7 @@ class Extra:
 
     Attributes:
         name: the name of the extra.
-        missing: its packages that are not installed.
+        missing: its packages that are not installed, or too old.
         install: the command that installs it.
     """
 
@@ -143,20 +144,31 @@ def list_extras() -> tuple[Extra, ...]:
     }
     for requirement in declared.requires or ():
         found = REQUIREMENT.match(requirement)
-        if found and found[2] in missing and not _is_installed(found[1]):
-            missing[found[2]].append(found[1])
+        if found and found[3] in missing and (lacking := _lacking(found[1], found[2] or "")):
+            missing[found[3]].append(lacking)
     return tuple(
         Extra(name, tuple(packages), f"pip install '{PACKAGE}[{name}]'")
         for name, packages in missing.items()
     )
 
 
-def _is_installed(package: str) -> bool:
+def _lacking(package: str, least: str) -> str:
+    """Return what is missing of a package: "" if a release from `least` on is installed."""
     try:
-        metadata.distribution(package)
+        version = metadata.distribution(package).version
     except metadata.PackageNotFoundError:
-        return False
-    return True
+        return package
+    too_old = _numbers(version) < _numbers(least)
+    return f"{package}>={least} (found {version})" if too_old else ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a release such as 2.10.0+cpu, without zeros at the end."""
+    found = RELEASE.match(version)
+    numbers = [int(number) for number in found[0].split(".")] if found else []
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers)
 
 
 def check_workspace(workspace: Workspace) -> Iterator[Health]:

@@ -158,7 +158,8 @@ def _noise_scores(
     scores_only = replace(request, output=None, examples=0, diversity=False)
 
     def again(kind: str, sources: Sequence[str]) -> Rescored:
-        other = Texts(f"{texts.name} with {kind}", tuple(sources), texts.references)
+        name = f"{texts.name} with {kind}"
+        other = Texts(name, tuple(sources), texts.references, texts.sources)
         found = evaluate_model(other, translator, search, scores_only, settings, talk)
         return Rescored(found.scores, found.failed)
 

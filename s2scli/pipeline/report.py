@@ -1,5 +1,6 @@
 """`s2s report`: collect what a workspace has to say about its corpus, its model and its scores."""
 
+import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from typing import Any
 
 from s2scli.config import recipe_toml
 from s2scli.data.store import Corpus
-from s2scli.errors import MissingInputError
+from s2scli.errors import CorpusError, MissingInputError
 from s2scli.manifest import is_published, read_manifest
 from s2scli.metrics.settings import MetricSettings
 from s2scli.pipeline.doctor import Diagnosis, diagnose
@@ -150,12 +151,16 @@ def _attention(
 ) -> tuple[AttentionHeads, ...]:
     """Return the attention for the example sentences, without those that are too long for a page.
 
-    It is empty for a model without attention.
+    It is empty for a model without attention. A sentence without a translation, which is among the
+    worst, has none either.
     """
     sources = [example.sentence.source for example in evaluation.examples]
     if not translator.has_attention:
         return ()
-    heads = [attention_of(translator, source, None, talk) for source in sources if source]
+    heads = []
+    for source in filter(None, sources):
+        with contextlib.suppress(CorpusError):
+            heads.append(attention_of(translator, source, None, talk))
     return tuple(one for one in heads if len(one.source_pieces) <= MAX_PIECES)
 
 

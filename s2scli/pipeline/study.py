@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 DATABASE, NAME = "study.db", "tune"
 OWN = "own"  # marks the trial with the recipe's own values
+BEST = "best"  # the best score so far; Optuna keeps only the first score of a tenth of the budget
 MAX_STARTS = 3
 SLICES = 10  # trials are compared at every tenth of the budget
 UNPRUNED_SLICES, MIN_COMPARED = 4, 4
@@ -98,6 +99,8 @@ class Study:
     def create(self, terms: Mapping[str, Any], own: Values | None) -> None:
         """Create the study, or check that it was created with the same terms.
 
+        A study without trials is created again: a process may have been killed while it did so.
+
         Args:
             terms: what its scores depend on, by name, as JSON values.
             own: the values of the first trial, or None.
@@ -112,7 +115,7 @@ class Study:
         with self.locked():
             found = self._study.user_attrs
             different = [name for name in terms if found.get(name) != terms[name]]
-            if not found:
+            if not self._study.trials:
                 for name, term in terms.items():
                     self._study.set_user_attr(name, term)
                 if own is not None:
@@ -131,7 +134,8 @@ class Study:
             CheckpointError: the study is damaged.
             StorageError: the disk is full, or another process holds the lock for too long.
         """
-        from sqlalchemy.exc import OperationalError, SQLAlchemyError
+        from optuna.exceptions import StorageInternalError
+        from sqlalchemy.exc import SQLAlchemyError
 
         path = self.folder / DATABASE
         try:
@@ -139,13 +143,10 @@ class Study:
                 yield
         except Timeout as error:
             raise StorageError(f"{path}: locked by another process") from error
-        except OperationalError as error:
-            raise StorageError(f"{path}: {error.orig!s:.200}") from error
+        except StorageInternalError as error:  # Optuna's word for any error of SQLAlchemy
+            raise _fault(path, error.__cause__ or error) from error
         except (SQLAlchemyError, RuntimeError) as error:
-            cause = getattr(error, "orig", error)
-            raise CheckpointError(
-                f"{path}: damaged ({cause!s:.100}); start again with --restart"
-            ) from error
+            raise _fault(path, error) from error
 
     @cached_property
     def _lock(self) -> FileLock:  # one object, so that locking twice is no deadlock
@@ -294,9 +295,10 @@ class Study:
     def best_score(self, number: int) -> float | None:
         """Return the best score that a trial has reported so far; None before the first."""
         with self.locked():
-            reported = self._study.get_trials(deepcopy=False)[number].intermediate_values
+            trial = self._study.get_trials(deepcopy=False)[number]
+        reported = [*trial.intermediate_values.values(), trial.user_attrs.get(BEST)]
         best = max if self.criterion.higher_is_better else min
-        return best(reported.values(), default=None)
+        return best((score for score in reported if score is not None), default=None)
 
     def importances(self) -> dict[str, float]:
         """Return each parameter's importance for a score in the best tenth; they sum to 1.
@@ -341,8 +343,9 @@ class Trial:
 
     def record(self, **facts: Value) -> None:
         """Save facts about the trial."""
-        for name, value in facts.items():
-            self.trial.set_user_attr(name, value)
+        with self.study.locked():
+            for name, value in facts.items():
+                self.trial.set_user_attr(name, value)
 
     def report(self, score: float, used: float) -> None:
         """Report a validation score.
@@ -356,7 +359,8 @@ class Trial:
         """
         number = int(SLICES * used)
         with self.study.locked(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a resumed trial reports some scores again
+            warnings.simplefilter("ignore")  # Optuna ignores further scores of a tenth
+            self.record(**{BEST: score})
             self.trial.report(score, number)
             compared = UNPRUNED_SLICES <= number < SLICES
             if compared and self.study.is_worse_than_most(self.number, score, number):
@@ -399,6 +403,16 @@ class Watch:
             self.trial.report(self.best, used)
 
 
+def _fault(path: Path, error: BaseException) -> StorageError | CheckpointError:
+    """Return what is wrong with the database: it cannot be read or written, or it is damaged."""
+    from sqlalchemy.exc import OperationalError
+
+    cause = getattr(error, "orig", error)
+    if isinstance(error, OperationalError):
+        return StorageError(f"{path}: {cause!s:.200}")
+    return CheckpointError(f"{path}: damaged ({cause!s:.100}); start again with --restart")
+
+
 def _suggest(trial: "optuna.Trial", name: str, parameter: Parameter) -> Value:
     """Draw the value of a parameter; one that is drawn already stays the same."""
     if parameter.low is None or parameter.high is None:
@@ -425,7 +439,7 @@ def _outcome(space: Space, trial: "optuna.trial.FrozenTrial") -> Outcome:
     return Outcome(
         trial.number,
         state,
-        trial.value,
+        known.get(BEST, trial.value) if state == "pruned" else trial.value,
         _used(space, trial.params, known),
         known.get("minutes"),
         known.get("step"),

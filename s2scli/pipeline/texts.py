@@ -29,11 +29,13 @@ class Texts:
         name: a description of the lines.
         sources: the sources; the outputs if existing outputs are scored.
         references: the reference targets, one per source.
+        clean: the sources without noise; empty if they have none.
     """
 
     name: str
     sources: tuple[str, ...]
     references: tuple[str, ...]
+    clean: tuple[str, ...] = ()
 
     def beside(self, folder: Path | None, sides: Sides) -> Self:
         """Return the texts of a file in this folder, for a model of these sides."""
@@ -101,12 +103,16 @@ def hint_at_repeats(texts: Texts, talk: Talk) -> None:
 
 
 def ask(texts: Texts, *, once: bool) -> Asked:
-    """Return the sources to translate: one per pair or, with `once`, each distinct source once."""
+    """Return the sources to translate: one per pair or, with `once`, each distinct source once.
+
+    Sources that are equal only through noise are not one.
+    """
     lines: list[Line] = []
     indices: list[int] = []
     first: dict[str, int] = {}
-    for number, source in enumerate(texts.sources, 1):
-        index = first.setdefault(key_of(source), len(lines)) if once else len(lines)
+    keys = texts.clean or texts.sources
+    for number, (key, source) in enumerate(zip(keys, texts.sources, strict=True), 1):
+        index = first.setdefault(key_of(key), len(lines)) if once else len(lines)
         if index == len(lines):
             lines.append(Line(texts.name, number, source))
         indices.append(index)

@@ -4,6 +4,7 @@ A line of the tree is a run of tokens without a branch. It ends where the beam b
 hypothesis ends, or where it is pruned.
 """
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -90,6 +91,11 @@ class SearchTree:
     def steps(self) -> int:
         """The number of steps."""
         return self.nodes[-1].step if self.nodes else 0
+
+    @functools.cached_property
+    def continued(self) -> frozenset[int | None]:
+        """The indices of the nodes with a continuation that was not pruned."""
+        return frozenset(node.parent for node in self.nodes if node.fate != "pruned")
 
 
 @dataclass(frozen=True)
@@ -202,7 +208,7 @@ def fate_of(tree: SearchTree, run: Run, ranks: dict[int, int]) -> str:
     node = tree.nodes[index]
     if node.fate == "ended":
         return f"■ rank {ranks[index]}, score {node.score:.4f}"
-    if any(one.parent == index and one.fate != "pruned" for one in tree.nodes):
+    if index in tree.continued:
         return ""
     return "…" if node.step == tree.steps else f"✗ step {node.step + 1}"
 

@@ -41,6 +41,12 @@ def test_the_closest_is_the_first_of_the_nearest(output: list[str], right: list[
     assert closest(" ".join(output), references) == expected
 
 
+def test_texts_without_spaces_are_compared_by_characters() -> None:
+    references = ["今天天气很好", "我喜欢吃梨", "我不吃"]
+    assert closest("我喜欢吃苹果", references) == references[1]
+    assert closest("我不吃了", references) == references[2]
+
+
 def test_long_sequences_need_more_than_a_machine_word() -> None:
     one, other = "ab" * 100, "ba" * 100
     assert edit_distance(one, other) == 2

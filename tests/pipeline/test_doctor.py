@@ -158,12 +158,15 @@ class Declared:
     def __init__(self, name: str) -> None:
         if name.startswith("no-such"):
             raise metadata.PackageNotFoundError(name)
+        self.version = "4.57.0rc1" if name == "old" else "8.2+cpu"
 
     requires = (
         "torch>=2.10",
         "no-such-a>=1; extra == 'second'",
         'no-such.b; python_version > "3" and extra == "second"',
-        "pytest>=8.2; extra == 'first'",
+        "old>=4.58; extra == 'second'",
+        "old>=4.57; extra == 'first'",
+        "pytest>=8.2.0; extra == 'first'",
     )
 
     @property
@@ -179,7 +182,8 @@ def test_extras_are_those_of_the_metadata(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(metadata, "distribution", Declared)
     first, second = list_extras()
     assert (first.name, first.missing) == ("first", ())
-    assert (second.name, second.missing) == ("second", ("no-such-a", "no-such.b"))
+    old = "old>=4.58 (found 4.57.0rc1)"
+    assert (second.name, second.missing) == ("second", ("no-such-a", "no-such.b", old))
     assert second.install == "pip install 's2scli[second]'"
 
 

@@ -79,6 +79,9 @@ def test_one_table_shows_clean_sources_first(
         return result.stdout
 
     noise = ("--noise", "drop,case,drop", "--noise-rate", "0.3")
+    strong = ("--noise", "drop", "--noise-rate", "0.9", "--json")  # makes sources equal
+    few, each = (json.loads(run(*strong, *more))["noise"] for more in ([], ["--multi-reference"]))
+    assert [one["value"] for one in few[0]["scores"]] == [one["value"] for one in each[0]["scores"]]
     found = json.loads(run(*noise, "--json"))
     assert [one["kind"] for one in found["noise"]] == ["drop", "case"]
     fall = found["noise"][0]["scores"][0]

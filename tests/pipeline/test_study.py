@@ -1,14 +1,17 @@
 """A study: each trial has one owner, killed trials are resumed, the worst are pruned."""
 
 import builtins
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 
 from s2scli.config import CRITERIA
-from s2scli.errors import CheckpointError, ConfigError, MissingExtraError
+from s2scli.errors import CheckpointError, ConfigError, MissingExtraError, StorageError
 from s2scli.pipeline.space import Parameter, Value, near, rounded
 from s2scli.pipeline.study import (
     DATABASE,
@@ -188,6 +191,16 @@ def test_a_resumed_trial_keeps_its_best_score(tmp_path: Path, metric: str, best:
     assert open_study(tmp_path, metric=metric).best_score(trial.number) == best
 
 
+def test_the_last_validation_in_a_tenth_of_the_budget_counts(tmp_path: Path) -> None:
+    study = open_study(tmp_path)
+    trial = claimed(study)
+    for score, used in ((3.0, 0.41), (7.0, 0.44), (9.0, 0.48)):
+        trial.report(score, used)
+    assert study.best_score(trial.number) == 9.0
+    study.prune(trial, 1.0, 2)
+    assert [each.score for each in study.outcomes()] == [9.0]
+
+
 def test_the_parameter_that_decides_is_the_important_one(tmp_path: Path) -> None:
     study = open_study(tmp_path)
     for _ in range(RANDOM_TRIALS - 1):
@@ -209,10 +222,36 @@ def test_a_study_of_other_terms_is_refused(tmp_path: Path) -> None:
         Study(tmp_path, SPACE, study.criterion).create({**TERMS, "corpus": "x"}, OWN)
 
 
+@pytest.mark.parametrize("count", range(len(TERMS) + 1))
+def test_a_study_whose_creation_was_cut_short_is_created_again(count: int, tmp_path: Path) -> None:
+    require_optuna()
+    study = Study(tmp_path, SPACE, CRITERIA["chrf"])
+    for name in [*TERMS][:count]:  # no trial was added before the process was killed
+        study._study.set_user_attr(name, TERMS[name])
+    again = open_study(tmp_path)
+    assert claimed(again).values == OWN
+    again.create(TERMS, OWN)
+
+
 def test_a_damaged_study_is_named(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"not a database" * 100)
     with pytest.raises(CheckpointError, match=r"study.db: damaged .*--restart"):
         open_study(tmp_path)
+
+
+def test_a_study_that_cannot_be_written_is_a_failure_of_storage(tmp_path: Path) -> None:
+    study = open_study(tmp_path)
+    trial = claimed(study)
+
+    def refuse(connection: Any, *_: object) -> None:
+        connection.execute("PRAGMA query_only = ON")
+
+    storage: Any = study._study._storage
+    event.listen(storage._backend.engine, "checkout", refuse)
+    writes: list[Callable[[], object]] = [partial(trial.record, starts=2), partial(study.claim, 9)]
+    for write in writes:
+        with pytest.raises(StorageError, match=r"study\.db: attempt to write a read"):
+            write()
 
 
 def test_a_study_that_is_no_file_is_refused(tmp_path: Path) -> None:

@@ -30,6 +30,13 @@ def test_every_pair_asks_for_its_source_or_every_source_once() -> None:
     assert once.indices == (0, 1, 0)
 
 
+def test_sources_that_noise_makes_equal_are_asked_for_each() -> None:
+    texts = Texts("rows", ("a", "a", "a"), ("A B", "A C", "A Z"), ("a b", "a c", "a b"))
+    once = ask(texts, once=True)
+    assert ([line.text for line in once.lines], once.indices) == (["a", "a"], (0, 1, 0))
+    assert references_of(texts, once) == [("A B", "A Z"), ("A C",)]
+
+
 def test_references_are_those_of_the_lines() -> None:
     assert references_of(TEXTS, ask(TEXTS, once=False)) == [("A B",), ("C",), ("A Z",)]
     assert references_of(TEXTS, ask(TEXTS, once=True)) == [("A B", "A Z"), ("C",)]

@@ -1,6 +1,7 @@
 """The tree of a search, as text."""
 
 import json
+from collections.abc import Iterator
 
 from s2scli.report.search_tree import (
     Finish,
@@ -46,6 +47,23 @@ def test_the_lines_say_what_became_of_each_run() -> None:
     ]
     assert "⏎ end of the sentence" in tree_lines(TREE, 2)[-1].plain
     assert [line.plain for line in tree_lines(TREE, 0)[:2]] == ["begin", "├─ a c  -0.40"]
+
+
+def test_the_nodes_are_not_searched_for_each_run() -> None:
+    class Counted(tuple[Node, ...]):
+        searches = 0
+
+        def __iter__(self) -> Iterator[Node]:
+            Counted.searches += 1
+            return super().__iter__()
+
+    searches = []
+    for width in (2, 20):
+        nodes = Counted(Node(None, 1, f"▁{n}", -n, "kept") for n in range(width))
+        Counted.searches = 0
+        assert len(tree_lines(SearchTree("s", "", nodes, ()), 0)) == width + 3
+        searches.append(Counted.searches)
+    assert searches[0] == searches[1]
 
 
 def test_the_table_ranks_by_score_and_by_the_sum_alone() -> None:
