@@ -288,7 +288,7 @@ def test_numbers_are_compared_without_their_separators(one: str, other: str, sam
     ],
 )
 def test_personal_data_is_redacted_and_other_numbers_are_not(text: str, redacted: str) -> None:
-    assert redaction.redact(text) == redacted
+    assert redaction.redacted(text, Context(PrepareSettings(redact=True))) == redacted
     assert list(REPAIRS["redacted"].apply(Texts([text]), CONTEXT)) == [redacted]
 
 

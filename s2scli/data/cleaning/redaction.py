@@ -80,13 +80,11 @@ def iban(text: str) -> bool:
     return int("".join(str(int(character, 36)) for character in moved)) % 97 == 1
 
 
-def redact(text: str) -> str:
-    """Replace account numbers, card numbers, e-mail addresses and telephone numbers."""
-    return _replaced(text, personal(text))
-
-
 def personal(text: str) -> list[Span]:
-    """Return the spans of what names a person; a number of one kind is not one of the next."""
+    """Return the spans of account and card numbers, e-mail addresses and telephone numbers.
+
+    A number of one kind is not one of the next.
+    """
     spans: list[Span] = []
     text = text.translate(ALIKE)
     for placeholder, (pattern, size_of) in KINDS.items():
