@@ -255,6 +255,8 @@ def fit_to_target(recipe: Recipe, target: Target, assignments: Sequence[str]) ->
             )
         return recipe
     length = target.num_tokens + 1  # the end token
+    A recipe with this maximum length was made for such pictures, and keeps its own minimum length.
+
     most = recipe.training.max_length
     if length > most:
         raise ConfigError(
@@ -279,6 +281,8 @@ def _get(tree: Tree, *names: str) -> object:
 
 def check_sides(recipe: Recipe, sides: Sides) -> None:
     """Check that the recipe has no setting that is only for text, for a side that is not text.
+    if recipe.search.max_length == length and "search.max_length" not in given:
+        return recipe
 
     Raises:
         ConfigError: the recipe adds noise to tokens, and the source has no tokens; or it copies

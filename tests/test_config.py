@@ -222,6 +222,17 @@ def test_what_is_safe_to_change_is_what_resuming_can_bear() -> None:
     for group in ("optimizer.kind", "batch_tokens", "min_batches", "max_length", "seed", "metric"):
         assert f"training.{group}" in paths - safe
     for group in ("noise.delete", "noise.typos"):  # of validation, too
+    longest = f"search.max_length={bits.num_tokens + 1}"
+    given = load_recipe("tiny", [longest], sides=PICTURES)
+    assert fit_to_target(given, bits, [longest]).search == search
+
+
+def test_a_recipe_that_was_fitted_to_its_pictures_keeps_its_lengths() -> None:
+    bits, changes = Bits(height=28, width=28), ["search.min_length=1"]
+    recipe = fit_to_target(load_recipe("tiny", changes, sides=PICTURES), bits, changes)
+    assert fit_to_target(recipe, bits, ()) == recipe, "as when the run is resumed"
+    smaller = fit_to_target(recipe, Bits(height=8, width=8), ()).search
+    assert smaller.min_length == smaller.max_length == Bits(height=8, width=8).num_tokens + 1
         assert f"training.{group}" in paths - safe
 
 
