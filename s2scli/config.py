@@ -209,7 +209,12 @@ def fit_to_sides(tree: Tree, sides: Sides) -> Tree:
     that reads sound is the character error rate. For target pictures, a Transformer decoder gets
     the positions of a grid, and training maximizes the likelihood. A recipe that fixes the length
     of outputs was made for pictures, and keeps its own values.
+
+    Raises:
+        ConfigError: a section that is adapted is not a section.
     """
+    if not sides.are_text:
+        _check_sections(tree, "model", "model.source", "training")
     if sides.source and _get(tree, "model", "source", "kind") in (None, "tokens"):
         given = tree.get("model", {}).get("source", {})
         kept = {name: given[name] for name in ("embedding_dim", "dropout") if name in given}
@@ -226,6 +231,18 @@ def fit_to_sides(tree: Tree, sides: Sides) -> Tree:
     return _on_top(tree, defaults)
 
 
+def _check_sections(tree: Tree, *paths: str) -> None:
+    """Check that what the tree has at these paths are sections.
+
+    Raises:
+        ConfigError: a setting is there.
+    """
+    for path in paths:
+        found = _get(tree, *path.split("."))
+        if not (found is None or isinstance(found, dict)):
+            raise ConfigError(f"{path}: expected a section with settings, found {found!r:.80}")
+
+
 def _grid(tree: Tree, target: Media) -> Tree:
     """Return the model's settings for the positions of target pictures."""
     kind = _get(tree, "model", "decoder", "kind")
@@ -237,6 +254,8 @@ def _grid(tree: Tree, target: Media) -> Tree:
 
 def fit_to_target(recipe: Recipe, target: Target, assignments: Sequence[str]) -> Recipe:
     """Fix the length of outputs if the target is pictures: all have the same number of tokens.
+
+    A recipe with this maximum length was made for such pictures, and keeps its own minimum length.
 
     Args:
         recipe: a recipe for the sides of the corpus.
@@ -255,8 +274,6 @@ def fit_to_target(recipe: Recipe, target: Target, assignments: Sequence[str]) ->
             )
         return recipe
     length = target.num_tokens + 1  # the end token
-    A recipe with this maximum length was made for such pictures, and keeps its own minimum length.
-
     most = recipe.training.max_length
     if length > most:
         raise ConfigError(
@@ -264,6 +281,8 @@ def fit_to_target(recipe: Recipe, target: Target, assignments: Sequence[str]) ->
             f"{most}; prepare smaller pictures, or --set training.max_length={length}"
         )
     given = {_key(text) for text in assignments}
+    if recipe.search.max_length == length and "search.max_length" not in given:
+        return recipe
     tree = recipe.model_dump(mode="json")
     for name in ("min_length", "max_length"):
         if f"search.{name}" not in given:
@@ -281,8 +300,6 @@ def _get(tree: Tree, *names: str) -> object:
 
 def check_sides(recipe: Recipe, sides: Sides) -> None:
     """Check that the recipe has no setting that is only for text, for a side that is not text.
-    if recipe.search.max_length == length and "search.max_length" not in given:
-        return recipe
 
     Raises:
         ConfigError: the recipe adds noise to tokens, and the source has no tokens; or it copies

@@ -181,6 +181,25 @@ def test_target_pictures_get_a_grid_and_a_likelihood() -> None:
     assert (recipe.model.decoder.positions, recipe.model.decoder.grid_columns) == ("grid", 7)
     assert (recipe.training.metric, recipe.training.label_smoothing) == ("loss", 0.0)
     given = ["model.decoder.positions=rotary", "training.label_smoothing=0.1"]
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("model = 3", "model"),
+        ("[model]\nsource = 3", "model.source"),
+        ("[[model.source]]\nembedding_dim = 8", "model.source"),
+        ("training = [1]", "training"),
+    ],
+)
+@pytest.mark.parametrize("sides", [AUDIO, Sides(Picture(8, None, 1), Picture(8, 8, 1))])
+def test_what_is_adapted_must_be_a_section(
+    text: str, path: str, sides: Sides, tmp_path: Path
+) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=rf"^{re.escape(path)}: expected a section with settings"):
+        load_recipe(str(file), sides=sides)
+
+
     changed = load_recipe("transformer-small", given, sides=PICTURES)
     assert changed.model.decoder.kind == "transformer"
     assert changed.model.decoder.positions == "rotary"
