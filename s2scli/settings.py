@@ -148,8 +148,12 @@ def override(group: type[Settings], tree: Tree, assignments: Sequence[str]) -> T
 def _member(
     group: type[BaseModel], sections: Sequence[str], branch: Tree
 ) -> type[BaseModel] | None:
-    """Return the union member that a section's `kind` selects, or None if there is none."""
-    *_, (_, member) = _walk(group, [*sections, str(branch.get("kind"))])
+    """Return the union member that a section's `kind` selects, or None if there is none.
+
+    A section without a `kind` is of the kind it has by default.
+    """
+    kind = branch.get("kind", _default_kind(group, sections))
+    *_, (_, member) = _walk(group, [*sections, str(kind)])
     return member
 
 
@@ -161,6 +165,13 @@ def write_toml(tree: Mapping[str, Any]) -> str:
 def flag_of(name: str) -> str:
     """Return the flag for the name of a setting or a metric."""
     return f"--{name.replace('_', '-')}"
+
+
+def _default_kind(group: type[BaseModel], sections: Sequence[str]) -> str | None:
+    """Return the kind of a section that is not given, or None if it has no kinds."""
+    *_, (_, parent) = [(None, group), *_walk(group, sections[:-1])]
+    field = parent.model_fields.get(sections[-1]) if parent and sections else None
+    return getattr(field.default, "kind", None) if field else None
 
 
 def flags_for(

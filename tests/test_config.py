@@ -68,6 +68,16 @@ def test_another_kind_begins_with_its_own_defaults() -> None:
     assert recipe.model.encoder == before.model.encoder.model_copy(update={"kind": "gru"})
 
 
+def test_the_kind_that_a_recipe_has_changes_nothing() -> None:
+    for name in ("vaswani2017", "bahdanau2015", "las2016"):
+        recipe = load_recipe(name)
+        kinds = [
+            f"model.{part}.kind={getattr(recipe.model, part).kind}"
+            for part in ("source", "target", "encoder", "connection", "attention", "decoder")
+        ]
+        assert load_recipe(name, kinds) == recipe
+
+
 def test_a_recipe_can_be_a_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("[training]\nseed = 3\n")
@@ -171,16 +181,6 @@ def test_pictures_are_not_judged_as_texts(tmp_path: Path) -> None:
         assert load_recipe("tiny", changes, sides=sides).training.metric == metric
 
 
-SIDES = ("encoder", "decoder")
-PICTURES = Sides(target=Picture(28, 28, 1))
-
-
-def test_target_pictures_get_a_grid_and_a_likelihood() -> None:
-    recipe = load_recipe("transformer-small", sides=PICTURES)
-    assert recipe.model.decoder.kind == "transformer"
-    assert (recipe.model.decoder.positions, recipe.model.decoder.grid_columns) == ("grid", 7)
-    assert (recipe.training.metric, recipe.training.label_smoothing) == ("loss", 0.0)
-    given = ["model.decoder.positions=rotary", "training.label_smoothing=0.1"]
 @pytest.mark.parametrize(
     ("text", "path"),
     [
@@ -200,6 +200,16 @@ def test_what_is_adapted_must_be_a_section(
         load_recipe(str(file), sides=sides)
 
 
+SIDES = ("encoder", "decoder")
+PICTURES = Sides(target=Picture(28, 28, 1))
+
+
+def test_target_pictures_get_a_grid_and_a_likelihood() -> None:
+    recipe = load_recipe("transformer-small", sides=PICTURES)
+    assert recipe.model.decoder.kind == "transformer"
+    assert (recipe.model.decoder.positions, recipe.model.decoder.grid_columns) == ("grid", 7)
+    assert (recipe.training.metric, recipe.training.label_smoothing) == ("loss", 0.0)
+    given = ["model.decoder.positions=rotary", "training.label_smoothing=0.1"]
     changed = load_recipe("transformer-small", given, sides=PICTURES)
     assert changed.model.decoder.kind == "transformer"
     assert changed.model.decoder.positions == "rotary"
@@ -212,6 +222,17 @@ def test_all_output_pictures_have_one_length() -> None:
     assert search.min_length == search.max_length == bits.num_tokens + 1
     changes = ["search.min_length=1"]
     assert fit_to_target(recipe, bits, changes).search.min_length == 1
+    longest = f"search.max_length={bits.num_tokens + 1}"
+    given = load_recipe("tiny", [longest], sides=PICTURES)
+    assert fit_to_target(given, bits, [longest]).search == search
+
+
+def test_a_recipe_that_was_fitted_to_its_pictures_keeps_its_lengths() -> None:
+    bits, changes = Bits(height=28, width=28), ["search.min_length=1"]
+    recipe = fit_to_target(load_recipe("tiny", changes, sides=PICTURES), bits, changes)
+    assert fit_to_target(recipe, bits, ()) == recipe, "as when the run is resumed"
+    smaller = fit_to_target(recipe, Bits(height=8, width=8), ()).search
+    assert smaller.min_length == smaller.max_length == Bits(height=8, width=8).num_tokens + 1
 
 
 def test_a_saved_recipe_of_pictures_keeps_its_settings(tmp_path: Path) -> None:
@@ -241,17 +262,6 @@ def test_what_is_safe_to_change_is_what_resuming_can_bear() -> None:
     for group in ("optimizer.kind", "batch_tokens", "min_batches", "max_length", "seed", "metric"):
         assert f"training.{group}" in paths - safe
     for group in ("noise.delete", "noise.typos"):  # of validation, too
-    longest = f"search.max_length={bits.num_tokens + 1}"
-    given = load_recipe("tiny", [longest], sides=PICTURES)
-    assert fit_to_target(given, bits, [longest]).search == search
-
-
-def test_a_recipe_that_was_fitted_to_its_pictures_keeps_its_lengths() -> None:
-    bits, changes = Bits(height=28, width=28), ["search.min_length=1"]
-    recipe = fit_to_target(load_recipe("tiny", changes, sides=PICTURES), bits, changes)
-    assert fit_to_target(recipe, bits, ()) == recipe, "as when the run is resumed"
-    smaller = fit_to_target(recipe, Bits(height=8, width=8), ()).search
-    assert smaller.min_length == smaller.max_length == Bits(height=8, width=8).num_tokens + 1
         assert f"training.{group}" in paths - safe
 
 

@@ -161,6 +161,19 @@ def test_a_date_is_a_value_like_any_other() -> None:
 
 
 def test_a_rule_of_our_own_is_told_in_its_own_words() -> None:
+@pytest.mark.parametrize(
+    ("assignment", "shape"),
+    [
+        ("shape.kind=wide", {"kind": "wide", "width": 7}),
+        ("shape.kind=deep", {"kind": "deep"}),
+    ],
+)
+def test_a_section_without_a_kind_is_of_its_default_kind(
+    assignment: str, shape: dict[str, object]
+) -> None:
+    assert override(Group, {"shape": {"width": 7}}, [assignment]) == {"shape": shape}
+
+
     assert fault({"pair": {"width": 13}}) == "here: pairs of width 13 are not made"
 
 
