@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from s2scli.artifacts import check_tree
@@ -39,6 +39,16 @@ class Settings(BaseModel):
 
     panel: ClassVar[str] = "Settings"
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_none(cls, values: Any) -> Any:
+        """Read "none" as no value in the settings that are listed as a number or none."""
+        if not isinstance(values, dict):
+            return values
+        absent = {name for name, value in values.items() if value == "none"}
+        numbers = {name for name in absent & cls.model_fields.keys() if _may_lack(cls, name)}
+        return {**values, **dict.fromkeys(numbers)}
 
 
 def setting(
@@ -157,6 +167,13 @@ def _member(
     return member
 
 
+def _default_kind(group: type[BaseModel], sections: Sequence[str]) -> str | None:
+    """Return the kind of a section that is not given, or None if it has no kinds."""
+    *_, (_, parent) = [(None, group), *_walk(group, sections[:-1])]
+    field = parent.model_fields.get(sections[-1]) if parent and sections else None
+    return getattr(field.default, "kind", None) if field else None
+
+
 def write_toml(tree: Mapping[str, Any]) -> str:
     """Return `tree` as TOML: plain values first, then one table per section."""
     return "\n".join(_toml_lines(tree, ())) + "\n"
@@ -165,13 +182,6 @@ def write_toml(tree: Mapping[str, Any]) -> str:
 def flag_of(name: str) -> str:
     """Return the flag for the name of a setting or a metric."""
     return f"--{name.replace('_', '-')}"
-
-
-def _default_kind(group: type[BaseModel], sections: Sequence[str]) -> str | None:
-    """Return the kind of a section that is not given, or None if it has no kinds."""
-    *_, (_, parent) = [(None, group), *_walk(group, sections[:-1])]
-    field = parent.model_fields.get(sections[-1]) if parent and sections else None
-    return getattr(field.default, "kind", None) if field else None
 
 
 def flags_for(
@@ -203,6 +213,12 @@ def flags_for(
 def default_of(group: type[Settings], name: str) -> Any:
     """Return the default of one setting of `group`."""
     return group.model_fields[name].get_default(call_default_factory=True)
+
+
+def _may_lack(group: type[Settings], name: str) -> bool:
+    """Whether the value of a setting is a number or None."""
+    types_of_value = set(typing.get_args(group.model_fields[name].annotation))
+    return types.NoneType in types_of_value and types_of_value <= {types.NoneType, int, float}
 
 
 def list_settings(group: type[BaseModel], prefix: str = "") -> Iterator[SettingRow]:

@@ -64,6 +64,19 @@ def fault(tree: dict[str, object]) -> str:
     return str(refusal.value)
 
 
+def test_none_is_no_number_but_a_text_and_a_choice() -> None:
+    class Absent(Settings):
+        count: int | None = setting(3, "A number, or none.")
+        text: str | None = setting("a", "A text, or none.")
+        choice: Literal["none", "some"] | None = setting("some", "A choice.")
+
+    group = load_settings(Absent, dict.fromkeys(Absent.model_fields, "none"), "here")
+    assert (group.count, group.text, group.choice) == (None, "none", "none")
+    tree = override(Group, {"shape": {"kind": "deep", "depth": 2}}, ["shape.depth=none"])
+    assert load_settings(Group, tree, "here").shape == Deep(depth=None)
+    assert fault({"inner": {"width": "none"}}).endswith("found 'none'")
+
+
 def test_values_are_loaded_and_frozen() -> None:
     group = load_settings(Group, {"shape": {"kind": "deep", "depth": 2}}, "here")
     assert group.shape == Deep(depth=2.0)
@@ -148,19 +161,6 @@ def test_another_kind_takes_nothing_over(assignments: list[str], shape: dict[str
     assert override(Group, tree, assignments) == {"shape": shape}
 
 
-def test_kinds_of_one_class_keep_their_settings() -> None:
-    tree = {"pair": {"kind": "left", "width": 7}}
-    assert override(Group, tree, ["pair.kind=right"]) == {"pair": {"kind": "right", "width": 7}}
-
-
-def test_a_date_is_a_value_like_any_other() -> None:
-    assert override(Group, tomllib.loads("name = 2020-01-01"), ["inner.width=4"]) == {
-        "name": datetime.date(2020, 1, 1),
-        "inner": {"width": 4},
-    }
-
-
-def test_a_rule_of_our_own_is_told_in_its_own_words() -> None:
 @pytest.mark.parametrize(
     ("assignment", "shape"),
     [
@@ -174,6 +174,19 @@ def test_a_section_without_a_kind_is_of_its_default_kind(
     assert override(Group, {"shape": {"width": 7}}, [assignment]) == {"shape": shape}
 
 
+def test_kinds_of_one_class_keep_their_settings() -> None:
+    tree = {"pair": {"kind": "left", "width": 7}}
+    assert override(Group, tree, ["pair.kind=right"]) == {"pair": {"kind": "right", "width": 7}}
+
+
+def test_a_date_is_a_value_like_any_other() -> None:
+    assert override(Group, tomllib.loads("name = 2020-01-01"), ["inner.width=4"]) == {
+        "name": datetime.date(2020, 1, 1),
+        "inner": {"width": 4},
+    }
+
+
+def test_a_rule_of_our_own_is_told_in_its_own_words() -> None:
     assert fault({"pair": {"width": 13}}) == "here: pairs of width 13 are not made"
 
 
