@@ -286,8 +286,8 @@ class Seq2Seq(nn.Module):
         if vectors is None or not fits_output:
             raise ConfigError(
                 f"model.tie_embeddings: the output layer reads {self.decoder.output_dim} units but "
-                f"model.target.embedding_dim is {self.target.output_dim}; make them equal "
-                "(model.decoder.readout_dim), or choose none"
+                f"model.target.embedding_dim is {self.target.output_dim}; choose "
+                f"model.target.embedding_dim = {self.decoder.output_dim}, or none"
             )
         self.output.weight = vectors
         if tie == "all":

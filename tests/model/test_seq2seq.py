@@ -54,10 +54,23 @@ def test_tied_weights_are_counted_once() -> None:
     assert count_parameters(free) - count_parameters(tied) == 2 * VOCAB_SIZE * 5
 
 
-def test_refuses_to_tie_different_widths() -> None:
-    tree = {**model_tree(readout_dim=7), "tie_embeddings": "target"}
-    with pytest.raises(ConfigError, match=r"model\.tie_embeddings: the output layer reads 7 units"):
+@pytest.mark.parametrize(
+    ("tree", "width"),
+    [
+        (model_tree(readout_dim=7), 7),
+        (model_tree(attention="none", readout="state"), 8),
+        (transformer_tree(), 8),
+    ],
+)
+def test_refuses_to_tie_different_widths_and_says_which_width_would_do(
+    tree: Tree, width: int
+) -> None:
+    tree["tie_embeddings"] = "target"
+    choice = rf"choose model\.target\.embedding_dim = {width}, or none"
+    with pytest.raises(ConfigError, match=rf"layer reads {width} units but .* is 5; {choice}"):
         build(tree)
+    tree["target"] = {"embedding_dim": width}
+    assert shared(build(tree))[0]
 
 
 def test_refuses_to_tie_separate_vocabularies() -> None:
