@@ -63,10 +63,16 @@ def bounds(model: Seq2Seq, batch: Batch, samples: int, generator: torch.Generato
 
 
 def _log_likelihood(model: Seq2Seq, z: Tensor, batch: Batch) -> Tensor:
-    """Return log p(x|z) for vectors [k, B, Z], [k, B]."""
+    """Return log p(x|z) for vectors [k, B, Z], [k, B].
+
+    Only the logits of one step are in memory at a time.
+    """
     count, size, _ = z.shape
     hidden = model.read_target(z.flatten(0, 1), batch.target_input.repeat(count, 1))
-    target, mask = batch.target_output.repeat(count, 1), batch.target_mask.repeat(count, 1)
-    log_probs = model.logits(hidden).float().log_softmax(-1)  # [k x B, T, V]
-    chosen = log_probs.gather(-1, target[..., None]).squeeze(-1)
-    return (chosen * mask).sum(-1).view(count, size)
+    total = z.new_zeros(count * size)
+    steps = hidden.unbind(1), batch.target_output.unbind(1), batch.target_mask.unbind(1)
+    for read, target, mask in zip(*steps, strict=True):
+        log_probs = model.logits(read).float().log_softmax(-1)  # [k x B, V]
+        chosen = log_probs.gather(-1, target.repeat(count)[:, None])[:, 0]
+        total += chosen * mask.repeat(count)
+    return total.view(count, size)

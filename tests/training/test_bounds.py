@@ -83,3 +83,18 @@ def test_more_samples_give_a_tighter_bound(model: Seq2Seq) -> None:
         for samples in (1, 500)
     )
     assert many > one
+
+
+def test_only_the_logits_of_one_step_are_in_memory(
+    model: Seq2Seq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [torch.tensor([4, 5, 6]).numpy()] * 2
+    shapes, logits = [], model.logits
+
+    def counted(hidden: torch.Tensor) -> torch.Tensor:
+        shapes.append(hidden.shape[:-1].numel())
+        return logits(hidden)
+
+    monkeypatch.setattr(model, "logits", counted)
+    bounds(model, make_batch(ids, ids), SAMPLES, torch.Generator().manual_seed(1))
+    assert shapes == [SAMPLES * len(ids)] * 4, "rows of logits at each step"
