@@ -30,7 +30,7 @@ from s2scli.pipeline.evaluate_latent import SAMPLES, bounded_targets
 from s2scli.pipeline.evaluate_request import EvaluateRequest
 from s2scli.pipeline.overwriting import require_restartable
 from s2scli.pipeline.texts import Texts, read_split
-from s2scli.pipeline.train import TrainReport, TrainRequest, train
+from s2scli.pipeline.train import TrainReport, TrainRequest, default_size, train
 from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
 from s2scli.pipeline.validation import open_validation
 from s2scli.report.console import Talk
@@ -217,7 +217,7 @@ def compare(workspace: Workspace, request: CompareRequest, talk: Talk) -> Compar
         open_validation(corpus)
         texts = choose_texts(corpus, request, talk)
         ensure_encoded(workspace, corpus, ensure_tokenizer(workspace, corpus, talk), talk).wait()
-        entries: list[Result | Failure] = list(_impossible(candidates, corpus.sides, talk))
+        entries: list[Result | Failure] = list(_impossible(candidates, corpus, talk))
         failed = [entry.recipe for entry in entries]
         possible = [candidate for candidate in candidates if candidate.name not in failed]
         for number, candidate in enumerate(possible, 1):
@@ -268,11 +268,12 @@ def _candidates(name: str, recipe: str, request: CompareRequest) -> Iterator[Can
         yield Candidate(f"{name}-seed-{seed}", recipe, assignments)
 
 
-def _impossible(candidates: Sequence[Candidate], sides: Sides, talk: Talk) -> Iterator[Failure]:
+def _impossible(candidates: Sequence[Candidate], corpus: Corpus, talk: Talk) -> Iterator[Failure]:
     """Yield a failure for each recipe that cannot be loaded, before any training starts."""
+    size = default_size(corpus)
     for candidate in candidates:
         try:
-            load_recipe(candidate.recipe, candidate.assignments, sides=sides)
+            load_recipe(candidate.recipe, candidate.assignments, size, corpus.sides)
         except S2SError as error:
             yield _failure(candidate, error, talk)
 

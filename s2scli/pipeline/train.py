@@ -32,7 +32,7 @@ from s2scli.pipeline.watching import Watch
 from s2scli.report.console import Talk
 from s2scli.report.progress import Goal, TrainingDisplay, training_display
 from s2scli.settings import Tree
-from s2scli.sizes import size_for
+from s2scli.sizes import Size, size_for
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import list_checkpoints
 from s2scli.training.events import Event, Finished, Step, Update, Validating, Validation
@@ -233,27 +233,29 @@ def check_request(workspace: Workspace, request: TrainRequest, talk: Talk) -> No
 
 
 def _load_recipe(workspace: Workspace, name: str, changes: Sequence[str]) -> Recipe:
-    """Load a recipe; the corpus is read only if the recipe is wrong for text.
+    """Load a recipe; the corpus is read only if the recipe is wrong for a small text.
 
     Raises:
-        ConfigError: the recipe is wrong for the sides of the corpus.
+        ConfigError: the recipe is wrong for the sides of the corpus, or the changes are not for the
+            model that the default recipe has for a corpus of this size.
     """
     try:
         return load_recipe(name, changes)
     except ConfigError:
         if not workspace.corpus.exists():
             raise
-        sides = Corpus.load(workspace.corpus).sides
-        if sides.are_text:
-            raise
-        return load_recipe(name, changes, sides=sides)
+        corpus = Corpus.load(workspace.corpus)
+        return load_recipe(name, changes, default_size(corpus), corpus.sides)
+
+
+def default_size(corpus: Corpus) -> Size:
+    """Return the size that selects the default recipe of a corpus."""
+    return size_for(len(corpus.open_split("train")), corpus.sides)
 
 
 def choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Talk) -> Recipe:
     """Return the recipe of the run; for the default recipe, report the model it selects."""
-    pairs = len(corpus.open_split("train"))
-    size = size_for(pairs, corpus.sides)
-    changes = request.changes
+    size, changes = default_size(corpus), request.changes
     if request.budget and start.checkpoint and start.recipe:
         changes = [*changes, *fitted_changes(start.recipe, request.budget, changes)]
     recipe = start.choose_recipe(
@@ -271,6 +273,7 @@ def choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Tal
         "" if start.trained else DEFAULT_RECIPE
     )  # a model has its own recipe
     if asked == DEFAULT_RECIPE and not start.checkpoint:
+        pairs = len(corpus.open_split("train"))
         talk.say(f"recipe {DEFAULT_RECIPE} for {pairs:,} pairs: {size}")
     return recipe
 

@@ -31,13 +31,12 @@ from s2scli.pipeline.study import (
     require_optuna,
     trial_name,
 )
-from s2scli.pipeline.train import TrainRequest, train
+from s2scli.pipeline.train import TrainRequest, default_size, train
 from s2scli.pipeline.train_tokenizer import ensure_encoded, ensure_tokenizer
 from s2scli.pipeline.validation import open_validation
 from s2scli.report.console import Talk
 from s2scli.report.progress import Goal
 from s2scli.settings import Tree, flag_of
-from s2scli.sizes import size_for
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.events import Event
@@ -138,8 +137,7 @@ def find_space(workspace: Workspace, request: TuneRequest, talk: Talk) -> tuple[
     """
     corpus = Corpus.load(workspace.find_corpus())
     open_validation(corpus)
-    size = size_for(len(corpus.open_split("train")), corpus.sides)
-    recipe = load_recipe(request.recipe, request.assignments, size, corpus.sides)
+    recipe = load_recipe(request.recipe, request.assignments, default_size(corpus), corpus.sides)
     tokenizers = ensure_tokenizer(workspace, corpus, talk)
     ensure_encoded(workspace, corpus, tokenizers, talk, recipe.copier(tokenizers)).wait()
     if request.space:

@@ -3,11 +3,13 @@
 import math
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from s2scli import sizes
 from s2scli.data.settings import PrepareSettings
 from s2scli.data.store import Corpus
 from s2scli.errors import ConfigError, DivergedError, LockedError, MissingInputError, UsageError
@@ -141,6 +143,16 @@ def test_a_recipe_that_fails_does_not_lose_the_others(
     assert found.failures[1].error == "training diverged"
     assert found.signal == 0
     assert "odd" not in stubs.trained, "it is told before anything is trained"
+
+
+def test_changes_are_of_the_recipe_that_the_corpus_gets(
+    prepared: Workspace, stubs: Stubs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sizes, "SIZES", sizes.SIZES[-2:])  # as if the corpus were large
+    stubs.right = {"default": 3}
+    asked = replace(request("default"), assignments=("model.encoder.num_heads=1",))
+    found = compare(prepared, asked, QUIET)
+    assert not found.failures and [result.recipe for result in found.results] == ["default"]
 
 
 def test_what_no_recipe_is_to_blame_for_ends_the_comparison(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from s2scli import artifacts, manifest
+from s2scli import artifacts, manifest, sizes
 from s2scli.data.settings import PrepareSettings
 from s2scli.errors import CheckpointError, ConfigError, LockedError, MissingInputError, StorageError
 from s2scli.files import Files
@@ -21,7 +21,7 @@ from s2scli.manifest import new_folder, verify_folder
 from s2scli.pipeline import train_tokenizer
 from s2scli.pipeline.inputs import Inputs
 from s2scli.pipeline.prepare import prepare
-from s2scli.pipeline.train import TrainRequest, train
+from s2scli.pipeline.train import TrainRequest, check_request, train
 from s2scli.pipeline.train_tokenizer import Encoding
 from s2scli.report.console import Talk
 from s2scli.settings import Tree
@@ -198,6 +198,20 @@ def test_a_restart_that_cannot_begin_removes_nothing(workspace: Workspace, recip
     with pytest.raises((ConfigError, MissingInputError)):
         train(workspace, TrainRequest(recipe, restart=True, overwrite=True), Talk(quiet=True))
     assert steps(workspace) == before
+
+
+def test_changes_are_of_the_recipe_that_the_corpus_gets(
+    untrained: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sizes, "SIZES", sizes.SIZES[-2:])  # as if the corpus were large
+    talk = Talk(quiet=True)
+    for name, right in (("num_heads", True), ("bidirectional", False), ("nun_heads", False)):
+        request = TrainRequest(None, [f"model.encoder.{name}=1"], {"max_steps": 1}, "cpu")
+        if right:
+            check_request(untrained, request, talk)
+            continue
+        with pytest.raises(ConfigError, match=rf"unknown setting model\.encoder\.{name}"):
+            train(untrained, request, talk)
 
 
 def test_another_corpus_is_refused(workspace: Workspace, tmp_path: Path) -> None:
