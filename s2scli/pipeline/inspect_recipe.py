@@ -84,12 +84,21 @@ def estimate_footprint(recipe: Recipe, vocab_size: int = ASSUMED_VOCAB_SIZE) -> 
     Raises:
         ConfigError: the parts of the model do not fit together.
     """
-    with torch.device("meta"):
-        reads, joint = recipe.model.source.typical(vocab_size), recipe.model.source.kind == "tokens"
-        parameters = count_parameters(Seq2Seq(recipe.model, reads, vocab_size, joint=joint))
+    parameters = count_parameters(sketch_model(recipe, vocab_size))
     training = recipe.training
     copies = 2 + training.optimizer.copies + (training.ema_decay > 0)  # weights and gradients
     return Footprint(vocab_size, parameters, BYTES * parameters * copies)
+
+
+def sketch_model(recipe: Recipe, vocab_size: int = ASSUMED_VOCAB_SIZE) -> Seq2Seq:
+    """Return a recipe's model without weights, with a joint vocabulary of this size.
+
+    Raises:
+        ConfigError: the parts of the model do not fit together.
+    """
+    reads, joint = recipe.model.source.typical(vocab_size), recipe.model.source.kind == "tokens"
+    with torch.device("meta"):
+        return Seq2Seq(recipe.model, reads, vocab_size, joint=joint)
 
 
 def list_recipes() -> list[Recipe]:

@@ -16,6 +16,7 @@ from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.model.seq2seq import count_parameters, pick_device
 from s2scli.pipeline.budget import fit_to_budget, fitted_changes
 from s2scli.pipeline.carry_over import CarriedOver
+from s2scli.pipeline.inspect_recipe import sketch_model
 from s2scli.pipeline.overwriting import require_restartable
 from s2scli.pipeline.publishing import Published
 from s2scli.pipeline.samples import take_samples
@@ -254,7 +255,11 @@ def default_size(corpus: Corpus) -> Size:
 
 
 def choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Talk) -> Recipe:
-    """Return the recipe of the run; for the default recipe, report the model it selects."""
+    """Return the recipe of the run; for the default recipe, report the model it selects.
+
+    Raises:
+        ConfigError: the recipe cannot be trained, or its parts do not fit together.
+    """
     size, changes = default_size(corpus), request.changes
     if request.budget and start.checkpoint and start.recipe:
         changes = [*changes, *fitted_changes(start.recipe, request.budget, changes)]
@@ -267,6 +272,7 @@ def choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Tal
         override=request.override,
         verbose=talk.verbose,
     )
+    check_parts(recipe)
     for change in start.changes(recipe):
         talk.say(f"changed on resume: {change}")
     asked = request.recipe or (
@@ -276,6 +282,20 @@ def choose_recipe(corpus: Corpus, request: TrainRequest, start: Start, talk: Tal
         pairs = len(corpus.open_split("train"))
         talk.say(f"recipe {DEFAULT_RECIPE} for {pairs:,} pairs: {size}")
     return recipe
+
+
+def check_parts(recipe: Recipe) -> None:
+    """Check that the parts of a recipe fit together, before a tokenizer is trained.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    model = sketch_model(recipe)
+    if recipe.search.coverage_penalty and model.attention_shape is None:
+        raise ConfigError(
+            f"search.coverage_penalty: {recipe.search.coverage_penalty:g} needs attention, but "
+            "model.attention.kind is none; choose a kind of attention, or coverage_penalty 0"
+        )
 
 
 def prepare_text(

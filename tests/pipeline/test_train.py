@@ -214,6 +214,23 @@ def test_changes_are_of_the_recipe_that_the_corpus_gets(
             train(untrained, request, talk)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (("attention.kind=dot", "decoder.model_dim=65"), "dot needs a decoder and a memory of equ"),
+        (("attention.kind=none",), r"search\.coverage_penalty: 0\.2 needs attention"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_before_a_tokenizer_is_trained(
+    tmp_path: Path, changes: tuple[str, ...], message: str
+) -> None:
+    workspace = prepare_toy(tmp_path / "w")
+    given = ["search.coverage_penalty=0.2", *(f"model.{change}" for change in changes)]
+    with pytest.raises(ConfigError, match=message):
+        train(workspace, TrainRequest("tiny", given, {"max_steps": 1}, "cpu"), Talk(quiet=True))
+    assert not workspace.tokenizer.exists()
+
+
 def test_another_corpus_is_refused(workspace: Workspace, tmp_path: Path) -> None:
     tokenizer = (workspace.tokenizer / "manifest.json").read_bytes()
     corpus = write_corpus(tmp_path / "other.tsv", 80, seed=2)
