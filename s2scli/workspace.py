@@ -18,6 +18,7 @@ from s2scli.manifest import MANIFEST, encode_json, is_published
 DEFAULT_WORKSPACE = Path("workspace")
 COMPARED = "compare"
 LOOKS = 200
+OWN = (MANIFEST, "checkpoint-*", "metrics.jsonl")  # every folder of s2s has one of these
 
 
 @dataclass(frozen=True)
@@ -139,12 +140,15 @@ class Workspace:
         lock is an operating system lock (flock), so it is released when the process ends.
 
         Raises:
-            LockedError: another process holds the lock; the message names it.
+            LockedError: another process holds the lock; the message names it. Or a folder that s2s
+                did not make is where it would write.
             StorageError: the workspace cannot be written to.
         """
         import filelock  # slow to import, and `--help` does not need it
 
         with storage_errors(self.home):
+            if not (self.home / ".lock").exists():
+                self._require_own()
             FILES.make_folder(self.home)
             lock = filelock.FileLock(self.home / ".lock")
             for _ in range(LOOKS):  # the owner may not have written .owner.json yet
@@ -164,6 +168,20 @@ class Workspace:
             with contextlib.suppress(OSError):
                 (self.home / ".owner.json").unlink(missing_ok=True)
             lock.release()
+
+    def _require_own(self) -> None:
+        """Check in a new workspace that s2s made the folders that it would replace.
+
+        Raises:
+            LockedError: the user has another folder of this name.
+        """
+        for folder in self._folders:
+            others = folder.is_dir() and any(folder.iterdir())
+            if others and not any(path for name in OWN for path in folder.glob(name)):
+                raise LockedError(
+                    f"{folder}: exists and was not made by s2s, which would replace it; use "
+                    "another workspace (-w DIR), or rename this folder"
+                )
 
     @property
     def _folders(self) -> tuple[Path, ...]:

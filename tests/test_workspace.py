@@ -127,6 +127,27 @@ def test_what_a_crash_left_is_mended(tmp_path: Path) -> None:
         assert names == [".lock", ".owner.json", "model"]
 
 
+@pytest.mark.parametrize("name", ["corpus", "tokenizer", "encoded", "training", "model", "outputs"])
+def test_a_folder_of_the_user_is_kept(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "mine.tsv").write_bytes(b"a\tb\n")
+    for _ in range(2):
+        refusal = pytest.raises(LockedError, match=rf"{name}: exists and was not made by s2s, ")
+        with refusal, Workspace(tmp_path).locked("prepare"):
+            pass
+    assert [path.name for path in tmp_path.rglob("*")] == [name, "mine.tsv"]
+
+
+def test_a_copy_of_a_workspace_without_its_hidden_files_is_used(tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    with new_folder(space.corpus, "corpus") as draft:
+        (draft.path / "train.arrow").write_bytes(b"")
+    (space.training / "checkpoint-00000003").mkdir(parents=True)
+    space.encoded.mkdir()  # empty
+    with space.locked("train"):
+        assert (tmp_path / ".lock").exists()
+
+
 def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with (

@@ -69,9 +69,11 @@ def command(
     s2s generate --between "I am tired." "Where do you live?" --steps 5
     s2s generate -n 64 -o sheet.png
     """
+    from s2scli.data.lines import STDIN
     from s2scli.pipeline.generate import Writer
     from s2scli.pipeline.pictures import require_place, writes_pictures
 
+    output = None if output == STDIN else output
     if around is not None and between is not None:
         raise UsageError("--around and --between cannot be used together")
     writer = Writer.load(common.workspace.find_model(model), device)

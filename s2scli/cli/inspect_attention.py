@@ -66,6 +66,8 @@ def command(
 
     if grid and (layer or head):
         raise UsageError("--grid shows every layer and head: leave --layer and --head out")
+    if grid and view.of_one_map:
+        raise UsageError(f"--grid shows every layer and head: leave {view.of_one_map} out")
     if grid and view.chosen(common) is Format.PHARAOH:
         raise UsageError("-f pharaoh writes the words of one map: leave --grid out")
     folder = common.workspace.find_model(model)

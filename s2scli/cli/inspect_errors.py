@@ -85,9 +85,9 @@ def command(
     given = {"--split": split, "--model": models, "--device": device != "auto"}
     for flag in filter(given.get, given if table else ()):
         raise UsageError(f"{flag} has no effect with a table, which has the outputs: leave it out")
+    chosen = PageFormat.HTML if html else format or format_of(output or Path(), PageFormat)
     request = ErrorsRequest(table, split or "test", tuple(models or ()), device, by, kind, count)
     found = inspect_errors(common.workspace, request, common.talk)
-    chosen = PageFormat.HTML if html else format or format_of(output or Path(), PageFormat)
     if common.json or chosen is PageFormat.JSON:
         common.write(json_text(_document(found)), output)
         return

@@ -71,6 +71,9 @@ def command(
             raise UsageError("--combinations takes no recipe and no other option")
         _show_combinations(common)
         return
+    for flag, given in (("--json", json), ("--settings", settings)):
+        if toml and given:
+            raise UsageError(f"--toml prints a recipe as TOML: leave {flag} out")
     known = name or (workspace and _recipe_file(common.workspace))
     if known:
         _show_one(load_recipe(str(known), changes), settings, toml, common)

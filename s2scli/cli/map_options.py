@@ -28,6 +28,16 @@ class MapView:
     half_blocks: bool | None
     light: bool | None
 
+    @property
+    def of_one_map(self) -> str:
+        """The first flag that was given and is for a single map; "" if there is none."""
+        flags = {
+            "--threshold": self.threshold is not None,
+            "--half-blocks": self.half_blocks is True,
+            "--full-rows": self.half_blocks is False,
+        }
+        return next((flag for flag, given in flags.items() if given), "")
+
     def chosen(self, common: Common) -> Format | None:
         """Return the format that the options ask for; None leaves it to the terminal."""
         suffix = format_of(self.output, Format) if self.output and not self.format else None

@@ -14,7 +14,7 @@ from rich.text import Text
 from s2scli.cli.completion import complete_assignment, complete_model, complete_workspace
 from s2scli.cli.flags import Options
 from s2scli.errors import S2SError, UsageError
-from s2scli.files import new_file
+from s2scli.files import new_file, require_writable
 from s2scli.report.console import Talk, plain_text, visible, write_stdout
 from s2scli.workspace import DEFAULT_WORKSPACE, Workspace
 
@@ -160,6 +160,16 @@ def format_of(path: Path, formats: type[F]) -> F:
     return formats(suffixes[path.suffix])
 
 
+def _place(path: Path | None) -> Path | None:
+    """Return the file to write, or None for `-`, which is stdout; refuse it before the work."""
+    from s2scli.data.lines import STDIN
+
+    if path is None or path == STDIN:
+        return None
+    require_writable(path)
+    return path
+
+
 def utf8(given: Texts) -> Texts:
     """Return arguments unchanged; refuse those that are not valid UTF-8."""
     texts: Iterable[str] = [given] if isinstance(given, str) else given or ()
@@ -245,7 +255,8 @@ SentenceArgument = Annotated[
     ),
 ]
 OutputOption = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", callback=_place, help="Write to a file."),
 ]
 ModelOption = Annotated[Path | None, _model(help=_MODEL_HELP)]
 ModelsOption = Annotated[

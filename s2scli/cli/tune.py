@@ -18,6 +18,7 @@ from s2scli.cli.options import (
     SetOption,
     run_option,
 )
+from s2scli.errors import UsageError
 from s2scli.report.console import Talk, write_stdout
 from s2scli.report.tables import make_table, whole
 from s2scli.training.settings import LimitSettings
@@ -88,6 +89,8 @@ def command(
     from s2scli.pipeline.tune import TuneRequest, plan, tune
 
     talk = common.talk
+    if dry_run and common.json:
+        raise UsageError("--dry-run prints TOML: leave --json out")
     request = TuneRequest(
         trials,
         limits.model_dump(exclude_unset=True),

@@ -110,7 +110,8 @@ def evaluate(
     search.refuse_unread(overrides)
     found = evaluate_model(texts, translator, search, request, settings, talk)
     if corpus and request.of_workspace:
-        found = replace(found, command=_command(found, request, settings))
+        command = _command(found, request, settings)
+        found = replace(found, command=command, model=translator.identity[0])
     latent = _latent_scores(texts, translator, corpus, request.importance_samples, talk)
     noise = _noise_scores(texts, found, translator, search, request, settings, talk)
     return replace(found, int8=request.int8, latent=latent, noise=noise)

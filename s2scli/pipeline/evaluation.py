@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from s2scli.errors import CheckpointError, MissingInputError, StorageError
+from s2scli.errors import StorageError
 from s2scli.files import write_file
-from s2scli.manifest import encode_json, read_manifest
+from s2scli.manifest import encode_json
 from s2scli.metrics.diversity import Diversity
 from s2scli.metrics.score import Score
 from s2scli.metrics.sentences import Example
@@ -69,6 +69,7 @@ class Evaluation:
         noise: the scores with each requested kind of noise in the sources.
         command: the command that makes the scores again; "" if they are not of the workspace's own
             model on a split of its corpus.
+        model: the digest of this model; "" likewise.
     """
 
     scored: str
@@ -88,6 +89,7 @@ class Evaluation:
     noun: str = TEXT.noun
     noise: tuple["NoiseScores", ...] = ()
     command: str = ""
+    model: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Convert to a JSON document, without the measurements of OPTIONAL that are None."""
@@ -95,7 +97,7 @@ class Evaluation:
         for name in OPTIONAL:
             if tree[name] is None:
                 del tree[name]
-        del tree["noise"]
+        del tree["noise"], tree["model"]
         if self.noise:
             tree["noise"] = [scores.as_json() for scores in self.noise]
         return {
@@ -106,15 +108,14 @@ class Evaluation:
 
 
 def save_evaluation(evaluation: Evaluation, workspace: Workspace, talk: Talk) -> None:
-    """Write the evaluation and the digest of the workspace's model to `evaluation.json`.
+    """Write the evaluation and the digest of the scored model to `evaluation.json`.
 
     The scores were already shown, so a failure to write the file is only a warning.
     """
+    document = {"model": evaluation.model, **evaluation.as_json()}
     try:
-        digest = read_manifest(workspace.model, "model").digest
-        document = {"model": digest, **evaluation.as_json()}
         write_file(workspace.root / KEPT, encode_json(document))
-    except (CheckpointError, MissingInputError, StorageError) as error:
+    except StorageError as error:
         talk.warn(f"the scores were not saved: {error}")
 
 

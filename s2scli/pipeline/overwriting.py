@@ -11,16 +11,18 @@ MAX_NAMED = 3
 
 
 def require_replaceable(workspace: Workspace, artifact: str, talk: Talk) -> None:
-    """Ask before replacing an artifact that the runs of a workspace were trained with.
+    """Ask before replacing an artifact that the runs and the study of a workspace depend on.
 
     Raises:
-        LockedError: there is such a run, and the user answers no or cannot be asked.
+        LockedError: there is a run or a study, and the user answers no or cannot be asked.
     """
     runs = list(workspace.runs())
-    if runs:
+    lost = [_named(runs)] if runs else []
+    lost += [f"the study in {workspace.tuning}"] * workspace.tuning.exists()
+    if lost:
         _require_consent(
             f"{workspace.root / artifact} would be replaced, and the runs trained with it could "
-            f"not be resumed: {_named(runs)}",
+            f"not be resumed: {', '.join(lost)}",
             talk,
         )
 

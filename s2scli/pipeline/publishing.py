@@ -28,7 +28,7 @@ from s2scli.training.checkpoint import (
 )
 from s2scli.training.loop import Run
 from s2scli.training.metrics_log import MetricsLog
-from s2scli.translation.model_card import DATA, MADE_WITH
+from s2scli.translation.model_card import DATA, INIT_FROM, MADE_WITH
 from s2scli.translation.model_folder import model_facts, write_model_folder
 from s2scli.workspace import Workspace
 
@@ -179,8 +179,15 @@ class Publisher:
         write_model_folder(folder, self.recipe, weights, tokenizers, facts)
 
 
-def origin_of(workspace: Workspace, corpus: Corpus) -> dict[str, Any]:
-    """Return the facts about a model's data, and about the programs that made it."""
+def origin_of(workspace: Workspace, corpus: Corpus, made_from: Mapping[str, str]) -> dict[str, Any]:
+    """Return the facts about what a model is made from, and about the programs that made it.
+
+    Args:
+        workspace: the workspace of the run.
+        corpus: its corpus.
+        made_from: the digests of what the run is made from, by kind.
+    """
+    model = {INIT_FROM: made_from["model"]} if "model" in made_from else {}
     made_with = {
         "s2s": __version__,
         "torch": torch.__version__,
@@ -190,10 +197,10 @@ def origin_of(workspace: Workspace, corpus: Corpus) -> dict[str, Any]:
     try:
         report = read_report(corpus.folder)
     except (MissingInputError, CheckpointError):  # it was moved after it was encoded
-        return {MADE_WITH: made_with}
+        return {**model, MADE_WITH: made_with}
     data = {
         "files": [name for account in report.files for name in account.names],
         "commands": preparing_commands(workspace, report, corpus.manifest.facts),
         "rows": {split: summary.rows for split, summary in report.splits.items()},
     }
-    return {DATA: data, MADE_WITH: made_with}
+    return {**model, DATA: data, MADE_WITH: made_with}

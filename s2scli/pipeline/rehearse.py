@@ -163,6 +163,8 @@ Stage = Callable[[Workspace, TrainRequest], Rehearsal | None]
 def _in_process(stage: Stage, run: Workspace, request: TrainRequest) -> Rehearsal | None:
     """Run a stage in a process of its own; return its result, None if the process was killed.
 
+    A signal to this process ends the other one at once, as its work is thrown away.
+
     Raises:
         S2SError: the stage failed.
     """
@@ -176,6 +178,9 @@ def _in_process(stage: Stage, run: Workspace, request: TrainRequest) -> Rehearsa
         found = here.recv()
     except EOFError:
         found = None
+    except BaseException:
+        process.kill()
+        raise
     finally:
         process.join()
     if isinstance(found, S2SError):

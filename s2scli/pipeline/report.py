@@ -25,6 +25,7 @@ from s2scli.pipeline.reproducing import preparing_commands
 from s2scli.report.console import Talk
 from s2scli.report.heads import AttentionHeads
 from s2scli.translation.loading import load_in_torch
+from s2scli.translation.model_card import training_command
 from s2scli.translation.model_folder import RECIPE
 from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
@@ -110,7 +111,7 @@ def report(workspace: Workspace, request: ReportRequest, talk: Talk) -> Dossier:
         diagnose(workspace),
         (
             *preparing_commands(workspace, view.report, view.settings),
-            *([] if model is None else _training(request)),
+            *([] if model is None else _training(model, request)),
         ),
     )
 
@@ -178,7 +179,7 @@ def _history(workspace: Workspace) -> History | None:
         return None
 
 
-def _training(request: ReportRequest) -> Iterator[str]:
+def _training(model: ModelFacts, request: ReportRequest) -> Iterator[str]:
     """Yield the commands that train the model and score it."""
-    yield f"s2s train --recipe {RECIPE}"
+    yield training_command(RECIPE, model.manifest.facts)
     yield f"s2s evaluate --split {request.split}"

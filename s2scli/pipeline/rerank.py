@@ -1,6 +1,7 @@
 """`s2s rerank`: score the hypotheses of an n-best list with more models, and choose again."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,8 +115,8 @@ def rerank(scorers: Sequence[Scorer], request: RerankRequest, talk: Talk) -> int
     read.
 
     Raises:
-        UsageError: the number of weights is wrong, or a model does not know the tag or no model
-            reads it.
+        UsageError: the number of weights is wrong, or one is not finite; a model does not know the
+            tag or no model reads it; or sources are given for a list in JSON, which has its own.
         MissingInputError: a file does not exist.
         CorpusError: the list is damaged, or a source is missing.
         StorageError: the output cannot be written; an existing file is not changed.
@@ -125,6 +126,9 @@ def rerank(scorers: Sequence[Scorer], request: RerankRequest, talk: Talk) -> int
             f"{len(request.weights)} times --weight: expected {len(scorers) + 1}: one for the "
             "scores in the list, and one for each --model and each --reverse, in this order"
         )
+    for weight in request.weights:
+        if not math.isfinite(weight):
+            raise UsageError(f"--weight {weight}: expected a finite number")
     forward = [scorer for scorer in scorers if not scorer.backward]
     if request.tag and not forward:
         raise UsageError("--tag has no effect without --model: a reverse model reads no tag")

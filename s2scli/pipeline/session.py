@@ -219,7 +219,7 @@ def put_together(
         recipe,
         tokenizers,
         made_from,
-        origin_of(workspace, corpus),
+        origin_of(workspace, corpus, made_from),
         carried_over,
         run,
         batches,

@@ -9,7 +9,8 @@ from s2scli.metrics import value_and_interval
 from s2scli.metrics.score import Score
 from s2scli.tokenizer.tokenizers import Tokenizers
 
-IMPORTED, DATA, MADE_WITH = "imported", "data", "made_with"  # keys among the facts of a model
+# keys among the facts of a model
+IMPORTED, DATA, MADE_WITH, INIT_FROM = "imported", "data", "made_with", "init_from"
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,22 @@ def _commands(facts: Mapping[str, Any]) -> Iterator[str]:
     commands = facts.get(DATA, {}).get("commands")
     if commands and IMPORTED not in facts:
         yield from (f"    {command}" for command in commands)
-        yield "    s2s train --recipe FOLDER/recipe.toml"
+        yield f"    {training_command('FOLDER/recipe.toml', facts)}"
         yield ""
         yield "The recipe has every setting of the run but its limits."
+        if digest := facts.get(INIT_FROM):
+            yield "OTHER is the model that it began with; `s2s verify --digest OTHER` shows"
+            yield f"{digest}."
+
+
+def training_command(recipe: str, facts: Mapping[str, Any]) -> str:
+    """Return the command that trains a model; OTHER stands for the model that it began with.
+
+    Args:
+        recipe: the path of its recipe.
+        facts: what its manifest records.
+    """
+    return f"s2s train --recipe {recipe}" + " --init-from OTHER" * (INIT_FROM in facts)
 
 
 def _limits(recipe: Recipe) -> Iterator[str]:

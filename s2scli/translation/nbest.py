@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from s2scli.data.codecs.cell import beside
 from s2scli.data.lines import BadLineError, decode_line, folder_of, open_text
 from s2scli.data.stream import LINE_BYTES
-from s2scli.errors import CorpusError
+from s2scli.errors import CorpusError, UsageError
 
 BAR = " ||| "
 
@@ -64,10 +65,12 @@ def listed(line: str) -> Listed:
 
 
 def _number(field: str) -> float | None:
+    """Return a finite number; None if the field is none."""
     try:
-        return float(field)
+        number = float(field)
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def read_sources(path: Path) -> list[str]:
@@ -92,6 +95,7 @@ def read_choices(path: Path, sources: Sequence[str] | None, tag: str = "") -> It
         tag: the tag in front of each source that has none in the list.
 
     Raises:
+        UsageError: sources are given for a list in JSON.
         MissingInputError: the file does not exist.
         CorpusError: the file is empty, a line is damaged, or has no source.
     """
@@ -99,6 +103,8 @@ def read_choices(path: Path, sources: Sequence[str] | None, tag: str = "") -> It
     first = next(lines)
     whole = itertools.chain([first], lines)
     if first[1].startswith("{"):
+        if sources is not None:
+            raise UsageError(f"{path}: a list in JSON has its sources: leave --source out")
         yield from (_of_json(text, f"{path}, line {number}", tag) for number, text in whole)
         return
     if sources is None:
@@ -147,7 +153,9 @@ def _of_json(text: str, where: str, tag: str) -> Choices:
         hypotheses = tuple(
             Listed(index, str(one["text"]), float(one["score"])) for one in record["hypotheses"]
         )
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        if not all(math.isfinite(one.score) for one in hypotheses):
+            raise ValueError("a score is not finite")
+    except (ValueError, OverflowError, TypeError, KeyError, RecursionError) as error:
         raise CorpusError(
             f"{where}: expected a record of s2s translate --json, found {text!r:.60}"
         ) from error

@@ -15,7 +15,9 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import app
 from s2scli.manifest import new_folder, read_manifest
+from s2scli.pipeline.evaluation import read_test_scores
 from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.translation.translator import Translator
 from tests.folders import letters_of, write_model
 from tests.translation import stub
 
@@ -41,9 +43,16 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path / "w"
 
 
+def model_digest(workspace: Path) -> str:
+    return read_manifest(workspace / "model", "model").digest
+
+
 @pytest.fixture
 def evaluate(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> Run:
-    monkeypatch.setitem(sys.modules, stub.MODULE, stub.stub_module())
+    def load() -> Translator:
+        return replace(stub.stub_translator(), identity=(model_digest(workspace),))
+
+    monkeypatch.setitem(sys.modules, stub.MODULE, stub.stub_module(load))
 
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(app, ["evaluate", "-w", str(workspace), *arguments])
@@ -88,9 +97,26 @@ def test_the_table_shows_signature_interval_and_speed(evaluate: Run) -> None:
 def test_it_is_kept_in_the_workspace_with_the_models_digest(evaluate: Run, workspace: Path) -> None:
     shown = json.loads(evaluate("--json", "--bleu").stdout)
     kept = json.loads((workspace / "evaluation.json").read_bytes())
-    assert kept.pop("model") == read_manifest(workspace / "model", "model").digest
+    assert kept.pop("model") == model_digest(workspace)
     assert kept == shown
     assert "tok:13a" in kept["scores"][0]["signature"]
+
+
+def test_a_model_that_training_publishes_meanwhile_gets_no_scores_of_the_old_one(
+    evaluate: Run, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored = model_digest(workspace)
+
+    def load() -> Translator:
+        with new_folder(workspace / "model", "model") as draft:
+            draft.facts = {"step": 2}
+        return replace(stub.stub_translator(), identity=(scored,))
+
+    monkeypatch.setitem(sys.modules, stub.MODULE, stub.stub_module(load))
+    assert evaluate("--bleu", "--split", "test").exit_code == 0
+    assert json.loads((workspace / "evaluation.json").read_bytes())["model"] == scored
+    assert read_test_scores(workspace / "model", scored) is not None
+    assert read_test_scores(workspace / "model", model_digest(workspace)) is None
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,16 @@ def reconstruct(workspace: Path, *texts: str) -> list[str]:
     return result.stdout.splitlines()
 
 
+def test_a_dash_is_stdout(
+    variational: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for flags in ((), ("--json",)):
+        words = ("-n", "2", *flags)
+        assert lines(variational, *words, "-o", "-") == lines(variational, *words)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_samples_are_one_a_line_and_the_seed_decides(variational: Path) -> None:
     first = lines(variational, "-n", "12")
     assert len(first) == 12

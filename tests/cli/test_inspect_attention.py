@@ -174,6 +174,9 @@ def test_words_are_aligned_as_pharaoh_writes_them(
         (("--layer", "4"), "--layer 4: the decoder attends with 3 layers; choose 1 to 3 or all"),
         (("--head", "x"), "--head x: the decoder attends with 2 heads; choose 1 to 2, mean, max"),
         (("--grid", "--head", "1"), "--grid shows every layer and head: leave --layer and --head"),
+        (("--grid", "--threshold", "0"), "every layer and head: leave --threshold out"),
+        (("--grid", "--half-blocks"), "every layer and head: leave --half-blocks out"),
+        (("--grid", "--full-rows"), "every layer and head: leave --full-rows out"),
         (("--grid", "-f", "pharaoh"), "-f pharaoh writes the words of one map: leave --grid out"),
     ],
 )

@@ -87,6 +87,9 @@ def test_what_cannot_be_inspected_is_refused(
     assert "odd.tsv, line 1" in refused(run("errors", tmp_path / "odd.tsv", "-w", tmp_path), 65)
     assert "no such file" in refused(run("errors", tmp_path / "none.tsv", "-w", tmp_path), 66)
     assert "no corpus here" in refused(run("errors", "-w", tmp_path), 66)
+    for name, status in (("a.pdf", 2), ("none/a.html", 74)):  # before anything is read
+        line = refused(run("errors", "-w", tmp_path, "-o", tmp_path / name), status)
+        assert f"{tmp_path / name}: " in line
     for flag in (["--split", "test"], ["--model", "m"], ["--device", "cpu"]):
         line = refused(run("errors", table, "-w", tmp_path, *flag), 2)
         assert f"{flag[0]} has no effect with a table" in line

@@ -129,6 +129,12 @@ def test_changes_need_a_recipe(flags: tuple[str, ...]) -> None:
     assert "need a recipe" in refused(run("recipe", *flags), 2)
 
 
+@pytest.mark.parametrize("flag", ["--json", "--settings"])
+def test_toml_is_not_shown_in_another_way(flag: str) -> None:
+    line = refused(run("recipe", "tiny", "--toml", flag), 2)
+    assert f"--toml prints a recipe as TOML: leave {flag} out" in line
+
+
 @pytest.fixture(scope="module")
 def matrix() -> Matrix:
     return make_matrix()

@@ -11,7 +11,13 @@ from typer.testing import CliRunner, Result
 
 from s2scli.cli.app import Commands
 from s2scli.cli.flags import expand
-from s2scli.cli.options import Common, CommonOptions, format_of, translate_example
+from s2scli.cli.options import (
+    Common,
+    CommonOptions,
+    OutputOption,
+    format_of,
+    translate_example,
+)
 from s2scli.errors import UsageError
 from s2scli.report.console import Talk
 from s2scli.report.map_formats import Format
@@ -116,6 +122,23 @@ def test_how_much_is_said(flag: str, quiet: bool, verbose: bool) -> None:
     talk: Talk = common.talk
     assert (talk.quiet, talk.verbose) == (quiet, verbose)
     assert ("next:" in result.stderr) != quiet
+
+
+def test_a_dash_is_stdout_and_a_place_is_checked_before_the_work(tmp_path: Path) -> None:
+    seen: list[Path | None] = []
+
+    def command(output: OutputOption = None) -> None:
+        seen.append(output)
+
+    program = typer.Typer(cls=Commands)
+    program.callback()(lambda: None)
+    program.command("write")(expand(command))
+    for words in ((), ("-o", "-"), ("-o", str(tmp_path / "a"))):
+        assert CliRunner().invoke(program, ["write", *words]).exit_code == 0
+    assert seen == [None, None, tmp_path / "a"] and not (tmp_path / "a").exists()
+    result = CliRunner().invoke(program, ["write", "-o", str(tmp_path / "none" / "a")])
+    assert result.exit_code == 74 and f"cannot write {tmp_path}/none/a: " in result.stderr
+    assert len(seen) == 3
 
 
 def test_the_suffix_names_the_format() -> None:

@@ -110,7 +110,9 @@ def test_a_hypothesis_that_a_model_cannot_score_ranks_last(run: Run) -> None:
     [
         (["json"], 2, "give a model that scores the hypotheses: --model DIR or --reverse DIR"),
         (["json", "-m", "first", "--weight", "1"], 2, "1 times --weight: expected 2"),
+        (["json", "-m", "first", "--weight", "1", "--weight", "inf"], 2, "--weight inf: expected"),
         (["text", "-m", "first"], 65, "text: a list in text has no sources"),
+        (["json", "-m", "first", "--source", "sources"], 2, "its sources: leave --source out"),
         (["none", "-m", "first"], 66, "none: no such file"),
         (["json", "-m", "nowhere"], 66, "nowhere"),
     ],

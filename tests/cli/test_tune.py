@@ -45,6 +45,7 @@ def test_a_study_from_space_to_recipe(trained_workspace: Path, tmp_path: Path) -
         (("--minutes", "1", "-r", "tinny"), 78, "did you mean tiny?"),
         (("--minutes", "1", "--space", "none.toml"), 66, "none.toml: no such file"),
         (("--minutes", "0"), 2, "--max-minutes"),
+        (("--dry-run", "--json"), 2, "--dry-run prints TOML: leave --json out"),
     ],
 )
 def test_a_wrong_request_is_one_line(

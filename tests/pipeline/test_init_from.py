@@ -12,6 +12,7 @@ from s2scli.cli.app import app
 from s2scli.errors import CheckpointError, ConfigError, MissingInputError
 from s2scli.manifest import read_manifest
 from s2scli.model.weights import read_tensors
+from s2scli.pipeline.report import ReportRequest, report
 from s2scli.pipeline.train import TrainReport, TrainRequest, train
 from s2scli.pipeline.train_tokenizer import train_tokenizer
 from s2scli.report.console import Talk
@@ -80,6 +81,18 @@ def test_it_begins_where_the_model_ended(trained: Workspace, fresh: Workspace) -
     model = read_tensors(trained.model / "model.safetensors")
     assert same(weights(fresh, 0), model)
     assert not same(weights(fresh, 1), model)
+
+
+def test_the_model_records_and_says_what_it_began_with(
+    trained: Workspace, fresh: Workspace
+) -> None:
+    run(fresh, init_from=trained.model, max_steps=1)
+    began = read_manifest(trained.model, "model")
+    assert "init_from" not in began.facts
+    assert read_manifest(fresh.model, "model").facts["init_from"] == began.digest
+    found = report(fresh, ReportRequest(sentences=0, device="cpu"), Talk(quiet=True))
+    assert "s2s train --recipe recipe.toml --init-from OTHER" in found.commands
+    assert began.digest in (fresh.model / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_model_brings_its_recipe_and_its_tokenizer(

@@ -63,6 +63,16 @@ def test_compared_runs_count_and_a_few_are_named(tmp_path: Path) -> None:
         require_restartable([runs[1], workspace], Talk())
 
 
+def test_a_study_counts_with_and_without_a_run(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.tuning.mkdir()
+    with pytest.raises(LockedError, match=r"could not be resumed: the study in \S*/tune; use"):
+        require_replaceable(workspace, "corpus", Talk())
+    trained(workspace)
+    with pytest.raises(LockedError, match=r"/model \(step 5, .*\), the study in \S*/tune; use"):
+        require_replaceable(workspace, "tokenizer", Talk())
+
+
 def test_a_run_without_a_model_is_named_by_its_folder(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     (workspace.training / "checkpoint-00000000").mkdir(parents=True)

@@ -1,7 +1,10 @@
 """A rehearsal: it leaves no trace, measures what a run needs, and names the stage that fails."""
 
+import multiprocessing
 import os
 import signal
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -192,6 +195,33 @@ def test_a_run_is_not_rehearsed_by_mistake(prepared: Workspace) -> None:
 def test_a_budget_is_not_rehearsed(prepared: Workspace) -> None:
     with pytest.raises(UsageError, match="leave out --budget"):
         rehearse(prepared, replace(REQUEST, budget=5.0), QUIET)
+
+
+def wait_long(run: Workspace, request: TrainRequest) -> None:
+    """Take longer than a test may."""
+    time.sleep(1000)
+
+
+def test_a_signal_ends_the_process_of_a_stage(tmp_path: Path) -> None:
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    def send() -> None:
+        while not multiprocessing.active_children():
+            time.sleep(0.01)
+        time.sleep(1)  # now its result is waited for
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, end)
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    try:
+        with pytest.raises(SystemExit, match=str(128 + signal.SIGUSR1)):
+            pipeline._in_process(wait_long, Workspace(tmp_path), REQUEST)
+    finally:
+        sender.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.slow

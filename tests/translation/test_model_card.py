@@ -44,6 +44,14 @@ def test_it_has_data_training_scores_commands_and_limits() -> None:
         assert f"\n{line}\n" in f"\n{card}"
 
 
+def test_the_command_names_the_model_that_it_began_with() -> None:
+    digest = "5f" * 32
+    card = card_of(**FACTS, init_from=digest)
+    assert "\n    s2s train --recipe FOLDER/recipe.toml --init-from OTHER\n" in card
+    assert f"`s2s verify --digest OTHER` shows\n{digest}.\n" in card
+    assert "OTHER" not in card_of(**FACTS)
+
+
 def test_what_is_not_known_is_left_out() -> None:
     card = card_of()
     for title in ("Data", "Validation scores", "Make it again"):

@@ -25,7 +25,10 @@ def test_a_line_of_moses_is_read(line: str, expected: Listed) -> None:
     assert listed(line) == expected
 
 
-@pytest.mark.parametrize("line", ["", "a b", "0 ||| a", "x ||| a ||| -1", "0 ||| a ||| b"])
+@pytest.mark.parametrize(
+    "line",
+    ["", "a b", "0 ||| a", "x ||| a ||| -1", "0 ||| a ||| b", "0 ||| a ||| nan", "0 ||| a ||| inf"],
+)
 def test_another_line_is_refused(line: str) -> None:
     with pytest.raises(BadLineError, match=r"expected `index \|\|\| hypothesis \|\|\| score`"):
         listed(line)
@@ -58,9 +61,14 @@ def test_json_has_its_sources_(tmp_path: Path) -> None:
         ("0 ||| a ||| -1\n", "a list in text has no sources.*--source FILE"),
         ('{"line": 1}\n', "line 1: expected a record of s2s translate --json"),
         ("{\n", "line 1: expected a record"),
+        (JSON.replace("-1.5", "NaN"), "line 1: expected a record"),
+        (JSON.replace("-1.5", "-1e999"), "line 1: expected a record"),
+        (JSON.replace('"line": 2', '"line": 1e999'), "line 2: expected a record"),
     ],
 )
-def test_a_list_without_sources_is_refused(tmp_path: Path, content: str, fault: str) -> None:
+def test_a_list_without_sources_or_with_odd_numbers_is_refused(
+    tmp_path: Path, content: str, fault: str
+) -> None:
     path = tmp_path / "list"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(CorpusError, match=fault):
