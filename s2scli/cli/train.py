@@ -122,7 +122,8 @@ def command(
     from s2scli.training.distributed import is_one_of_several, joined
 
     given = limits.model_dump(exclude_unset=True)
-    if budget and given.keys() - {"patience"}:
+    minutes = None if budget is None else minutes_of(budget)
+    if minutes and given.keys() - {"patience"}:
         flag = flag_of(min(given.keys() - {"patience"}))
         raise UsageError(f"--budget sets the limits; leave out {flag}")
     check(everyday)
@@ -137,11 +138,11 @@ def command(
         overwrite,
         everyday,
         override,
-        minutes_of(budget) if budget else None,
+        minutes,
     )
     several = is_one_of_several(os.environ)
-    if (budget or rehearse) and (processes > 1 or several):
-        flag = "--budget" if budget else "--rehearse"
+    if (minutes or rehearse) and (processes > 1 or several):
+        flag = "--budget" if minutes else "--rehearse"
         raise UsageError(
             f"{flag} measures one process; run it without --processes and without torchrun"
         )

@@ -395,6 +395,7 @@ def test_a_rehearsal_is_a_table(trained_workspace: Path, monkeypatch: pytest.Mon
     ("words", "message"),
     [
         (("--budget", "20"), "--budget 20: expected a time such as 20m"),
+        (("--budget", ""), "--budget : expected a time such as 20m"),
         (
             ("--budget", "20m", "--max-steps", "5"),
             "--budget sets the limits; leave out --max-steps",
