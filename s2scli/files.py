@@ -94,6 +94,23 @@ def write_file(path: Path, data: bytes, files: Files = FILES) -> None:
         files.sync_folder(path.parent)
 
 
+def append_to_file(path: Path, data: bytes) -> None:
+    """Append `data` to `path` completely or not at all; it may be lost in a power failure.
+
+    Raises:
+        StorageError: the disk is full or the write failed; the file is as before.
+    """
+    with storage_errors(path), path.open("ab", buffering=0) as file:
+        end = file.tell()
+        try:
+            while data:  # one call may write only part of it
+                data = data[file.write(data) or 0 :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(end)
+            raise
+
+
 def end_of_links(path: Path) -> Path:
     """Return the file that a link of the user leads to, which need not exist yet.
 

@@ -1,9 +1,11 @@
 """What goes wrong: files that fail at one operation or from one on, and sealed forgeries."""
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,17 @@ def seal(folder: Path) -> None:
 def signed(manifest: dict[str, Any]) -> dict[str, Any]:
     """Return the manifest with the digest of what is in it."""
     return {**manifest, "digest": hashlib.sha256(encode_json(manifest)).hexdigest()}
+
+
+@contextlib.contextmanager
+def full_disk(file: Path, free: int) -> Iterator[None]:
+    """Let a file, and any other, grow by no more than so many bytes of this one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 class FaultFiles(Files):

@@ -13,6 +13,7 @@ import pytest
 from s2scli.errors import MissingInputError, StorageError
 from s2scli.files import (
     Files,
+    append_to_file,
     new_file,
     recover_folder,
     remove_folder,
@@ -22,7 +23,7 @@ from s2scli.files import (
     write_file,
 )
 from s2scli.manifest import new_folder, verify_folder
-from tests.faults import KINDS, each_fault
+from tests.faults import KINDS, each_fault, full_disk
 from tests.power_loss import RecordingFiles, Sync, crash_states, write_tree
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
@@ -44,6 +45,16 @@ def publish(folder: Path, content: bytes, files: Files | None = None) -> None:
 
 def write_old(path: Path) -> None:
     path.write_bytes(OLD)
+
+
+def test_data_is_appended_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    append_to_file(path, OLD)
+    with full_disk(path, len(NEW) - 1), pytest.raises(StorageError, match=f"cannot write {path}"):
+        append_to_file(path, NEW)
+    assert path.read_bytes() == OLD
+    append_to_file(path, NEW)
+    assert path.read_bytes() == OLD + NEW
 
 
 def content_of(folder: Path) -> bytes:

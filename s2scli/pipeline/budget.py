@@ -18,7 +18,7 @@ from s2scli.training.machine_use import cpu_seconds
 from s2scli.training.settings import LimitSettings
 
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
-SCHEDULE = "training.schedule"
+SCHEDULE, LIMITS = "training.schedule", "training.limits"
 
 # A size is too large if it sees each pair fewer than MIN_EPOCHS times, and a batch if it leaves
 # fewer than MIN_UPDATES updates. More than both MAX_EPOCHS and ENOUGH_UPDATES do not help.
@@ -120,12 +120,10 @@ def fit_to_budget(
         resizable: whether the size of the model may change.
 
     Raises:
-        UsageError: the user changed the schedule.
+        UsageError: the user changed the schedule or a limit.
         ConfigError: the time is too short for one update.
     """
-    given = _paths(changes)
-    if any(f"{path}.".startswith(f"{SCHEDULE}.") for path in given):
-        raise UsageError("--budget sets the schedule; leave out --set training.schedule")
+    given = _own_paths(changes)
     started = time.monotonic()
     budget = 60 * minutes
     longest = min(MAX_SECONDS, SECONDS_SHARE * budget)
@@ -223,7 +221,7 @@ def plan_updates(speed: Speed, seconds: float) -> Fit:
     """Share the time out between updates and validations.
 
     There are `VALIDATIONS` of them, or fewer if they would take more than `VALIDATION_SHARE` of
-    the time, and one before the first update.
+    the time, and one before the first update. The recipe's limit of epochs holds.
 
     Args:
         speed: the measured speed.
@@ -242,6 +240,8 @@ def plan_updates(speed: Speed, seconds: float) -> Fit:
             "give more time, or fewer training.validation_examples"
         )
     most = max(ENOUGH_UPDATES, int(MAX_EPOCHS * speed.updates_per_epoch))
+    if epochs := speed.recipe.training.limits.max_epochs:
+        most = min(most, epochs * speed.updates_per_epoch)
     updates = min(updates, most)
     warmup = getattr(speed.recipe.training.schedule, "warmup_steps", 0) or WARMUP_STEPS
     return Fit(updates, -(-updates // validations), min(warmup, int(WARMUP_SHARE * updates)))
@@ -256,12 +256,11 @@ def fitted_changes(own: Recipe, minutes: float, changes: Sequence[str]) -> list[
         changes: the user's changes.
 
     Raises:
+        UsageError: the user changed a limit or the schedule.
         ConfigError: the recipe was not fitted to this time.
     """
-    limits, schedule, given = own.training.limits, own.training.schedule, _paths(changes)
-    fitted_steps = "training.limits.max_steps" in given or (
-        limits.max_steps is not None and limits.max_steps == getattr(schedule, "total_steps", None)
-    )
+    limits, schedule, given = own.training.limits, own.training.schedule, _own_paths(changes)
+    fitted_steps = limits.max_steps and limits.max_steps == getattr(schedule, "total_steps", None)
     if limits.max_minutes != minutes or not fitted_steps:
         raise ConfigError(
             "the run in this workspace was not started with this --budget; resume without it, use "
@@ -293,7 +292,20 @@ def _fit_changes(fit: Fit, minutes: float) -> list[str]:
 
 def _limit_changes(minutes: float, updates: int) -> list[str]:
     limits = {"max_minutes": minutes, "max_steps": updates, "patience": 0}
-    return [f"training.limits.{name}={value}" for name, value in limits.items()]
+    return [f"{LIMITS}.{name}={value}" for name, value in limits.items()]
+
+
+def _own_paths(changes: Sequence[str]) -> set[str]:
+    """Return the settings that the user changed.
+
+    Raises:
+        UsageError: one of them is part of the schedule or a limit; patience may be changed.
+    """
+    given = _paths(changes)
+    for path in sorted(given - {f"{LIMITS}.patience"}):
+        if f"{path}.".startswith((f"{SCHEDULE}.", f"{LIMITS}.")):
+            raise UsageError(f"--budget sets the schedule and the limits; leave out --set {path}")
+    return given
 
 
 def _paths(changes: Sequence[str]) -> set[str]:
@@ -337,7 +349,7 @@ def _say(speed: Speed, fit: Fit, fitted: Recipe, minutes: float, talk: Talk) -> 
         f"up; then the learning rate decays to 0 at the last one, after about {clock(needed)}; a "
         f"validation every {every} updates"
     )
-    if needed < USED * 60 * minutes / 2:
+    if needed < USED * 60 * minutes / 2 and not fitted.training.limits.max_epochs:
         talk.say(
             f"more than {fit.updates / speed.updates_per_epoch:.0f} epochs rarely help, so the run "
             "does not use the whole budget"

@@ -3,7 +3,7 @@
 import functools
 import math
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from s2scli.manifest import verify_folder
 from s2scli.pipeline.reproducing import preparing_commands
 from s2scli.report.console import Talk
 from s2scli.tokenizer.tokenizers import Tokenizers
-from s2scli.training.averaging import mean_weights, wearing
+from s2scli.training.averaging import Mean, wearing
 from s2scli.training.checkpoint import (
     Checkpoint,
     checkpoint_folder,
@@ -85,18 +85,21 @@ class Publisher:
             CheckpointError: another process does not find a checkpoint of the first.
             StorageError: the disk is full or writing failed.
         """
-        progress = self.run.progress
-        several, world = self._best_weights(talk), self.run.world
-        if len(several) > 1:
-            mean = mean_weights(list(several.values()))
+        progress, world = self.run.progress, self.run.world
+        mean, steps = Mean(), list[int]()
+        for step, weights in self._best_weights(talk):
+            mean.add(weights)
+            steps.append(step)
+        if len(steps) > 1:
+            average = mean.weights
             self.run.model.eval()
-            with wearing(self.run.model, mean):
+            with wearing(self.run.model, average):
                 scores = validate()
-            better = self._compare(list(several), scores, talk)
-            if better:
-                steps = list(several)
+            if self._compare(steps, scores, talk):
                 world.once(
-                    lambda: self._write(mean, progress.best_step, progress.seconds, scores, steps)
+                    lambda: self._write(
+                        average, progress.best_step, progress.seconds, scores, steps
+                    )
                 )
                 return Published(scores, steps)
         world.once(lambda: self._unpublish_mean(talk))
@@ -124,8 +127,8 @@ class Publisher:
         )
         return better
 
-    def _best_weights(self, talk: Talk) -> dict[int, Mapping[str, Tensor]]:
-        """Return the weights of the best checkpoints, by step; skip damaged ones.
+    def _best_weights(self, talk: Talk) -> Iterator[tuple[int, Mapping[str, Tensor]]]:
+        """Yield the steps and weights of the best checkpoints; skip damaged ones.
 
         Raises:
             CheckpointError: another process does not find a checkpoint of the first.
@@ -139,12 +142,10 @@ class Publisher:
                 talk.warn(f"{error}; not included in the mean")
                 return None
 
-        weights: dict[int, Mapping[str, Tensor]] = {}
         for step in sorted(step for step, _ in self.run.progress.ranking):
             found = same_checkpoint(training, world, functools.partial(load, step))
             if found:
-                weights[step] = found.judged
-        return weights
+                yield step, found.judged
 
     def _facts(self) -> Mapping[str, Any]:
         """Return the facts of the model folder; empty if it is damaged or missing."""

@@ -33,7 +33,7 @@ from s2scli.training.checkpoint import (
 )
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.freezing import count_frozen, freeze, trainable
-from s2scli.training.loop import Run
+from s2scli.training.loop import Run, learning_rate
 from s2scli.training.machine import describe_machine
 from s2scli.training.machine_use import MachineUse
 from s2scli.training.metrics_log import MetricsLog
@@ -42,6 +42,7 @@ from s2scli.training.products import choose_products
 from s2scli.training.progress import Progress
 from s2scli.training.samples_log import SamplesLog
 from s2scli.training.settings import TrainingSettings
+from s2scli.training.stopping import ending
 from s2scli.training.tracking import TRACKERS
 from s2scli.training.world import World
 from s2scli.translation.model_folder import build_model
@@ -169,6 +170,18 @@ class Session:
             )
         if resumed:
             talk.say(f"resuming from step {run.progress.step} ({clock(run.progress.seconds)})")
+            self._warn_of_no_rate(talk)
+
+    def _warn_of_no_rate(self, talk: Talk) -> None:
+        """Warn if the run goes on after the end of a schedule that ends at 0."""
+        run = self.run
+        step, goes_on = run.progress.step, not ending(run.progress, run.settings.limits, signal=0)
+        if step and goes_on and not learning_rate(run.settings, run.progress, step):
+            talk.warn(
+                "the schedule of this run has ended: its learning rate stays 0, and more updates "
+                "change nothing; choose a later end, with --set training.schedule.total_steps=N "
+                "--override"
+            )
 
 
 def put_together(

@@ -1,7 +1,7 @@
 """Averages of weights: a moving average during training, and the mean of several checkpoints."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -86,10 +86,24 @@ def _put(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
         weight.copy_(weights[name])
 
 
-def mean_weights(several: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the mean of several sets of weights by name, computed in double precision."""
-    first, *_ = several
-    return {
-        name: torch.stack([weights[name].double() for weights in several]).mean(0).to(weight)
-        for name, weight in first.items()
-    }
+class Mean:
+    """The mean of several sets of weights by name, computed in double precision.
+
+    Only their sum is in memory.
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._count = 0
+
+    def add(self, weights: Mapping[str, Tensor]) -> None:
+        """Include another set of weights, with the same names."""
+        self._count += 1
+        for name, weight in weights.items():
+            before = self._sums.get(name)
+            self._sums[name] = weight.double() if before is None else before + weight
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The mean in single precision."""
+        return {name: (total / self._count).float() for name, total in self._sums.items()}

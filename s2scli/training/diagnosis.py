@@ -65,7 +65,8 @@ def read_looks(records: Iterable[Mapping[str, Any]]) -> list[Look]:
     losses: list[tuple[float, float]] = []  # (loss, tokens)
     for record in records:
         if record["kind"] == "update":
-            losses.append((record.get("loss") or 0.0, record.get("tokens") or 0))
+            if record.get("tokens"):  # else every update was skipped
+                losses.append((record.get("loss") or 0.0, record["tokens"]))
             continue
         tokens = sum(each for _, each in losses)
         mean = sum(loss * each for loss, each in losses) / tokens if tokens else math.nan

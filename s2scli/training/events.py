@@ -27,8 +27,8 @@ class Update:
         step: updates made so far.
         epoch: epochs finished, including the fraction of the current one.
         loss: mean training objective per target token, in nats: the cross-entropy with label
-            smoothing, plus the R-Drop and KL terms if they are used.
-        tokens: target tokens read since the last report.
+            smoothing, plus all other terms that are used; NaN if every update was skipped.
+        tokens: target tokens of the updates since the last report, without skipped ones.
         learning_rate: learning rate of the last update.
         gradient_norm: norm of the gradient of the last update, before clipping.
         seconds: time the run has taken so far.

@@ -30,7 +30,8 @@ def stop_requests(announce: Callable[[int], None]) -> Iterator[StopRequest]:
     `nohup`, stays ignored.
 
     Args:
-        announce: called with the signal's number when the first one arrives.
+        announce: called with the signal's number when the first one arrives. If that interrupts a
+            write to the stream that it writes to, Python refuses, and nothing is announced.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -44,7 +45,8 @@ def stop_requests(announce: Callable[[int], None]) -> Iterator[StopRequest]:
         if request.signal:
             raise KeyboardInterrupt
         request.signal, request.time = number, now
-        announce(number)
+        with contextlib.suppress(RuntimeError):  # a reentrant call of a stream
+            announce(number)
 
     handled = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, handle) for number in handled}

@@ -406,7 +406,7 @@ def _report(run: Run, batches: TrainingBatches) -> Update:
     update = Update(
         progress.step,
         batches.epochs_done(progress),
-        progress.logged_loss / max(1, tokens),
+        progress.logged_loss / tokens if tokens else math.nan,
         tokens,
         run.optimizer.param_groups[0]["lr"],
         run.gradient_norm,

@@ -4,20 +4,18 @@ Updates and validations hold measurements. Notes tell of skipped updates, of bat
 fit into memory, of going back to a checkpoint, and of findings (`training.diagnosis`).
 """
 
-import contextlib
 import itertools
 import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
-from io import RawIOBase
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from s2scli.artifacts import open_artifact, read_artifact
-from s2scli.files import FILES, storage_errors, write_file
+from s2scli.files import FILES, append_to_file, storage_errors, write_file
 from s2scli.training.events import Event, Finding, RolledBack, Skipped, Split, Update, Validation
 from s2scli.training.tracking import Tracker
 
@@ -55,14 +53,7 @@ class MetricsLog:
         if record is None:
             return
         record |= more
-        with storage_errors(self.path), self.path.open("ab", buffering=0) as file:
-            end = file.tell()
-            try:
-                _write_whole(file, (json.dumps(record) + "\n").encode())
-            except OSError:
-                with contextlib.suppress(OSError):
-                    file.truncate(end)  # remove the partial line
-                raise
+        append_to_file(self.path, (json.dumps(record) + "\n").encode())
         for tracker in self.trackers:
             tracker.add(record)
 
@@ -168,12 +159,6 @@ class MetricsLog:
             for record in self.read()
             if record["kind"] == "validation"
         }
-
-
-def _write_whole(file: RawIOBase, data: bytes) -> None:
-    """Write all of `data`; one call of `write` may write only part of it."""
-    while data:
-        data = data[file.write(data) or 0 :]
 
 
 def _read_record(line: bytes) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from s2scli.artifacts import open_artifact
-from s2scli.files import storage_errors, write_file
+from s2scli.files import append_to_file, write_file
 
 MAX_BYTES, MAX_LINE_BYTES = 1_000_000_000, 10_000_000
 MAX_PIECES = 60  # a longer sample is logged without its attention
@@ -75,8 +75,7 @@ class SamplesLog:
         Raises:
             StorageError: the disk is full or writing failed.
         """
-        with storage_errors(self.path), self.path.open("ab") as file:
-            file.write(_line(Samples(step, tuple(samples))))
+        append_to_file(self.path, _line(Samples(step, tuple(samples))))
 
     def read(self) -> Iterator[Samples]:
         """Yield the lines in order; skip damaged ones, such as one that a crash cut short.

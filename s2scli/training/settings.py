@@ -179,8 +179,8 @@ class TrainingSettings(Settings):
     average_checkpoints: int = setting(
         0,
         "At the end, average the weights of this many best checkpoints, and publish the average if "
-        "it scores better; the checkpoints stay on disk until then; 0 turns it off (Vaswani et al. "
-        "2017, section 6.1).",
+        "it scores better; the checkpoints stay on disk, as the run may go on; 0 turns it off "
+        "(Vaswani et al. 2017, section 6.1).",
         "checkpoints",
         ge=0,
         le=1000,

@@ -1,12 +1,13 @@
 """Trackers: other programs that show the updates and validations of a run while it goes on."""
 
+import io
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from s2scli.errors import MissingExtraError
-from s2scli.files import FILES, storage_errors, write_file
+from s2scli.files import FILES, append_to_file, storage_errors, write_file
 
 Record = Mapping[str, Any]  # a line of metrics.jsonl
 GROUPS = {"update": "training", "validation": "validation"}
@@ -70,11 +71,10 @@ class TensorBoard:
         self._append([self._event_of(record)])
 
     def _append(self, events: Iterable[Any]) -> None:
-        with storage_errors(self.path), self.path.open("ab") as file:
-            writer = self._writer(file)
-            for event in events:
-                writer.write(event.SerializeToString())
-            writer.flush()
+        writer = self._writer(written := io.BytesIO())
+        for event in events:
+            writer.write(event.SerializeToString())
+        append_to_file(self.path, written.getvalue())
 
     def _event_of(self, record: Record) -> Any:
         values = [

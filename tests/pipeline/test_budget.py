@@ -114,6 +114,15 @@ def test_a_long_time_is_not_used_up() -> None:
         plan_updates(speed, 0.4)
 
 
+def test_the_schedule_ends_with_the_recipe_s_last_epoch() -> None:
+    recipe = change_recipe(
+        LARGE.model_dump(mode="json"), ["training.limits.max_epochs=3"], "a test"
+    )
+    speed = speed_of(recipe, {"base": 0.5})
+    assert plan_updates(speed, 1e6).updates == 3 * speed.updates_per_epoch
+    assert plan_updates(speed, 100).updates <= 200
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return prepare_toy(tmp_path_factory.mktemp("budget") / "workspace", 300)
@@ -193,8 +202,10 @@ def test_settings_of_the_user_are_kept(
     trained(run, 5, *changes)
     with pytest.raises(ConfigError, match="validate_every: 7 -> 8"):
         trained(run, 5, "training.validate_every=8", changes[1])
-    with pytest.raises(UsageError, match=r"leave out --set training\.schedule"):
-        trained(prepared.of_run("none"), 5, "training.schedule.kind=constant")
+    for name, change in (("schedule", "kind=constant"), ("limits", "max_steps=3")):
+        for workspace in (prepared.of_run("none"), run):
+            with pytest.raises(UsageError, match=rf"leave out --set training\.{name}\.[km]"):
+                trained(workspace, 5, f"training.{name}.{change}")
     report = trained(prepared.of_run("sampled"), 5, "training.scheduled_sampling.kind=linear")
     assert report.step
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk
 from s2scli.tokenizer.tokenizers import Tokenizers
 from s2scli.training.checkpoint import (
+    Checkpoint,
     checkpoint_folder,
     list_checkpoints,
     load_checkpoint,
@@ -197,6 +199,24 @@ def test_a_damaged_checkpoint_is_left_out_of_the_mean(
     assert "not included in the mean" in said
 
 
+def test_the_averaged_checkpoints_are_not_all_in_memory(
+    workspace: Workspace, score: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[weakref.ref[Tensor]] = []
+    before: list[int] = []
+
+    def load(folder: Path) -> Checkpoint:
+        before.append(sum(weights() is not None for weights in read))
+        found = load_checkpoint(folder)
+        read.append(weakref.ref(next(iter(found.weights.values()))))
+        return found
+
+    monkeypatch.setattr(publishing, "load_checkpoint", load)
+    score(SCORES)
+    assert run(workspace, *MEAN_OF_3).averaged == [4, 6, 8]
+    assert before == [0, 1, 1], "only the one before, until it is replaced"
+
+
 def test_all_processes_average_the_checkpoints_of_the_first(workspace: Workspace) -> None:
     """Each has a folder of its own here; 6 is damaged in one of them."""
     run(workspace, *MEAN_OF_3, steps=6)
@@ -210,7 +230,7 @@ def test_all_processes_average_the_checkpoints_of_the_first(workspace: Workspace
         def work(world: World) -> list[int]:
             own = replace(made, progress=Progress(ranking=ranking), world=world)
             publisher = Publisher(workspaces[world.rank], recipe, tokenizers, own, log, {})
-            return list(publisher._best_weights(Talk(quiet=True)))
+            return [step for step, _ in publisher._best_weights(Talk(quiet=True))]
 
         return connected(2, work)
 

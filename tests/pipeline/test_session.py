@@ -161,6 +161,26 @@ def test_it_tells_what_is_trained(workspace: Workspace, capsys: pytest.CaptureFi
     assert capsys.readouterr().err.endswith("resuming from step 0 (0:00)\n")
 
 
+@pytest.mark.parametrize(
+    ("done", "limit", "floor", "warns"),
+    [(4, 8, 0.0, True), (3, 8, 0.0, False), (4, 4, 0.0, False), (4, 8, 0.1, False)],
+)
+def test_a_run_that_goes_on_after_its_schedule_learns_nothing(
+    workspace: Workspace,
+    capsys: pytest.CaptureFixture[str],
+    done: int,
+    limit: int,
+    floor: float,
+    warns: bool,
+) -> None:
+    schedule = f"{{kind='cosine', total_steps=4, warmup_steps=0, floor={floor}}}"
+    session = new_session(workspace, limit, changes=[f"training.schedule={schedule}"])
+    session.run.progress = Progress(step=done, validated=0)
+    session.announce(Talk(quiet=True))
+    advice = "--set training.schedule.total_steps=N --override"
+    assert (advice in capsys.readouterr().err) == warns
+
+
 def test_it_says_that_windows_are_estimates(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

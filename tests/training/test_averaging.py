@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from s2scli.data.encoded import EncodedSplit
 from s2scli.errors import CheckpointError
 from s2scli.model.weights import model_weights
-from s2scli.training.averaging import MovingAverage, decay_at, mean_weights, wearing
+from s2scli.training.averaging import Mean, MovingAverage, decay_at, wearing
 from s2scli.training.epochs import TrainingBatches
 from s2scli.training.loop import Run, train
 from tests.training.runs import make_run, training_settings, write_split
@@ -104,9 +104,12 @@ def test_the_mean_of_weights_is_their_mean() -> None:
     several = [
         {"a": torch.full((2,), value), "b": torch.tensor(value)} for value in (1.0, 2.0, 6.0)
     ]
-    mean = mean_weights(several)
-    assert mean.keys() == {"a", "b"} and values(mean) == {3.0}
-    assert mean["a"].dtype == torch.float32
+    mean = Mean()
+    for weights in several:
+        mean.add(weights)
+    assert mean.weights.keys() == {"a", "b"} and values(mean.weights) == {3.0}
+    assert mean.weights["a"].dtype == torch.float32
+    assert [float(weights["b"]) for weights in several] == [1.0, 2.0, 6.0]
 
 
 def judged_by_validation(run: Run, split: EncodedSplit) -> list[dict[str, Tensor]]:

@@ -136,6 +136,7 @@ def test_looks_are_read_from_the_log() -> None:
     records: list[dict[str, Any]] = [
         {"kind": "validation", "step": 0, "scores": {"loss": 8.0, "perplexity": None}},
         {"kind": "update", "step": 50, "loss": 4.0, "tokens": 100},
+        {"kind": "update", "step": 75, "loss": math.nan, "tokens": 0},
         {"kind": "update", "step": 100, "loss": 2.0, "tokens": 300},
         {"kind": "validation", "step": 100, "scores": {"loss": None}, "signs": {"same": 1}},
     ]

@@ -1,8 +1,11 @@
 """Signals ask a run to stop; a second one stops it at once."""
 
+import functools
 import os
+import select
 import signal
 import threading
+import time
 
 import pytest
 
@@ -40,6 +43,30 @@ def test_a_repeated_signal_to_terminate_counts_once(monkeypatch: pytest.MonkeyPa
     with pytest.raises(KeyboardInterrupt), stop_requests(announced.append):
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_amid_a_blocked_write_is_a_request() -> None:
+    """As on a terminal that is paused: Python refuses to announce it on the same stream."""
+    reader, end = os.pipe()
+    main = threading.main_thread().ident
+
+    def interrupt() -> None:
+        while select.select([], [end], [], 0)[1]:  # until the pipe is full
+            time.sleep(0.01)
+        signal.pthread_kill(main or 0, signal.SIGTERM)
+        while os.read(reader, 1 << 16):
+            pass
+
+    thread = threading.Thread(target=interrupt)
+    with os.fdopen(end, "w") as stream:
+        announce = functools.partial(print, "stopping", file=stream, flush=True)
+        with stop_requests(lambda number: announce()) as request:
+            thread.start()
+            stream.write("x" * 1_000_000)
+            stream.flush()
+        assert request.signal == signal.SIGTERM
+    thread.join()
+    os.close(reader)
 
 
 def test_an_ignored_signal_stays_ignored() -> None:

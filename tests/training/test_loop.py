@@ -333,6 +333,14 @@ def test_an_update_that_is_not_finite_is_skipped(split: EncodedSplit) -> None:
     assert (run.progress.skipped, run.progress.skipped_in_a_row) == (2, 0)
 
 
+def test_a_report_on_skipped_updates_alone_has_no_loss(split: EncodedSplit) -> None:
+    session = Session(make_run(training_settings(limits={"max_steps": 6})), split)
+    poison(session.run, range(3, 5))
+    reports = [event for event in session.events() if isinstance(event, Update)]
+    assert [math.isnan(report.loss) for report in reports] == [False, True, False]
+    assert [report.tokens > 0 for report in reports] == [True, False, True]
+
+
 def test_skipped_updates_are_told_with_their_rows(split: EncodedSplit) -> None:
     session = Session(make_run(training_settings(limits={"max_steps": 6}, accumulate=2)), split)
     poison(session.run, range(3, 5))

@@ -11,6 +11,7 @@ import pytest
 from s2scli.errors import CheckpointError, StorageError
 from s2scli.training.events import Finished, Saved, Update, Validation
 from s2scli.training.metrics_log import MetricsLog
+from tests.faults import full_disk
 
 
 def update(step: int) -> Update:
@@ -158,20 +159,11 @@ def test_a_full_disk_is_a_storage_error() -> None:
         log.add(update(1))
 
 
-def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import s2scli.training.metrics_log as module
-
+def test_half_a_line_is_taken_back(tmp_path: Path) -> None:
     log = log_of(tmp_path, update(5))
     whole = log.path.read_bytes()
-
-    def fill(file: object, data: bytes) -> None:
-        log.path.write_bytes(whole + data[:10])
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "_write_whole", fill)
-        with pytest.raises(StorageError):
-            log.add(update(10))
+    with full_disk(log.path, 10), pytest.raises(StorageError):
+        log.add(update(10))
     assert log.path.read_bytes() == whole
     log.add(update(10))
     log.sync()

@@ -5,6 +5,7 @@ import pytest
 
 from s2scli.errors import CheckpointError, StorageError
 from s2scli.training.samples_log import Sample, Samples, SamplesLog
+from tests.faults import full_disk
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
 PLAIN = Sample("a\u2028b", "c", "d")
@@ -73,6 +74,15 @@ def test_damaged_lines_are_skipped(line: str, log: SamplesLog) -> None:
     with log.path.open("a") as file:
         file.write(line + "\n")
     assert [each.step for each in log.read()] == [0, 10, 20]
+
+
+def test_half_a_line_is_taken_back(log: SamplesLog) -> None:
+    whole = log.path.read_bytes()
+    with full_disk(log.path, 10), pytest.raises(StorageError):
+        log.add(30, [PLAIN])
+    assert log.path.read_bytes() == whole
+    log.add(40, [PLAIN])
+    assert [each.step for each in log.read()] == [0, 10, 20, 40]
 
 
 def test_a_log_that_is_no_file_is_refused(tmp_path: Path) -> None:

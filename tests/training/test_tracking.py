@@ -11,6 +11,7 @@ from s2scli.errors import MissingExtraError, StorageError
 from s2scli.training.events import Step, Update, Validation
 from s2scli.training.metrics_log import MetricsLog
 from s2scli.training.tracking import TRACKERS, TensorBoard, scalars
+from tests.faults import full_disk
 
 pytestmark = pytest.mark.usefixtures("quick_fsync")
 UPDATES = [Update(step, step / 10, 5.0 - step, 70, 0.01, 1.5, 2.0 * step, 50.0) for step in (1, 2)]
@@ -72,6 +73,17 @@ def test_a_full_disk_is_a_storage_error(tmp_path: Path) -> None:
     board = TensorBoard(tmp_path / "board")
     with pytest.raises(StorageError):
         board.add({"kind": "update", "step": 1, "seconds": 0.0})  # there is no folder
+
+
+def test_half_a_record_is_taken_back(tmp_path: Path) -> None:
+    """TensorBoard reads nothing after one."""
+    board = TensorBoard(tmp_path / "board")
+    board.restart([])
+    record = {"kind": "update", "seconds": 2.5, "loss": 1.0}
+    with full_disk(board.path, 10), pytest.raises(StorageError):
+        board.add({**record, "step": 1})
+    board.add({**record, "step": 2})
+    assert read(tmp_path / "board")["training/loss"] == [(2, 1.0)]
 
 
 def test_without_tensorboard_the_extra_is_named(
