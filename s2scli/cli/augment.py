@@ -1,6 +1,7 @@
 """`s2s augment`."""
 
 import functools
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,7 +101,7 @@ def command(
         common.talk.say(summary_text(found))
     else:
         common.show_summary(found.as_json(), make_table(("rows", ""), _rows(found), numbers=("",)))
-        common.talk.say(f"next: s2s prepare {to} -w NEW_WORKSPACE")
+        common.talk.say(f"next: s2s prepare {shlex.quote(str(to))} -w NEW_WORKSPACE")
     if found.failed:
         raise typer.Exit(SOME_FAILED)
 

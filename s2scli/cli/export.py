@@ -83,7 +83,7 @@ def command(
         show_agreements(report.agreements, talk)
         talk.say(f"measured on {report.lines:,} pairs; BLEU and scores use their references")
     talk.say(f"exported to {report.folder} ({report.bytes / 1e6:.1f} MB)")
-    talk.say(f"next: {TARGETS[settings.to].use.replace('FOLDER', report.folder)}")
+    talk.say(f"next: {TARGETS[settings.to].use(report.folder)}")
 
 
 def show_agreements(agreements: "Sequence[Agreement]", talk: Talk) -> None:

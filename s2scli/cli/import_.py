@@ -1,6 +1,7 @@
 """`s2s import`."""
 
 import functools
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -76,4 +77,4 @@ def command(
         f"imported a model of {report.program}: {report.parameters:,} parameters, vocabulary "
         f"{sizes}"
     )
-    talk.say(f"next: s2s translate -m {report.folder} < input.txt")
+    talk.say(f"next: s2s translate -m {shlex.quote(report.folder)} < input.txt")

@@ -1,5 +1,6 @@
 """`s2s inspect alignment`: the layer and the step whose attention aligns words best."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,7 +80,8 @@ def command(
     if shortlist:
         folder = keep_shortlist(common.workspace, model, device, common.talk)
         common.talk.say(f"recorded a shortlist in {folder}")
-        common.say_next(f"translate{f' -m {model}' if model else ''} --shortlist < input.txt")
+        other = f" -m {shlex.quote(str(model))}" if model else ""
+        common.say_next(f"translate{other} --shortlist < input.txt")
 
 
 def _table(found: "AlignmentChoice") -> Table:

@@ -1,5 +1,6 @@
 """`s2s verify`."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -74,7 +75,7 @@ def _digests(paths: "Sequence[Path]", found: "Sequence[Health]") -> "Iterator[st
         if path not in by_path:
             raise UsageError(
                 f"--digest needs the folders of single artifacts, and {path} holds several; for "
-                f"its model: s2s verify --digest {path / 'model'}"
+                f"its model: s2s verify --digest {shlex.quote(str(path / 'model'))}"
             )
         yield by_path[path]
 

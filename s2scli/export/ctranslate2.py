@@ -1,6 +1,7 @@
 """CTranslate2 as an export target. Imports no torch, because running an export needs none."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,10 @@ class CTranslate2:
     kind = "ctranslate2"
     name = "CTranslate2"
     quantizes = True
-    use = "s2s translate -m FOLDER < input.txt"
+
+    def use(self, folder: str) -> str:
+        """Return a command that translates with the export."""
+        return f"s2s translate -m {shlex.quote(folder)} < input.txt"
 
     def require(self) -> Any:
         """Import and return the package ctranslate2."""

@@ -33,7 +33,10 @@ class HuggingFace:
     kind = "huggingface"
     name = "Transformers"
     quantizes = False
-    use = 'transformers.MarianMTModel.from_pretrained("FOLDER"), and MarianTokenizer alike'
+
+    def use(self, folder: str) -> str:
+        """Return a line of Python that loads the export."""
+        return f"transformers.MarianMTModel.from_pretrained({folder!r}), and MarianTokenizer alike"
 
     def require(self) -> Any:
         """Import and return the package transformers."""

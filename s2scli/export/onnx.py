@@ -1,5 +1,6 @@
 """ONNX as an export target: two graphs that ONNX Runtime runs. Imports no torch."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,10 @@ class Onnx:
     kind = "onnx"
     name = "ONNX Runtime"
     quantizes = False  # it quantizes activations by the batch: the others would change an output
-    use = "s2s translate -m FOLDER < input.txt"
+
+    def use(self, folder: str) -> str:
+        """Return a command that translates with the export."""
+        return f"s2s translate -m {shlex.quote(folder)} < input.txt"
 
     def require(self) -> Any:
         """Import and return onnxruntime; onnx, which writes the graphs, must be installed too."""

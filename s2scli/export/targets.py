@@ -35,9 +35,8 @@ class Target(Protocol):
         """Whether the weights can be quantized; otherwise they are float32."""
         ...
 
-    @property
-    def use(self) -> str:
-        """A command, or a line of Python, that uses the export in FOLDER."""
+    def use(self, folder: str) -> str:
+        """Return a command, or a line of Python, that uses the export in `folder`."""
         ...
 
     def require(self) -> Any:

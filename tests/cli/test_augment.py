@@ -44,8 +44,8 @@ def test_the_rows_are_the_corpus_that_prepare_reads(model: Path, run: Run, tmp_p
     shown = run(*words, given="abc\n\ncab\n")
     assert shown.stdout.splitlines() == rows
     assert "copied 30; made 2; empty: blank or left out 1; written 33" in shown.stderr
-    table = run(*words, "-", "-o", "more.tsv", given="abc\n\ncab\n")
-    assert "next: s2s prepare more.tsv -w NEW_WORKSPACE" in table.stderr
+    table = run(*words, "-", "-o", "more pairs.tsv", given="abc\n\ncab\n")
+    assert "next: s2s prepare 'more pairs.tsv' -w NEW_WORKSPACE" in table.stderr
     assert [row.split() for row in table.stdout.splitlines()][-1] == ["=", "written", "33"]
     (read,) = json.loads(run("prepare", "more.tsv", "-w", "w", "--json").stdout)["files"]
     assert (read["read"], read["kept"], read["dropped"]) == (33, 32, {"empty_both": 1})

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -298,12 +299,12 @@ def test_without_a_file_the_validation_split_verifies(whole: Path, tmp_path: Pat
 
 
 def test_verify_shows_a_table_and_what_to_do_next(whole: Path, tmp_path: Path) -> None:
-    output = tmp_path / "out"
+    output = tmp_path / "an export"
     words = ("export", "-m", str(whole), "-o", str(output), "--tolerance", "100")
     result = run(*words, "--verify", str(pairs(tmp_path)))
     assert result.exit_code == 0, result.output
     assert "same tokens" in result.stdout
-    assert "next: s2s translate -m" in result.stderr
+    assert f"next: s2s translate -m {shlex.quote(str(output))} <" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["model.bin", "config.json", "tokenizer.json", "joint.model"])

@@ -1,6 +1,7 @@
 """`s2s import`, and other commands on what it writes."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,10 +37,10 @@ def run(*words: str, given: str = "") -> Result:
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("make", [make_marian, make_opennmt])
 def test_commands_for_models_work_on_an_imported_one(make: type, tmp_path: Path) -> None:
-    path, model = make().save(tmp_path / "theirs"), str(tmp_path / "model")
+    path, model = make().save(tmp_path / "theirs"), str(tmp_path / "a model")
     result = run("import", str(path), "-o", model)
     assert result.exit_code == 0, result.output
-    assert "next: s2s translate -m" in result.stderr
+    assert f"next: s2s translate -m {shlex.quote(model)} <" in " ".join(result.stderr.split())
     words = ("-m", model, "--device", "cpu")
     ours = run("translate", *words, "--max-length", "9", "--engine", "pytorch", given=TEXT)
     assert ours.exit_code == 0, ours.output

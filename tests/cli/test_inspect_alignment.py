@@ -1,6 +1,7 @@
 """`s2s inspect alignment` on a trained workspace, and on untrained models of several layers."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -115,14 +116,16 @@ def translate(*words: str | Path) -> Result:
 
 
 def test_a_shortlist_is_recorded_and_used_on_request(workspace: Path) -> None:
-    given = ("-w", workspace, "--device", "cpu")
+    model = (workspace / "model").rename(workspace / "my model")
+    given = ("-w", workspace, "-m", model, "--device", "cpu")
     line = refused(translate(*given, "--shortlist"), 66)
     assert "s2s inspect alignment --shortlist" in line
-    record_reading(workspace / "model", Reading(layer=2))
+    record_reading(model, Reading(layer=2))
     said = run("alignment", *given, "-n", "5", "--shortlist").stderr
-    assert "recorded a shortlist" in said and "--shortlist < input.txt" in said
-    loaded = load_model_folder(workspace / "model", CPU)
-    shortlist = read_shortlist(workspace / "model", loaded)
+    assert "recorded a shortlist" in said
+    assert f"-m {shlex.quote(str(model))} --shortlist < input.txt" in " ".join(said.split())
+    loaded = load_model_folder(model, CPU)
+    shortlist = read_shortlist(model, loaded)
     vocab_size = loaded.model.vocab_size
     assert len(shortlist.best) == vocab_size and 0 < len(shortlist.common) <= 50
     assert len(set(shortlist.best.flatten().tolist())) > 2
@@ -131,7 +134,7 @@ def test_a_shortlist_is_recorded_and_used_on_request(workspace: Path) -> None:
     assert reading_of(loaded) == Reading(layer=2), "the reading is kept"
     constrained = translate(*given, "--shortlist", "--prefix")
     assert "--shortlist has no search with --prefix" in refused(constrained, 2)
-    several = translate(*given, "--shortlist", "-m", workspace / "model", "-m", workspace / "model")
+    several = translate(*given, "--shortlist", "-m", model)
     assert "--shortlist is for one model" in refused(several, 2)
 
 
