@@ -225,7 +225,7 @@ def fit_to_sides(tree: Tree, sides: Sides) -> Tree:
         defaults = {"training": {"max_length": LONGEST_MEDIA}}
     if isinstance(sides.source, Sound):
         defaults = _on_top({"training": {"metric": "cer"}}, defaults)
-    if sides.target and _get(tree, "search", "max_length") is None:
+    if sides.target and _get(tree, "search", "max_length") in (None, "none"):
         likelihood = {"metric": "loss", "label_smoothing": 0.0}
         tree = _on_top({"training": likelihood, "model": _grid(tree, sides.target)}, tree)
     return _on_top(tree, defaults)
@@ -255,7 +255,8 @@ def _grid(tree: Tree, target: Media) -> Tree:
 def fit_to_target(recipe: Recipe, target: Target, assignments: Sequence[str]) -> Recipe:
     """Fix the length of outputs if the target is pictures: all have the same number of tokens.
 
-    A recipe with this maximum length was made for such pictures, and keeps its own minimum length.
+    A recipe that gives this maximum length and a minimum length was made for such pictures, and
+    keeps both.
 
     Args:
         recipe: a recipe for the sides of the corpus.
@@ -281,7 +282,8 @@ def fit_to_target(recipe: Recipe, target: Target, assignments: Sequence[str]) ->
             f"{most}; prepare smaller pictures, or --set training.max_length={length}"
         )
     given = {_key(text) for text in assignments}
-    if recipe.search.max_length == length and "search.max_length" not in given:
+    fitted = recipe.search.max_length == length and "min_length" in recipe.search.model_fields_set
+    if fitted and "search.max_length" not in given:
         return recipe
     tree = recipe.model_dump(mode="json")
     for name in ("min_length", "max_length"):

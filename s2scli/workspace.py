@@ -185,8 +185,9 @@ class Workspace:
 
     @property
     def _folders(self) -> tuple[Path, ...]:
-        made = (self.training, self.model, self.outputs)
-        return made if self.run else (self.corpus, self.tokenizer, self.encoded, *made)
+        made = (self.training, self.model)
+        own = (self.outputs,) if self.run else (self.corpus, self.tokenizer, self.encoded)
+        return (*own, *made)
 
     def _owner(self) -> str:
         """Describe the process that holds the lock; "" if its file is missing or damaged."""

@@ -216,6 +216,13 @@ def test_target_pictures_get_a_grid_and_a_likelihood() -> None:
     assert changed.training.label_smoothing == 0.1
 
 
+def test_a_recipe_whose_length_is_none_is_adapted_to_pictures(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('[search]\nmax_length = "none"\n')
+    recipe = load_recipe(str(own), sides=PICTURES)
+    assert (recipe.training.metric, recipe.search.max_length) == ("loss", None)
+
+
 def test_all_output_pictures_have_one_length() -> None:
     bits, recipe = Bits(height=28, width=28), load_recipe("tiny", sides=PICTURES)
     search = fit_to_target(recipe, bits, ()).search
@@ -231,6 +238,9 @@ def test_a_recipe_that_was_fitted_to_its_pictures_keeps_its_lengths() -> None:
     bits, changes = Bits(height=28, width=28), ["search.min_length=1"]
     recipe = fit_to_target(load_recipe("tiny", changes, sides=PICTURES), bits, changes)
     assert fit_to_target(recipe, bits, ()) == recipe, "as when the run is resumed"
+    longest = f"search.max_length={bits.num_tokens + 1}"
+    given = load_recipe("tiny", [longest], sides=PICTURES)
+    assert fit_to_target(given, bits, ()).search.min_length == bits.num_tokens + 1, "not fitted"
     smaller = fit_to_target(recipe, Bits(height=8, width=8), ()).search
     assert smaller.min_length == smaller.max_length == Bits(height=8, width=8).num_tokens + 1
 

@@ -127,15 +127,29 @@ def test_what_a_crash_left_is_mended(tmp_path: Path) -> None:
         assert names == [".lock", ".owner.json", "model"]
 
 
-@pytest.mark.parametrize("name", ["corpus", "tokenizer", "encoded", "training", "model", "outputs"])
-def test_a_folder_of_the_user_is_kept(name: str, tmp_path: Path) -> None:
-    (tmp_path / name).mkdir()
-    (tmp_path / name / "mine.tsv").write_bytes(b"a\tb\n")
+@pytest.mark.parametrize(
+    ("run", "name"),
+    [
+        *(("", name) for name in ("corpus", "tokenizer", "encoded", "training", "model")),
+        *(("tiny", name) for name in ("training", "model", "outputs")),
+    ],
+)
+def test_a_folder_of_the_user_is_kept(run: str, name: str, tmp_path: Path) -> None:
+    space = Workspace(tmp_path, run)
+    (space.home / name).mkdir(parents=True)
+    (space.home / name / "mine.tsv").write_bytes(b"a\tb\n")
     for _ in range(2):
         refusal = pytest.raises(LockedError, match=rf"{name}: exists and was not made by s2s, ")
-        with refusal, Workspace(tmp_path).locked("prepare"):
+        with refusal, space.locked("prepare"):
             pass
-    assert [path.name for path in tmp_path.rglob("*")] == [name, "mine.tsv"]
+    assert [path.name for path in space.home.rglob("*")] == [name, "mine.tsv"]
+
+
+def test_a_folder_that_s2s_does_not_replace_is_not_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "outputs").mkdir()  # only runs of `s2s compare` have outputs
+    (tmp_path / "outputs" / "mine.txt").write_bytes(b"a\n")
+    with Workspace(tmp_path).locked("prepare"):
+        assert (tmp_path / "outputs" / "mine.txt").exists()
 
 
 def test_a_copy_of_a_workspace_without_its_hidden_files_is_used(tmp_path: Path) -> None:

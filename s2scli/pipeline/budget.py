@@ -123,7 +123,7 @@ def fit_to_budget(
         UsageError: the user changed the schedule or a limit.
         ConfigError: the time is too short for one update.
     """
-    given = _own_paths(changes)
+    given = own_paths(changes)
     started = time.monotonic()
     budget = 60 * minutes
     longest = min(MAX_SECONDS, SECONDS_SHARE * budget)
@@ -259,7 +259,7 @@ def fitted_changes(own: Recipe, minutes: float, changes: Sequence[str]) -> list[
         UsageError: the user changed a limit or the schedule.
         ConfigError: the recipe was not fitted to this time.
     """
-    limits, schedule, given = own.training.limits, own.training.schedule, _own_paths(changes)
+    limits, schedule, given = own.training.limits, own.training.schedule, own_paths(changes)
     fitted_steps = limits.max_steps and limits.max_steps == getattr(schedule, "total_steps", None)
     if limits.max_minutes != minutes or not fitted_steps:
         raise ConfigError(
@@ -295,7 +295,7 @@ def _limit_changes(minutes: float, updates: int) -> list[str]:
     return [f"{LIMITS}.{name}={value}" for name, value in limits.items()]
 
 
-def _own_paths(changes: Sequence[str]) -> set[str]:
+def own_paths(changes: Sequence[str]) -> set[str]:
     """Return the settings that the user changed.
 
     Raises:
@@ -338,6 +338,7 @@ def _described(speed: Speed, seconds: float) -> str:
 def _say(speed: Speed, fit: Fit, fitted: Recipe, minutes: float, talk: Talk) -> None:
     """Say what was chosen, and why."""
     size = named_size(fitted)
+    epochs, most = fit.updates / speed.updates_per_epoch, fitted.training.limits.max_epochs
     every = fitted.training.validate_every or fit.validate_every
     needed = fit.updates * speed.update_seconds + speed.validation_seconds * (
         1 + -(-fit.updates // every)
@@ -345,12 +346,11 @@ def _say(speed: Speed, fit: Fit, fitted: Recipe, minutes: float, talk: Talk) -> 
     talk.say(
         f"budget of {minutes:.4g} minutes: {f'size {size}, ' if size else ''}batches of "
         f"{speed.batch_tokens} tokens, {fit.updates:,} updates "
-        f"({fit.updates / speed.updates_per_epoch:.1f} epochs), {fit.warmup_steps} of them to warm "
+        f"({epochs:.1f} epochs), {fit.warmup_steps} of them to warm "
         f"up; then the learning rate decays to 0 at the last one, after about {clock(needed)}; a "
         f"validation every {every} updates"
     )
-    if needed < USED * 60 * minutes / 2 and not fitted.training.limits.max_epochs:
+    if needed < USED * 60 * minutes / 2 and not (most and epochs >= most):
         talk.say(
-            f"more than {fit.updates / speed.updates_per_epoch:.0f} epochs rarely help, so the run "
-            "does not use the whole budget"
+            f"more than {epochs:.0f} epochs rarely help, so the run does not use the whole budget"
         )

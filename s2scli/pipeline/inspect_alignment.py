@@ -10,7 +10,7 @@ from pathlib import Path
 from s2scli.data.cleaning import is_blank
 from s2scli.data.store import Corpus
 from s2scli.errors import CorpusError, UsageError
-from s2scli.manifest import in_one_generation
+from s2scli.manifest import in_one_generation, is_published
 from s2scli.metrics.aer import disagreement
 from s2scli.metrics.links import Links
 from s2scli.pipeline.inspect_attention import load_with_attention
@@ -167,7 +167,7 @@ def _record(workspace: Workspace, model: Path | None, record: Callable[[Path], N
     """Record something in a model folder, with a lock if it is that of a workspace."""
     folder = workspace.find_model(model)
     owner = workspace if model is None else Workspace(folder.resolve().parent)
-    owned = owner.model.resolve() == folder.resolve() and owner.corpus.exists()
+    owned = owner.model.resolve() == folder.resolve() and is_published(owner.corpus)
     with owner.locked("inspect alignment") if model is None or owned else nullcontext():
         record(folder)
     return folder

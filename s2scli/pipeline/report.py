@@ -25,7 +25,7 @@ from s2scli.pipeline.reproducing import preparing_commands
 from s2scli.report.console import Talk
 from s2scli.report.heads import AttentionHeads
 from s2scli.translation.loading import load_in_torch
-from s2scli.translation.model_card import training_command
+from s2scli.translation.model_card import INIT_FROM, training_command
 from s2scli.translation.model_folder import RECIPE
 from s2scli.translation.translator import Translator
 from s2scli.workspace import Workspace
@@ -181,5 +181,8 @@ def _history(workspace: Workspace) -> History | None:
 
 def _training(model: ModelFacts, request: ReportRequest) -> Iterator[str]:
     """Yield the commands that train the model and score it."""
-    yield training_command(RECIPE, model.manifest.facts)
+    facts = model.manifest.facts
+    if digest := facts.get(INIT_FROM):
+        yield f"# OTHER is the model that it began with; s2s verify --digest OTHER shows {digest}"
+    yield training_command(RECIPE, facts)
     yield f"s2s evaluate --split {request.split}"

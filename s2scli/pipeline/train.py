@@ -14,7 +14,7 @@ from s2scli.manifest import read_manifest
 from s2scli.metrics import METRICS
 from s2scli.model.kernels.allocation import keep_freed_memory
 from s2scli.model.seq2seq import count_parameters, pick_device
-from s2scli.pipeline.budget import fit_to_budget, fitted_changes
+from s2scli.pipeline.budget import fit_to_budget, fitted_changes, own_paths
 from s2scli.pipeline.carry_over import CarriedOver
 from s2scli.pipeline.inspect_recipe import sketch_model
 from s2scli.pipeline.overwriting import require_restartable
@@ -214,10 +214,13 @@ def check_request(workspace: Workspace, request: TrainRequest, talk: Talk) -> No
 
     Raises:
         MissingInputError: the corpus or the model in `init_from` is missing.
+        UsageError: a change is of what the budget sets.
         ConfigError: the recipe or the device is wrong.
         LockedError: the user did not agree to a restart.
     """
     pick_device(request.device)
+    if request.budget:
+        own_paths(request.changes)
     if request.init_from:
         read_manifest(workspace.find_model(request.init_from), "model")
     resumed = not request.restart and list_checkpoints(workspace.training)

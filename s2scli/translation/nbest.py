@@ -58,19 +58,18 @@ def listed(line: str) -> Listed:
     """
     index, *rest = line.split(BAR)
     numbers = [number for field in rest[1:] if (number := _number(field)) is not None]
-    if len(rest) < 2 or not numbers or not index.strip().isdecimal():
+    scored = len(rest) > 1 and numbers and math.isfinite(numbers[-1])
+    if not scored or not index.strip().isdecimal():
         fault = f"expected `index ||| hypothesis ||| score`, found {line!r:.60}"
         raise BadLineError("nbest", fault)
     return Listed(int(index), rest[0].strip(), numbers[-1])
 
 
 def _number(field: str) -> float | None:
-    """Return a finite number; None if the field is none."""
     try:
-        number = float(field)
+        return float(field)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
 
 
 def read_sources(path: Path) -> list[str]:

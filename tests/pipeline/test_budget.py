@@ -17,6 +17,7 @@ from s2scli.pipeline.budget import (
     VALIDATION_SHARE,
     VALIDATIONS,
     Speed,
+    _say,
     choose_batch,
     choose_size,
     fitted_changes,
@@ -121,6 +122,25 @@ def test_the_schedule_ends_with_the_recipe_s_last_epoch() -> None:
     speed = speed_of(recipe, {"base": 0.5})
     assert plan_updates(speed, 1e6).updates == 3 * speed.updates_per_epoch
     assert plan_updates(speed, 100).updates <= 200
+
+
+@pytest.mark.parametrize(("most", "says"), [(3, False), (100, True)])
+def test_it_says_why_the_time_is_not_used_up(
+    most: int, says: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limit = [f"training.limits.max_epochs={most}"]
+    recipe = change_recipe(LARGE.model_dump(mode="json"), limit, "a test")
+    speed = speed_of(recipe, {"base": 0.5})
+    _say(speed, plan_updates(speed, 1e6), recipe, 1e6, Talk())
+    said = " ".join(capsys.readouterr().err.split())
+    assert ("more than 60 epochs rarely help" in said) == says
+
+
+def test_what_the_budget_sets_is_refused_before_a_tokenizer_is_trained(tmp_path: Path) -> None:
+    workspace = prepare_toy(tmp_path / "w")
+    with pytest.raises(UsageError, match=r"leave out --set training\.limits\.max_steps"):
+        trained(workspace, 5, "training.limits.max_steps=3")
+    assert not workspace.tokenizer.exists()
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,9 @@ def test_the_model_records_and_says_what_it_began_with(
     assert "init_from" not in began.facts
     assert read_manifest(fresh.model, "model").facts["init_from"] == began.digest
     found = report(fresh, ReportRequest(sentences=0, device="cpu"), Talk(quiet=True))
-    assert "s2s train --recipe recipe.toml --init-from OTHER" in found.commands
+    other, command, _ = found.commands[-3:]
+    assert other.startswith("# OTHER is the model ") and other.endswith(f" shows {began.digest}")
+    assert command == "s2s train --recipe recipe.toml --init-from OTHER"
     assert began.digest in (fresh.model / "README.md").read_text(encoding="utf-8")
 
 

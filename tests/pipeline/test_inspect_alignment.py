@@ -1,5 +1,6 @@
 """Links of two directions: as the models see them, word by word or piece by piece."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,17 @@ def test_a_busy_workspace_is_left_alone(trained_workspace: Path) -> None:
     workspace = Workspace(trained_workspace)
     with workspace.locked("train"), pytest.raises(LockedError):
         keep_reading(workspace, None, Reading(later=True))
+
+
+def test_a_model_beside_a_folder_of_the_user_is_in_no_workspace(
+    trained_workspace: Path, tmp_path: Path
+) -> None:
+    model, mine = tmp_path / "model", tmp_path / "corpus" / "mine.tsv"
+    shutil.copytree(trained_workspace / "model", model)
+    mine.parent.mkdir()
+    mine.write_bytes(b"a\tb\n")
+    keep_reading(Workspace(trained_workspace), model, Reading(later=True))
+    assert mine.exists() and not (tmp_path / ".lock").exists()
 
 
 def test_a_model_that_can_align_nothing_says_so(

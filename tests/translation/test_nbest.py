@@ -27,7 +27,10 @@ def test_a_line_of_moses_is_read(line: str, expected: Listed) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["", "a b", "0 ||| a", "x ||| a ||| -1", "0 ||| a ||| b", "0 ||| a ||| nan", "0 ||| a ||| inf"],
+    [
+        *("", "a b", "0 ||| a", "x ||| a ||| -1", "0 ||| a ||| b"),
+        *("0 ||| a ||| nan", "0 ||| a ||| inf", "0 ||| a ||| -1 ||| nan"),
+    ],
 )
 def test_another_line_is_refused(line: str) -> None:
     with pytest.raises(BadLineError, match=r"expected `index \|\|\| hypothesis \|\|\| score`"):
