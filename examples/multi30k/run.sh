@@ -60,17 +60,15 @@ diversified)
     test -f "$text/reverse.tsv" || s2s augment "$text/train.de" --method back-translate --tag "" \
         -m "$work/reverse/model" --window 2048 -o "$text/reverse.tsv" --resume
     cat "$text/train.tsv" "$text/forward.tsv" "$text/reverse.tsv" > "$text/diversified.tsv"
-    for seed in 1 2 3; do
-        to=$work/diversified-$seed
+    for model in default-1 default-2 default-3 transformer-tiny-1; do
+        to=$work/diversified/$model
         test -d "$to/corpus" || s2s prepare -w "$to" "$text/diversified.tsv" \
             --valid "$text/val.tsv" --test "$text/test.tsv"
         test -d "$to/tokenizer" || s2s train-tokenizer -w "$to" --from "$work/forward/model"
-        s2s train -w "$to" -r transformer-tiny --seed $seed --budget "${minutes}m" \
+        s2s train -w "$to" -r "${model%-*}" --seed "${model##*-}" --budget "${minutes}m" \
             --set training.metric=bleu
-        s2s evaluate -w "$to" --bleu
+        s2s evaluate -w "$to" --split valid --bleu
     done
-    s2s evaluate -w "$work/diversified-1" --bleu -m "$work/diversified-1/model" \
-        -m "$work/diversified-2/model" -m "$work/diversified-3/model"
     ;;
 student)
     minutes=${4:-45}
