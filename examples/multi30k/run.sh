@@ -69,6 +69,12 @@ diversified)
             --set training.metric=bleu
         s2s evaluate -w "$to" --split valid --bleu
     done
+    for seed in 1 2 3; do
+        s2s evaluate -w "$work/diversified/default-$seed" --bleu
+    done
+    # of the sets of these models, the best on the valid split
+    s2s evaluate -w "$work/diversified/default-1" --bleu -m "$work/diversified/default-1/model" \
+        -m "$work/diversified/default-3/model" -m "$work/diversified/transformer-tiny-1/model"
     ;;
 student)
     minutes=${4:-45}

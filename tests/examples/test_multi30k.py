@@ -46,6 +46,8 @@ def test_diversified_pairs_are_the_pairs_and_the_outputs_of_two_models(raw: Path
     recipes = [words[words.index("-r") + 1] for words in trainings]
     assert recipes == ["default", "transformer-tiny", *3 * ["default"], "transformer-tiny"]
     assert [words[words.index("--seed") + 1] for words in trainings[2:]] == ["1", "2", "3", "1"]
+    scored = [words for words in found if words[0] == "evaluate" and "--split" not in words]
+    assert [words.count("-m") for words in scored] == [0, 0, 0, 3], "three seeds, and an ensemble"
     rows = (text / "diversified.tsv").read_text().splitlines()
     assert rows == ["A dog.\tA dog.", "Two dogs.\tTwo dogs.", "A dog.\tHund.", "Dog.\tA dog."]
 
