@@ -54,6 +54,7 @@ diversified)
     s2s train -w "$work/forward" -r default --budget 25m --set training.metric=bleu
     s2s train -w "$work/reverse" -r transformer-tiny --budget 25m --set training.metric=bleu \
         --set model.encoder.dropout=0.2 --set model.decoder.dropout=0.2
+    s2s evaluate -w "$work/forward" --split valid --bleu
     write_pairs
     test -f "$text/forward.tsv" || s2s augment "$text/train.en" --method forward-translate \
         -m "$work/forward/model" --window 2048 -o "$text/forward.tsv" --resume

@@ -179,7 +179,7 @@ class Session:
         if step and goes_on and not learning_rate(run.settings, run.progress, step):
             talk.warn(
                 "the schedule of this run has ended: its learning rate stays 0, and more updates "
-                "change nothing; choose a later end, with --set training.schedule.total_steps=N "
+                "train nothing; choose a later end, with --set training.schedule.total_steps=N "
                 "--override"
             )
 
