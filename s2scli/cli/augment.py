@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from s2scli.cli.flags import OWN, flag_errors, flags
-from s2scli.cli.options import SOME_FAILED, Common, CommonOptions, DeviceOption, ModelsOption
+from s2scli.cli.options import (
+    SOME_FAILED,
+    Common,
+    CommonOptions,
+    DeviceOption,
+    ModelsOption,
+    not_stdout,
+)
 from s2scli.data.settings import AugmentSettings, SurfaceNoise
 from s2scli.data.stream import StreamSettings
 from s2scli.errors import UsageError
@@ -46,7 +53,12 @@ def command(
     ] = None,
     output: Annotated[
         Path | None,
-        _output("-o", "--output", help="Write to this file, once all rows are made."),
+        _output(
+            "-o",
+            "--output",
+            callback=not_stdout,
+            help="Write to this file, once all rows are made.",
+        ),
     ] = None,
     resume: Annotated[
         bool,
@@ -81,12 +93,12 @@ def command(
     from s2scli.pipeline.augment import AugmentRequest, augment
     from s2scli.translation.filter import require_inputs
 
-    inputs, to = files or [STDIN], None if output == STDIN else output
+    inputs = files or [STDIN]
     of_model = ["--model"] * bool(models) + list(map(flag_of, sorted(engine.model_fields_set)))
     _refuse_unread(settings, overrides, of_model)
-    if common.json and to is None:
+    if common.json and output is None:
         raise UsageError("--json shows a summary on stdout: add -o FILE for the rows")
-    if resume and to is None:
+    if resume and output is None:
         raise UsageError("--resume continues an output file: add -o FILE")
     require_inputs([*inputs, *(originals or ())], "give a file of text, or - for stdin")
     translator = search = None
@@ -95,13 +107,13 @@ def command(
         with flag_errors():
             search = translator.settings(overrides)
         search.refuse_unread(overrides)
-    request = AugmentRequest(inputs, originals or (), to, settings, search, stream, resume)
+    request = AugmentRequest(inputs, originals or (), output, settings, search, stream, resume)
     found = augment(translator, request, common.talk)
-    if to is None:
+    if output is None:
         common.talk.say(summary_text(found))
     else:
         common.show_summary(found.as_json(), make_table(("rows", ""), _rows(found), numbers=("",)))
-        common.talk.say(f"next: s2s prepare {shlex.quote(str(to))} -w NEW_WORKSPACE")
+        common.talk.say(f"next: s2s prepare {shlex.quote(str(output))} -w NEW_WORKSPACE")
     if found.failed:
         raise typer.Exit(SOME_FAILED)
 

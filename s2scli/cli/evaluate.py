@@ -18,6 +18,7 @@ from s2scli.cli.options import (
     DeviceOption,
     ModelsOption,
     TagOption,
+    not_stdout,
     translate_example,
 )
 from s2scli.data.settings import InputSettings, NoiseTestSettings
@@ -41,6 +42,12 @@ if TYPE_CHECKING:
     from s2scli.report.console import Talk
 
 USUAL_EXAMPLES = 3
+
+
+def _file(path: Path | None) -> Path | None:
+    if path is not None and not_stdout(path) is None:
+        raise UsageError("-o -: stdout has the scores; give a file for the outputs")
+    return path
 
 
 def command(
@@ -100,6 +107,7 @@ def command(
         typer.Option(
             "-o",
             "--output",
+            callback=_file,
             help="Write the outputs to this file, one per line. A .tsv file gets the source, "
             "reference, output and chrF of each sentence, separated by tabs.",
         ),

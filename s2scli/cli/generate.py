@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from s2scli.cli.flags import OWN, flag_errors, flags
-from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption, utf8
+from s2scli.cli.options import CommonOptions, DeviceOption, ModelOption, not_stdout, utf8
 from s2scli.errors import UsageError
 from s2scli.report.console import Talk, json_text, visible, write_stdout
 from s2scli.search.settings import GenerateSettings, SearchSettings
@@ -48,6 +48,7 @@ def command(
         typer.Option(
             "-o",
             "--output",
+            callback=not_stdout,
             help="Write to this file. Pictures are written as one sheet if its name ends in .png, "
             "and otherwise into a folder of this name.",
         ),
@@ -69,11 +70,9 @@ def command(
     s2s generate --between "I am tired." "Where do you live?" --steps 5
     s2s generate -n 64 -o sheet.png
     """
-    from s2scli.data.lines import STDIN
     from s2scli.pipeline.generate import Writer
     from s2scli.pipeline.pictures import require_place, writes_pictures
 
-    output = None if output == STDIN else output
     if around is not None and between is not None:
         raise UsageError("--around and --between cannot be used together")
     writer = Writer.load(common.workspace.find_model(model), device)

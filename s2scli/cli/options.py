@@ -160,14 +160,18 @@ def format_of(path: Path, formats: type[F]) -> F:
     return formats(suffixes[path.suffix])
 
 
-def _place(path: Path | None) -> Path | None:
-    """Return the file to write, or None for `-`, which is stdout; refuse it before the work."""
+def not_stdout(path: Path | None) -> Path | None:
+    """Return the file or folder to write, or None for `-`, which is stdout."""
     from s2scli.data.lines import STDIN
 
-    if path is None or path == STDIN:
-        return None
-    require_writable(path)
-    return path
+    return None if path == STDIN else path
+
+
+def _place(path: Path | None) -> Path | None:
+    """Return the file to write, or None for stdout; refuse it before the work."""
+    if place := not_stdout(path):
+        require_writable(place)
+    return place
 
 
 def utf8(given: Texts) -> Texts:

@@ -15,7 +15,8 @@ from s2scli.cli.inspect_corpus import view_tables
 from s2scli.cli.inspect_errors import shown_errors
 from s2scli.cli.inspect_model import model_tables
 from s2scli.cli.inspect_training import shown_training
-from s2scli.cli.options import CommonOptions, DeviceOption
+from s2scli.cli.options import CommonOptions, DeviceOption, not_stdout
+from s2scli.errors import UsageError
 from s2scli.metrics import value_and_interval
 from s2scli.report.console import Talk
 from s2scli.report.tables import make_table, table_html
@@ -36,7 +37,7 @@ def command(
             "-o",
             "--output",
             metavar="FILE",
-            help="Write to this file. [default: report.html in the workspace]",
+            help="Write to this file; - is stdout. [default: report.html in the workspace]",
         ),
     ] = None,
     split: Annotated[
@@ -74,8 +75,11 @@ def command(
 
     require_split(split)
     common.workspace.find_corpus()
-    path = output or common.workspace.root / "report.html"
-    require_writable(path)
+    path = not_stdout(output or common.workspace.root / "report.html")
+    if path is None and common.json:
+        raise UsageError("--json shows a summary on stdout: give a file for the page with -o")
+    if path:
+        require_writable(path)
     request = ReportRequest(split, sentences, worst, device)
     found = report(common.workspace, request, common.talk)
     chapters = list(_chapters(found, common.talk))

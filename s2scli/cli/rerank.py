@@ -8,7 +8,7 @@ import typer
 
 from s2scli.cli.completion import complete_model
 from s2scli.cli.flags import flags
-from s2scli.cli.options import SOME_FAILED, CommonOptions, DeviceOption, TagOption
+from s2scli.cli.options import SOME_FAILED, CommonOptions, DeviceOption, TagOption, not_stdout
 from s2scli.errors import UsageError
 from s2scli.search.settings import INPUT, RerankSettings
 
@@ -45,6 +45,7 @@ def command(
             "-o",
             "--output",
             metavar="FILE",
+            callback=not_stdout,
             help="Write to this file.",
             rich_help_panel=RerankSettings.panel,
         ),
@@ -109,7 +110,7 @@ def command(
     many = "n_best" in settings.model_fields_set
     shape = story.moses_lines if many else story.best_text
     request = story.RerankRequest(
-        *(path, source, None if output == STDIN else output),
+        *(path, source, output),
         tuple(weights or [1.0] * (len(scorers) + 1)),
         settings,
         story.json_text if common.json else shape,

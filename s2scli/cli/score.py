@@ -8,7 +8,14 @@ import typer
 from rich.table import Table
 
 from s2scli.cli.flags import flags
-from s2scli.cli.options import SOME_FAILED, CommonOptions, DeviceOption, ModelsOption, TagOption
+from s2scli.cli.options import (
+    SOME_FAILED,
+    CommonOptions,
+    DeviceOption,
+    ModelsOption,
+    TagOption,
+    not_stdout,
+)
 from s2scli.data.stream import StreamSettings
 from s2scli.errors import UsageError
 from s2scli.report.tables import make_table
@@ -44,7 +51,12 @@ def command(
     tag: TagOption = "",
     output: Annotated[
         Path | None,
-        _output("-o", "--output", help="Write to this file, once all pairs are scored."),
+        _output(
+            "-o",
+            "--output",
+            callback=not_stdout,
+            help="Write to this file, once all pairs are scored.",
+        ),
     ] = None,
     tokens: Annotated[
         bool,
@@ -96,9 +108,8 @@ def command(
     hint = "to score a pair: printf 'SOURCE\\tTARGET\\n' | s2s score"
     require_inputs([*inputs, *([source] if source else [])], hint)
     translator = load_in_torch(common.workspace, models or (), device)
-    to = None if output == STDIN else output
     totals = score(
-        *(inputs, to, translator, settings, stream, record_format, common.talk),
+        *(inputs, output, translator, settings, stream, record_format, common.talk),
         sources=read_sources(source) if source else None,
         tag=tag,
     )

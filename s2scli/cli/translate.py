@@ -18,6 +18,7 @@ from s2scli.cli.options import (
     DeviceOption,
     ModelsOption,
     format_option,
+    not_stdout,
 )
 from s2scli.data.stream import StreamSettings
 from s2scli.errors import UsageError
@@ -87,6 +88,7 @@ def command(
         _output(
             "-o",
             "--output",
+            callback=not_stdout,
             help="Write to this file, once all lines are translated. Pictures are written into "
             "this folder, one PNG file for each line.",
         ),
@@ -173,7 +175,7 @@ def command(
     _refuse_resuming(resume, output, format)
     given = {"--resume": resume, "--files": as_files, "--prefix": demanded.prefix}
     _refuse_apart(given, format, stream, history=history, dask=dask)
-    inputs, to = _existing(files or [STDIN], as_files, stream), None if output == STDIN else output
+    inputs = _existing(files or [STDIN], as_files, stream)
     demands = demanded.read()
     asked = _engine_request(engine, demanded, attended, as_json, overrides, device)
     with flag_errors():
@@ -188,10 +190,10 @@ def command(
     wanted = Wanted(as_json or alignment, scores=not shape.is_plain, times=as_json)
     options = demands.options(translator, settings, stream, wanted)
     if format in SUBTITLES:
-        subtitles = SubtitleRequest(inputs, as_files, to, str(format), settings, stream)
+        subtitles = SubtitleRequest(inputs, as_files, output, str(format), settings, stream)
         raise typer.Exit(SOME_FAILED if write_subtitles(translator, subtitles, talk) else 0)
     request = TranslateRequest(
-        *(inputs, to, options, stream, shape.record_format, many or settings.sample, as_files),
+        *(inputs, output, options, stream, shape.record_format, many or settings.sample, as_files),
         *(shape.name, resume, history),
     )
     order = Order(common.workspace, models or (), asked, overrides, demands, stream, wanted, shape)
@@ -303,9 +305,7 @@ def _refuse_with_subtitles(format: TextFormat | None, as_json: bool, given: Sequ
 
 def _refuse_resuming(resume: bool, output: Path | None, format: TextFormat | None) -> None:
     """Refuse to resume what is not one file of records."""
-    from s2scli.data.lines import STDIN
-
-    if resume and (output in (None, STDIN) or format in SUBTITLES):
+    if resume and (output is None or format in SUBTITLES):
         raise UsageError("--resume continues an output file of text or JSON: add -o FILE")
 
 

@@ -1,6 +1,6 @@
 """Change training text every epoch: surface noise, BPE dropout, subword sampling."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 
 import numpy as np
@@ -27,11 +27,30 @@ def make_segmenters(tokenizers: Tokenizers, settings: TrainingSettings) -> Segme
     )
 
 
+def unread_settings(tokenizers: Tokenizers, settings: TrainingSettings) -> Iterator[str]:
+    """Yield each setting that is on and that the tokenizers cannot follow, and why."""
+    both = (tokenizers.source, tokenizers.target)
+    kinds = {one.kind for one in both if isinstance(one, SentencePiece)}
+    for kind, (name, alpha) in _alphas(settings).items():
+        if alpha and kind not in kinds:
+            found = " and ".join(sorted(kinds)) or "no text"
+            yield f"{name}: neither tokenizer is {kind} (found {found})"
+    if _has_noise(settings.noise) and not isinstance(tokenizers.source, SentencePiece):
+        yield "training.noise: the sources are no text"
+
+
+def _alphas(settings: TrainingSettings) -> dict[str, tuple[str, float]]:
+    """Return, for each kind of tokenizer, the setting that varies its segmentation."""
+    return {
+        "bpe": ("training.bpe_dropout", settings.bpe_dropout),
+        "unigram": ("training.unigram_alpha", settings.unigram_alpha),
+    }
+
+
 def _segmenter(tokenizer: Source | Target, settings: TrainingSettings) -> Resegment:
-    alphas = {"bpe": settings.bpe_dropout, "unigram": settings.unigram_alpha}
     if not isinstance(tokenizer, SentencePiece):
         return as_they_are
-    alpha = alphas.get(tokenizer.kind, 0.0)
+    _, alpha = _alphas(settings).get(tokenizer.kind, ("", 0.0))
     if not alpha:
         return as_they_are
     resegment = tokenizer.resegmenter(alpha)
@@ -43,13 +62,17 @@ def _segmenter(tokenizer: Source | Target, settings: TrainingSettings) -> Resegm
     return segment
 
 
+def _has_noise(noise: NoiseSettings) -> bool:
+    return bool(noise.share) and noise.is_noisy
+
+
 def _with_noise(tokenizer: Source, noise: NoiseSettings, then: Resegment) -> Resegment:
     """Return what adds surface noise to texts, and then calls `then`.
 
     Texts with unknown tokens stay clean, because their ids do not say how they are written. In a
     model that copies, unknown tokens have ids after those of the vocabulary.
     """
-    if not (noise.share and noise.is_noisy) or not isinstance(tokenizer, SentencePiece):
+    if not _has_noise(noise) or not isinstance(tokenizer, SentencePiece):
         return then
 
     tags = set(tokenizer.tags.values())

@@ -1,7 +1,7 @@
 """Build a training run from a recipe, a corpus and a starting point."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,14 @@ from s2scli.model.seq2seq import count_parameters
 from s2scli.model.weights import model_weights
 from s2scli.pipeline.carry_over import CarriedOver, carry_over, say_carried_over
 from s2scli.pipeline.publishing import Publisher, origin_of
-from s2scli.pipeline.segmenters import make_segmenters
+from s2scli.pipeline.segmenters import make_segmenters, unread_settings
 from s2scli.pipeline.start import Start, restore_weights
 from s2scli.pipeline.train_tokenizer import Encoding
 from s2scli.pipeline.validation import Validator
 from s2scli.report.console import Talk
 from s2scli.report.progress import clock
 from s2scli.tokenizer.tokenizers import Tokenizers
+from s2scli.training.annealing import KLSettings
 from s2scli.training.checkpoint import (
     Checkpoint,
     checkpoint_up_to,
@@ -168,9 +169,18 @@ class Session:
                 f"{batches.too_long:,} pairs are longer than training.max_length "
                 f"({self.recipe.training.max_length} tokens) and are left out"
             )
+        for unread in self._unread_settings():
+            talk.warn(f"no effect: {unread}")
         if resumed:
             talk.say(f"resuming from step {run.progress.step} ({clock(run.progress.seconds)})")
             self._warn_of_no_rate(talk)
+
+    def _unread_settings(self) -> Iterator[str]:
+        """Yield each setting that is on and has no effect in this run, and why."""
+        settings = self.recipe.training
+        yield from unread_settings(self.tokenizers, settings)
+        if settings.kl != KLSettings() and self.recipe.model.connection.kind != "latent":
+            yield "training.kl: the model has no latent connection"
 
     def _warn_of_no_rate(self, talk: Talk) -> None:
         """Warn if the run goes on after the end of a schedule that ends at 0."""

@@ -309,6 +309,7 @@ def test_the_metrics_take_their_settings(evaluate: Run) -> None:
         (["--beam-size", "0"], 2, "error: --beam-size: input should be greater"),
         (["--tokenize", "moses"], 2, "error: --tokenize: input should be"),
         (["-o", "/no-folder/out"], 74, "cannot write /no-folder/out"),
+        (["-o", "-"], 2, "-o -: stdout has the scores; give a file for the outputs"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(

@@ -59,11 +59,23 @@ def test_without_a_model_the_corpus_is_described(tmp_path: Path) -> None:
     assert shlex.join(command).replace("'", "&#x27;") in page
 
 
+def test_a_dash_is_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = write_corpus(tmp_path / "corpus.tsv", 60)
+    workspace = tmp_path / "workspace"
+    words = ["prepare", str(corpus), "-w", str(workspace), "-q"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    monkeypatch.chdir(tmp_path)
+    result = report("-w", workspace, "-o", "-")
+    assert result.exit_code == 0 and result.stdout.startswith("<!doctype html>")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.tsv", "workspace"]
+
+
 @pytest.mark.parametrize(
     ("words", "status", "named"),
     [
         (("--split", "none"), 2, "none"),
         (("-o", "missing/folder/report.html"), 74, "missing/folder"),
+        (("-o", "-", "--json"), 2, "give a file for the page with -o"),
         (("--device", "cuda:99"), 78, "cuda:99"),
     ],
 )

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from s2scli.cli.app import app
 from s2scli.data.settings import NoiseSettings
-from s2scli.pipeline.segmenters import make_segmenters
+from s2scli.pipeline.segmenters import make_segmenters, unread_settings
 from s2scli.special_ids import UNK_ID
 from s2scli.tokenizer.settings import Kind
 from s2scli.tokenizer.tokenizers import Tokenizers
@@ -41,6 +41,26 @@ def test_off_is_off(kind: Kind) -> None:
     both = learn(kind)
     segmenters = make_segmenters(Tokenizers(both, both, joint=True), training_settings())
     assert segmenters.source is segmenters.target is as_they_are
+
+
+def test_a_setting_that_no_tokenizer_can_follow_is_named() -> None:
+    one, other = learn("bpe"), learn("char")
+    given = training_settings(bpe_dropout=0.1, unigram_alpha=0.2)
+    unigram = "training.unigram_alpha: neither tokenizer is unigram (found {})"
+    for tokenizers, found in (
+        (Tokenizers(one, one, joint=True), "bpe"),
+        (Tokenizers(other, one, joint=False), "bpe and char"),
+    ):
+        assert list(unread_settings(tokenizers, given)) == [unigram.format(found)]
+        assert not list(unread_settings(tokenizers, training_settings(bpe_dropout=0.1)))
+        noisy = training_settings(noise=NoiseSettings(typos=0.5))
+        assert not list(unread_settings(tokenizers, noisy))
+
+
+def test_noise_of_words_is_named_where_the_sources_are_recordings(tone_workspace: Path) -> None:
+    tokenizers = Tokenizers.load(tone_workspace / "model")
+    noisy = training_settings(noise=NoiseSettings(typos=0.5))
+    assert list(unread_settings(tokenizers, noisy)) == ["training.noise: the sources are no text"]
 
 
 @pytest.mark.parametrize("kind", ["bpe", "char"])

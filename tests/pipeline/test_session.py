@@ -181,6 +181,19 @@ def test_a_run_that_goes_on_after_its_schedule_learns_nothing(
     assert (advice in capsys.readouterr().err) == warns
 
 
+def test_settings_without_effect_are_told(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = ["training.kl.free_bits=0.5", "training.unigram_alpha=0.2"]
+    new_session(workspace, 1, changes=changes).announce(Talk(quiet=True))
+    alpha, kl = capsys.readouterr().err.splitlines()
+    assert "no effect: training.unigram_alpha: neither tokenizer is unigram" in alpha
+    assert kl.endswith("no effect: training.kl: the model has no latent connection")
+    latent = ["model.connection.kind=latent", changes[0]]
+    new_session(workspace, 1, changes=latent).announce(Talk(quiet=True))
+    assert capsys.readouterr().err == ""
+
+
 def test_it_says_that_windows_are_estimates(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
