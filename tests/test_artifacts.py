@@ -99,25 +99,38 @@ def test_a_file_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
     assert plain_file_size(tmp_path / "file") == 10**12
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"[]", "expected a JSON object"),
-        (b"{", "damaged JSON"),
-        (b"\xff", "damaged JSON"),
-        (b"[" * 100_000, "damaged JSON"),
-        (b" " * 10_000_001, "10000001 bytes is too large"),
-        (b'{"a":' * 900 + b"1" + b"}" * 900, r"damaged JSON \(more than 50 levels"),
-        (b'{"a": ' + b"[" * 900 + b"]" * 900 + b"}", r"damaged JSON \(more than 50 levels"),
-        (b'{"a": NaN}', "damaged JSON .NaN is not"),
-        (b'{"a": -Infinity}', "damaged JSON .-Infinity is not"),
-        (b'{"a": 1e999}', "damaged JSON .the number 1e999 is too large"),
-        (json.dumps(dict.fromkeys(map(str, range(700_000)), 1)).encode(), "more than 100000 val"),
-        (b'{"a": [' + b"[]," * 3_000_000 + b"[]]}", "more than 100000 values"),
-    ],
-)
-def test_bad_json_is_refused_within_a_second(tmp_path: Path, content: bytes, message: str) -> None:
-    (tmp_path / "file").write_bytes(content)
+BAD_JSON: dict[str, tuple[Callable[[], bytes], str]] = {
+    "a list": (lambda: b"[]", "expected a JSON object"),
+    "a half": (lambda: b"{", "damaged JSON"),
+    "not UTF-8": (lambda: b"\xff", "damaged JSON"),
+    "brackets": (lambda: b"[" * 100_000, "damaged JSON"),
+    "10 MB and a byte": (lambda: b" " * 10_000_001, "10000001 bytes is too large"),
+    "objects in objects": (
+        lambda: b'{"a":' * 900 + b"1" + b"}" * 900,
+        r"damaged JSON \(more than 50 levels",
+    ),
+    "lists in lists": (
+        lambda: b'{"a": ' + b"[" * 900 + b"]" * 900 + b"}",
+        r"damaged JSON \(more than 50 levels",
+    ),
+    "no number": (lambda: b'{"a": NaN}', "damaged JSON .NaN is not"),
+    "minus infinity": (lambda: b'{"a": -Infinity}', "damaged JSON .-Infinity is not"),
+    "too large a number": (lambda: b'{"a": 1e999}', "damaged JSON .the number 1e999 is too large"),
+    "700,000 keys": (
+        lambda: json.dumps(dict.fromkeys(map(str, range(700_000)), 1)).encode(),
+        "more than 100000 val",
+    ),
+    "3,000,000 lists": (
+        lambda: b'{"a": [' + b"[]," * 3_000_000 + b"[]]}",
+        "more than 100000 values",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_JSON)
+def test_bad_json_is_refused_within_a_second(tmp_path: Path, name: str) -> None:
+    content, message = BAD_JSON[name]
+    (tmp_path / "file").write_bytes(content())
     begin = time.process_time()
     with pytest.raises(CheckpointError, match=message):
         read_json(tmp_path / "file")

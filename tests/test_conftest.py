@@ -1,5 +1,6 @@
 """How the tests run: in a process for each core, or in one."""
 
+import gc
 import subprocess
 import sys
 from argparse import Namespace
@@ -31,6 +32,10 @@ def test_a_worker_computes_in_one_thread_unless_the_user_says(
     monkeypatch.setattr("tests.conftest.os.environ", found)
     pytest_configure()
     assert found.get("OMP_NUM_THREADS") == threads
+
+
+def test_what_was_collected_is_no_garbage_to_look_for() -> None:
+    assert gc.get_freeze_count() > 10_000, "at least all modules"
 
 
 def test_the_settings_of_pytest_need_no_xdist() -> None:

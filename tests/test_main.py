@@ -34,7 +34,7 @@ def test_the_module_is_the_program() -> None:
 @pytest.mark.parametrize(
     ("name", "delays"),
     [
-        ("SIGINT", (0.08, 0.2, 0.5)),
+        pytest.param("SIGINT", (0.08, 0.2, 0.5), marks=pytest.mark.gate),
         pytest.param("SIGINT", (0.1, 0.12, 0.16, 0.25, 0.3, 0.4, 0.6), marks=pytest.mark.slow),
         pytest.param("SIGTERM", (0.08, 0.12, 0.16, 0.2, 0.3, 0.6), marks=pytest.mark.slow),
     ],

@@ -223,6 +223,7 @@ def test_the_budget_is_the_same_whatever_a_recipe_says(workspace: Workspace) -> 
     assert row["steps"] == 50 and row["epochs"] > 1
 
 
+@pytest.mark.gate
 def test_killed_and_started_again_it_ends_as_if_nothing_had_been(
     compared: Workspace, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ def check_laws(combinations: list[Combination]) -> None:
                 raise
 
 
+@pytest.mark.gate
 def test_every_pair_of_choices_keeps_the_laws() -> None:
     every = matrix().possible
     check_laws([every[index] for index in covering([one.choices for one in every])])

@@ -108,6 +108,7 @@ def test_twenty_kills(
         print(f"\nkills survived: {rounds * kills}/{rounds * kills}")  # noqa: T201
 
 
+@pytest.mark.gate
 def test_a_signal_saves_and_the_same_command_goes_on(workspace: Path, uninterrupted: Path) -> None:
     for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         before = logged(workspace)
@@ -124,6 +125,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(workspace: Path, uninterrup
     assert_same_run(workspace, uninterrupted)
 
 
+@pytest.mark.gate
 def test_a_terminal_that_hangs_up_saves_and_a_reader_that_goes_ends_nothing(
     workspace: Path, uninterrupted: Path
 ) -> None:

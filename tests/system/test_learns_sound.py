@@ -17,6 +17,7 @@ from s2scli.data.codecs.sound_files import encode_wav
 from s2scli.data.store import Corpus
 from tests.system.processes import finish, start
 
+pytestmark = pytest.mark.gate
 RATE, ROWS, HELD_OUT = 8000, 240, 24
 HERTZ = {"low": 300, "middle": 800, "high": 1500}
 SMALL = (

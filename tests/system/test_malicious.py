@@ -166,6 +166,11 @@ def huge_file(folder: Path) -> None:
     seal(folder)
 
 
+def many_keys(folder: Path) -> None:
+    keys = (b"k%d = 1\n" % number for number in range(10**6))
+    replace_file("recipe.toml", b"".join(keys))(folder)
+
+
 NESTED = "[" * 100_000
 RANDOM = random.Random(4).randbytes(5000)
 FOLDERS: dict[str, Spoil] = {
@@ -273,9 +278,7 @@ FOLDERS: dict[str, Spoil] = {
     "tokenizer huge": huge_file,
     "recipe nested deeply": replace_text("recipe.toml", "name =", f"deep = {NESTED}\nname ="),
     "recipe not UTF-8": replace_file("recipe.toml", b"\xff\xfe"),
-    "recipe of 10^6 keys": replace_file(
-        "recipe.toml", b"".join(b"k%d = 1\n" % number for number in range(10**6))
-    ),
+    "recipe of 10^6 keys": many_keys,
     "recipe with a long key": replace_text("recipe.toml", "name =", f"{'k' * 10**5} = 1\nname ="),
     "recipe of 10^9 units": replace_text("recipe.toml", "model_dim = 32", "model_dim = 1000000000"),
     "recipe of huge numbers": replace_text(

@@ -76,6 +76,7 @@ def ends(pids: Sequence[int], seconds: float = SECONDS_TO_END) -> bool:
     return not any(map(is_alive, pids))
 
 
+@pytest.mark.gate
 def test_two_processes_train_validate_and_report_as_one(workspace: Path) -> None:
     short = ("--max-steps", "12", "--json")
     status, out, err = finish(start(*TWO, *short, workspace=workspace))

@@ -109,7 +109,7 @@ def test_what_only_one_process_has_a_gradient_for_is_summed() -> None:
 @pytest.mark.parametrize(
     ("kind", "accumulate"),
     [
-        ("lstm-feeding", 3),
+        pytest.param("lstm-feeding", 3, marks=pytest.mark.gate),
         ("transformer", 1),
         pytest.param("lstm-feeding", 1, marks=pytest.mark.slow),
         pytest.param("transformer", 3, marks=pytest.mark.slow),
