@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from s2scli.data.cleaning import tidy
+from s2scli.data.cleaning import is_blank, tidy
 from s2scli.data.codecs.copying import CopyingSource
 from s2scli.data.codecs.text import TextCodec
 from s2scli.errors import CorpusError, UsageError
@@ -130,7 +130,7 @@ class Speller:
         source, prefix = text, ""
         if self.constraints.prefix:
             source, tab, prefix = text.partition("\t")
-            if not tab:
+            if not tab and not is_blank(source):
                 fault = "no TAB, expected source TAB prefix"
                 return Asked(source, "", Protected(source), fault)
         if not self.constraints.protect:

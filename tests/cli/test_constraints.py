@@ -83,10 +83,10 @@ def test_words_with_a_protected_text_have_no_alignment(translate: Run) -> None:
 
 
 def test_outputs_begin_with_their_prefixes(translate: Run) -> None:
-    given = "the dog\tHund und\na cat\t\n\t\n"
-    first, second, third = outputs(translate("--prefix", given=given))
+    given = "the dog\tHund und\na cat\t\n\t\n\n"
+    first, second, *blank = outputs(translate("--prefix", given=given))
     plain = outputs(translate(given="the dog\na cat\n"))
-    assert first.startswith("Hund und") and second == plain[1] and third == ""
+    assert first.startswith("Hund und") and second == plain[1] and blank == ["", ""]
     result = translate("--prefix", given="the dog\nthe dog\tH§\n")
     assert result.exit_code == 3 and result.stdout == "\n\n"
     assert "no TAB, expected source TAB prefix" in result.stderr

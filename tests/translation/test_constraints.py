@@ -71,6 +71,8 @@ def test_the_prefix_is_for_the_first_part(kind: Kind) -> None:
     (part,) = plan(own, "the dog\t").parts
     assert part.demand == Demand()
     assert plan(own, "the dog\t").source == "the dog"
+    for blank in ("", " ", "\u200b"):
+        assert not plan(own, blank).fault and not plan(own, blank).parts
     for text, fault in (
         ("the dog", "no TAB, expected source TAB prefix"),
         ("the dog\tder §", "the model cannot write the prefix"),
