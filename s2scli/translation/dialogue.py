@@ -38,7 +38,7 @@ class Dialogue:
         that fails is left out of the history.
         """
         for line in lines:
-            if line.name != self.name or is_blank(line.text):
+            if line.name != self.name or (is_blank(line.text) and not line.fault):
                 self.turns, self.name = [], line.name
             turns = self._fitting([*self.turns, line.text.strip()][-self.size :])
             asked = replace(line, text=join_turns(turns))

@@ -49,3 +49,11 @@ def test_a_turn_that_fails_is_left_out_of_the_history() -> None:
     records, sources = answers(["a", "boom", "b"], 9)
     assert records[1].status == "failed"
     assert sources[-1] == "a ␞ A ␞ b"
+
+
+def test_a_row_that_cannot_be_read_is_left_out_of_the_history() -> None:
+    engine = StubEngine()
+    talk = Dialogue(stub_translator(engine), Options(SearchSettings()), 9)
+    rows = [Line("f", 1, "a"), Line("f", 2, "", fault="not JSON"), Line("f", 3, "b")]
+    assert [record.status for record in talk.answer(rows)] == ["ok", "failed", "ok"]
+    assert [batch[0] for batch in engine.batches] == ["a", "a ␞ A ␞ b"]
