@@ -81,6 +81,7 @@ def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> 
 
     If an error occurs, stdout already has the lines before it. An output file appears only if all
     lines were written; until then its records are in `F.part`, and `request.resume` continues it.
+    That of a dialogue cannot be continued, as a turn depends on the answers before it.
 
     Raises:
         ConfigError: the unfinished output was made from other lines, by another model or with
@@ -98,7 +99,7 @@ def translate(translator: Translator, request: TranslateRequest, talk: Talk) -> 
         request.record_format,
         talk,
         files=request.files,
-        resuming=request.resuming(translator),
+        resuming=None if request.history else request.resuming(translator),
     )
 
 

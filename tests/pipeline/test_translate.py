@@ -1,7 +1,7 @@
 """What a request asks of the translator, and what is written of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,17 @@ def test_the_engine_is_asked_for_what_is_wanted(tmp_path: Path, attention: bool)
     request = request_of(tmp_path, "a\n", None, moses_record, settings, attention=attention)
     translate(stub_translator(engine), request, QUIET)
     assert engine.asked == [(settings, Wanted(attention, scores=True))]
+
+
+def test_an_unfinished_dialogue_is_not_kept_for_a_resume_that_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = StreamSettings(window=1, overlong="error")
+    request = replace(request_of(tmp_path, "a\nb b b b\n", stream), history=2)
+    with pytest.raises(CorpusError, match="too long"):
+        translate(stub_translator(StubEngine(max_source_tokens=3)), request, Talk())
+    assert [path.name for path in tmp_path.iterdir()] == ["lines"]
+    assert "--resume" not in capsys.readouterr().err
 
 
 def test_a_window_of_lines_is_searched_together_and_every_line_has_its_record(
