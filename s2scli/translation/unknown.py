@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from s2scli.special_ids import UNK_ID
-from s2scli.translation.glossary import read_terms
+from s2scli.translation.glossary import composed, read_terms
 
 
 def as_dictionary(given: Path | Mapping[str, str]) -> dict[str, str]:
     """Return a dictionary from its words, or from a TSV file, plain or gzip.
 
     Each line of the file is a source word, a TAB and its translation. If a word comes more than
-    once, its first translation counts.
+    once, its first translation counts. The words are `composed`, however their accents are encoded.
 
     Raises:
         MissingInputError: the file does not exist.
@@ -20,7 +20,7 @@ def as_dictionary(given: Path | Mapping[str, str]) -> dict[str, str]:
     dictionary: dict[str, str] = {}
     name = str(given) if isinstance(given, Path) else "dictionary"
     for _, (source, target) in read_terms(given, name):
-        dictionary.setdefault(source, target)
+        dictionary.setdefault(composed(source), target)
     return dictionary
 
 
@@ -49,5 +49,5 @@ def replacements(
     for source, target in alignment:
         if token_ids[target] == UNK_ID and source < len(surfaces):
             surface = surfaces[source].strip()
-            found[target] = " " * words + dictionary.get(surface, surface)
+            found[target] = " " * words + dictionary.get(composed(surface), surface)
     return found

@@ -18,6 +18,15 @@ def test_each_unknown_token_becomes_the_source_token_it_attends_to() -> None:
     assert found == {1: "Łukasz", 2: "der"}
 
 
+def test_a_word_is_found_however_its_accents_are_encoded() -> None:
+    accent = "\u0301"
+    for word in (f"S{accent}lask", "Ślask"):
+        dictionary = as_dictionary({word: "Silesia"})
+        for surface in (f" S{accent}lask", " Ślask"):
+            found = replacements([UNK_ID, EOS_ID], [(0, 0)], [surface], dictionary, words=False)
+            assert found == {0: "Silesia"}
+
+
 def test_the_first_translation_of_a_word_counts(tmp_path: Path) -> None:
     path = tmp_path / "dictionary.tsv"
     path.write_text("Haus\thouse\nHaus\thome\n", encoding="utf-8")
