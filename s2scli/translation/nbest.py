@@ -59,10 +59,19 @@ def listed(line: str) -> Listed:
     index, *rest = line.split(BAR)
     numbers = [number for field in rest[1:] if (number := _number(field)) is not None]
     scored = len(rest) > 1 and numbers and math.isfinite(numbers[-1])
-    if not scored or not index.strip().isdecimal():
+    source = _index(index)
+    if not scored or source is None:
         fault = f"expected `index ||| hypothesis ||| score`, found {line!r:.60}"
         raise BadLineError("nbest", fault)
-    return Listed(int(index), rest[0].strip(), numbers[-1])
+    return Listed(source, rest[0].strip(), numbers[-1])
+
+
+def _index(field: str) -> int | None:
+    """Return the index that a field holds; None if it holds none, or too many digits for Python."""
+    try:
+        return int(field) if field.strip().isdecimal() else None
+    except ValueError:
+        return None
 
 
 def _number(field: str) -> float | None:

@@ -30,6 +30,7 @@ def test_a_line_of_moses_is_read(line: str, expected: Listed) -> None:
     [
         *("", "a b", "0 ||| a", "x ||| a ||| -1", "0 ||| a ||| b"),
         *("0 ||| a ||| nan", "0 ||| a ||| inf", "0 ||| a ||| -1 ||| nan"),
+        f"{'9' * 5000} ||| a ||| -1",
     ],
 )
 def test_another_line_is_refused(line: str) -> None:
