@@ -207,6 +207,15 @@ def test_markup_in_a_segment_is_left_out() -> None:
     assert read("tmx", data, fields=Fields("en")) == [Example("d e", "ab & c", 1)]
 
 
+def test_an_entity_of_a_document_type_that_is_not_read_is_refused_in_a_segment() -> None:
+    start = '<!DOCTYPE tmx SYSTEM "tmx14.dtd">\n'
+    note = f"<note>c&nbsp;d</note>{EN_DE}"
+    assert read("tmx", tmx(note, start=start)) == read("tmx", tmx(EN_DE))
+    lost = tmx(unit(("en", "a&nbsp;b"), ("de", "c")), start=start)
+    with pytest.raises(CorpusError, match=r"a\.0, line 2: the entity &nbsp; is not declared"):
+        read("tmx", lost)
+
+
 def test_segments_of_sgm_need_no_xml() -> None:
     data = b'<doc>\n<seg id="1"> a & b &lt;\nc </seg><SEG id="2">d</SEG></doc>'
     assert read("sgm", data, data) == [Example("a & b < c", "a & b < c", 1), Example("d", "d", 2)]
