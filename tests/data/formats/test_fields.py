@@ -219,6 +219,9 @@ def test_an_entity_of_a_document_type_that_is_not_read_is_refused_in_a_segment()
 def test_segments_of_sgm_need_no_xml() -> None:
     data = b'<doc>\n<seg id="1"> a & b &lt;\nc </seg><SEG id="2">d</SEG></doc>'
     assert read("sgm", data, data) == [Example("a & b < c", "a & b < c", 1), Example("d", "d", 2)]
+    address = "http://x.y/?a=1&copy=2&region=3&amp;times=4&#233;"
+    (row,) = read("sgm", *(f"<seg>{address}</seg>".encode(),) * 2)
+    assert row == Example(*("http://x.y/?a=1&copy=2&region=3&times=4é",) * 2, 1)
     long = b"<seg>" + b"x" * 90 + b"\n" + b"y" * 90 + b"</seg>\n<seg>z</seg>"
     assert [getattr(row, "reason", "") for row in read("sgm", long, long)] == ["over_long", ""]
 
