@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 from s2scli.data.example import Example
 from s2scli.data.formats import FIELD_FORMATS, FORMATS, Fields
 from s2scli.data.formats.fields import USUAL
 from s2scli.data.formats.folders import expand_folders
-from s2scli.data.lines import TextFile
+from s2scli.data.lines import TextFile, open_text
 from s2scli.data.rows import BadLine, ReadRow
 from s2scli.errors import CorpusError
 from tests.data.formats.writers import dataset
@@ -100,6 +102,25 @@ def test_bad_rows_of_columns_are_named() -> None:
     )
     assert [getattr(row, "reason", "") for row in rows] == ["over_long", "null", ""]
     assert str(rows[1]) == "a.0, row 2: the field 'source' is null, expected text"
+
+
+@pytest.mark.parametrize("name", ["parquet", "arrow"])
+def test_a_column_must_not_have_the_name_of_another(tmp_path: Path, name: str) -> None:
+    texts = pa.array(["a"])
+    table = pa.table([texts] * 4, names=["source", "target", "note", "note"])
+    path = tmp_path / f"a.{name}"
+
+    def rows(table: pa.Table) -> list[ReadRow]:
+        if name == "parquet":
+            pq.write_table(table, path)
+        else:
+            feather.write_feather(table, path, compression="uncompressed")
+        with open_text(path) as file:
+            return list(FORMATS[name].read([file], 100))
+
+    assert rows(table) == [Example("a", "a", 1)]
+    with pytest.raises(CorpusError, match="several fields are named 'target'; rename all but one"):
+        rows(table.rename_columns(["source", "target", "target", "note"]))
 
 
 def test_a_column_that_is_not_utf8_is_read_row_by_row() -> None:
