@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 import numpy as np
 
 from s2scli.data.formats.parallel import unequal
-from s2scli.data.lines import TextFile
+from s2scli.data.lines import UTF8_BOM, TextFile
 from s2scli.errors import CorpusError, MissingInputError
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class PieceReader:
             cut: finds the end of the piece.
             head: the first lines of the file.
             most: the number of bytes to hold at most; what is beyond is the rest of a line that
-                is too long.
+                is too long. None holds the beginning of each such line.
         """
         start, lines, last = self._at, 0, b""
         hashed, held = hashlib.sha256(head), bytearray()
@@ -163,8 +163,10 @@ class PieceReader:
             self._at += len(part)
             if spans:
                 hashed.update(part)
+            elif most is None:
+                held += self._trimmed(part, held)
             else:
-                held += part if most is None else part[: max(0, most - len(held))]
+                held += part[: max(0, most - len(held))]
             if end:
                 break
         if self._at == start and self._number:
@@ -183,6 +185,12 @@ class PieceReader:
             (start, self._at) if spans else None,
             bytes(held),
         )
+
+    def _trimmed(self, part: bytes, held: bytearray) -> bytes:
+        """Return a block without the rest of a line that began before and is too long."""
+        room = self._limit + len(UTF8_BOM) - (len(held) - held.rfind(b"\n") - 1)
+        end = part.find(b"\n") if b"\n" in part else len(part)
+        return part if end <= room else part[: max(0, room)] + part[end:]
 
 
 class Dealer:

@@ -65,6 +65,21 @@ def test_the_rest_of_a_line_that_is_too_long_is_not_held() -> None:
     assert (read(second), first.lines, second.lines) == ([b"b"], 2, 1)
 
 
+@pytest.mark.parametrize("length", [46, 49, 50, 53, 54, 60, 10_000])
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf", b"a\n"])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\nb\n"])
+def test_nor_is_it_in_a_piece_of_so_many_lines(
+    monkeypatch: pytest.MonkeyPatch, start: bytes, length: int, end: bytes
+) -> None:
+    monkeypatch.setattr(pieces, "BLOCK_BYTES", 7)
+    text = start + b"x" * length + end
+    found = PieceReader(TextFile(Path("f"), io.BytesIO(text)), LIMIT).of_lines(3)
+    assert found is not None
+    assert len(found.content) <= len(start) + LIMIT + 20
+    assert read(found) == list(TextFile(Path("f"), io.BytesIO(text)).lines(LIMIT))
+    assert found.lines == len(read(found))
+
+
 def test_a_piece_that_is_just_full_is_whole() -> None:
     text = b"a\n" + b"x" * 58 + b"\nb\n"  # as much as is held of the first piece, 10 + 50 + 1
     first, second = all_of(TextFile(Path("f"), io.BytesIO(text)), 10)

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import itertools
 import json
+import pickle
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -225,6 +226,17 @@ def test_the_digest_is_that_of_everything_the_rows_depend_on(tmp_path: Path, fol
     assert len(digests) == len(others) + 1
     with pytest.raises(CorpusError, match="list: has changed since it was opened"):
         clean_shard(shard)
+
+
+@pytest.mark.parametrize("kind", ["tsv", "jsonl", "sentences", "parallel"])
+def test_another_process_gives_a_shard_the_same_digest(
+    tmp_path: Path, folder: Path, kind: str
+) -> None:
+    settings = PrepareSettings(one_column=kind == "sentences")
+    (shard,) = shards(corpus_in(tmp_path, kind), folder, settings)
+    there = pickle.loads(pickle.dumps(shard))
+    assert there.cleaning.format is not shard.cleaning.format
+    assert there.digest == shard.digest
 
 
 def test_rules_of_the_users_own_run_and_must_not_change(tmp_path: Path, folder: Path) -> None:

@@ -19,8 +19,16 @@ def _apply(side: Texts, context: Context) -> Sequence[str]:
         return side.texts
     texts = list(side.texts)
     for row in rows:
-        texts[row] = ENTITY.sub(_character, texts[row])
+        texts[row] = unescaped(texts[row])
     return texts
+
+
+def unescaped(text: str) -> str:
+    """Return a text with characters in place of its entities, all of which end with a semicolon.
+
+    HTML also reads &copy=1 as ©=1, but that is more often a part of a web address.
+    """
+    return ENTITY.sub(_character, text)
 
 
 def _character(found: re.Match[str]) -> str:

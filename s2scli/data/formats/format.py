@@ -15,7 +15,11 @@ Cells: TypeAlias = tuple[str, str]
 
 
 class Format(Protocol):
-    """Reads the pairs of a corpus in one or more files."""
+    """Reads the pairs of a corpus in one or more files.
+
+    Its `repr` is a part of the digest of a shard, so that of a format with `by_line` is the same in
+    every process.
+    """
 
     files: ClassVar[int]
     """The number of files that make up a corpus."""

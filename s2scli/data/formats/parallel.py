@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import BinaryIO, ClassVar
 
 from s2scli.data.example import Example
@@ -13,6 +14,7 @@ from s2scli.errors import CorpusError
 NO_LINE = b"\n"  # cannot be a line, as lines are read without their line ends
 
 
+@dataclass(frozen=True)
 class Parallel:
     """A source file and a target file with the same number of lines; a TAB is ordinary text."""
 

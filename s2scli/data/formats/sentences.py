@@ -1,6 +1,7 @@
 """Sentences: one per line, used as both source and target."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import BinaryIO, ClassVar
 
 from s2scli.data.cleaning import is_blank
@@ -11,6 +12,7 @@ from s2scli.data.rows import BadLine, ReadRow
 from s2scli.errors import CorpusError
 
 
+@dataclass(frozen=True)
 class Sentences:
     """A single column: each line is both source and target; a TAB is an error."""
 

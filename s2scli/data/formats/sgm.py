@@ -1,6 +1,5 @@
 """SGM, the XML of Moses and of WMT test sets: a file of source segments, and one of references."""
 
-import html
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from s2scli.data.cleaning import OVER_LONG
+from s2scli.data.cleaning.entities import unescaped
 from s2scli.data.example import Example
 from s2scli.data.formats.fields import text_of
 from s2scli.data.lines import BadLineError, TextFile
@@ -87,7 +87,7 @@ def _text(segment: _Segment | None, limit: int) -> str:
     """
     if segment is None or segment.text is None:
         raise BadLineError(OVER_LONG, f"longer than {limit:,} bytes")
-    return text_of(html.unescape(text_of(segment.text, "segment", limit)), "segment", limit).strip()
+    return text_of(unescaped(text_of(segment.text, "segment", limit)), "segment", limit).strip()
 
 
 def _segments(file: TextFile, limit: int) -> Iterator[_Segment]:

@@ -134,7 +134,8 @@ class _Reader:
     """Collects the units of a TMX file, block by block.
 
     Entities that the file declares are refused: they could grow without bound, or name other
-    files. No external document type is read.
+    files. No external document type is read, so an entity that only such a type could declare is
+    refused in a segment, where its text would be missing.
     """
 
     def __init__(self, name: str, limit: int) -> None:
@@ -148,6 +149,7 @@ class _Reader:
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._characters
         self._parser.EntityDeclHandler = self._entity
+        self._parser.SkippedEntityHandler = self._skipped
 
     def feed(self, block: bytes, size: int, *, last: bool = False) -> None:
         """Parse a block.
@@ -206,3 +208,9 @@ class _Reader:
 
     def _entity(self, name: str, *declaration: object) -> None:
         raise self._fault(f"declares the entity {name!r:.40}, which is refused")
+
+    def _skipped(self, name: str, is_parameter: bool) -> None:
+        if self._text is not None and self._codes <= 0:
+            raise self._fault(
+                f"the entity &{name:.40}; is not declared; write the character itself"
+            )

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 from s2scli.data.example import Example
 from s2scli.data.formats import FIELD_FORMATS, FORMATS, Fields
 from s2scli.data.formats.fields import USUAL
 from s2scli.data.formats.folders import expand_folders
-from s2scli.data.lines import TextFile
+from s2scli.data.lines import TextFile, open_text
 from s2scli.data.rows import BadLine, ReadRow
 from s2scli.errors import CorpusError
 from tests.data.formats.writers import dataset
@@ -100,6 +102,25 @@ def test_bad_rows_of_columns_are_named() -> None:
     )
     assert [getattr(row, "reason", "") for row in rows] == ["over_long", "null", ""]
     assert str(rows[1]) == "a.0, row 2: the field 'source' is null, expected text"
+
+
+@pytest.mark.parametrize("name", ["parquet", "arrow"])
+def test_a_column_must_not_have_the_name_of_another(tmp_path: Path, name: str) -> None:
+    texts = pa.array(["a"])
+    table = pa.table([texts] * 4, names=["source", "target", "note", "note"])
+    path = tmp_path / f"a.{name}"
+
+    def rows(table: pa.Table) -> list[ReadRow]:
+        if name == "parquet":
+            pq.write_table(table, path)
+        else:
+            feather.write_feather(table, path, compression="uncompressed")
+        with open_text(path) as file:
+            return list(FORMATS[name].read([file], 100))
+
+    assert rows(table) == [Example("a", "a", 1)]
+    with pytest.raises(CorpusError, match="several fields are named 'target'; rename all but one"):
+        rows(table.rename_columns(["source", "target", "target", "note"]))
 
 
 def test_a_column_that_is_not_utf8_is_read_row_by_row() -> None:
@@ -207,9 +228,21 @@ def test_markup_in_a_segment_is_left_out() -> None:
     assert read("tmx", data, fields=Fields("en")) == [Example("d e", "ab & c", 1)]
 
 
+def test_an_entity_of_a_document_type_that_is_not_read_is_refused_in_a_segment() -> None:
+    start = '<!DOCTYPE tmx SYSTEM "tmx14.dtd">\n'
+    note = f"<note>c&nbsp;d</note>{EN_DE}"
+    assert read("tmx", tmx(note, start=start)) == read("tmx", tmx(EN_DE))
+    lost = tmx(unit(("en", "a&nbsp;b"), ("de", "c")), start=start)
+    with pytest.raises(CorpusError, match=r"a\.0, line 2: the entity &nbsp; is not declared"):
+        read("tmx", lost)
+
+
 def test_segments_of_sgm_need_no_xml() -> None:
     data = b'<doc>\n<seg id="1"> a & b &lt;\nc </seg><SEG id="2">d</SEG></doc>'
     assert read("sgm", data, data) == [Example("a & b < c", "a & b < c", 1), Example("d", "d", 2)]
+    address = "http://x.y/?a=1&copy=2&region=3&amp;times=4&#233;"
+    (row,) = read("sgm", *(f"<seg>{address}</seg>".encode(),) * 2)
+    assert row == Example(*("http://x.y/?a=1&copy=2&region=3&times=4é",) * 2, 1)
     long = b"<seg>" + b"x" * 90 + b"\n" + b"y" * 90 + b"</seg>\n<seg>z</seg>"
     assert [getattr(row, "reason", "") for row in read("sgm", long, long)] == ["over_long", ""]
 
