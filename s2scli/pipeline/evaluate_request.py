@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from s2scli.data.lines import STDIN
 from s2scli.data.row_stream import names_pairs
 from s2scli.data.settings import BY_NAME, InputSettings, NoiseTestSettings
 from s2scli.errors import UsageError
@@ -165,6 +166,8 @@ class EvaluateRequest:
                 "--multi-reference with --hypothesis also needs --source FILE, with the source of "
                 "each output: one line for each reference"
             )
+        if self.hypothesis and self.source and self.reference:
+            _require_readable_twice(self.reference)
         if self.hypothesis and self.models:
             raise UsageError("--hypothesis is scored without a model: leave --model out")
         if self.hypothesis and self.int8:
@@ -178,3 +181,16 @@ class EvaluateRequest:
                 "-o with --hypothesis writes only a table: give -o FILE.tsv for the score of every "
                 "sentence, or leave out -o"
             )
+
+
+def _require_readable_twice(reference: Path) -> None:
+    """Check that references can be read beside the outputs, and again beside the sources.
+
+    Raises:
+        UsageError: they come from stdin or a pipe.
+    """
+    if reference == STDIN or reference.is_fifo():
+        raise UsageError(
+            f"--reference {reference} is read twice, beside --hypothesis and beside --source: "
+            "write it to a file"
+        )

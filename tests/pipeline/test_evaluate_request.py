@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,17 @@ def test_several_references_need_sources_and_outputs(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         replace(request_, multi_reference=True).check()
+
+
+def test_references_that_are_read_twice_must_be_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    outputs = EvaluateRequest(("bleu",), hypothesis=Path("h"), multi_reference=True)
+    for reference in (Path("-"), pipe):
+        with pytest.raises(UsageError, match="is read twice, beside --hypothesis and beside --so"):
+            replace(outputs, source=Path("s"), reference=reference).check()
+    replace(outputs, source=Path("s"), reference=Path("r")).check()
+    replace(outputs, multi_reference=False, reference=pipe).check()
 
 
 def test_what_is_asked_decides_whether_translations_are_needed() -> None:
