@@ -1,10 +1,10 @@
 #!/bin/sh
 # Multi30k, English to German: scores of the recipes, the gain from data diversification, from
-# pre-training, from R-Drop and SimCut, a fast student, and documents.
+# pre-training, from R-Drop and SimCut, a fast student, a shortlist, and documents.
 #
 #     sh examples/multi30k/run.sh RAW MODE [WORKSPACE [MINUTES]]
 #
-# MODE is scores, diversified, student, tokenised, pretraining, consistency or documents.
+# MODE is scores, diversified, student, tokenised, shortlist, pretraining, consistency or documents.
 #
 # RAW is a folder with {train,val,test_2016_flickr}.{en,de}.gz of data/task1/raw of
 # https://github.com/multi30k/dataset (its terms: non-commercial research and education).
@@ -23,6 +23,16 @@ prepare() {
     test -d "$to/corpus" || s2s prepare -w "$to" "$from/train.en$suffix" "$from/train.de$suffix" \
         --valid "$from/val.en$suffix" --valid "$from/val.de$suffix" \
         --test "$from/test_2016_flickr.en$suffix" --test "$from/test_2016_flickr.de$suffix" "$@"
+}
+
+# write_tokenised: the sides of the three splits, as Moses tokenises them
+write_tokenised() {
+    for side in en de; do
+        for split in train val test_2016_flickr; do
+            gzip -dc "$raw/$split.$side.gz" |
+                python "$here/tokenize_moses.py" $side > "$text/$split.$side"
+        done
+    done
 }
 
 # the three splits as TSV files, and their sides
@@ -105,12 +115,7 @@ student)
     translate -w "$to" --int8 --shortlist
     ;;
 tokenised)
-    for side in en de; do
-        for split in train val test_2016_flickr; do
-            gzip -dc "$raw/$split.$side.gz" |
-                python "$here/tokenize_moses.py" $side > "$text/$split.$side"
-        done
-    done
+    write_tokenised
     prepare "$work/tokenised" "$text" ""
     test -d "$work/tokenised/tokenizer" ||
         s2s train-tokenizer -w "$work/tokenised" --vocab-size 10000
@@ -120,6 +125,22 @@ tokenised)
         --set training.schedule.warmup_steps=1000 \
         --set model.encoder.dropout=0.25 --set model.decoder.dropout=0.25
     s2s evaluate -w "$work/tokenised" --bleu --tokenize none
+    ;;
+shortlist)
+    # what a shortlist of the model's own alignments costs on the valid split, lower-cased and tokenised
+    write_tokenised
+    to=$work/shortlist
+    prepare "$to" "$text" ""
+    test -d "$to/tokenizer" || s2s train-tokenizer -w "$to" --vocab-size 8000
+    s2s train -w "$to" -r default --budget 25m --set training.metric=bleu
+    s2s inspect alignment -w "$to" --shortlist
+    for beam in 5 1; do
+        for choice in "" --shortlist; do
+            # shellcheck disable=SC2086  # one word or none
+            s2s translate -w "$to" --beam-size $beam $choice -v "$text/val.en" -o "$text/val.out"
+            s2s evaluate --bleu --tokenize none --hypothesis "$text/val.out" --reference "$text/val.de"
+        done
+    done
     ;;
 pretraining)
     gzip -dc "$raw/train.de.gz" | tr '\t' ' ' > "$text/german.txt"
@@ -200,7 +221,8 @@ documents)
     done
     ;;
 *)
-    echo "expected scores, diversified, student, tokenised, pretraining, consistency or documents, found $2" >&2
+    echo "expected scores, diversified, student, tokenised, shortlist, pretraining, consistency or" \
+        "documents, found $2" >&2
     exit 2
     ;;
 esac

@@ -96,6 +96,17 @@ def test_tokenised_lines_are_lower_case_and_split(raw: Path) -> None:
     assert (raw.parent / "work/text/val.de").read_text() == "a dog .\ntwo dogs .\n"
 
 
+def test_a_shortlist_is_measured_with_both_beams(raw: Path) -> None:
+    pytest.importorskip("sacremoses", reason="sacremoses is not installed")
+    found = commands(raw, "shortlist")
+    assert [words[-1] for words in found if words[0] == "inspect"] == ["--shortlist"]
+    searches = [words for words in found if words[0] == "translate"]
+    assert [words.count("--shortlist") for words in searches] == [0, 1, 0, 1]
+    assert [words[words.index("--beam-size") + 1] for words in searches] == ["5", "5", "1", "1"]
+    scored = [words for words in found if words[0] == "evaluate"]
+    assert len(scored) == 4 and all(words[-1].endswith("text/val.de") for words in scored)
+
+
 def test_documents_are_translated_sentence_by_sentence_and_whole(raw: Path) -> None:
     text = raw.parent / "work" / "text"
     text.mkdir(parents=True)
