@@ -25,7 +25,7 @@ MAGIC = {
     GZIP: re.compile(rb"\x1f\x8b"),
     BZIP2: re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"),
     XZ: re.compile(rb"\xfd7zXZ\0"),
-    ZSTD: re.compile(rb"\x28\xb5\x2f\xfd"),
+    ZSTD: re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),  # or a frame to skip
 }
 COMPRESSED = {".gz": GZIP, ".bz2": BZIP2, ".xz": XZ, ".zst": ZSTD}
 UTF8_BOM = b"\xef\xbb\xbf"
@@ -37,7 +37,8 @@ BOMS = {
 BUFFER_BYTES = 1 << 17
 MIN_LINE_LIMIT = 1 << 20
 
-Stream: TypeAlias = io.BufferedReader | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
+Stream: TypeAlias = io.BufferedReader | gzip.GzipFile
+Decompressor: TypeAlias = bz2.BZ2Decompressor | lzma.LZMADecompressor
 
 
 class BadLineError(Exception):
@@ -196,9 +197,9 @@ class TextFile:
             case "gzip":
                 return gzip.GzipFile(fileobj=buffered, mode="rb")
             case "bzip2":
-                return bz2.BZ2File(buffered)
+                return _buffered(_Decompressed(buffered, bz2.BZ2Decompressor))
             case "xz":
-                return lzma.LZMAFile(buffered)
+                return _buffered(_Decompressed(buffered, lzma.LZMADecompressor))
             case "zstd":
                 return _buffered(_ZstdReader(buffered))
         return buffered
@@ -217,6 +218,42 @@ class TextFile:
     def _damaged(self, error: Exception) -> CorpusError:
         reason = str(error).rstrip(".").lower()
         return CorpusError(f"{self.name}: damaged {self._compression} file ({reason})")
+
+
+class _Decompressed(io.RawIOBase):
+    """Reads the uncompressed bytes of all streams of a file, with zeros between them.
+
+    Python's own readers take a damaged second stream for the end of the file.
+    """
+
+    def __init__(self, compressed: io.BufferedReader, new: Callable[[], Decompressor]) -> None:
+        self._compressed, self._new = compressed, new
+        self._stream, self._rest = new(), b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        view, piece = memoryview(buffer), b""
+        while not piece:
+            if self._stream.eof and not self._next():
+                return 0
+            if self._stream.needs_input and not self._rest:
+                self._rest = self._compressed.read1(BUFFER_BYTES)
+                if not self._rest:
+                    raise EOFError("it ends in the middle of a stream")
+            piece = self._stream.decompress(self._rest, len(view))
+            self._rest = b""
+        view[: len(piece)] = piece
+        return len(piece)
+
+    def _next(self) -> bool:
+        """Begin the next stream; return False if there is none."""
+        self._rest = self._stream.unused_data.lstrip(b"\0")
+        while not self._rest and (block := self._compressed.read1(BUFFER_BYTES)):
+            self._rest = block.lstrip(b"\0")
+        self._stream = self._new() if self._rest else self._stream
+        return bool(self._rest)
 
 
 class _ZstdReader(io.RawIOBase):

@@ -138,6 +138,29 @@ def test_a_compressed_file_is_known_by_its_content(tmp_path: Path, kind: str) ->
         read(written(tmp_path, b"a\n", f"a{suffix}"))
 
 
+@pytest.mark.parametrize("kind", ["gzip", "bzip2", "xz", "zstd"])
+def test_a_damaged_second_stream_is_not_the_end(tmp_path: Path, kind: str) -> None:
+    pack = PACKERS[kind]
+    first, second = pack(b"a\n"), pack(b"b\n" * 9)
+    for broken in (b"\xff" + second[1:], second[:-9], b"rubbish"):
+        with pytest.raises(CorpusError, match=rf"a: damaged {kind} file \(.+\)"):
+            read(written(tmp_path, first + broken, "a"))
+
+
+@pytest.mark.parametrize("zeros", [0, 4, 300_000])
+@pytest.mark.parametrize("kind", ["gzip", "bzip2", "xz"])
+def test_zeros_may_follow_a_stream(tmp_path: Path, kind: str, zeros: int) -> None:
+    pack = PACKERS[kind]
+    data = (pack(b"a\n" * 3) + bytes(zeros)) * 2
+    assert read(written(tmp_path, data, "a")) == [b"a"] * 6
+
+
+def test_a_frame_of_zstd_that_holds_no_text_is_skipped(tmp_path: Path) -> None:
+    skipped = b"\x5f\x2a\x4d\x18" + (3).to_bytes(4, "little") + b"xyz"
+    data = skipped + zstd(b"a\n") + skipped + zstd(b"b\n")
+    assert read(written(tmp_path, data, "a.zst")) == [b"a", b"b"]
+
+
 def test_the_hash_is_that_of_the_file_as_it_is(tmp_path: Path) -> None:
     data = gzip.compress(b"a\nb\n" * 1000, mtime=0)
     with open_text(written(tmp_path, data, "a.gz")) as file:
