@@ -38,14 +38,19 @@ class Csv:
         """Yield an example for every row after the first one.
 
         Raises:
-            CorpusError: as for `Format.read`; the first row is damaged, or does not name the
-                fields.
+            CorpusError: as for `Format.read`; the first row is damaged, does not name the fields,
+                or gives one of their names to several.
         """
         (file,) = files
         csv.field_size_limit(LONGEST_CELL)
         lines = _Lines(file, limit)
         names, delimiter = _names(lines)
-        fields = self.fields.among(names, f"{file.name}, line 1")
+        where = f"{file.name}, line 1"
+        fields = self.fields.among(names, where)
+        for name in fields.read:
+            if names.count(name) > 1:
+                fault = f"several fields are named {name!r:.60}; rename all but one"
+                raise CorpusError(f"{where}: {fault}")
         indices = [names.index(name) if name in names else len(names) for name in fields.read]
         rows = csv.reader(lines, delimiter=delimiter, strict=True)
         number = 0

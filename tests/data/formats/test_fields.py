@@ -153,6 +153,7 @@ def test_every_type_of_text_is_read(kind: pa.DataType) -> None:
         ("jsonl", [b""], Fields(), "a.0: the file is empty"),
         ("csv", [b""], Fields(), "a.0: the file is empty"),
         ("csv", [b"a,b\n"], Fields(), "a.0, line 1: name the fields with --source-field and"),
+        ("csv", [b"source,target,target\na,b,c\n"], Fields(), "several fields are named 'target'"),
         ("csv", [b'"a\n'], Fields(), "line 1: unexpected end of data; expected the names"),
         ("csv", [b"a\xff,b\n"], Fields(), "not Unicode text; expected the names of the fields"),
         ("arrow", [b""], Fields(), "a.0: the file is empty"),
