@@ -162,6 +162,7 @@ def imports_against_the_layers(module: Path) -> list[str]:
     ]
 
 
+@pytest.mark.gate
 def test_no_module_imports_itself_in_a_circle() -> None:
     names = {name_of(module) for module in MODULES}
     graph = {

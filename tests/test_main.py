@@ -69,6 +69,7 @@ def test_a_full_disk_as_stdout_is_one_line(words: str) -> None:
     assert result.stderr == "error: cannot write stdout: No space left on device\n"
 
 
+@pytest.mark.gate
 def test_output_that_nobody_can_read_is_no_success(trained_workspace: Path) -> None:
     for words in (f"translate -w {trained_workspace}", "inspect recipe tiny", "--version"):
         result = shell(f"echo one two | s2s {words} >&-")
@@ -76,6 +77,7 @@ def test_output_that_nobody_can_read_is_no_success(trained_workspace: Path) -> N
         assert result.stderr.endswith("error: cannot write stdout: Bad file descriptor\n")
 
 
+@pytest.mark.gate
 def test_a_closed_stdout_without_output_does_no_harm(tmp_path: Path) -> None:
     command = f"s2s inspect attention x -w {tmp_path} -o {tmp_path}/map.html"
     assert shell(f"{command} >&-").stderr == shell(command).stderr

@@ -111,7 +111,10 @@ TABLES: Mapping[str, Table] = {
     "reading": Table("Reading a corpus", ("tests/bench/test_reading.py",), 10),
     "protecting": Table("Protected texts", ("tests/bench/test_protecting.py",), 10),
     "processes": Table(
-        "Two processes of one thread", ("tests/bench/test_processes.py", "-k", "two"), 60
+        "Two processes of one thread",
+        ("tests/bench/test_processes.py", "-k", "two"),
+        30,
+        {**ONE_THREAD, "S2S_BENCH_ROUNDS": "3", "S2S_BENCH_UPDATES": "10"},
     ),
     "communication": Table(
         "Waiting for gradients", ("tests/bench/test_processes.py", "-k", "share"), 10

@@ -145,6 +145,7 @@ def made_once(matrix: Matrix, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("s2scli.pipeline.inspect_recipe.make_matrix", lambda: matrix)
 
 
+@pytest.mark.gate
 @pytest.mark.usefixtures("made_once")
 def test_combinations_are_counted_and_refusals_explained() -> None:
     shown = run("recipe", "--combinations").stdout
@@ -155,6 +156,7 @@ def test_combinations_are_counted_and_refusals_explained() -> None:
     assert "decoder.kind = elman, gru, lstm; decoder.attend = before" in shown
 
 
+@pytest.mark.gate
 @pytest.mark.usefixtures("made_once")
 def test_combinations_as_json() -> None:
     document = run_json("recipe", "--combinations")

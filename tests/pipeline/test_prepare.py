@@ -291,6 +291,7 @@ def report_of(workspace: Workspace) -> object:
     return replace(report, files=tuple(files))
 
 
+@pytest.mark.gate
 def test_processes_and_compression_make_no_difference(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

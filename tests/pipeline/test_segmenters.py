@@ -112,6 +112,7 @@ def weights(workspace: Path) -> str:
     return hashlib.sha256((newest / "model.safetensors").read_bytes()).hexdigest()
 
 
+@pytest.mark.gate
 def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     words = ["one", "two", "three", "four", "five"]
     rows = [f"{a} {b}\t{b} {a} {a}\n" for a in words for b in words]

@@ -145,6 +145,7 @@ def test_nothing_in_place_of_an_artifact_stops_a_command(
         shutil.copytree(whole, workspace)
 
 
+@pytest.mark.gate
 @pytest.mark.timeout(60)
 def test_a_process_that_meets_a_pipe_ends_by_itself(workspace: Path) -> None:
     for artifact in ("corpus/test.arrow", "training/metrics.jsonl"):

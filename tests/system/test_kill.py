@@ -91,6 +91,7 @@ def survives(workspace: Path, uninterrupted: Path, kills: int, seed: int) -> Non
     assert_same_run(workspace, uninterrupted)
 
 
+@pytest.mark.gate
 def test_killed_runs_end_like_one_that_was_not(workspace: Path, uninterrupted: Path) -> None:
     survives(workspace, uninterrupted, kills=2, seed=1)
 
@@ -190,6 +191,7 @@ def limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
 
+@pytest.mark.gate
 def test_a_full_disk_ends_in_74_with_the_good_checkpoint_intact(
     uninterrupted: Path, tmp_path: Path
 ) -> None:

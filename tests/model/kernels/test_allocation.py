@@ -43,6 +43,7 @@ def faults(*, keep: bool) -> int:
     return run(PROBE.format(keep=keep))
 
 
+@pytest.mark.gate
 @pytest.mark.skipif(sys.platform != "linux", reason="mallopt is of glibc")
 def test_the_same_pages_are_used_again() -> None:
     assert faults(keep=True) < faults(keep=False) / 2
