@@ -24,12 +24,10 @@ def choose_columns(schema: "pa.Schema", fields: Fields, file: str) -> Fields:
 
     leaves = list(_leaves(schema))
     types = dict(leaves)
-    chosen = fields.among(list(types), file)
+    chosen = fields.among([name for name, _ in leaves], file)
     for name in chosen.read:
         if name not in types:
             raise CorpusError(f"{file}: no field {name!r:.60}; found {listed(list(types))}")
-        if sum(other == name for other, _ in leaves) > 1:
-            raise CorpusError(f"{file}: several fields are named {name!r:.60}; rename all but one")
         kind = types[name]
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         texts = pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view

@@ -45,12 +45,7 @@ class Csv:
         csv.field_size_limit(LONGEST_CELL)
         lines = _Lines(file, limit)
         names, delimiter = _names(lines)
-        where = f"{file.name}, line 1"
-        fields = self.fields.among(names, where)
-        for name in fields.read:
-            if names.count(name) > 1:
-                fault = f"several fields are named {name!r:.60}; rename all but one"
-                raise CorpusError(f"{where}: {fault}")
+        fields = self.fields.among(names, f"{file.name}, line 1")
         indices = [names.index(name) if name in names else len(names) for name in fields.read]
         rows = csv.reader(lines, delimiter=delimiter, strict=True)
         number = 0

@@ -43,16 +43,24 @@ class Fields:
             file: the name of the file, for messages.
 
         Raises:
-            CorpusError: the file has no fields with default names.
+            CorpusError: the file has no fields with default names, or several of a chosen name.
         """
         for source, target in DEFAULTS:
             chosen = replace(self, source=self.source or source, target=self.target or target)
             if all(given or name in names for given, name in self._sides(chosen)):
-                return chosen
+                return chosen._single_in(names, file)
         flags = " and ".join(
             flag for (given, _), flag in zip(self._sides(self), FLAGS, strict=False) if not given
         )
         raise CorpusError(f"{file}: name the fields with {flags}; found {listed(names)}")
+
+    def _single_in(self, names: Sequence[str], file: str) -> Self:
+        for name in self.read:
+            if names.count(name) > 1:
+                raise CorpusError(
+                    f"{file}: several fields are named {name!r:.60}; rename all but one"
+                )
+        return self
 
     def _sides(self, chosen: "Fields") -> Iterator[tuple[str | None, str | None]]:
         """Yield the given and the chosen name of each side that is read."""
